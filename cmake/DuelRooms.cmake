@@ -1,0 +1,46 @@
+# duel_room(NAME [USES ROOM] [LINK_PRIVATE LIBS…]): the static library duel_NAME from all sources of the folder.
+#
+# A room sees its own headers and those of the rooms below it, as "duel/ROOM/file.h", through a folder of
+# links of its own: an include against the arrows does not compile.
+set(DUEL_WARNINGS -Wall -Wextra -Wshadow -Wno-unknown-pragmas)
+if(DUEL_WERROR)
+  list(APPEND DUEL_WARNINGS -Werror)
+endif()
+
+function(duel_compile_options target)
+  target_compile_features(${target} PUBLIC cxx_std_20)
+  set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF POSITION_INDEPENDENT_CODE ON)
+  # -ffp-contract=off: the same formula gives the same bits on every device; where a fused multiply-add
+  # is wanted it is written. -fopenmp-simd: the simd pragma only, no OpenMP threads.
+  set(host -march=${DUEL_MARCH} -ffp-contract=off -fopenmp-simd -fno-math-errno)
+  target_compile_options(${target} PRIVATE
+    "$<$<COMPILE_LANGUAGE:CXX>:${DUEL_WARNINGS};${host}>"
+    "$<$<COMPILE_LANGUAGE:CUDA>:-std=c++20;--extended-lambda;-Xcompiler=-Wall,-Wextra,-march=${DUEL_MARCH},-ffp-contract=off,-fopenmp-simd>")
+endfunction()
+
+function(duel_room name)
+  cmake_parse_arguments(ARG "" "USES" "LINK_PRIVATE" ${ARGN})
+  set(room "${PROJECT_SOURCE_DIR}/${name}")
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS "${room}/*.cpp" "${room}/*.cu")
+  set(links "${PROJECT_BINARY_DIR}/include/${name}")
+  file(MAKE_DIRECTORY "${links}/duel")
+  file(CREATE_LINK "${room}" "${links}/duel/${name}" SYMBOLIC)
+
+  set(target duel_${name})
+  add_library(${target} STATIC ${sources})
+  add_library(Duel::${name} ALIAS ${target})
+  duel_compile_options(${target})
+  target_include_directories(${target} PUBLIC "$<BUILD_INTERFACE:${links}>" "$<INSTALL_INTERFACE:include>")
+  if(ARG_USES)
+    target_link_libraries(${target} PUBLIC duel_${ARG_USES})
+  endif()
+  if(ARG_LINK_PRIVATE)
+    target_link_libraries(${target} PRIVATE ${ARG_LINK_PRIVATE})
+  endif()
+
+  set(cuda_sources ${sources})
+  list(FILTER cuda_sources INCLUDE REGEX "\\.cu$")
+  if(cuda_sources AND NOT DUEL_HAS_CUDA)
+    set_source_files_properties(${cuda_sources} PROPERTIES LANGUAGE CXX COMPILE_OPTIONS "-x;c++")
+  endif()
+endfunction()

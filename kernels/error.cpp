@@ -1,0 +1,27 @@
+#include "duel/kernels/error.h"
+
+namespace duel {
+
+InternalError::InternalError(const std::string& message, std::source_location where)
+    : AnyError("internal error in Duel (please report): " + message + " at " + where.file_name() +
+                   ":" + std::to_string(where.line()),
+               where) {}
+
+namespace detail {
+
+std::string fill_in(std::string_view pattern, const std::string* values, int count) {
+  std::string out;
+  int next = 0;
+  for (size_t i = 0; i < pattern.size(); ++i) {
+    if (pattern[i] == '{' && i + 1 < pattern.size() && pattern[i + 1] == '}' && next < count) {
+      out += values[next++];
+      ++i;
+    } else {
+      out += pattern[i];
+    }
+  }
+  return out;
+}
+
+}  // namespace detail
+}  // namespace duel

@@ -1,0 +1,101 @@
+// Errors of the whole house. Two families, so that a caller can tell its own mistake from ours.
+//
+//   duel::Error          the user asked for something impossible: bad shape, bad file, bad flag
+//   duel::InternalError  a promise inside Duel was broken: report it
+//
+// Example:
+//   DUEL_CHECK(x.rank() == 2, "matmul", "expected a matrix, got shape {}", x.shape());
+// throws Error with the text "[matmul] expected a matrix, got shape [2, 3, 4]".
+// {} takes anything that has an overload of to_text(), std::to_string, or converts to std::string_view.
+#pragma once
+
+#include <source_location>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <type_traits>
+
+namespace duel {
+
+/// Base of both families. what() is one line for people; where() names the throwing source line.
+class AnyError : public std::runtime_error {
+ public:
+  AnyError(const std::string& message, std::source_location where)
+      : std::runtime_error(message), where_(where) {}
+  const std::source_location& where() const { return where_; }
+
+ private:
+  std::source_location where_;
+};
+
+/// The user's mistake. The message says what was wrong, where, and what would be right.
+class Error : public AnyError {
+ public:
+  explicit Error(const std::string& message,
+                 std::source_location where = std::source_location::current())
+      : AnyError(message, where) {}
+};
+
+/// A bug in Duel: the message also carries file and line.
+class InternalError : public AnyError {
+ public:
+  explicit InternalError(const std::string& message,
+                         std::source_location where = std::source_location::current());
+};
+
+namespace detail {
+
+template <class T>
+concept HasToText = requires(const T& value) { to_text(value); };
+
+template <class T>
+std::string text_of(const T& value) {
+  if constexpr (std::is_same_v<T, bool>) {
+    return value ? "true" : "false";
+  } else if constexpr (std::is_convertible_v<T, std::string_view>) {
+    return std::string(std::string_view(value));
+  } else if constexpr (HasToText<T>) {
+    return to_text(value);
+  } else if constexpr (std::is_floating_point_v<T>) {
+    std::string text = std::to_string(value);
+    while (text.size() > 1 && text.back() == '0') text.pop_back();
+    if (!text.empty() && text.back() == '.') text.pop_back();
+    return text;
+  } else {
+    return std::to_string(value);
+  }
+}
+
+std::string fill_in(std::string_view pattern, const std::string* values, int count);
+
+template <class... Args>
+std::string compose(std::string_view pattern, const Args&... args) {
+  const std::string values[sizeof...(Args) + 1] = {text_of(args)...};
+  return fill_in(pattern, values, static_cast<int>(sizeof...(Args)));
+}
+
+}  // namespace detail
+
+/// Replaces each {} of `pattern` by the text of the next argument.
+template <class... Args>
+std::string message(std::string_view pattern, const Args&... args) {
+  return detail::compose(pattern, args...);
+}
+
+/// Throws Error("[op] …").
+template <class... Args>
+[[noreturn]] void fail(std::string_view op, std::string_view pattern, const Args&... args) {
+  throw Error("[" + std::string(op) + "] " + detail::compose(pattern, args...));
+}
+
+}  // namespace duel
+
+#define DUEL_CHECK(condition, op, ...)                 \
+  do {                                                 \
+    if (!(condition)) ::duel::fail((op), __VA_ARGS__); \
+  } while (false)
+
+#define DUEL_ASSERT(condition)                                                        \
+  do {                                                                                \
+    if (!(condition)) throw ::duel::InternalError("broken invariant: " #condition); \
+  } while (false)
