@@ -1,0 +1,211 @@
+// The three convolutions against a naive f64 definition, within the bound of a float sum in any order. Fails on
+// wrong padding or stride arithmetic, rows of the input that no window reaches, tile edges, a batch or channel
+// count that is not a multiple of a chunk, writes outside the output, bits that follow the thread count.
+#include "duel/kernels/conv.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "duel/kernels/parallel.h"
+#include "buffer.h"
+
+namespace duel::kernels {
+namespace {
+
+ConvShape make_shape(int64_t n, int64_t c_in, int64_t h, int64_t w, int64_t c_out, int64_t kh, int64_t kw,
+                     int64_t sh, int64_t sw, int64_t ph, int64_t pw) {
+  ConvShape s{n, c_in, h, w, c_out, 0, 0, kh, kw, sh, sw, ph, pw};
+  s.h_out = conv_out_size(h, kh, sh, ph);
+  s.w_out = conv_out_size(w, kw, sw, pw);
+  return s;
+}
+
+std::string text(const ConvShape& s) {
+  return "n " + std::to_string(s.n) + ", " + std::to_string(s.c_in) + "x" + std::to_string(s.h_in) + "x" +
+         std::to_string(s.w_in) + " -> " + std::to_string(s.c_out) + "x" + std::to_string(s.h_out) + "x" +
+         std::to_string(s.w_out) + ", kernel " + std::to_string(s.kh) + "x" + std::to_string(s.kw) +
+         ", stride " + std::to_string(s.stride_h) + "x" + std::to_string(s.stride_w) + ", pad " +
+         std::to_string(s.pad_h) + "x" + std::to_string(s.pad_w);
+}
+
+// One product x * w -> y of the definition; visit(x index, w index, y index).
+template <class Visit>
+void for_products(const ConvShape& s, Visit visit) {
+  for (int64_t n = 0; n < s.n; ++n)
+    for (int64_t co = 0; co < s.c_out; ++co)
+      for (int64_t p = 0; p < s.h_out; ++p)
+        for (int64_t q = 0; q < s.w_out; ++q)
+          for (int64_t ci = 0; ci < s.c_in; ++ci)
+            for (int64_t i = 0; i < s.kh; ++i)
+              for (int64_t j = 0; j < s.kw; ++j) {
+                const int64_t row = p * s.stride_h - s.pad_h + i, col = q * s.stride_w - s.pad_w + j;
+                if (row < 0 || row >= s.h_in || col < 0 || col >= s.w_in) continue;
+                visit(((n * s.c_in + ci) * s.h_in + row) * s.w_in + col,
+                      ((co * s.c_in + ci) * s.kh + i) * s.kw + j,
+                      ((n * s.c_out + co) * s.h_out + p) * s.w_out + q);
+              }
+}
+
+struct Reference {
+  explicit Reference(int64_t count) : sum(count), size(count), terms(count) {}
+  void add(int64_t at, double value) {
+    sum[at] += value;
+    size[at] += std::abs(value);
+    ++terms[at];
+  }
+  template <class T>
+  void expect(const std::vector<T>& got, const std::string& what) const {
+    ASSERT_EQ(got.size(), sum.size());
+    for (size_t i = 0; i < got.size(); ++i) {
+      // "not less or equal" also fails on NaN.
+      ASSERT_LE(std::abs(got[i] - sum[i]), rounding_bound<T>(terms[i], size[i])) << what << ", entry " << i;
+    }
+  }
+  std::vector<double> sum, size;
+  std::vector<int64_t> terms;
+};
+
+template <class T>
+struct Arrays {
+  explicit Arrays(const ConvShape& shape)
+      : s(shape),
+        x(noise<T>(s.n * s.c_in * s.h_in * s.w_in, 1)),
+        w(noise<T>(s.c_out * s.c_in * s.kh * s.kw, 2)),
+        dy(noise<T>(s.n * s.c_out * s.h_out * s.w_out, 3)),
+        bias_out(noise<T>(s.c_out, 4)),
+        bias_in(noise<T>(s.c_in, 5)) {}
+
+  std::vector<T> forward(bool bias) const {
+    Guarded<T> y(dy.size());
+    Workspace space(conv2d_workspace<T>(s, ConvPass::kForward));
+    conv2d_forward<T>({}, s, x.data(), w.data(), bias ? bias_out.data() : nullptr, y.data(), space.data());
+    EXPECT_TRUE(y.guards_intact()) << text(s);
+    return y.copy();
+  }
+  std::vector<T> input_grad(bool bias) const {
+    Guarded<T> dx(x.size());
+    Workspace space(conv2d_workspace<T>(s, ConvPass::kInputGrad));
+    conv2d_input_grad<T>({}, s, dy.data(), w.data(), bias ? bias_in.data() : nullptr, dx.data(),
+                         space.data());
+    EXPECT_TRUE(dx.guards_intact()) << text(s);
+    return dx.copy();
+  }
+  std::vector<T> weight_grad() const {
+    Guarded<T> dw(w.size());
+    Workspace space(conv2d_workspace<T>(s, ConvPass::kWeightGrad));
+    conv2d_weight_grad<T>({}, s, x.data(), dy.data(), dw.data(), space.data());
+    EXPECT_TRUE(dw.guards_intact()) << text(s);
+    return dw.copy();
+  }
+
+  void expect_right(bool bias) const {
+    Reference y(dy.size()), dx(x.size()), dw(w.size());
+    if (bias) {
+      const int64_t out = s.h_out * s.w_out, in = s.h_in * s.w_in;
+      for (int64_t i = 0; i < int64_t(dy.size()); ++i) y.add(i, bias_out[i / out % s.c_out]);
+      for (int64_t i = 0; i < int64_t(x.size()); ++i) dx.add(i, bias_in[i / in % s.c_in]);
+    }
+    for_products(s, [&](int64_t in, int64_t tap, int64_t out) {
+      y.add(out, double(x[in]) * w[tap]);
+      dx.add(in, double(dy[out]) * w[tap]);
+      dw.add(tap, double(dy[out]) * x[in]);
+    });
+    y.expect(forward(bias), "forward, " + text(s));
+    dx.expect(input_grad(bias), "input gradient, " + text(s));
+    dw.expect(weight_grad(), "weight gradient, " + text(s));
+  }
+
+  ConvShape s;
+  std::vector<T> x, w, dy, bias_out, bias_in;
+};
+
+template <class T>
+class Conv : public ::testing::Test {};
+using Reals = ::testing::Types<float, double>;
+TYPED_TEST_SUITE(Conv, Reals);
+
+TYPED_TEST(Conv, KernelsStridesPads) {
+  for (int64_t kernel = 1; kernel <= 5; ++kernel) {
+    for (int64_t stride = 1; stride <= 3; ++stride) {
+      for (int64_t pad = 0; pad <= 2; ++pad) {
+        for (int64_t c_in : {1, 3}) {
+          // 9x11: with most strides some rows or columns are never reached (output_padding of the adjoint).
+          Arrays<TypeParam>(make_shape(3, c_in, 9, 11, 5, kernel, kernel, stride, stride, pad, pad))
+              .expect_right(pad != 1);
+        }
+      }
+    }
+  }
+}
+
+TYPED_TEST(Conv, ChannelCounts) {
+  for (int64_t c_in : {1, 2, 3, 16, 17, 64}) {
+    for (int64_t c_out : {1, 2, 3, 16, 17, 64}) {
+      Arrays<TypeParam>(make_shape(2, c_in, 6, 6, c_out, 4, 4, 2, 2, 1, 1)).expect_right(c_in != 3);
+    }
+  }
+}
+
+TYPED_TEST(Conv, RectanglesEverywhere) {
+  Arrays<TypeParam>(make_shape(2, 3, 5, 12, 4, 2, 5, 3, 1, 0, 2)).expect_right(true);
+  Arrays<TypeParam>(make_shape(2, 1, 12, 5, 4, 5, 2, 1, 3, 2, 0)).expect_right(true);
+  Arrays<TypeParam>(make_shape(1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0)).expect_right(true);
+  Arrays<TypeParam>(make_shape(1, 2, 1, 40, 2, 1, 4, 1, 2, 0, 1)).expect_right(true);
+  Arrays<TypeParam>(make_shape(3, 1, 33, 67, 2, 4, 4, 2, 2, 1, 1)).expect_right(true);
+}
+
+TYPED_TEST(Conv, GanLayersAndOddBatches) {
+  for (int64_t n : {1, 5, 19}) {
+    Arrays<TypeParam>(make_shape(n, 1, 28, 28, 64, 4, 4, 2, 2, 1, 1)).expect_right(true);
+    Arrays<TypeParam>(make_shape(n, 1, 28, 28, 13, 4, 4, 2, 2, 1, 1)).expect_right(false);
+  }
+  Arrays<TypeParam>(make_shape(3, 64, 14, 14, 40, 4, 4, 2, 2, 1, 1)).expect_right(true);
+  Arrays<TypeParam>(make_shape(33, 8, 7, 7, 33, 3, 3, 1, 1, 1, 1)).expect_right(true);
+}
+
+TYPED_TEST(Conv, Empty) {
+  const auto none = Arrays<TypeParam>(make_shape(0, 3, 8, 8, 5, 4, 4, 2, 2, 1, 1));
+  none.expect_right(true);  // y and dx have no entries, dw is all zero
+  Arrays<TypeParam>(make_shape(2, 0, 8, 8, 5, 4, 4, 2, 2, 1, 1)).expect_right(true);  // y is the bias
+  Arrays<TypeParam>(make_shape(2, 3, 8, 8, 0, 4, 4, 2, 2, 1, 1)).expect_right(true);  // dx is the bias
+  Arrays<TypeParam>(make_shape(2, 1, 2, 2, 3, 4, 4, 1, 1, 0, 0)).expect_right(true);  // no window fits
+}
+
+TYPED_TEST(Conv, SameBitsForAnyThreadCount) {
+  for (const ConvShape& s :
+       {make_shape(37, 1, 28, 28, 64, 4, 4, 2, 2, 1, 1), make_shape(21, 16, 14, 14, 32, 4, 4, 2, 2, 1, 1),
+        make_shape(9, 3, 13, 11, 20, 3, 5, 1, 2, 1, 0)}) {
+    const Arrays<TypeParam> arrays(s);
+    set_threads(1);
+    const std::vector<TypeParam> one[] = {arrays.forward(true), arrays.input_grad(true),
+                                          arrays.weight_grad()};
+    for (int threads : {2, 4}) {
+      set_threads(threads);
+      const std::vector<TypeParam> many[] = {arrays.forward(true), arrays.input_grad(true),
+                                             arrays.weight_grad()};
+      for (int pass = 0; pass < 3; ++pass) {
+        ASSERT_EQ(std::memcmp(one[pass].data(), many[pass].data(), one[pass].size() * sizeof(TypeParam)), 0)
+            << threads << " threads, pass " << pass << ", " << text(s);
+      }
+    }
+  }
+  set_threads(2);
+}
+
+TYPED_TEST(Conv, RefusesBadShapes) {
+  using T = TypeParam;
+  ConvShape s = make_shape(1, 1, 4, 4, 1, 3, 3, 1, 1, 0, 0);
+  std::vector<T> some(64);
+  s.h_out = 3;
+  EXPECT_THROW(conv2d_forward<T>({}, s, some.data(), some.data(), nullptr, some.data(), nullptr), Error);
+  s = make_shape(1, 1, 4, 4, 1, 3, 3, 1, 1, 0, 0);
+  s.stride_w = 0;
+  EXPECT_THROW(conv2d_weight_grad<T>({}, s, some.data(), some.data(), some.data(), nullptr), Error);
+}
+
+}  // namespace
+}  // namespace duel::kernels
