@@ -1,0 +1,299 @@
+#!/usr/bin/env python3
+"""Makes the golden trajectories: ten PyTorch f64 training iterations of every objective on two small networks.
+
+Run once; the files are committed, and the C++ tests need neither Python nor PyTorch. To make them again, from the
+repository root:
+
+    python3 -m venv /tmp/venv && /tmp/venv/bin/pip install torch numpy
+    /tmp/venv/bin/python tests/golden/make_golden.py            # rewrites tests/golden/*.safetensors
+
+Names, shapes and the exact order of events are in README.md beside this file. One thread, f64 and fixed seeds: the
+same PyTorch on the same kind of CPU writes the same bytes; elsewhere the last bits of a value may differ.
+
+This is the oracle, so it is written from the papers' formulas with PyTorch's own layers, losses and optimizers, and
+shares nothing with the library. A draw is kept only if a wrong implementation would show (see `Telling`) and rounding
+could not (see `Margin`); else the next seed is tried, and the seed is recorded in the file.
+
+--sensitivity prints instead how far a change of 1e-15 in the initial weights moves the results: the floor under any
+tolerance for them.
+"""
+import argparse
+import json
+import pathlib
+import struct
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+BATCH, Z, ITERATIONS = 4, 5, 10
+MARGIN = 1e-9  # nearest approach to a kink, relative to the largest value met at that kink in the same pass
+
+ADAM_CLASSIC = dict(optimizer="adam", lr=2e-4, beta1=0.5, beta2=0.999, eps=1e-8)
+ADAM_GP = dict(optimizer="adam", lr=1e-4, beta1=0.5, beta2=0.9, eps=1e-8)
+RMSPROP = dict(optimizer="rmsprop", lr=5e-5, alpha=0.99, eps=1e-8)
+
+OBJECTIVES = {
+    "gan": dict(loss="minimax", critic_steps=1, **ADAM_CLASSIC),
+    "ns-gan": dict(loss="non_saturating", critic_steps=1, **ADAM_CLASSIC),
+    "wgan": dict(loss="wasserstein", critic_steps=5, clip=0.01, **RMSPROP),
+    "wgan-gp": dict(loss="wasserstein", critic_steps=5, penalty="one_centered", sampled_at="line", weight=10.0, k=1.0,
+                    **ADAM_GP),
+    "wgan-lp": dict(loss="wasserstein", critic_steps=5, penalty="one_sided", sampled_at="line", weight=10.0, k=1.0,
+                    **ADAM_GP),
+    "lsgan": dict(loss="least_squares", a=0.0, b=1.0, c=1.0, critic_steps=1, **ADAM_CLASSIC),
+    "lsgan-pearson": dict(loss="least_squares", a=-1.0, b=1.0, c=0.0, critic_steps=1, **ADAM_CLASSIC),
+    "dragan": dict(loss="non_saturating", critic_steps=1, penalty="one_centered", sampled_at="dragan",
+                   weight=10.0, k=1.0, **ADAM_GP),
+    "hinge": dict(loss="hinge", critic_steps=1, **ADAM_CLASSIC),
+}
+
+
+def mlp(_):
+    g = nn.Sequential(nn.Linear(Z, 8), nn.LeakyReLU(0.2), nn.Linear(8, 12), nn.Tanh())
+    d = nn.Sequential(nn.Linear(12, 10), nn.LeakyReLU(0.2), nn.Linear(10, 6), nn.LeakyReLU(0.2), nn.Linear(6, 1))
+    return g, d, (12,)
+
+
+def dcgan(spec):
+    g = nn.Sequential(nn.Linear(Z, 16), nn.Unflatten(1, (4, 2, 2)), nn.BatchNorm2d(4), nn.ReLU(),
+                      nn.ConvTranspose2d(4, 3, 4, 2, 1), nn.BatchNorm2d(3), nn.ReLU(),
+                      nn.ConvTranspose2d(3, 1, 4, 2, 1), nn.Tanh())
+    batch_norm = [] if "penalty" in spec or "clip" in spec else [nn.BatchNorm2d(4)]
+    d = nn.Sequential(nn.Conv2d(1, 3, 4, 2, 1), nn.LeakyReLU(0.2), nn.Conv2d(3, 4, 4, 2, 1), *batch_norm,
+                      nn.LeakyReLU(0.2), nn.Flatten(), nn.Linear(16, 1))
+    return g, d, (1, 8, 8)
+
+
+def initialise(net, gain, rng):
+    """Nothing stays at a default of 0 or 1, so that a forgotten bias, scale or running statistic shows."""
+    for module in net:
+        if isinstance(module, nn.BatchNorm2d):
+            c = module.num_features
+            module.weight.data = 1 + 0.2 * torch.randn(c, generator=rng)
+            module.bias.data = 0.1 * torch.randn(c, generator=rng)
+            module.running_mean = 0.1 * torch.randn(c, generator=rng)
+            module.running_var = 0.5 + torch.rand(c, generator=rng)
+        elif hasattr(module, "weight"):
+            fan_in = module.weight[0].numel()
+            if isinstance(module, nn.ConvTranspose2d):  # weight [in, out, kh, kw], each output sees kh*kw/stride^2 taps
+                fan_in = module.in_channels * 4
+            module.weight.data = gain * torch.randn(module.weight.shape, generator=rng) / fan_in**0.5
+            module.bias.data = 0.1 * torch.randn(module.bias.shape, generator=rng)
+
+
+class Margin:
+    """How near any value came to a kink of a piecewise rule: too near, and rounding could choose the other side."""
+
+    def __init__(self):
+        self.smallest = float("inf")
+
+    def see(self, u):
+        u = u.detach().abs()
+        self.smallest = min(self.smallest, (u.min() / u.max()).item())
+
+    def watch(self, *nets):
+        for net in nets:
+            for module in net:
+                if isinstance(module, (nn.ReLU, nn.LeakyReLU)):
+                    module.register_forward_pre_hook(lambda _, inputs: self.see(inputs[0]))
+
+
+class Telling:
+    """Whether the first critic step reached both branches of the rules that have two."""
+
+    def __init__(self):
+        self.enough = True
+
+    def need_both_signs(self, u):
+        self.enough &= bool((u > 0).any() and (u < 0).any())
+
+
+def discriminator_loss(spec, r, f):
+    """r = D(real), f = D(G(z)): raw logits [B, 1]."""
+    loss = spec["loss"]
+    if loss in ("minimax", "non_saturating"):  # -E log s(r) - E log(1 - s(f))
+        return (F.binary_cross_entropy_with_logits(r, torch.ones_like(r))
+                + F.binary_cross_entropy_with_logits(f, torch.zeros_like(f)))
+    if loss == "wasserstein":
+        return f.mean() - r.mean()
+    if loss == "least_squares":
+        return 0.5 * (r - spec["b"]).square().mean() + 0.5 * (f - spec["a"]).square().mean()
+    if loss == "hinge":
+        return F.relu(1 - r).mean() + F.relu(1 + f).mean()
+    raise ValueError(loss)
+
+
+def generator_loss(spec, f):
+    loss = spec["loss"]
+    if loss == "minimax":  # +E log(1 - s(f))
+        return -F.binary_cross_entropy_with_logits(f, torch.zeros_like(f))
+    if loss == "non_saturating":  # -E log s(f)
+        return F.binary_cross_entropy_with_logits(f, torch.ones_like(f))
+    if loss == "least_squares":
+        return 0.5 * (f - spec["c"]).square().mean()
+    return -f.mean()  # wasserstein, hinge
+
+
+def penalty_points(spec, real, fake, drawn):
+    if spec["sampled_at"] == "line":
+        return drawn["eps"] * real + (1 - drawn["eps"]) * fake
+    alpha = drawn["alpha"].view(-1, *[1] * (real.dim() - 1))
+    return real + alpha * 0.5 * real.std(unbiased=False) * drawn["noise"]
+
+
+def gradient_norms(d, points):
+    """Per-sample L2 norm [B] of dD/dx, differentiable, without an eps under the root."""
+    points = points.detach().requires_grad_(True)
+    gradient, = torch.autograd.grad(d(points).sum(), points, create_graph=True)
+    return gradient.flatten(1).square().sum(1).sqrt()
+
+
+def make_optimizer(spec, net):
+    if spec["optimizer"] == "adam":
+        return torch.optim.Adam(net.parameters(), spec["lr"], betas=(spec["beta1"], spec["beta2"]), eps=spec["eps"])
+    return torch.optim.RMSprop(net.parameters(), spec["lr"], alpha=spec["alpha"], eps=spec["eps"])
+
+
+def apply_gradient(net, loss, optimizer):
+    names, parameters = zip(*net.named_parameters())
+    # Every parameter reaches the loss; autograd.grad raises if one does not.
+    gradients = torch.autograd.grad(loss, parameters)
+    for parameter, gradient in zip(parameters, gradients):
+        parameter.grad = gradient
+    optimizer.step()
+    return {name: gradient.clone() for name, gradient in zip(names, gradients)}
+
+
+def state(prefix, net):
+    return {f"{prefix}.{key}": value.detach().clone() for key, value in net.state_dict().items()}
+
+
+def trajectory(spec, build, seed, nudge=0.0):
+    """All tensors of one golden file, and whether this seed is fit to be one."""
+    rng = torch.Generator().manual_seed(seed)
+    g, d, shape = build(spec)
+    initialise(g, 1.2, rng)
+    initialise(d, 1.6, rng)
+    out = {**state("g", g), **state("d", d)}
+    if nudge:
+        other = torch.Generator().manual_seed(1)
+        for parameter in [*g.parameters(), *d.parameters()]:
+            parameter.data *= 1 + nudge * torch.randn(parameter.shape, generator=other)
+    margin, telling = Margin(), Telling()
+    margin.watch(g, d)
+    g.train(), d.train()
+    opt_g, opt_d = make_optimizer(spec, g), make_optimizer(spec, d)
+
+    for t in range(ITERATIONS):
+        for s in range(spec["critic_steps"]):
+            at, first = f"t{t}.s{s}", t == 0 and s == 0
+            drawn = dict(real=torch.tanh(torch.randn(BATCH, *shape, generator=rng)),
+                         z=torch.randn(BATCH, Z, generator=rng))
+            if spec.get("sampled_at") == "line":
+                drawn["eps"] = torch.rand(BATCH, *[1] * len(shape), generator=rng)
+            if spec.get("sampled_at") == "dragan":
+                drawn["alpha"] = torch.rand(BATCH, generator=rng)
+                drawn["noise"] = torch.rand(BATCH, *shape, generator=rng)
+            out.update({f"{at}.{name}": value for name, value in drawn.items()})
+
+            with torch.no_grad():
+                fake = g(drawn["z"])
+            r = d(drawn["real"])
+            f = d(fake)
+            loss = discriminator_loss(spec, r, f)
+            penalty = torch.zeros(())
+            if spec["loss"] == "hinge":
+                margin.see(1 - r), margin.see(1 + f)
+                if first:
+                    telling.need_both_signs(1 - r), telling.need_both_signs(1 + f)
+            if "penalty" in spec:
+                excess = gradient_norms(d, penalty_points(spec, drawn["real"], fake, drawn)) - spec["k"]
+                if first:
+                    telling.need_both_signs(excess)
+                if spec["penalty"] == "one_sided":
+                    margin.see(excess)
+                    excess = excess.clamp(min=0)
+                penalty = spec["weight"] * excess.square().mean()
+            total = loss + penalty
+            gradients = apply_gradient(d, total, opt_d)
+            if "clip" in spec:
+                with torch.no_grad():
+                    for parameter in d.parameters():
+                        parameter.clamp_(-spec["clip"], spec["clip"])
+            out[f"{at}.loss_d"] = total.detach()
+            if first:
+                out["loss_d"], out["penalty"] = total.detach(), penalty.detach()
+                out.update({f"grad.d.{name}": value for name, value in gradients.items()})
+
+        z = torch.randn(BATCH, Z, generator=rng)
+        out[f"t{t}.z_g"] = z
+        loss = generator_loss(spec, d(g(z)))
+        gradients = apply_gradient(g, loss, opt_g)
+        out[f"t{t}.loss_g"] = loss.detach()
+        if t == 0:
+            out["loss_g"] = loss.detach()
+            out.update({f"grad.g.{name}": value for name, value in gradients.items()})
+
+    out.update(state("final.g", g))
+    out.update(state("final.d", d))
+    return out, telling.enough and margin.smallest > MARGIN
+
+
+def save_safetensors(path, tensors, metadata):
+    """The format's layout with a fixed order (f64 and i64 are both 8-byte aligned, so: by name)."""
+    names = {torch.float64: "F64", torch.int64: "I64"}
+    header, blobs, offset = {"__metadata__": metadata}, [], 0
+    for name in sorted(tensors):
+        blob = tensors[name].contiguous().numpy().astype(tensors[name].numpy().dtype.newbyteorder("<")).tobytes()
+        header[name] = dict(dtype=names[tensors[name].dtype], shape=list(tensors[name].shape),
+                            data_offsets=[offset, offset + len(blob)])
+        blobs.append(blob)
+        offset += len(blob)
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    path.write_bytes(struct.pack("<Q", len(text)) + text + b"".join(blobs))
+
+
+def print_sensitivity(name, spec, build, seed):
+    base, _ = trajectory(spec, build, seed)
+    nudged, _ = trajectory(spec, build, seed, nudge=1e-15)
+    worst = {}
+    for key, value in base.items():
+        kind = next((kind for kind in ("final", "grad", "loss") if kind in key), "")
+        if kind and value.dtype == torch.float64:
+            worst[kind] = max(worst.get(kind, 0.0), (nudged[key] - value).abs().max().item())
+    print(f"{name:22s} " + "  ".join(f"{kind} {value:.1e}" for kind, value in sorted(worst.items())))
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Writes the golden trajectories beside this script.")
+    parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path(__file__).resolve().parent)
+    parser.add_argument("--sensitivity", action="store_true",
+                        help="print, per file, the effect of a 1e-15 change; write nothing")
+    arguments = parser.parse_args()
+    torch.set_default_dtype(torch.float64)
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+    for objective, spec in OBJECTIVES.items():
+        for network, build in (("mlp", mlp), ("dcgan", dcgan)):
+            seed = 1
+            while True:
+                tensors, fit = trajectory(spec, build, seed)
+                if fit:
+                    break
+                seed += 1
+            name = f"{objective}_{network}"
+            if arguments.sensitivity:
+                print_sensitivity(name, spec, build, seed)
+                continue
+            metadata = dict(format="pt", objective=objective, network=network, seed=str(seed),
+                            torch=torch.__version__, batch=str(BATCH), iterations=str(ITERATIONS),
+                            **{key: str(value) for key, value in spec.items()})
+            path = arguments.out / f"{name}.safetensors"
+            save_safetensors(path, tensors, metadata)
+            print(f"{path.name:32s} {path.stat().st_size:7d} bytes  seed {seed}")
+
+
+if __name__ == "__main__":
+    main()
