@@ -1,0 +1,102 @@
+// Temporary file, fsync, rename, fsync of the folder.
+#include "duel/gan/atomic_file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+
+#include "duel/kernels/error.h"
+
+namespace duel::gan {
+namespace {
+
+// One attempt to put bytes under a name; whatever is not finished is removed when it goes out of scope.
+class PendingFile {
+ public:
+  PendingFile(const std::filesystem::path& path, size_t bytes) : path_(path), bytes_(bytes) {
+    DUEL_CHECK(path.has_filename(), "write", "{}: expected the name of a file", path.string());
+    struct stat info {};
+    if (::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) {
+      errno = EISDIR;
+      give_up("replace it");
+    }
+    static std::atomic<uint64_t> counter{0};
+    temporary_ =
+        path.parent_path() / message(".{}.tmp-{}-{}", path.filename().string(), ::getpid(), counter++);
+    fd_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (fd_ < 0) give_up("create a file in its folder");
+    created_ = true;
+  }
+  PendingFile(const PendingFile&) = delete;
+  PendingFile& operator=(const PendingFile&) = delete;
+
+  ~PendingFile() {
+    if (fd_ >= 0) ::close(fd_);
+    if (created_) ::unlink(temporary_.c_str());
+  }
+
+  void write(std::span<const uint8_t> bytes) {
+    while (!bytes.empty()) {
+      const ssize_t written = ::write(fd_, bytes.data(), std::min(bytes.size(), size_t{1} << 30));
+      if (written < 0) {
+        if (errno == EINTR) continue;
+        give_up("write");
+      }
+      bytes = bytes.subspan(static_cast<size_t>(written));
+    }
+  }
+
+  void publish() {
+    if (::fsync(fd_) != 0) give_up("force it to the disk");
+    const int fd = fd_;
+    fd_ = -1;
+    if (::close(fd) != 0) give_up("close");
+    if (::rename(temporary_.c_str(), path_.c_str()) != 0) give_up("rename");
+    created_ = false;
+    sync_folder();
+  }
+
+ private:
+  // The rename is durable only once its folder is. Some network file systems cannot sync folders and say
+  // so with EINVAL or ENOTSUP; there the rename is all one can have.
+  void sync_folder() {
+    const auto parent = path_.parent_path();
+    const int fd = ::open(parent.empty() ? "." : parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return;  // a folder may be writable and searchable without being readable
+    const int result = ::fsync(fd);
+    const int reason = errno;
+    ::close(fd);
+    errno = reason;
+    if (result != 0 && reason != EINVAL && reason != ENOTSUP) give_up("force its folder to the disk");
+  }
+
+  [[noreturn]] void give_up(std::string_view step) const {
+    const int reason = errno;
+    fail("write", "{}: could not {} ({} bytes wanted): {}", path_.string(), step, bytes_,
+         std::strerror(reason));
+  }
+
+  std::filesystem::path path_, temporary_;
+  size_t bytes_;
+  int fd_ = -1;
+  bool created_ = false;
+};
+
+}  // namespace
+
+void write_file_atomically(const std::filesystem::path& path, std::span<const uint8_t> bytes) {
+  PendingFile file(path, bytes.size());
+  file.write(bytes);
+  file.publish();
+}
+
+void write_file_atomically(const std::filesystem::path& path, std::string_view text) {
+  write_file_atomically(path, std::span(reinterpret_cast<const uint8_t*>(text.data()), text.size()));
+}
+
+}  // namespace duel::gan

@@ -1,0 +1,26 @@
+// Files that are either whole or not there: a reader never sees half of one, whatever dies in between.
+//
+// The bytes go to a temporary file in the same folder, are forced to the disk, and take the final name in
+// one rename; then the folder itself is forced to the disk. An older file of that name stays intact until
+// the rename. Permissions are what open() gives (0666 less the umask). A symbolic link at the path is
+// replaced, not followed. Folders are not created.
+//
+// Example:
+//   write_file_atomically("runs/a/config.json", text);
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string_view>
+
+namespace duel::gan {
+
+/// Writes `bytes` as the file `path`. On failure the temporary file is removed, an older `path` is
+/// untouched, and duel::Error names path, bytes wanted, the step that failed and the system's reason.
+void write_file_atomically(const std::filesystem::path& path, std::span<const uint8_t> bytes);
+
+/// The same for text.
+void write_file_atomically(const std::filesystem::path& path, std::string_view text);
+
+}  // namespace duel::gan

@@ -1,0 +1,56 @@
+// IDX, the format of MNIST and Fashion-MNIST, plain or gzip: strict reading, and writing.
+//
+// Format: bytes 00 00, element type (08 = u8), rank; rank big-endian u32 dimensions; the elements, row-major.
+// Only u8 is read here: images of rank 3, labels of rank 1. Whether a file is gzip is told by its content,
+// not by its name.
+//
+// Limits: sides of 1 to 4096 pixels, at most 2^30 elements a file. A file is never believed about its size:
+// a plain one must have exactly the length that its dimensions say before anything is allocated, a gzip one
+// is unpacked piece by piece and no further than its dimensions say.
+//
+// Errors: duel::Error, one line "[idx] FILE: FIELD: expected …, got …; REMEDY".
+//
+// Example:
+//   std::filesystem::path dir = find_mnist();
+//   ImageSet set = dir.empty() ? draw_digits(60000, 1) : load_mnist(dir, Split::train);
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "duel/gan/data/image_set.h"
+
+namespace duel::gan {
+
+enum class Split { train, test };
+
+/// Images and labels of one split from a folder with MNIST's file names: {train,t10k}-{images-idx3,
+/// labels-idx1}-ubyte, also with a dot for the second dash, each with or without ".gz".
+ImageSet load_mnist(const std::filesystem::path& dir, Split split);
+
+/// Where to look for MNIST: `chosen` if given, else $DUEL_DATA if set, else data/mnist if it holds training
+/// images, else an empty path. The files may also lie in the folder's mnist/ or MNIST/raw/. A chosen folder
+/// without files is returned as it is, so that load_mnist says what is missing.
+std::filesystem::path find_mnist(const std::optional<std::filesystem::path>& chosen = std::nullopt);
+
+/// Elements of a u8 IDX file and its dimensions.
+struct IdxData {
+  std::vector<int64_t> shape;
+  std::vector<uint8_t> data;
+};
+
+/// Reads a u8 IDX file whose rank must be `rank` (1 to 3).
+IdxData read_idx(const std::filesystem::path& path, int rank);
+
+/// Writes a u8 IDX file atomically, gzip if asked; the same input gives the same bytes.
+/// data.size() must be the product of `shape` (1 to 3 dimensions below 2^32).
+void write_idx(const std::filesystem::path& path, std::span<const int64_t> shape,
+               std::span<const uint8_t> data, bool gzip);
+
+/// Writes `set` under MNIST's names into the existing folder `dir`; labels only if the set has them.
+void write_mnist(const std::filesystem::path& dir, Split split, const ImageSet& set, bool gzip);
+
+}  // namespace duel::gan

@@ -1,0 +1,19 @@
+// A set of gray images in host memory, as read from files or drawn: no tensors, just bytes.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace duel::gan {
+
+struct ImageSet {
+  int64_t count = 0;
+  int64_t height = 0;
+  int64_t width = 0;
+  std::vector<uint8_t> images;  ///< [count, height, width], 0 background to 255 ink
+  std::vector<uint8_t> labels;  ///< [count], or empty where the classes are not known
+  std::string source;           ///< for people: the files read, or how it was drawn
+};
+
+}  // namespace duel::gan
