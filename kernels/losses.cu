@@ -1,0 +1,99 @@
+// Fused losses: each range writes its gradients and leaves one partial sum; the partial sums are added in
+// range order.
+#include "duel/kernels/losses.h"
+
+#include "duel/kernels/lanes.cuh"
+#include "duel/kernels/map.cuh"
+
+namespace duel::kernels {
+namespace {
+
+constexpr int64_t kLossGrain = 4096;  // host: one partial sum per so many logits
+constexpr int64_t kLossBlocks = 256;  // device: at most so many partial sums
+
+template <class L, class T>
+struct SecondProduct {
+  L loss;
+  T scale;
+  DUEL_HD T operator()(T x, T g) const { return g * (scale * loss.template second<T>(x)); }
+};
+
+#if DUEL_DEVICE_CODE
+template <class L, class T>
+__global__ void loss_kernel(int64_t n, const T* logits, L loss, T scale, T* partial, T* grad) {
+  const int64_t first = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
+  const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
+  const auto sum = strided_terms<1, T>(first, n, stride, [&](int64_t i) {
+    const T x = logits[i];
+    if (grad != nullptr) grad[i] = scale * loss.template first<T>(x);
+    return Terms<1, T>{{loss.template value<T>(x)}};
+  });
+  const auto total = block_sum(sum);
+  if (threadIdx.x == 0) partial[blockIdx.x] = total.v[0];
+}
+
+template <class T>
+__global__ void loss_combine_kernel(int64_t n, const T* partial, T scale, T* value) {
+  const auto total = block_sum(
+      strided_terms<1, T>(threadIdx.x, n, blockDim.x, [&](int64_t i) { return Terms<1, T>{{partial[i]}}; }));
+  if (threadIdx.x == 0) *value = scale * total.v[0];
+}
+#endif
+
+}  // namespace
+
+int64_t loss_workspace(int64_t n) {
+  const int64_t host = (n + kLossGrain - 1) / kLossGrain;
+  return host < kLossBlocks ? kLossBlocks : host;
+}
+
+template <class L, class T>
+void loss_value_grad(Stream stream, int64_t n, const T* logits, L loss, std::type_identity_t<T> scale,
+                     T* value, std::type_identity_t<T>* grad, T* workspace) {
+  DUEL_CHECK(n >= 0, "loss", "expected a number of logits of at least 0, got {}", n);
+#if DUEL_DEVICE_CODE
+  if (stream.on_device()) {
+    const int64_t wanted = (n + kSumBlock - 1) / kSumBlock;
+    const int64_t blocks = wanted < 1 ? 1 : wanted < kLossBlocks ? wanted : kLossBlocks;
+    launch(loss_kernel<L, T>, dim3(static_cast<unsigned>(blocks)), dim3(kSumBlock), 0, stream, n, logits,
+           loss, scale, workspace, grad);
+    launch(loss_combine_kernel<T>, dim3(1), dim3(kSumBlock), 0, stream, blocks, workspace, scale, value);
+    return;
+  }
+#endif
+  (void)stream;
+  parallel_for(n, kLossGrain, [&](int64_t begin, int64_t end) {
+    const T* x = logits + begin;
+    LaneSums<1, T> sums;
+    if (grad != nullptr) {
+      T* g = grad + begin;
+      sums.add(end - begin, [=](int64_t i) {
+        const T logit = x[i];
+        g[i] = scale * loss.template first<T>(logit);
+        return Terms<1, T>{{loss.template value<T>(logit)}};
+      });
+    } else {
+      sums.add(end - begin, [=](int64_t i) { return Terms<1, T>{{loss.template value<T>(x[i])}}; });
+    }
+    workspace[begin / kLossGrain] = sums.fold().v[0];
+  });
+  double total = 0;
+  for (int64_t r = 0; r < (n + kLossGrain - 1) / kLossGrain; ++r) total += static_cast<double>(workspace[r]);
+  *value = static_cast<T>(static_cast<double>(scale) * total);
+}
+
+template <class L, class T>
+void loss_d2(Stream stream, int64_t n, const T* logits, L loss, std::type_identity_t<T> scale, const T* g,
+             T* out) {
+  DUEL_CHECK(n >= 0, "loss_d2", "expected a number of logits of at least 0, got {}", n);
+  map(stream, n, SecondProduct<L, T>{loss, scale}, out, logits, g);
+}
+
+#define DUEL_DEFINE_LOSS(L)                                                                            \
+  template void loss_value_grad(Stream, int64_t, const float*, L, float, float*, float*, float*);      \
+  template void loss_value_grad(Stream, int64_t, const double*, L, double, double*, double*, double*); \
+  template void loss_d2(Stream, int64_t, const float*, L, float, const float*, float*);                \
+  template void loss_d2(Stream, int64_t, const double*, L, double, const double*, double*);
+DUEL_LOSSES(DUEL_DEFINE_LOSS)
+
+}  // namespace duel::kernels
