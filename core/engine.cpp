@@ -1,0 +1,197 @@
+// The backward walk: iterative, pruned to what the wanted inputs need, in one fixed order.
+#include <algorithm>
+#include <unordered_map>
+
+#include "duel/core/node.h"
+#include "duel/core/ops.h"
+
+namespace duel {
+namespace detail {
+
+namespace {
+thread_local const char* backward_op = nullptr;
+}
+const char* current_backward_op() { return backward_op; }
+
+namespace {
+
+testing::Mutation mutation;
+int64_t mutated = 0;
+
+struct Visit {
+  Tensor grad;
+  bool needed = false;
+  bool target = false;
+};
+
+class Walk {
+ public:
+  Walk(const std::vector<Tensor>& outputs, bool create_graph, bool keep)
+      : create_graph_(create_graph), keep_(keep) {
+    for (const Tensor& output : outputs) {
+      if (visits_.try_emplace(output.impl()->node.get()).second) order_.push_back(output.impl()->node);
+    }
+    for (size_t i = 0; i < order_.size(); ++i) {
+      for (const auto& input : order_[i]->inputs) {
+        if (input && visits_.try_emplace(input.get()).second) order_.push_back(input);
+      }
+    }
+    // Later ops first; an op's inputs always have smaller sequences.
+    std::sort(order_.begin(), order_.end(), [](const auto& a, const auto& b) { return a->sequence > b->sequence; });
+  }
+
+  const std::vector<std::shared_ptr<Node>>& nodes() const { return order_; }
+  Visit* find(Node* node) {
+    const auto found = visits_.find(node);
+    return found == visits_.end() ? nullptr : &found->second;
+  }
+
+  void accumulate(Visit& visit, Tensor grad) {
+    if (!visit.grad.defined()) {
+      visit.grad = std::move(grad);
+    } else if (!create_graph_ && visit.grad.impl().use_count() == 1 && visit.grad.impl()->storage.use_count() == 1) {
+      add_in_place(visit.grad, grad);
+    } else {
+      visit.grad = add(visit.grad, grad);
+    }
+  }
+
+  void run() {
+    for (auto it = order_.rbegin(); it != order_.rend(); ++it) {
+      Visit& visit = visits_.at(it->get());
+      visit.needed = visit.target;
+      for (const auto& input : (*it)->inputs) visit.needed |= input && visits_.at(input.get()).needed;
+    }
+    EnableGrad mode(create_graph_);
+    for (const auto& node : order_) step(node);
+  }
+
+ private:
+  void step(const std::shared_ptr<Node>& node) {
+    Visit& visit = visits_.at(node.get());
+    if (!visit.needed || node->is_leaf() || !visit.grad.defined()) return;
+    if (node->released) {
+      fail("grad", "the graph of {} was freed by an earlier walk: pass retain_graph to that walk", node->op);
+    }
+    std::vector<char> needs(node->inputs.size());
+    bool any = false;
+    for (size_t i = 0; i < needs.size(); ++i) {
+      needs[i] = node->inputs[i] && visits_.at(node->inputs[i].get()).needed;
+      any |= needs[i] != 0;
+    }
+    if (any) {
+      const char* before = backward_op;
+      backward_op = node->op;
+      std::vector<Tensor> grads = node->rule(RuleContext(node, needs), visit.grad);
+      if (!visit.target) visit.grad = {};
+      if (!mutation.op.empty() && mutation.op == node->op) mutate(grads);
+      DUEL_ASSERT(grads.size() == node->inputs.size());
+      for (size_t i = 0; i < grads.size(); ++i) {
+        if (needs[i] && grads[i].defined()) {
+          accumulate(visits_.at(node->inputs[i].get()), fitted(node->op, *node->inputs[i], std::move(grads[i])));
+        }
+      }
+      backward_op = before;
+    }
+    if (!keep_) {
+      node->released = true;
+      node->release();
+    }
+  }
+
+  static Tensor fitted(const char* op, const Node& input, Tensor grad) {
+    if (grad.dtype() != input.dtype || !(grad.device() == input.device)) {
+      throw InternalError(message("the backward of {} gave {} for an input of {}", op, to_text(grad.dtype()),
+                                  to_text(input.dtype)));
+    }
+    return grad.shape() == input.shape ? grad : sum_to(grad, input.shape);
+  }
+
+  static void mutate(std::vector<Tensor>& grads) {
+    const auto i = static_cast<size_t>(mutation.input);
+    if (i >= grads.size() || !grads[i].defined()) return;
+    ++mutated;
+    grads[i] = mutation.factor == 0.0 ? Tensor() : mul_scalar(grads[i], mutation.factor);
+  }
+
+  std::unordered_map<Node*, Visit> visits_;
+  std::vector<std::shared_ptr<Node>> order_;
+  bool create_graph_, keep_;
+};
+
+void seed(Walk& walk, const std::vector<Tensor>& outputs, const std::vector<Tensor>& grad_outputs) {
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    Tensor start = i < grad_outputs.size() ? grad_outputs[i] : Tensor();
+    if (start.defined()) {
+      DUEL_CHECK(start.shape() == outputs[i].shape() && start.dtype() == outputs[i].dtype(), "grad",
+                 "expected grad_outputs[{}] of {}, got {}", i, to_text(outputs[i]), to_text(start));
+    } else {
+      DUEL_CHECK(outputs[i].numel() == 1, "grad",
+                 "output {} has shape {}: pass grad_outputs, only an output of one element needs none", i,
+                 outputs[i].shape());
+      start = Tensor::ones(outputs[i].shape(), outputs[i].options());
+    }
+    walk.accumulate(*walk.find(outputs[i].impl()->node.get()), start);
+  }
+}
+
+void check_outputs(const std::vector<Tensor>& outputs) {
+  DUEL_CHECK(!outputs.empty(), "grad", "expected at least one output");
+  for (const Tensor& output : outputs) {
+    DUEL_CHECK(output.defined() && output.impl()->node, "grad",
+               "an output does not depend on anything that requires grad (was it computed under no_grad or detached?)");
+  }
+}
+
+}  // namespace
+}  // namespace detail
+
+std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<Tensor>& inputs,
+                         const std::vector<Tensor>& grad_outputs, GradOptions options) {
+  detail::check_outputs(outputs);
+  detail::Walk walk(outputs, options.create_graph, options.create_graph || options.retain_graph);
+  for (const Tensor& input : inputs) {
+    DUEL_CHECK(input.defined() && input.impl()->node, "grad", "expected inputs that require grad");
+    if (auto* visit = walk.find(input.impl()->node.get())) visit->target = true;
+  }
+  detail::seed(walk, outputs, grad_outputs);
+  walk.run();
+  std::vector<Tensor> results;
+  results.reserve(inputs.size());
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    auto* visit = walk.find(inputs[i].impl()->node.get());
+    Tensor result = visit ? visit->grad : Tensor();
+    DUEL_CHECK(result.defined() || options.allow_unused, "grad",
+               "no output depends on input {}{}: set allow_unused for an undefined tensor instead", i,
+               inputs[i].impl()->node->name.empty() ? "" : " (" + inputs[i].impl()->node->name + ")");
+    results.push_back(std::move(result));
+  }
+  return results;
+}
+
+void backward(const Tensor& loss, bool retain_graph) {
+  detail::check_outputs({loss});
+  detail::Walk walk({loss}, false, retain_graph);
+  for (const auto& node : walk.nodes()) {
+    if (node->is_leaf()) walk.find(node.get())->target = true;
+  }
+  detail::seed(walk, {loss}, {});
+  walk.run();
+  NoGrad no_grad;
+  for (const auto& node : walk.nodes()) {
+    if (!node->is_leaf()) continue;
+    const Tensor& fresh = walk.find(node.get())->grad;
+    if (!fresh.defined()) continue;
+    node->grad = node->grad.defined() ? add(node->grad, fresh) : fresh.detach();
+  }
+}
+
+namespace testing {
+void set_mutation(const Mutation& mutation) {
+  detail::mutation = mutation;
+  detail::mutated = 0;
+}
+int64_t mutations_applied() { return detail::mutated; }
+}  // namespace testing
+
+}  // namespace duel

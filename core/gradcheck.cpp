@@ -1,0 +1,151 @@
+#include "duel/core/gradcheck.h"
+
+#include <cmath>
+#include <cstring>
+
+#include "duel/core/autograd.h"
+#include "duel/core/ops.h"
+
+namespace duel {
+namespace {
+
+/// Uniform in [0.5, 1.5] with a random sign: no cotangent is near zero.
+class Cotangents {
+ public:
+  explicit Cotangents(uint64_t seed) : state_(seed * 0x9E3779B97F4A7C15ull + 1) {}
+  Tensor like(const Tensor& tensor) {
+    std::vector<double> values(static_cast<size_t>(tensor.numel()));
+    for (double& value : values) {
+      state_ = state_ * 6364136223846793005ull + 1442695040888963407ull;
+      const double unit = static_cast<double>(state_ >> 11) * 0x1p-53;
+      value = unit < 0.5 ? -(0.5 + 2 * unit) : 2 * unit - 0.5;
+    }
+    return Tensor::from(values, tensor.shape(), tensor.device());
+  }
+
+ private:
+  uint64_t state_;
+};
+
+Tensor leaf_copy(const Tensor& tensor) {
+  Tensor copy = tensor.clone();
+  if (tensor.requires_grad()) copy.set_requires_grad(true);
+  return copy;
+}
+
+struct Problem {
+  TensorFunction f;
+  std::vector<Tensor> inputs;  // own leaves
+  std::vector<Tensor> wanted;
+  std::vector<size_t> wanted_index;
+
+  Problem(TensorFunction function, const std::vector<Tensor>& given) : f(std::move(function)) {
+    for (const Tensor& tensor : given) {
+      inputs.push_back(leaf_copy(tensor));
+      if (!tensor.requires_grad()) continue;
+      DUEL_CHECK(tensor.dtype() == DType::f64, "gradcheck", "expected f64 inputs, got {}", to_text(tensor));
+      wanted.push_back(inputs.back());
+      wanted_index.push_back(inputs.size() - 1);
+    }
+    DUEL_CHECK(!wanted.empty(), "gradcheck", "expected at least one input that requires grad");
+  }
+};
+
+double weighted_value(const Problem& problem, const Tensor& v) {
+  NoGrad no_grad;
+  return sum(mul(problem.f(problem.inputs), v)).item();
+}
+
+bool same_bits(const Tensor& a, const Tensor& b) {
+  return a.defined() == b.defined() && (!a.defined() || std::memcmp(a.raw(), b.raw(), a.bytes()) == 0);
+}
+
+std::vector<Tensor> analytic(const Problem& problem, const Tensor& v) {
+  const Tensor y = problem.f(problem.inputs);
+  return grad({y}, problem.wanted, {v}, {.allow_unused = true});
+}
+
+GradcheckResult compare(const Problem& problem, const Tensor& v, const GradcheckOptions& options) {
+  const auto gradients = analytic(problem, v);
+  const auto again = analytic(problem, v);
+  GradcheckResult result;
+  for (size_t k = 0; k < problem.wanted.size(); ++k) {
+    if (!same_bits(gradients[k], again[k])) {
+      return {false, message("the gradient of input {} differs between two runs", problem.wanted_index[k]), INFINITY};
+    }
+    NoGrad no_grad;
+    const Tensor& x = problem.wanted[k];
+    for (int64_t i = 0; i < x.numel(); ++i) {
+      double* element = x.mutable_data<double>() + i;
+      const double kept = *element;
+      *element = kept + options.eps;
+      const double above = weighted_value(problem, v);
+      *element = kept - options.eps;
+      const double below = weighted_value(problem, v);
+      *element = kept;
+      const double numeric = (above - below) / (2 * options.eps);
+      const double computed = gradients[k].defined() ? gradients[k].data<double>()[i] : 0.0;
+      const double error = std::abs(computed - numeric) / (options.atol + options.rtol * std::abs(numeric));
+      if (!(error <= result.worst)) {
+        result.worst = std::isnan(error) ? INFINITY : error;
+        result.message = message("input {}, element {}: expected {} by differences, the rule gave {}",
+                                 problem.wanted_index[k], i, std::to_string(numeric), std::to_string(computed));
+      }
+    }
+  }
+  result.ok = result.worst <= 1.0;
+  return result;
+}
+
+}  // namespace
+
+GradcheckResult gradcheck(const TensorFunction& f, const std::vector<Tensor>& inputs, GradcheckOptions options) {
+  try {
+    const Problem problem(f, inputs);
+    Tensor y;
+    {
+      NoGrad no_grad;
+      y = f(problem.inputs);
+    }
+    if (!f(problem.inputs).requires_grad()) return {false, "the result does not depend on any input", INFINITY};
+    return compare(problem, Cotangents(options.seed).like(y), options);
+  } catch (const AnyError& error) {
+    return {false, error.what(), INFINITY};
+  }
+}
+
+GradcheckResult gradgradcheck(const TensorFunction& f, const std::vector<Tensor>& inputs, GradcheckOptions options) {
+  try {
+    const Problem first(f, inputs);
+    Tensor y;
+    {
+      NoGrad no_grad;
+      y = f(first.inputs);
+    }
+    Cotangents cotangents(options.seed + 1);
+    Tensor v = cotangents.like(y).set_requires_grad(true);
+    std::vector<Tensor> extended = first.inputs;
+    extended.push_back(v);
+    // All first gradients joined to one vector; an undefined one is zero and cannot be checked further.
+    const auto gradient = [&first, &f](const std::vector<Tensor>& in) {
+      EnableGrad recording;
+      std::vector<Tensor> leaves(in.begin(), in.end() - 1), wanted;
+      for (size_t i : first.wanted_index) {
+        if (!leaves[i].requires_grad()) leaves[i] = leaves[i].detach().set_requires_grad(true);
+        wanted.push_back(leaves[i]);
+      }
+      const auto gradients = grad({f(leaves)}, wanted, {in.back()}, {.create_graph = true, .allow_unused = true});
+      std::vector<Tensor> parts;
+      for (const Tensor& g : gradients) {
+        if (g.defined()) parts.push_back(g.reshape({-1}));
+      }
+      DUEL_CHECK(!parts.empty(), "gradgradcheck", "the first gradient is undefined for every input");
+      return concat(parts);
+    };
+    return gradcheck(gradient, extended, options);
+  } catch (const AnyError& error) {
+    return {false, error.what(), INFINITY};
+  }
+}
+
+}  // namespace duel

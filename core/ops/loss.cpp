@@ -1,0 +1,101 @@
+// Fused adversarial losses. The kernel gives the mean and its gradient in one pass; under create_graph the gradient is
+// composed of plain ops instead, which covers every order and is the oracle of the kernel's.
+#include "duel/core/ops/loss.h"
+
+#include <cmath>
+
+#include "duel/core/autograd.h"
+#include "duel/core/op_registry.h"
+#include "duel/core/ops/activation.h"
+#include "duel/core/ops/arithmetic.h"
+#include "duel/core/workspace.h"
+#include "duel/kernels/losses.h"
+
+namespace duel {
+namespace {
+
+using Grads = std::vector<Tensor>;
+
+// d loss / d x in plain ops.
+Tensor slope(const kernels::SigmoidBce& loss, const Tensor& x) { return add_scalar(sigmoid(x), -loss.target); }
+Tensor slope(const kernels::Hinge& loss, const Tensor& x) {
+  const Tensor inside = greater(1.0 - x.detach() * loss.sign, Tensor::zeros({}, x.options()));
+  return inside * -loss.sign;
+}
+Tensor slope(const kernels::SquaredDifference& loss, const Tensor& x) { return (x - loss.target) * (2.0 * loss.factor); }
+Tensor slope(const kernels::WassersteinMean& loss, const Tensor& x) { return Tensor::full(x.shape(), loss.sign, x.options()); }
+
+template <class L>
+Tensor fused(const char* op, const Tensor& logits, L loss) {
+  const int64_t n = logits.numel();
+  DUEL_CHECK(n > 0, op, "expected at least one logit, got shape {}", logits.shape());
+  const double scale = 1.0 / static_cast<double>(n);
+  Tensor value = Tensor::empty({}, logits.options());
+  Tensor gradient = tracked(logits) ? Tensor::empty(logits.shape(), logits.options()) : Tensor();
+  DUEL_DISPATCH(logits.dtype(), op, {
+    detail::Workspace workspace(logits.device(), static_cast<size_t>(kernels::loss_workspace(n)) * sizeof(T));
+    kernels::loss_value_grad(stream_of(logits.device()), n, logits.data<T>(), loss, static_cast<T>(scale),
+                             value.mutable_data<T>(), gradient.defined() ? gradient.mutable_data<T>() : nullptr,
+                             workspace.template as<T>());
+  });
+  return record(op, value, {logits}, {logits, gradient}, [loss, scale](const RuleContext& ctx, const Tensor& g) -> Grads {
+    if (!grad_enabled()) return {mul(ctx.saved(1), g)};
+    return {mul(slope(loss, ctx.saved(0)), mul_scalar(g, scale))};
+  });
+}
+
+}  // namespace
+
+Tensor bce_with_logits(const Tensor& logits, double target) {
+  DUEL_CHECK(target >= 0 && target <= 1, "bce_with_logits", "expected a target in [0, 1], got {}", target);
+  return fused("bce_with_logits", logits, kernels::SigmoidBce{target});
+}
+Tensor hinge_loss(const Tensor& logits, double sign) { return fused("hinge_loss", logits, kernels::Hinge{sign}); }
+Tensor squared_difference(const Tensor& logits, double target, double scale) {
+  return fused("squared_difference", logits, kernels::SquaredDifference{target, scale});
+}
+Tensor wasserstein_mean(const Tensor& logits, double sign) {
+  return fused("wasserstein_mean", logits, kernels::WassersteinMean{sign});
+}
+
+namespace {
+
+using Apply = Tensor (*)(const Tensor&);
+using Formula = double (*)(double);
+
+std::vector<OpSample> samples_of(Apply apply, Formula formula, std::vector<double> kinks = {}) {
+  std::vector<OpSample> samples;
+  for (const Shape& shape : {Shape{1}, Shape{7}, Shape{33}, Shape{4, 1}, Shape{2, 3, 5}}) {
+    samples.push_back({.label = to_text(shape),
+                       .inputs = {{.shape = shape, .low = -3, .high = 3, .kinks = kinks}},
+                       .apply = [apply](const Tensors& x) { return apply(x[0]); },
+                       .reference = [formula](const Arrays& x) {
+                         double total = 0;
+                         for (double v : x[0].values) total += formula(v);
+                         return Array{{}, {total / static_cast<double>(x[0].values.size())}};
+                       }});
+  }
+  return samples;
+}
+
+const RegisterOp bce_registered("bce_with_logits", [] {
+  auto samples = samples_of([](const Tensor& x) { return bce_with_logits(x, 1.0); }, [](double v) { return std::log(1 + std::exp(-v)); });
+  for (const OpSample& soft : samples_of([](const Tensor& x) { return bce_with_logits(x, 0.3); },
+                                         [](double v) { return std::log(1 + std::exp(v)) - 0.3 * v; })) {
+    samples.push_back(soft);
+    samples.back().label += " target 0.3";
+  }
+  return samples;
+});
+const RegisterOp hinge_registered("hinge_loss", [] {
+  return samples_of([](const Tensor& x) { return hinge_loss(x, -1.0); }, [](double v) { return v > -1 ? 1 + v : 0; }, {-1});
+});
+const RegisterOp squared_registered("squared_difference", [] {
+  return samples_of([](const Tensor& x) { return squared_difference(x, 0.7, 0.5); }, [](double v) { return 0.5 * (v - 0.7) * (v - 0.7); });
+});
+const RegisterOp wasserstein_registered("wasserstein_mean", [] {
+  return samples_of([](const Tensor& x) { return wasserstein_mean(x, -1.0); }, [](double v) { return -v; });
+});
+
+}  // namespace
+}  // namespace duel

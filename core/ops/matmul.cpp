@@ -1,0 +1,129 @@
+// matmul and linear: gradients are matrix products again.
+#include "duel/core/ops/matmul.h"
+
+#include "duel/core/autograd.h"
+#include "duel/core/op_registry.h"
+#include "duel/core/ops/reduction.h"
+#include "duel/core/workspace.h"
+#include "duel/kernels/gemm.h"
+
+namespace duel {
+namespace {
+
+/// Rows and columns of op(x).
+struct Sides {
+  int64_t rows, columns;
+};
+Sides sides(const Tensor& x, bool transposed) {
+  return transposed ? Sides{x.dim(1), x.dim(0)} : Sides{x.dim(0), x.dim(1)};
+}
+
+void check_matrices(const char* op, const Tensor& a, const Tensor& b, bool transpose_a, bool transpose_b) {
+  DUEL_CHECK(a.rank() == 2 && b.rank() == 2, op, "expected two matrices, got shapes {} and {}", a.shape(), b.shape());
+  DUEL_CHECK(a.dtype() == b.dtype(), op, "expected one dtype, got {} and {}", to_text(a.dtype()), to_text(b.dtype()));
+  DUEL_CHECK(sides(a, transpose_a).columns == sides(b, transpose_b).rows, op,
+             "expected inner sizes that agree, got {}{} times {}{}", a.shape(), transpose_a ? " transposed" : "", b.shape(),
+             transpose_b ? " transposed" : "");
+}
+
+}  // namespace
+
+Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a, bool transpose_b) {
+  check_matrices("matmul", a, b, transpose_a, transpose_b);
+  const auto [m, k] = sides(a, transpose_a);
+  const int64_t n = sides(b, transpose_b).columns;
+  Tensor y = Tensor::empty({m, n}, a.options());
+  DUEL_DISPATCH(a.dtype(), "matmul", {
+    detail::Workspace workspace(a.device(), kernels::gemm_workspace<T>(transpose_a, transpose_b, m, n, k));
+    kernels::gemm<T>(stream_of(a.device()), transpose_a, transpose_b, m, n, k, T{1}, a.data<T>(), b.data<T>(), T{0},
+                     y.mutable_data<T>(), workspace.get());
+  });
+  // Y = op(A) op(B):  d op(A) = G op(B)^T,  d op(B) = op(A)^T G; a transposed operand gets the transposed product.
+  return record("matmul", y, {a, b}, {a, b},
+                [ta = transpose_a, tb = transpose_b](const RuleContext& ctx, const Tensor& g) -> std::vector<Tensor> {
+                  Tensor da, db;
+                  if (ctx.needs(0)) da = ta ? matmul(ctx.saved(1), g, tb, true) : matmul(g, ctx.saved(1), false, !tb);
+                  if (ctx.needs(1)) db = tb ? matmul(g, ctx.saved(0), true, ta) : matmul(ctx.saved(0), g, !ta, false);
+                  return {da, db};
+                });
+}
+
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  check_matrices("linear", x, weight, false, true);
+  const int64_t m = x.dim(0), k = x.dim(1), n = weight.dim(0);
+  DUEL_CHECK(!bias.defined() || (bias.shape() == Shape{n} && bias.dtype() == x.dtype()), "linear",
+             "expected a bias of {} [{}], got {}", to_text(x.dtype()), n, to_text(bias));
+  Tensor y = Tensor::empty({m, n}, x.options());
+  DUEL_DISPATCH(x.dtype(), "linear", {
+    detail::Workspace workspace(x.device(), kernels::gemm_workspace<T>(false, true, m, n, k));
+    kernels::gemm_bias<T>(stream_of(x.device()), false, true, m, n, k, x.data<T>(), weight.data<T>(),
+                          bias.defined() ? bias.data<T>() : nullptr, y.mutable_data<T>(), workspace.get());
+  });
+  return record("linear", y, {x, weight, bias}, {x, weight},
+                [](const RuleContext& ctx, const Tensor& g) -> std::vector<Tensor> {
+                  Tensor dx, dw, db;
+                  if (ctx.needs(0)) dx = matmul(g, ctx.saved(1));
+                  if (ctx.needs(1)) dw = matmul(g, ctx.saved(0), true, false);
+                  if (ctx.needs(2)) db = sum(g, {0});
+                  return {dx, dw, db};
+                });
+}
+
+namespace {
+
+Array reference_matmul(const Array& a, const Array& b, bool ta, bool tb) {
+  const int64_t m = a.shape[ta ? 1 : 0], k = a.shape[ta ? 0 : 1], n = b.shape[tb ? 0 : 1];
+  Array y{{m, n}, {}};
+  for (int64_t i = 0; i < m; ++i) {
+    for (int64_t j = 0; j < n; ++j) {
+      double total = 0;
+      for (int64_t l = 0; l < k; ++l) {
+        total += a.values[static_cast<size_t>(ta ? l * m + i : i * k + l)] *
+                 b.values[static_cast<size_t>(tb ? j * k + l : l * n + j)];
+      }
+      y.values.push_back(total);
+    }
+  }
+  return y;
+}
+
+std::vector<OpSample> matmul_samples() {
+  std::vector<OpSample> samples;
+  struct Sizes {
+    int64_t m, k, n;
+  };
+  for (const auto [m, k, n] : {Sizes{3, 4, 5}, Sizes{1, 7, 1}, Sizes{17, 3, 2}, Sizes{2, 33, 3}, Sizes{0, 3, 2}, Sizes{2, 0, 3}}) {
+    for (int flags = 0; flags < 4; ++flags) {
+      const bool ta = flags & 1, tb = flags & 2;
+      samples.push_back({.label = message("{}x{}x{}{}{}", m, k, n, ta ? " ta" : "", tb ? " tb" : ""),
+                         .inputs = {{.shape = ta ? Shape{k, m} : Shape{m, k}}, {.shape = tb ? Shape{n, k} : Shape{k, n}}},
+                         .apply = [ta, tb](const Tensors& x) { return matmul(x[0], x[1], ta, tb); },
+                         .reference = [ta, tb](const Arrays& x) { return reference_matmul(x[0], x[1], ta, tb); }});
+    }
+  }
+  return samples;
+}
+
+std::vector<OpSample> linear_samples() {
+  std::vector<OpSample> samples;
+  for (const bool with_bias : {true, false}) {
+    for (const int64_t batch : {1, 4, 7}) {
+      OpSample sample{.label = message("batch {}{}", batch, with_bias ? " bias" : ""),
+                      .inputs = {{.shape = {batch, 5}}, {.shape = {3, 5}}},
+                      .apply = [](const Tensors& x) { return linear(x[0], x[1], x.size() > 2 ? x[2] : Tensor()); },
+                      .reference = [](const Arrays& x) {
+                        Array y = reference_matmul(x[0], x[1], false, true);
+                        return x.size() > 2 ? reference::zip(y, x[2], [](double a, double b) { return a + b; }) : y;
+                      }};
+      if (with_bias) sample.inputs.push_back({.shape = {3}});
+      samples.push_back(sample);
+    }
+  }
+  return samples;
+}
+
+const RegisterOp matmul_registered("matmul", matmul_samples);
+const RegisterOp linear_registered("linear", linear_samples);
+
+}  // namespace
+}  // namespace duel

@@ -1,0 +1,38 @@
+// What a Tensor handle points to. Internal to core/: ops use record() and Tensor, not this.
+#pragma once
+
+#include <memory>
+
+#include "duel/core/allocator.h"
+#include "duel/core/tensor.h"
+
+namespace duel::detail {
+
+/// One block of memory, shared by a tensor and its reshapes and leading slices.
+struct Storage {
+  Storage(Device device_, size_t bytes_)
+      : device(device_), bytes(bytes_), data(static_cast<std::byte*>(allocate(device_, bytes_))) {}
+  ~Storage() { deallocate(device, data, bytes); }
+  Storage(const Storage&) = delete;
+  Storage& operator=(const Storage&) = delete;
+
+  Device device;
+  size_t bytes;
+  std::byte* data;
+  uint64_t version = 0;
+};
+
+struct TensorImpl {
+  std::shared_ptr<Storage> storage;
+  size_t offset = 0;  // bytes
+  Shape shape;
+  DType dtype = DType::f32;
+  std::shared_ptr<Node> node;  // the op that made it, or its own leaf node; null without a graph
+
+  std::byte* data() const { return storage->data + offset; }
+};
+
+/// A handle to `count` leading-axis items of the same storage from byte offset `offset` on; no graph.
+Tensor view(const Tensor& base, const Shape& shape, size_t offset_bytes);
+
+}  // namespace duel::detail
