@@ -5,6 +5,7 @@
 
 #include "duel/core/autograd.h"
 #include "duel/core/ops/arithmetic.h"
+#include "duel/core/tensor_impl.h"
 #include "duel/core/workspace.h"
 #include "duel/kernels/movement.h"
 #include "duel/kernels/reduce.h"
