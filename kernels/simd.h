@@ -1,0 +1,179 @@
+// Host vectors for kernels/*.cpp: as wide as the compiler's target, on top of GCC's vector types.
+//
+// Internal. Only what the tile kernels need: unaligned access, partial access, fused multiply-add, transposition.
+// Everything is templated on T = float or double; kLanes<T> is the width (16 floats with AVX-512, 8 with AVX2, 4
+// elsewhere), so results may differ in the last bits between instruction sets, never between thread counts.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <utility>
+
+#if defined(__AVX__)
+#include <immintrin.h>
+#endif
+
+namespace duel::kernels::simd {
+
+#if defined(__AVX512F__)
+inline constexpr int kBytes = 64;
+#elif defined(__AVX__)
+inline constexpr int kBytes = 32;
+#else
+inline constexpr int kBytes = 16;
+#endif
+
+template <class T>
+inline constexpr int kLanes = kBytes / int(sizeof(T));
+
+template <class T>
+struct Types;
+template <>
+struct Types<float> {
+  typedef float Vec __attribute__((vector_size(kBytes)));
+  typedef float Loose __attribute__((vector_size(kBytes), aligned(4), may_alias));
+  typedef int32_t Index __attribute__((vector_size(kBytes)));
+};
+template <>
+struct Types<double> {
+  typedef double Vec __attribute__((vector_size(kBytes)));
+  typedef double Loose __attribute__((vector_size(kBytes), aligned(8), may_alias));
+  typedef int64_t Index __attribute__((vector_size(kBytes)));
+};
+
+template <class T>
+using Vec = typename Types<T>::Vec;
+
+#define DUEL_INLINE inline __attribute__((always_inline))
+
+template <class T>
+DUEL_INLINE Vec<T> load(const T* from) {
+  return *reinterpret_cast<const typename Types<T>::Loose*>(from);
+}
+
+template <class T>
+DUEL_INLINE void store(T* to, Vec<T> value) {
+  *reinterpret_cast<typename Types<T>::Loose*>(to) = value;
+}
+
+template <class T>
+DUEL_INLINE Vec<T> broadcast(T value) {
+  return Vec<T>{} + value;
+}
+
+/// One bit per lane, lane 0 lowest.
+using Mask = uint32_t;
+
+/// Lanes begin <= lane < end.
+DUEL_INLINE constexpr Mask lanes_between(int64_t begin, int64_t end) {
+  return begin >= end ? 0u : Mask(((uint64_t{1} << end) - 1) & ~((uint64_t{1} << begin) - 1));
+}
+
+/// Lanes outside of the mask are 0, and their memory is not touched.
+template <class T>
+DUEL_INLINE Vec<T> load_masked(const T* from, Mask mask) {
+#if defined(__AVX512F__)
+  if constexpr (sizeof(T) == 4) {
+    return (Vec<T>)_mm512_maskz_loadu_ps(__mmask16(mask), from);
+  } else {
+    return (Vec<T>)_mm512_maskz_loadu_pd(__mmask8(mask), from);
+  }
+#else
+  Vec<T> value{};
+  for (int lane = 0; lane < kLanes<T>; ++lane) {
+    if (mask >> lane & 1) value[lane] = from[lane];
+  }
+  return value;
+#endif
+}
+
+/// Writes the lanes of the mask, and touches no other memory.
+template <class T>
+DUEL_INLINE void store_masked(T* to, Vec<T> value, Mask mask) {
+#if defined(__AVX512F__)
+  if constexpr (sizeof(T) == 4) {
+    _mm512_mask_storeu_ps(to, __mmask16(mask), (__m512)value);
+  } else {
+    _mm512_mask_storeu_pd(to, __mmask8(mask), (__m512d)value);
+  }
+#else
+  for (int lane = 0; lane < kLanes<T>; ++lane) {
+    if (mask >> lane & 1) to[lane] = value[lane];
+  }
+#endif
+}
+
+/// a * b + c, rounded once where the target can (-ffp-contract=off would not fuse it by itself).
+DUEL_INLINE Vec<float> fma(Vec<float> a, Vec<float> b, Vec<float> c) {
+#if defined(__AVX512F__)
+  return (Vec<float>)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+#elif defined(__FMA__)
+  return (Vec<float>)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+#else
+  return a * b + c;
+#endif
+}
+DUEL_INLINE Vec<double> fma(Vec<double> a, Vec<double> b, Vec<double> c) {
+#if defined(__AVX512F__)
+  return (Vec<double>)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c);
+#elif defined(__FMA__)
+  return (Vec<double>)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c);
+#else
+  return a * b + c;
+#endif
+}
+
+/// Sum of all lanes, pairwise.
+template <class T>
+DUEL_INLINE T sum(Vec<T> value) {
+  T lanes[kLanes<T>];
+  std::memcpy(lanes, &value, sizeof(value));
+  for (int half = kLanes<T> / 2; half > 0; half /= 2) {
+    for (int lane = 0; lane < half; ++lane) lanes[lane] += lanes[lane + half];
+  }
+  return lanes[0];
+}
+
+namespace detail {
+// Lane of [a, b] that goes to `lane` when the halves that differ in bit `step` are exchanged.
+constexpr int exchanged(int lane, int step, bool high, int lanes) {
+  const bool odd = (lane & step) != 0;
+  return high ? (odd ? lanes + lane : lane + step) : (odd ? lanes + lane - step : lane);
+}
+
+template <class T, int kStep, bool kHigh, int... kLane>
+DUEL_INLINE Vec<T> exchange(Vec<T> a, Vec<T> b, std::integer_sequence<int, kLane...>) {
+  return __builtin_shuffle(a, b, typename Types<T>::Index{exchanged(kLane, kStep, kHigh, kLanes<T>)...});
+}
+
+template <class T, int kStep>
+DUEL_INLINE void transpose_step(Vec<T>* rows) {
+  if constexpr (kStep > 0) {
+    constexpr auto lanes = std::make_integer_sequence<int, kLanes<T>>{};
+#pragma GCC unroll 16
+    for (int i = 0; i < kLanes<T>; ++i) {
+      if (i & kStep) continue;
+      const Vec<T> a = rows[i], b = rows[i + kStep];
+      rows[i] = exchange<T, kStep, false>(a, b, lanes);
+      rows[i + kStep] = exchange<T, kStep, true>(a, b, lanes);
+    }
+    transpose_step<T, kStep / 2>(rows);
+  }
+}
+}  // namespace detail
+
+/// Transposes a square of kLanes x kLanes in registers.
+template <class T>
+DUEL_INLINE void transpose(Vec<T>* rows) {
+  detail::transpose_step<T, kLanes<T> / 2>(rows);
+}
+
+/// Lanes 0, 2, 4, … in the lower half; the upper half repeats them.
+template <class T>
+DUEL_INLINE Vec<T> even_lanes(Vec<T> value) {
+  typename Types<T>::Index index{};
+  for (int lane = 0; lane < kLanes<T>; ++lane) index[lane] = 2 * lane % kLanes<T>;
+  return __builtin_shuffle(value, index);
+}
+
+}  // namespace duel::kernels::simd
