@@ -12,10 +12,10 @@
 //   loss_value_grad(Stream(), n, logits, SigmoidBce{1.0}, 1.0f / n, &value, grad, scratch.data());
 #pragma once
 
-#include <cmath>
 #include <cstdint>
 #include <type_traits>
 
+#include "duel/kernels/math.h"
 #include "duel/kernels/platform.h"
 
 namespace duel::kernels {
@@ -31,24 +31,18 @@ struct SigmoidBce {
   template <class T>
   DUEL_HD T value(T x) const {
     const T weight = x > T(0) ? T(1 - target) : T(target);
-    return weight * abs_of(x) + std::log1p(std::exp(-abs_of(x)));
+    return weight * math::abs(x) + math::log1p(math::exp(-math::abs(x)));
   }
   template <class T>
   DUEL_HD T first(T x) const {
-    const T e = std::exp(-abs_of(x));
+    const T e = math::exp(-math::abs(x));
     const T tail = e / (T(1) + e);  // sigmoid(-|x|)
     return x > T(0) ? T(1 - target) - tail : tail - T(target);
   }
   template <class T>
   DUEL_HD T second(T x) const {
-    const T e = std::exp(-abs_of(x));
+    const T e = math::exp(-math::abs(x));
     return e / ((T(1) + e) * (T(1) + e));
-  }
-
- private:
-  template <class T>
-  static DUEL_HD T abs_of(T x) {
-    return x < T(0) ? -x : x;
   }
 };
 
@@ -66,7 +60,7 @@ struct Hinge {
   template <class T>
   DUEL_HD T first(T x) const {
     const T margin = T(1) - T(sign) * x;
-    return margin > T(0) ? T(-sign) : margin * T(0);
+    return margin > T(0) ? T(-sign) : margin <= T(0) ? T(0) : margin;  // margin is NaN last
   }
   template <class T>
   DUEL_HD T second(T) const {
