@@ -65,7 +65,8 @@ struct LeakyRelu {
   }
   template <class T>
   DUEL_HD T first(T x) const {
-    return x > T(0) ? T(1) : T(slope);
+    const T below = T(slope);
+    return x > T(0) ? T(1) : below;
   }
   template <class T>
   DUEL_HD T second(T) const {

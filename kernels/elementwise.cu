@@ -65,16 +65,17 @@ Broadcast make_broadcast(std::span<const int64_t> out, std::span<const int64_t> 
 
 namespace {
 
-/// Where the inputs stand for output element i.
+/// Where the inputs stand for one output element.
 struct Offsets {
-  int64_t a, b, c, inner;  // inner: position on the innermost axis
+  int64_t a, b, c;
 };
 
-DUEL_HD Offsets locate(const Broadcast& plan, int64_t i) {
-  Offsets at{0, 0, 0, 0};
-  for (int d = plan.rank - 1; d >= 0; --d) {
-    const int64_t rest = i / plan.shape[d], k = i - rest * plan.shape[d];
-    if (d == plan.rank - 1) at.inner = k;
+template <class Index>
+DUEL_HD Offsets locate(const Broadcast& plan, int axes, Index i) {
+  Offsets at{0, 0, 0};
+  for (int d = axes - 1; d >= 0; --d) {
+    const Index extent = static_cast<Index>(plan.shape[d]), rest = i / extent;
+    const int64_t k = static_cast<int64_t>(i - rest * extent);
     at.a += k * plan.stride_a[d];
     at.b += k * plan.stride_b[d];
     at.c += k * plan.stride_c[d];
@@ -86,33 +87,71 @@ DUEL_HD Offsets locate(const Broadcast& plan, int64_t i) {
 /// run(first output, offsets, count) for every stretch of the innermost axis, in parallel.
 template <class Run>
 void for_stretches(const Broadcast& plan, Run run) {
-  const int64_t length = plan.shape[plan.rank - 1];
+  const int last = plan.rank - 1;
+  const int64_t length = plan.shape[last];
   parallel_for(plan.size(), kMapGrain, [&](int64_t begin, int64_t end) {
+    // Outer axes are counted up, not divided: stretches can be short.
+    int64_t line = begin / length, inner = begin - line * length;
+    int64_t position[kMaxRank] = {};
+    int64_t rest = line;
+    for (int d = last - 1; d >= 0; --d) {
+      position[d] = rest % plan.shape[d];
+      rest /= plan.shape[d];
+    }
+    Offsets at = locate(plan, last, line);
     for (int64_t i = begin; i < end;) {
-      const Offsets at = locate(plan, i);
-      const int64_t count = length - at.inner < end - i ? length - at.inner : end - i;
-      run(i, at, count);
+      const int64_t count = length - inner < end - i ? length - inner : end - i;
+      run(i,
+          Offsets{at.a + inner * plan.stride_a[last], at.b + inner * plan.stride_b[last],
+                  at.c + inner * plan.stride_c[last]},
+          count);
       i += count;
+      inner = 0;
+      for (int d = last - 1; d >= 0; --d) {
+        at.a += plan.stride_a[d];
+        at.b += plan.stride_b[d];
+        at.c += plan.stride_c[d];
+        if (++position[d] < plan.shape[d]) break;
+        at.a -= plan.stride_a[d] * plan.shape[d];
+        at.b -= plan.stride_b[d] * plan.shape[d];
+        at.c -= plan.stride_c[d] * plan.shape[d];
+        position[d] = 0;
+      }
     }
   });
 }
 
+/// run(s) with s the compile-time form of an innermost stride, 0 or 1.
+template <class Run>
+void with_stride(int64_t stride, Run run) {
+  if (stride != 0) {
+    run(std::integral_constant<int64_t, 1>());
+  } else {
+    run(std::integral_constant<int64_t, 0>());
+  }
+}
+
 #if DUEL_DEVICE_CODE
+/// Division of 32-bit numbers is several times faster there.
+DUEL_HD Offsets locate_element(const Broadcast& plan, int64_t n, int64_t i) {
+  return n <= UINT32_MAX ? locate(plan, plan.rank, static_cast<uint32_t>(i)) : locate(plan, plan.rank, i);
+}
+
 template <class F, class T>
 __global__ void binary_kernel(int64_t n, Broadcast plan, F f, const T* a, const T* b, T* y) {
   const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
   for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < n; i += stride) {
-    const Offsets at = locate(plan, i);
+    const Offsets at = locate_element(plan, n, i);
     y[i] = f(a[at.a], b[at.b]);
   }
 }
 
-template <class T>
-__global__ void where_kernel(int64_t n, Broadcast plan, const T* condition, const T* a, const T* b, T* y) {
+template <class F, class T>
+__global__ void ternary_kernel(int64_t n, Broadcast plan, F f, const T* a, const T* b, const T* c, T* y) {
   const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
   for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < n; i += stride) {
-    const Offsets at = locate(plan, i);
-    y[i] = condition[at.a] != T(0) ? a[at.b] : b[at.c];
+    const Offsets at = locate_element(plan, n, i);
+    y[i] = f(a[at.a], b[at.b], c[at.c]);
   }
 }
 #endif
@@ -193,25 +232,16 @@ void binary(Stream stream, const Broadcast& plan, const T* a, const T* b, T* y, 
     return;
   }
 #endif
-  for_stretches(plan, [&](int64_t first, const Offsets& at, int64_t count) {
-    T* out = y + first;
-    const T* pa = a + at.a;
-    const T* pb = b + at.b;
-    if (inner_a && inner_b) {
-      DUEL_SIMD
-      for (int64_t i = 0; i < count; ++i) out[i] = f(pa[i], pb[i]);
-    } else if (inner_a) {
-      const T right = *pb;
-      DUEL_SIMD
-      for (int64_t i = 0; i < count; ++i) out[i] = f(pa[i], right);
-    } else if (inner_b) {
-      const T left = *pa;
-      DUEL_SIMD
-      for (int64_t i = 0; i < count; ++i) out[i] = f(left, pb[i]);
-    } else {
-      const T value = f(*pa, *pb);
-      for (int64_t i = 0; i < count; ++i) out[i] = value;
-    }
+  with_stride(inner_a, [&](auto sa) {
+    with_stride(inner_b, [&](auto sb) {
+      for_stretches(plan, [&](int64_t first, const Offsets& at, int64_t count) {
+        T* out = y + first;
+        const T* pa = a + at.a;
+        const T* pb = b + at.b;
+        DUEL_SIMD
+        for (int64_t i = 0; i < count; ++i) out[i] = f(pa[i * sa], pb[i * sb]);
+      });
+    });
   });
 }
 
@@ -221,24 +251,33 @@ void where(Stream stream, const Broadcast& plan, const T* condition, const T* a,
   check("where", n, condition && a && b && y);
   if (n == 0) return;
   const int last = plan.rank - 1;
-  const int64_t sc = plan.stride_a[last], sa = plan.stride_b[last], sb = plan.stride_c[last];
-  if (plan.rank == 1 && sc == 1 && sa == 1 && sb == 1) {
+  if (plan.rank == 1 && plan.stride_a[0] == 1 && plan.stride_b[0] == 1 && plan.stride_c[0] == 1) {
     map(stream, n, Choose{}, y, condition, a, b);
     return;
   }
 #if DUEL_DEVICE_CODE
   if (stream.on_device()) {
-    launch(where_kernel<T>, dim3(map_blocks(n)), dim3(kMapBlock), 0, stream, n, plan, condition, a, b, y);
+    launch(ternary_kernel<Choose, T>, dim3(map_blocks(n)), dim3(kMapBlock), 0, stream, n, plan, Choose{},
+           condition, a, b, y);
     return;
   }
 #endif
-  for_stretches(plan, [&](int64_t first, const Offsets& at, int64_t count) {
-    T* out = y + first;
-    const T* pc = condition + at.a;
-    const T* pa = a + at.b;
-    const T* pb = b + at.c;
-    DUEL_SIMD
-    for (int64_t i = 0; i < count; ++i) out[i] = Choose{}(pc[i * sc], pa[i * sa], pb[i * sb]);
+  with_stride(plan.stride_a[last], [&](auto sc) {
+    with_stride(plan.stride_b[last], [&](auto sa) {
+      with_stride(plan.stride_c[last], [&](auto sb) {
+        for_stretches(plan, [&](int64_t first, const Offsets& at, int64_t count) {
+          T* out = y + first;
+          const T* pc = condition + at.a;
+          const T* pa = a + at.b;
+          const T* pb = b + at.c;
+          DUEL_SIMD
+          for (int64_t i = 0; i < count; ++i) {
+            const T left = pa[i * sa], right = pb[i * sb];
+            out[i] = Choose{}(pc[i * sc], left, right);
+          }
+        });
+      });
+    });
   });
 }
 

@@ -67,6 +67,15 @@ struct Log1p {
 };
 DUEL_UNARY(Log1p)
 
+/// The error function
+struct Erf {
+  template <class T>
+  DUEL_HD T operator()(T x) const {
+    return math::erf(x);
+  }
+};
+DUEL_UNARY(Erf)
+
 struct Sqrt {
   template <class T>
   DUEL_HD T operator()(T x) const {
@@ -142,7 +151,8 @@ struct MaxScalar {
   double value = 0;
   template <class T>
   DUEL_HD T operator()(T x) const {
-    return x < T(value) ? T(value) : x;
+    const T bound = T(value);
+    return x < bound ? bound : x;
   }
 };
 DUEL_UNARY(MaxScalar)
@@ -153,7 +163,8 @@ struct ClampMax {
   double value = 0;
   template <class T>
   DUEL_HD T operator()(T x) const {
-    return x > T(value) ? T(value) : x;
+    const T bound = T(value);
+    return x > bound ? bound : x;
   }
 };
 DUEL_UNARY(ClampMax)
@@ -162,8 +173,8 @@ struct Clamp {
   double low = 0, high = 1;
   template <class T>
   DUEL_HD T operator()(T x) const {
-    const T raised = x < T(low) ? T(low) : x;
-    return raised > T(high) ? T(high) : raised;
+    const T bottom = T(low), top = T(high), raised = x < bottom ? bottom : x;
+    return raised > top ? top : raised;
   }
 };
 DUEL_UNARY(Clamp)

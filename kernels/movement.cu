@@ -71,46 +71,123 @@ __global__ void strided_copy_kernel(int64_t n, StridedCopy copy, const T* x, T* 
 template <class T>
 void copy_line(int64_t count, const T* x, int64_t from, T* y, int64_t to) {
   if (from == 1 && to == 1) {
-    std::memcpy(y, x, static_cast<size_t>(count) * sizeof(T));
+    if (count < 32) {
+      for (int64_t i = 0; i < count; ++i) y[i] = x[i];
+    } else {
+      std::memcpy(y, x, static_cast<size_t>(count) * sizeof(T));
+    }
   } else if (from == 0 && to == 1) {
     const T value = *x;
     for (int64_t i = 0; i < count; ++i) y[i] = value;
-  } else if (to == 1) {
-    for (int64_t i = 0; i < count; ++i) y[i] = x[i * from];
   } else {
     for (int64_t i = 0; i < count; ++i) y[i * to] = x[i * from];
   }
 }
 
+/// line(from, to, k) for every index of the given axes, in parallel; k is the index on the last of them, `work` the
+/// number of elements per line.
+template <class Line>
+void for_lines(const StridedCopy& outer, int64_t work, Line line) {
+  parallel_for(outer.size(), work < kMapGrain ? kMapGrain / work : 1, [&](int64_t begin, int64_t end) {
+    int64_t position[kRank] = {};
+    int64_t rest = begin;
+    for (int d = outer.rank - 1; d >= 0; --d) {
+      position[d] = rest % outer.shape[d];
+      rest /= outer.shape[d];
+    }
+    Places at = locate(outer, outer.rank, begin);
+    for (int64_t i = begin; i < end; ++i) {
+      line(at.from, at.to, outer.rank > 0 ? position[outer.rank - 1] : 0);
+      for (int d = outer.rank - 1; d >= 0; --d) {
+        at.from += outer.from[d];
+        at.to += outer.to[d];
+        if (++position[d] < outer.shape[d]) break;
+        at.from -= outer.from[d] * outer.shape[d];
+        at.to -= outer.to[d] * outer.shape[d];
+        position[d] = 0;
+      }
+    }
+  });
+}
+
+/// Side of the squares in which a transposition stays in the cache.
+constexpr int64_t kSquare = 16;
+
+/// y[i to + j] = x[i + j from]: `rows` values of i, `cols` values of j, at most kSquare each.
 template <class T>
-void run_copy(Stream stream, const StridedCopy& copy, const T* x, T* y) {
-  const int64_t n = copy.size();
-#if DUEL_DEVICE_CODE
-  if (stream.on_device()) {
-    launch(strided_copy_kernel<T>, dim3(map_blocks(n)), dim3(kMapBlock), 0, stream, n, copy, x, y);
+void transpose_square(int64_t rows, int64_t cols, const T* DUEL_RESTRICT x, int64_t from, T* DUEL_RESTRICT y,
+                      int64_t to) {
+  if (rows == kSquare && cols == kSquare) {
+    T square[kSquare][kSquare];
+    for (int64_t j = 0; j < kSquare; ++j) {
+      for (int64_t i = 0; i < kSquare; ++i) square[j][i] = x[j * from + i];
+    }
+    for (int64_t i = 0; i < kSquare; ++i) {
+      for (int64_t j = 0; j < kSquare; ++j) y[i * to + j] = square[j][i];
+    }
     return;
   }
-#endif
-  (void)stream;
+  for (int64_t i = 0; i < rows; ++i) {
+    for (int64_t j = 0; j < cols; ++j) y[i * to + j] = x[j * from + i];
+  }
+}
+
+template <class T>
+void host_copy(const StridedCopy& copy, const T* x, T* y) {
   if (copy.rank == 0) {
     *y = *x;
     return;
   }
   const int last = copy.rank - 1;
-  const int64_t length = copy.shape[last], lines = n / length;
-  if (lines == 1) {
+  const int64_t length = copy.shape[last], from = copy.from[last], to = copy.to[last];
+  if (copy.rank == 1) {
     parallel_for(length, kMapGrain, [&](int64_t begin, int64_t end) {
-      copy_line(end - begin, x + begin * copy.from[last], copy.from[last], y + begin * copy.to[last],
-                copy.to[last]);
+      copy_line(end - begin, x + begin * from, from, y + begin * to, to);
     });
     return;
   }
-  parallel_for(lines, length < kMapGrain ? kMapGrain / length : 1, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const Places at = locate(copy, last, i);
-      copy_line(length, x + at.from, copy.from[last], y + at.to, copy.to[last]);
+  // The axis along which the source is contiguous, if it is another than the destination's.
+  int other = -1;
+  for (int d = 0; d < last && from > 1 && to == 1; ++d) {
+    if (copy.from[d] == 1) other = d;
+  }
+  StridedCopy outer;
+  for (int d = 0; d < last; ++d) {
+    if (d == other) continue;
+    outer.shape[outer.rank] = copy.shape[d];
+    outer.from[outer.rank] = copy.from[d];
+    outer.to[outer.rank++] = copy.to[d];
+  }
+  if (other < 0) {
+    for_lines(outer, length,
+              [&](int64_t a, int64_t b, int64_t) { copy_line(length, x + a, from, y + b, to); });
+    return;
+  }
+  const int64_t height = copy.shape[other], strips = (height + kSquare - 1) / kSquare;
+  outer.shape[outer.rank] = strips;
+  outer.from[outer.rank] = kSquare;
+  outer.to[outer.rank] = kSquare * copy.to[other];
+  ++outer.rank;
+  for_lines(outer, length * kSquare, [&](int64_t a, int64_t b, int64_t strip) {
+    const int64_t rows = height - strip * kSquare < kSquare ? height - strip * kSquare : kSquare;
+    for (int64_t j = 0; j < length; j += kSquare) {
+      const int64_t cols = length - j < kSquare ? length - j : kSquare;
+      transpose_square(rows, cols, x + a + j * from, from, y + b + j, copy.to[other]);
     }
   });
+}
+
+template <class T>
+void run_copy(Stream stream, const StridedCopy& copy, const T* x, T* y) {
+#if DUEL_DEVICE_CODE
+  if (stream.on_device()) {
+    const int64_t n = copy.size();
+    launch(strided_copy_kernel<T>, dim3(map_blocks(n)), dim3(kMapBlock), 0, stream, n, copy, x, y);
+    return;
+  }
+#endif
+  (void)stream;
+  host_copy(copy, x, y);
 }
 
 void row_major(int rank, const int64_t* shape, int64_t* strides) {
@@ -154,15 +231,14 @@ struct GatherRow {
   }
 };
 
+/// One output of a pool over k x k patches; line is plane * out_height + row.
 template <class T>
 struct SumPool {
-  int64_t out_height, out_width, k;
+  int64_t out_width, k;
   const T* x;
   T scale;
-  DUEL_HD T at(int64_t i) const {
-    const int64_t line = i / out_width, column = i - line * out_width;
-    const int64_t plane = line / out_height, row = line - plane * out_height;
-    const T* patch = x + ((plane * out_height + row) * k * out_width + column) * k;
+  DUEL_HD T value(int64_t line, int64_t column) const {
+    const T* patch = x + (line * out_width * k + column) * k;
     T sum = T(0);
     for (int64_t a = 0; a < k; ++a) {
       T part = T(0);
@@ -171,17 +247,18 @@ struct SumPool {
     }
     return sum * scale;
   }
+  DUEL_HD T at(int64_t i) const { return value(i / out_width, i % out_width); }
 };
 
 template <class T>
 struct Upsample {
-  int64_t height, width, k;  // of the input
+  int64_t width, k;  // of the input
   const T* x;
   T scale;
+  DUEL_HD T value(int64_t line, int64_t column) const { return scale * x[line * width + column]; }
   DUEL_HD T at(int64_t i) const {
-    const int64_t line = i / (width * k), column = i - line * width * k;
-    const int64_t plane = line / (height * k), row = line - plane * height * k;
-    return scale * x[(plane * height + row / k) * width + column / k];
+    const int64_t line = i / (width * k);
+    return value(line / k, (i - line * width * k) / k);
   }
 };
 
@@ -369,7 +446,22 @@ void sum_pool2d(Stream stream, int64_t planes, int64_t height, int64_t width, in
   const int64_t n = planes * (height / k) * (width / k);
   if (n == 0) return;
   DUEL_CHECK(x && y, "sum_pool2d", "expected arrays, got a null pointer");
-  generate(stream, n, SumPool<T>{height / k, width / k, k, x, static_cast<T>(scale)}, y);
+  const int64_t out_width = width / k;
+  const SumPool<T> pool{out_width, k, x, static_cast<T>(scale)};
+  if (stream.on_device()) {
+    generate(stream, n, pool, y);
+    return;
+  }
+  parallel_for(n / out_width, kMapGrain / (width * k) + 1, [&](int64_t begin, int64_t end) {
+    for (int64_t line = begin; line < end; ++line) {
+      if (k == 2) {  // the usual case, with the loops unrolled
+        const SumPool<T> halves{out_width, 2, x, pool.scale};
+        for (int64_t j = 0; j < out_width; ++j) y[line * out_width + j] = halves.value(line, j);
+      } else {
+        for (int64_t j = 0; j < out_width; ++j) y[line * out_width + j] = pool.value(line, j);
+      }
+    }
+  });
 }
 
 template <class T>
@@ -381,7 +473,22 @@ void upsample_nearest2d(Stream stream, int64_t planes, int64_t height, int64_t w
   const int64_t n = planes * height * k * width * k;
   if (n == 0) return;
   DUEL_CHECK(x && y, "upsample_nearest2d", "expected arrays, got a null pointer");
-  generate(stream, n, Upsample<T>{height, width, k, x, static_cast<T>(scale)}, y);
+  const Upsample<T> wide{width, k, x, static_cast<T>(scale)};
+  if (stream.on_device()) {
+    generate(stream, n, wide, y);
+    return;
+  }
+  parallel_for(planes * height, kMapGrain / (width * k * k) + 1, [&](int64_t begin, int64_t end) {
+    for (int64_t line = begin; line < end; ++line) {
+      T* first = y + line * k * width * k;
+      for (int64_t j = 0; j < width; ++j) {
+        const T value = wide.value(line, j);
+        for (int64_t b = 0; b < k; ++b) first[j * k + b] = value;
+      }
+      for (int64_t a = 1; a < k; ++a)
+        std::memcpy(first + a * width * k, first, static_cast<size_t>(width * k) * sizeof(T));
+    }
+  });
 }
 
 template <class T>

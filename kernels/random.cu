@@ -8,7 +8,7 @@ namespace duel::kernels {
 namespace {
 
 /// Philox blocks that a host loop makes side by side.
-constexpr int64_t kSideBySide = 64;
+constexpr int kSideBySide = 64;
 /// Philox blocks of one host range.
 constexpr int64_t kGrain = 2048;
 
@@ -22,35 +22,36 @@ DUEL_HD double open_unit(uint32_t word, double) {
   return math::fma(static_cast<double>(word), 0x1p-32, 0x1p-33);
 }
 
+/// What the two words 2 h and 2 h + 1 of a block become; h is 0 or 1.
+template <class T>
+struct Pair {
+  T first, second;
+};
+
 template <class T>
 struct Uniform {
   T low, width, high;
-  DUEL_HD void operator()(const uint32_t* word, T* out) const {
-    for (int k = 0; k < 4; ++k) {
-      const T value = math::fma(unit(word[k], T()), width, low);
-      out[k] = value < high ? value : low;  // rounding can reach high
-    }
+  DUEL_HD T one(uint32_t word) const {
+    const T value = math::fma(unit(word, T()), width, low);
+    return value < high ? value : low;  // rounding can reach high
   }
+  DUEL_HD Pair<T> operator()(uint32_t a, uint32_t b) const { return {one(a), one(b)}; }
 };
 
 template <class T>
 struct Normal {
   T mean, deviation;
-  DUEL_HD void operator()(const uint32_t* word, T* out) const {
-    for (int k = 0; k < 4; k += 2) {
-      const T radius = math::sqrt(T(-2) * math::log(open_unit(word[k], T())));
-      const math::SinCos<T> turn = math::sincos_turns(unit(word[k + 1], T()));
-      out[k] = math::fma(radius * turn.cos, deviation, mean);
-      out[k + 1] = math::fma(radius * turn.sin, deviation, mean);
-    }
+  DUEL_HD Pair<T> operator()(uint32_t a, uint32_t b) const {
+    const T radius = math::sqrt(T(-2) * math::log(open_unit(a, T())));
+    const math::SinCos<T> turn = math::sincos_turns(unit(b, T()));
+    return {math::fma(radius * turn.cos, deviation, mean), math::fma(radius * turn.sin, deviation, mean)};
   }
 };
 
 struct Integer {
   uint64_t bound;
-  DUEL_HD void operator()(const uint32_t* word, int64_t* out) const {
-    for (int k = 0; k < 4; ++k) out[k] = static_cast<int64_t>((word[k] * bound) >> 32);
-  }
+  DUEL_HD int64_t one(uint32_t word) const { return static_cast<int64_t>((word * bound) >> 32); }
+  DUEL_HD Pair<int64_t> operator()(uint32_t a, uint32_t b) const { return {one(a), one(b)}; }
 };
 
 #if DUEL_DEVICE_CODE
@@ -60,8 +61,8 @@ __global__ void draw_kernel(PhiloxState state, int64_t n, F f, T* out) {
   const int64_t blocks = (n + 3) / 4, stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
   for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < blocks; i += stride) {
     const PhiloxBlock block = philox_at(state.seed, state.stream, offset + static_cast<uint64_t>(i));
-    T value[4];
-    f(block.word, value);
+    const Pair<T> front = f(block.word[0], block.word[1]), back = f(block.word[2], block.word[3]);
+    const T value[4] = {front.first, front.second, back.first, back.second};
     for (int k = 0; k < 4 && 4 * i + k < n; ++k) out[4 * i + k] = value[k];
   }
 }
@@ -83,17 +84,36 @@ void draw(const char* op, Stream stream, const PhiloxState& state, int64_t n, F 
   (void)stream;
   const uint64_t offset = (state.offset ? *state.offset : 0) + state.addend;
   parallel_for((n + 3) / 4, kGrain, [&](int64_t begin, int64_t end) {
+    // Word by word, not block by block: that is what vectorises.
+    uint32_t word[4][kSideBySide];
+    T value[4][kSideBySide];
     for (int64_t first = begin; first < end; first += kSideBySide) {
-      T value[kSideBySide * 4];
-      const int64_t count = end - first < kSideBySide ? end - first : kSideBySide;
+      const uint64_t index = offset + static_cast<uint64_t>(first);
       DUEL_SIMD
-      for (int64_t j = 0; j < kSideBySide; ++j) {
-        const PhiloxBlock block =
-            philox_at(state.seed, state.stream, offset + static_cast<uint64_t>(first + j));
-        f(block.word, value + 4 * j);
+      for (int j = 0; j < kSideBySide; ++j) {
+        const PhiloxBlock block = philox_at(state.seed, state.stream, index + static_cast<uint64_t>(j));
+        word[0][j] = block.word[0];
+        word[1][j] = block.word[1];
+        word[2][j] = block.word[2];
+        word[3][j] = block.word[3];
       }
-      const int64_t wanted = n - 4 * first < 4 * count ? n - 4 * first : 4 * count;
-      for (int64_t j = 0; j < wanted; ++j) out[4 * first + j] = value[j];
+      for (int h = 0; h < 4; h += 2) {
+        DUEL_SIMD
+        for (int j = 0; j < kSideBySide; ++j) {
+          const Pair<T> pair = f(word[h][j], word[h + 1][j]);
+          value[h][j] = pair.first;
+          value[h + 1][j] = pair.second;
+        }
+      }
+      T* to = out + 4 * first;
+      const int64_t left = n - 4 * first;
+      if (left >= 4 * kSideBySide) {
+        for (int j = 0; j < kSideBySide; ++j) {
+          for (int k = 0; k < 4; ++k) to[4 * j + k] = value[k][j];
+        }
+      } else {
+        for (int64_t j = 0; j < left; ++j) to[j] = value[j % 4][j / 4];
+      }
     }
   });
 }

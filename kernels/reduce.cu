@@ -63,56 +63,50 @@ struct MinOp {
 template <class Op, class T>
 using Accumulator = std::conditional_t<std::is_same_v<Op, SumOp>, double, T>;
 
-/// Reduces rows [begin, end) of the columns [column, column + width) of x[R, B]; width <= kTile. Narrow matrices are
-/// walked as if several rows were one, so that there are always many sums side by side.
 template <class Op, class T>
-void reduce_tile(const T* x, int64_t begin, int64_t end, int64_t B, int64_t column, int64_t width, T* out,
-                 double scale) {
-  using Acc = Accumulator<Op, T>;
-  Acc acc[kTile];
-  for (int64_t j = 0; j < kTile; ++j) acc[j] = Op::template identity<Acc>;
-  int64_t rows = begin;
-  if (width == kTile) {
-    for (; rows < end; ++rows) {
-      const T* row = x + rows * B + column;
-      DUEL_SIMD
-      for (int64_t j = 0; j < kTile; ++j) acc[j] = Op::apply(acc[j], static_cast<Acc>(row[j]));
-    }
-  } else if (width == B) {
-    const int64_t group = kTile / B, lanes = group * B;
+T finish(Accumulator<Op, T> value, double scale) {
+  if constexpr (std::is_same_v<Op, SumOp>) {
+    return static_cast<T>(value * scale);
+  } else {
+    return value;
+  }
+}
+
+/// acc[j] = op(acc[j], row[j]) for width columns.
+template <class Op, class Acc, class T>
+DUEL_HD void add_row(Acc* DUEL_RESTRICT acc, const T* DUEL_RESTRICT row, int64_t width) {
+  DUEL_SIMD
+  for (int64_t j = 0; j < width; ++j) acc[j] = Op::apply(acc[j], static_cast<Acc>(row[j]));
+}
+
+/// Reduces rows [begin, end) of the columns [column, column + width) of x[R, B] into acc; width <= kTile. Narrow
+/// matrices are walked as if several rows were one, so that there are always many sums side by side.
+template <class Op, class Acc, class T>
+void reduce_tile(const T* x, int64_t begin, int64_t end, int64_t B, int64_t column, int64_t width, Acc* acc) {
+  const T* row = x + begin * B + column;
+  int64_t rows = end - begin;
+  const int64_t group = width == B ? (kTile / B < rows ? kTile / B : rows) : 1, lanes = group * width;
+  for (int64_t j = 0; j < lanes; ++j)
+    acc[j] = rows > 0 ? static_cast<Acc>(row[j]) : Op::template identity<Acc>;
+  for (row += group * B, rows -= group; rows >= group && rows > 0; row += group * B, rows -= group) {
     if (lanes == kTile) {
-      for (; rows + group <= end; rows += group) {
-        const T* row = x + rows * B;
-        DUEL_SIMD
-        for (int64_t j = 0; j < kTile; ++j) acc[j] = Op::apply(acc[j], static_cast<Acc>(row[j]));
-      }
+      add_row<Op>(acc, row, kTile);
     } else {
-      for (; rows + group <= end; rows += group) {
-        const T* row = x + rows * B;
-        DUEL_SIMD
-        for (int64_t j = 0; j < lanes; ++j) acc[j] = Op::apply(acc[j], static_cast<Acc>(row[j]));
-      }
-    }
-    const int64_t rest = (end - rows) * B;
-    for (int64_t j = 0; j < rest; ++j) acc[j] = Op::apply(acc[j], static_cast<Acc>(x[rows * B + j]));
-    rows = end;
-    // Fold the rows of a group: halves onto each other, an odd one in the middle waits.
-    for (int64_t left = group; left > 1; left = (left + 1) / 2) {
-      const int64_t half = (left + 1) / 2;
-      for (int64_t j = 0; j < (left - half) * B; ++j) acc[j] = Op::apply(acc[j], acc[half * B + j]);
+      add_row<Op>(acc, row, lanes);
     }
   }
-  for (; rows < end; ++rows) {
-    const T* row = x + rows * B + column;
-    DUEL_SIMD
-    for (int64_t j = 0; j < width; ++j) acc[j] = Op::apply(acc[j], static_cast<Acc>(row[j]));
-  }
-  for (int64_t j = 0; j < width; ++j) {
-    if constexpr (std::is_same_v<Op, SumOp>) {
-      out[j] = static_cast<T>(acc[j] * scale);
-    } else {
-      out[j] = acc[j];
+  if (rows > 0) add_row<Op>(acc, row, rows * B);  // less than a group, so width == B
+  if (group == kTile) {
+    for (int half = kTile / 2; half > 0; half /= 2) {
+      for (int j = 0; j < half; ++j) acc[j] = Op::apply(acc[j], acc[half + j]);
     }
+    return;
+  }
+  // Fold the rows of the group, upper half onto lower half; an odd one in the middle waits.
+  for (int64_t left = group; left > 1;) {
+    const int64_t half = (left + 1) / 2;
+    for (int64_t j = 0; j < (left - half) * width; ++j) acc[j] = Op::apply(acc[j], acc[half * width + j]);
+    left = half;
   }
 }
 
@@ -128,8 +122,10 @@ void host_stage(int64_t A, int64_t R, int64_t B, Plan plan, const T* x, T* out, 
       const int64_t begin = chunk * plan.chunk_rows, column = tile * kTile;
       const int64_t end = begin + plan.chunk_rows < R ? begin + plan.chunk_rows : R;
       const int64_t width = B - column < kTile ? B - column : kTile;
-      reduce_tile<Op>(x + a * R * B, begin, end, B, column, width,
-                      out + (a * plan.chunks + chunk) * B + column, scale);
+      Accumulator<Op, T> acc[kTile];
+      reduce_tile<Op>(x + a * R * B, begin, end, B, column, width, acc);
+      T* to = out + (a * plan.chunks + chunk) * B + column;
+      for (int64_t j = 0; j < width; ++j) to[j] = finish<Op, T>(acc[j], scale);
     }
   });
 }
