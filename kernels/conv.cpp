@@ -1,9 +1,9 @@
-// Convolutions on the host: direct loops.
+// Convolutions on the host: checks, empty cases, and the three passes of kernels/conv_host.h.
 #include "duel/kernels/conv.h"
 
 #include <algorithm>
 
-#include "duel/kernels/parallel.h"
+#include "duel/kernels/conv_host.h"
 
 namespace duel::kernels {
 namespace {
@@ -23,88 +23,53 @@ void check(const char* op, Stream stream, const ConvShape& s) {
              s.w_out);
 }
 
-// Calls visit(offset in one image plane of x, offset in the kernel window) for the taps of output (p, q).
-template <class Visit>
-void for_taps(const ConvShape& s, int64_t p, int64_t q, Visit visit) {
-  for (int64_t i = 0; i < s.kh; ++i) {
-    const int64_t row = p * s.stride_h - s.pad_h + i;
-    if (row < 0 || row >= s.h_in) continue;
-    for (int64_t j = 0; j < s.kw; ++j) {
-      const int64_t col = q * s.stride_w - s.pad_w + j;
-      if (col >= 0 && col < s.w_in) visit(row * s.w_in + col, i * s.kw + j);
-    }
+int64_t in_elements(const ConvShape& s) { return s.n * s.c_in * s.h_in * s.w_in; }
+int64_t out_elements(const ConvShape& s) { return s.n * s.c_out * s.h_out * s.w_out; }
+
+// What is left of a convolution without products: the bias of every channel, or 0.
+template <class T>
+void fill_planes(int64_t n, int64_t channels, int64_t plane, const T* bias, T* out) {
+  for (int64_t i = 0; i < n * channels; ++i) {
+    std::fill(out + i * plane, out + (i + 1) * plane, bias ? bias[i % channels] : T(0));
   }
 }
 
 }  // namespace
 
 template <class T>
-size_t conv2d_workspace(const ConvShape&, ConvPass) {
-  return 0;
+size_t conv2d_workspace(const ConvShape& s, ConvPass pass) {
+  if (pass != ConvPass::kWeightGrad || in_elements(s) == 0 || out_elements(s) == 0) return 0;
+  return host::conv_weight_grad_workspace<T>(s);
 }
 
 template <class T>
 void conv2d_forward(Stream stream, const ConvShape& s, const T* x, const T* w, const T* bias, T* y, void*) {
   check("conv2d", stream, s);
-  const int64_t window = s.kh * s.kw, plane = s.h_in * s.w_in;
-  parallel_for(s.n * s.c_out, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t r = begin; r < end; ++r) {
-      const int64_t sample = r / s.c_out, co = r % s.c_out;
-      for (int64_t o = 0; o < s.h_out * s.w_out; ++o) {
-        T sum = bias ? bias[co] : T(0);
-        for (int64_t ci = 0; ci < s.c_in; ++ci) {
-          const T* image = x + (sample * s.c_in + ci) * plane;
-          const T* taps = w + (co * s.c_in + ci) * window;
-          for_taps(s, o / s.w_out, o % s.w_out,
-                   [&](int64_t at, int64_t tap) { sum += image[at] * taps[tap]; });
-        }
-        y[r * s.h_out * s.w_out + o] = sum;
-      }
-    }
-  });
+  if (out_elements(s) == 0) return;
+  if (in_elements(s) == 0) return fill_planes(s.n, s.c_out, s.h_out * s.w_out, bias, y);
+  host::conv_forward(s, x, w, bias, y);
 }
 
 template <class T>
 void conv2d_input_grad(Stream stream, const ConvShape& s, const T* dy, const T* w, const T* bias, T* dx,
                        void*) {
   check("conv2d_input_grad", stream, s);
-  const int64_t window = s.kh * s.kw, plane = s.h_in * s.w_in;
-  parallel_for(s.n * s.c_in, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t r = begin; r < end; ++r) {
-      const int64_t sample = r / s.c_in, ci = r % s.c_in;
-      T* image = dx + r * plane;
-      std::fill(image, image + plane, bias ? bias[ci] : T(0));
-      for (int64_t co = 0; co < s.c_out; ++co) {
-        const T* taps = w + (co * s.c_in + ci) * window;
-        const T* grad = dy + (sample * s.c_out + co) * s.h_out * s.w_out;
-        for (int64_t o = 0; o < s.h_out * s.w_out; ++o) {
-          for_taps(s, o / s.w_out, o % s.w_out,
-                   [&](int64_t at, int64_t tap) { image[at] += grad[o] * taps[tap]; });
-        }
-      }
-    }
-  });
+  if (in_elements(s) == 0) return;
+  if (out_elements(s) == 0) return fill_planes(s.n, s.c_in, s.h_in * s.w_in, bias, dx);
+  host::conv_input_grad(s, dy, w, bias, dx);
 }
 
 template <class T>
-void conv2d_weight_grad(Stream stream, const ConvShape& s, const T* x, const T* dy, T* dw, void*) {
+void conv2d_weight_grad(Stream stream, const ConvShape& s, const T* x, const T* dy, T* dw, void* workspace) {
   check("conv2d_weight_grad", stream, s);
-  const int64_t window = s.kh * s.kw, plane = s.h_in * s.w_in;
-  parallel_for(s.c_out * s.c_in, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t r = begin; r < end; ++r) {
-      const int64_t co = r / s.c_in, ci = r % s.c_in;
-      T* taps = dw + r * window;
-      std::fill(taps, taps + window, T(0));
-      for (int64_t sample = 0; sample < s.n; ++sample) {
-        const T* image = x + (sample * s.c_in + ci) * plane;
-        const T* grad = dy + (sample * s.c_out + co) * s.h_out * s.w_out;
-        for (int64_t o = 0; o < s.h_out * s.w_out; ++o) {
-          for_taps(s, o / s.w_out, o % s.w_out,
-                   [&](int64_t at, int64_t tap) { taps[tap] += grad[o] * image[at]; });
-        }
-      }
-    }
-  });
+  if (in_elements(s) == 0 || out_elements(s) == 0) {
+    std::fill(dw, dw + s.c_out * s.c_in * s.kh * s.kw, T(0));
+    return;
+  }
+  const size_t bytes = host::conv_weight_grad_workspace<T>(s);
+  DUEL_CHECK(bytes == 0 || workspace != nullptr, "conv2d_weight_grad",
+             "expected a workspace of {} bytes, got a null pointer", bytes);
+  host::conv_weight_grad(s, x, dy, dw, static_cast<T*>(workspace));
 }
 
 #define DUEL_INSTANTIATE(T)                                                                              \

@@ -168,6 +168,16 @@ DUEL_INLINE void transpose(Vec<T>* rows) {
   detail::transpose_step<T, kLanes<T> / 2>(rows);
 }
 
+/// a0 b0 a1 b1 …: its first (part 0) or second (part 1) vector.
+template <class T>
+DUEL_INLINE Vec<T> interleave(Vec<T> a, Vec<T> b, int part) {
+  typename Types<T>::Index index{};
+  for (int lane = 0; lane < kLanes<T>; ++lane) {
+    index[lane] = (part * kLanes<T> + lane) / 2 + (lane % 2) * kLanes<T>;
+  }
+  return __builtin_shuffle(a, b, index);
+}
+
 /// Lanes 0, 2, 4, … in the lower half; the upper half repeats them.
 template <class T>
 DUEL_INLINE Vec<T> even_lanes(Vec<T> value) {

@@ -99,7 +99,7 @@ constexpr int64_t row_cut(int64_t rows, int64_t t, int64_t tiles) { return rows 
 /// Note [Thread scratch]
 /// A panel is packed, used and forgotten within one range of parallel_for; giving each thread the same small piece
 /// of memory again keeps it in that core's L2 cache, which a slice per range of the caller's workspace would not.
-inline constexpr size_t kScratchBytes = 256 * 1024;
+inline constexpr size_t kScratchBytes = 384 * 1024;
 void* thread_scratch();
 
 /// As many zeros as the widest tile.

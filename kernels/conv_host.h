@@ -1,0 +1,21 @@
+// The host side of kernels/conv.h, one file per pass; internal. Shapes arrive checked and not empty.
+#pragma once
+
+#include "duel/kernels/conv.h"
+
+namespace duel::kernels::host {
+
+template <class T>
+void conv_forward(const ConvShape& s, const T* x, const T* w, const T* bias, T* y);
+
+template <class T>
+void conv_input_grad(const ConvShape& s, const T* dy, const T* w, const T* bias, T* dx);
+
+template <class T>
+size_t conv_weight_grad_workspace(const ConvShape& s);
+template <class T>
+void conv_weight_grad(const ConvShape& s, const T* x, const T* dy, T* dw, T* workspace);
+
+constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+}  // namespace duel::kernels::host
