@@ -85,7 +85,8 @@ template <class Op, class Acc, class T>
 void reduce_tile(const T* x, int64_t begin, int64_t end, int64_t B, int64_t column, int64_t width, Acc* acc) {
   const T* row = x + begin * B + column;
   int64_t rows = end - begin;
-  const int64_t group = width == B ? (kTile / B < rows ? kTile / B : rows) : 1, lanes = group * width;
+  const int64_t group = width == B && rows > 0 ? (kTile / B < rows ? kTile / B : rows) : 1,
+                lanes = group * width;
   for (int64_t j = 0; j < lanes; ++j)
     acc[j] = rows > 0 ? static_cast<Acc>(row[j]) : Op::template identity<Acc>;
   for (row += group * B, rows -= group; rows >= group && rows > 0; row += group * B, rows -= group) {
