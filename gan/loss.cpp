@@ -1,0 +1,80 @@
+#include "duel/gan/loss.h"
+
+#include "duel/core/ops.h"
+
+namespace duel::gan {
+namespace {
+
+LossTerm bce(double target) {
+  return [target](const Tensor& x) { return bce_with_logits(x, target); };
+}
+LossTerm mean_of(double sign) {
+  return [sign](const Tensor& x) { return wasserstein_mean(x, sign); };
+}
+LossTerm half_square(double target) {
+  return [target](const Tensor& x) { return squared_difference(x, target, 0.5); };
+}
+
+}  // namespace
+
+Loss minimax_loss(double real_target) {
+  return {.name = "minimax", .d_real = bce(real_target), .d_fake = bce(0.0),
+          .g_fake = [](const Tensor& f) { return neg(bce_with_logits(f, 0.0)); },
+          .g_real = [](const Tensor& r) { return neg(bce_with_logits(r, 1.0)); }};
+}
+
+Loss non_saturating_loss(double real_target) {
+  return {.name = "non_saturating", .d_real = bce(real_target), .d_fake = bce(0.0), .g_fake = bce(1.0), .g_real = bce(0.0)};
+}
+
+Loss wasserstein_loss() {
+  return {.name = "wasserstein", .d_real = mean_of(-1.0), .d_fake = mean_of(1.0), .g_fake = mean_of(-1.0), .g_real = mean_of(1.0)};
+}
+
+Loss least_squares_loss(double a, double b, double c) {
+  return {.name = "least_squares", .d_real = half_square(b), .d_fake = half_square(a), .g_fake = half_square(c),
+          .g_real = half_square(a)};
+}
+
+Loss hinge_loss_pair() {
+  return {.name = "hinge", .d_real = [](const Tensor& r) { return hinge_loss(r, 1.0); },
+          .d_fake = [](const Tensor& f) { return hinge_loss(f, -1.0); }, .g_fake = mean_of(-1.0), .g_real = mean_of(1.0)};
+}
+
+namespace {
+
+void check_pairs(Relativism relativism, const Tensor& real, const Tensor& fake) {
+  DUEL_CHECK(relativism != Relativism::paired || real.shape() == fake.shape(), "relativism",
+             "a paired loss compares samples of equal index: expected equal batches, got {} real and {} fake logits",
+             real.numel(), fake.numel());
+}
+
+/// first(a) + second(b), either of which may be missing.
+Tensor both(const LossTerm& first, const Tensor& a, const LossTerm& second, const Tensor& b) {
+  if (!second) return first(a);
+  return add(first(a), second(b));
+}
+
+}  // namespace
+
+Tensor discriminator_loss(const Loss& loss, Relativism relativism, const Tensor& real, const Tensor& fake) {
+  check_pairs(relativism, real, fake);
+  switch (relativism) {
+    case Relativism::none: return both(loss.d_real, real, loss.d_fake, fake);
+    case Relativism::paired: return loss.d_real(sub(real, fake));
+    case Relativism::average:
+      return mul_scalar(both(loss.d_real, sub(real, mean(fake)), loss.d_fake, sub(fake, mean(real))), 0.5);
+  }
+  throw InternalError("unknown relativism");
+}
+
+bool generator_needs_real(const Loss&, Relativism relativism) { return relativism != Relativism::none; }
+
+Tensor generator_loss(const Loss& loss, Relativism relativism, const Tensor& real, const Tensor& fake) {
+  if (relativism == Relativism::none) return loss.g_fake(fake);
+  check_pairs(relativism, real, fake);
+  if (relativism == Relativism::paired) return loss.g_fake(sub(fake, real));
+  return mul_scalar(both(loss.g_fake, sub(fake, mean(real)), loss.g_real, sub(real, mean(fake))), 0.5);
+}
+
+}  // namespace duel::gan

@@ -1,0 +1,52 @@
+// The networks that MNIST-scale GANs are studied with. Images are [N, 1, H, W] in [-1, 1]; G ends in tanh, D in raw logits
+// [N, 1]; layers are PyTorch's, so that weights exchange key by key.
+//
+//   mlp      G z-256-512-784, D 784-512-256-1, LeakyReLU 0.2 (PyTorch-GAN's wgan_gp)
+//   dcgan    G FC 256x7x7, two 4x4 stride-2 transposed convolutions; D two 4x4 stride-2 convolutions, FC (Radford 2015)
+//   infogan  G FC 1024, FC 128x7x7, deconvolutions 64, 1; D convolutions 64, 128, FC 1024, 1 (Chen 2016; the de-facto
+//            MNIST network of later comparisons)
+//
+// dcgan and infogan need sides that divide by 4, and start from N(0, 0.02) weights as their papers do.
+//
+// Example:
+//   Networks nets = make_networks({.arch = "dcgan", .discriminator_norm = Norm::none}, generator);
+//   Tensor fakes = (*nets.generator)(noise.normal({64, nets.latent}));
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "duel/core/random.h"
+#include "duel/nn/module.h"
+
+namespace duel::gan {
+
+enum class Norm { automatic, none, batch, layer, instance };
+
+struct NetworkOptions {
+  std::string arch = "dcgan";
+  int64_t height = 28, width = 28;
+  int64_t latent = 0;   // size of z; 0: the architecture's own (100, infogan 62)
+  int64_t channels_g = 0, channels_d = 0;  // width of the networks; 0: the architecture's own
+  Norm generator_norm = Norm::automatic;       // automatic: batch (mlp: none)
+  Norm discriminator_norm = Norm::automatic;   // automatic: batch where the objective allows it (mlp: none)
+  int64_t packing = 1;  // images that D sees as one sample's channels
+};
+
+struct Networks {
+  std::shared_ptr<nn::Module> generator, discriminator;
+  int64_t latent = 0;
+  NetworkOptions options;  // with every automatic value filled in
+};
+
+std::vector<std::string> architecture_names();
+
+/// Fresh networks; `allow_batch_norm_in_d` decides Norm::automatic (a per-sample penalty forbids it).
+Networks make_networks(NetworkOptions options, bool allow_batch_norm_in_d, Generator& random);
+
+std::string to_text(Norm norm);
+Norm parse_norm(const std::string& text);
+
+}  // namespace duel::gan

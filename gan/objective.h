@@ -1,0 +1,79 @@
+// An objective is an algebra, not a switch:  Objective = loss × relativism × penalties × constraint × schedule.
+//
+// Named objectives are rows of one table with the literature's defaults; an own one is composed of the same parts.
+//
+// Example:
+//   Objective wgan_gp = named_objective("wgan-gp");
+//   wgan_gp.penalties[0].weight = 1.0;
+//   Objective own{.name = "hinge + R1", .loss = hinge_loss_pair(),
+//                 .penalties = {{zero_centered(), at_real(), 5.0}}};
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "duel/gan/loss.h"
+#include "duel/gan/penalty.h"
+#include "duel/nn/module.h"
+
+namespace duel::gan {
+
+enum class OptimizerKind { adam, rmsprop, sgd };
+
+struct OptimizerChoice {
+  OptimizerKind kind = OptimizerKind::adam;
+  double lr = 2e-4;
+  double beta1 = 0.5, beta2 = 0.999;  // Adam
+  double alpha = 0.99;                // RMSProp
+  double momentum = 0.0;              // SGD and RMSProp
+};
+
+/// What D's weights have to obey after every step.
+struct Constraint {
+  double weight_clip = 0.0;  // > 0: every parameter of D ends in [-c, c] (Arjovsky 2017)
+};
+
+struct Schedule {
+  int64_t critic_steps = 1;
+  OptimizerChoice d, g;
+  double instance_noise = 0.0;       // deviation of normal noise on D's inputs (Arjovsky & Bottou 2017)
+  int64_t instance_noise_steps = 0;  // annealed linearly to zero over so many iterations; 0: constant
+  int64_t packing = 1;               // samples that D judges together (PacGAN, Lin 2018)
+  double ema = 0.0;                  // > 0: decay of G's moving average, used for samples
+  int64_t lazy_interval = 1;         // penalties every so many critic steps, their weight multiplied by it
+};
+
+struct Objective {
+  std::string name;
+  Loss loss = non_saturating_loss();
+  Relativism relativism = Relativism::none;
+  std::vector<Penalty> penalties = {};
+  Constraint constraint = {};
+  Schedule schedule = {};
+  std::string formula = "";  // both losses, in one line each
+  std::string paper = "";
+};
+
+/// What a user may set without composing: unset fields keep the objective's default. A field that the objective has no
+/// place for (a clip value without clipping, say) is an Error that says so.
+struct ObjectiveOverrides {
+  std::optional<double> lambda, k, clip, label_a, label_b, label_c, label_smoothing;
+  std::optional<double> lr_d, lr_g, beta1, beta2, instance_noise, ema;
+  std::optional<int64_t> critic_steps, instance_noise_steps, packing, lazy_interval;
+  std::optional<OptimizerKind> optimizer;
+};
+
+/// By name; an unknown one is an Error with the nearest name.
+Objective named_objective(const std::string& name, const ObjectiveOverrides& overrides = {});
+std::vector<std::string> objective_names();
+
+/// Throws Error with the reason where objective, critic and batch cannot work together: batch statistics in D under a
+/// per-sample penalty, a batch that packing does not divide, rates that are not positive, …
+void check_compatible(const Objective& objective, const nn::Module& critic, int64_t batch);
+
+/// The known name nearest to `word` (edit distance at most a third of its length), or an empty string.
+std::string nearest_name(const std::string& word, const std::vector<std::string>& names);
+
+}  // namespace duel::gan

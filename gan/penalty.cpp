@@ -1,0 +1,97 @@
+#include "duel/gan/penalty.h"
+
+#include "duel/core/autograd.h"
+#include "duel/core/ops.h"
+#include "duel/core/workspace.h"
+#include "duel/kernels/batch.h"
+
+namespace duel::gan {
+
+PenaltyShape one_centered(double k) {
+  return {message("one_centered({})", k), [k](const Tensor& n) { return square(add_scalar(n, -k)); }};
+}
+PenaltyShape zero_centered() {
+  return {"zero_centered", [](const Tensor& n) { return square(n); }};
+}
+PenaltyShape one_sided(double k) {
+  return {message("one_sided({})", k), [k](const Tensor& n) { return square(relu(add_scalar(n, -k))); }};
+}
+
+Tensor line_points(const Tensor& real, const Tensor& fake, const Tensor& eps) {
+  DUEL_CHECK(real.shape() == fake.shape() && eps.numel() == real.dim(0), "line_points",
+             "expected real and fake of one shape and an eps per sample, got {}, {}, {}", real.shape(), fake.shape(), eps.shape());
+  Tensor points = Tensor::empty(real.shape(), real.options());
+  DUEL_DISPATCH(real.dtype(), "line_points",
+                kernels::interpolate_line(stream_of(real.device()), real.dim(0), real.shape().numel_from(1), real.data<T>(),
+                                          fake.data<T>(), eps.data<T>(), points.mutable_data<T>()));
+  return points;
+}
+
+Tensor dragan_points(const Tensor& real, const Tensor& alpha, const Tensor& noise) {
+  DUEL_CHECK(real.shape() == noise.shape() && alpha.numel() == real.dim(0), "dragan_points",
+             "expected noise of real's shape {} and an alpha per sample, got {} and {}", real.shape(), noise.shape(), alpha.shape());
+  const int64_t batch = real.dim(0), m = real.shape().numel_from(1);
+  Tensor points = Tensor::empty(real.shape(), real.options());
+  DUEL_DISPATCH(real.dtype(), "dragan_points", {
+    detail::Workspace workspace(real.device(), static_cast<size_t>(kernels::dragan_workspace(batch, m)) * sizeof(T));
+    kernels::dragan_perturb(stream_of(real.device()), batch, m, real.data<T>(), alpha.data<T>(), noise.data<T>(),
+                            points.mutable_data<T>(), workspace.template as<T>());
+  });
+  return points;
+}
+
+PenaltySampling on_lines() {
+  return {"line", [](const Tensor& real, const Tensor& fake, Generator& random) {
+            return line_points(real, fake, random.uniform({real.dim(0)}, 0.0, 1.0, real.options()));
+          }};
+}
+PenaltySampling at_real() {
+  return {"real", [](const Tensor& real, const Tensor&, Generator&) { return real; }};
+}
+PenaltySampling at_fake() {
+  return {"fake", [](const Tensor&, const Tensor& fake, Generator&) { return fake; }};
+}
+PenaltySampling around_real() {
+  return {"dragan", [](const Tensor& real, const Tensor&, Generator& random) {
+            const Tensor alpha = random.uniform({real.dim(0)}, 0.0, 1.0, real.options());
+            return dragan_points(real, alpha, random.uniform(real.shape(), 0.0, 1.0, real.options()));
+          }};
+}
+PenaltySampling around_real_two_sided() {
+  return {"dragan_two_sided", [](const Tensor& real, const Tensor&, Generator& random) {
+            NoGrad no_grad;
+            const Tensor alpha = random.uniform({real.dim(0)}, -1.0, 1.0, real.options());
+            const Tensor points = dragan_points(real, alpha, random.uniform(real.shape(), 0.0, 1.0, real.options()));
+            return clamp_max(clamp_min(points, -1.0), 1.0);
+          }};
+}
+
+namespace {
+/// ∇ₓ D per sample; the logits of a critic without cross-sample layers depend on their own sample only.
+Tensor input_gradient(nn::Module& critic, const Tensor& x, bool create_graph) {
+  return grad({sum(critic(x))}, {x}, {}, {.create_graph = create_graph})[0];
+}
+}  // namespace
+
+PenaltyResult gradient_penalty(nn::Module& critic, const Tensor& points, const PenaltyShape& shape, double weight) {
+  const Tensor x = points.detach().set_requires_grad(true);
+  const Tensor norms = sample_norm(input_gradient(critic, x, true));
+  PenaltyResult result;
+  result.value = mul_scalar(mean(shape.apply(norms)), weight);
+  NoGrad no_grad;
+  result.mean_norm = mean(norms.detach());
+  return result;
+}
+
+double mean_gradient_norm(nn::Module& critic, const Tensor& points) {
+  NoParamGrad weights_are_constants;
+  const bool training = critic.is_training();
+  critic.eval();  // a look must not move running statistics, nor drop anything out
+  const Tensor x = points.detach().set_requires_grad(true);
+  const Tensor g = input_gradient(critic, x, false);
+  critic.train(training);
+  NoGrad no_grad;
+  return mean(sample_norm(g)).item();
+}
+
+}  // namespace duel::gan

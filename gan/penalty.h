@@ -1,0 +1,64 @@
+// Gradient penalties: shape(‖∇ₓ D(x̂)‖) of the raw logit, one norm per sample over all its axes, at sampled points x̂.
+//
+// Example, WGAN-GP's term with its own points:
+//   Tensor points = line_points(real, fake, generator.uniform({batch}));
+//   Tensor term = gradient_penalty(critic, points, one_centered(1.0), 10.0).value;
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "duel/core/random.h"
+#include "duel/core/tensor.h"
+#include "duel/nn/module.h"
+
+namespace duel::gan {
+
+/// From the norms [N] to the penalty of each sample [N].
+struct PenaltyShape {
+  std::string name;
+  std::function<Tensor(const Tensor& norms)> apply;
+};
+/// (n - K)^2 (Gulrajani 2017)
+PenaltyShape one_centered(double k = 1.0);
+/// n^2 (Mescheder 2018: R1 and R2 with weight gamma / 2)
+PenaltyShape zero_centered();
+/// max(0, n - K)^2 (Petzka 2018)
+PenaltyShape one_sided(double k = 1.0);
+
+/// Where penalties are taken. The generator provides every random number, in a fixed order.
+struct PenaltySampling {
+  std::string name;
+  std::function<Tensor(const Tensor& real, const Tensor& fake, Generator&)> points;
+};
+/// eps real + (1 - eps) fake, one eps ~ U[0,1) per sample.
+PenaltySampling on_lines();
+PenaltySampling at_real();
+PenaltySampling at_fake();
+/// real + alpha 0.5 std U[0,1), one alpha per sample, std over the whole batch. official: alpha ~ U[0,1) (DRAGAN.ipynb).
+PenaltySampling around_real();
+/// The same with alpha ~ U[-1,1) and the points clipped to the data's range [-1, 1].
+PenaltySampling around_real_two_sided();
+
+/// The points themselves, from given random numbers; no graph. eps and alpha have N elements, noise real's shape.
+Tensor line_points(const Tensor& real, const Tensor& fake, const Tensor& eps);
+Tensor dragan_points(const Tensor& real, const Tensor& alpha, const Tensor& noise);
+
+struct Penalty {
+  PenaltyShape shape;
+  PenaltySampling sampling;
+  double weight = 10.0;
+};
+
+struct PenaltyResult {
+  Tensor value;       // weight * mean over samples; shape []; differentiable in the critic's weights
+  Tensor mean_norm;   // mean of ‖∇D‖ over the samples, detached; shape []
+};
+
+/// Differentiates twice: once in `points` (which get a leaf of their own), and through the result in the critic's weights.
+PenaltyResult gradient_penalty(nn::Module& critic, const Tensor& points, const PenaltyShape& shape, double weight);
+
+/// Mean of ‖∇ₓ D‖ at `points` with D in evaluation mode, for diagnostics; no graph is kept and nothing of D changes.
+double mean_gradient_norm(nn::Module& critic, const Tensor& points);
+
+}  // namespace duel::gan

@@ -1,0 +1,49 @@
+// The data set as the trainer sees it: u8 pixels resident on the device, batches gathered and normalised by index, in an
+// order that is a function of (seed, position) alone.
+//
+// Example:
+//   ResidentData data(set, device);
+//   DataOrder order(data.count(), /*seed=*/1);
+//   Tensor batch = data.images(order.next(64), DType::f32);    // [64, 1, H, W] in [-1, 1]
+#pragma once
+
+#include <cstdint>
+
+#include "duel/core/tensor.h"
+#include "duel/gan/data/image_set.h"
+
+namespace duel::gan {
+
+/// A new random permutation of the set every epoch; position p is item perm(epoch = p / n)(p % n), so a batch may span
+/// two epochs and no sample is dropped or repeated within one.
+class DataOrder {
+ public:
+  DataOrder(int64_t count, uint64_t seed) : count_(count), seed_(seed) {}
+  /// The next n items, i64 [n].
+  Tensor next(int64_t n);
+  int64_t position() const { return position_; }
+  void set_position(int64_t position) { position_ = position; }
+
+ private:
+  int64_t count_;
+  uint64_t seed_;
+  int64_t position_ = 0;
+};
+
+class ResidentData {
+ public:
+  explicit ResidentData(const ImageSet& set, Device device = {});
+  int64_t count() const { return pixels_.dim(0); }
+  int64_t height() const { return pixels_.dim(2); }
+  int64_t width() const { return pixels_.dim(3); }
+  /// [N, 1, H, W] of the given dtype, pixel 0 to -1 and 255 to 1.
+  Tensor images(const Tensor& index, DType dtype) const;
+  /// i64 [N]; throws Error where the set has no labels.
+  Tensor labels(const Tensor& index) const;
+  bool has_labels() const { return labels_.defined(); }
+
+ private:
+  Tensor pixels_, labels_;
+};
+
+}  // namespace duel::gan

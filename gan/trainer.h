@@ -1,0 +1,108 @@
+// The fight: every iteration is critic_steps updates of D and one of G, from resident data and counter-based noise.
+//
+// Note [What a run is a function of]
+// Weights after n iterations depend on (networks' initial weights, objective, data, batch, seed, n) and on nothing else:
+// not on threads, not on logging, not on whether the run was interrupted and resumed. Every random number comes from a
+// generator of its own stream whose state is part of the checkpoint.
+//
+// Example:
+//   Trainer trainer(nets, named_objective("wgan-gp"), std::make_shared<ResidentData>(draw_digits(60000, 1)), {.batch = 64});
+//   for (int i = 0; i < 2000; ++i) trainer.step();
+//   Tensor digits = trainer.sample(noise.normal({64, nets.latent}));
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "duel/core/random.h"
+#include "duel/core/safetensors.h"
+#include "duel/core/tensor.h"
+#include "duel/gan/models.h"
+#include "duel/gan/objective.h"
+#include "duel/gan/resident_data.h"
+#include "duel/nn/optim.h"
+#include "duel/nn/parameter_arena.h"
+
+namespace duel::gan {
+
+struct TrainerOptions {
+  int64_t batch = 64;
+  uint64_t seed = 1;
+  DType dtype = DType::f32;
+};
+
+/// What one iteration showed. Losses of the last critic step and of the generator step; logits are means over the batch.
+struct Metrics {
+  int64_t iteration = 0;
+  double loss_d = 0, loss_g = 0, penalty = 0;
+  double d_real = 0, d_fake = 0;  // mean raw logits
+  double input_gradient_norm = 0;  // mean of ‖∇ₓ D‖ at the penalty's points, or on lines where there is no penalty
+  double grad_norm_d = 0, grad_norm_g = 0;
+};
+
+class Trainer {
+ public:
+  /// Checks that objective, networks and batch fit (check_compatible). `data` may be null where only
+  /// critic_step and generator_step are called.
+  Trainer(Networks networks, Objective objective, std::shared_ptr<const ResidentData> data, TrainerOptions options);
+
+  /// One iteration. With diagnostics on, metrics() afterwards is complete; the weights are the same either way.
+  void step(bool diagnostics = false);
+
+  /// The parts of step(), for tests and own loops. real and fake [N, 1, H, W], z [N, latent].
+  void critic_step(const Tensor& real, const Tensor& fake, bool diagnostics = false);
+  void generator_step(const Tensor& z, const Tensor& real, bool diagnostics = false);
+  /// G(z) in training mode without a graph.
+  Tensor generate(const Tensor& z);
+
+  /// The losses (and, after step(true), the rest) of the last iteration; reads the device.
+  Metrics metrics() const;
+  /// Iterations done.
+  int64_t iteration() const { return iteration_; }
+  /// G(z) in evaluation mode, by the moving average of G's weights where the objective keeps one. [N, 1, H, W].
+  Tensor sample(const Tensor& z);
+
+  /// Everything that decides the future: weights, buffers, moments, EMA, generators, data order, iteration.
+  TensorFile state() const;
+  /// Restores it; throws Error naming key, expectation and find, and changes nothing then.
+  void restore(const TensorFile& state);
+
+  const Networks& networks() const { return networks_; }
+  const Objective& objective() const { return objective_; }
+  const TrainerOptions& options() const { return options_; }
+  nn::Optimizer& optimizer_d() { return *optimizer_d_; }
+  nn::Optimizer& optimizer_g() { return *optimizer_g_; }
+  /// D and G parameters' gradients of the last critic_step / generator_step, in order of parameters().
+  const std::vector<Tensor>& last_gradients() const { return last_gradients_; }
+
+ private:
+  Tensor packed(const Tensor& images) const;
+  Tensor judge(const Tensor& images);
+  Tensor with_instance_noise(const Tensor& images);
+  struct Logits {
+    Tensor real, fake;
+  };
+  Logits judge_both(const Tensor& real, const Tensor& fake);
+
+  Networks networks_;
+  Objective objective_;
+  std::shared_ptr<const ResidentData> data_;
+  TrainerOptions options_;
+  nn::ParameterArena arena_d_, arena_g_;
+  std::vector<Tensor> parameters_d_, parameters_g_;
+  std::unique_ptr<nn::Optimizer> optimizer_d_, optimizer_g_;
+  DataOrder order_;
+  Generator latent_noise_, penalty_noise_, instance_noise_;
+  int64_t iteration_ = 0, critic_steps_done_ = 0;
+  std::vector<Tensor> last_gradients_;
+  struct {
+    Tensor loss_d, loss_g, penalty, d_real, d_fake, input_gradient_norm;
+    double grad_norm_d = 0, grad_norm_g = 0;
+  } last_;
+};
+
+/// Streams of the seed, one for each use of random numbers.
+enum class RandomStream : uint64_t { weights_g = 1, weights_d, latent, penalty, instance_noise, dropout, data_order, samples };
+
+}  // namespace duel::gan
