@@ -10,10 +10,10 @@ namespace {
 
 Generator stream(uint64_t seed, RandomStream which) { return Generator(seed, static_cast<uint64_t>(which)); }
 
-std::unique_ptr<nn::Optimizer> make_optimizer(nn::ParameterArena& arena, const OptimizerChoice& choice) {
+std::unique_ptr<nn::Optimizer> make_optimizer(const nn::ParameterArena& arena, const OptimizerChoice& choice) {
   switch (choice.kind) {
     case OptimizerKind::adam:
-      return std::make_unique<nn::Adam>(arena, nn::AdamOptions{.lr = choice.lr, .beta1 = choice.beta1, .beta2 = choice.beta2});
+      return std::make_unique<nn::Adam>(arena, nn::AdamOptions{.lr = choice.lr, .betas = {choice.beta1, choice.beta2}});
     case OptimizerKind::rmsprop:
       return std::make_unique<nn::RMSProp>(
           arena, nn::RMSPropOptions{.lr = choice.lr, .alpha = choice.alpha, .momentum = choice.momentum});

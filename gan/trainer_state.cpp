@@ -84,14 +84,14 @@ void Trainer::restore(const TensorFile& file) {
 Tensor Trainer::sample(const Tensor& z) {
   NoGrad no_grad;
   nn::Module& g = *networks_.generator;
-  const Tensor averaged = optimizer_g_->ema();
-  const Tensor weights = arena_g_.flat();
-  const Tensor kept = averaged.defined() ? weights.clone() : Tensor();
-  if (averaged.defined()) weights.copy_(averaged);
+  const bool averaged = optimizer_g_->has_ema();
+  const Tensor weights = arena_g_.blocks()[0].flat;
+  const Tensor kept = averaged ? weights.clone() : Tensor();
+  if (averaged) weights.copy_(optimizer_g_->ema());
   g.eval();
   const Tensor images = g(z);
   g.train(true);
-  if (averaged.defined()) weights.copy_(kept);
+  if (averaged) weights.copy_(kept);
   return images;
 }
 
