@@ -32,6 +32,9 @@ class Walk {
       if (visits_.try_emplace(output.impl()->node.get()).second) order_.push_back(output.impl()->node);
     }
     for (size_t i = 0; i < order_.size(); ++i) {
+      // A freed node has forgotten its inputs, so that whatever lies behind it would look unused.
+      DUEL_CHECK(!order_[i]->released, "grad", "the graph of {} was freed by an earlier walk: pass retain_graph to that walk",
+                 order_[i]->op);
       for (const auto& input : order_[i]->inputs) {
         if (input && visits_.try_emplace(input.get()).second) order_.push_back(input);
       }
@@ -70,9 +73,6 @@ class Walk {
   void step(const std::shared_ptr<Node>& node) {
     Visit& visit = visits_.at(node.get());
     if (!visit.needed || node->is_leaf() || !visit.grad.defined()) return;
-    if (node->released) {
-      fail("grad", "the graph of {} was freed by an earlier walk: pass retain_graph to that walk", node->op);
-    }
     std::vector<char> needs(node->inputs.size());
     bool any = false;
     for (size_t i = 0; i < needs.size(); ++i) {

@@ -213,7 +213,9 @@ TEST(Autograd, ActiveBytesAreConstantOverAThousandPenaltySteps) {
     }
     const int64_t active = allocator_stats({}).active_bytes;
     if (step == 3) after_three = active;
-    if (step > 3) ASSERT_EQ(active, after_three) << "step " << step;
+    if (step > 3) {
+      ASSERT_EQ(active, after_three) << "step " << step;
+    }
   }
 }
 
