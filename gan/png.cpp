@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "duel/gan/atomic_file.h"
+#include "duel/core/atomic_file.h"
 #include "duel/kernels/error.h"
 
 #pragma GCC diagnostic push

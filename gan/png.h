@@ -30,7 +30,7 @@ GrayImage tile_grid(std::span<const uint8_t> images, int64_t count, int64_t h, i
 /// The bytes of a PNG file. pixels: [height, width]; sides from 1 to 32768.
 std::vector<uint8_t> encode_png_gray(int64_t width, int64_t height, std::span<const uint8_t> pixels);
 
-/// Encodes in memory and writes atomically (gan/atomic_file.h); duel::Error with the system's reason.
+/// Encodes in memory and writes atomically (core/atomic_file.h); duel::Error with the system's reason.
 void write_png_gray(const std::filesystem::path& path, int64_t width, int64_t height,
                     std::span<const uint8_t> pixels);
 

@@ -9,7 +9,7 @@
 #include <string>
 #include <system_error>
 
-#include "duel/gan/atomic_file.h"
+#include "duel/core/atomic_file.h"
 #include "duel/gan/data/byte_source.h"
 #include "duel/kernels/error.h"
 

@@ -1,5 +1,5 @@
 // Temporary file, fsync, rename, fsync of the folder.
-#include "duel/gan/atomic_file.h"
+#include "duel/core/atomic_file.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -12,7 +12,7 @@
 
 #include "duel/kernels/error.h"
 
-namespace duel::gan {
+namespace duel {
 namespace {
 
 // One attempt to put bytes under a name; whatever is not finished is removed when it goes out of scope.
@@ -99,4 +99,4 @@ void write_file_atomically(const std::filesystem::path& path, std::string_view t
   write_file_atomically(path, std::span(reinterpret_cast<const uint8_t*>(text.data()), text.size()));
 }
 
-}  // namespace duel::gan
+}  // namespace duel

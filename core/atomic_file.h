@@ -14,7 +14,7 @@
 #include <span>
 #include <string_view>
 
-namespace duel::gan {
+namespace duel {
 
 /// Writes `bytes` as the file `path`. On failure the temporary file is removed, an older `path` is
 /// untouched, and duel::Error names path, bytes wanted, the step that failed and the system's reason.
@@ -23,4 +23,4 @@ void write_file_atomically(const std::filesystem::path& path, std::span<const ui
 /// The same for text.
 void write_file_atomically(const std::filesystem::path& path, std::string_view text);
 
-}  // namespace duel::gan
+}  // namespace duel

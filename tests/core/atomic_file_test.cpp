@@ -1,5 +1,5 @@
 // A write that fails leaves the old file and no litter; a write that succeeds is whole and has usual rights.
-#include "duel/gan/atomic_file.h"
+#include "duel/core/atomic_file.h"
 
 #include <gtest/gtest.h>
 #include <sys/resource.h>
@@ -8,12 +8,12 @@
 #include <csignal>
 #include <thread>
 
-#include "files.h"
+#include "../files.h"
 
-namespace duel::gan {
+namespace duel {
 namespace {
 
-using namespace duel::gan::testing;
+using namespace duel::testing;
 namespace fs = std::filesystem;
 
 TEST(AtomicFile, WritesReplacesAndLeavesNothingElse) {
@@ -102,4 +102,4 @@ TEST(AtomicFile, ManyWritersLeaveOneWholeFile) {
 }
 
 }  // namespace
-}  // namespace duel::gan
+}  // namespace duel
