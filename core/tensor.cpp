@@ -35,6 +35,28 @@ Tensor view(const Tensor& base, const Shape& shape, size_t offset_bytes) {
   DUEL_ASSERT(offset_bytes + static_cast<size_t>(shape.numel()) * size_of(impl->dtype) <= base.bytes());
   return Tensor(std::move(impl));
 }
+
+void move_to_storage(const Tensor& tensor, const Tensor& base, size_t offset_bytes) {
+  DUEL_CHECK(tensor.is_leaf(), "move_to_storage", "expected a leaf, got the result of an op");
+  TensorImpl& impl = *tensor.impl();
+  if (impl.storage == base.impl()->storage && impl.dtype == base.dtype() &&
+      impl.offset == base.impl()->offset + offset_bytes) {
+    return;
+  }
+  const Tensor place = view(base, tensor.shape(), offset_bytes);
+  place.copy_(tensor.detach());
+  impl.storage = place.impl()->storage;
+  impl.offset = place.impl()->offset;
+  if (impl.dtype == place.dtype()) return;
+  impl.dtype = place.dtype();
+  if (!impl.node) return;
+  // The old leaf node stays with graphs of the old dtype.
+  const std::shared_ptr<Node> old = impl.node;
+  impl.node = nullptr;
+  Tensor(tensor).set_requires_grad(true);
+  impl.node->is_parameter = old->is_parameter;
+  impl.node->name = old->name;
+}
 }  // namespace detail
 
 detail::TensorImpl& Tensor::get() const {

@@ -1,4 +1,4 @@
-// What a Tensor handle points to. Internal to core/: ops use record() and Tensor, not this.
+// What a Tensor handle points to. Internal to core/ and to nn's parameter storage: ops use record() and Tensor, not this.
 #pragma once
 
 #include <memory>
@@ -34,5 +34,10 @@ struct TensorImpl {
 
 /// A handle to `count` leading-axis items of the same storage from byte offset `offset` on; no graph.
 Tensor view(const Tensor& base, const Shape& shape, size_t offset_bytes);
+
+/// Copies the values of `tensor` to base's storage at byte offset `offset_bytes`, converted to base's dtype, and makes
+/// `tensor` (every handle of it) live there. For leaves and tensors without graph. With the same dtype a leaf keeps
+/// its place in recorded graphs and its gradient; otherwise it starts anew as a leaf without gradient.
+void move_to_storage(const Tensor& tensor, const Tensor& base, size_t offset_bytes);
 
 }  // namespace duel::detail

@@ -1,0 +1,310 @@
+// Optimizers: the arena's segments are cut into parts that one kernel call takes; the kernels do the rest.
+#include "duel/nn/optim.h"
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "duel/core/autograd.h"
+#include "duel/core/tensor_impl.h"
+#include "duel/kernels/optimizers.h"
+
+namespace duel::nn {
+namespace detail {
+
+/// Has an address of its own, so that a captured step can read it (Note [Graph-safe steps] in kernels/optimizers.h).
+struct StepMemory {
+  kernels::StepState state;
+};
+
+struct Segment {
+  const void* gradient;  // null: zeros
+  int64_t size;
+};
+
+/// One kernel call: `size` elements of a block from element `offset` on, and the gradients that cover them.
+struct StepPart {
+  const Tensor& flat;
+  const std::vector<Tensor>& moments;
+  const Tensor& ema;  // undefined: none
+  const kernels::StepState* state;
+  double clip, ema_decay;
+  int64_t offset = 0, size = 0;
+  std::vector<Segment> segments = {};
+
+  kernels::Stream stream() const { return stream_of(flat.device()); }
+
+  template <class T>
+  kernels::GradSegments<T> grads() const {
+    kernels::GradSegments<T> all;
+    for (const Segment& segment : segments) all.add(static_cast<const T*>(segment.gradient), segment.size);
+    return all;
+  }
+  template <class T>
+  T* parameters() const {
+    return flat.mutable_data<T>() + offset;
+  }
+  /// Null when the optimizer has fewer moments.
+  template <class T>
+  T* moment(size_t slot) const {
+    return slot < moments.size() ? moments[slot].mutable_data<T>() + offset : nullptr;
+  }
+  template <class T>
+  kernels::UpdateExtras<T> extras() const {
+    return {.clip = clip,
+            .ema = ema.defined() ? ema.mutable_data<T>() + offset : nullptr,
+            .ema_decay = ema_decay};
+  }
+};
+
+}  // namespace detail
+
+namespace {
+
+/// The part of a flat tensor in an arena's layout that belongs to one parameter.
+Tensor window(const Tensor& flat, const ParameterArena::Entry& entry) {
+  return duel::detail::view(flat, entry.parameter.shape(),
+                            static_cast<size_t>(entry.offset) * size_of(flat.dtype()));
+}
+
+void check_rates(const char* name, double lr, double weight_decay, double momentum) {
+  DUEL_CHECK(lr >= 0, name, "expected lr >= 0, got {}", lr);
+  DUEL_CHECK(weight_decay >= 0 && momentum >= 0, name,
+             "expected weight_decay and momentum >= 0, got {} and {}", weight_decay, momentum);
+}
+
+}  // namespace
+
+Optimizer::Optimizer(ParameterArena arena, double lr, std::vector<std::string> slots, double beta1,
+                     double beta2)
+    : arena_(std::move(arena)),
+      slots_(std::move(slots)),
+      memory_(std::make_unique<detail::StepMemory>()),
+      beta1_(beta1),
+      beta2_(beta2) {
+  memory_->state.lr = lr;
+  for (const auto& block : arena_.blocks()) {
+    auto& moments = moments_.emplace_back();
+    for (size_t i = 0; i < slots_.size(); ++i) {
+      moments.push_back(Tensor::zeros(block.flat.shape(), block.flat.options()));
+    }
+  }
+}
+
+Optimizer::~Optimizer() = default;
+
+double Optimizer::lr() const { return memory_->state.lr; }
+int64_t Optimizer::steps() const { return memory_->state.step; }
+
+void Optimizer::set_lr(double lr) {
+  DUEL_CHECK(lr >= 0, "set_lr", "expected lr >= 0, got {}", lr);
+  memory_->state.lr = lr;
+}
+
+void Optimizer::set_clip(double clip) {
+  DUEL_CHECK(clip >= 0, "set_clip", "expected a bound >= 0 (0: none), got {}", clip);
+  clip_ = clip;
+}
+
+void Optimizer::set_ema(double decay) {
+  DUEL_CHECK(decay >= 0 && decay <= 1, "set_ema", "expected a decay in [0, 1], got {}", decay);
+  ema_decay_ = decay;
+  if (has_ema()) return;
+  for (const auto& block : arena_.blocks()) ema_.push_back(block.flat.clone());
+}
+
+void Optimizer::zero_grad() {
+  for (const auto& block : arena_.blocks()) {
+    for (const auto& entry : block.entries) Tensor(entry.parameter).zero_grad();
+  }
+}
+
+void Optimizer::step() {
+  std::vector<Tensor> grads(arena_.size());
+  for (const auto& block : arena_.blocks()) {
+    for (const auto& entry : block.entries) grads[entry.index] = entry.parameter.grad();
+  }
+  step(grads);
+}
+
+void Optimizer::step(const std::vector<Tensor>& grads) {
+  arena_.check();
+  DUEL_CHECK(grads.size() == arena_.size(), "step", "expected one gradient for each of {} parameters, got {}",
+             arena_.size(), grads.size());
+  for (const auto& block : arena_.blocks()) {
+    for (const auto& entry : block.entries) {
+      const Tensor& g = grads[entry.index];
+      DUEL_CHECK(
+          !g.defined() || (g.shape() == entry.parameter.shape() && g.dtype() == entry.parameter.dtype() &&
+                           g.device() == entry.parameter.device()),
+          "step", "expected a gradient of {} for parameter {}, got {}", to_text(entry.parameter), entry.name,
+          to_text(g));
+    }
+  }
+  if (arena_.blocks().empty()) return;
+  kernels::advance_step(stream_of(arena_.blocks()[0].flat.device()), &memory_->state, beta1_, beta2_);
+  for (size_t b = 0; b < arena_.blocks().size(); ++b) step_block(b, grads);
+}
+
+void Optimizer::step_block(size_t b, const std::vector<Tensor>& grads) {
+  const auto& block = arena_.blocks()[b];
+  static const Tensor none;
+  detail::StepPart part{.flat = block.flat,
+                        .moments = moments_[b],
+                        .ema = has_ema() ? ema_[b] : none,
+                        .state = &memory_->state,
+                        .clip = clip_,
+                        .ema_decay = ema_decay_};
+  const auto flush = [&] {
+    if (part.size > 0) update(part);
+    part.offset += part.size;
+    part.size = 0;
+    part.segments.clear();
+  };
+  const auto add = [&](const void* gradient, int64_t size) {
+    if (part.segments.size() == static_cast<size_t>(kernels::kMaxSegments)) flush();
+    part.segments.push_back({gradient, size});
+    part.size += size;
+  };
+  for (size_t i = 0; i < block.entries.size(); ++i) {
+    const auto& entry = block.entries[i];
+    const Tensor& g = grads[entry.index];
+    const int64_t size = entry.parameter.numel();
+    const int64_t end = i + 1 < block.entries.size() ? block.entries[i + 1].offset : block.flat.numel();
+    if (size > 0) add(g.defined() ? g.raw() : nullptr, size);
+    // The zeros up to the next aligned parameter take part with a zero gradient and stay zero.
+    if (end > entry.offset + size) add(nullptr, end - entry.offset - size);
+  }
+  flush();
+}
+
+StateDict Optimizer::named_state() const {
+  StateDict all;
+  for (size_t b = 0; b < arena_.blocks().size(); ++b) {
+    for (const auto& entry : arena_.blocks()[b].entries) {
+      for (size_t s = 0; s < slots_.size(); ++s) {
+        all.emplace_back(entry.name + "." + slots_[s], window(moments_[b][s], entry));
+      }
+      if (has_ema()) all.emplace_back(entry.name + ".ema", window(ema_[b], entry));
+    }
+  }
+  return all;
+}
+
+StateDict Optimizer::state_dict() const {
+  StateDict all{{"step", Tensor::from({steps()}, {})}, {"lr", Tensor::from({lr()}, {})}};
+  for (auto& entry : named_state()) all.push_back(std::move(entry));
+  return all;
+}
+
+void Optimizer::load_state_dict(const StateDict& state) {
+  StateDict targets = state_dict();
+  std::unordered_map<std::string, Tensor> given(state.begin(), state.end());
+  std::string problems;
+  const auto tell = [&](const std::string& text) { problems += (problems.empty() ? "" : "; ") + text; };
+  if (given.size() != state.size()) tell("repeated keys");
+  for (const auto& [name, target] : targets) {
+    const auto found = given.find(name);
+    if (found == given.end()) {
+      tell("missing: " + name);
+    } else if (!found->second.defined() || found->second.shape() != target.shape() ||
+               found->second.dtype() != target.dtype()) {
+      tell(message("{} is {} here and {} in the state", name, to_text(target), to_text(found->second)));
+    }
+  }
+  for (const auto& [name, tensor] : given) {
+    const auto known = [&, &key = name](const auto& target) { return target.first == key; };
+    if (std::none_of(targets.begin(), targets.end(), known)) tell("unexpected: " + name);
+  }
+  DUEL_CHECK(problems.empty(), "load_state_dict", "the state does not fit this optimizer; {}", problems);
+  for (const auto& [name, target] : targets) target.copy_(given.at(name));  // "step", "lr": into temporaries
+  memory_->state.step = static_cast<int64_t>(given.at("step").to_vector<int64_t>()[0]);
+  memory_->state.lr = given.at("lr").item();
+}
+
+StateDict Optimizer::ema_state_dict(const Module& module) const {
+  DUEL_CHECK(has_ema(), "ema_state_dict", "there is no average: set_ema starts one");
+  std::unordered_map<const void*, Tensor>
+      average;  // by the parameter's memory, so shared parameters are found twice
+  for (size_t b = 0; b < arena_.blocks().size(); ++b) {
+    for (const auto& entry : arena_.blocks()[b].entries) {
+      average.emplace(entry.parameter.raw(), window(ema_[b], entry));
+    }
+  }
+  StateDict all = module.state_dict();
+  size_t replaced = 0;
+  for (auto& [name, tensor] : all) {
+    const auto found = average.find(tensor.raw());
+    if (found == average.end()) continue;
+    tensor = found->second;
+    ++replaced;
+  }
+  DUEL_CHECK(
+      replaced >= average.size(), "ema_state_dict",
+      "expected the module that this optimizer was made for: {} of its {} parameters are not in this one",
+      average.size() - replaced, average.size());
+  return all;
+}
+
+SGD::SGD(ParameterArena arena, SGDOptions o)
+    : Optimizer(std::move(arena), o.lr,
+                o.momentum != 0 ? std::vector<std::string>{"momentum_buffer"} : std::vector<std::string>{}),
+      options(o) {
+  check_rates("SGD", o.lr, o.weight_decay, o.momentum);
+  DUEL_CHECK(!o.nesterov || (o.momentum > 0 && o.dampening == 0), "SGD",
+             "expected momentum above 0 and no dampening with nesterov, got {} and {}", o.momentum,
+             o.dampening);
+}
+
+void SGD::update(const detail::StepPart& part) {
+  const kernels::SgdOptions o{.momentum = options.momentum,
+                              .dampening = options.dampening,
+                              .weight_decay = options.weight_decay,
+                              .nesterov = options.nesterov};
+  DUEL_DISPATCH(part.flat.dtype(), "SGD",
+                kernels::sgd_step<T>(part.stream(), part.size, part.grads<T>(), o, part.state,
+                                     part.parameters<T>(), part.moment<T>(0), part.extras<T>()));
+}
+
+RMSProp::RMSProp(ParameterArena arena, RMSPropOptions o)
+    : Optimizer(std::move(arena), o.lr,
+                o.momentum != 0 ? std::vector<std::string>{"square_avg", "momentum_buffer"}
+                                : std::vector<std::string>{"square_avg"}),
+      options(o) {
+  check_rates("RMSProp", o.lr, o.weight_decay, o.momentum);
+  DUEL_CHECK(o.alpha >= 0 && o.eps >= 0, "RMSProp", "expected alpha and eps >= 0, got {} and {}", o.alpha,
+             o.eps);
+}
+
+void RMSProp::update(const detail::StepPart& part) {
+  const kernels::RmsPropOptions o{.alpha = options.alpha,
+                                  .eps = options.eps,
+                                  .weight_decay = options.weight_decay,
+                                  .momentum = options.momentum};
+  DUEL_DISPATCH(
+      part.flat.dtype(), "RMSProp",
+      kernels::rmsprop_step<T>(part.stream(), part.size, part.grads<T>(), o, part.state, part.parameters<T>(),
+                               part.moment<T>(0), part.moment<T>(1), part.extras<T>()));
+}
+
+Adam::Adam(ParameterArena arena, AdamOptions o)
+    : Optimizer(std::move(arena), o.lr, {"exp_avg", "exp_avg_sq"}, o.betas.first, o.betas.second),
+      options(o) {
+  check_rates("Adam", o.lr, o.weight_decay, 0.0);
+  DUEL_CHECK(
+      o.betas.first >= 0 && o.betas.first < 1 && o.betas.second >= 0 && o.betas.second < 1 && o.eps >= 0,
+      "Adam", "expected betas in [0, 1) and eps >= 0, got {}, {} and {}", o.betas.first, o.betas.second,
+      o.eps);
+}
+
+void Adam::update(const detail::StepPart& part) {
+  const kernels::AdamOptions o{.beta1 = options.betas.first,
+                               .beta2 = options.betas.second,
+                               .eps = options.eps,
+                               .weight_decay = options.weight_decay};
+  DUEL_DISPATCH(
+      part.flat.dtype(), "Adam",
+      kernels::adam_step<T>(part.stream(), part.size, part.grads<T>(), o, part.state, part.parameters<T>(),
+                            part.moment<T>(0), part.moment<T>(1), part.extras<T>()));
+}
+
+}  // namespace duel::nn

@@ -1,0 +1,62 @@
+#include "duel/nn/spectral_norm.h"
+
+#include "duel/core/autograd.h"
+#include "duel/core/ops/arithmetic.h"
+#include "duel/core/ops/matmul.h"
+#include "duel/core/ops/movement.h"
+#include "duel/core/ops/reduction.h"
+#include "duel/core/random.h"
+
+namespace duel::nn {
+namespace {
+
+/// x / max(|x|, eps)
+Tensor normalized(const Tensor& x, double eps) { return x / clamp_min(sqrt(sum(square(x))), eps); }
+
+}  // namespace
+
+SpectralNorm::SpectralNorm(std::shared_ptr<WeightLayer> layer, SpectralNormOptions o)
+    : options(o), layer_(std::move(layer)) {
+  DUEL_CHECK(layer_, "SpectralNorm", "expected a layer, got a null pointer");
+  DUEL_CHECK(o.n_power_iterations >= 1 && o.eps > 0, "SpectralNorm",
+             "expected at least 1 power iteration and eps > 0, got {} and {}", o.n_power_iterations, o.eps);
+  register_parameter("bias", layer_->bias);
+  weight_orig = register_parameter("weight_orig", layer_->weight);
+  const int64_t out = weight_orig.dim(layer_->output_axis()), rest = weight_orig.numel() / out;
+  Generator& generator = default_generator();
+  weight_u =
+      register_buffer("weight_u", normalized(generator.normal({out}, 0, 1, weight_orig.options()), o.eps));
+  weight_v =
+      register_buffer("weight_v", normalized(generator.normal({rest}, 0, 1, weight_orig.options()), o.eps));
+}
+
+Tensor SpectralNorm::matrix() const {
+  const Tensor w =
+      layer_->output_axis() == 0 ? weight_orig : transpose(weight_orig, 0, layer_->output_axis());
+  return w.flatten(1);
+}
+
+void SpectralNorm::iterate() {
+  NoGrad no_grad;
+  const Tensor w = matrix();
+  Tensor u = weight_u.reshape({-1, 1}), v;
+  for (int i = 0; i < options.n_power_iterations; ++i) {
+    v = normalized(matmul(w, u, true), options.eps);
+    u = normalized(matmul(w, v), options.eps);
+  }
+  weight_u.copy_(u.reshape(weight_u.shape()));
+  weight_v.copy_(v.reshape(weight_v.shape()));
+}
+
+Tensor SpectralNorm::sigma() const {
+  // Copies: the next forward moves u and v in place, perhaps before this graph's backward.
+  const Tensor u = weight_u.clone().reshape({-1, 1}), v = weight_v.clone().reshape({-1, 1});
+  return sum(u * matmul(matrix(), v));
+}
+
+Tensor SpectralNorm::forward(const Tensor& x) {
+  if (is_training()) iterate();
+  return layer_->forward_with(x, weight_orig / sigma());
+}
+
+}  // namespace duel::nn
