@@ -110,26 +110,23 @@ void for_lines(const StridedCopy& outer, int64_t work, Line line) {
   });
 }
 
-/// Side of the squares in which a transposition stays in the cache.
-constexpr int64_t kSquare = 16;
+/// Side of the squares that are transposed in registers.
+constexpr int64_t kSquare = 8;
 
-/// y[i to + j] = x[i + j from]: `rows` values of i, `cols` values of j, at most kSquare each.
+/// y[i to + j] = x[i + j from] for i, j < kSquare: three rounds of interleaving the upper with the lower four rows.
 template <class T>
-void transpose_square(int64_t rows, int64_t cols, const T* DUEL_RESTRICT x, int64_t from, T* DUEL_RESTRICT y,
-                      int64_t to) {
-  if (rows == kSquare && cols == kSquare) {
-    T square[kSquare][kSquare];
-    for (int64_t j = 0; j < kSquare; ++j) {
-      for (int64_t i = 0; i < kSquare; ++i) square[j][i] = x[j * from + i];
+void transpose_square(const T* x, int64_t from, T* y, int64_t to) {
+  typedef T Row __attribute__((vector_size(kSquare * sizeof(T))));
+  Row row[kSquare], mixed[kSquare];
+  for (int k = 0; k < kSquare; ++k) std::memcpy(&row[k], x + k * from, sizeof(Row));
+  for (int round = 0; round < 3; ++round) {
+    for (int k = 0; k < kSquare / 2; ++k) {
+      mixed[2 * k] = __builtin_shufflevector(row[k], row[k + 4], 0, 8, 1, 9, 2, 10, 3, 11);
+      mixed[2 * k + 1] = __builtin_shufflevector(row[k], row[k + 4], 4, 12, 5, 13, 6, 14, 7, 15);
     }
-    for (int64_t i = 0; i < kSquare; ++i) {
-      for (int64_t j = 0; j < kSquare; ++j) y[i * to + j] = square[j][i];
-    }
-    return;
+    for (int k = 0; k < kSquare; ++k) row[k] = mixed[k];
   }
-  for (int64_t i = 0; i < rows; ++i) {
-    for (int64_t j = 0; j < cols; ++j) y[i * to + j] = x[j * from + i];
-  }
+  for (int k = 0; k < kSquare; ++k) std::memcpy(y + k * to, &row[k], sizeof(Row));
 }
 
 template <class T>
@@ -170,9 +167,12 @@ void host_copy(const StridedCopy& copy, const T* x, T* y) {
   ++outer.rank;
   for_lines(outer, length * kSquare, [&](int64_t a, int64_t b, int64_t strip) {
     const int64_t rows = height - strip * kSquare < kSquare ? height - strip * kSquare : kSquare;
-    for (int64_t j = 0; j < length; j += kSquare) {
-      const int64_t cols = length - j < kSquare ? length - j : kSquare;
-      transpose_square(rows, cols, x + a + j * from, from, y + b + j, copy.to[other]);
+    int64_t j = 0;
+    for (; rows == kSquare && j + kSquare <= length; j += kSquare) {
+      transpose_square(x + a + j * from, from, y + b + j, copy.to[other]);
+    }
+    for (; j < length; ++j) {
+      for (int64_t i = 0; i < rows; ++i) y[b + i * copy.to[other] + j] = x[a + j * from + i];
     }
   });
 }

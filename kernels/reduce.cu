@@ -79,22 +79,26 @@ DUEL_HD void add_row(Acc* DUEL_RESTRICT acc, const T* DUEL_RESTRICT row, int64_t
   for (int64_t j = 0; j < width; ++j) acc[j] = Op::apply(acc[j], static_cast<Acc>(row[j]));
 }
 
-/// Reduces rows [begin, end) of the columns [column, column + width) of x[R, B] into acc; width <= kTile. Narrow
-/// matrices are walked as if several rows were one, so that there are always many sums side by side.
+/// Reduces rows [begin, end) of the columns [column, column + width) of x[R, B] into acc; width <= kTile,
+/// begin < end. Narrow matrices are walked as if several rows were one: there are always many sums side by side.
 template <class Op, class Acc, class T>
 void reduce_tile(const T* x, int64_t begin, int64_t end, int64_t B, int64_t column, int64_t width, Acc* acc) {
   const T* row = x + begin * B + column;
   int64_t rows = end - begin;
-  const int64_t group = width == B && rows > 0 ? (kTile / B < rows ? kTile / B : rows) : 1,
-                lanes = group * width;
-  for (int64_t j = 0; j < lanes; ++j)
-    acc[j] = rows > 0 ? static_cast<Acc>(row[j]) : Op::template identity<Acc>;
-  for (row += group * B, rows -= group; rows >= group && rows > 0; row += group * B, rows -= group) {
-    if (lanes == kTile) {
-      add_row<Op>(acc, row, kTile);
-    } else {
-      add_row<Op>(acc, row, lanes);
+  const int64_t group = width == B ? (kTile / B < rows ? kTile / B : rows) : 1, lanes = group * width;
+  for (int64_t j = 0; j < lanes; ++j) acc[j] = static_cast<Acc>(row[j]);
+  row += group * B;
+  rows -= group;
+  if (lanes == kTile) {
+    Acc lane[kTile];  // of its own, so that it stays in registers
+    for (int64_t j = 0; j < kTile; ++j) lane[j] = acc[j];
+    for (; rows >= group; row += group * B, rows -= group) {
+      DUEL_SIMD
+      for (int64_t j = 0; j < kTile; ++j) lane[j] = Op::apply(lane[j], static_cast<Acc>(row[j]));
     }
+    for (int64_t j = 0; j < kTile; ++j) acc[j] = lane[j];
+  } else {
+    for (; rows >= group && rows > 0; row += group * B, rows -= group) add_row<Op>(acc, row, lanes);
   }
   if (rows > 0) add_row<Op>(acc, row, rows * B);  // less than a group, so width == B
   if (group == kTile) {
@@ -192,12 +196,22 @@ void stage(Stream stream, int64_t A, int64_t R, int64_t B, Plan plan, const T* x
   host_stage<Op>(A, R, B, plan, x, out, scale);
 }
 
+/// The sum of nothing.
+template <class T>
+struct Zero {
+  DUEL_HD T operator()() const { return T(0); }
+};
+
 template <class Op, class T>
 void reduce(const char* op, Stream stream, int64_t A, int64_t R, int64_t B, const T* x, T* y, T* workspace,
             double scale) {
   DUEL_CHECK(A >= 0 && R >= 0 && B >= 0, op, "expected extents of at least 0, got [{}, {}, {}]", A, R, B);
   if (A * B == 0) return;
   DUEL_CHECK(y && (x || R == 0), op, "expected arrays, got a null pointer");
+  if (R == 0) {
+    map(stream, A * B, Zero<T>{}, y);
+    return;
+  }
   const Plan plan = make_plan(R, B);
   if (plan.chunks == 1) {
     stage<Op>(stream, A, R, B, plan, x, y, scale);

@@ -7,7 +7,7 @@
 // Note [Reductions]
 // The order of additions depends on A, R and B alone: same bits for any number of threads, and for any two runs
 // on one device. Long axes are cut into chunks whose partial results lie in the workspace and are combined in
-// order. The error of a sum is at most 2 sqrt(R) eps sum |x|, eps = 2^-24 (float), 2^-53 (double).
+// order. The error of a float sum is at most 2 sqrt(R) 2^-24 sum |x|: the host adds in double, the device in lanes.
 //
 // Example: bias gradient [64, 512] -> [512]
 //   float* work = ...;  // reduce_workspace(1, 64, 512) floats; null when that is 0

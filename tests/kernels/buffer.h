@@ -7,6 +7,7 @@
 #include <cstring>
 #include <limits>
 #include <memory>
+#include <type_traits>
 #include <vector>
 
 namespace duel::kernels {
@@ -50,7 +51,7 @@ class Guarded {
 
  private:
   static constexpr size_t kGuard = 16;
-  static constexpr T kMark = T(-123.5);
+  static constexpr T kMark = static_cast<T>(std::is_signed_v<T> ? -123.5 : 123.5);
   size_t count_;
   std::vector<T> values_;
 };
