@@ -14,6 +14,10 @@
 
 #include "duel/kernels/platform.h"
 
+// As DUEL_SIMD, for loops whose body has a struct: g++ makes such a struct an array over the iterations of an
+// omp simd loop and then cannot take it apart.
+#define DUEL_INDEPENDENT _Pragma("GCC ivdep")
+
 namespace duel::kernels {
 
 /// K numbers that are summed together.
@@ -51,7 +55,7 @@ class LaneSums {
  private:
   template <class F>
   void add_block(int64_t at, int64_t width, F terms) {
-    DUEL_SIMD
+    DUEL_INDEPENDENT
     for (int64_t l = 0; l < width; ++l) {
       const Terms<K, T> t = terms(at + l);
       for (int k = 0; k < K; ++k) lane_[k][l] += t.v[k];

@@ -43,19 +43,15 @@ __global__ void norm_inference_kernel(NormShape s, const T* x, const T* mean, co
 }
 #endif
 
-/// y = gamma xhat + beta over one tile, mean(row) and rstd(row) given.
-template <class T, class Mean, class Rstd>
-void apply(const NormShape& s, const norm::Tile<T>& tile, const T* x, Mean mean, Rstd rstd, const T* gamma,
+/// y = gamma xhat + beta over one tile; mean and rstd as functions of the column.
+template <class T, class AnyTile, class Column>
+void apply(const NormShape& s, const AnyTile& tile, const T* x, Column mean, Column rstd, const T* gamma,
            const T* beta, T* y) {
-  alignas(64) T centre[norm::Tile<T>::kColumns], scale[norm::Tile<T>::kColumns];
-  tile.spread(mean, centre);
-  tile.spread(rstd, scale);
   const norm::AffineColumns<T> gammas(s, tile, gamma, T(1)), betas(s, tile, beta, T(0));
-  tile.pieces([&](int64_t base, int64_t width, int64_t at) {
-    const T *from = x + base, *g = gammas.at(at), *b = betas.at(at);
-    T* to = y + base;
-    DUEL_SIMD
-    for (int64_t j = 0; j < width; ++j) to[j] = norm::normalized(from[j], centre[j], scale[j]) * g[j] + b[j];
+  tile.map(y, [&](int64_t base, int64_t at) {
+    return [=, from = x + base, g = gammas.at(at), b = betas.at(at)](int64_t j) {
+      return norm::normalized(from[j], mean[j], rstd[j]) * g[j] + b[j];
+    };
   });
 }
 
@@ -87,18 +83,18 @@ void norm_forward(Stream stream, const NormShape& shape, const T* x, const std::
 #endif
   (void)stream;
   const T count = norm::divisor<T>(shape.count());
-  norm::for_tiles<T>(shape, [&](const norm::Tile<T>& tile) {
+  norm::for_tiles<T>(shape, [&](const auto& tile) {
+    alignas(64) T centres[norm::kColumns], scales[norm::kColumns];
     tile.template sums<1>(
         [&](int64_t base, int64_t) {
           return [from = x + base](int64_t j) { return Terms<1, T>{{from[j]}}; };
         },
         [&](int64_t row, const Terms<1, T>& sum) { mean[row] = sum.v[0] / count; });
-    alignas(64) T centre[norm::Tile<T>::kColumns];
-    tile.spread([&](int64_t row) { return mean[row]; }, centre);
+    const auto centre = tile.per_row([&](int64_t row) { return mean[row]; }, centres);
     tile.template sums<1>(
         [&](int64_t base, int64_t) {
-          return [from = x + base, c = &centre[0]](int64_t j) {
-            const T d = from[j] - c[j];
+          return [from = x + base, centre](int64_t j) {
+            const T d = from[j] - centre[j];
             return Terms<1, T>{{d * d}};
           };
         },
@@ -107,9 +103,8 @@ void norm_forward(Stream stream, const NormShape& shape, const T* x, const std::
           rstd[row] = norm::rstd_of(var, T(eps));
           if (kept.mean != nullptr) norm::update_running(kept, row, shape.count(), mean[row], var);
         });
-    apply<T>(
-        shape, tile, x, [&](int64_t row) { return mean[row]; }, [&](int64_t row) { return rstd[row]; }, gamma,
-        beta, y);
+    apply(shape, tile, x, centre, tile.per_row([&](int64_t row) { return rstd[row]; }, scales), gamma, beta,
+          y);
   });
 }
 
@@ -127,10 +122,11 @@ void norm_inference(Stream stream, const NormShape& shape, const T* x, const T* 
   }
 #endif
   (void)stream;
-  norm::for_tiles<T>(shape, [&](const norm::Tile<T>& tile) {
-    apply<T>(
-        shape, tile, x, [&](int64_t row) { return mean[row]; },
-        [&](int64_t row) { return norm::rstd_of(var[row], T(eps)); }, gamma, beta, y);
+  norm::for_tiles<T>(shape, [&](const auto& tile) {
+    alignas(64) T centres[norm::kColumns], scales[norm::kColumns];
+    const auto centre = tile.per_row([&](int64_t row) { return mean[row]; }, centres);
+    const auto scale = tile.per_row([&](int64_t row) { return norm::rstd_of(var[row], T(eps)); }, scales);
+    apply(shape, tile, x, centre, scale, gamma, beta, y);
   });
 }
 

@@ -1,11 +1,11 @@
 // Inside of the normalisation family: the formulas, and the host's way through memory.
 //
 // Note [Tiles]
-// The host works on tiles: one row, or neighbouring channels of a batch whose pixels are too few to fill
-// vector registers. A tile is read in pieces of contiguous memory; column j of every piece belongs to the same
-// row, so all passes are plain vector loops over columns: sums go into an array of columns that is folded at
-// the end, and what a row needs is spread over the columns first. A tile's data stays in cache from the first
-// pass to the last, so the whole operation costs one trip to memory.
+// The host works on tiles: one row, or neighbouring channels of a batch whose pixels are few. A tile is read in
+// pieces of contiguous memory; column j of every piece belongs to the same row, so all passes are plain vector
+// loops over columns: sums go into an array of columns that is folded at the end, and what a row needs is spread
+// over the columns first. A tile's data stays in cache from the first pass to the last, so the whole operation
+// costs one trip to memory. Tiles and pieces depend on the shape alone: same bits for any number of threads.
 #pragma once
 
 #include <cmath>
@@ -91,67 +91,103 @@ inline void check(const char* op, const NormShape& s) {
              "expected gamma per row or, with outer size 1, per inner position; got {} elements", s.affine);
 }
 
+/// A number per row as seen from a column: the same for all columns of a tile of one row …
 template <class T>
+struct Constant {
+  T value;
+  T operator[](int64_t) const { return value; }
+};
+/// … or spread over the columns.
+template <class T>
+struct Spread {
+  const T* columns;
+  T operator[](int64_t j) const { return columns[j]; }
+};
+
+inline constexpr int64_t kColumns = 512;
+
+// Everything called inside is inlined: a column loop with one call left in it does not vectorise.
+#define DUEL_FLATTEN __attribute__((flatten))
+
+/// Sum of many columns. Not inlined: inside other loops g++ leaves the reduction scalar.
+template <class T>
+__attribute__((noinline)) T fold_many(const T* column, int64_t n) {
+  T sum = 0;
+#pragma omp simd reduction(+ : sum)
+  for (int64_t j = 0; j < n; ++j) sum += column[j];
+  return sum;
+}
+
+template <class T>
+T fold(const T* column, int64_t n) {
+  if (n >= 16) return fold_many(column, n);
+  T sum = 0;
+  for (int64_t j = 0; j < n; ++j) sum += column[j];
+  return sum;
+}
+
+/// kSingle: one row. Otherwise several neighbouring rows with gamma per row.
+template <class T, bool kSingle>
 class Tile {
  public:
-  static constexpr int64_t kColumns = 512;
-
-  /// Rows of one tile: several only where a row is cut into short runs.
-  static int64_t rows_per_tile(const NormShape& s) {
-    if (s.outer <= 1 || s.inner >= kColumns || s.inner < 1) return 1;
-    return kColumns / s.inner;
-  }
-
   Tile(const NormShape& s, int64_t row, int64_t rows) : s_(s), row_(row), rows_(rows) {
-    step_ = rows > 1 || s.inner <= kColumns ? rows * s.inner : kColumns;
-    if (s.outer <= 1 && step_ > kRowColumns) step_ = kRowColumns;
+    const int64_t run = rows * s.inner, most = kSingle && s.outer == 1 ? kRowColumns : kColumns;
+    step_ = run < most ? run : most;
   }
 
   int64_t row() const { return row_; }
-  int64_t rows() const { return rows_; }
+  int64_t step() const { return step_; }
 
-  /// f(base, width, at): elements base … base + width - 1 of x lie in columns 0 … width - 1; `at` is the inner
-  /// position of the first (meaningful for tiles of one row).
+  /// value(row) for use in a column loop; storage holds it where it must be spread.
   template <class F>
-  void pieces(F f) const {
-    const int64_t run = rows_ * s_.inner;
-    for (int64_t o = 0; o < s_.outer; ++o) {
-      const int64_t base = (o * s_.rows + row_) * s_.inner;
-      for (int64_t at = 0; at < run; at += step_) f(base + at, at + step_ <= run ? step_ : run - at, at);
+  auto per_row(F value, T* storage) const {
+    if constexpr (kSingle) {
+      return Constant<T>{value(row_)};
+    } else {
+      spread(value, storage);
+      return Spread<T>{storage};
     }
   }
 
   /// columns[j] = value(row of column j).
   template <class F>
   void spread(F value, T* columns) const {
-    if (rows_ == 1) {
-      const T v = value(row_);
-      for (int64_t j = 0; j < step_; ++j) columns[j] = v;
-      return;
-    }
+    const int64_t each = kSingle ? step_ : s_.inner;
     for (int64_t r = 0; r < rows_; ++r) {
       const T v = value(row_ + r);
-      for (int64_t j = 0; j < s_.inner; ++j) columns[r * s_.inner + j] = v;
+      for (int64_t j = 0; j < each; ++j) columns[r * each + j] = v;
     }
   }
 
   /// Sums over each row: piece(base, at) gives a function of the column that returns the terms; result(row,
-  /// totals) takes them.
+  /// totals) takes them. base: index in x of the piece's first element, at: its inner position (single rows).
   template <int K, class Piece, class Result>
-  void sums(Piece piece, Result result) const {
+  DUEL_FLATTEN void sums(Piece piece, Result result) const {
     alignas(64) T column[K][kColumns];
     for (int k = 0; k < K; ++k) {
       for (int64_t j = 0; j < step_; ++j) column[k][j] = 0;
     }
-    pieces([&](int64_t base, int64_t width, int64_t at) {
-      const auto terms = piece(base, at);
-      DUEL_SIMD
+    // Four pieces at a time, so that the sums are loaded and stored once for four elements.
+    const auto four = [&](int64_t base, int64_t at, int64_t stride, int64_t at_stride, int64_t width) {
+      const auto p0 = piece(base, at), p1 = piece(base + stride, at + at_stride),
+                 p2 = piece(base + 2 * stride, at + 2 * at_stride),
+                 p3 = piece(base + 3 * stride, at + 3 * at_stride);
+      DUEL_INDEPENDENT
       for (int64_t j = 0; j < width; ++j) {
-        const Terms<K, T> t = terms(j);
+        const Terms<K, T> t0 = p0(j), t1 = p1(j), t2 = p2(j), t3 = p3(j);
+        for (int k = 0; k < K; ++k) column[k][j] += (t0.v[k] + t1.v[k]) + (t2.v[k] + t3.v[k]);
+      }
+    };
+    const auto one = [&](int64_t base, int64_t at, int64_t width) {
+      const auto p = piece(base, at);
+      DUEL_INDEPENDENT
+      for (int64_t j = 0; j < width; ++j) {
+        const Terms<K, T> t = p(j);
         for (int k = 0; k < K; ++k) column[k][j] += t.v[k];
       }
-    });
-    const int64_t each = rows_ == 1 ? step_ : s_.inner;
+    };
+    walk(four, one);
+    const int64_t each = kSingle ? step_ : s_.inner;
     for (int64_t r = 0; r < rows_; ++r) {
       Terms<K, T> total;
       for (int k = 0; k < K; ++k) total.v[k] = fold(column[k] + r * each, each);
@@ -159,34 +195,78 @@ class Tile {
     }
   }
 
+  /// out[base + j] = piece(base, at)(j) everywhere in the tile. out may be an input (same element).
+  template <class Piece>
+  DUEL_FLATTEN void map(T* out, Piece piece) const {
+    const auto four = [&](int64_t base, int64_t at, int64_t stride, int64_t at_stride, int64_t width) {
+      const auto p0 = piece(base, at), p1 = piece(base + stride, at + at_stride),
+                 p2 = piece(base + 2 * stride, at + 2 * at_stride),
+                 p3 = piece(base + 3 * stride, at + 3 * at_stride);
+      T *to0 = out + base, *to1 = to0 + stride, *to2 = to1 + stride, *to3 = to2 + stride;
+      DUEL_INDEPENDENT
+      for (int64_t j = 0; j < width; ++j) {
+        const T v0 = p0(j), v1 = p1(j), v2 = p2(j), v3 = p3(j);
+        to0[j] = v0;
+        to1[j] = v1;
+        to2[j] = v2;
+        to3[j] = v3;
+      }
+    };
+    const auto one = [&](int64_t base, int64_t at, int64_t width) {
+      const auto p = piece(base, at);
+      T* to = out + base;
+      DUEL_INDEPENDENT
+      for (int64_t j = 0; j < width; ++j) to[j] = p(j);
+    };
+    walk(four, one);
+  }
+
  private:
   static constexpr int64_t kRowColumns = 128;
 
-  static T fold(const T* column, int64_t n) {
-    if (n < 16) {
-      T sum = 0;
-      for (int64_t j = 0; j < n; ++j) sum += column[j];
-      return sum;
+  /// All pieces: four(base, at, stride, at_stride, width) for four of them, one(base, at, width) for one.
+  template <class Four, class One>
+  void walk(Four four, One one) const {
+    const int64_t run = rows_ * s_.inner;
+    const auto line = [&](int64_t base, int64_t at, int64_t count, int64_t stride, int64_t at_stride,
+                          int64_t width) {
+      int64_t i = 0;
+      for (; i + 4 <= count; i += 4) four(base + i * stride, at + i * at_stride, stride, at_stride, width);
+      for (; i < count; ++i) one(base + i * stride, at + i * at_stride, width);
+    };
+    const int64_t base = row_ * s_.inner;
+    if (run == 0) return;
+    if (s_.outer == 1) {
+      const int64_t full = run / step_, rest = run - full * step_;
+      line(base, 0, full, step_, step_, step_);
+      if (rest > 0) one(base + full * step_, full * step_, rest);
+      return;
     }
-    LaneSums<1, T> sums;
-    sums.add(n, [=](int64_t j) { return Terms<1, T>{{column[j]}}; });
-    return sums.fold().v[0];
+    for (int64_t at = 0; at < run; at += step_) {
+      line(base + at, at, s_.outer, s_.rows * s_.inner, 0, at + step_ <= run ? step_ : run - at);
+    }
   }
 
   NormShape s_;
   int64_t row_, rows_, step_;
 };
 
-/// body(tile) for all tiles, in parallel.
+/// body(tile) for all tiles, in parallel. Several rows form a tile only where their runs are short.
 template <class T, class Body>
 void for_tiles(const NormShape& s, Body body) {
-  const int64_t rows = Tile<T>::rows_per_tile(s);
+  const bool several =
+      s.inner > 0 && s.inner <= (s.outer > 1 ? kColumns / 2 : kColumns / 4) && !s.affine_inner;
+  const int64_t rows = several ? kColumns / s.inner : 1;
   const int64_t size = rows * s.count();
   const int64_t grain = size >= 16384 ? 1 : 16384 / (size < 1 ? 1 : size);
   parallel_for((s.rows + rows - 1) / rows, grain, [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
       const int64_t row = t * rows;
-      body(Tile<T>(s, row, row + rows <= s.rows ? rows : s.rows - row));
+      if (several) {
+        body(Tile<T, false>(s, row, row + rows <= s.rows ? rows : s.rows - row));
+      } else {
+        body(Tile<T, true>(s, row, 1));
+      }
     }
   });
 }
@@ -196,18 +276,20 @@ void for_tiles(const NormShape& s, Body body) {
 template <class T>
 class AffineColumns {
  public:
-  AffineColumns(const NormShape& s, const Tile<T>& tile, const T* parameter, T otherwise) {
+  template <class AnyTile>
+  AffineColumns(const NormShape& s, const AnyTile& tile, const T* parameter, T otherwise) {
     in_place_ = s.affine_inner && parameter != nullptr ? parameter : nullptr;
     if (in_place_ == nullptr) {
-      tile.spread([&](int64_t row) { return parameter != nullptr ? parameter[row % s.affine] : otherwise; },
-                  columns_);
+      tile.spread(
+          [&](int64_t row) { return at_or(parameter, row % (s.affine < 1 ? 1 : s.affine), otherwise); },
+          columns_);
     }
   }
   const T* at(int64_t inner) const { return in_place_ != nullptr ? in_place_ + inner : columns_; }
 
  private:
   const T* in_place_;
-  alignas(64) T columns_[Tile<T>::kColumns];
+  alignas(64) T columns_[kColumns];
 };
 
 #if DUEL_DEVICE_CODE

@@ -168,9 +168,18 @@ template <int K, class T, class Row>
 void add_columns(const NormShape& s, Row row, T* const (&out)[K]) {
   parallel_for(s.inner, kColumnGrain, [&](int64_t begin, int64_t end) {
     alignas(64) T sum[K][kColumnGrain] = {};
-    for (int64_t r = 0; r < s.rows; ++r) {
+    int64_t r = 0;
+    for (; r + 4 <= s.rows; r += 4) {
+      const auto r0 = row(r), r1 = row(r + 1), r2 = row(r + 2), r3 = row(r + 3);
+      DUEL_INDEPENDENT
+      for (int64_t j = begin; j < end; ++j) {
+        const Terms<K, T> t0 = r0(j), t1 = r1(j), t2 = r2(j), t3 = r3(j);
+        for (int k = 0; k < K; ++k) sum[k][j - begin] += (t0.v[k] + t1.v[k]) + (t2.v[k] + t3.v[k]);
+      }
+    }
+    for (; r < s.rows; ++r) {
       const auto terms = row(r);
-      DUEL_SIMD
+      DUEL_INDEPENDENT
       for (int64_t j = begin; j < end; ++j) {
         const Terms<K, T> t = terms(j);
         for (int k = 0; k < K; ++k) sum[k][j - begin] += t.v[k];
@@ -188,24 +197,23 @@ void add_columns(const NormShape& s, Row row, T* const (&out)[K]) {
 template <bool kInner, class T>
 void double_backward_tiles(const NormShape& s, const T* dy, const T* x, const T* mean, const T* rstd,
                            const T* gamma, const NormCotangents<T>& given, T* d_dy, T* d_x, T* keep) {
-  using norm::Tile;
-  constexpr int64_t kColumns = Tile<T>::kColumns;
+  using norm::kColumns;
   constexpr int kSums = kInner ? 7 : 5;
   const T count = norm::divisor<T>(s.count());
-  norm::for_tiles<T>(s, [&](const Tile<T>& tile) {
+  norm::for_tiles<T>(s, [&](const auto& tile) {
     alignas(64) static constexpr T zeros[kColumns] = {};
-    alignas(64) T centre[kColumns], scale[kColumns];
-    tile.spread([&](int64_t row) { return mean[row]; }, centre);
-    tile.spread([&](int64_t row) { return rstd[row]; }, scale);
+    alignas(64) T space[9][kColumns];
+    const auto centre = tile.per_row([&](int64_t row) { return mean[row]; }, space[0]);
+    const auto scale = tile.per_row([&](int64_t row) { return rstd[row]; }, space[1]);
     const norm::AffineColumns<T> gammas(s, tile, gamma, T(1)), hs(s, tile, given.dgamma, T(0)),
         ks(s, tile, given.dbeta, T(0));
     SecondMeans<T> means[kColumns];
     tile.template sums<kSums>(
         [&](int64_t base, int64_t at) {
-          return [c = &centre[0], r = &scale[0], dy_j = dy + base, x_j = x + base,
+          return [centre, scale, dy_j = dy + base, x_j = x + base,
                   v_j = given.dx != nullptr ? given.dx + base : zeros, g = gammas.at(at),
                   h = hs.at(at)](int64_t j) {
-            return second_terms<kInner, T>(dy_j[j], x_j[j], v_j[j], c[j], r[j], g[j], h[j]);
+            return second_terms<kInner, T>(dy_j[j], x_j[j], v_j[j], centre[j], scale[j], g[j], h[j]);
           };
         },
         [&](int64_t row, const Terms<kSums, T>& sums) {
@@ -216,36 +224,33 @@ void double_backward_tiles(const NormShape& s, const T* dy, const T* x, const T*
           keep[row] = kInner ? m.va : row_dgamma<T>(sums, count, rstd[row]);
           keep[s.rows + row] = m.vb;
         });
-    alignas(64) T va[kColumns], vb[kColumns], qa[kColumns], ra[kColumns], of_q[kColumns], of_v[kColumns],
-        of_xhat[kColumns];
-    const auto of_row = [&](int64_t row) { return means[row - tile.row()].input(mean[row], rstd[row]); };
-    tile.spread([&](int64_t row) { return means[row - tile.row()].va; }, va);
-    tile.spread([&](int64_t row) { return means[row - tile.row()].vb; }, vb);
-    tile.spread([&](int64_t row) { return of_row(row).qa; }, qa);
-    tile.spread([&](int64_t row) { return of_row(row).ra; }, ra);
-    tile.spread([&](int64_t row) { return of_row(row).of_q; }, of_q);
-    tile.spread([&](int64_t row) { return of_row(row).of_v; }, of_v);
-    tile.spread([&](int64_t row) { return of_row(row).of_xhat; }, of_xhat);
-    tile.pieces([&](int64_t base, int64_t width, int64_t at) {
-      const T *dy_j = dy + base, *x_j = x + base, *v_j = given.dx != nullptr ? given.dx + base : zeros;
-      const T *g = gammas.at(at), *h = hs.at(at), *k = ks.at(at);
-      if (d_dy != nullptr) {
-        T* to = d_dy + base;
-        DUEL_SIMD
-        for (int64_t j = 0; j < width; ++j) {
-          to[j] = g[j] * Projected<T>{centre[j], scale[j], va[j], vb[j]}(v_j[j], x_j[j]) +
-                  h[j] * norm::normalized(x_j[j], centre[j], scale[j]) + k[j];
-        }
-      }
-      if (d_x != nullptr) {
-        T* to = d_x + base;
-        DUEL_SIMD
-        for (int64_t j = 0; j < width; ++j) {
+    const auto of_row = [&](int64_t row) -> const SecondMeans<T>& { return means[row - tile.row()]; };
+    const auto input = [&](int64_t row) { return of_row(row).input(mean[row], rstd[row]); };
+    const auto va = tile.per_row([&](int64_t row) { return of_row(row).va; }, space[2]);
+    if (d_dy != nullptr) {
+      const auto vb = tile.per_row([&](int64_t row) { return of_row(row).vb; }, space[3]);
+      tile.map(d_dy, [&](int64_t base, int64_t at) {
+        return [centre, scale, va, vb, x_j = x + base, v_j = given.dx != nullptr ? given.dx + base : zeros,
+                g = gammas.at(at), h = hs.at(at), k = ks.at(at)](int64_t j) {
+          return g[j] * Projected<T>{centre[j], scale[j], va[j], vb[j]}(v_j[j], x_j[j]) +
+                 h[j] * norm::normalized(x_j[j], centre[j], scale[j]) + k[j];
+        };
+      });
+    }
+    if (d_x != nullptr) {
+      const auto qa = tile.per_row([&](int64_t row) { return of_row(row).qa; }, space[4]);
+      const auto ra = tile.per_row([&](int64_t row) { return of_row(row).ra; }, space[5]);
+      const auto of_q = tile.per_row([&](int64_t row) { return input(row).of_q; }, space[6]);
+      const auto of_v = tile.per_row([&](int64_t row) { return input(row).of_v; }, space[7]);
+      const auto of_xhat = tile.per_row([&](int64_t row) { return input(row).of_xhat; }, space[8]);
+      tile.map(d_x, [&](int64_t base, int64_t at) {
+        return [=, dy_j = dy + base, x_j = x + base, v_j = given.dx != nullptr ? given.dx + base : zeros,
+                g = gammas.at(at), h = hs.at(at)](int64_t j) {
           const SecondInput<T> second{centre[j], scale[j], va[j], qa[j], ra[j], of_q[j], of_v[j], of_xhat[j]};
-          to[j] = second(dy_j[j], x_j[j], v_j[j], g[j], h[j]);
-        }
-      }
-    });
+          return second(dy_j[j], x_j[j], v_j[j], g[j], h[j]);
+        };
+      });
+    }
   });
 }
 
@@ -287,21 +292,18 @@ void norm_backward(Stream stream, const NormShape& shape, const T* dy, const T* 
                       [=](int64_t r) {
                         return [dy_j = dy + r * s.inner, x_j = x + r * s.inner, m = mean[r],
                                 d = rstd[r]](int64_t j) {
-                          return Terms<2, T>{{dy_j[j] * norm::normalized(x_j[j], m, d), dy_j[j]}};
+                          const T g = dy_j[j];
+                          return Terms<2, T>{{g * norm::normalized(x_j[j], m, d), g}};
                         };
                       },
                       {dgamma, dbeta});
     if (dx == nullptr) return;
   }
-  norm::for_tiles<T>(s, [&](const norm::Tile<T>& tile) {
-    constexpr int64_t kColumns = norm::Tile<T>::kColumns;
-    alignas(64) T centre[kColumns], scale[kColumns], qa[kColumns], qb[kColumns];
-    tile.spread([&](int64_t row) { return mean[row]; }, centre);
-    tile.spread([&](int64_t row) { return rstd[row]; }, scale);
+  norm::for_tiles<T>(s, [&](const auto& tile) {
+    alignas(64) T space[4][norm::kColumns];
+    const auto centre = tile.per_row([&](int64_t row) { return mean[row]; }, space[0]);
+    const auto scale = tile.per_row([&](int64_t row) { return rstd[row]; }, space[1]);
     const norm::AffineColumns<T> gammas(s, tile, gamma, T(1));
-    const auto outside = [&](int64_t row) {
-      return s.affine_inner ? T(1) : norm::at_or(gamma, row % s.affine, T(1));
-    };
     const auto keep = [&](int64_t row, const Terms<2, T>& sums) {
       row_beta[row] = sums.v[0];
       row_gamma[row] = sums.v[1];
@@ -309,32 +311,34 @@ void norm_backward(Stream stream, const NormShape& shape, const T* dy, const T* 
     if (s.affine_inner) {
       tile.template sums<2>(
           [&](int64_t base, int64_t at) {
-            return [c = &centre[0], r = &scale[0], dy_j = dy + base, x_j = x + base,
-                    g = gammas.at(at)](int64_t j) {
+            return [centre, scale, dy_j = dy + base, x_j = x + base, g = gammas.at(at)](int64_t j) {
               const T q = g[j] * dy_j[j];
-              return Terms<2, T>{{q, q * norm::normalized(x_j[j], c[j], r[j])}};
+              return Terms<2, T>{{q, q * norm::normalized(x_j[j], centre[j], scale[j])}};
             };
           },
           keep);
     } else {
       tile.template sums<2>(
           [&](int64_t base, int64_t) {
-            return [c = &centre[0], r = &scale[0], dy_j = dy + base, x_j = x + base](int64_t j) {
-              return Terms<2, T>{{dy_j[j], dy_j[j] * norm::normalized(x_j[j], c[j], r[j])}};
+            return [centre, scale, dy_j = dy + base, x_j = x + base](int64_t j) {
+              const T g = dy_j[j];
+              return Terms<2, T>{{g, g * norm::normalized(x_j[j], centre[j], scale[j])}};
             };
           },
           keep);
     }
     if (dx == nullptr) return;
-    tile.spread([&](int64_t row) { return outside(row) * (row_beta[row] / count); }, qa);
-    tile.spread([&](int64_t row) { return outside(row) * (row_gamma[row] / count); }, qb);
-    tile.pieces([&](int64_t base, int64_t width, int64_t at) {
-      const T *dy_j = dy + base, *x_j = x + base, *g = gammas.at(at);
-      T* to = dx + base;
-      DUEL_SIMD
-      for (int64_t j = 0; j < width; ++j) {
-        to[j] = Backward<T>{centre[j], scale[j], qa[j], qb[j]}(dy_j[j], x_j[j], g[j]);
-      }
+    const auto outside = [&](int64_t row) {
+      return s.affine_inner ? T(1) : norm::at_or(gamma, row % s.affine, T(1));
+    };
+    const auto qa =
+        tile.per_row([&](int64_t row) { return outside(row) * (row_beta[row] / count); }, space[2]);
+    const auto qb =
+        tile.per_row([&](int64_t row) { return outside(row) * (row_gamma[row] / count); }, space[3]);
+    tile.map(dx, [&](int64_t base, int64_t at) {
+      return [=, dy_j = dy + base, x_j = x + base, g = gammas.at(at)](int64_t j) {
+        return Backward<T>{centre[j], scale[j], qa[j], qb[j]}(dy_j[j], x_j[j], g[j]);
+      };
     });
   });
   if (affine && !s.affine_inner) {
