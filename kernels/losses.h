@@ -30,14 +30,15 @@ struct SigmoidBce {
 
   template <class T>
   DUEL_HD T value(T x) const {
-    const T weight = x > T(0) ? T(1 - target) : T(target);
-    return weight * math::abs(x) + math::log1p(math::exp(-math::abs(x)));
+    const T rest = T(1 - target), share = T(target);  // before the select: see Note [Selects] in math.h
+    return (x > T(0) ? rest : share) * math::abs(x) + math::log1p(math::exp(-math::abs(x)));
   }
   template <class T>
   DUEL_HD T first(T x) const {
     const T e = math::exp(-math::abs(x));
     const T tail = e / (T(1) + e);  // sigmoid(-|x|)
-    return x > T(0) ? T(1 - target) - tail : tail - T(target);
+    const T rest = T(1 - target), minus = T(-target), side = x > T(0) ? T(1) : T(-1);
+    return (x > T(0) ? rest : minus) - side * tail;
   }
   template <class T>
   DUEL_HD T second(T x) const {
