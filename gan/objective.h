@@ -59,10 +59,10 @@ struct Objective {
 /// What a user may set without composing: unset fields keep the objective's default. A field that the objective has no
 /// place for (a clip value without clipping, say) is an Error that says so.
 struct ObjectiveOverrides {
-  std::optional<double> lambda, k, clip, label_a, label_b, label_c, label_smoothing;
-  std::optional<double> lr_d, lr_g, beta1, beta2, instance_noise, ema;
-  std::optional<int64_t> critic_steps, instance_noise_steps, packing, lazy_interval;
-  std::optional<OptimizerKind> optimizer;
+  std::optional<double> lambda = {}, k = {}, clip = {}, label_a = {}, label_b = {}, label_c = {}, label_smoothing = {};
+  std::optional<double> lr_d = {}, lr_g = {}, beta1 = {}, beta2 = {}, instance_noise = {}, ema = {};
+  std::optional<int64_t> critic_steps = {}, instance_noise_steps = {}, packing = {}, lazy_interval = {};
+  std::optional<OptimizerKind> optimizer = {};
 };
 
 /// By name; an unknown one is an Error with the nearest name.

@@ -125,8 +125,8 @@ TEST_P(Golden, TenIterationsAsInPyTorch) {
   for (const auto& [key, tensor] : networks.discriminator->state_dict()) expect_close(tensor, at(file, "final.d." + key), "d." + key);
 }
 
-INSTANTIATE_TEST_SUITE_P(Objectives, Golden, ::testing::ValuesIn(cases()), [](const auto& info) {
-  std::string name = info.param.objective + "_" + info.param.net;
+INSTANTIATE_TEST_SUITE_P(Objectives, Golden, ::testing::ValuesIn(cases()), [](const auto& golden) {
+  std::string name = golden.param.objective + "_" + golden.param.net;
   for (char& c : name) c = c == '-' ? '_' : c;
   return name;
 });
