@@ -1,10 +1,20 @@
-# Decides about CUDA from DUEL_CUDA=AUTO|ON|OFF. Sets DUEL_HAS_CUDA; AUTO says in one line why it is off.
+# Decides about CUDA from DUEL_CUDA=AUTO|ON|OFF and sets DUEL_HAS_CUDA.
+#   ON    a CUDA compiler is required; works on a machine without a GPU too
+#   AUTO  on where there is both a compiler and a GPU; otherwise says in one line why it is off
 set(DUEL_HAS_CUDA OFF)
-if(NOT DUEL_CUDA STREQUAL "OFF")
+if(NOT DUEL_CUDA MATCHES "^(AUTO|ON|OFF)$")
+  message(FATAL_ERROR "DUEL_CUDA: expected AUTO, ON or OFF, got '${DUEL_CUDA}'")
+endif()
+
+if(DUEL_CUDA STREQUAL "OFF")
+  message(STATUS "Duel: CUDA is off: DUEL_CUDA=OFF")
+elseif(DUEL_CUDA STREQUAL "AUTO" AND NOT EXISTS /dev/nvidia0)
+  message(STATUS "Duel: CUDA is off: this machine has no NVIDIA GPU (no /dev/nvidia0); DUEL_CUDA=ON compiles it all the same")
+else()
   include(CheckLanguage)
   check_language(CUDA)
   if(CMAKE_CUDA_COMPILER)
-    # Without a visible GPU "native" cannot be resolved, and unset means sm_75: choose a fixed list.
+    # Without a visible GPU "native" cannot be resolved, and an unset list would mean sm_75: name the architectures.
     if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
       if(EXISTS /dev/nvidia0)
         set(CMAKE_CUDA_ARCHITECTURES native)
@@ -15,12 +25,11 @@ if(NOT DUEL_CUDA STREQUAL "OFF")
     enable_language(CUDA)
     find_package(CUDAToolkit REQUIRED)
     set(DUEL_HAS_CUDA ON)
+    message(STATUS "Duel: CUDA is on: ${CMAKE_CUDA_COMPILER}, architectures ${CMAKE_CUDA_ARCHITECTURES}")
   elseif(DUEL_CUDA STREQUAL "ON")
     message(FATAL_ERROR "DUEL_CUDA=ON, but no CUDA compiler was found. Put nvcc on PATH, or set "
       "CMAKE_CUDA_COMPILER=/path/to/nvcc, or configure with DUEL_CUDA=OFF.")
   else()
-    message(STATUS "Duel: CUDA off, no nvcc found (DUEL_CUDA=AUTO)")
+    message(STATUS "Duel: CUDA is off: a GPU, but no nvcc (put it on PATH, or set CMAKE_CUDA_COMPILER)")
   endif()
-else()
-  message(STATUS "Duel: CUDA off, as asked (DUEL_CUDA=OFF)")
 endif()

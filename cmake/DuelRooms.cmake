@@ -16,7 +16,7 @@ function(duel_compile_options target)
   set(host -march=${DUEL_MARCH} -ffp-contract=off -fopenmp-simd -fno-math-errno)
   target_compile_options(${target} PRIVATE
     "$<$<COMPILE_LANGUAGE:CXX>:${DUEL_WARNINGS};${host}>"
-    "$<$<COMPILE_LANGUAGE:CUDA>:-std=c++20;--extended-lambda;-Xcompiler=-Wall,-Wextra,-march=${DUEL_MARCH},-ffp-contract=off,-fopenmp-simd>")
+    "$<$<COMPILE_LANGUAGE:CUDA>:-std=c++20;--extended-lambda;-Werror=all-warnings;-Xcompiler=-Wall,-Wextra,-Wno-unknown-pragmas,-march=${DUEL_MARCH},-ffp-contract=off,-fopenmp-simd,-fno-math-errno>")
 endfunction()
 
 function(duel_room name)
@@ -41,7 +41,9 @@ function(duel_room name)
 
   set(cuda_sources ${sources})
   list(FILTER cuda_sources INCLUDE REGEX "\\.cu$")
-  if(cuda_sources AND NOT DUEL_HAS_CUDA)
+  if(cuda_sources AND DUEL_HAS_CUDA)
+    target_link_libraries(${target} PRIVATE CUDA::cudart_static)
+  elseif(cuda_sources)
     set_source_files_properties(${cuda_sources} PROPERTIES LANGUAGE CXX COMPILE_OPTIONS "-x;c++")
   endif()
 endfunction()

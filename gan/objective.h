@@ -46,7 +46,7 @@ struct Schedule {
 };
 
 struct Objective {
-  std::string name;
+  std::string name = "";
   Loss loss = non_saturating_loss();
   Relativism relativism = Relativism::none;
   std::vector<Penalty> penalties = {};

@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# house_rules.sh ROOT: the rules of the tree that no compiler checks. Each violation is printed; the exit status says whether
+# there is one. Also run on a planted violation of every rule, so that a rule that finds nothing is noticed.
+set -euo pipefail
+
+check() {  # check ROOT: prints violations
+  cd "$1"
+  local room above
+  while read -r room above; do
+    [ -d "$room" ] || continue
+    grep -rnE "#include [\"<]duel/($above)/" "$room" --include='*.h' --include='*.cpp' --include='*.cu' --include='*.cuh' |
+      sed 's/^/include against the arrows: /' || true
+  done <<'ROOMS'
+kernels core|nn|gan|apps|tests
+core nn|gan|apps|tests
+nn gan|apps|tests
+gan apps|tests
+ROOMS
+  find kernels core nn gan apps tests -type f \( -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name '*.cuh' -o -name '*.py' -o -name '*.sh' \) \
+    -exec awk 'END { if (NR > 600) print "over 600 lines: " FILENAME " has " NR }' {} \;
+  grep -rnE '<<<[^<]' kernels core nn gan apps --include='*.cu' --include='*.cuh' --include='*.h' | sed 's/^/start kernels by launch(): /' || true
+  grep -rnE '#pragma omp parallel|std::(rand|random_device)\b' kernels core nn gan | sed 's/^/threads and random numbers have one source: /' || true
+  grep -rnE '\b(std::)?(exit|abort)\(' kernels core nn gan --include='*.cpp' --include='*.cu' --include='*.h' | sed 's/^/the library never exits: /' || true
+  local entry
+  for entry in *; do
+    case $entry in
+      kernels|core|nn|gan|apps|tests|cmake|CMakeLists.txt|CMakePresets.json|README.md|LICENSE|build*|runs|data) ;;
+      *) echo "does not belong at the top level: $entry" ;;
+    esac
+  done
+}
+
+root=$1
+planted=$(mktemp -d)
+trap 'rm -rf "$planted"' EXIT
+mkdir -p "$planted"/{kernels,core,nn,gan,apps,tests}
+echo '#include "duel/core/tensor.h"' >"$planted/kernels/bad.h"
+echo '#include "duel/gan/trainer.h"' >"$planted/nn/bad.cpp"
+yes '// line' | head -601 >"$planted/core/long.cpp"
+echo 'kernel<<<1, 2>>>(x);' >"$planted/kernels/bad.cu"
+echo 'exit(1);' >"$planted/gan/bad.cpp"
+echo '#pragma omp parallel for' >"$planted/core/threads.cpp"
+touch "$planted/stray.txt"
+found=$(check "$planted" | wc -l)
+[ "$found" -eq 7 ] || { echo "the rules found $found of 7 planted violations:"; check "$planted"; exit 1; }
+
+violations=$(check "$root")
+[ -z "$violations" ] || { echo "$violations"; exit 1; }
