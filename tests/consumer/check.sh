@@ -2,7 +2,7 @@
 # check.sh SOURCE BUILD WORK: installs BUILD, then builds and runs the consumer project against the installation and
 # with Duel as a subdirectory. The path of WORK holds a space on purpose. Prints how long the consumer's file compiled.
 set -euo pipefail
-source_dir=$1 build_dir=$2 work="$3/a user's project"
+source_dir=$(realpath "$1") build_dir=$(realpath "$2") work="$(realpath -m "$3")/a user's project"
 rm -rf "$work"
 mkdir -p "$work"
 
