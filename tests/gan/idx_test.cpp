@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <zlib.h>
 
-#include <chrono>
+#include <ctime>
 #include <functional>
 #include <numeric>
 
@@ -200,14 +200,14 @@ TEST(Idx, HostileImageFilesAreRefusedWithFileAndField) {
   const fs::path file = scratch / "train-images-idx3-ubyte";
   for (const auto& c : cases) {
     put(file, c.bytes);
-    const auto start = std::chrono::steady_clock::now();
+    const std::clock_t start = std::clock();  // processor time: a busy machine is not the reader's fault
     const std::string text = error_of([&] { load_mnist(scratch.dir(), Split::train); });
-    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+    const double seconds = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
     EXPECT_TRUE(has(text, file.string() + ": " + c.field)) << c.name << ": " << text;
     EXPECT_TRUE(has(text, c.got)) << c.name << ": " << text;
     EXPECT_TRUE(has(text, "; ")) << "no remedy: " << c.name << ": " << text;
     EXPECT_FALSE(has(text, "\n")) << c.name;
-    EXPECT_LT(seconds.count(), 1.0) << c.name;
+    EXPECT_LT(seconds, 1.0) << c.name;
   }
 }
 
