@@ -36,7 +36,7 @@ trap 'rm -rf "$planted"' EXIT
 mkdir -p "$planted"/{kernels,core,nn,gan,apps,tests}
 echo '#include "duel/core/tensor.h"' >"$planted/kernels/bad.h"
 echo '#include "duel/gan/trainer.h"' >"$planted/nn/bad.cpp"
-yes '// line' | head -601 >"$planted/core/long.cpp"
+seq 601 >"$planted/core/long.cpp"
 echo 'kernel<<<1, 2>>>(x);' >"$planted/kernels/bad.cu"
 echo 'exit(1);' >"$planted/gan/bad.cpp"
 echo '#pragma omp parallel for' >"$planted/core/threads.cpp"
