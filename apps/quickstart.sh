@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# quickstart.sh: from a Debian 12 machine to generated digits. Installs what is missing, builds, trains a GAN with a live
+# progress bar and prints where the picture is. Arguments are passed on to `duel train`, e.g. --steps 3000.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+bash apps/install_packages.sh
+cmake --preset default -DDUEL_TESTS=OFF | grep '^-- Duel:' >&2 || true
+cmake --build --preset default
+exec build/duel train --arch dcgan --objective ns-gan --steps 1200 --sample-every 300 "$@"
