@@ -34,42 +34,58 @@ void fill_planes(int64_t n, int64_t channels, int64_t plane, const T* bias, T* o
   }
 }
 
+// An empty convolution has nothing to compute with.
+bool no_products(const ConvShape& s) { return in_elements(s) == 0 || out_elements(s) == 0; }
+
+template <class T>
+T* checked(const char* op, const ConvShape& s, ConvPass pass, void* workspace) {
+  const size_t bytes = conv2d_workspace<T>(s, pass);
+  DUEL_CHECK(bytes == 0 || workspace != nullptr, op, "expected a workspace of {} bytes, got a null pointer",
+             bytes);
+  return static_cast<T*>(workspace);
+}
+
 }  // namespace
 
 template <class T>
 size_t conv2d_workspace(const ConvShape& s, ConvPass pass) {
-  if (pass != ConvPass::kWeightGrad || in_elements(s) == 0 || out_elements(s) == 0) return 0;
+  if (no_products(s)) return 0;
+  switch (pass) {
+    case ConvPass::kForward:
+      return host::conv_forward_workspace<T>(s);
+    case ConvPass::kInputGrad:
+      return host::conv_input_grad_workspace<T>(s);
+    case ConvPass::kWeightGrad:
+      break;
+  }
   return host::conv_weight_grad_workspace<T>(s);
 }
 
 template <class T>
-void conv2d_forward(Stream stream, const ConvShape& s, const T* x, const T* w, const T* bias, T* y, void*) {
+void conv2d_forward(Stream stream, const ConvShape& s, const T* x, const T* w, const T* bias, T* y,
+                    void* workspace) {
   check("conv2d", stream, s);
-  if (out_elements(s) == 0) return;
-  if (in_elements(s) == 0) return fill_planes(s.n, s.c_out, s.h_out * s.w_out, bias, y);
-  host::conv_forward(s, x, w, bias, y);
+  if (no_products(s)) return fill_planes(s.n, s.c_out, s.h_out * s.w_out, bias, y);
+  host::conv_forward(s, x, w, bias, y, checked<T>("conv2d", s, ConvPass::kForward, workspace));
 }
 
 template <class T>
 void conv2d_input_grad(Stream stream, const ConvShape& s, const T* dy, const T* w, const T* bias, T* dx,
-                       void*) {
+                       void* workspace) {
   check("conv2d_input_grad", stream, s);
-  if (in_elements(s) == 0) return;
-  if (out_elements(s) == 0) return fill_planes(s.n, s.c_in, s.h_in * s.w_in, bias, dx);
-  host::conv_input_grad(s, dy, w, bias, dx);
+  if (no_products(s)) return fill_planes(s.n, s.c_in, s.h_in * s.w_in, bias, dx);
+  host::conv_input_grad(s, dy, w, bias, dx,
+                        checked<T>("conv2d_input_grad", s, ConvPass::kInputGrad, workspace));
 }
 
 template <class T>
 void conv2d_weight_grad(Stream stream, const ConvShape& s, const T* x, const T* dy, T* dw, void* workspace) {
   check("conv2d_weight_grad", stream, s);
-  if (in_elements(s) == 0 || out_elements(s) == 0) {
+  if (no_products(s)) {
     std::fill(dw, dw + s.c_out * s.c_in * s.kh * s.kw, T(0));
     return;
   }
-  const size_t bytes = host::conv_weight_grad_workspace<T>(s);
-  DUEL_CHECK(bytes == 0 || workspace != nullptr, "conv2d_weight_grad",
-             "expected a workspace of {} bytes, got a null pointer", bytes);
-  host::conv_weight_grad(s, x, dy, dw, static_cast<T*>(workspace));
+  host::conv_weight_grad(s, x, dy, dw, checked<T>("conv2d_weight_grad", s, ConvPass::kWeightGrad, workspace));
 }
 
 #define DUEL_INSTANTIATE(T)                                                                              \

@@ -6,10 +6,14 @@
 namespace duel::kernels::host {
 
 template <class T>
-void conv_forward(const ConvShape& s, const T* x, const T* w, const T* bias, T* y);
+size_t conv_forward_workspace(const ConvShape& s);
+template <class T>
+void conv_forward(const ConvShape& s, const T* x, const T* w, const T* bias, T* y, T* workspace);
 
 template <class T>
-void conv_input_grad(const ConvShape& s, const T* dy, const T* w, const T* bias, T* dx);
+size_t conv_input_grad_workspace(const ConvShape& s);
+template <class T>
+void conv_input_grad(const ConvShape& s, const T* dy, const T* w, const T* bias, T* dx, T* workspace);
 
 template <class T>
 size_t conv_weight_grad_workspace(const ConvShape& s);

@@ -1,8 +1,7 @@
 // Input gradient of a convolution on the host, which is also the forward of a transposed convolution.
 //
 // Two steps on pieces that stay in the core's cache: columns[channel, i, j][position] = w^T dy from tiles
-// (kernels/tile.h; w as it lies is the transposed left operand, dy the right one), then every element of dx gathers
-// its columns. A slab is the set of positions of one such piece: some whole samples, so that little of the last
+// (kernels/tile.h; w is the transposed left operand, dy the right one), then every element of dx gathers its columns. A slab is the set of positions of one such piece: some whole samples, so that little of the last
 // vector is lost, or some output rows of one sample where a sample's columns would not fit.
 #include <algorithm>
 
@@ -16,11 +15,9 @@ namespace {
 using simd::kLanes;
 using simd::Mask;
 
-// The thread's scratch: a packed panel of dy, and the columns.
+// The thread's scratch holds the columns.
 template <class T>
-constexpr int64_t kPanelDepth = 64 * 1024 / sizeof(T) / kPanel<T>;
-template <class T>
-constexpr int64_t kColumnElements = (kScratchBytes - 64 * 1024) / sizeof(T);
+constexpr int64_t kColumnElements = kScratchBytes / sizeof(T);
 
 template <class T>
 struct Plan {
@@ -28,7 +25,10 @@ struct Plan {
   int64_t rows;      // of the columns: channels * kh * kw, for a full block
   int64_t samples;   // per slab
   int64_t bands;     // output rows per slab; h_out where the slab holds whole samples
-  bool in_place;     // dy is read where it lies
+  int64_t slabs, bands_per_slab;
+  bool pack_w;   // into the workspace: [block of channels][tile][c_out][rows of the tile]
+  bool pack_dy;  // into the workspace: [slab][band][panel][c_out][columns of the panel]
+  int64_t slab_elements;
 };
 
 template <class T>
@@ -38,151 +38,175 @@ Plan<T> plan(const ConvShape& s) {
   const int64_t most_rows = std::min<int64_t>(128, kColumnElements<T> / (s.w_out + kLanes<T>));
   p.channels = std::clamp<int64_t>(most_rows / window, 1, s.c_in);
   p.rows = p.channels * window;
+  p.pack_w = p.channels < s.c_in;
   const int64_t room = kColumnElements<T> / p.rows - kLanes<T>;
   p.bands = std::clamp<int64_t>(room / s.w_out, 1, s.h_out);
   p.samples = 1;
   // Few rows do not pay for a copy of dy.
-  p.in_place = row_tiles(p.rows) <= 2 && plane >= kLanes<T>;
-  if (p.in_place || p.bands < s.h_out) return p;
-  double best = 0;
-  for (int64_t samples = 1;
-       samples <= s.n && samples * plane <= std::max<int64_t>(plane, std::min<int64_t>(room, 640));
-       ++samples) {
-    const int64_t used = samples * plane;
-    const double fill = static_cast<double>(used) / (ceil_div(used, kLanes<T>) * kLanes<T>);
-    if (fill > best + 0.005) {
-      best = fill;
-      p.samples = samples;
+  p.pack_dy = row_tiles(p.rows) > 2 || p.bands < s.h_out || plane < kPanel<T>;
+  if (p.pack_dy && p.bands == s.h_out) {
+    double best = 0;
+    const int64_t most = std::min<int64_t>(room, 640) / plane;
+    for (int64_t samples = 1; samples <= std::clamp<int64_t>(most, 1, s.n); ++samples) {
+      const int64_t used = samples * plane;
+      const double fill = static_cast<double>(used) / (ceil_div(used, kLanes<T>) * kLanes<T>);
+      if (fill > best + 0.005) {
+        best = fill;
+        p.samples = samples;
+      }
     }
   }
+  p.slabs = ceil_div(s.n, p.samples);
+  p.bands_per_slab = ceil_div(s.h_out, p.bands);
+  // A vector more, because packing writes whole vectors.
+  p.slab_elements = ceil_div(p.samples * p.bands * s.w_out, kLanes<T>) * kLanes<T> * s.c_out + kLanes<T>;
   return p;
 }
 
+// Output rows [p0, p1) of some samples.
 struct Slab {
   int64_t sample, samples, p0, p1;
   int64_t positions(const ConvShape& s) const { return samples * (p1 - p0) * s.w_out; }
 };
 
-// Positions [column, column + width) of the slab for output channels [first, last), 0 behind its end.
 template <class T>
-void pack(const ConvShape& s, const Slab& slab, const T* dy, int64_t column, int64_t width, int64_t first,
-          int64_t last, T* to) {
+Slab slab_of(const ConvShape& s, const Plan<T>& p, int64_t slab, int64_t band) {
+  const int64_t sample = slab * p.samples, row = band * p.bands;
+  return {sample, std::min(p.samples, s.n - sample), row, std::min(row + p.bands, s.h_out)};
+}
+
+// The slab's panels [c_out][columns] one after the other, zeros behind the last column; writes a vector more.
+template <class T>
+void pack(const ConvShape& s, const Slab& slab, const T* dy, T* to) {
+  struct Piece {
+    int64_t from, at;
+    Mask mask;
+  };
   const int64_t plane = s.h_out * s.w_out, per_sample = (slab.p1 - slab.p0) * s.w_out;
-  const int64_t columns = std::min(width, slab.positions(s) - column);
-  // A vector may run over the end of its piece, or of its row: what follows is written later.
-  for (int64_t channel = first; channel < last; ++channel, to += width) {
+  const int64_t positions = slab.positions(s);
+  for (int64_t column = 0; column < positions; column += kPanel<T>) {
+    const int64_t columns = std::min(kPanel<T>, positions - column);
+    const int64_t width = ceil_div(columns, kLanes<T>) * kLanes<T>;
+    Piece pieces[kPanel<T>];
+    int count = 0;
     for (int64_t at = 0; at < columns;) {
       const int64_t sample = (column + at) / per_sample, position = (column + at) % per_sample;
-      const int64_t count = std::min({columns - at, per_sample - position, int64_t{kLanes<T>}});
-      const T* from =
-          dy + ((slab.sample + sample) * s.c_out + channel) * plane + slab.p0 * s.w_out + position;
-      simd::store(to + at, simd::load_masked(from, simd::lanes_between(0, count)));
-      at += count;
+      const int64_t length = std::min({columns - at, per_sample - position, int64_t{kLanes<T>}});
+      pieces[count++] = {(slab.sample + sample) * s.c_out * plane + slab.p0 * s.w_out + position, at,
+                         simd::lanes_between(0, length)};
+      at += length;
     }
-    for (int64_t at = columns; at < width; ++at) to[at] = T(0);
+    // A vector may run over the end of its piece, or of its row: what follows is written later.
+    for (int64_t channel = 0; channel < s.c_out; ++channel, to += width) {
+      for (int i = 0; i < count; ++i) {
+        simd::store(to + pieces[i].at,
+                    simd::load_masked(dy + channel * plane + pieces[i].from, pieces[i].mask));
+      }
+      for (int64_t at = columns; at < width; ++at) to[at] = T(0);
+    }
   }
 }
 
-// columns[row][ld] for `rows` rows of w from `w` on.
+// columns[row][ld] for `rows` rows of w, packed or as it lies, and a slab of dy, packed or as it lies.
 template <class T>
-void make_columns(const ConvShape& s, const Slab& slab, bool in_place, const T* dy, const T* w, int64_t rows,
-                  T* packed, T* columns, int64_t ld) {
+void make_columns(const ConvShape& s, const Slab& slab, const T* dy, const T* packed_dy, const T* w,
+                  const T* packed_w, int64_t rows, T* columns, int64_t ld) {
   const int64_t positions = slab.positions(s), plane = s.h_out * s.w_out, w_ld = s.c_in * s.kh * s.kw;
   const int64_t tiles = row_tiles(rows);
   for (int64_t column = 0; column < positions; column += kPanel<T>) {
     const int64_t vectors = std::min<int64_t>(kTileVectors, ceil_div(positions - column, kLanes<T>));
     const int64_t width = vectors * kLanes<T>;
-    for (int64_t first = 0; first < s.c_out; first += kPanelDepth<T>) {
-      TileArgs<T> args;
-      args.steps = std::min(kPanelDepth<T>, s.c_out - first);
-      int64_t start = column;
-      if (in_place) {
-        // The last panel is shifted back to end with dy's row; the columns that it repeats come out the same.
-        start = std::min(column, positions - width);
-        args.b = dy + (slab.sample * s.c_out + first) * plane + slab.p0 * s.w_out + start;
-        args.b_ld = plane;
-      } else {
-        pack(s, slab, dy, column, width, first, first + args.steps, packed);
-        args.b = packed;
-        args.b_ld = width;
-      }
-      args.a_ld = w_ld;
-      args.out_ld = ld;
-      for (int64_t t = 0; t < tiles; ++t) {
-        const int64_t row = row_cut(rows, t, tiles);
-        args.a = w + first * w_ld + row;
-        args.out = columns + row * ld + start;
-        args.init = first == 0 ? zeros<T>() : args.out;
-        args.init_ld = first == 0 ? 0 : ld;
-        tile_kernel<T>(row_cut(rows, t + 1, tiles) - row, vectors, true)(args);
-      }
+    int64_t start = column;
+    TileArgs<T> args;
+    args.steps = s.c_out;
+    args.init = zeros<T>();
+    args.out_ld = ld;
+    if (packed_dy) {
+      args.b = packed_dy + column * s.c_out;
+      args.b_ld = width;
+    } else {
+      // The last panel is shifted back to end with dy's row; the columns that it repeats come out the same.
+      start = std::min(column, positions - width);
+      args.b = dy + slab.sample * s.c_out * plane + slab.p0 * s.w_out + start;
+      args.b_ld = plane;
+    }
+    for (int64_t t = 0; t < tiles; ++t) {
+      const int64_t row = row_cut(rows, t, tiles), height = row_cut(rows, t + 1, tiles) - row;
+      args.a = packed_w ? packed_w + row * s.c_out : w + row;
+      args.a_ld = packed_w ? height : w_ld;
+      args.out = columns + row * ld + start;
+      tile_kernel<T>(height, vectors, true)(args);
     }
   }
 }
 
-// One tap column j: it feeds the elements w = stride * t + phase of dx from the positions q = t + shift.
+// One tap column j feeds the elements w = stride * t + phase of dx from the positions q = t + shift.
 struct Tap {
-  int64_t j, phase, shift;
+  int64_t from;  // of the vector that starts at t, in the columns of row (i, 0)
   Mask mask;
 };
 
 // The rows of dx that the slab's output rows of one sample reach, for one channel; columns point at that sample.
+// With `add` dx has a value already, else it starts from the bias.
 template <class T>
 void gather(const ConvShape& s, const Slab& slab, const T* columns, int64_t ld, T bias, bool add, T* dx) {
   constexpr int kTaps = 16;
-  const int64_t last_t = ceil_div(s.w_in, s.stride_w);
   const bool whole = slab.p0 == 0 && slab.p1 == s.h_out;
   const int64_t h0 = whole ? 0 : std::max<int64_t>(0, slab.p0 * s.stride_h - s.pad_h);
   const int64_t h1 = whole ? s.h_in : std::min(s.h_in, (slab.p1 - 1) * s.stride_h - s.pad_h + s.kh);
-  for (int64_t t = 0; t < last_t; t += kLanes<T>) {
+  for (int64_t t = 0; t * s.stride_w < s.w_in; t += kLanes<T>) {
     for (int64_t j0 = 0; j0 < s.kw; j0 += kTaps) {
-      Tap taps[kTaps];
-      const int count = static_cast<int>(std::min<int64_t>(kTaps, s.kw - j0));
-      for (int j = 0; j < count; ++j) {
-        Tap& tap = taps[j];
-        tap.j = j0 + j;
-        tap.phase = ((tap.j - s.pad_w) % s.stride_w + s.stride_w) % s.stride_w;
-        tap.shift = (tap.phase + s.pad_w - tap.j) / s.stride_w + t;
-        tap.mask = simd::lanes_between(std::clamp<int64_t>(-tap.shift, 0, kLanes<T>),
-                                       std::clamp<int64_t>(s.w_out - tap.shift, 0, kLanes<T>));
-      }
       const bool add_here = add || j0 > 0;
-      for (int64_t h = h0; h < h1; ++h) {
-        T* row = dx + h * s.w_in + t * s.stride_w;
-        const auto phase_sum = [&](int64_t phase) {
-          simd::Vec<T> acc = simd::broadcast(add_here ? T(0) : bias);
-          for (int64_t i = (h + s.pad_h) % s.stride_h; i < s.kh; i += s.stride_h) {
-            const int64_t p = (h + s.pad_h - i) / s.stride_h;
-            if (h + s.pad_h < i || p < slab.p0 || p >= slab.p1) continue;
+      for (int64_t pair = 0; pair < s.stride_w; pair += 2) {
+        // The taps of two phases (of the only one, with stride 1).
+        Tap taps[2][kTaps];
+        int count[2] = {0, 0};
+        for (int64_t j = j0; j < std::min(j0 + kTaps, s.kw); ++j) {
+          const int64_t phase = ((j - s.pad_w) % s.stride_w + s.stride_w) % s.stride_w;
+          if (phase / 2 * 2 != pair) continue;
+          const int64_t q = (phase + s.pad_w - j) / s.stride_w + t;
+          taps[phase % 2][count[phase % 2]++] = {
+              j * ld + q, simd::lanes_between(std::clamp<int64_t>(-q, 0, kLanes<T>),
+                                              std::clamp<int64_t>(s.w_out - q, 0, kLanes<T>))};
+        }
+        // Row h takes tap rows i = first_i, first_i + stride, … from output rows last_p, last_p - 1, …
+        int64_t first_i = (h0 + s.pad_h) % s.stride_h, last_p = (h0 + s.pad_h) / s.stride_h;
+        for (int64_t h = h0; h < h1; ++h) {
+          simd::Vec<T> sums[2] = {simd::broadcast(add_here ? T(0) : bias),
+                                  simd::broadcast(add_here ? T(0) : bias)};
+          for (int64_t i = first_i, p = last_p; i < s.kh && p >= slab.p0; i += s.stride_h, --p) {
+            if (p >= slab.p1) continue;
             const T* line = columns + i * s.kw * ld + (p - slab.p0) * s.w_out;
-            for (int j = 0; j < count; ++j) {
-              if (taps[j].phase != phase) continue;
-              acc += simd::load_masked(line + taps[j].j * ld + taps[j].shift, taps[j].mask);
+            for (int f = 0; f < 2; ++f) {
+              for (int n = 0; n < count[f]; ++n)
+                sums[f] += simd::load_masked(line + taps[f][n].from, taps[f][n].mask);
             }
           }
-          return acc;
-        };
-        const int64_t left = s.w_in - t * s.stride_w;
-        if (s.stride_w <= 2) {
-          simd::Vec<T> values[2] = {phase_sum(0), {}};
+          if (++first_i == s.stride_h) {
+            first_i = 0;
+            ++last_p;
+          }
+          T* row = dx + h * s.w_in + t * s.stride_w;
+          const int64_t left = s.w_in - t * s.stride_w;
+          if (s.stride_w > 2) {
+            for (int64_t f = 0; f < 2 && pair + f < s.stride_w; ++f) {
+              for (int64_t lane = 0; lane < kLanes<T> && lane * s.stride_w + pair + f < left; ++lane) {
+                T& at = row[lane * s.stride_w + pair + f];
+                at = add_here ? at + sums[f][lane] : sums[f][lane];
+              }
+            }
+            continue;
+          }
+          const simd::Vec<T> even = sums[0];
           if (s.stride_w == 2) {
-            const simd::Vec<T> odd = phase_sum(1);
-            values[1] = simd::interleave<T>(values[0], odd, 1);
-            values[0] = simd::interleave<T>(values[0], odd, 0);
+            sums[0] = simd::interleave<T>(even, sums[1], 0);
+            sums[1] = simd::interleave<T>(even, sums[1], 1);
           }
           for (int64_t v = 0; v < s.stride_w; ++v) {
             const Mask mask = simd::lanes_between(0, std::clamp<int64_t>(left - v * kLanes<T>, 0, kLanes<T>));
             T* at = row + v * kLanes<T>;
-            if (add_here) values[v] += simd::load_masked(at, mask);
-            simd::store_masked(at, values[v], mask);
-          }
-        } else {
-          for (int64_t phase = 0; phase < s.stride_w; ++phase) {
-            const simd::Vec<T> value = phase_sum(phase);
-            for (int64_t lane = 0; lane < kLanes<T> && lane * s.stride_w + phase < left; ++lane) {
-              T& at = row[lane * s.stride_w + phase];
-              at = add_here ? at + value[lane] : value[lane];
-            }
+            if (add_here) sums[v] += simd::load_masked(at, mask);
+            simd::store_masked(at, sums[v], mask);
           }
         }
       }
@@ -193,47 +217,81 @@ void gather(const ConvShape& s, const Slab& slab, const T* columns, int64_t ld, 
 }  // namespace
 
 template <class T>
-void conv_input_grad(const ConvShape& s, const T* dy, const T* w, const T* bias, T* dx) {
+size_t conv_input_grad_workspace(const ConvShape& s) {
+  const Plan<T> p = plan<T>(s);
+  const int64_t packed_w = p.pack_w ? s.c_out * s.c_in * s.kh * s.kw : 0;
+  const int64_t packed_dy = p.pack_dy ? p.slabs * p.bands_per_slab * p.slab_elements : 0;
+  return static_cast<size_t>(packed_w + packed_dy) * sizeof(T);
+}
+
+template <class T>
+void conv_input_grad(const ConvShape& s, const T* dy, const T* w, const T* bias, T* dx, T* workspace) {
   const Plan<T> p = plan<T>(s);
   DUEL_CHECK(p.rows * (s.w_out + kLanes<T>) <= kColumnElements<T>, "conv2d_input_grad",
              "expected kernel area times output width of at most about {}, got kernel {}x{}, output width {}",
              kColumnElements<T>, s.kh, s.kw, s.w_out);
-  const int64_t window = s.kh * s.kw, plane = s.h_in * s.w_in;
-  const int64_t slabs = ceil_div(s.n, p.samples), blocks = ceil_div(s.c_in, p.channels);
+  const int64_t window = s.kh * s.kw, plane = s.h_in * s.w_in, w_ld = s.c_in * window;
+  const int64_t blocks = ceil_div(s.c_in, p.channels);
+  // Packed dy first, its panels aligned like the workspace.
+  T* const packed_dy = p.pack_dy ? workspace : nullptr;
+  T* const packed_w =
+      p.pack_w ? workspace + (p.pack_dy ? p.slabs * p.bands_per_slab * p.slab_elements : 0) : nullptr;
+  if (packed_dy) {
+    parallel_for(p.slabs * p.bands_per_slab, std::max<int64_t>(1, 32768 / p.slab_elements),
+                 [&](int64_t begin, int64_t end) {
+                   for (int64_t i = begin; i < end; ++i) {
+                     const Slab slab = slab_of(s, p, i / p.bands_per_slab, i % p.bands_per_slab);
+                     pack(s, slab, dy, packed_dy + i * p.slab_elements);
+                   }
+                 });
+  }
+  if (packed_w) {
+    parallel_for(blocks, std::max<int64_t>(1, 32768 / (p.rows * s.c_out)), [&](int64_t begin, int64_t end) {
+      for (int64_t block = begin; block < end; ++block) {
+        const int64_t first = block * p.rows, rows = std::min(p.rows, w_ld - first), tiles = row_tiles(rows);
+        for (int64_t t = 0; t < tiles; ++t) {
+          const int64_t row = first + row_cut(rows, t, tiles),
+                        height = first + row_cut(rows, t + 1, tiles) - row;
+          pack_left(w + row, w_ld, true, height, s.c_out, packed_w + row * s.c_out);
+        }
+      }
+    });
+  }
   const int64_t products = p.samples * s.h_out * s.w_out * s.c_out * p.rows;
-  parallel_for(slabs * blocks, std::max<int64_t>(1, 400'000 / products), [&](int64_t begin, int64_t end) {
-    T* packed = static_cast<T*>(thread_scratch());
-    T* columns = packed + kPanelDepth<T> * kPanel<T> + kLanes<T>;
+  parallel_for(p.slabs * blocks, std::max<int64_t>(1, 400'000 / products), [&](int64_t begin, int64_t end) {
+    T* columns = static_cast<T*>(thread_scratch());
     for (int64_t index = begin; index < end; ++index) {
       const int64_t channel = index % blocks * p.channels;
       const int64_t channels = std::min(p.channels, s.c_in - channel);
-      Slab slab{index / blocks * p.samples, 0, 0, 0};
-      slab.samples = std::min(p.samples, s.n - slab.sample);
-      const bool banded = p.bands < s.h_out;
-      if (banded) {
+      for (int64_t band = 0; band < p.bands_per_slab; ++band) {
+        const Slab slab = slab_of(s, p, index / blocks, band);
+        const int64_t positions = slab.positions(s), ld = ceil_div(positions, kLanes<T>) * kLanes<T>;
+        const int64_t at = (index / blocks * p.bands_per_slab + band) * p.slab_elements;
+        make_columns(s, slab, dy, packed_dy ? packed_dy + at : nullptr, w + channel * window,
+                     packed_w ? packed_w + channel * window * s.c_out : nullptr, channels * window, columns,
+                     ld);
         T* first = dx + (slab.sample * s.c_in + channel) * plane;
-        for (int64_t c = 0; c < channels; ++c) {
-          std::fill(first + c * plane, first + (c + 1) * plane, bias ? bias[channel + c] : T(0));
+        if (p.bands_per_slab > 1 && band == 0) {
+          for (int64_t c = 0; c < channels; ++c) {
+            std::fill(first + c * plane, first + (c + 1) * plane, bias ? bias[channel + c] : T(0));
+          }
         }
-      }
-      for (slab.p0 = 0; slab.p0 < s.h_out; slab.p0 = slab.p1) {
-        slab.p1 = std::min(slab.p0 + p.bands, s.h_out);
-        const int64_t positions = slab.positions(s);
-        const int64_t ld = ceil_div(positions, kLanes<T>) * kLanes<T>;
-        make_columns(s, slab, p.in_place && positions >= kPanel<T>, dy, w + channel * window,
-                     channels * window, packed, columns, ld);
         for (int64_t sample = 0; sample < slab.samples; ++sample) {
           for (int64_t c = 0; c < channels; ++c) {
             gather(s, slab, columns + c * window * ld + sample * (positions / slab.samples), ld,
-                   bias ? bias[channel + c] : T(0), banded,
-                   dx + ((slab.sample + sample) * s.c_in + channel + c) * plane);
+                   bias ? bias[channel + c] : T(0), p.bands_per_slab > 1,
+                   first + (sample * s.c_in + c) * plane);
           }
         }
       }
     }
   });
 }
-template void conv_input_grad<float>(const ConvShape&, const float*, const float*, const float*, float*);
-template void conv_input_grad<double>(const ConvShape&, const double*, const double*, const double*, double*);
+#define DUEL_INSTANTIATE(T)                                       \
+  template size_t conv_input_grad_workspace<T>(const ConvShape&); \
+  template void conv_input_grad<T>(const ConvShape&, const T*, const T*, const T*, T*, T*);
+DUEL_INSTANTIATE(float)
+DUEL_INSTANTIATE(double)
+#undef DUEL_INSTANTIATE
 
 }  // namespace duel::kernels::host

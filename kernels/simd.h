@@ -56,9 +56,23 @@ DUEL_INLINE void store(T* to, Vec<T> value) {
   *reinterpret_cast<typename Types<T>::Loose*>(to) = value;
 }
 
+/// The lower half of the lanes.
+template <class T>
+DUEL_INLINE void store_half(T* to, Vec<T> value) {
+  std::memcpy(to, &value, kBytes / 2);
+}
+
+namespace detail {
+template <class T, int... kLane>
+DUEL_INLINE Vec<T> repeated(T value, std::integer_sequence<int, kLane...>) {
+  return Vec<T>{((void)kLane, value)...};
+}
+}  // namespace detail
+
+/// The value in every lane. (Vec{} + value would be an addition: 0 + -0 is not -0.)
 template <class T>
 DUEL_INLINE Vec<T> broadcast(T value) {
-  return Vec<T>{} + value;
+  return detail::repeated(value, std::make_integer_sequence<int, kLanes<T>>{});
 }
 
 /// One bit per lane, lane 0 lowest.

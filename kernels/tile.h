@@ -94,12 +94,24 @@ TileFn<T> tile_kernel(int64_t rows, int64_t vectors, bool transposed);
 constexpr int64_t row_tiles(int64_t rows) { return (rows + kTileRows - 1) / kTileRows; }
 constexpr int64_t row_cut(int64_t rows, int64_t t, int64_t tiles) { return rows * t / tiles; }
 
+/// Left rows [0, rows) of one tile, rows <= kTileRows, as the transposed left operand [steps][rows] with a_ld = rows.
+/// For a left operand whose rows (or, transposed, steps) lie a multiple of some KB apart: they would fall onto a
+/// few sets of the first-level cache and evict each other.
+template <class T>
+void pack_left(const T* a, int64_t a_ld, bool transposed, int64_t rows, int64_t steps, T* to);
+
+/// Is that worth it? `far` is the distance between rows (or steps), in elements.
+template <class T>
+constexpr bool crowds_cache(int64_t far) {
+  return far * static_cast<int64_t>(sizeof(T)) % 2048 == 0;
+}
+
 /// Working memory of the calling thread for packed panels, aligned to 64.
 ///
 /// Note [Thread scratch]
 /// A panel is packed, used and forgotten within one range of parallel_for; giving each thread the same small piece
 /// of memory again keeps it in that core's L2 cache, which a slice per range of the caller's workspace would not.
-inline constexpr size_t kScratchBytes = 384 * 1024;
+inline constexpr size_t kScratchBytes = 576 * 1024;
 void* thread_scratch();
 
 /// As many zeros as the widest tile.
