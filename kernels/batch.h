@@ -35,9 +35,9 @@ void interpolate_line(Stream stream, int64_t batch, int64_t m, const T* real, co
 /// Scratch elements (of T) that dragan_perturb needs.
 int64_t dragan_workspace(int64_t batch, int64_t m);
 
-/// DRAGAN's official points (Kodali et al. 2017, DRAGAN.ipynb): out = x + alpha[b] * 0.5 * std * u, where std is
-/// the population standard deviation over the whole batch tensor, alpha [batch] and u [batch, m] uniform in
-/// [0, 1) (alpha in [-1, 1) gives the two-sided variant). The workspace's first element is std afterwards.
+/// DRAGAN's official points (Kodali et al. 2017, DRAGAN.ipynb): out = x + alpha[b] * 0.5 * std * u, where std
+/// is the population standard deviation over the whole batch tensor, alpha [batch] and u [batch, m] uniform
+/// in [0, 1) (alpha in [-1, 1) gives the two-sided variant). The workspace's first element is std afterwards.
 /// out may be x or u.
 template <class T>
 void dragan_perturb(Stream stream, int64_t batch, int64_t m, const T* x, const T* alpha, const T* u, T* out,

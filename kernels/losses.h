@@ -20,10 +20,10 @@
 
 namespace duel::kernels {
 
-/// Binary cross-entropy of sigmoid(x) against any target t in [0, 1]: softplus(x) - t x (Goodfellow et al. 2014,
-/// eq. 1, on logits). t = 1: -log sigmoid(x), t = 0: -log(1 - sigmoid(x)); scale < 0 gives the saturating form.
-/// Written around e = exp(-|x|), so that nothing overflows or cancels: at x = 100, t = 1 the value is
-/// exp(-100), not 0, and so is the derivative's size.
+/// Binary cross-entropy of sigmoid(x) against any target t in [0, 1]: softplus(x) - t x (Goodfellow et al.
+/// 2014, eq. 1, on logits). t = 1: -log sigmoid(x), t = 0: -log(1 - sigmoid(x)); scale < 0 gives the
+/// saturating form. Written around e = exp(-|x|), so that nothing overflows or cancels: at x = 100, t = 1 the
+/// value is exp(-100), not 0, and so is the derivative's size.
 struct SigmoidBce {
   double target = 1;
   static constexpr bool second_is_zero = false;

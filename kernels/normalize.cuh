@@ -1,11 +1,12 @@
 // Inside of the normalisation family: the formulas, and the host's way through memory.
 //
 // Note [Tiles]
-// The host works on tiles: one row, or neighbouring channels of a batch whose pixels are few. A tile is read in
-// pieces of contiguous memory; column j of every piece belongs to the same row, so all passes are plain vector
-// loops over columns: sums go into an array of columns that is folded at the end, and what a row needs is spread
-// over the columns first. A tile's data stays in cache from the first pass to the last, so the whole operation
-// costs one trip to memory. Tiles and pieces depend on the shape alone: same bits for any number of threads.
+// The host works on tiles: one row, or neighbouring channels of a batch whose pixels are few. A tile is read
+// in pieces of contiguous memory; column j of every piece belongs to the same row, so all passes are plain
+// vector loops over columns: sums go into an array of columns that is folded at the end, and what a row needs
+// is spread over the columns first. A tile's data stays in cache from the first pass to the last, so the
+// whole operation costs one trip to memory. Tiles and pieces depend on the shape alone: same bits for any
+// number of threads.
 #pragma once
 
 #include <cmath>

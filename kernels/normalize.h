@@ -61,7 +61,7 @@ void norm_inference(Stream stream, const NormShape& shape, const T* x, const T* 
 /// Scratch elements (of T) for norm_backward and norm_double_backward.
 int64_t norm_workspace(const NormShape& shape);
 
-/// Backward of norm_forward. With xhat = (x - mean) rstd, q = gamma dy and P(q) = q - mean(q) - xhat mean(q xhat):
+/// Backward of norm_forward. With xhat = (x - mean) rstd, q = gamma dy, P(q) = q - mean(q) - xhat mean(q xhat):
 ///   dx = rstd P(q),  dgamma = sum dy xhat,  dbeta = sum dy
 /// Any output may be null; dx may be dy.
 template <class T>

@@ -1,5 +1,6 @@
-// Batch gather, penalty points and clipping against naive loops. Fails on a wrong row, scale or shift, one eps per
-// batch instead of per sample, a sample instead of population deviation, unchecked indices, hidden NaN.
+// Batch gather, penalty points and clipping against naive loops. Fails on a wrong row, scale or shift, one
+// eps per batch instead of per sample, a sample instead of population deviation, unchecked indices, hidden
+// NaN.
 #include "duel/kernels/batch.h"
 
 #include <gtest/gtest.h>

@@ -1,6 +1,6 @@
-// The fused losses against their textbook formulas in long double. Fails on a wrong sign, target or factor, on
-// cancellation at large logits, on a gradient that is not the value's derivative, on a double backward that is not
-// the gradient's derivative, on writes past the end, and on bits that follow the thread count.
+// The fused losses against their textbook formulas in long double. Fails on a wrong sign, target or factor,
+// on cancellation at large logits, on a gradient that is not the value's derivative, on a double backward
+// that is not the gradient's derivative, on writes past the end, and on bits that follow the thread count.
 #include "duel/kernels/losses.h"
 
 #include <gtest/gtest.h>

@@ -1,6 +1,7 @@
 // Normalisation against naive f64 loops, and the double backward against central differences of the backward.
-// Fails on biased/unbiased mix-ups, gamma at the wrong index, a missing projection or second-order term, statistics
-// over the wrong axes, cancellation in E x^2 - mean^2, writes past the end, bits that follow the thread count.
+// Fails on biased/unbiased mix-ups, gamma at the wrong index, a missing projection or second-order term,
+// statistics over the wrong axes, cancellation in E x^2 - mean^2, writes past the end, bits that follow the
+// thread count.
 #include "duel/kernels/normalize.h"
 
 #include <gtest/gtest.h>

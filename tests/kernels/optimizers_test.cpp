@@ -1,6 +1,7 @@
-// Optimizers against PyTorch's documented update rules, written out per parameter in f64, over several steps with
-// changing gradients and learning rate. Fails on a misplaced eps, a missing bias correction, weight decay after the
-// moments, a first momentum step that is damped, a wrong segment, clipping before the update, EMA before clipping.
+// Optimizers against PyTorch's documented update rules, written out per parameter in f64, over several steps
+// with changing gradients and learning rate. Fails on a misplaced eps, a missing bias correction, weight
+// decay after the moments, a first momentum step that is damped, a wrong segment, clipping before the update,
+// EMA before clipping.
 #include "duel/kernels/optimizers.h"
 
 #include <gtest/gtest.h>

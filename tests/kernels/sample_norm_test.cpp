@@ -1,5 +1,6 @@
-// Per-sample norms against naive f64 loops and, for the second backward, against central differences of the first.
-// Fails on a norm over the whole batch, a missing projection term, NaN at zero rows, a row too many or too few.
+// Per-sample norms against naive f64 loops and, for the second backward, against central differences of the
+// first. Fails on a norm over the whole batch, a missing projection term, NaN at zero rows, a row too many or
+// too few.
 #include "duel/kernels/sample_norm.h"
 
 #include <gtest/gtest.h>
