@@ -37,6 +37,14 @@ TEST(Layers, Linear) {
   check("linear_rank3", Linear(3, 2, {.bias = false}), {2, 2, 3});
 }
 
+TEST(Layers, LinearTakesAnyLeadingAxes) {
+  Linear layer(3, 2);
+  const Tensor x = wave({2, 4, 3}, 0, DType::f32);
+  expect_same_bits(layer(x).detach().reshape({8, 2}), layer(x.reshape({8, 3})).detach());
+  expect_same_bits(layer(slice(x.reshape({8, 3}), 0, 0, 1).reshape({3})).detach(),
+                   slice(layer(x.reshape({8, 3})).detach(), 0, 0, 1).reshape({2}));
+}
+
 TEST(Layers, Conv2d) { check("conv2d", Conv2d(2, 3, 3, {.stride = 2, .padding = 1}), {2, 2, 5, 5}); }
 
 TEST(Layers, ConvTranspose2d) {
