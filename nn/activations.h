@@ -1,5 +1,5 @@
-// Activations as layers, with PyTorch's names and defaults. ReLU and LeakyReLU are piecewise linear and say so, which
-// makes gradient penalties over them cheaper; the others are not.
+// Activations as layers, with PyTorch's names and defaults. ReLU and LeakyReLU are piecewise linear and say
+// so, which makes gradient penalties over them cheaper; the others are not.
 #pragma once
 
 #include "duel/nn/module.h"

@@ -1,8 +1,8 @@
 // BatchNorm1d and BatchNorm2d, as in torch.nn: y = (x - mean) / sqrt(var + eps) * weight + bias per channel.
 //
-// Training: mean and biased variance of the batch, and the running ones move by `momentum` towards the batch's mean and
-// unbiased variance. Evaluation: the running ones. A norm that uses the batch mixes its samples, so a per-sample
-// gradient penalty over it means nothing: mixes_samples() says so.
+// Training: mean and biased variance of the batch, and the running ones move by `momentum` towards the
+// batch's mean and unbiased variance. Evaluation: the running ones. A norm that uses the batch mixes its
+// samples, so a per-sample gradient penalty over it means nothing: mixes_samples() says so.
 #pragma once
 
 #include "duel/nn/module.h"

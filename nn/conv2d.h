@@ -1,4 +1,5 @@
-// Conv2d: cross-correlation of images, as torch.nn.Conv2d with square kernels, zero padding, one group, no dilation.
+// Conv2d: cross-correlation of images, as torch.nn.Conv2d with square kernels, zero padding, one group, no
+// dilation.
 //
 // Example:  nn::Conv2d conv(1, 64, 4, {.stride = 2, .padding = 1});   // [N, 1, 28, 28] to [N, 64, 14, 14]
 #pragma once

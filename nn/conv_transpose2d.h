@@ -1,6 +1,7 @@
 // ConvTranspose2d: the adjoint of Conv2d, as torch.nn.ConvTranspose2d with square kernels and one group.
 //
-// Example:  nn::ConvTranspose2d up(128, 64, 4, {.stride = 2, .padding = 1});   // [N, 128, 7, 7] to [N, 64, 14, 14]
+// Example:
+//   nn::ConvTranspose2d up(128, 64, 4, {.stride = 2, .padding = 1});   // [N, 128, 7, 7] to [N, 64, 14, 14]
 #pragma once
 
 #include "duel/nn/weight_layer.h"

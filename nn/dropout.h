@@ -1,7 +1,8 @@
-// Dropout: in training every element is zero with probability p and scaled by 1 / (1 - p) otherwise; nothing in
-// evaluation. As torch.nn.Dropout.
+// Dropout: in training every element is zero with probability p and scaled by 1 / (1 - p) otherwise; nothing
+// in evaluation. As torch.nn.Dropout.
 //
-// Every training forward draws a new mask, so two passes over one input differ: a penalty sees the mask of its own pass.
+// Every training forward draws a new mask, so two passes over one input differ: a penalty sees the mask of
+// its own pass.
 #pragma once
 
 #include "duel/core/random.h"

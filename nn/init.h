@@ -1,4 +1,5 @@
-// Initialisers with torch.nn.init's names and formulas. They overwrite a tensor (a parameter too) outside any graph.
+// Initialisers with torch.nn.init's names and formulas. They overwrite a tensor (a parameter too) outside any
+// graph.
 //
 // Example, DCGAN's weights:
 //   net.apply([](nn::Module& m) {
@@ -14,8 +15,8 @@ namespace duel::nn::init {
 /// Which side of a layer a scaled initialiser keeps the variance of: forward signals or gradients.
 enum class Fan { in, out };
 
-/// Inputs of one output of a weight [out, in, …]: in times the kernel's pixels. At least 2 axes. As PyTorch counts it,
-/// also for ConvTranspose2d's [in, out, K, K].
+/// Inputs of one output of a weight [out, in, …]: in times the kernel's pixels. At least 2 axes. As PyTorch
+/// counts it, also for ConvTranspose2d's [in, out, K, K].
 int64_t fan_in(const Shape& weight);
 int64_t fan_out(const Shape& weight);
 

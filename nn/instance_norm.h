@@ -1,5 +1,5 @@
-// InstanceNorm2d: every channel of every sample by its own mean and biased variance, as torch.nn.InstanceNorm2d without
-// running statistics (its default).
+// InstanceNorm2d: every channel of every sample by its own mean and biased variance, as
+// torch.nn.InstanceNorm2d without running statistics (its default).
 #pragma once
 
 #include "duel/nn/module.h"

@@ -1,4 +1,5 @@
-// LayerNorm over the last axes, as torch.nn.LayerNorm. It does not mix samples: the norm for critics under a penalty.
+// LayerNorm over the last axes, as torch.nn.LayerNorm. It does not mix samples: the norm for critics under a
+// penalty.
 //
 // Example:  nn::LayerNorm norm({64, 14, 14});   // inputs [N, 64, 14, 14]
 #pragma once

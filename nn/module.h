@@ -1,5 +1,5 @@
-// Module: the base of every layer and network. It knows its parameters, buffers and children by PyTorch's names, its
-// mode (train or eval), and what a gradient penalty must know about it.
+// Module: the base of every layer and network. It knows its parameters, buffers and children by PyTorch's
+// names, its mode (train or eval), and what a gradient penalty must know about it.
 //
 // A module is move-only: a copy would share its parameters. Limits: square kernels, CPU tensors.
 //
@@ -66,8 +66,8 @@ class Module {
   struct LoadReport {
     std::vector<std::string> missing, unexpected;
   };
-  /// Copies values by name; floating dtypes are converted. Throws Error that names every wrong shape or dtype, every
-  /// repeated key and, if strict, every missing and unexpected key; then nothing was changed.
+  /// Copies values by name; floating dtypes are converted. Throws Error that names every wrong shape or
+  /// dtype, every repeated key and, if strict, every missing and unexpected key; then nothing was changed.
   LoadReport load_state_dict(const StateDict& state, bool strict = true);
 
   /// Converts floating parameters and buffers; handles stay valid. A parameter whose dtype changes loses its
@@ -80,17 +80,18 @@ class Module {
 
   /// Whether one sample's output depends on other samples of the batch. By default: whether a child's does.
   virtual bool mixes_samples() const;
-  /// Whether forward's second derivative in its input is zero almost everywhere (linear, or piecewise linear), so that
-  /// no penalty needs a second pass through the primal. By default false: that is always correct, only slower.
-  /// A container that does nothing but call its children in turn may return children_second_derivative_zero().
+  /// Whether forward's second derivative in its input is zero almost everywhere (linear, or piecewise
+  /// linear), so that no penalty needs a second pass through the primal. By default false: that is always
+  /// correct, only slower. A container that does nothing but call its children in turn may return
+  /// children_second_derivative_zero().
   virtual bool second_derivative_zero() const { return false; }
 
   /// One line like PyTorch's repr: "Linear(in_features=100, out_features=256, bias=True)".
   virtual std::string describe() const { return describe_children("Module"); }
 
  protected:
-  /// Makes `tensor` a trained parameter and returns it; an undefined tensor (no bias) is passed through unregistered.
-  /// Names: not empty, no dots, unique in this module.
+  /// Makes `tensor` a trained parameter and returns it; an undefined tensor (no bias) is passed through
+  /// unregistered. Names: not empty, no dots, unique in this module.
   Tensor register_parameter(const std::string& name, Tensor tensor);
   /// State that is saved but not trained.
   Tensor register_buffer(const std::string& name, Tensor tensor);

@@ -11,7 +11,8 @@
 namespace duel::nn {
 namespace detail {
 
-/// Has an address of its own, so that a captured step can read it (Note [Graph-safe steps] in kernels/optimizers.h).
+/// Has an address of its own, so that a captured step can read it (Note [Graph-safe steps] in
+/// kernels/optimizers.h).
 struct StepMemory {
   kernels::StepState state;
 };

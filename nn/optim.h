@@ -1,5 +1,5 @@
-// SGD, RMSProp and Adam over a flat arena: PyTorch's formulas, names and defaults, one kernel launch per step, with
-// weight clipping and an exponential moving average of the weights folded in.
+// SGD, RMSProp and Adam over a flat arena: PyTorch's formulas, names and defaults, one kernel launch per
+// step, with weight clipping and an exponential moving average of the weights folded in.
 //
 // An undefined gradient counts as zero (PyTorch skips such a parameter instead).
 //
@@ -29,7 +29,8 @@ class Optimizer {
   Optimizer(const Optimizer&) = delete;
   virtual ~Optimizer();
 
-  /// One update from one gradient per parameter, in Module::parameters() order, each of its parameter's shape and dtype.
+  /// One update from one gradient per parameter, in Module::parameters() order, each of its parameter's shape
+  /// and dtype.
   void step(const std::vector<Tensor>& grads);
   /// The same from the gradients that backward() left in the parameters.
   void step();
@@ -45,18 +46,18 @@ class Optimizer {
   void set_clip(double clip);
   double clip() const { return clip_; }
 
-  /// ema = decay ema + (1 - decay) parameter after every step. The first call starts the average at the present
-  /// parameters; later ones change the decay only.
+  /// ema = decay ema + (1 - decay) parameter after every step. The first call starts the average at the
+  /// present parameters; later ones change the decay only.
   void set_ema(double decay);
   bool has_ema() const { return !ema_.empty(); }
   /// The average in the arena's layout, per block; undefined without set_ema.
   Tensor ema(size_t block = 0) const { return block < ema_.size() ? ema_[block] : Tensor(); }
-  /// module.state_dict() with the averages in place of the parameters; buffers as they are. `module` must be the
-  /// arena's. Shares storage with the average.
+  /// module.state_dict() with the averages in place of the parameters; buffers as they are. `module` must be
+  /// the arena's. Shares storage with the average.
   StateDict ema_state_dict(const Module& module) const;
 
-  /// "step", "lr", and per parameter "NAME.exp_avg" and so on, "NAME.ema" with an average: all that an exact resume
-  /// needs besides the options. Shares storage: clone() what must not change.
+  /// "step", "lr", and per parameter "NAME.exp_avg" and so on, "NAME.ema" with an average: all that an exact
+  /// resume needs besides the options. Shares storage: clone() what must not change.
   StateDict state_dict() const;
   /// Error that names what is missing, unexpected or of the wrong shape; then nothing was changed.
   void load_state_dict(const StateDict& state);
@@ -103,7 +104,8 @@ struct RMSPropOptions {
   double alpha = 0.99, eps = 1e-8, weight_decay = 0.0, momentum = 0.0;
 };
 
-/// s = alpha s + (1 - alpha) g^2;  p -= lr g / (sqrt(s) + eps), through a velocity with momentum. Not centred.
+/// s = alpha s + (1 - alpha) g^2;  p -= lr g / (sqrt(s) + eps), through a velocity with momentum. Not
+/// centred.
 class RMSProp : public Optimizer {
  public:
   explicit RMSProp(ParameterArena arena, RMSPropOptions options = {});

@@ -1,8 +1,9 @@
-// ParameterArena: all parameters of a network in one flat tensor per dtype, so that an optimizer step, clipping or an
-// average is one launch. The parameters' handles stay valid: only the memory behind them moves.
+// ParameterArena: all parameters of a network in one flat tensor per dtype, so that an optimizer step,
+// clipping or an average is one launch. The parameters' handles stay valid: only the memory behind them
+// moves.
 //
-// Making a second arena of the same module finds the first one's memory and moves nothing. Module::to(), or an arena of
-// a larger module, moves parameters out again: check() then says so.
+// Making a second arena of the same module finds the first one's memory and moves nothing. Module::to(), or
+// an arena of a larger module, moves parameters out again: check() then says so.
 //
 // Example:
 //   nn::ParameterArena arena(net);

@@ -1,13 +1,14 @@
-// SpectralNorm: a Linear, Conv2d or ConvTranspose2d whose weight is divided by an estimate of its largest singular value
-// (Miyato et al. 2018), so the layer is about 1-Lipschitz. As torch.nn.utils.spectral_norm, with its keys weight_orig,
-// weight_u, weight_v.
+// SpectralNorm: a Linear, Conv2d or ConvTranspose2d whose weight is divided by an estimate of its largest
+// singular value (Miyato et al. 2018), so the layer is about 1-Lipschitz. As torch.nn.utils.spectral_norm,
+// with its keys weight_orig, weight_u, weight_v.
 //
 // Note [Spectral norm by power iteration]
-// u and v are buffers. Every training forward moves them by one iteration, v = W^T u and u = W v, normalised; then
-// sigma = u^T W v with u and v as constants, and the gradient flows through W / sigma in both places where W stands.
-// In evaluation u and v rest.
+// u and v are buffers. Every training forward moves them by one iteration, v = W^T u and u = W v, normalised;
+// then sigma = u^T W v with u and v as constants, and the gradient flows through W / sigma in both places
+// where W stands. In evaluation u and v rest.
 //
-// Example:  nn::Sequential d(nn::SpectralNorm(nn::Linear(784, 256)), nn::ReLU(), nn::SpectralNorm(nn::Linear(256, 1)));
+// Example:
+//   nn::Sequential d(nn::SpectralNorm(nn::Linear(784, 256)), nn::ReLU(), nn::SpectralNorm(nn::Linear(256, 1)));
 #pragma once
 
 #include "duel/nn/weight_layer.h"

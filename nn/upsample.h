@@ -1,4 +1,5 @@
-// Upsample: nearest-neighbour enlargement by a whole factor, torch.nn.Upsample(scale_factor=k, mode="nearest").
+// Upsample: nearest-neighbour enlargement by a whole factor, torch.nn.Upsample(scale_factor=k,
+// mode="nearest").
 #pragma once
 
 #include "duel/nn/module.h"

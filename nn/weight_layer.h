@@ -1,5 +1,5 @@
-// WeightLayer: a layer that acts on its input linearly through one weight (Linear, Conv2d, ConvTranspose2d), so that a
-// wrapper such as SpectralNorm can run it with another weight.
+// WeightLayer: a layer that acts on its input linearly through one weight (Linear, Conv2d, ConvTranspose2d),
+// so that a wrapper such as SpectralNorm can run it with another weight.
 #pragma once
 
 #include "duel/nn/module.h"
@@ -18,8 +18,8 @@ class WeightLayer : public Module {
   bool second_derivative_zero() const override { return true; }
 
  protected:
-  /// Registers both with PyTorch's default values, drawn from default_generator(): uniform within 1 / sqrt(fan_in),
-  /// which is kaiming_uniform(a = sqrt 5) for the weight. No bias for channels = 0.
+  /// Registers both with PyTorch's default values, drawn from default_generator(): uniform within 1 /
+  /// sqrt(fan_in), which is kaiming_uniform(a = sqrt 5) for the weight. No bias for channels = 0.
   void initialize(const Shape& weight_shape, int64_t bias_channels);
 };
 

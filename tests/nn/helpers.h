@@ -1,4 +1,5 @@
-// What the tests of nn/ share: deterministic inputs, comparison, and what PyTorch computed from the same inputs.
+// What the tests of nn/ share: deterministic inputs, comparison, and what PyTorch computed from the same
+// inputs.
 #pragma once
 
 #include <gtest/gtest.h>

@@ -1,4 +1,5 @@
-// Initialisers: bounds and deviations by formula, orthogonality, PyTorch's default initialisation of the layers.
+// Initialisers: bounds and deviations by formula, orthogonality, PyTorch's default initialisation of the
+// layers.
 #include "duel/nn/init.h"
 
 #include <algorithm>
@@ -24,7 +25,8 @@ Moments moments(const Tensor& x) {
   return m;
 }
 
-/// Uniform within +-bound: never above, nearly reached, mean 0, deviation bound / sqrt 3; all within 5 standard errors.
+/// Uniform within +-bound: never above, nearly reached, mean 0, deviation bound / sqrt 3; all within 5
+/// standard errors.
 void expect_uniform(const Tensor& x, double bound) {
   const Moments m = moments(x);
   const double n = static_cast<double>(x.numel());

@@ -1,5 +1,5 @@
-// Value and gradients of every layer against PyTorch in f64. A wrong axis, eps, slope, momentum, bias correction or
-// parameter order fails.
+// Value and gradients of every layer against PyTorch in f64. A wrong axis, eps, slope, momentum, bias
+// correction or parameter order fails.
 #include "helpers.h"
 
 namespace duel::nn {

@@ -232,8 +232,8 @@ TEST(Declarations, BatchNormFollowsTheMode) {
   }
 }
 
-// The declarations against the mathematics: finite second differences of <forward, c> along a line, and the influence of
-// one sample on another's output.
+// The declarations against the mathematics: finite second differences of <forward, c> along a line, and the
+// influence of one sample on another's output.
 TEST(Declarations, AreTrue) {
   const auto check = [](Module&& module, const Shape& shape) {
     module.to(DType::f64);

@@ -1,4 +1,5 @@
-// Optimizers: five steps against PyTorch, folded clip and EMA against their definitions, exact resume, many parameters.
+// Optimizers: five steps against PyTorch, folded clip and EMA against their definitions, exact resume, many
+// parameters.
 #include "duel/nn/optim.h"
 
 #include "helpers.h"

@@ -1,4 +1,5 @@
-// Spectral norm: against PyTorch, against a power iteration by hand, and against the true largest singular value.
+// Spectral norm: against PyTorch, against a power iteration by hand, and against the true largest singular
+// value.
 #include "duel/core/gradcheck.h"
 #include "helpers.h"
 
@@ -103,7 +104,8 @@ TEST(SpectralNorm, LaterForwardsDoNotDisturbAGraph) {
   expect_same_bits(grad({first}, {layer.weight_orig})[0], alone);
 }
 
-// u and v constants: with frozen u, v (eval mode) W / sigma(W) is smooth, and both orders of its derivative check out.
+// u and v constants: with frozen u, v (eval mode) W / sigma(W) is smooth, and both orders of its derivative
+// check out.
 TEST(SpectralNorm, SecondOrder) {
   for (int kind = 0; kind < 2; ++kind) {
     auto layer = kind == 0 ? SpectralNorm(Conv2d(2, 3, 2)) : SpectralNorm(ConvTranspose2d(2, 3, 2));
