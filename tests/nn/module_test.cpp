@@ -87,6 +87,7 @@ TEST(Module, StateDictRoundTrip) {
   const StateDict loaded = b.state_dict();
   for (size_t i = 0; i < kept.size(); ++i) expect_same_bits(loaded[i].second, kept[i].second, kept[i].first);
   EXPECT_TRUE(b.scale.requires_grad());
+  for (const auto& [name, tensor] : b.state_dict()) EXPECT_FALSE(tensor.requires_grad()) << name;
   a.eval();
   b.eval();
   const Tensor x = wave({2, 3}, 0, DType::f32);
