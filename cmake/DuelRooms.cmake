@@ -16,7 +16,7 @@ function(duel_compile_options target)
   set(host -march=${DUEL_MARCH} -ffp-contract=off -fopenmp-simd -fno-math-errno)
   target_compile_options(${target} PRIVATE
     "$<$<COMPILE_LANGUAGE:CXX>:${DUEL_WARNINGS};${host}>"
-    "$<$<COMPILE_LANGUAGE:CUDA>:-std=c++20;--extended-lambda;-Werror=all-warnings;-Xcompiler=-Wall,-Wextra,-Wno-unknown-pragmas,-march=${DUEL_MARCH},-ffp-contract=off,-fopenmp-simd,-fno-math-errno>")
+    "$<$<COMPILE_LANGUAGE:CUDA>:-std=c++20;--extended-lambda;--fmad=false;-Werror=all-warnings;-Xcompiler=-Wall,-Wextra,-Wno-unknown-pragmas,-march=${DUEL_MARCH},-ffp-contract=off,-fopenmp-simd,-fno-math-errno>")
 endfunction()
 
 function(duel_room name)

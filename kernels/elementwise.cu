@@ -1,4 +1,5 @@
-// Element-wise maps: the loops and kernels behind elementwise.h, and the only place where functors.h is compiled.
+// Element-wise maps: the loops and kernels behind elementwise.h, and the only place where functors.h is
+// compiled.
 #include "duel/kernels/elementwise.h"
 
 #include <cmath>

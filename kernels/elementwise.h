@@ -60,9 +60,9 @@ void where(Stream stream, const Broadcast& plan, const T* condition, const T* a,
 template <class T>
 void fill(Stream stream, int64_t n, T value, T* y);
 
-/// y[i] = x[i] as another type. Each of float, double, uint8_t, int64_t to each. From floating point to an integer
-/// type: towards zero, values outside its range to its nearest value, not-a-number to 0. Integers to a
-/// smaller integer type likewise clamp.
+/// y[i] = x[i] as another type. Each of float, double, uint8_t, int64_t to each. From floating point to an
+/// integer type: towards zero, values outside its range to its nearest value, not-a-number to 0. Integers to
+/// a smaller integer type likewise clamp.
 template <class From, class To>
 void cast(Stream stream, int64_t n, const From* x, To* y);
 

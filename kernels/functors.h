@@ -1,9 +1,9 @@
 // The formulas of element-wise maps. To add one, edit this file only: write the struct, register it below it.
 //
 // A functor is templated on the element type, so that float and double share the text; scalar parameters are
-// double members. Registering makes unary<F, T> or binary<F, T> callable from everywhere; the code is compiled once,
-// in elementwise.cu. Comparisons give 1 or 0 in the element type. Not-a-number passes through every formula
-// except comparisons (false) and Sign (0).
+// double members. Registering makes unary<F, T> or binary<F, T> callable from everywhere; the code is
+// compiled once, in elementwise.cu. Comparisons give 1 or 0 in the element type. Not-a-number passes through
+// every formula except comparisons (false) and Sign (0).
 #pragma once
 
 #include "duel/kernels/elementwise.h"

@@ -1,22 +1,26 @@
-// Elementary functions for element-wise kernels: exp, expm1, log, log1p, pow, tanh, sigmoid, softplus, erf, the normal
-// distribution, sine and cosine of whole turns.
+// Elementary functions for element-wise kernels: exp, expm1, log, log1p, pow, tanh, sigmoid, softplus, erf,
+// the normal distribution, sine and cosine of whole turns.
 //
-// The float versions are polynomials in explicit fused multiply-adds with selects instead of branches: a loop over
-// them vectorises, and host and device give the same bits. The double versions are libm's; they serve checks.
+// The float versions are polynomials in explicit fused multiply-adds with selects instead of branches: a loop
+// over them vectorises, and host and device give the same bits. The double versions are libm's; they serve
+// checks.
 //
-// Largest errors of the float versions in ulp, over all finite arguments (tests/kernels/math_test.cpp asserts them):
+// Largest errors of the float versions in ulp, over all finite arguments (tests/kernels/math_test.cpp asserts
+// them):
 //   exp 1, expm1 1.6, log 1, log1p 1, pow 0.51, tanh 2.6, sigmoid 2.2, softplus 1.6, erf 1.1, normal_cdf 4.5,
 //   normal_pdf 2.8, sincos_turns 1
-// Results below the normal range round once, like all others. Special values are C's: exp(-inf) = 0, log(0) = -inf,
-// log(-1) = not-a-number, pow(x, 0) = 1, and so on.
+// Results below the normal range round once, like all others. Special values are C's: exp(-inf) = 0, log(0) =
+// -inf, log(-1) = not-a-number, pow(x, 0) = 1, and so on.
 //
 // Note [Selects]
-// g++ moves a computation into the branch of the only select that uses it, and then the loop no longer vectorises. So
-// selects choose between constants and arguments, and special results are added or multiplied onto the finite one.
+// g++ moves a computation into the branch of the only select that uses it, and then the loop no longer
+// vectorises. So selects choose between constants and arguments, and special results are added or multiplied
+// onto the finite one.
 //
 // Note [Polynomials]
-// Coefficients are minimax fits (Remez exchange in 200 bits, weighted for relative error of the function, rounded to
-// float). Reductions: e^x = 2^n e^r with |r| <= ln 2 / 2; log x = n ln 2 + log1p(f) with f in [-1/4, 1/2].
+// Coefficients are minimax fits (Remez exchange in 200 bits, weighted for relative error of the function,
+// rounded to float). Reductions: e^x = 2^n e^r with |r| <= ln 2 / 2; log x = n ln 2 + log1p(f) with f in
+// [-1/4, 1/2].
 //
 // Example:
 //   DUEL_SIMD

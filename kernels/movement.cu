@@ -1,4 +1,5 @@
-// Moving data: one strided copy serves permute, boxes and broadcast; gather, scatter, pooling and one-hot beside it.
+// Moving data: one strided copy serves permute, boxes and broadcast; gather, scatter, pooling and one-hot
+// beside it.
 #include "duel/kernels/movement.h"
 
 #include <cstring>
@@ -12,7 +13,8 @@ namespace {
 
 constexpr int kRank = 5;
 
-/// A copy between two walks over the same shape. Axes that both sides walk in one stride are merged; extents of 1 are gone.
+/// A copy between two walks over the same shape. Axes that both sides walk in one stride are merged; extents
+/// of 1 are gone.
 struct StridedCopy {
   int rank = 0;
   int64_t shape[kRank] = {};
@@ -84,8 +86,8 @@ void copy_line(int64_t count, const T* x, int64_t from, T* y, int64_t to) {
   }
 }
 
-/// line(from, to, k) for every index of the given axes, in parallel; k is the index on the last of them, `work` the
-/// number of elements per line.
+/// line(from, to, k) for every index of the given axes, in parallel; k is the index on the last of them,
+/// `work` the number of elements per line.
 template <class Line>
 void for_lines(const StridedCopy& outer, int64_t work, Line line) {
   parallel_for(outer.size(), work < kMapGrain ? kMapGrain / work : 1, [&](int64_t begin, int64_t end) {
@@ -113,7 +115,8 @@ void for_lines(const StridedCopy& outer, int64_t work, Line line) {
 /// Side of the squares that are transposed in registers.
 constexpr int64_t kSquare = 8;
 
-/// y[i to + j] = x[i + j from] for i, j < kSquare: three rounds of interleaving the upper with the lower four rows.
+/// y[i to + j] = x[i + j from] for i, j < kSquare: three rounds of interleaving the upper with the lower four
+/// rows.
 template <class T>
 void transpose_square(const T* x, int64_t from, T* y, int64_t to) {
   typedef T Row __attribute__((vector_size(kSquare * sizeof(T))));

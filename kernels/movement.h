@@ -1,7 +1,8 @@
-// Moving data without arithmetic: permute, boxes (slice, pad, concatenate), broadcast, gather and its adjoint,
-// average pooling and nearest upsampling, one-hot.
+// Moving data without arithmetic: permute, boxes (slice, pad, concatenate), broadcast, gather and its
+// adjoint, average pooling and nearest upsampling, one-hot.
 //
-// All arrays are contiguous, row-major, rank at most 5; source and destination must not overlap. Adjoint pairs:
+// All arrays are contiguous, row-major, rank at most 5; source and destination must not overlap. Adjoint
+// pairs:
 //   permute(axes)      permute(inverse axes)
 //   slice = copy_box   pad = fill zeros, then copy_box with source and destination exchanged
 //   broadcast_to       sum over the broadcast axes (reduce.h)
@@ -26,8 +27,8 @@ namespace duel::kernels {
 template <class T>
 void permute(Stream stream, int rank, const int64_t* shape, const int* axes, const T* x, T* y);
 
-/// Copies a box of `extent` from position src_at of src to position dst_at of dst. Elements of dst outside the
-/// box keep their values. Error when the box leaves either array.
+/// Copies a box of `extent` from position src_at of src to position dst_at of dst. Elements of dst outside
+/// the box keep their values. Error when the box leaves either array.
 template <class T>
 void copy_box(Stream stream, int rank, const int64_t* extent, const T* src, const int64_t* src_shape,
               const int64_t* src_at, T* dst, const int64_t* dst_shape, const int64_t* dst_at);
@@ -37,21 +38,21 @@ template <class T>
 void broadcast_to(Stream stream, int out_rank, const int64_t* out_shape, int in_rank, const int64_t* in_shape,
                   const T* x, T* y);
 
-/// y[i, :] = x[index[i], :] for i < count; x[rows, cols]. On the host an index outside [0, rows) is an Error; on
-/// the device its row of y becomes not-a-number (0 for integers).
+/// y[i, :] = x[index[i], :] for i < count; x[rows, cols]. On the host an index outside [0, rows) is an Error;
+/// on the device its row of y becomes not-a-number (0 for integers).
 template <class T>
 void gather_rows(Stream stream, int64_t count, int64_t rows, int64_t cols, const T* x, const int64_t* index,
                  T* y);
 
-/// y[index[i], :] += g[i, :] for i < count, in the order of i; y[rows, cols]. T: float, double. On the host an
-/// index outside [0, rows) is an Error; on the device its row of g is left out.
+/// y[index[i], :] += g[i, :] for i < count, in the order of i; y[rows, cols]. T: float, double. On the host
+/// an index outside [0, rows) is an Error; on the device its row of g is left out.
 template <class T>
 void scatter_add_rows(Stream stream, int64_t count, int64_t rows, int64_t cols, const T* g,
                       const int64_t* index, T* y);
 
-/// y[p, i, j] = scale * sum of the k x k patch of x at (i k, j k); x[planes, height, width], y[planes, height/k,
-/// width/k]. k divides height and width. The average (scale = 1 / k^2) is avg_pool2d; the adjoint of
-/// upsample_nearest2d is scale = 1.
+/// y[p, i, j] = scale * sum of the k x k patch of x at (i k, j k); x[planes, height, width], y[planes,
+/// height/k, width/k]. k divides height and width. The average (scale = 1 / k^2) is avg_pool2d; the adjoint
+/// of upsample_nearest2d is scale = 1.
 template <class T>
 void sum_pool2d(Stream stream, int64_t planes, int64_t height, int64_t width, int64_t k, const T* x, T* y,
                 double scale);

@@ -1,12 +1,12 @@
-// Random numbers that are a function of (seed, stream, position): Philox4x32-10 (Salmon et al., "Parallel random
-// numbers: as easy as 1, 2, 3", SC'11), uniforms, normals, integers, and random orders of a data set.
+// Random numbers that are a function of (seed, stream, position): Philox4x32-10 (Salmon et al., "Parallel
+// random numbers: as easy as 1, 2, 3", SC'11), uniforms, normals, integers, and random orders of a data set.
 //
 // Note [Random numbers]
-// Element i of a call is lane i % 4 of Philox block offset + i / 4, where offset = *state.offset + state.addend.
-// No thread count, grid or device enters, so CPU and GPU give the same uniforms and, as the polynomials of math.h
-// are the same, the same normals in float. A caller advances its offset by philox_blocks(n) after a call of n
-// elements; the offset is read through a pointer while the work runs, so a replayed CUDA graph that ends in
-// philox_advance draws new numbers.
+// Element i of a call is lane i % 4 of Philox block offset + i / 4, where offset = *state.offset +
+// state.addend. No thread count, grid or device enters, so CPU and GPU give the same uniforms and, as the
+// polynomials of math.h are the same, the same normals in float. A caller advances its offset by
+// philox_blocks(n) after a call of n elements; the offset is read through a pointer while the work runs, so a
+// replayed CUDA graph that ends in philox_advance draws new numbers.
 //
 // Example:
 //   uint64_t offset = 0;                               // on a GPU: in device memory
@@ -65,8 +65,8 @@ constexpr uint64_t philox_blocks(int64_t n) { return static_cast<uint64_t>((n + 
 template <class T>
 void uniform(Stream stream, const PhiloxState& state, int64_t n, double low, double high, T* out);
 
-/// out[i] normal by Box-Muller: words 0 and 1 of a block give elements 0 and 1, words 2 and 3 the others. Tails end at
-/// 6.7 standard deviations. Element i of a float and of a double call differ by rounding only.
+/// out[i] normal by Box-Muller: words 0 and 1 of a block give elements 0 and 1, words 2 and 3 the others.
+/// Tails end at 6.7 standard deviations. Element i of a float and of a double call differ by rounding only.
 template <class T>
 void normal(Stream stream, const PhiloxState& state, int64_t n, double mean, double deviation, T* out);
 
@@ -76,8 +76,9 @@ void random_integers(Stream stream, const PhiloxState& state, int64_t n, int64_t
 /// *offset += blocks, on the stream: the last step of a captured graph.
 void philox_advance(Stream stream, uint64_t* offset, uint64_t blocks);
 
-/// A random order of [0, n): position -> item, one to one, without a table. Eight Feistel rounds on the smallest
-/// even number of bits that holds n, repeated until the result falls below n (at most 4 times on average).
+/// A random order of [0, n): position -> item, one to one, without a table. Eight Feistel rounds on the
+/// smallest even number of bits that holds n, repeated until the result falls below n (at most 4 times on
+/// average).
 struct Permutation {
   uint64_t n = 1;
   uint32_t half_bits = 1;

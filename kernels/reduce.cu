@@ -1,7 +1,7 @@
 // Reductions: a plan that depends on the shape alone, one host loop and one kernel for all of them.
 //
-// The host adds floats in double precision, sixteen or more sums side by side; the kernels add floats in lanes and
-// combine the lanes in a tree. Both keep the bound of Note [Reductions].
+// The host adds floats in double precision, sixteen or more sums side by side; the kernels add floats in
+// lanes and combine the lanes in a tree. Both keep the bound of Note [Reductions].
 #include "duel/kernels/reduce.h"
 
 #include <cmath>
@@ -80,7 +80,8 @@ DUEL_HD void add_row(Acc* DUEL_RESTRICT acc, const T* DUEL_RESTRICT row, int64_t
 }
 
 /// Reduces rows [begin, end) of the columns [column, column + width) of x[R, B] into acc; width <= kTile,
-/// begin < end. Narrow matrices are walked as if several rows were one: there are always many sums side by side.
+/// begin < end. Narrow matrices are walked as if several rows were one: there are always many sums side by
+/// side.
 template <class Op, class Acc, class T>
 void reduce_tile(const T* x, int64_t begin, int64_t end, int64_t B, int64_t column, int64_t width, Acc* acc) {
   const T* row = x + begin * B + column;
@@ -138,7 +139,8 @@ void host_stage(int64_t A, int64_t R, int64_t B, Plan plan, const T* x, T* out, 
 #if DUEL_DEVICE_CODE
 constexpr int kLanes = 256;
 
-/// One block per (a, chunk, tile of `columns` columns): kLanes threads are kLanes / columns row lanes by columns.
+/// One block per (a, chunk, tile of `columns` columns): kLanes threads are kLanes / columns row lanes by
+/// columns.
 template <class Op, class T>
 __global__ void reduce_kernel(int64_t R, int64_t B, int64_t chunk_rows, int64_t chunks, int columns,
                               const T* x, T* out, T scale) {

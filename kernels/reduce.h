@@ -1,13 +1,14 @@
 // Reductions along one axis of a tensor seen as [A, R, B]: y[a, b] = sum (max, min) over r of x[a, r, b].
 //
 // Full sums are A = B = 1; sums of rows, [N, D] -> [N], B = 1; of columns, [N, D] -> [D], A = 1; per channel
-// of [N, C, H, W] -> [C] two calls: (N*C, H*W, 1), then (1, N, C). Reducing several axes that lie together is one
-// call with their product.
+// of [N, C, H, W] -> [C] two calls: (N*C, H*W, 1), then (1, N, C). Reducing several axes that lie together is
+// one call with their product.
 //
 // Note [Reductions]
-// The order of additions depends on A, R and B alone: same bits for any number of threads, and for any two runs
-// on one device. Long axes are cut into chunks whose partial results lie in the workspace and are combined in
-// order. The error of a float sum is at most 2 sqrt(R) 2^-24 sum |x|: the host adds in double, the device in lanes.
+// The order of additions depends on A, R and B alone: same bits for any number of threads, and for any two
+// runs on one device. Long axes are cut into chunks whose partial results lie in the workspace and are
+// combined in order. The error of a float sum is at most 2 sqrt(R) 2^-24 sum |x|: the host adds in double,
+// the device in lanes.
 //
 // Example: bias gradient [64, 512] -> [512]
 //   float* work = ...;  // reduce_workspace(1, 64, 512) floats; null when that is 0

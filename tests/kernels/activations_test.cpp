@@ -1,6 +1,6 @@
-// Activations: values and both derivatives in f64 against central differences and in f32 against f64, the conventions
-// at kinks, the tails. Fails on a wrong sign, factor or missing term in any derivative, on 1 - tanh^2 computed with its
-// cancellation, and on a second_is_zero that does not tell the truth.
+// Activations: values and both derivatives in f64 against central differences and in f32 against f64, the
+// conventions at kinks, the tails. Fails on a wrong sign, factor or missing term in any derivative, on 1 -
+// tanh^2 computed with its cancellation, and on a second_is_zero that does not tell the truth.
 #include "duel/kernels/activations.h"
 
 #include <gtest/gtest.h>

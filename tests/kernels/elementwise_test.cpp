@@ -1,6 +1,7 @@
-// Element-wise maps against plain double loops: every registered functor, broadcasting of every pattern up to rank 5,
-// where, fill, cast, axpy. Fails on a wrong stride or a wrong merge of axes, on a stretch that starts in the middle of
-// an axis (sizes above one range of 16384 elements), on reads of a wrong operand, and on bits that follow the threads.
+// Element-wise maps against plain double loops: every registered functor, broadcasting of every pattern up to
+// rank 5, where, fill, cast, axpy. Fails on a wrong stride or a wrong merge of axes, on a stretch that starts
+// in the middle of an axis (sizes above one range of 16384 elements), on reads of a wrong operand, and on
+// bits that follow the threads.
 #include "duel/kernels/elementwise.h"
 
 #include <gtest/gtest.h>
@@ -30,7 +31,8 @@ int64_t size_of(const Shape& shape) {
   return n;
 }
 
-/// Value of an input of shape `in` at output position i of shape `out`: NumPy's rule, one coordinate at a time.
+/// Value of an input of shape `in` at output position i of shape `out`: NumPy's rule, one coordinate at a
+/// time.
 template <class T>
 T read(const std::vector<T>& x, const Shape& in, const Shape& out, int64_t i) {
   int64_t offset = 0, step = 1;
@@ -140,7 +142,8 @@ struct Shapes {
   Shape out, a, b;
 };
 
-/// Same, scalar, row, column, channel and mixed patterns; extents of 1, of 0, odd, and past one range of the threads.
+/// Same, scalar, row, column, channel and mixed patterns; extents of 1, of 0, odd, and past one range of the
+/// threads.
 const Shapes kShapes[] = {
     {{}, {}, {}},
     {{1}, {1}, {1}},

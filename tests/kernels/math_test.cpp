@@ -1,7 +1,7 @@
-// The elementary functions of math.h: the largest error in ulp against libm in double over all of float's range
-// (every 997th bit pattern, all signs, subnormals, infinities, not-a-number among them) and C's special values.
-// Fails on a wrong coefficient (the last one of each polynomial shifts the error by several ulp), on double rounding
-// of subnormal results, and on cut-offs inside the range of nonzero or finite results.
+// The elementary functions of math.h: the largest error in ulp against libm in double over all of float's
+// range (every 997th bit pattern, all signs, subnormals, infinities, not-a-number among them) and C's special
+// values. Fails on a wrong coefficient (the last one of each polynomial shifts the error by several ulp), on
+// double rounding of subnormal results, and on cut-offs inside the range of nonzero or finite results.
 #include "duel/kernels/math.h"
 
 #include <gtest/gtest.h>

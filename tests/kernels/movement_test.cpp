@@ -1,6 +1,6 @@
 // Data movement against coordinate-by-coordinate copies, and every adjoint pair by <A x, y> = <x, A^T y>.
-// Fails on swapped strides, lost remainders of the 8 x 8 transposition, boxes off by one, scatter that overwrites
-// instead of adding or adds in another order, and pooling over the wrong patch.
+// Fails on swapped strides, lost remainders of the 8 x 8 transposition, boxes off by one, scatter that
+// overwrites instead of adding or adds in another order, and pooling over the wrong patch.
 #include "duel/kernels/movement.h"
 
 #include <gtest/gtest.h>

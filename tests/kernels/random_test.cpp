@@ -1,7 +1,8 @@
-// Random numbers: Random123's known answers, the rule that element i is a function of (seed, stream, offset + i / 4)
-// alone, distributions by moments and a Kolmogorov-Smirnov distance at fixed seeds, permutations by counting.
-// Fails on a wrong round constant or word order, on a partition that changes the numbers, on a wrong pairing in
-// Box-Muller (sine and cosine of one angle are uncorrelated, of two radii are not normal), on a walk out of [0, n).
+// Random numbers: Random123's known answers, the rule that element i is a function of (seed, stream, offset +
+// i / 4) alone, distributions by moments and a Kolmogorov-Smirnov distance at fixed seeds, permutations by
+// counting. Fails on a wrong round constant or word order, on a partition that changes the numbers, on a
+// wrong pairing in Box-Muller (sine and cosine of one angle are uncorrelated, of two radii are not normal),
+// on a walk out of [0, n).
 #include "duel/kernels/random.h"
 
 #include <gtest/gtest.h>
@@ -111,8 +112,8 @@ TEST(Draws, AdvanceMovesTheOffset) {
   for (int i = 0; i < 12; ++i) EXPECT_EQ(later[i], both[8 + i]);
 }
 
-/// Largest distance between the sample's distribution function and the exact one, times sqrt(n): above 1.95 with
-/// probability 1e-3.
+/// Largest distance between the sample's distribution function and the exact one, times sqrt(n): above 1.95
+/// with probability 1e-3.
 double kolmogorov_smirnov(std::vector<double> sample, double (*cdf)(double)) {
   std::sort(sample.begin(), sample.end());
   const double n = static_cast<double>(sample.size());

@@ -1,6 +1,7 @@
-// Reductions against long-double sums: R2's bound 2 sqrt(K) 2^-24 sum |x| for float, odd sizes, sizes of 1, empty axes,
-// rows, columns, middle axes, sizes above one chunk. Fails on a lost remainder, a wrong chunk or fold (narrow matrices
-// are walked several rows at a time), reads of the poisoned workspace, and bits that follow the thread count.
+// Reductions against long-double sums: R2's bound 2 sqrt(K) 2^-24 sum |x| for float, odd sizes, sizes of 1,
+// empty axes, rows, columns, middle axes, sizes above one chunk. Fails on a lost remainder, a wrong chunk or
+// fold (narrow matrices are walked several rows at a time), reads of the poisoned workspace, and bits that
+// follow the thread count.
 #include "duel/kernels/reduce.h"
 
 #include <gtest/gtest.h>
