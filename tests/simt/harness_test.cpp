@@ -208,7 +208,8 @@ Failure expect_caught(const std::string& name, Fault fault, Work&& work) {
       EXPECT_NE(text.find("thread ("), std::string::npos);
       const int line = line_of_mistake(name);
       EXPECT_GT(line, 0) << "no line is marked with " << name;
-      EXPECT_EQ(failure.site.rfind("tests/simt/harness_broken.cu:" + std::to_string(line), 0), 0u)
+      // A compiler cache may put its own way to the tree before the path.
+      EXPECT_NE(failure.site.find("tests/simt/harness_broken.cu:" + std::to_string(line)), std::string::npos)
           << failure.site;
     }
     return failure;
