@@ -69,6 +69,10 @@ struct ObjectiveOverrides {
 Objective named_objective(const std::string& name, const ObjectiveOverrides& overrides = {});
 std::vector<std::string> objective_names();
 
+/// Every value that applies to the objective, with the default where `overrides` leaves it open: what a run's resolved
+/// configuration says.
+ObjectiveOverrides resolved_overrides(const std::string& name, const ObjectiveOverrides& overrides = {});
+
 /// Throws Error with the reason where objective, critic and batch cannot work together: batch statistics in D under a
 /// per-sample penalty, a batch that packing does not divide, rates that are not positive, …
 void check_compatible(const Objective& objective, const nn::Module& critic, int64_t batch);

@@ -188,6 +188,38 @@ Objective named_objective(const std::string& name, const ObjectiveOverrides& o) 
   return objective;
 }
 
+ObjectiveOverrides resolved_overrides(const std::string& name, const ObjectiveOverrides& overrides) {
+  const Objective objective = named_objective(name, overrides);
+  const Row& row = row_of(name);
+  const Schedule& s = objective.schedule;
+  ObjectiveOverrides o = overrides;
+  if (!objective.penalties.empty()) {
+    o.lambda = objective.penalties.front().weight;
+    o.k = objective.penalties.front().shape.k;
+    o.lazy_interval = s.lazy_interval;
+  }
+  if (objective.constraint.weight_clip > 0) o.clip = objective.constraint.weight_clip;
+  if (row.labels) {
+    o.label_a = o.label_a.value_or(row.labels->a);
+    o.label_b = o.label_b.value_or(row.labels->b);
+    o.label_c = o.label_c.value_or(row.labels->c);
+  }
+  if (row.has_targets) o.label_smoothing = o.label_smoothing.value_or(0.0);
+  o.optimizer = s.d.kind;
+  o.lr_d = s.d.lr;
+  o.lr_g = s.g.lr;
+  if (s.d.kind == OptimizerKind::adam) {
+    o.beta1 = s.d.beta1;
+    o.beta2 = s.d.beta2;
+  }
+  o.critic_steps = s.critic_steps;
+  o.instance_noise = s.instance_noise;
+  o.instance_noise_steps = s.instance_noise_steps;
+  o.packing = s.packing;
+  o.ema = s.ema;
+  return o;
+}
+
 void check_compatible(const Objective& objective, const nn::Module& critic, int64_t batch) {
   DUEL_CHECK(objective.penalties.empty() || !critic.mixes_samples(), "objective",
              "{} takes the gradient norm of each sample, but the critic has batch norm, through which a sample's output depends "

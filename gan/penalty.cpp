@@ -8,13 +8,13 @@
 namespace duel::gan {
 
 PenaltyShape one_centered(double k) {
-  return {message("one_centered({})", k), [k](const Tensor& n) { return square(add_scalar(n, -k)); }};
+  return {message("one_centered({})", k), [k](const Tensor& n) { return square(add_scalar(n, -k)); }, k};
 }
 PenaltyShape zero_centered() {
   return {"zero_centered", [](const Tensor& n) { return square(n); }};
 }
 PenaltyShape one_sided(double k) {
-  return {message("one_sided({})", k), [k](const Tensor& n) { return square(relu(add_scalar(n, -k))); }};
+  return {message("one_sided({})", k), [k](const Tensor& n) { return square(relu(add_scalar(n, -k))); }, k};
 }
 
 Tensor line_points(const Tensor& real, const Tensor& fake, const Tensor& eps) {

@@ -18,6 +18,7 @@ namespace duel::gan {
 struct PenaltyShape {
   std::string name;
   std::function<Tensor(const Tensor& norms)> apply;
+  double k = 0.0;  // the norm aimed at
 };
 /// (n - K)^2 (Gulrajani 2017)
 PenaltyShape one_centered(double k = 1.0);

@@ -1,7 +1,14 @@
-// A training run as a user sees it: a configuration, a run directory, and a loop that can be stopped and resumed.
+// A training run as a user sees it: a configuration, a run directory, and a loop that can be stopped and
+// resumed.
 //
-// Run directory:  config.json (resolved, re-runs the run) · run.json (versions, machine) · metrics.jsonl · log.txt ·
-//                 samples/{reals,fakes_000000,fakes_000200,…}.png · checkpoints/step_00000200.safetensors
+// Run directory:  config.json (resolved, re-runs the run) · run.json (versions, machine, data) · metrics.jsonl
+//                 log.txt · samples/{reals,fakes_000000,fakes_000200,…}.png
+//                 checkpoints/step_00000200.safetensors
+//
+// Note [A resumed run continues the curve]
+// metrics.jsonl, samples and checkpoints hold nothing that depends on time or threads, and on resume what
+// lies behind the checkpoint is cut off: interrupted and uninterrupted runs end with the same files, bit for
+// bit.
 //
 // Example:
 //   RunConfig config;  config.overrides…;  config.out = "runs/a";
@@ -14,58 +21,71 @@
 #include <memory>
 #include <string>
 
-#include "duel/gan/models.h"
-#include "duel/gan/objective.h"
+#include "duel/gan/png.h"
+#include "duel/gan/run_config.h"
 #include "duel/gan/trainer.h"
 
 namespace duel::gan {
 
-/// Every field is a flag of `duel train` and a key of config.json, in kebab-case.
-struct RunConfig {
-  std::string objective = "ns-gan";
-  ObjectiveOverrides overrides;
-  NetworkOptions networks;         // arch, latent, channels-g, channels-d, norm-g, norm-d
-  std::string data = "auto";       // folder with IDX files, "synthetic", or "auto": MNIST where it is found, else synthetic
-  int64_t synthetic_count = 60000;
-  int64_t batch = 64;
-  int64_t steps = 0;               // iterations; 0: from epochs
-  double epochs = 0;               // passes of G's batches over the data; 0 with steps 0: the default of 3000 iterations
-  uint64_t seed = 1;
-  int threads = 0;                 // 0: all cores
-  std::string device = "auto";
-  std::filesystem::path out;       // empty: runs/NNNNN-arch-objective
-  int64_t log_every = 20, sample_every = 200, checkpoint_every = 500, keep = 3;
-  int64_t sample_count = 64;
-  bool resume = false;             // continue the run in `out` from its latest checkpoint
+/// Training left the finite numbers; the message says which value, at which iteration, and what to do.
+class Diverged : public Error {
+ public:
+  using Error::Error;
 };
-
-/// JSON with every field, and back; unknown keys and wrong types are Errors naming the key (and the nearest known one).
-std::string to_json(const RunConfig& config);
-RunConfig run_config_from_json(const std::string& text, const std::string& source);
 
 /// What the caller shows and decides while a run trains.
 class RunObserver {
  public:
   virtual ~RunObserver() = default;
-  virtual void started(const std::string& banner) = 0;                       // few lines: device, threads, data, sizes
-  virtual void progressed(const Metrics& latest, int64_t iteration, int64_t total) = 0;  // after every iteration; cheap
+  virtual void working(const std::string& /*what*/) {}  // before something that takes seconds
+  virtual void started(const std::string& banner) = 0;  // few lines: device, threads, data, sizes
+  virtual void progressed(const Metrics& latest, int64_t iteration,
+                          int64_t total) = 0;  // after every iteration; cheap
+  virtual void sampled(const std::filesystem::path& /*file*/, const GrayImage& /*grid*/) {}
   virtual void saved(const std::filesystem::path& file) = 0;
   virtual void warned(const std::string& line) = 0;
-  virtual bool stop() = 0;                                                   // true: save and return
+  virtual bool stop() = 0;  // true: save and return
 };
 
 class Run {
  public:
-  explicit Run(RunConfig config);
+  /// Throws Error naming field, file and remedy. Writes nothing but the lock of a run that is resumed.
+  explicit Run(RunConfig config, RunObserver* observer = nullptr);
   ~Run();
-  /// False if the observer stopped it (a checkpoint is written then).
+  /// False if the observer stopped it (a checkpoint is written then). Throws Diverged, and Error where a
+  /// checkpoint could not be written in three tries; a sample grid, metric or log line that cannot be written
+  /// is a warning.
   bool train(RunObserver& observer);
+
+  /// Where the run writes; before train() where it will.
   const std::filesystem::path& directory() const;
+  /// With every default filled in.
+  const RunConfig& config() const;
+  int64_t total() const;
+  /// The lines for RunObserver::started.
+  std::string banner() const;
   Trainer& trainer();
 
  private:
   struct State;
   std::unique_ptr<State> state_;
 };
+
+/// Whether sigmoid(D) is a probability under this objective, so that D(x) means something.
+bool has_probabilities(const Objective& objective);
+
+/// The images that a configuration names: MNIST's training set, or drawn digits.
+ImageSet load_images(const RunConfig& config);
+
+/// A trainer for sampling from a checkpoint, without data; and the configuration it was made with.
+struct LoadedTrainer {
+  std::unique_ptr<Trainer> trainer;
+  RunConfig config;
+};
+/// `path` is a checkpoint or a run directory, whose latest checkpoint is taken.
+LoadedTrainer load_trainer(const std::filesystem::path& path);
+
+/// Images [N, 1, H, W] in [-1, 1] as a grid of rows of `columns`.
+GrayImage image_grid(const Tensor& images, int64_t columns);
 
 }  // namespace duel::gan

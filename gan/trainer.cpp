@@ -112,6 +112,8 @@ void Trainer::critic_step(const Tensor& given_real, const Tensor& given_fake, bo
   if (diagnostics) {
     last_.d_real = mean(logits.real.detach());
     last_.d_fake = mean(logits.fake.detach());
+    last_.p_real = mean(sigmoid(logits.real.detach()));
+    last_.p_fake = mean(sigmoid(logits.fake.detach()));
     last_.grad_norm_d = norm_of(last_gradients_);
     if (!last_.input_gradient_norm.defined()) {
       // A fixed eps: diagnostics draw no random numbers, so that the run is the same without them.
@@ -168,6 +170,7 @@ Metrics Trainer::metrics() const {
   const auto value = [](const Tensor& t) { return t.defined() ? t.item() : 0.0; };
   return {.iteration = iteration_, .loss_d = value(last_.loss_d), .loss_g = value(last_.loss_g), .penalty = value(last_.penalty),
           .d_real = value(last_.d_real), .d_fake = value(last_.d_fake),
+          .p_real = value(last_.p_real), .p_fake = value(last_.p_fake),
           .input_gradient_norm = value(last_.input_gradient_norm), .grad_norm_d = last_.grad_norm_d, .grad_norm_g = last_.grad_norm_g};
 }
 

@@ -37,6 +37,7 @@ struct Metrics {
   int64_t iteration = 0;
   double loss_d = 0, loss_g = 0, penalty = 0;
   double d_real = 0, d_fake = 0;  // mean raw logits
+  double p_real = 0, p_fake = 0;  // means of sigmoid(logit): D(x) and D(G(z)) where the loss is a cross-entropy
   double input_gradient_norm = 0;  // mean of ‖∇ₓ D‖ at the penalty's points, or on lines where there is no penalty
   double grad_norm_d = 0, grad_norm_g = 0;
 };
@@ -71,6 +72,7 @@ class Trainer {
   const Networks& networks() const { return networks_; }
   const Objective& objective() const { return objective_; }
   const TrainerOptions& options() const { return options_; }
+  const std::shared_ptr<const ResidentData>& data() const { return data_; }
   nn::Optimizer& optimizer_d() { return *optimizer_d_; }
   nn::Optimizer& optimizer_g() { return *optimizer_g_; }
   /// D and G parameters' gradients of the last critic_step / generator_step, in order of parameters().
@@ -97,7 +99,7 @@ class Trainer {
   int64_t iteration_ = 0, critic_steps_done_ = 0;
   std::vector<Tensor> last_gradients_;
   struct {
-    Tensor loss_d, loss_g, penalty, d_real, d_fake, input_gradient_norm;
+    Tensor loss_d, loss_g, penalty, d_real, d_fake, p_real, p_fake, input_gradient_norm;
     double grad_norm_d = 0, grad_norm_g = 0;
   } last_;
 };

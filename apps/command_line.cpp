@@ -1,0 +1,143 @@
+// The only file that includes CLI11.
+#include "command_line.h"
+
+#include <CLI/CLI.hpp>
+#include <charconv>
+#include <cstdio>
+
+#include "duel/gan/machine.h"
+#include "duel/gan/objective.h"
+#include "duel/kernels/error.h"
+
+namespace duel::apps {
+namespace {
+
+/// Wraps help texts at 100 columns, which CLI11's own formatter leaves to the terminal.
+class Formatter : public CLI::Formatter {
+ public:
+  Formatter() { column_width(28); }
+
+  std::string make_option(const CLI::Option* option, bool positional) const override {
+    std::string left = "  " + make_option_name(option, positional) + make_option_opts(option);
+    const size_t column = get_column_width();
+    std::string out = left;
+    if (left.size() + 1 > column) {
+      out += "\n" + std::string(column, ' ');
+    } else {
+      out.append(column - left.size(), ' ');
+    }
+    size_t at = column;
+    std::istringstream words(option->get_description());
+    for (std::string word; words >> word;) {
+      if (at > column && at + 1 + word.size() > 100) {
+        out += "\n" + std::string(column, ' ');
+        at = column;
+      }
+      if (at > column) {
+        out += ' ';
+        ++at;
+      }
+      out += word;
+      at += word.size();
+    }
+    return out + "\n";
+  }
+  std::string make_option_opts(const CLI::Option* option) const override {
+    return option->get_type_name().empty() ? "" : " " + option->get_type_name();
+  }
+};
+
+void add_option(CLI::App& app, const Option& option) {
+  const auto add = [&](const std::string& name, const std::string& group) {
+    CLI::Option* made = option.value.empty()
+                            ? app.add_flag_callback(
+                                  "--" + name, [set = option.set] { set("true"); }, option.help)
+                            : app.add_option_function<std::string>("--" + name, option.set, option.help)
+                                  ->type_name(option.value);
+    made->group(group)->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+  };
+  add(option.name, option.group);
+  for (const std::string& alias : option.aliases) add(alias, "");
+}
+
+/// "…: did you mean X?" for something that nobody knows.
+[[noreturn]] void unknown(const std::string& word, const std::vector<Command>& commands,
+                          const Command* command) {
+  std::vector<std::string> names;
+  if (word.starts_with("-") && command) {
+    for (const Option& option : command->options) {
+      names.push_back("--" + option.name);
+      for (const std::string& alias : option.aliases) names.push_back("--" + alias);
+    }
+  } else if (!command) {
+    for (const Command& c : commands) names.push_back(c.name);
+  }
+  const std::string bare = word.substr(0, word.find('=')), nearest = gan::nearest_name(bare, names);
+  const std::string where = command ? "duel " + command->name : "duel";
+  const std::string what = word.starts_with("-") ? "option" : command ? "argument" : "command";
+  throw Error(message("unknown {} '{}'{}; {} --help lists them", what, bare,
+                      nearest.empty() ? "" : ": did you mean '" + nearest + "'?", where));
+}
+
+std::string one_line(std::string text) {
+  for (char& c : text) {
+    if (c == '\n') c = ' ';
+  }
+  return text;
+}
+
+}  // namespace
+
+int64_t integer(const std::string& option, const std::string& text) {
+  int64_t value = 0;
+  const auto [stop, status] = std::from_chars(text.data(), text.data() + text.size(), value);
+  DUEL_CHECK(status == std::errc() && stop == text.data() + text.size() && !text.empty(), "option",
+             "{}: expected an integer, got '{}'", option, text);
+  return value;
+}
+
+int run_command_line(int argc, char** argv, const std::vector<Command>& commands) {
+  CLI::App app("Duel trains generative adversarial networks: two networks fight, digits appear.", "duel");
+  app.formatter(std::make_shared<Formatter>());
+  app.set_help_flag("--help,-h", "print this help");
+  app.set_version_flag(
+      "--version", [] { return "duel " + gan::this_machine().duel; }, "print the version");
+  app.footer("duel COMMAND --help shows a command's options.");
+
+  std::vector<std::pair<CLI::App*, const Command*>> made;
+  for (const Command& command : commands) {
+    CLI::App* sub = app.add_subcommand(command.name, command.summary);
+    sub->set_help_flag("--help,-h", "print this help");
+    if (!command.footer.empty()) sub->footer(command.footer);
+    for (const Option& option : command.options) add_option(*sub, option);
+    for (const Word& word : command.words)
+      sub->add_option_function<std::string>(word.name, word.set, word.help)
+          ->required(word.required)
+          ->type_name("");
+    made.emplace_back(sub, &command);
+  }
+  const auto chosen = [&]() -> const Command* {
+    for (const auto& [sub, command] : made) {
+      if (sub->parsed()) return command;
+    }
+    return nullptr;
+  };
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& request) {  // --help, --version
+    return app.exit(request);
+  } catch (const CLI::ExtrasError&) {
+    const std::vector<std::string> rest = app.remaining(true);
+    unknown(rest.empty() ? "" : rest.front(), commands, chosen());
+  } catch (const CLI::ParseError& error) {
+    const Command* command = chosen();
+    throw Error(message("{}; {} --help shows how", one_line(error.what()),
+                        command ? "duel " + command->name : "duel"));
+  }
+  if (const Command* command = chosen()) return command->run();
+  std::fputs(app.help().c_str(), stdout);
+  return 0;
+}
+
+}  // namespace duel::apps

@@ -1,0 +1,48 @@
+// Commands, their options and their help: a small description that command_line.cpp hands to CLI11.
+//
+// Example:
+//   Command hello{.name = "hello", .summary = "Say hello", .run = [] { return 0; }};
+//   hello.options.push_back({.name = "to", .help = "whom [you]", .value = "NAME",
+//                            .set = [&](const std::string& text) { to = text; }});
+//   return run_command_line(argc, argv, {hello});
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace duel::apps {
+
+struct Option {
+  std::string name;                                  // "batch" is given as --batch
+  std::string help;                                  // what, unit, [default]
+  std::string value;                                 // what --help calls its value; empty: a flag without one
+  std::string group = "Options";                     // heading in --help; empty: accepted, but not shown
+  std::vector<std::string> aliases = {};             // other spellings, not shown
+  std::function<void(const std::string&)> set = {};  // "true" for a flag; throws duel::Error
+};
+
+/// A word after the command without dashes.
+struct Word {
+  std::string name, help;
+  bool required = false;
+  std::function<void(const std::string&)> set = {};
+};
+
+struct Command {
+  std::string name, summary;
+  std::string footer = "";  // examples, at the end of --help
+  std::vector<Option> options = {};
+  std::vector<Word> words = {};
+  std::function<int()> run = {};
+};
+
+/// The text as an integer; throws duel::Error naming the option.
+int64_t integer(const std::string& option, const std::string& text);
+
+/// Parses, sets and runs; returns the exit status. A mistake of the user's is a duel::Error of one line, with
+/// the nearest known spelling where there is one. Help and version go to stdout.
+int run_command_line(int argc, char** argv, const std::vector<Command>& commands);
+
+}  // namespace duel::apps

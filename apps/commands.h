@@ -1,0 +1,15 @@
+// The commands of duel, each in the file of its name: train.cpp, sample.cpp, objectives.cpp, info.cpp,
+// bench.cpp.
+#pragma once
+
+#include "command_line.h"
+
+namespace duel::apps {
+
+Command train_command(int argc, char** argv);
+Command sample_command();
+Command objectives_command();
+Command info_command();
+Command bench_command();
+
+}  // namespace duel::apps

@@ -1,0 +1,55 @@
+// The duel command: which commands there are, and what their exit statuses mean.
+//
+//   0 done · 1 failed while running (diverged, internal error) · 2 wrong input · 3 out of memory ·
+//   130, 143, 129 stopped by SIGINT, SIGTERM, SIGHUP (a run that trains saves before)
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <new>
+#include <string>
+
+#include "commands.h"
+#include "duel/gan/run.h"
+
+namespace {
+
+/// A closed standard stream would lend its number to the next file opened, and messages would end up in a
+/// checkpoint.
+void hold_standard_streams() {
+  for (int fd = 0; fd <= 2; ++fd) {
+    if (::fcntl(fd, F_GETFD) < 0 && ::open("/dev/null", fd == 0 ? O_RDONLY : O_WRONLY) < 0) return;
+  }
+}
+
+int failed(int status, const std::string& what) {
+  std::fflush(stdout);
+  std::string line = "duel: ";
+  for (const char c : what) line += c == '\n' ? ' ' : c;
+  line += '\n';
+  std::fputs(line.c_str(), stderr);
+  return status;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  hold_standard_streams();
+  try {
+    using namespace duel::apps;
+    return run_command_line(
+        argc, argv,
+        {train_command(argc, argv), sample_command(), objectives_command(), info_command(), bench_command()});
+  } catch (const duel::gan::Diverged& error) {
+    return failed(1, error.what());
+  } catch (const duel::Error& error) {
+    const std::string what = error.what();
+    return failed(what.starts_with("[allocator] out of memory") ? 3 : 2, what);
+  } catch (const duel::InternalError& error) {
+    return failed(1, std::string(error.what()) + "; this is a mistake in Duel, please report it");
+  } catch (const std::bad_alloc&) {
+    return failed(3, "out of memory; a smaller --batch or fewer --channels-g and --channels-d need less");
+  } catch (const std::exception& error) {
+    return failed(1, error.what());
+  }
+}

@@ -1,0 +1,175 @@
+// The rate comes from the last five seconds; the bar takes what the texts leave of the line.
+#include "progress.h"
+
+#include <algorithm>
+
+#include "duel/kernels/error.h"
+
+namespace duel::apps {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto kRedraw = 100ms;
+constexpr auto kWindow = 5s;  // over which the rate is taken
+constexpr size_t kHistory = 24;
+
+double seconds_between(std::chrono::steady_clock::time_point from, std::chrono::steady_clock::time_point to) {
+  return std::chrono::duration<double>(to - from).count();
+}
+
+/// Columns that a UTF-8 text takes, one for each character.
+size_t width_of(const std::string& text) {
+  return static_cast<size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
+}
+
+}  // namespace
+
+Progress::Progress(std::FILE* stream, bool quiet)
+    : stream_(stream), quiet_(quiet), terminal_(terminal_of(stream)) {}
+
+void Progress::begin(int64_t iteration, int64_t total, int64_t batch, bool probabilities) {
+  first_ = iteration_ = iteration;
+  total_ = total;
+  batch_ = batch;
+  probabilities_ = probabilities;
+  began_ = drew_ = Clock::now();
+  recent_ = {{began_, iteration}};
+  running_ = true;
+}
+
+void Progress::update(const gan::Metrics& latest, int64_t iteration) {
+  iteration_ = iteration;
+  const auto now = Clock::now();
+  if (now - recent_.back().first >= 50ms) {
+    recent_.emplace_back(now, iteration);
+    while (recent_.size() > 2 && now - recent_.front().first > kWindow) recent_.pop_front();
+  }
+  const bool news = latest.iteration != latest_.iteration;
+  latest_ = latest;
+  if (news) {
+    losses_.push_back(latest.loss_g);
+    if (losses_.size() > kHistory) losses_.pop_front();
+  }
+  if (quiet_) return;
+  if (!terminal_.live) {
+    if (!news) return;
+    const double speed = rate();
+    std::fprintf(stream_, "[%lld/%lld] %s it/s, eta %s, %s\n", static_cast<long long>(iteration),
+                 static_cast<long long>(total_), brief(speed).c_str(),
+                 speed > 0 ? clock_text(static_cast<double>(total_ - iteration) / speed).c_str() : "?",
+                 values().c_str());
+    std::fflush(stream_);
+  } else if (now - drew_ >= kRedraw || iteration == total_) {
+    draw();
+    drew_ = now;
+  }
+}
+
+std::string Progress::values() const {
+  const double real = probabilities_ ? latest_.p_real : latest_.d_real,
+               fake = probabilities_ ? latest_.p_fake : latest_.d_fake;
+  return message("D {} G {} D(x) {} D(G(z)) {}", brief(latest_.loss_d), brief(latest_.loss_g), brief(real),
+                 brief(fake));
+}
+
+double Progress::rate() const {
+  const auto& [then, iteration] = recent_.front();
+  const double passed = seconds_between(then, Clock::now());
+  return passed > 0 ? static_cast<double>(iteration_ - iteration) / passed : 0;
+}
+
+void Progress::draw() {
+  const double speed = rate();
+  const std::string left_over =
+      speed > 0 ? clock_text(static_cast<double>(total_ - iteration_) / speed) : "?";
+  std::string right =
+      message(" {} it/s, {} img/s, {}<{}, {}", brief(speed), brief(speed * static_cast<double>(batch_)),
+              clock_text(seconds()), left_over, values());
+  std::string spark =
+      terminal_.unicode && losses_.size() > 1 ? message(" {}", sparkline(losses_)) : std::string();
+  const std::string left = message("{}/{} ", iteration_, total_);
+  const auto columns =
+      static_cast<size_t>(columns_of(stream_)) - 1;  // the last column would make some terminals wrap
+  if (left.size() + right.size() + width_of(spark) + 12 > columns) spark.clear();
+  const size_t taken = left.size() + right.size() + width_of(spark) + 2;
+  std::string bar;
+  if (taken + 5 <= columns) {
+    const size_t room = std::min<size_t>(columns - taken, 30);
+    const size_t full = total_ > 0
+                            ? static_cast<size_t>(static_cast<double>(iteration_) /
+                                                  static_cast<double>(total_) * static_cast<double>(room))
+                            : room;
+    std::string filled;
+    for (size_t i = 0; i < full; ++i) filled += terminal_.unicode ? "█" : "#";
+    bar =
+        message(terminal_.color ? "|\033[36m{}\033[0m{}|" : "|{}{}|", filled, std::string(room - full, ' '));
+  } else if (left.size() + right.size() > columns) {
+    right.resize(columns > left.size() ? columns - left.size() : 0);
+  }
+  // \033[K clears what an earlier, longer line left.
+  std::fprintf(stream_, "\r%s%s%s%s\033[K", left.c_str(), bar.c_str(), right.c_str(), spark.c_str());
+  std::fflush(stream_);
+  drawn_ = true;
+}
+
+void Progress::wipe() {
+  if (!drawn_) return;
+  std::fputs("\r\033[K", stream_);
+  drawn_ = false;
+}
+
+void Progress::line(const std::string& text, bool important) {
+  if (quiet_ && !important) return;
+  const bool again = drawn_;
+  wipe();
+  std::fputs((text + (text.ends_with('\n') ? "" : "\n")).c_str(), stream_);
+  if (again) draw();
+  std::fflush(stream_);
+}
+
+void Progress::picture(const gan::GrayImage& grid, int64_t height, int64_t width) {
+  if (quiet_ || !terminal_.unicode) return;
+  constexpr int64_t padding = 2, margin = 2;
+  const int64_t columns = columns_of(stream_) - 1;
+  const int64_t shown =
+      std::min((columns + margin) / (width + margin), (grid.width - padding) / (width + padding));
+  if (shown < 1) return;
+  const auto ink = [&](int64_t y, int64_t x) {
+    return y < height && grid.pixels[static_cast<size_t>((padding + y) * grid.width + x)] >= 96;
+  };
+  std::string text;
+  for (int64_t y = 0; y < height; y += 2) {
+    for (int64_t i = 0; i < shown; ++i) {
+      for (int64_t x = 0; x < width; ++x) {
+        const int64_t at = padding + i * (width + padding) + x;
+        const bool top = ink(y, at), bottom = ink(y + 1, at);
+        text += top && bottom ? "█" : top ? "▀" : bottom ? "▄" : " ";
+      }
+      text.append(margin, ' ');
+    }
+    text += '\n';
+  }
+  line(text);
+}
+
+void Progress::end() {
+  if (!running_) return;
+  running_ = false;
+  if (drawn_) {
+    draw();
+    std::fputc('\n', stream_);
+    std::fflush(stream_);
+    drawn_ = false;
+  }
+}
+
+double Progress::seconds() const { return seconds_between(began_, Clock::now()); }
+
+double Progress::images_per_second() const {
+  const double passed = seconds();
+  return passed > 0 ? static_cast<double>((iteration_ - first_) * batch_) / passed : 0;
+}
+
+}  // namespace duel::apps

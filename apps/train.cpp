@@ -1,0 +1,202 @@
+// duel train: a configuration from file and flags, a run, and what a person sees meanwhile.
+#include <cstdio>
+#include <map>
+#include <memory>
+
+#include "commands.h"
+#include "duel/gan/run.h"
+#include "progress.h"
+#include "signals.h"
+
+namespace duel::apps {
+namespace {
+
+using gan::RunConfig;
+
+/// Spellings of other trainers' users: PyTorch's dcgan example, PyTorch-GAN, StyleGAN.
+const std::map<std::string, std::vector<std::string>> kAliases = {
+    {"batch", {"batchSize", "batch-size", "batch_size"}},
+    {"epochs", {"niter", "n_epochs"}},
+    {"steps", {"max-steps", "iterations"}},
+    {"out", {"outf", "outdir"}},
+    {"seed", {"manualSeed"}},
+    {"latent", {"nz", "latent-dim", "latent_dim"}},
+    {"channels-g", {"ngf"}},
+    {"channels-d", {"ndf"}},
+    {"data", {"dataroot"}},
+    {"critic-steps", {"n-critic", "n_critic"}},
+    {"beta1", {"b1"}},
+    {"beta2", {"b2"}},
+    {"objective", {"loss"}},
+    {"sample-every", {"sample_interval", "sample-interval"}},
+    {"lambda", {"lambda-gp", "lambda_gp"}},
+};
+
+struct Request {
+  std::vector<std::string> argv;
+  std::vector<std::pair<std::string, std::string>> given;  // field and text, in order of the table
+  std::string file;
+  bool quiet = false, dry_run = false;
+
+  bool has(const std::string& name) const {
+    for (const auto& [field, text] : given) {
+      if (field == name) return true;
+    }
+    return false;
+  }
+};
+
+/// What the command line wins over: the run that is resumed, then --config, then the flags.
+RunConfig configuration(const Request& request) {
+  RunConfig flags;
+  for (const auto& [field, text] : request.given) gan::set_field(flags, field, text);
+  RunConfig config;
+  if (flags.resume && !flags.out.empty() && std::filesystem::exists(flags.out / "config.json")) {
+    config = gan::read_run_config(flags.out / "config.json");
+  }
+  if (!request.file.empty()) gan::update_from_file(config, request.file);
+  // One of the two says how long: the one on the command line.
+  if (request.has("epochs")) config.steps = 0;
+  if (request.has("steps")) config.epochs = 0;
+  for (const auto& [field, text] : request.given) gan::set_field(config, field, text);
+  config.argv = request.argv;
+  return config;
+}
+
+class Watcher : public gan::RunObserver {
+ public:
+  Watcher(Progress& progress, bool quiet) : progress_(progress), quiet_(quiet) {}
+  void attach(gan::Run& run) { run_ = &run; }
+
+  void working(const std::string& what) override { progress_.line(what + " …"); }
+  void started(const std::string& banner) override {
+    if (!quiet_) {
+      std::fputs((banner + "Ctrl-C saves and says how to go on\n").c_str(), stdout);
+      std::fflush(stdout);
+    }
+    progress_.begin(run_->trainer().iteration(), run_->total(), run_->config().batch,
+                    gan::has_probabilities(run_->trainer().objective()));
+  }
+  void progressed(const gan::Metrics& latest, int64_t iteration, int64_t) override {
+    progress_.update(latest, iteration);
+  }
+  void sampled(const std::filesystem::path& file, const gan::GrayImage& grid) override {
+    last_grid_ = file;
+    const gan::NetworkOptions& sides = run_->config().networks;
+    progress_.picture(grid, sides.height, sides.width);
+  }
+  void saved(const std::filesystem::path&) override {}
+  void warned(const std::string& text) override { progress_.line("duel: warning: " + text, true); }
+  bool stop() override { return caught_signal() != 0; }
+
+  const std::filesystem::path& last_grid() const { return last_grid_; }
+
+ private:
+  Progress& progress_;
+  bool quiet_;
+  gan::Run* run_ = nullptr;
+  std::filesystem::path last_grid_;
+};
+
+/// As a shell takes it back.
+std::string quoted(const std::filesystem::path& path) {
+  const std::string text = path.string();
+  if (text.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+=:,@%") ==
+      std::string::npos)
+    return text;
+  std::string out = "'";
+  for (const char c : text) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return out + "'";
+}
+
+int train(const Request& request) {
+  RunConfig config = configuration(request);
+  catch_signals();
+  Progress progress(stderr, request.quiet);
+  Watcher watcher(progress, request.quiet);
+  gan::Run run(std::move(config), &watcher);
+  watcher.attach(run);
+  if (request.dry_run) {
+    std::fputs((run.banner() + "dry run: everything was checked, nothing was written; the configuration:\n" +
+                to_json(run.config()))
+                   .c_str(),
+               stdout);
+    return 0;
+  }
+  if (const int signal = caught_signal()) return 128 + signal;  // nothing has begun yet
+  const bool finished = run.train(watcher);
+  const double seconds = progress.seconds(), images = progress.images_per_second();
+  progress.end();
+
+  const std::string directory = quoted(run.directory());
+  const std::string resume = "duel train --resume --out " + directory;
+  if (!finished) {
+    progress.line(message("stopped and saved at iteration {} of {}; continue with: {}",
+                          run.trainer().iteration(), run.total(), resume),
+                  true);
+    return 128 + caught_signal();
+  }
+  if (request.quiet) return 0;
+  std::string text =
+      message("done      {} in {}, {} images/s\n", message("iteration {}", run.trainer().iteration()),
+              clock_text(seconds), brief(images));
+  if (!watcher.last_grid().empty()) text += "digits    " + watcher.last_grid().string() + "\n";
+  text += message("more      duel sample --checkpoint {} --out grid.png\n", directory);
+  text += message("longer    {} --steps {}\n", resume, run.total() * 2);
+  std::fputs(text.c_str(), stdout);
+  return 0;
+}
+
+std::string value_name(gan::ConfigField::Kind kind, const std::string& name) {
+  switch (kind) {
+    case gan::ConfigField::Kind::number:
+      return "NUM";
+    case gan::ConfigField::Kind::integer:
+      return "INT";
+    case gan::ConfigField::Kind::text:
+      return name == "out" ? "DIR" : name == "data" ? "DIR" : "NAME";
+    case gan::ConfigField::Kind::truth:
+      break;
+  }
+  return "";
+}
+
+}  // namespace
+
+Command train_command(int argc, char** argv) {
+  auto request = std::make_shared<Request>();
+  request->argv.assign(argv, argv + argc);
+  Command command{.name = "train", .summary = "Train a GAN into a run directory"};
+  command.footer =
+      "Without flags: digits from MNIST where it is found, else drawn ones.\n"
+      "Every flag can stand as a key in --config FILE; the config.json of a run directory repeats that run.\n"
+      "  duel train --objective wgan-gp --arch mlp --epochs 5 --out runs/critic\n"
+      "  duel train --resume --out runs/critic --epochs 10";
+  for (const gan::ConfigField& field : gan::config_fields()) {
+    Option option{.name = field.name,
+                  .help = field.help,
+                  .value = value_name(field.kind, field.name),
+                  .group = field.group};
+    if (const auto aliases = kAliases.find(field.name); aliases != kAliases.end())
+      option.aliases = aliases->second;
+    option.set = [request, name = field.name](const std::string& text) {
+      request->given.emplace_back(name, text);
+    };
+    command.options.push_back(std::move(option));
+  }
+  const auto own = [&](const char* name, const char* help, const char* value,
+                       std::function<void(const std::string&)> set) {
+    command.options.push_back(
+        {.name = name, .help = help, .value = value, .group = "Command", .set = std::move(set)});
+  };
+  own("config", "JSON file with any of these settings; flags win over it", "FILE",
+      [request](const std::string& text) { request->file = text; });
+  own("quiet", "no banner, no progress, no summary", "",
+      [request](const std::string&) { request->quiet = true; });
+  own("dry-run", "check everything, print the plan, write nothing", "",
+      [request](const std::string&) { request->dry_run = true; });
+  command.run = [request] { return train(*request); };
+  return command;
+}
+
+}  // namespace duel::apps

@@ -1,0 +1,115 @@
+// The model name from /proc, what the compiler was told, and the libraries' own version functions.
+#include "duel/gan/machine.h"
+
+#include <sched.h>
+#include <sys/utsname.h>
+#include <zlib.h>
+
+#include <ctime>
+#include <filesystem>
+#include <fstream>
+
+#include "duel/kernels/library_versions.h"
+#include "duel/kernels/parallel.h"
+
+namespace duel::gan {
+namespace {
+
+/// The text after "KEY…:" in a file of /proc; empty if it is not there.
+std::string proc_entry(const char* file, const std::string& key) {
+  std::ifstream in(file);
+  for (std::string line; std::getline(in, line);) {
+    if (!line.starts_with(key)) continue;
+    const size_t colon = line.find(':');
+    if (colon == std::string::npos) continue;
+    const size_t begin = line.find_first_not_of(" \t", colon + 1);
+    return begin == std::string::npos ? "" : line.substr(begin);
+  }
+  return {};
+}
+
+std::string cpu_model() {
+  std::string model = proc_entry("/proc/cpuinfo", "model name");
+  return model.empty() ? "unknown CPU" : model;
+}
+
+/// What the compiler was allowed to use: the vectors of own loops.
+std::string instruction_set() {
+#if defined(__AVX512F__)
+  std::string isa = "AVX-512";
+#elif defined(__AVX2__)
+  std::string isa = "AVX2";
+#elif defined(__AVX__)
+  std::string isa = "AVX";
+#elif defined(__x86_64__)
+  std::string isa = "SSE2";
+#elif defined(__aarch64__)
+  std::string isa = "NEON";
+#else
+  std::string isa = "generic";
+#endif
+#if defined(__x86_64__)
+#if !defined(__AVX512F__)
+  if (__builtin_cpu_supports("avx512f"))
+    isa += " (the CPU also has AVX-512: build on it with DUEL_MARCH=native)";
+#endif
+#if !defined(__AVX2__)
+  if (__builtin_cpu_supports("avx2")) isa += " (the CPU also has AVX2: build on it with DUEL_MARCH=native)";
+#endif
+#endif
+  return isa;
+}
+
+int usable_cores() {
+  cpu_set_t set;
+  return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+}
+
+std::string system_name() {
+  utsname name{};
+  if (uname(&name) != 0) return "unknown";
+  return std::string(name.sysname) + " " + name.release + " " + name.machine;
+}
+
+std::string compiler_name() {
+#if defined(__clang__)
+  return std::string("clang ") + __clang_version__;
+#elif defined(__GNUC__)
+  return "gcc " + std::to_string(__GNUC__) + "." + std::to_string(__GNUC_MINOR__) + "." +
+         std::to_string(__GNUC_PATCHLEVEL__);
+#else
+  return "unknown";
+#endif
+}
+
+}  // namespace
+
+Machine this_machine() {
+  Machine m;
+  m.duel = DUEL_VERSION;
+  m.cpu = cpu_model();
+  m.isa = instruction_set();
+  m.cores = usable_cores();
+  m.threads = kernels::threads();
+  m.system = system_name();
+  m.compiler = compiler_name();
+  m.gpu = std::filesystem::exists("/dev/nvidia0") ? "not used: this build computes on the CPU only"
+                                                  : "none: this build computes on the CPU only";
+  m.libraries = {{"oneDNN", kernels::onednn_version()}, {"zlib", zlibVersion()}};
+  return m;
+}
+
+int64_t peak_resident_bytes() {
+  const std::string text = proc_entry("/proc/self/status", "VmHWM");  // "123456 kB"
+  return text.empty() ? 0 : std::strtoll(text.c_str(), nullptr, 10) * 1024;
+}
+
+std::string local_time() {
+  const std::time_t now = std::time(nullptr);
+  std::tm parts{};
+  localtime_r(&now, &parts);
+  char text[40];
+  return {text, std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S%z", &parts)};
+}
+
+}  // namespace duel::gan

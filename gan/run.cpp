@@ -1,0 +1,414 @@
+// The loop of a run and what it writes. The parts it is made of: run_setup.cpp; its folder:
+// run_directory.cpp.
+#include "duel/gan/run.h"
+
+#include <zlib.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <fstream>
+#include <iterator>
+#include <optional>
+#include <set>
+#include <thread>
+
+#include "duel/core/atomic_file.h"
+#include "duel/core/autograd.h"
+#include "duel/gan/checkpoint.h"
+#include "duel/gan/data/drawn_digits.h"
+#include "duel/gan/run_directory.h"
+#include "duel/gan/run_record.h"
+#include "duel/gan/run_setup.h"
+#include "duel/kernels/parallel.h"
+
+namespace duel::gan {
+namespace {
+
+constexpr int64_t kGridColumns = 8;
+constexpr int kSaveTries = 3;
+constexpr int64_t kSlowToDraw = 5000;  // digits: half a second
+
+uint32_t checksum(const ImageSet& images) {
+  uLong sum = crc32(0, nullptr, 0);
+  for (size_t begin = 0; begin < images.images.size(); begin += size_t{1} << 30) {
+    sum = crc32(sum, images.images.data() + begin,
+                static_cast<uInt>(std::min(images.images.size() - begin, size_t{1} << 30)));
+  }
+  return static_cast<uint32_t>(sum);
+}
+
+std::string read_all(const std::filesystem::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+}
+
+/// The first field that a resumed run may not change and that differs is an Error.
+void check_same_run(const RunConfig& stored, const RunConfig& wanted) {
+  for (const ConfigField& field : config_fields()) {
+    if (!field.stored || field.may_change) continue;
+    const auto was = field.get(stored), is = field.get(wanted);
+    DUEL_CHECK(was == is, "config",
+               "{}: this run was started with {}, and a resumed run keeps it; got {}: start a new run for it",
+               field.name, was.value_or("none"), is.value_or("none"));
+  }
+}
+
+bool all_finite(const nn::Module& module) {
+  for (const Tensor& tensor : module.parameters()) {
+    const float* values = tensor.data<float>();
+    if (!std::all_of(values, values + tensor.numel(), [](float v) { return std::isfinite(v); })) return false;
+  }
+  return true;
+}
+
+std::string short_number(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.4g", value);
+  return text;
+}
+
+}  // namespace
+
+GrayImage image_grid(const Tensor& images, int64_t columns) {
+  const auto values = images.to_vector<float>();
+  std::vector<uint8_t> pixels(values.size());
+  std::transform(values.begin(), values.end(), pixels.begin(), [](float v) {
+    return static_cast<uint8_t>(std::lround((std::clamp(v, -1.f, 1.f) + 1.f) * 127.5f));
+  });
+  return tile_grid(pixels, images.dim(0), images.dim(2), images.dim(3), columns);
+}
+
+struct Run::State {
+  detail::RunSetup setup;
+  DataRecord data;
+  std::unique_ptr<Trainer> trainer;
+  std::filesystem::path directory_path;
+  std::optional<RunDirectory> directory;
+  std::optional<std::filesystem::path> resumed_from;
+  std::string checkpoint_config;
+  Tensor sample_noise;
+  Metrics latest;
+  std::set<std::string> warned;
+  bool prepared = false;
+
+  const RunConfig& config() const { return setup.config; }
+
+  // Draws the digits if they are to be drawn, and puts the trainer together.
+  void make_ready(RunObserver* observer);
+  void resume(RunObserver* observer);
+  void prepare(RunObserver& observer);
+  void write_record() const;
+
+  void check_finite(const Metrics& m) const;
+  void log(const std::string& text, RunObserver& observer);
+  void warn_once(const std::string& kind, const std::string& text, RunObserver& observer);
+  void write_metrics(RunObserver& observer);
+  void sample(int64_t iteration, RunObserver& observer);
+  void save(RunObserver& observer);
+  std::string last_good_checkpoint() const;
+  bool sample_due(int64_t iteration) const;
+};
+
+// ---- Making -----------------------------------------------------------------------------------------------
+
+Run::Run(RunConfig config, RunObserver* observer) : state_(std::make_unique<State>()) {
+  State& s = *state_;
+  DUEL_CHECK(!config.resume || !config.out.empty(), "config",
+             "resume: expected the run directory to continue; say --out RUNDIR");
+  check_values(config);
+  if (config.threads > 0) kernels::set_threads(config.threads);
+  const std::vector<std::string> argv = config.argv;
+  if (config.resume) s.directory.emplace(RunDirectory::reopen(config.out));
+  if (!config.resume && !config.out.empty()) RunDirectory::check_fresh(config.out);
+  s.setup = detail::set_up(std::move(config));
+  s.data = {s.setup.images.source, s.setup.images.count, s.setup.images.height, s.setup.images.width, 0};
+
+  RunConfig portable =
+      s.config();  // what a checkpoint says must not depend on where and on how many threads it was made
+  portable.threads = 0;
+  s.checkpoint_config = to_json(portable);
+
+  if (s.config().resume) {
+    s.directory_path = s.directory->path();
+    check_same_run(read_run_config(s.directory->config()), s.config());
+    s.resume(observer);
+  } else if (s.config().out.empty()) {
+    s.directory_path =
+        RunDirectory::next_numbered("runs", s.config().networks.arch + "-" + s.config().objective);
+    RunDirectory::check_fresh(s.directory_path);
+  } else {
+    s.directory_path = s.config().out;
+  }
+}
+
+Run::~Run() = default;
+
+void Run::State::make_ready(RunObserver* observer) {
+  if (trainer) return;
+  if (setup.drawn) {
+    if (observer && setup.images.count > kSlowToDraw)
+      observer->working(message("drawing {} digits", setup.images.count));
+    setup.images = draw_digits(setup.images.count, detail::kDrawnSeed);
+  }
+  data.crc32 = checksum(setup.images);
+  auto resident = std::make_shared<ResidentData>(setup.images);
+  setup.images.images = {};
+  setup.images.labels = {};
+  trainer = std::make_unique<Trainer>(setup.networks, setup.objective, std::move(resident),
+                                      TrainerOptions{.batch = config().batch, .seed = config().seed});
+  Generator noise(config().seed, static_cast<uint64_t>(RandomStream::samples));
+  sample_noise = noise.normal({config().sample_count, setup.networks.latent});
+}
+
+void Run::State::resume(RunObserver* observer) {
+  resumed_from = latest_checkpoint(directory->path());
+  const auto unusable = [&](const Error& error) {
+    const std::string text = error.what(), file = resumed_from->string();
+    fail("run", "{}{}; delete that file to resume from the checkpoint before it",
+         text.find(file) == std::string::npos ? file + ": " : "", text);
+  };
+  std::optional<Checkpoint> checkpoint;  // read before digits are drawn: a damaged one is told at once
+  try {
+    if (resumed_from) checkpoint = read_checkpoint(*resumed_from);
+  } catch (const Error& error) {
+    unusable(error);
+  }
+  const std::filesystem::path record_file = directory->record();
+  const std::optional<DataRecord> then =
+      std::filesystem::is_regular_file(record_file)
+          ? std::optional(run_record_from_json(read_all(record_file), record_file.string()).data)
+          : std::nullopt;
+  make_ready(observer);
+  DUEL_CHECK(
+      !then || (then->count == data.count && then->crc32 == data.crc32), "run",
+      "data: this run was started on {} images of {}, and {} holds other ones; give the same set with --data",
+      then->count, then->source, data.source);
+  if (!checkpoint) return;  // stopped before its first checkpoint: it starts again
+  try {
+    trainer->restore(checkpoint->state);
+  } catch (const Error& error) {
+    unusable(error);
+  }
+}
+
+void Run::State::write_record() const {
+  RunRecord record;
+  const std::filesystem::path file = directory->record();
+  if (config().resume && std::filesystem::is_regular_file(file))
+    record = run_record_from_json(read_all(file), file.string());
+  if (record.started.empty()) {
+    record.started = local_time();
+    record.argv = config().argv;
+    record.data = data;
+  }
+  if (config().resume)
+    record.resumed.push_back(message("{} at iteration {}", local_time(), trainer->iteration()));
+  record.seed = config().seed;
+  record.machine = this_machine();
+  write_file_atomically(file, to_json(record));
+}
+
+// From here on the run directory is written.
+void Run::State::prepare(RunObserver& observer) {
+  if (prepared) return;
+  make_ready(&observer);
+  if (!directory) {
+    directory.emplace(RunDirectory::create(directory_path));
+    try {
+      write_record();
+      const int64_t shown = std::min(config().sample_count, data.count);
+      std::vector<int64_t> first(static_cast<size_t>(shown));
+      for (int64_t i = 0; i < shown; ++i) first[static_cast<size_t>(i)] = i;
+      const GrayImage reals =
+          image_grid(trainer->data()->images(Tensor::from(first, {shown}), DType::f32), kGridColumns);
+      write_png_gray(directory->reals(), reals.width, reals.height, reals.pixels);
+      write_file_atomically(directory->config(),
+                            to_json(config()));  // last: its presence says that the folder is a run
+    } catch (const Error&) {
+      std::error_code ignored;  // nothing of value is in it: leave no half-made run behind
+      std::filesystem::remove_all(directory_path, ignored);
+      throw;
+    }
+  } else {
+    write_record();
+    write_file_atomically(directory->config(), to_json(config()));
+    directory->cut_after(trainer->iteration());
+  }
+  prepared = true;
+}
+
+// ---- Training ---------------------------------------------------------------------------------------------
+
+bool Run::train(RunObserver& observer) {
+  State& s = *state_;
+  s.prepare(observer);
+  const std::string text = banner();
+  observer.started(text);
+  s.log(text, observer);
+  Trainer& trainer = *s.trainer;
+  const RunConfig& c = s.config();
+  const int64_t total = c.steps;
+  if (s.sample_due(trainer.iteration()) &&
+      !std::filesystem::exists(s.directory->fakes(trainer.iteration()))) {
+    s.sample(trainer.iteration(), observer);
+  }
+  std::optional<AnomalyMode> anomaly;
+  if (c.anomaly) anomaly.emplace();
+
+  while (trainer.iteration() < total) {
+    const int64_t next = trainer.iteration() + 1;
+    const bool logs = next == 1 || next % c.log_every == 0;
+    const bool saves = next == total || (c.checkpoint_every > 0 && next % c.checkpoint_every == 0);
+    try {
+      trainer.step(logs || saves);
+    } catch (const Error& error) {
+      if (!c.anomaly || std::string(error.what()).starts_with("[allocator]")) throw;
+      throw Diverged(message("[run] iteration {}: {}; last good checkpoint: {}", next, error.what(),
+                             s.last_good_checkpoint()));
+    }
+    if (logs || saves) {
+      s.latest = trainer.metrics();
+      s.check_finite(s.latest);
+    }
+    if (logs) s.write_metrics(observer);
+    observer.progressed(s.latest, next, total);
+    if (s.sample_due(next)) s.sample(next, observer);
+    const bool stop = next < total && observer.stop();
+    if (saves || stop) {
+      if (!saves) s.check_finite(trainer.metrics());
+      s.save(observer);
+    }
+    if (stop) {
+      s.log(message("stopped at iteration {}", next), observer);
+      return false;
+    }
+  }
+  s.log(message("done: iteration {}", trainer.iteration()), observer);
+  return true;
+}
+
+void Run::State::check_finite(const Metrics& m) const {
+  const std::pair<const char*, double> values[] = {
+      {"loss_d", m.loss_d},           {"loss_g", m.loss_g},
+      {"penalty", m.penalty},         {"d_real", m.d_real},
+      {"d_fake", m.d_fake},           {"grad_norm_d", m.grad_norm_d},
+      {"grad_norm_g", m.grad_norm_g}, {"input_gradient_norm", m.input_gradient_norm}};
+  for (const auto& [name, value] : values) {
+    if (std::isfinite(value)) continue;
+    throw Diverged(
+        message("[run] {} is {} at iteration {}: training diverged; last good checkpoint: {}; lower --lr, or "
+                "run again with "
+                "--anomaly to see which op made the first one",
+                name, std::isnan(value) ? "NaN" : "infinite", m.iteration, last_good_checkpoint()));
+  }
+}
+
+std::string Run::State::last_good_checkpoint() const {
+  const auto file = latest_checkpoint(directory->path());
+  return file ? file->string() : "none yet";
+}
+
+bool Run::State::sample_due(int64_t iteration) const {
+  return iteration == 0 || iteration == config().steps ||
+         (config().sample_every > 0 && iteration % config().sample_every == 0);
+}
+
+void Run::State::log(const std::string& text, RunObserver& observer) {
+  if (auto problem = directory->append_log(local_time() + "  " + text + (text.ends_with('\n') ? "" : "\n"))) {
+    warn_once("log", *problem, observer);
+  }
+}
+
+void Run::State::warn_once(const std::string& kind, const std::string& text, RunObserver& observer) {
+  if (warned.insert(kind).second) observer.warned(text + "; training goes on");
+}
+
+void Run::State::write_metrics(RunObserver& observer) {
+  const double epoch =
+      static_cast<double>(latest.iteration * config().batch) / static_cast<double>(data.count);
+  if (auto problem =
+          directory->append_metrics(to_json_line(latest, epoch, has_probabilities(setup.objective)))) {
+    warn_once("metrics", *problem, observer);
+  }
+  log(message("iteration {}  loss D {} G {}  D(x) {} D(G(z)) {}", latest.iteration,
+              short_number(latest.loss_d), short_number(latest.loss_g), short_number(latest.d_real),
+              short_number(latest.d_fake)),
+      observer);
+}
+
+void Run::State::sample(int64_t iteration, RunObserver& observer) {
+  const std::filesystem::path file = directory->fakes(iteration);
+  const GrayImage grid = image_grid(trainer->sample(sample_noise), kGridColumns);
+  try {
+    write_png_gray(file, grid.width, grid.height, grid.pixels);
+  } catch (const Error& error) {
+    warn_once("sample", error.what(), observer);
+    return;
+  }
+  observer.sampled(file, grid);
+}
+
+void Run::State::save(RunObserver& observer) {
+  const int64_t iteration = trainer->iteration();
+  if (!all_finite(*setup.networks.generator) || !all_finite(*setup.networks.discriminator)) {
+    throw Diverged(
+        message("[run] a weight is not finite at iteration {}: training diverged; last good checkpoint: {}; "
+                "lower --lr, or run "
+                "again with --anomaly to see which op made the first one",
+                iteration, last_good_checkpoint()));
+  }
+  const std::filesystem::path file = directory->checkpoint(iteration);
+  directory->sync_metrics();
+  for (int attempt = 1;; ++attempt) {
+    try {
+      write_checkpoint(file, trainer->state(), checkpoint_config);
+      break;
+    } catch (const Error& error) {
+      if (attempt == kSaveTries) {
+        fail("run",
+             "checkpoint of iteration {} failed {} times: {}; make room and continue with --resume; last "
+             "good checkpoint: {}",
+             iteration, attempt, error.what(), last_good_checkpoint());
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    }
+  }
+  directory->keep_checkpoints(config().keep, file);
+  log("saved " + file.string(), observer);
+  observer.saved(file);
+}
+
+// ---- Telling ----------------------------------------------------------------------------------------------
+
+const std::filesystem::path& Run::directory() const { return state_->directory_path; }
+const RunConfig& Run::config() const { return state_->config(); }
+int64_t Run::total() const { return state_->config().steps; }
+
+Trainer& Run::trainer() {
+  state_->make_ready(nullptr);
+  return *state_->trainer;
+}
+
+std::string Run::banner() const {
+  const State& s = *state_;
+  const RunConfig& c = s.config();
+  const Machine machine = this_machine();
+  std::string text = message("duel {}: {} with {}, {} iterations of batch {}, seed {}\n", machine.duel,
+                             c.objective, c.networks.arch, c.steps, c.batch, std::to_string(c.seed));
+  text += message("device    CPU: {}, {}, {} thread{}; GPU {}\n", machine.cpu, machine.isa, machine.threads,
+                  machine.threads == 1 ? "" : "s", machine.gpu);
+  text +=
+      message("data      {} images of {}x{}: {}\n", s.data.count, s.data.height, s.data.width, s.data.source);
+  text += message("networks  G {} and D {} parameters\n", s.setup.networks.generator->parameter_count(),
+                  s.setup.networks.discriminator->parameter_count());
+  text += message("run       {}\n", s.directory_path.string());
+  if (c.resume) {
+    text += s.resumed_from ? message("resumed   at iteration {} from {}\n", s.trainer->iteration(),
+                                     s.resumed_from->string())
+                           : std::string("resumed   from the start: there was no checkpoint yet\n");
+  }
+  return text;
+}
+
+}  // namespace duel::gan

@@ -1,0 +1,338 @@
+// The table of a run's fields. JSON is in run_json.cpp.
+#include "duel/gan/run_config.h"
+
+#include <charconv>
+#include <cmath>
+#include <fstream>
+#include <type_traits>
+
+#include "duel/kernels/error.h"
+
+namespace duel::gan {
+namespace {
+
+using Kind = ConfigField::Kind;
+
+// ---- One value from and to text ---------------------------------------------------------------------------
+
+template <class T>
+struct Unwrapped {
+  using type = T;
+};
+template <class T>
+struct Unwrapped<std::optional<T>> {
+  using type = T;
+};
+
+constexpr std::pair<OptimizerKind, const char*> kOptimizers[] = {
+    {OptimizerKind::adam, "adam"}, {OptimizerKind::rmsprop, "rmsprop"}, {OptimizerKind::sgd, "sgd"}};
+
+template <class T>
+std::string text_of(const T& value) {
+  if constexpr (std::is_same_v<T, bool>) {
+    return value ? "true" : "false";
+  } else if constexpr (std::is_arithmetic_v<T>) {
+    char text[40];
+    return {
+        text,
+        std::to_chars(text, text + sizeof text, value).ptr};  // the shortest text that reads back the same
+  } else if constexpr (std::is_same_v<T, OptimizerKind>) {
+    for (const auto& [kind, name] : kOptimizers) {
+      if (kind == value) return name;
+    }
+    return "?";
+  } else if constexpr (std::is_same_v<T, Norm>) {
+    return to_text(value);
+  } else if constexpr (std::is_same_v<T, std::filesystem::path>) {
+    return value.string();
+  } else {
+    return value;
+  }
+}
+
+template <class T>
+T number_from(const std::string& name, const std::string& text, const char* expected) {
+  T value{};
+  const char* begin = text.data() + (text.starts_with('+') ? 1 : 0);
+  const char* end = text.data() + text.size();
+  const auto [stop, status] = std::from_chars(begin, end, value);
+  bool good = status == std::errc() && stop == end && begin != end;
+  if constexpr (std::is_floating_point_v<T>) good = good && std::isfinite(value);
+  DUEL_CHECK(good, "config", "{}: expected {}, got '{}'", name, expected, text);
+  return value;
+}
+
+template <class T>
+T value_from(const std::string& name, const std::string& text) {
+  if constexpr (std::is_same_v<T, bool>) {
+    DUEL_CHECK(text == "true" || text == "false" || text.empty(), "config",
+               "{}: expected true or false, got '{}'", name, text);
+    return text != "false";
+  } else if constexpr (std::is_floating_point_v<T>) {
+    return number_from<T>(name, text, "a finite number");
+  } else if constexpr (std::is_unsigned_v<T>) {
+    return number_from<T>(name, text, "an integer from 0 to 2^64 - 1");
+  } else if constexpr (std::is_integral_v<T>) {
+    return number_from<T>(name, text, "an integer");
+  } else if constexpr (std::is_same_v<T, OptimizerKind>) {
+    for (const auto& [kind, known] : kOptimizers) {
+      if (text == known) return kind;
+    }
+    fail("config", "{}: expected adam, rmsprop or sgd, got '{}'", name, text);
+  } else if constexpr (std::is_same_v<T, Norm>) {
+    return parse_norm(text);
+  } else {
+    DUEL_CHECK(!text.empty(), "config", "{}: expected a value, got an empty text", name);
+    return T(text);
+  }
+}
+
+template <class T>
+constexpr Kind kind_of() {
+  if constexpr (std::is_same_v<T, bool>)
+    return Kind::truth;
+  else if constexpr (std::is_floating_point_v<T>)
+    return Kind::number;
+  else if constexpr (std::is_integral_v<T>)
+    return Kind::integer;
+  else
+    return Kind::text;
+}
+
+// ---- The table --------------------------------------------------------------------------------------------
+
+/// A row from a function that finds the member in a RunConfig. An optional that is empty, and an empty text
+/// or path, count as not set.
+template <class Member>
+ConfigField row(std::string name, std::string group, std::string help, Member member) {
+  using Field = std::remove_reference_t<decltype(member(std::declval<RunConfig&>()))>;
+  using T = typename Unwrapped<Field>::type;
+  ConfigField field;
+  field.name = name;
+  field.group = std::move(group);
+  field.help = std::move(help);
+  field.kind = kind_of<T>();
+  field.get = [member](const RunConfig& config) -> std::optional<std::string> {
+    const Field& value = member(const_cast<RunConfig&>(config));
+    if constexpr (!std::is_same_v<Field, T>) {
+      return value ? std::optional(text_of(*value)) : std::nullopt;
+    } else {
+      std::string text = text_of(value);
+      return text.empty() ? std::nullopt : std::optional(std::move(text));
+    }
+  };
+  field.set = [member, name](RunConfig& config, const std::string& text) {
+    member(config) = value_from<T>(name, text);
+  };
+  return field;
+}
+
+ConfigField changeable(ConfigField field) {
+  field.may_change = true;
+  return field;
+}
+/// Not part of what is trained, so not written to config.json: a run from that file goes into a folder of its
+/// own.
+ConfigField not_stored(ConfigField field) {
+  field.stored = false;
+  field.may_change = true;
+  return field;
+}
+
+std::string listed(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+  return text;
+}
+
+ConfigField both_rates(const char* group) {
+  ConfigField field;
+  field.name = "lr";
+  field.group = group;
+  field.help = "learning rate of D and G, per step [the objective's]";
+  field.kind = Kind::number;
+  field.stored = false;
+  field.get = [](const RunConfig&) -> std::optional<std::string> { return std::nullopt; };
+  field.set = [](RunConfig& config, const std::string& text) {
+    const double rate = value_from<double>("lr", text);
+    DUEL_CHECK(rate > 0, "config", "lr: expected a positive number, got {}", text);
+    config.overrides.lr_d = config.overrides.lr_g = rate;
+  };
+  return field;
+}
+
+#define DUEL_FIELD(path) \
+  [](RunConfig & c) -> auto& { return c.path; }
+
+std::vector<ConfigField> make_fields() {
+  const char *run = "Run", *objective = "Objective", *rates = "Optimizers", *nets = "Networks",
+             *data = "Data", *output = "Output";
+  return {
+      row("objective", objective, "what the networks fight about: " + listed(objective_names()) + " [ns-gan]",
+          DUEL_FIELD(objective)),
+      row("lambda", objective, "weight of the gradient penalty [the objective's]",
+          DUEL_FIELD(overrides.lambda)),
+      row("k", objective, "gradient norm that the penalty aims at [1]", DUEL_FIELD(overrides.k)),
+      row("clip", objective, "wgan: D's weights stay within +-NUM [0.01]", DUEL_FIELD(overrides.clip)),
+      row("label-a", objective, "least squares: D's target for fakes [0]", DUEL_FIELD(overrides.label_a)),
+      row("label-b", objective, "least squares: D's target for reals [1]", DUEL_FIELD(overrides.label_b)),
+      row("label-c", objective, "least squares: G's target for fakes [1]", DUEL_FIELD(overrides.label_c)),
+      row("label-smoothing", objective, "D's target for reals is 1 - NUM; cross-entropy losses only [0]",
+          DUEL_FIELD(overrides.label_smoothing)),
+      row("critic-steps", objective, "updates of D per update of G [the objective's]",
+          DUEL_FIELD(overrides.critic_steps)),
+      row("lazy-interval", objective, "penalty only every INT critic steps, its weight times INT [1]",
+          DUEL_FIELD(overrides.lazy_interval)),
+      row("instance-noise", objective, "deviation of normal noise on D's inputs, pixels in [-1, 1] [0]",
+          DUEL_FIELD(overrides.instance_noise)),
+      row("instance-noise-steps", objective, "iterations until that noise has faded to 0; 0: it stays [0]",
+          DUEL_FIELD(overrides.instance_noise_steps)),
+      row("packing", objective, "images that D judges together, divides the batch [1]",
+          DUEL_FIELD(overrides.packing)),
+
+      row("optimizer", rates, "adam, rmsprop or sgd [the objective's]", DUEL_FIELD(overrides.optimizer)),
+      both_rates(rates),
+      row("lr-d", rates, "learning rate of D alone", DUEL_FIELD(overrides.lr_d)),
+      row("lr-g", rates, "learning rate of G alone", DUEL_FIELD(overrides.lr_g)),
+      row("beta1", rates, "Adam's decay of the first moment, in [0, 1) [the objective's]",
+          DUEL_FIELD(overrides.beta1)),
+      row("beta2", rates, "Adam's decay of the second moment, in [0, 1) [the objective's]",
+          DUEL_FIELD(overrides.beta2)),
+      row("ema", rates, "decay of the average of G's weights that samples use, in [0, 1); 0: none [0]",
+          DUEL_FIELD(overrides.ema)),
+
+      row("arch", nets, listed(architecture_names()) + " [dcgan]", DUEL_FIELD(networks.arch)),
+      row("latent", nets, "size of z; 0: the architecture's, 100 (infogan 62) [0]",
+          DUEL_FIELD(networks.latent)),
+      row("channels-g", nets, "width of G; 0: the architecture's, 64 (mlp 256) [0]",
+          DUEL_FIELD(networks.channels_g)),
+      row("channels-d", nets, "width of D; 0: the architecture's, 64 (mlp 256) [0]",
+          DUEL_FIELD(networks.channels_d)),
+      row("norm-g", nets, "auto, none, batch, layer or instance [auto]", DUEL_FIELD(networks.generator_norm)),
+      row("norm-d", nets, "the same for D; auto: batch where the objective allows it [auto]",
+          DUEL_FIELD(networks.discriminator_norm)),
+      row("height", "", "rows of an image; 0: the data's", DUEL_FIELD(networks.height)),
+      row("width", "", "columns of an image; 0: the data's", DUEL_FIELD(networks.width)),
+
+      changeable(row("data", data,
+                     "folder with MNIST's IDX files, 'synthetic' (drawn digits), or 'auto': $DUEL_DATA, "
+                     "data/mnist, else "
+                     "synthetic [auto]",
+                     DUEL_FIELD(data))),
+      row("synthetic-count", data, "digits to draw [60000]", DUEL_FIELD(synthetic_count)),
+      row("batch", data, "images per step [64]", DUEL_FIELD(batch)),
+
+      changeable(
+          row("steps", run, "iterations, each some steps of D and one of G [3000]", DUEL_FIELD(steps))),
+      changeable(row("epochs", run, "the same in passes of G's batches over the data; not with --steps",
+                     DUEL_FIELD(epochs))),
+      row("seed", run, "decides every random number; the same seed gives the same bits [1]",
+          DUEL_FIELD(seed)),
+      changeable(row("threads", run, "CPU threads; 0: every core [0]", DUEL_FIELD(threads))),
+      changeable(row("device", run, "auto, cpu or cuda [auto]", DUEL_FIELD(device))),
+      changeable(row("anomaly", run, "stop at the op that makes the first NaN (slow)", DUEL_FIELD(anomaly))),
+      not_stored(
+          row("resume", run, "continue the run in --out from its latest checkpoint", DUEL_FIELD(resume))),
+
+      not_stored(
+          row("out", output, "run directory, not there yet [runs/NNNNN-ARCH-OBJECTIVE]", DUEL_FIELD(out))),
+      changeable(
+          row("log-every", output, "iterations between lines of metrics.jsonl [20]", DUEL_FIELD(log_every))),
+      changeable(row("sample-every", output, "iterations between sample grids; 0: only first and last [200]",
+                     DUEL_FIELD(sample_every))),
+      row("sample-count", output, "images in a sample grid [64]", DUEL_FIELD(sample_count)),
+      changeable(row("checkpoint-every", output, "iterations between checkpoints; 0: only the last [500]",
+                     DUEL_FIELD(checkpoint_every))),
+      changeable(row("keep", output, "checkpoints to keep, the latest ones [3]", DUEL_FIELD(keep))),
+  };
+}
+
+#undef DUEL_FIELD
+
+void check_range(const char* name, int64_t value, int64_t low, int64_t high) {
+  DUEL_CHECK(value >= low && value <= high, "config", "{}: expected an integer from {} to {}, got {}", name,
+             low, high, value);
+}
+
+std::string read_text(const std::filesystem::path& file) {
+  std::error_code reason;
+  const bool folder = std::filesystem::is_directory(file, reason);
+  DUEL_CHECK(!folder, "config",
+             "{}: is a folder; expected a JSON file, as the config.json of a run directory", file.string());
+  std::ifstream in(file, std::ios::binary);
+  DUEL_CHECK(in.good(), "config",
+             "{}: cannot be read; expected a JSON file, as the config.json of a run directory",
+             file.string());
+  constexpr size_t limit = 1 << 20;
+  std::string text(limit + 1, '\0');
+  in.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<size_t>(in.gcount()));
+  DUEL_CHECK(text.size() <= limit, "config",
+             "{}: longer than 1 MiB; expected the config.json of a run directory", file.string());
+  return text;
+}
+
+}  // namespace
+
+const std::vector<ConfigField>& config_fields() {
+  static const std::vector<ConfigField> fields = make_fields();
+  return fields;
+}
+
+void set_field(RunConfig& config, const std::string& name, const std::string& value) {
+  std::vector<std::string> names;
+  for (const ConfigField& field : config_fields()) {
+    if (field.name == name) return field.set(config, value);
+    names.push_back(field.name);
+  }
+  const std::string nearest = nearest_name(name, names);
+  fail("config", "unknown field '{}'{}", name,
+       nearest.empty() ? "; duel train --help lists them" : ": did you mean '" + nearest + "'?");
+}
+
+void check_values(const RunConfig& c) {
+  constexpr int64_t many = int64_t{1} << 40;
+  check_range("batch", c.batch, 1, 1 << 20);
+  check_range("steps", c.steps, 0, many);
+  DUEL_CHECK(c.epochs >= 0 && c.epochs <= 1e9, "config", "epochs: expected a number from 0 to 1e9, got {}",
+             c.epochs);
+  DUEL_CHECK(c.steps == 0 || c.epochs == 0, "config", "steps and epochs: expected one of them, got {} and {}",
+             c.steps, c.epochs);
+  check_range("synthetic-count", c.synthetic_count, 1, 10'000'000);
+  check_range("threads", c.threads, 0, 1024);
+  check_range("log-every", c.log_every, 1, many);
+  check_range("sample-every", c.sample_every, 0, many);
+  check_range("checkpoint-every", c.checkpoint_every, 0, many);
+  check_range("keep", c.keep, 1, 1'000'000);
+  check_range("sample-count", c.sample_count, 1, 4096);
+  check_range("latent", c.networks.latent, 0, 1 << 16);
+  check_range("channels-g", c.networks.channels_g, 0, 1 << 14);
+  check_range("channels-d", c.networks.channels_d, 0, 1 << 14);
+  check_range("height", c.networks.height, 0, 4096);
+  check_range("width", c.networks.width, 0, 4096);
+}
+
+int64_t total_steps(const RunConfig& c, int64_t images) {
+  if (c.steps > 0) return c.steps;
+  if (c.epochs > 0) {
+    return std::max<int64_t>(1, static_cast<int64_t>(std::ceil(c.epochs * static_cast<double>(images) /
+                                                               static_cast<double>(c.batch))));
+  }
+  return 3000;
+}
+
+RunConfig run_config_from_json(const std::string& text, const std::string& source) {
+  RunConfig config;
+  update_from_json(config, text, source);
+  return config;
+}
+
+RunConfig read_run_config(const std::filesystem::path& file) {
+  return run_config_from_json(read_text(file), file.string());
+}
+
+void update_from_file(RunConfig& config, const std::filesystem::path& file) {
+  update_from_json(config, read_text(file), file.string());
+}
+
+}  // namespace duel::gan

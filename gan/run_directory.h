@@ -1,0 +1,66 @@
+// The folder of one run: created or reopened under a lock, its files written so that a reader never meets
+// half of one, and cut back to a checkpoint when the run resumes.
+//
+// Note [A lock holds as long as the run]
+// Two runs in one folder would mix their files, so the folder's ".lock" is held with flock() until the object
+// dies; the system releases it however the process ends. A fresh folder is created exclusively, so it has one
+// owner from the start.
+//
+// Example:
+//   RunDirectory dir = RunDirectory::create("runs/a");        // or RunDirectory::reopen("runs/a")
+//   dir.append_metrics(line);
+//   dir.keep_checkpoints(3, just_written);
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace duel::gan {
+
+class RunDirectory {
+ public:
+  /// What fresh runs must meet: nothing there but an empty folder, and a place above it that can be written.
+  /// Writes nothing.
+  static void check_fresh(const std::filesystem::path& path);
+  /// "root/NNNNN-name" with the next free number.
+  static std::filesystem::path next_numbered(const std::filesystem::path& root, const std::string& name);
+
+  static RunDirectory create(const std::filesystem::path& path);
+  /// An existing run; Error if it is none, or if another process works in it. Removes what a killed writer
+  /// left behind.
+  static RunDirectory reopen(const std::filesystem::path& path);
+
+  RunDirectory(RunDirectory&& other) noexcept;
+  RunDirectory& operator=(RunDirectory&&) = delete;
+  ~RunDirectory();
+
+  const std::filesystem::path& path() const { return path_; }
+  std::filesystem::path config() const { return path_ / "config.json"; }
+  std::filesystem::path record() const { return path_ / "run.json"; }
+  std::filesystem::path metrics() const { return path_ / "metrics.jsonl"; }
+  std::filesystem::path log() const { return path_ / "log.txt"; }
+  std::filesystem::path reals() const { return path_ / "samples" / "reals.png"; }
+  std::filesystem::path fakes(int64_t iteration) const;
+  std::filesystem::path checkpoint(int64_t iteration) const;
+
+  /// Whole lines; a line that could not be written completely is taken back, and the reason returned.
+  std::optional<std::string> append_metrics(const std::string& line);
+  std::optional<std::string> append_log(const std::string& line);
+  /// Forces the lines of metrics.jsonl to the disk.
+  void sync_metrics();
+
+  /// Drops metrics and sample grids after `iteration`, and a torn last line.
+  void cut_after(int64_t iteration);
+  /// Deletes checkpoints but the `keep` latest; `written` stays in any case.
+  void keep_checkpoints(int64_t keep, const std::filesystem::path& written);
+
+ private:
+  RunDirectory(std::filesystem::path path, int lock) : path_(std::move(path)), lock_(lock) {}
+  std::filesystem::path path_;
+  int lock_ = -1;
+};
+
+}  // namespace duel::gan

@@ -1,0 +1,123 @@
+// The order of the checks: values, objective, device, data, networks, and whether they fit.
+#include "duel/gan/run_setup.h"
+
+#include "duel/gan/checkpoint.h"
+#include "duel/gan/data/drawn_digits.h"
+#include "duel/gan/data/idx.h"
+#include "duel/gan/run.h"
+#include "duel/gan/trainer.h"
+#include "duel/kernels/error.h"
+
+namespace duel::gan {
+namespace detail {
+namespace {
+
+std::string resolved_device(const std::string& wanted) {
+  DUEL_CHECK(wanted == "auto" || wanted == "cpu" || wanted.starts_with("cuda"), "config",
+             "device: expected auto, cpu or cuda, got '{}'", wanted);
+  DUEL_CHECK(!wanted.starts_with("cuda"), "config",
+             "device: cuda: this build of Duel computes on the CPU only; use --device cpu");
+  return "cpu";
+}
+
+/// Folder with MNIST's files; empty for drawn digits.
+std::filesystem::path data_folder(const std::string& data) {
+  if (data == "synthetic") return {};
+  return data == "auto" ? find_mnist() : find_mnist(data);
+}
+
+/// A side that the configuration fixes must be that of the data.
+void settle_side(const char* name, int64_t& wanted, int64_t found, const std::string& source) {
+  DUEL_CHECK(wanted == 0 || wanted == found, "config",
+             "{}: expected images of {} pixels, but those of {} have {}", name, wanted, source, found);
+  wanted = found;
+}
+
+}  // namespace
+
+void make_parts(RunSetup& setup) {
+  RunConfig& c = setup.config;
+  setup.objective = named_objective(c.objective, c.overrides);
+  c.networks.packing = setup.objective.schedule.packing;
+  Generator weights(c.seed, static_cast<uint64_t>(RandomStream::weights_g));
+  setup.networks = make_networks(c.networks, setup.objective.penalties.empty(), weights);
+  check_compatible(setup.objective, *setup.networks.discriminator, c.batch);
+  c.networks = setup.networks.options;
+}
+
+RunSetup set_up(RunConfig config) {
+  RunSetup setup;
+  check_values(config);
+  config.overrides = resolved_overrides(config.objective, config.overrides);
+  config.device = resolved_device(config.device);
+
+  const std::filesystem::path folder = data_folder(config.data);
+  setup.drawn = folder.empty();
+  if (setup.drawn) {
+    setup.images.count = config.synthetic_count;
+    setup.images.height = setup.images.width = 28;
+    setup.images.source = message("drawn digits (seed {})", kDrawnSeed);
+    config.data = "synthetic";
+  } else {
+    setup.images = load_mnist(folder, Split::train);
+    config.data = folder.string();
+  }
+  const ImageSet& images = setup.images;
+  DUEL_CHECK(config.batch <= images.count, "config",
+             "batch: expected at most {}, the number of images in {}, got {}", images.count, images.source,
+             config.batch);
+  settle_side("height", config.networks.height, images.height, images.source);
+  settle_side("width", config.networks.width, images.width, images.source);
+  config.steps = total_steps(config, images.count);
+  config.epochs = 0;
+  setup.config = std::move(config);
+  make_parts(setup);
+  return setup;
+}
+
+}  // namespace detail
+
+bool has_probabilities(const Objective& objective) {
+  return objective.relativism == Relativism::none &&
+         (objective.loss.name == "minimax" || objective.loss.name == "non_saturating");
+}
+
+ImageSet load_images(const RunConfig& config) {
+  const std::filesystem::path folder = detail::data_folder(config.data);
+  return folder.empty() ? draw_digits(config.synthetic_count, detail::kDrawnSeed)
+                        : load_mnist(folder, Split::train);
+}
+
+LoadedTrainer load_trainer(const std::filesystem::path& path) {
+  std::filesystem::path file = path;
+  std::error_code ignored;
+  DUEL_CHECK(std::filesystem::exists(path, ignored), "checkpoint",
+             "{}: no such file or run directory; expected one that duel train wrote", path.string());
+  if (std::filesystem::is_directory(path, ignored)) {
+    const auto latest = latest_checkpoint(path);
+    DUEL_CHECK(latest, "checkpoint",
+               "{}: no checkpoints/step_*.safetensors in this folder; expected a run directory of duel train",
+               path.string());
+    file = *latest;
+  }
+  const Checkpoint checkpoint = read_checkpoint(file);
+  detail::RunSetup setup;
+  setup.config = run_config_from_json(checkpoint.config, file.string() + ": config");
+  DUEL_CHECK(
+      setup.config.networks.height > 0 && setup.config.networks.width > 0, "checkpoint",
+      "{}: config: the image's height and width are missing; expected a checkpoint that duel train wrote",
+      file.string());
+  check_values(setup.config);
+  detail::make_parts(setup);
+  auto trainer =
+      std::make_unique<Trainer>(setup.networks, setup.objective, nullptr,
+                                TrainerOptions{.batch = setup.config.batch, .seed = setup.config.seed});
+  try {
+    trainer->restore(checkpoint.state);
+  } catch (const Error& error) {
+    fail("checkpoint", "{}: {}", file.string(), error.what());
+  }
+  return {std::move(trainer), std::move(setup.config)};
+}
+
+}  // namespace duel::gan

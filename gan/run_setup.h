@@ -1,0 +1,28 @@
+// Internal to gan/: from a configuration to checked parts of a run, before anything is written.
+#pragma once
+
+#include "duel/gan/data/image_set.h"
+#include "duel/gan/models.h"
+#include "duel/gan/objective.h"
+#include "duel/gan/run_config.h"
+
+namespace duel::gan::detail {
+
+constexpr uint64_t kDrawnSeed =
+    1;  // drawn digits are one fixed set, as MNIST is; runs of other seeds differ in all else
+
+struct RunSetup {
+  RunConfig config;  // resolved
+  Objective objective;
+  Networks networks;
+  ImageSet images;  // empty pixels: to be drawn
+  bool drawn = false;
+};
+
+/// Every check that needs no run directory. Reads the data, but does not draw digits yet.
+RunSetup set_up(RunConfig config);
+
+/// Objective and networks of a resolved configuration, whose sides are known.
+void make_parts(RunSetup& setup);
+
+}  // namespace duel::gan::detail

@@ -1,0 +1,55 @@
+// Runs build/duel as a user does: as a process, with its output, errors and exit status.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "../files.h"
+
+namespace duel::apps::testing {
+
+struct Surroundings {
+  std::filesystem::path cwd = {};                     // empty: the test's own
+  std::map<std::string, std::string> variables = {};  // added to a bare environment (PATH, HOME and LANG=C)
+  int64_t file_limit = 0;                             // > 0: RLIMIT_FSIZE in bytes
+  int64_t memory_limit = 0;                           // > 0: RLIMIT_AS in bytes
+  bool terminal = false;                              // stderr is a pseudo-terminal
+  bool no_stdout = false;                             // stdout is closed
+};
+
+struct Result {
+  int status = -1;  // exit status; 128 + n if signal n ended it
+  std::string out, err;
+  double seconds = 0;
+};
+
+/// A running duel; signals can be sent to it.
+class Process {
+ public:
+  Process(const std::vector<std::string>& args, const Surroundings& around = {});
+  ~Process();
+  void send(int signal) const;
+  /// Waits until `file` holds `text`, at most ten seconds.
+  bool wait_for(const std::filesystem::path& file, const std::string& text) const;
+  Result finish();
+
+ private:
+  int pid_ = -1, out_ = -1, err_ = -1;
+  std::chrono::steady_clock::time_point began_;
+};
+
+Result duel(const std::vector<std::string>& args, const Surroundings& around = {});
+
+/// Every file below a folder with its bytes, for "nothing was overwritten".
+std::map<std::string, std::string> contents(const std::filesystem::path& folder);
+std::string read(const std::filesystem::path& file);
+
+/// Exit status 2, nothing on stdout, and exactly one line "duel: …" on stderr that holds every part.
+void expect_refused(const Result& result, const std::vector<std::string>& parts);
+
+}  // namespace duel::apps::testing

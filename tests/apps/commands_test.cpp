@@ -1,0 +1,305 @@
+// What every command does when it is used rightly.
+#include <algorithm>
+
+#include "command.h"
+
+namespace duel::apps::testing {
+namespace {
+
+using duel::testing::Scratch;
+
+bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+/// A run of a second: two small networks on a few drawn digits.
+std::vector<std::string> small_run(const std::filesystem::path& out, std::vector<std::string> more = {}) {
+  std::vector<std::string> args{
+      "train", "--data",       "synthetic", "--synthetic-count", "64", "--batch",   "8", "--arch",
+      "mlp",   "--channels-g", "8",         "--channels-d",      "8",  "--threads", "1", "--log-every",
+      "2",     "--out",        out.string()};
+  args.insert(args.end(), more.begin(), more.end());
+  return args;
+}
+
+TEST(Command, HelpOfEveryCommandIsOnStdout) {
+  for (const char* name : {"train", "sample", "objectives", "info", "bench"}) {
+    const Result r = duel({name, "--help"});
+    EXPECT_EQ(r.status, 0) << name;
+    EXPECT_EQ(r.err, "");
+    EXPECT_TRUE(has(r.out, std::string("duel ") + name)) << r.out;
+  }
+  const Result r = duel({});
+  EXPECT_EQ(r.status, 0);
+  for (const char* name : {"train", "sample", "objectives", "info", "bench"}) EXPECT_TRUE(has(r.out, name));
+  EXPECT_TRUE(has(duel({"--version"}).out, "duel "));
+}
+
+TEST(Command, HelpOfTrainShowsFlagsWithDefaultsAndHidesAliases) {
+  const std::string help = duel({"train", "--help"}).out;
+  for (const char* flag : {"--objective", "--lambda", "--lr-d", "--batch", "--resume", "--config", "--norm-d",
+                           "--checkpoint-every"}) {
+    EXPECT_TRUE(has(help, flag)) << flag;
+  }
+  EXPECT_TRUE(has(help, "[64]"));
+  EXPECT_FALSE(has(help, "--batchSize"));
+  size_t longest = 0, begin = 0;
+  for (size_t end = help.find('\n'); end != std::string::npos;
+       begin = end + 1, end = help.find('\n', begin)) {
+    longest = std::max(longest, end - begin);
+  }
+  EXPECT_LE(longest, 105u);
+}
+
+TEST(Train, WritesARunDirectoryAndSaysHowToGoOn) {
+  Scratch scratch;
+  const auto run = scratch / "a run";
+  const Result r = duel(small_run(run, {"--steps", "4"}));
+  ASSERT_EQ(r.status, 0) << r.err;
+  for (const char* file :
+       {"config.json", "run.json", "metrics.jsonl", "log.txt", "samples/reals.png",
+        "samples/fakes_000000.png", "samples/fakes_000004.png", "checkpoints/step_00000004.safetensors"}) {
+    EXPECT_GT(read(run / file).size(), 60u) << file;
+  }
+  EXPECT_TRUE(read(run / "samples" / "fakes_000004.png").starts_with("\x89PNG"));
+  const std::string metrics = read(run / "metrics.jsonl");
+  EXPECT_EQ(std::count(metrics.begin(), metrics.end(), '\n'), 3);  // 1, 2, 4
+  for (const char* key : {"\"iteration\":4", "\"epoch\":0.5", "loss_d", "loss_g", "penalty", "d_real",
+                          "p_fake", "input_gradient_norm", "grad_norm_d", "grad_norm_g"}) {
+    EXPECT_TRUE(has(metrics, key)) << key;
+  }
+  EXPECT_TRUE(has(r.out, "duel train --resume --out '")) << r.out;
+  EXPECT_TRUE(has(r.out, "duel sample --checkpoint '"));
+  EXPECT_TRUE(has(r.out, "fakes_000004.png"));
+  EXPECT_TRUE(has(r.err, "[4/4] ")) << r.err;
+  EXPECT_FALSE(has(r.err, "\r"));
+  const std::string record = read(run / "run.json");
+  for (const char* key :
+       {"\"argv\"", "--synthetic-count", "\"cpu\"", "\"compiler\"", "\"oneDNN\"", "\"crc32\""})
+    EXPECT_TRUE(has(record, key)) << key;
+}
+
+TEST(Train, QuietSaysNothing) {
+  Scratch scratch;
+  const Result r = duel(small_run(scratch / "a", {"--steps", "1", "--quiet"}));
+  EXPECT_EQ(r.status, 0);
+  EXPECT_EQ(r.out + r.err, "");
+}
+
+TEST(Train, DryRunWritesNothing) {
+  Scratch scratch;
+  const Result r = duel(small_run(scratch / "a", {"--steps", "4", "--dry-run"}));
+  EXPECT_EQ(r.status, 0) << r.err;
+  EXPECT_TRUE(has(r.out, "\"channels-g\": 8"));
+  EXPECT_EQ(duel::testing::files_in(scratch.dir()), 0u);
+}
+
+TEST(Train, TheResolvedConfigurationRepeatsTheRun) {
+  Scratch scratch;
+  ASSERT_EQ(duel(small_run(scratch / "a",
+                           {"--steps", "4", "--objective", "wgan-gp", "--lambda", "3", "--ema", "0.9"}))
+                .status,
+            0);
+  const std::string config = read(scratch / "a" / "config.json");
+  EXPECT_TRUE(has(config, "\"lambda\": 3") && has(config, "\"critic-steps\": 5") && has(config, "\"k\": 1"))
+      << config;
+  const Result again = duel(
+      {"train", "--config", (scratch / "a" / "config.json").string(), "--out", (scratch / "b").string()});
+  ASSERT_EQ(again.status, 0) << again.err;
+  for (const char* file : {"config.json", "metrics.jsonl", "checkpoints/step_00000004.safetensors",
+                           "samples/fakes_000004.png"}) {
+    EXPECT_TRUE(read(scratch / "a" / file) == read(scratch / "b" / file)) << file;
+  }
+  // Flags win over the file.
+  const Result changed =
+      duel({"train", "--config", (scratch / "a" / "config.json").string(), "--lambda", "5", "--dry-run"});
+  EXPECT_TRUE(has(changed.out, "\"lambda\": 5")) << changed.out;
+}
+
+TEST(Train, ThreadsDoNotChangeABit) {
+  Scratch scratch;
+  for (const char* threads : {"1", "3"}) {
+    ASSERT_EQ(duel(small_run(scratch / threads,
+                             {"--steps", "4", "--batch", "32", "--channels-g", "64", "--threads", threads}))
+                  .status,
+              0);
+  }
+  for (const char* file :
+       {"metrics.jsonl", "checkpoints/step_00000004.safetensors", "samples/fakes_000004.png"}) {
+    EXPECT_TRUE(read(scratch / "1" / file) == read(scratch / "3" / file)) << file;
+  }
+}
+
+TEST(Train, AcceptsTheSpellingsOfOtherTrainers) {
+  const Result r =
+      duel({"train", "--batchSize", "16", "--nz", "20", "--ngf", "32", "--ndf", "16", "--manualSeed", "9",
+            "--niter", "2", "--synthetic-count", "160", "--outf", "/tmp/duel-never-made", "--dry-run"});
+  ASSERT_EQ(r.status, 0) << r.err;
+  for (const char* part : {"\"batch\": 16", "\"latent\": 20", "\"channels-g\": 32", "\"channels-d\": 16",
+                           "\"seed\": 9", "\"steps\": 20"}) {
+    EXPECT_TRUE(has(r.out, part)) << part;
+  }
+}
+
+TEST(Train, NumbersItsRunsAndFindsMnistWhereTheVariableSays) {
+  Scratch scratch;
+  auto args = small_run("unused", {"--steps", "1", "--quiet"});
+  args.erase(std::find(args.begin(), args.end(), "--out"), std::find(args.begin(), args.end(), "unused") + 1);
+  ASSERT_EQ(duel(args, {.cwd = scratch.dir()}).status, 0);
+  ASSERT_EQ(duel(args, {.cwd = scratch.dir()}).status, 0);
+  EXPECT_TRUE(std::filesystem::exists(scratch / "runs" / "00000-mlp-ns-gan" / "config.json"));
+  EXPECT_TRUE(std::filesystem::exists(scratch / "runs" / "00001-mlp-ns-gan" / "config.json"));
+  expect_refused(
+      duel({"train", "--quiet"}, {.cwd = scratch.dir(), .variables = {{"DUEL_DATA", "/nonexistent/set"}}}),
+      {"/nonexistent/set", "no such folder"});
+}
+
+TEST(Train, KeepsTheLatestCheckpoints) {
+  Scratch scratch;
+  ASSERT_EQ(duel(small_run(scratch / "a", {"--steps", "9", "--checkpoint-every", "2", "--keep", "2"})).status,
+            0);
+  EXPECT_EQ(duel::testing::files_in(scratch / "a" / "checkpoints"), 2u);
+  EXPECT_TRUE(std::filesystem::exists(scratch / "a" / "checkpoints" / "step_00000008.safetensors"));
+  EXPECT_TRUE(std::filesystem::exists(scratch / "a" / "checkpoints" / "step_00000009.safetensors"));
+}
+
+TEST(Train, DivergenceIsToldWithTheLastGoodCheckpoint) {
+  Scratch scratch;
+  const Result r =
+      duel(small_run(scratch / "a", {"--steps", "40", "--lr", "1e30", "--optimizer", "sgd", "--quiet"}));
+  EXPECT_EQ(r.status, 1);
+  EXPECT_EQ(std::count(r.err.begin(), r.err.end(), '\n'), 1) << r.err;
+  for (const char* part :
+       {"duel: ", "iteration ", "diverged", "last good checkpoint: none yet", "lower --lr", "--anomaly"})
+    EXPECT_TRUE(has(r.err, part)) << r.err;
+  EXPECT_TRUE(std::filesystem::is_empty(scratch / "a" / "checkpoints"));
+}
+
+TEST(Train, AnomalyModeNamesTheOp) {
+  Scratch scratch;
+  const Result r = duel(small_run(
+      scratch / "a", {"--steps", "40", "--lr", "1e30", "--optimizer", "sgd", "--quiet", "--anomaly"}));
+  EXPECT_EQ(r.status, 1);
+  EXPECT_TRUE(has(r.err, "iteration ") && has(r.err, "[anomaly]")) << r.err;
+}
+
+TEST(Train, AWarningIsNoReasonToStop) {
+  Scratch scratch;
+  const auto run = scratch / "a";
+  ASSERT_EQ(duel(small_run(run, {"--steps", "2"})).status, 0);
+  std::filesystem::create_directories(run / "samples" / "fakes_000004.png" / "in the way");
+  std::filesystem::remove(run / "metrics.jsonl");
+  std::filesystem::create_directory(run / "metrics.jsonl");
+  const Result r = duel({"train", "--resume", "--out", run.string(), "--steps", "4", "--quiet"});
+  EXPECT_EQ(r.status, 0) << r.err;
+  EXPECT_TRUE(has(r.err, "warning") && has(r.err, "fakes_000004.png") && has(r.err, "metrics.jsonl"))
+      << r.err;
+  EXPECT_TRUE(std::filesystem::exists(run / "checkpoints" / "step_00000004.safetensors"));
+}
+
+TEST(Train, ShowsABarOnATerminal) {
+  Scratch scratch;
+  Surroundings terminal{.variables = {{"TERM", "xterm"}, {"LANG", "C.UTF-8"}, {"COLUMNS", "110"}},
+                        .terminal = true};
+  const Result r = duel(small_run(scratch / "a", {"--steps", "20"}), terminal);
+  EXPECT_EQ(r.status, 0);
+  for (const char* part : {"\r20/20 |", "it/s", "img/s", " D ", "D(x)", "D(G(z))", "█", "▀", "\033[36m"})
+    EXPECT_TRUE(has(r.err, part)) << part;
+
+  terminal.variables["NO_COLOR"] = "1";
+  EXPECT_FALSE(has(duel(small_run(scratch / "b", {"--steps", "4"}), terminal).err, "\033[36m"));
+  terminal.variables["COLUMNS"] = "40";
+  terminal.variables["LANG"] = "C";
+  const std::string narrow = duel(small_run(scratch / "c", {"--steps", "4"}), terminal).err;
+  const size_t begin = narrow.find("\r4/4 "), end = narrow.find("\033[K", begin);
+  ASSERT_NE(begin, std::string::npos) << narrow;
+  EXPECT_LE(end - begin, 40u);
+
+  terminal.variables["TERM"] = "dumb";
+  const std::string dumb = duel(small_run(scratch / "d", {"--steps", "4"}), terminal).err;
+  EXPECT_TRUE(has(dumb, "[4/4] ")) << dumb;
+  EXPECT_FALSE(has(dumb, "\033"));
+}
+
+TEST(Train, AClosedStdoutHarmsNoFile) {
+  Scratch scratch;
+  EXPECT_EQ(duel(small_run(scratch / "a", {"--steps", "2"}), {.no_stdout = true}).status, 0);
+  EXPECT_TRUE(read(scratch / "a" / "config.json").starts_with("{"));
+  EXPECT_TRUE(read(scratch / "a" / "metrics.jsonl").starts_with("{"));
+}
+
+class Sample : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_EQ(duel(small_run(run_, {"--steps", "2", "--objective", "wgan-gp", "--ema", "0.5"})).status, 0);
+  }
+  Result sample(std::vector<std::string> more) {
+    std::vector<std::string> args{"sample", "--checkpoint", run_.string()};
+    args.insert(args.end(), more.begin(), more.end());
+    return duel(args);
+  }
+  Scratch scratch_;
+  std::filesystem::path run_ = scratch_ / "run";
+};
+
+TEST_F(Sample, DrawsAGridFromAFileOrARun) {
+  const auto a = scratch_ / "a.png", b = scratch_ / "b.png", c = scratch_ / "c.png";
+  const Result r = sample({"--out", a.string()});
+  EXPECT_EQ(r.status, 0) << r.err;
+  EXPECT_TRUE(has(r.out, "64 images of iteration 2 (wgan-gp, mlp), 242x242"));
+  EXPECT_TRUE(read(a).starts_with("\x89PNG"));
+  EXPECT_EQ(duel({"sample", "--checkpoint", (run_ / "checkpoints" / "step_00000002.safetensors").string(),
+                  "--out", b.string()})
+                .status,
+            0);
+  EXPECT_TRUE(read(a) == read(b));
+  EXPECT_EQ(sample({"--out", c.string(), "--seed", "8", "--count", "9"}).status, 0);
+  EXPECT_FALSE(read(a) == read(c));
+}
+
+TEST_F(Sample, InterpolatesAndOverwritesOnlyWhenForced) {
+  const auto file = scratch_ / "walk.png";
+  ASSERT_EQ(sample({"--out", file.string(), "--interpolate", "--count", "16"}).status, 0);
+  const std::string before = read(file);
+  expect_refused(sample({"--out", file.string()}), {"walk.png", "out", "--force"});
+  EXPECT_TRUE(read(file) == before);
+  EXPECT_EQ(sample({"--out", file.string(), "--force"}).status, 0);
+  EXPECT_FALSE(read(file) == before);
+  expect_refused(sample({"--out", "/dev/null", "--force"}), {"/dev/null", "regular file"});
+  EXPECT_TRUE(std::filesystem::is_character_file("/dev/null"));
+}
+
+TEST(Objectives, TableAndOneInFull) {
+  const Result all = duel({"objectives"});
+  EXPECT_EQ(all.status, 0);
+  for (const char* name : {"gan ", "ns-gan", "wgan ", "wgan-gp", "wgan-lp", "lsgan ", "lsgan-pearson",
+                           "dragan", "hinge", "arXiv:1704.00028"}) {
+    EXPECT_TRUE(has(all.out, name)) << name;
+  }
+  const Result one = duel({"objectives", "wgan-gp"});
+  EXPECT_EQ(one.status, 0);
+  for (const char* part : {"L_D =", "Gulrajani", "--lambda", "--critic-steps", "batch norm"})
+    EXPECT_TRUE(has(one.out, part)) << one.out;
+  EXPECT_FALSE(has(one.out, "Goodfellow"));
+}
+
+TEST(Info, NamesMachineAndLibraries) {
+  const Result r = duel({"info"});
+  EXPECT_EQ(r.status, 0);
+  for (const char* part : {"CPU ", "threads ", "GPU ", "oneDNN 2.", "zlib 1.", "gcc ", "data "})
+    EXPECT_TRUE(has(r.out, part)) << r.out;
+}
+
+TEST(Bench, StepGivesOneLineOfJson) {
+  const Result r = duel({"bench", "step", "--arch", "mlp", "--objective", "wgan-gp", "--batch", "4",
+                         "--threads", "1", "--iterations", "5", "--json"});
+  EXPECT_EQ(r.status, 0) << r.err;
+  EXPECT_EQ(std::count(r.out.begin(), r.out.end(), '\n'), 1);
+  for (const char* part : {"\"ms_median\": ", "\"ms_p10\": ", "\"ms_p90\": ", "\"critic_steps\": 5",
+                           "\"threads\": 1", "\"iterations\": 5", "\"peak_resident_mib\": "}) {
+    EXPECT_TRUE(has(r.out, part)) << r.out;
+  }
+  const double median = std::stod(r.out.substr(r.out.find("\"ms_median\": ") + 13));
+  EXPECT_GT(median, 0.0);
+}
+
+}  // namespace
+}  // namespace duel::apps::testing
