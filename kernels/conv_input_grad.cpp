@@ -35,15 +35,16 @@ template <class T>
 Plan<T> plan(const ConvShape& s) {
   Plan<T> p;
   const int64_t window = s.kh * s.kw, plane = s.h_out * s.w_out;
-  const int64_t most_rows = std::min<int64_t>(128, kColumnElements<T> / (s.w_out + kLanes<T>));
+  const int64_t most_rows = std::min<int64_t>(64, kColumnElements<T> / (s.w_out + kLanes<T>));
   p.channels = std::clamp<int64_t>(most_rows / window, 1, s.c_in);
+  (void)most_rows;
   p.rows = p.channels * window;
   p.pack_w = p.channels < s.c_in;
   const int64_t room = kColumnElements<T> / p.rows - kLanes<T>;
   p.bands = std::clamp<int64_t>(room / s.w_out, 1, s.h_out);
   p.samples = 1;
   // Few rows do not pay for a copy of dy.
-  p.pack_dy = row_tiles(p.rows) > 2 || p.bands < s.h_out || plane < kPanel<T>;
+  p.pack_dy = s.c_in * window > 2 * kTileRows || p.bands < s.h_out || plane < kPanel<T>;
   if (p.pack_dy && p.bands == s.h_out) {
     double best = 0;
     const int64_t most = std::min<int64_t>(room, 640) / plane;
@@ -146,69 +147,101 @@ struct Tap {
   Mask mask;
 };
 
+// The taps of two phases (of the only one, with stride 1), for the vector of dx's columns that starts at t.
+template <class T>
+struct Phases {
+  static constexpr int kTaps = 16;
+
+  Phases(const ConvShape& s, int64_t t, int64_t j0, int64_t first_phase, int64_t ld) : first(first_phase) {
+    for (int64_t j = j0; j < std::min(j0 + kTaps, s.kw); ++j) {
+      const int64_t phase = ((j - s.pad_w) % s.stride_w + s.stride_w) % s.stride_w - first;
+      if (phase < 0 || phase > 1) continue;
+      const int64_t q = (first + phase + s.pad_w - j) / s.stride_w + t;
+      taps[phase][count[phase]++] = {j * ld + q, lanes(-q, s.w_out - q)};
+    }
+    column = t * s.stride_w;
+    left = s.w_in - column;
+    for (int v = 0; v < 2; ++v) mask[v] = lanes(0, left - v * kLanes<T>);
+  }
+  static Mask lanes(int64_t begin, int64_t end) {
+    return simd::lanes_between(std::clamp<int64_t>(begin, 0, kLanes<T>),
+                               std::clamp<int64_t>(end, 0, kLanes<T>));
+  }
+
+  int64_t first, column, left;  // left: elements of dx's row from `column` on
+  Mask mask[2];                 // of dx, two vectors from `column` on
+  int count[2] = {0, 0};
+  Tap taps[2][kTaps];
+};
+
+// Writes the two phases (with stride 1: the only one) of one vector to a row of dx.
+template <class T>
+DUEL_INLINE void put(const ConvShape& s, const Phases<T>& phases, const simd::Vec<T>* sums, bool add, T* row) {
+  if (s.stride_w > 2) {
+    for (int64_t f = 0; f < 2 && phases.first + f < s.stride_w; ++f) {
+      for (int64_t lane = 0; lane < kLanes<T> && lane * s.stride_w + phases.first + f < phases.left; ++lane) {
+        T& at = row[lane * s.stride_w + phases.first + f];
+        at = add ? at + sums[f][lane] : sums[f][lane];
+      }
+    }
+    return;
+  }
+  simd::Vec<T> values[2] = {sums[0], sums[1]};
+  if (s.stride_w == 2) {
+    values[0] = simd::interleave<T>(sums[0], sums[1], 0);
+    values[1] = simd::interleave<T>(sums[0], sums[1], 1);
+  }
+  for (int v = 0; v < s.stride_w && phases.mask[v] != 0; ++v) {
+    T* at = row + v * kLanes<T>;
+    if (add) values[v] += simd::load_masked(at, phases.mask[v]);
+    simd::store_masked(at, values[v], phases.mask[v]);
+  }
+}
+
+// Rows [h0, h1) of dx for one vector of columns; kCount: taps in each of the two phases, 0 for any number.
+template <class T, int kCount>
+void gather_rows(const ConvShape& s, const Slab& slab, const Phases<T>& phases, int64_t h0, int64_t h1,
+                 const T* columns, int64_t ld, T bias, bool add, T* dx) {
+  // Row h takes tap rows i = first_i, first_i + stride, … from output rows last_p, last_p - 1, …
+  int64_t first_i = (h0 + s.pad_h) % s.stride_h, last_p = (h0 + s.pad_h) / s.stride_h;
+  const simd::Vec<T> start = simd::broadcast(add ? T(0) : bias);
+  const Phases<T> local = phases;  // in registers where kCount is known
+  for (int64_t h = h0; h < h1; ++h) {
+    simd::Vec<T> sums[2] = {start, start};
+    for (int64_t i = first_i, p = last_p; i < s.kh && p >= slab.p0; i += s.stride_h, --p) {
+      if (p >= slab.p1) continue;
+      const T* line = columns + i * s.kw * ld + (p - slab.p0) * s.w_out;
+#pragma GCC unroll 2
+      for (int f = 0; f < 2; ++f) {
+        const int count = kCount > 0 ? kCount : local.count[f];
+#pragma GCC unroll 2
+        for (int n = 0; n < count; ++n) {
+          sums[f] += simd::load_masked(line + local.taps[f][n].from, local.taps[f][n].mask);
+        }
+      }
+    }
+    put(s, local, sums, add, dx + h * s.w_in + local.column);
+    if (++first_i == s.stride_h) {
+      first_i = 0;
+      ++last_p;
+    }
+  }
+}
+
 // The rows of dx that the slab's output rows of one sample reach, for one channel; columns point at that sample.
 // With `add` dx has a value already, else it starts from the bias.
 template <class T>
 void gather(const ConvShape& s, const Slab& slab, const T* columns, int64_t ld, T bias, bool add, T* dx) {
-  constexpr int kTaps = 16;
   const bool whole = slab.p0 == 0 && slab.p1 == s.h_out;
   const int64_t h0 = whole ? 0 : std::max<int64_t>(0, slab.p0 * s.stride_h - s.pad_h);
   const int64_t h1 = whole ? s.h_in : std::min(s.h_in, (slab.p1 - 1) * s.stride_h - s.pad_h + s.kh);
   for (int64_t t = 0; t * s.stride_w < s.w_in; t += kLanes<T>) {
-    for (int64_t j0 = 0; j0 < s.kw; j0 += kTaps) {
-      const bool add_here = add || j0 > 0;
-      for (int64_t pair = 0; pair < s.stride_w; pair += 2) {
-        // The taps of two phases (of the only one, with stride 1).
-        Tap taps[2][kTaps];
-        int count[2] = {0, 0};
-        for (int64_t j = j0; j < std::min(j0 + kTaps, s.kw); ++j) {
-          const int64_t phase = ((j - s.pad_w) % s.stride_w + s.stride_w) % s.stride_w;
-          if (phase / 2 * 2 != pair) continue;
-          const int64_t q = (phase + s.pad_w - j) / s.stride_w + t;
-          taps[phase % 2][count[phase % 2]++] = {
-              j * ld + q, simd::lanes_between(std::clamp<int64_t>(-q, 0, kLanes<T>),
-                                              std::clamp<int64_t>(s.w_out - q, 0, kLanes<T>))};
-        }
-        // Row h takes tap rows i = first_i, first_i + stride, … from output rows last_p, last_p - 1, …
-        int64_t first_i = (h0 + s.pad_h) % s.stride_h, last_p = (h0 + s.pad_h) / s.stride_h;
-        for (int64_t h = h0; h < h1; ++h) {
-          simd::Vec<T> sums[2] = {simd::broadcast(add_here ? T(0) : bias),
-                                  simd::broadcast(add_here ? T(0) : bias)};
-          for (int64_t i = first_i, p = last_p; i < s.kh && p >= slab.p0; i += s.stride_h, --p) {
-            if (p >= slab.p1) continue;
-            const T* line = columns + i * s.kw * ld + (p - slab.p0) * s.w_out;
-            for (int f = 0; f < 2; ++f) {
-              for (int n = 0; n < count[f]; ++n)
-                sums[f] += simd::load_masked(line + taps[f][n].from, taps[f][n].mask);
-            }
-          }
-          if (++first_i == s.stride_h) {
-            first_i = 0;
-            ++last_p;
-          }
-          T* row = dx + h * s.w_in + t * s.stride_w;
-          const int64_t left = s.w_in - t * s.stride_w;
-          if (s.stride_w > 2) {
-            for (int64_t f = 0; f < 2 && pair + f < s.stride_w; ++f) {
-              for (int64_t lane = 0; lane < kLanes<T> && lane * s.stride_w + pair + f < left; ++lane) {
-                T& at = row[lane * s.stride_w + pair + f];
-                at = add_here ? at + sums[f][lane] : sums[f][lane];
-              }
-            }
-            continue;
-          }
-          const simd::Vec<T> even = sums[0];
-          if (s.stride_w == 2) {
-            sums[0] = simd::interleave<T>(even, sums[1], 0);
-            sums[1] = simd::interleave<T>(even, sums[1], 1);
-          }
-          for (int64_t v = 0; v < s.stride_w; ++v) {
-            const Mask mask = simd::lanes_between(0, std::clamp<int64_t>(left - v * kLanes<T>, 0, kLanes<T>));
-            T* at = row + v * kLanes<T>;
-            if (add_here) sums[v] += simd::load_masked(at, mask);
-            simd::store_masked(at, sums[v], mask);
-          }
-        }
+    for (int64_t j0 = 0; j0 < s.kw; j0 += Phases<T>::kTaps) {
+      for (int64_t phase = 0; phase < s.stride_w; phase += 2) {
+        const Phases<T> phases(s, t, j0, phase, ld);
+        const auto rows =
+            phases.count[0] == 2 && phases.count[1] == 2 ? gather_rows<T, 2> : gather_rows<T, 0>;
+        rows(s, slab, phases, h0, h1, columns, ld, bias, add || j0 > 0, dx);
       }
     }
   }
