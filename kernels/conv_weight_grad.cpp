@@ -1,9 +1,9 @@
 // Weight gradient of a convolution on the host: dw = dy * windows of x, summed over batch and positions, from tiles.
 //
 // The columns of the right operand are taps (channel, i, j), its rows the output positions (sample, p, q): each row
-// of a window is a run of neighbours in x. The left operand is dy as it lies. A range owns a group of panels for
-// all samples; where there are few groups (one input channel has one), the batch is cut into fixed chunks whose partial
-// sums are added in order.
+// of a window is a run of neighbours in x. The left operand is dy, packed once per call where many panels read it. A
+// range owns a group of panels (and a block of rows) for all samples; where there are few groups (one input channel
+// has one), the batch is cut into fixed chunks whose partial sums are added in order.
 #include <algorithm>
 
 #include "duel/kernels/conv_host.h"
@@ -19,24 +19,53 @@ using simd::Mask;
 // Panels that a range computes side by side: what it reads of dy serves all of them.
 constexpr int64_t kGroup = 4;
 
-struct Cut {
-  int64_t groups, chunks;
-  int64_t chunk_samples;
-  int64_t block_samples;  // packed at a time
-};
+constexpr int64_t kBlockTiles = 20;  // of dw's rows, per range
+
+// The thread's scratch: sums [tile][panel][row][kPanel], packed panels, fields of the input.
+template <class T>
+constexpr int64_t kSumElements = 144 * 1024 / sizeof(T);
+template <class T>
+constexpr int64_t kPackedElements = 192 * 1024 / sizeof(T);
+template <class T>
+constexpr int64_t kFieldElements = kScratchBytes / sizeof(T) - kSumElements<T> - kPackedElements<T>;
+
+// Elements of one input channel under the windows of that many output rows and columns, padding included.
+int64_t field_height(const ConvShape& s, int64_t rows) { return (rows - 1) * s.stride_h + s.kh; }
+int64_t field_width(const ConvShape& s, int64_t columns) { return (columns - 1) * s.stride_w + s.kw; }
 
 template <class T>
-Cut cut(const ConvShape& s) {
-  Cut c;
-  const int64_t plane = s.h_out * s.w_out, panels = ceil_div(s.c_in * s.kh * s.kw, kPanel<T>);
-  c.groups = ceil_div(panels, kGroup);
-  // A chunk is worth its partial sums when each of them adds up some hundred products.
-  const int64_t least = std::max<int64_t>(1, ceil_div(512, plane));
-  c.chunk_samples = std::max(least, ceil_div(s.n, std::max<int64_t>(1, 8 / c.groups)));
-  c.chunks = ceil_div(s.n, c.chunk_samples);
-  c.block_samples = std::max<int64_t>(1, 1200 / std::min(panels, kGroup) / plane);
-  return c;
-}
+struct Plan {
+  explicit Plan(const ConvShape& s) {
+    const int64_t plane = s.h_out * s.w_out, taps = s.c_in * s.kh * s.kw, panels = ceil_div(taps, kPanel<T>);
+    const int64_t tiles = row_tiles(s.c_out);
+    row_blocks = ceil_div(tiles, kBlockTiles);
+    const int64_t tile_sums = ceil_div(tiles, row_blocks) * kTileRows * kPanel<T>;
+    group = std::clamp<int64_t>(kSumElements<T> / tile_sums, 1, std::min(panels, kGroup));
+    groups = ceil_div(panels, group);
+    // A chunk is worth its partial sums when each of them adds up some hundred products.
+    const int64_t least = std::max<int64_t>(1, ceil_div(512, plane));
+    chunk_samples = std::max(least, ceil_div(s.n, std::max<int64_t>(1, 8 / (groups * row_blocks))));
+    chunks = ceil_div(s.n, chunk_samples);
+    // As many samples at a time as the scratch takes, or some rows of one, or a part of a row.
+    samples = std::max<int64_t>(1, 1200 / group / plane);
+    rows = s.h_out;
+    columns = s.w_out;
+    const int64_t channels = std::min(s.c_in, ceil_div(group * kPanel<T>, s.kh * s.kw) + 1);
+    while (samples * rows * columns * group * kPanel < T >> kPackedElements<T> ||
+           channels * field_height(s, rows) * field_width(s, columns) > kFieldElements<T>) {
+      int64_t& most = samples > 1 ? samples : rows > 1 ? rows : columns;
+      DUEL_CHECK(most > 1, "conv2d_weight_grad", "expected a smaller kernel, got {}x{}", s.kh, s.kw);
+      most = ceil_div(most, 2);
+    }
+    pack_dy = taps >= 256;
+  }
+  int64_t group, groups;  // panels per group
+  int64_t row_blocks;
+  int64_t chunks, chunk_samples;
+  int64_t samples, rows, columns;  // of a block: what is packed at a time
+  // Into the workspace: [block of samples of a chunk][tile][position][row of the tile].
+  bool pack_dy;
+};
 
 // Taps of one window row in one panel: channel, i, j .. j + count.
 struct Run {
@@ -46,9 +75,9 @@ struct Run {
 
 template <class T>
 struct Group {
-  Group(const ConvShape& s, int64_t group) {
-    first = group * kGroup * kPanel<T>;
-    columns = std::min(kGroup * kPanel<T>, s.c_in * s.kh * s.kw - first);
+  Group(const ConvShape& s, const Plan<T>& plan, int64_t index) {
+    first = index * plan.group * kPanel<T>;
+    columns = std::min(plan.group * kPanel<T>, s.c_in * s.kh * s.kw - first);
     panels = ceil_div(columns, kPanel<T>);
     for (int64_t at = 0; at < columns;) {
       const int64_t tap = first + at, j = tap % s.kw;
@@ -73,24 +102,20 @@ struct Block {
   int64_t positions() const { return samples * rows() * columns(); }
 };
 
-// Elements of one input channel under the windows of that many output rows and columns, padding included.
-int64_t field_height(const ConvShape& s, int64_t rows) { return (rows - 1) * s.stride_h + s.kh; }
-int64_t field_width(const ConvShape& s, int64_t columns) { return (columns - 1) * s.stride_w + s.kw; }
-
-// Copies those elements, with zeros for the padding; may write a vector more.
+// Copies one input channel's field, with zeros for the padding.
 template <class T>
 void copy_field(const ConvShape& s, const Block& block, const T* plane, T* to) {
   const int64_t height = field_height(s, block.rows()), width = field_width(s, block.columns());
-  const int64_t left = block.q0 * s.stride_w - s.pad_w;
-  for (int64_t i = 0; i < height; ++i, to += width) {
-    const int64_t row = block.p0 * s.stride_h - s.pad_h + i;
-    const bool inside = row >= 0 && row < s.h_in;
-    for (int64_t at = 0; at < width; at += kLanes<T>) {
-      const int64_t col = left + at;
-      const Mask mask = inside ? simd::lanes_between(std::clamp<int64_t>(-col, 0, kLanes<T>),
-                                                     std::clamp<int64_t>(s.w_in - col, 0, kLanes<T>))
-                               : Mask(0);
-      simd::store(to + at, simd::load_masked(plane + row * s.w_in + col, mask));
+  for (int64_t at = 0; at < width; at += kLanes<T>) {
+    const int64_t col = block.q0 * s.stride_w - s.pad_w + at;
+    const Mask mask = simd::lanes_between(std::clamp<int64_t>(-col, 0, kLanes<T>),
+                                          std::clamp<int64_t>(s.w_in - col, 0, kLanes<T>));
+    const Mask inner = simd::lanes_between(0, std::min<int64_t>(width - at, kLanes<T>));
+    for (int64_t i = 0; i < height; ++i) {
+      const int64_t row = block.p0 * s.stride_h - s.pad_h + i;
+      const bool inside = row >= 0 && row < s.h_in;
+      const simd::Vec<T> value = simd::load_masked(plane + row * s.w_in + col, inside ? mask : Mask(0));
+      simd::store_masked(to + i * width + at, value, inner);
     }
   }
 }
@@ -141,69 +166,82 @@ void pack(const ConvShape& s, const Group<T>& group, const Block& block, const T
   }
 }
 
-// Adds the products of one packed block to out[c_out][out_ld]; the first block sets it.
+// Adds the products of one packed block and rows [first, last) of dw to sums; the first block sets them.
+// left_dy: dy of the block's first sample, or its packed form.
 template <class T>
-void add_block(const ConvShape& s, const Group<T>& group, const Block& block, const T* packed, const T* dy,
-               bool first, T* out, int64_t out_ld) {
+void add_block(const ConvShape& s, const Plan<T>& plan, const Group<T>& group, const Block& block,
+               int64_t tile_begin, int64_t tile_end, const T* packed, const T* left_dy, bool first_block,
+               T* sums) {
   const int64_t plane = s.h_out * s.w_out, tiles = row_tiles(s.c_out);
-  alignas(64) T buffer[kTileRows * kPanel<T>];
+  const int64_t position = block.p0 * s.w_out + block.q0;
   TileArgs<T> args;
   args.steps = block.rows() * block.columns();
   args.segments = block.samples;
-  args.a_ld = plane;
-  args.a_segment = s.c_out * plane;
-  for (int64_t t = 0; t < tiles; ++t) {
+  args.out_ld = kPanel<T>;
+  args.init = zeros<T>();
+  for (int64_t t = tile_begin; t < tile_end; ++t) {
     const int64_t row = row_cut(s.c_out, t, tiles), rows = row_cut(s.c_out, t + 1, tiles) - row;
-    args.a = dy + (block.sample * s.c_out + row) * plane + block.p0 * s.w_out + block.q0;
+    if (plan.pack_dy) {
+      args.a = left_dy + row * block.samples * plane + position * rows;
+      args.a_ld = rows;
+      args.a_segment = plane * rows;
+    } else {
+      args.a = left_dy + row * plane + position;
+      args.a_ld = plane;
+      args.a_segment = s.c_out * plane;
+    }
     for (int64_t panel = 0; panel < group.panels; ++panel) {
-      const int64_t columns = group.panel_columns(panel), width = group.panel_width(panel);
-      const bool straight = columns == width;
-      T* to = out + row * out_ld + panel * kPanel<T>;
+      const int64_t width = group.panel_width(panel);
       args.b = packed + panel * block.positions() * kPanel<T>;
       args.b_ld = width;
-      args.out = straight ? to : buffer;
-      args.out_ld = straight ? out_ld : kPanel<T>;
-      args.init = first ? zeros<T>() : args.out;
-      args.init_ld = first ? 0 : args.out_ld;
-      if (!straight && !first) {
-        for (int64_t r = 0; r < rows; ++r) std::copy_n(to + r * out_ld, columns, buffer + r * kPanel<T>);
+      args.out = sums + ((t - tile_begin) * group.panels + panel) * kTileRows * kPanel<T>;
+      if (!first_block) {
+        args.init = args.out;
+        args.init_ld = kPanel<T>;
       }
-      tile_kernel<T>(rows, width / kLanes<T>, false)(args);
-      if (!straight) {
-        for (int64_t r = 0; r < rows; ++r) std::copy_n(buffer + r * kPanel<T>, columns, to + r * out_ld);
-      }
+      tile_kernel<T>(rows, width / kLanes<T>, plan.pack_dy)(args);
     }
   }
 }
 
-// Samples [begin, end) of one group into out[c_out][out_ld].
-template <class T>
-void sum_samples(const ConvShape& s, const Group<T>& group, int64_t block_samples, const T* x, const T* dy,
-                 int64_t begin, int64_t end, T* out, int64_t out_ld) {
-  // Half of the scratch for the panels, half for the fields.
-  constexpr int64_t kHalf = static_cast<int64_t>(kScratchBytes / sizeof(T)) / 2;
-  const int64_t channels = group.runs[group.run_count - 1].channel - group.runs[0].channel + 1;
-  int64_t rows = s.h_out, columns = s.w_out;
-  const auto too_much = [&] {
-    return block_samples * rows * columns * group.panels * kPanel<T> > kHalf ||
-           channels * field_height(s, rows) * field_width(s, columns) > kHalf;
-  };
-  while (too_much()) {
-    int64_t& most = block_samples > 1 ? block_samples : rows > 1 ? rows : columns;
-    DUEL_CHECK(most > 1, "conv2d_weight_grad", "expected a smaller kernel, got {}x{}", s.kh, s.kw);
-    most = ceil_div(most, 2);
+// Calls visit(first sample, samples) for the blocks of samples of a chunk.
+template <class T, class Visit>
+void for_blocks(const ConvShape& s, const Plan<T>& plan, int64_t chunk, Visit visit) {
+  const int64_t end = std::min(s.n, (chunk + 1) * plan.chunk_samples);
+  for (int64_t sample = chunk * plan.chunk_samples; sample < end; sample += plan.samples) {
+    visit(sample, std::min(plan.samples, end - sample));
   }
-  T* packed = static_cast<T*>(thread_scratch());
-  T* fields = packed + kHalf;
+}
+
+// One chunk of one group, tiles [tile_begin, tile_end) of dw's rows, into out[c_out][taps].
+template <class T>
+void sum_chunk(const ConvShape& s, const Plan<T>& plan, const Group<T>& group, int64_t chunk,
+               int64_t tile_begin, int64_t tile_end, const T* x, const T* dy, T* out) {
+  T* sums = static_cast<T*>(thread_scratch());
+  T* packed = sums + kSumElements<T>;
+  T* fields = packed + kPackedElements<T>;
+  const int64_t sample_elements = s.c_out * s.h_out * s.w_out, taps = s.c_in * s.kh * s.kw;
   bool first = true;
-  for (int64_t sample = begin; sample < end; sample += block_samples) {
-    for (int64_t p = 0; p < s.h_out; p += rows) {
-      for (int64_t q = 0; q < s.w_out; q += columns) {
-        const Block block{sample, std::min(block_samples, end - sample), p, std::min(p + rows, s.h_out),
-                          q,      std::min(q + columns, s.w_out)};
+  for_blocks(s, plan, chunk, [&](int64_t sample, int64_t samples) {
+    for (int64_t p = 0; p < s.h_out; p += plan.rows) {
+      for (int64_t q = 0; q < s.w_out; q += plan.columns) {
+        const Block block{
+            sample, samples, p, std::min(p + plan.rows, s.h_out), q, std::min(q + plan.columns, s.w_out)};
         pack(s, group, block, x, fields, packed);
-        add_block(s, group, block, packed, dy, first, out, out_ld);
+        add_block(s, plan, group, block, tile_begin, tile_end, packed, dy + sample * sample_elements, first,
+                  sums);
         first = false;
+      }
+    }
+  });
+  const int64_t tiles = row_tiles(s.c_out);
+  for (int64_t t = tile_begin; t < tile_end; ++t) {
+    for (int64_t panel = 0; panel < group.panels; ++panel) {
+      const int64_t row = row_cut(s.c_out, t, tiles), rows = row_cut(s.c_out, t + 1, tiles) - row;
+      const T* from = sums + ((t - tile_begin) * group.panels + panel) * kTileRows * kPanel<T>;
+      for (int64_t r = 0; r < rows; ++r) {
+        std::copy_n(from + r * kPanel<T>, group.panel_columns(panel),
+                    out + (row + r) * taps + group.first + panel * kPanel<T>);
       }
     }
   }
@@ -213,28 +251,52 @@ void sum_samples(const ConvShape& s, const Group<T>& group, int64_t block_sample
 
 template <class T>
 size_t conv_weight_grad_workspace(const ConvShape& s) {
-  const Cut c = cut<T>(s);
-  return c.chunks == 1 ? 0 : static_cast<size_t>(c.chunks * s.c_out * s.c_in * s.kh * s.kw) * sizeof(T);
+  const Plan<T> plan(s);
+  const int64_t packed_dy = plan.pack_dy ? s.n * s.c_out * s.h_out * s.w_out : 0;
+  const int64_t parts = plan.chunks == 1 ? 0 : plan.chunks * s.c_out * s.c_in * s.kh * s.kw;
+  return static_cast<size_t>(packed_dy + parts) * sizeof(T);
 }
 
 template <class T>
 void conv_weight_grad(const ConvShape& s, const T* x, const T* dy, T* dw, T* workspace) {
-  const Cut c = cut<T>(s);
-  const int64_t taps = s.c_in * s.kh * s.kw, elements = s.c_out * taps;
-  parallel_for(c.groups * c.chunks, 1, [&](int64_t begin, int64_t end) {
+  const Plan<T> plan(s);
+  const int64_t plane = s.h_out * s.w_out, elements = s.c_out * s.c_in * s.kh * s.kw;
+  const int64_t tiles = row_tiles(s.c_out);
+  T* parts = workspace;
+  if (plan.pack_dy) {
+    T* const packed = workspace;
+    parts += s.n * s.c_out * plane;
+    const int64_t blocks = ceil_div(plan.chunk_samples, plan.samples);  // per chunk
+    parallel_for(plan.chunks * blocks * tiles, 4, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        const int64_t chunk = i / tiles / blocks, t = i % tiles;
+        const int64_t chunk_end = std::min(s.n, (chunk + 1) * plan.chunk_samples);
+        const int64_t sample = chunk * plan.chunk_samples + i / tiles % blocks * plan.samples;
+        const int64_t samples = std::min(plan.samples, chunk_end - sample);
+        const int64_t row = row_cut(s.c_out, t, tiles), rows = row_cut(s.c_out, t + 1, tiles) - row;
+        T* to = packed + (sample * s.c_out + row * samples) * plane;
+        for (int64_t n = 0; n < samples; ++n) {
+          pack_left(dy + ((sample + n) * s.c_out + row) * plane, plane, false, rows, plane,
+                    to + n * plane * rows);
+        }
+      }
+    });
+    dy = packed;
+  }
+  parallel_for(plan.groups * plan.row_blocks * plan.chunks, 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
-      const int64_t chunk = i / c.groups;
-      const Group<T> group(s, i % c.groups);
-      T* out = c.chunks == 1 ? dw : workspace + chunk * elements;
-      sum_samples(s, group, c.block_samples, x, dy, chunk * c.chunk_samples,
-                  std::min(s.n, (chunk + 1) * c.chunk_samples), out + group.first, taps);
+      const int64_t block = i % plan.row_blocks, chunk = i / plan.row_blocks / plan.groups;
+      const Group<T> group(s, plan, i / plan.row_blocks % plan.groups);
+      sum_chunk(s, plan, group, chunk, row_cut(tiles, block, plan.row_blocks),
+                row_cut(tiles, block + 1, plan.row_blocks), x, dy,
+                plan.chunks == 1 ? dw : parts + chunk * elements);
     }
   });
-  if (c.chunks == 1) return;
+  if (plan.chunks == 1) return;
   parallel_for(elements, 16384, [&](int64_t begin, int64_t end) {
-    std::copy(workspace + begin, workspace + end, dw + begin);
-    for (int64_t chunk = 1; chunk < c.chunks; ++chunk) {
-      const T* part = workspace + chunk * elements;
+    std::copy(parts + begin, parts + end, dw + begin);
+    for (int64_t chunk = 1; chunk < plan.chunks; ++chunk) {
+      const T* part = parts + chunk * elements;
       for (int64_t i = begin; i < end; ++i) dw[i] += part[i];
     }
   });

@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
-#include "duel/kernels/parallel.h"
 #include "buffer.h"
+#include "duel/kernels/parallel.h"
 
 namespace duel::kernels {
 namespace {
@@ -164,6 +164,7 @@ TYPED_TEST(Conv, GanLayersAndOddBatches) {
     Arrays<TypeParam>(make_shape(n, 1, 28, 28, 13, 4, 4, 2, 2, 1, 1)).expect_right(false);
   }
   Arrays<TypeParam>(make_shape(3, 64, 14, 14, 40, 4, 4, 2, 2, 1, 1)).expect_right(true);
+  Arrays<TypeParam>(make_shape(2, 20, 6, 5, 290, 4, 4, 2, 2, 1, 1)).expect_right(true);
   Arrays<TypeParam>(make_shape(33, 8, 7, 7, 33, 3, 3, 1, 1, 1, 1)).expect_right(true);
 }
 
