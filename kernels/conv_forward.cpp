@@ -119,7 +119,7 @@ void pack_elements(const ConvShape& s, const Panel<T>& panel, int64_t first, int
 // Taps [first, last) of all channels' taps.
 template <class T>
 void pack(const ConvShape& s, const Panel<T>& panel, int64_t first, int64_t last, const T* x, T* to) {
-  const int64_t window = s.kh * s.kw;
+  const int64_t window = s.kh * s.kw, image = s.h_in * s.w_in;
   T* const packed = to;
   Move moves[kMoves];
   int count = 0;
@@ -128,9 +128,12 @@ void pack(const ConvShape& s, const Panel<T>& panel, int64_t first, int64_t last
   const int64_t taps_per_plan = kMoves / panel.run_count;
   for (int64_t at = first; at < last;) {
     const int64_t tap = at % window;
-    const T* channel = x + at / window * s.h_in * s.w_in;
+    const T* channel = x + at / window * image;
     int64_t end = std::min(window, tap + last - at);
     if (!one_plan) end = std::min(end, tap + taps_per_plan);
+    for (int i = 0; i < panel.piece_count; ++i) {
+      simd::prefetch(channel + panel.pieces[i].sample * s.c_in * image + 2 * image, image);
+    }
     if (s.stride_w > 2) {
       pack_elements(s, panel, tap, end, channel, to);
     } else {

@@ -75,6 +75,14 @@ DUEL_INLINE Vec<T> broadcast(T value) {
   return detail::repeated(value, std::make_integer_sequence<int, kLanes<T>>{});
 }
 
+/// Asks for the next `count` elements (1024 at most), which will be read soon but not in an order that hardware guesses.
+/// Any address will do.
+template <class T>
+DUEL_INLINE void prefetch(const T* from, int64_t count) {
+  constexpr int64_t kLine = 64 / int64_t(sizeof(T));
+  for (int64_t i = 0; i < count && i < 1024; i += kLine) __builtin_prefetch(from + i);
+}
+
 /// One bit per lane, lane 0 lowest.
 using Mask = uint32_t;
 
