@@ -2,8 +2,10 @@
 #include "duel/kernels/conv.h"
 
 #include <algorithm>
+#include <type_traits>
 
 #include "duel/kernels/conv_host.h"
+#include "duel/kernels/conv_winograd.h"
 
 namespace duel::kernels {
 namespace {
@@ -37,6 +39,12 @@ void fill_planes(int64_t n, int64_t channels, int64_t plane, const T* bias, T* o
 // An empty convolution has nothing to compute with.
 bool no_products(const ConvShape& s) { return in_elements(s) == 0 || out_elements(s) == 0; }
 
+// double keeps to the definition's products.
+template <class T>
+bool fast(const ConvShape& s, ConvPass pass) {
+  return std::is_same_v<T, float> && host::winograd_suits(s, pass);
+}
+
 template <class T>
 T* checked(const char* op, const ConvShape& s, ConvPass pass, void* workspace) {
   const size_t bytes = conv2d_workspace<T>(s, pass);
@@ -50,6 +58,7 @@ T* checked(const char* op, const ConvShape& s, ConvPass pass, void* workspace) {
 template <class T>
 size_t conv2d_workspace(const ConvShape& s, ConvPass pass) {
   if (no_products(s)) return 0;
+  if (fast<T>(s, pass)) return static_cast<size_t>(host::winograd_elements(s, pass)) * sizeof(T);
   switch (pass) {
     case ConvPass::kForward:
       return host::conv_forward_workspace<T>(s);
@@ -66,7 +75,11 @@ void conv2d_forward(Stream stream, const ConvShape& s, const T* x, const T* w, c
                     void* workspace) {
   check("conv2d", stream, s);
   if (no_products(s)) return fill_planes(s.n, s.c_out, s.h_out * s.w_out, bias, y);
-  host::conv_forward(s, x, w, bias, y, checked<T>("conv2d", s, ConvPass::kForward, workspace));
+  T* const space = checked<T>("conv2d", s, ConvPass::kForward, workspace);
+  if constexpr (std::is_same_v<T, float>) {
+    if (fast<T>(s, ConvPass::kForward)) return host::winograd_forward(s, x, w, bias, y, space);
+  }
+  host::conv_forward(s, x, w, bias, y, space);
 }
 
 template <class T>
@@ -74,8 +87,11 @@ void conv2d_input_grad(Stream stream, const ConvShape& s, const T* dy, const T* 
                        void* workspace) {
   check("conv2d_input_grad", stream, s);
   if (no_products(s)) return fill_planes(s.n, s.c_in, s.h_in * s.w_in, bias, dx);
-  host::conv_input_grad(s, dy, w, bias, dx,
-                        checked<T>("conv2d_input_grad", s, ConvPass::kInputGrad, workspace));
+  T* const space = checked<T>("conv2d_input_grad", s, ConvPass::kInputGrad, workspace);
+  if constexpr (std::is_same_v<T, float>) {
+    if (fast<T>(s, ConvPass::kInputGrad)) return host::winograd_input_grad(s, dy, w, bias, dx, space);
+  }
+  host::conv_input_grad(s, dy, w, bias, dx, space);
 }
 
 template <class T>

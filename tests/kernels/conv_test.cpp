@@ -168,6 +168,18 @@ TYPED_TEST(Conv, GanLayersAndOddBatches) {
   Arrays<TypeParam>(make_shape(33, 8, 7, 7, 33, 3, 3, 1, 1, 1, 1)).expect_right(true);
 }
 
+TYPED_TEST(Conv, KernelTwiceTheStride) {
+  // Fewer products than the definition has (kernels/conv_winograd.h): odd and even outputs, rows that no window
+  // reaches, wide padding, a batch that does not fill the last vector.
+  Arrays<TypeParam>(make_shape(31, 26, 14, 13, 37, 4, 4, 2, 2, 1, 1)).expect_right(true);
+  Arrays<TypeParam>(make_shape(16, 24, 7, 9, 24, 4, 4, 2, 2, 0, 0)).expect_right(false);
+  Arrays<TypeParam>(make_shape(16, 24, 4, 5, 30, 4, 4, 2, 2, 3, 2)).expect_right(true);
+  Arrays<TypeParam>(make_shape(47, 24, 5, 4, 24, 2, 2, 1, 1, 0, 1)).expect_right(true);
+  Arrays<TypeParam>(make_shape(32, 25, 11, 8, 24, 6, 4, 3, 2, 2, 1)).expect_right(true);
+  Arrays<TypeParam>(make_shape(15, 24, 4, 4, 24, 4, 4, 2, 2, 0, 0)).expect_right(true);  // one output
+  Arrays<TypeParam>(make_shape(64, 64, 6, 6, 128, 4, 4, 2, 2, 1, 1)).expect_right(true);
+}
+
 TYPED_TEST(Conv, Empty) {
   const auto none = Arrays<TypeParam>(make_shape(0, 3, 8, 8, 5, 4, 4, 2, 2, 1, 1));
   none.expect_right(true);  // y and dx have no entries, dw is all zero
@@ -179,7 +191,7 @@ TYPED_TEST(Conv, Empty) {
 TYPED_TEST(Conv, SameBitsForAnyThreadCount) {
   for (const ConvShape& s :
        {make_shape(37, 1, 28, 28, 64, 4, 4, 2, 2, 1, 1), make_shape(21, 16, 14, 14, 32, 4, 4, 2, 2, 1, 1),
-        make_shape(9, 3, 13, 11, 20, 3, 5, 1, 2, 1, 0)}) {
+        make_shape(46, 24, 9, 9, 30, 4, 4, 2, 2, 1, 1), make_shape(9, 3, 13, 11, 20, 3, 5, 1, 2, 1, 0)}) {
     const Arrays<TypeParam> arrays(s);
     set_threads(1);
     const std::vector<TypeParam> one[] = {arrays.forward(true), arrays.input_grad(true),
