@@ -6,6 +6,7 @@
 #include <ucontext.h>
 
 #include <algorithm>
+#include <bit>
 #include <cstdlib>
 #include <cstring>
 #include <exception>
@@ -107,6 +108,9 @@ Site site_of(const Fiber& fiber, uintptr_t pc) {
   return site;
 }
 
+namespace {
+
+/// The same calls in the source? Different addresses may be copies that the compiler made.
 bool same_site(const Site& a, const Site& b) {
   if (a.depth != b.depth) return false;
   std::vector<uintptr_t> differ_a, differ_b;
@@ -116,13 +120,24 @@ bool same_site(const Site& a, const Site& b) {
     differ_a.push_back(a.pc[at]);
     differ_b.push_back(b.pc[at]);
   }
-  if (differ_a.empty()) return true;
   const std::vector<Place> left = symbolize(differ_a), right = symbolize(differ_b);
   for (size_t k = 0; k < left.size(); ++k) {
     if (left[k].where.empty() || left[k].chain != right[k].chain) return false;
   }
   return true;
 }
+
+/// Do both wait at the same operation, reached by the same calls?
+bool same_place(const Fiber& a, const Fiber& b) {
+  const auto depth = static_cast<size_t>(a.calls.depth < Site::kDepth ? a.calls.depth : Site::kDepth);
+  if (a.request.pc == b.request.pc && a.calls.depth == b.calls.depth &&
+      std::memcmp(a.calls.pc.data(), b.calls.pc.data(), depth * sizeof(uintptr_t)) == 0) {
+    return true;
+  }
+  return same_site(site_of(a, a.request.pc), site_of(b, b.request.pc));
+}
+
+}  // namespace
 
 void Launch::report(Diagnosis found) {
   std::scoped_lock lock(mutex);
@@ -228,6 +243,13 @@ void Worker::run_block(uint64_t linear) {
   std::iota(order_.begin(), order_.end(), 0);
   put_in_order(order_, linear);
   for (int k = 0; k < threads; ++k) prepare(fibers[static_cast<size_t>(k)], k);
+  for (int w = 0; w * kWarp < threads; ++w) {
+    const int lanes = std::min(threads - w * kWarp, kWarp);
+    Warp& warp = warps_[static_cast<size_t>(w)];
+    warp.present = ~uint32_t{0} >> (kWarp - lanes);
+    warp.ended = 0;
+    warp.meetings = 0;
+  }
 
   while (finished < threads) {
     bool ran = false;
@@ -254,14 +276,14 @@ void Worker::finish(Fiber& fiber) {
     fail(Fault::skipped_barrier, "ends while " + describe(other) + " waits at this barrier",
          site_of(other, other.request.pc));
   }
-  const int first = fiber.warp * kWarp;
-  for (int k = first; at_warp_op > 0 && k < first + kWarp && k < threads; ++k) {
-    const Fiber& other = fibers[static_cast<size_t>(k)];
-    if (other.state == State::at_warp_op && (other.request.mask >> fiber.lane & 1) != 0) {
-      fail(Fault::exited_lane,
-           "ends while " + describe(other) + " waits for it at this " + other.request.name,
-           site_of(other, other.request.pc));
-    }
+  Warp& warp = warps_[static_cast<size_t>(fiber.warp)];
+  warp.ended |= 1u << fiber.lane;
+  for (int k = 0; k < warp.meetings; ++k) {
+    const Meeting& each = warp.meeting[static_cast<size_t>(k)];
+    if ((each.mask >> fiber.lane & 1) == 0) continue;
+    const Fiber& other = fibers[static_cast<size_t>(fiber.warp * kWarp + std::countr_zero(each.arrived))];
+    fail(Fault::exited_lane, "ends while " + describe(other) + " waits for it at this " + other.request.name,
+         site_of(other, other.request.pc));
   }
 }
 
@@ -281,10 +303,9 @@ void Worker::arrive_at_barrier(Fiber& fiber) {
   if (at_barrier > 0) {
     const Fiber& other =
         fibers[static_cast<size_t>(first_waiting_)];  // all who wait have been compared with it
-    const Site here = site_of(fiber, fiber.request.pc), there = site_of(other, other.request.pc);
-    if (other.request.op != fiber.request.op || !same_site(here, there)) {
+    if (other.request.op != fiber.request.op || !same_place(fiber, other)) {
       fail(Fault::divergent_barrier, "comes to this barrier while " + describe(other) + " waits at {other}",
-           here, there);
+           site_of(fiber, fiber.request.pc), site_of(other, other.request.pc));
     }
   } else {
     first_waiting_ = fiber.linear;
@@ -315,36 +336,47 @@ void Worker::arrive_at_warp_op(Fiber& fiber) {
     fail(Fault::lane_not_in_mask, std::string("calls ") + mine.name + " with a mask that does not name it",
          mine.pc);
   }
-  bool complete = true;
-  for (int lane = 0; lane < kWarp; ++lane) {
-    if ((mine.mask >> lane & 1) == 0 || lane == fiber.lane) continue;
-    const int k = fiber.warp * kWarp + lane;
-    if (k >= threads || fibers[static_cast<size_t>(k)].state == State::done) {
-      fail(Fault::exited_lane,
-           std::string(mine.name) + "'s mask names lane " + std::to_string(lane) +
-               (k >= threads ? ", which the block does not have" : ", which has ended"),
-           mine.pc);
-    }
-    const Fiber& other = fibers[static_cast<size_t>(k)];
-    const bool waits_for_me = other.state == State::at_warp_op && (other.request.mask >> fiber.lane & 1) != 0;
-    if (!waits_for_me) {
-      complete = false;
-      continue;
-    }
+  Warp& warp = warps_[static_cast<size_t>(fiber.warp)];
+  if (const uint32_t missing = mine.mask & (warp.ended | ~warp.present); missing != 0) {
+    const int lane = std::countr_zero(missing);
+    fail(Fault::exited_lane,
+         std::string(mine.name) + "'s mask names lane " + std::to_string(lane) +
+             ((warp.present >> lane & 1) != 0 ? ", which has ended" : ", which the block does not have"),
+         mine.pc);
+  }
+  const auto lane_of = [&](uint32_t lanes) -> const Fiber& {
+    return fibers[static_cast<size_t>(fiber.warp * kWarp + std::countr_zero(lanes))];
+  };
+  const auto diverge = [&](const Fiber& other) {
     const Request& theirs = other.request;
-    const Site here = site_of(fiber, mine.pc), there = site_of(other, theirs.pc);
-    if (theirs.mask != mine.mask || theirs.op != mine.op || theirs.variant != mine.variant ||
-        !same_site(here, there)) {
-      fail(Fault::divergent_warp_op,
-           std::string("comes to ") + mine.name + " while " + describe(other) +
-               " of the same mask waits at " + theirs.name + " in {other}" +
-               (theirs.mask != mine.mask ? " with another mask" : ""),
-           here, there);
+    fail(Fault::divergent_warp_op,
+         std::string("comes to ") + mine.name + " while " + describe(other) + " of the same mask waits at " +
+             theirs.name + " in {other}" + (theirs.mask == mine.mask ? "" : " with another mask"),
+         site_of(fiber, mine.pc), site_of(other, theirs.pc));
+  };
+  Meeting* meeting = nullptr;
+  for (int k = 0; k < warp.meetings; ++k) {
+    Meeting& each = warp.meeting[static_cast<size_t>(k)];
+    if (each.mask == mine.mask) meeting = &each;
+    const bool wait_for_each_other = (each.mask >> fiber.lane & 1) != 0 && (each.arrived & mine.mask) != 0;
+    if (each.mask != mine.mask && wait_for_each_other) diverge(lane_of(each.arrived & mine.mask));
+  }
+  if (meeting == nullptr) {
+    meeting = &warp.meeting[static_cast<size_t>(warp.meetings++)];
+    *meeting = {mine.mask, 0};
+  } else {
+    const Fiber& other = lane_of(meeting->arrived);  // those who wait have been compared with each other
+    if (other.request.op != mine.op || other.request.variant != mine.variant || !same_place(fiber, other)) {
+      diverge(other);
     }
   }
+  meeting->arrived |= 1u << fiber.lane;
   fiber.state = State::at_warp_op;
   ++at_warp_op;
-  if (complete) complete_warp_op(*this, fiber.warp, mine.mask);
+  if (meeting->arrived == mine.mask) {
+    *meeting = warp.meeting[static_cast<size_t>(--warp.meetings)];
+    complete_warp_op(*this, fiber.warp, mine.mask);
+  }
   wait();
 }
 

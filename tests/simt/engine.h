@@ -73,6 +73,17 @@ struct Fiber {
   uint64_t accesses = 0;
 };
 
+/// Lanes that wait for each other at a warp operation.
+struct Meeting {
+  uint32_t mask = 0, arrived = 0;
+};
+
+struct Warp {
+  uint32_t present = 0, ended = 0;
+  int meetings = 0;
+  std::array<Meeting, kWarp> meeting{};
+};
+
 /// The history of one byte of shared memory, valid for one block and one stretch between barriers.
 struct Cell {
   uint32_t block_serial = 0, epoch = 0;
@@ -159,7 +170,8 @@ class Worker {
 
   void* scheduler_sp_ = nullptr;
   bool failed_ = false;
-  int first_waiting_ = 0;
+  int first_waiting_ = 0;  // of those at the barrier
+  std::array<Warp, kMaxThreads / kWarp> warps_{};
   char* stacks_ = nullptr;
   size_t stack_bytes_ = 0;
   std::unique_ptr<char[]> signal_stack_;
@@ -173,8 +185,6 @@ void set_current(Worker* worker, Fiber* fiber);
 
 /// The site of an operation called from `pc` by this fiber.
 Site site_of(const Fiber& fiber, uintptr_t pc);
-/// The same calls in the source? Different addresses may be copies that the compiler made.
-bool same_site(const Site& a, const Site& b);
 
 // warp.cpp
 /// Gives every lane of the mask its result; all of them wait at the same operation.
