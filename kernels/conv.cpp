@@ -101,7 +101,11 @@ void conv2d_weight_grad(Stream stream, const ConvShape& s, const T* x, const T* 
     std::fill(dw, dw + s.c_out * s.c_in * s.kh * s.kw, T(0));
     return;
   }
-  host::conv_weight_grad(s, x, dy, dw, checked<T>("conv2d_weight_grad", s, ConvPass::kWeightGrad, workspace));
+  T* const space = checked<T>("conv2d_weight_grad", s, ConvPass::kWeightGrad, workspace);
+  if constexpr (std::is_same_v<T, float>) {
+    if (fast<T>(s, ConvPass::kWeightGrad)) return host::winograd_weight_grad(s, x, dy, dw, space);
+  }
+  host::conv_weight_grad(s, x, dy, dw, space);
 }
 
 #define DUEL_INSTANTIATE(T)                                                                              \

@@ -19,8 +19,9 @@ using namespace winograd;
 constexpr int kLanes = simd::kLanes<float>;
 using Vec = simd::Vec<float>;
 
-constexpr int64_t kGroups = 2;       // of samples at a time
-constexpr int64_t kUnit = 4;         // products of a kind that share one pass over its weights
+constexpr int64_t kGroups = 2;  // of samples at a time
+constexpr int64_t kUnit = 4;    // products of a kind that share one pass over its weights
+constexpr int64_t kMostTaps = 64;
 constexpr int64_t kPanelPoints = 2;  // kPanel<float> / kLanes
 
 // Both passes, seen as one map of images to images.
@@ -71,11 +72,15 @@ void make_weights(const Map& map, const float* w, float* weights) {
       const int64_t row = row_cut(map.c_to, t, tiles), rows = row_cut(map.c_to, t + 1, tiles) - row;
       const simd::Mask mask = simd::lanes_between(0, rows);
       // The taps, a vector of rows each.
-      const auto tap = [&](int64_t index) {
-        Vec value{};
-        for (int64_t r = 0; r < rows; ++r) value[r] = w[(row + r) * row_step + channel * from_step + index];
-        return value;
-      };
+      Vec taps[kMostTaps];
+      for (int64_t at = 0; at < window; at += kLanes) {
+        const simd::Mask some = simd::lanes_between(0, std::min<int64_t>(window - at, kLanes));
+        for (int64_t r = 0; r < kLanes; ++r) {
+          const float* from = w + (row + r) * row_step + channel * from_step + at;
+          taps[at + r] = r < rows ? simd::load_masked(from, some) : Vec{};
+        }
+        simd::transpose<float>(taps + at);
+      }
       for (int64_t phase = 0; phase < map.phases; ++phase) {
         const int64_t a = phase / s.stride_w, b = phase % s.stride_w;
         Vec g[2][2];
@@ -84,7 +89,7 @@ void make_weights(const Map& map, const float* w, float* weights) {
             // The input gradient meets the taps in reverse.
             const int64_t i_tap = s.stride_h * (map.forward ? u : 1 - u) + a;
             const int64_t j_tap = s.stride_w * (map.forward ? v : 1 - v) + b;
-            g[u][v] = tap(i_tap * s.kw + j_tap);
+            g[u][v] = taps[i_tap * s.kw + j_tap];
           }
         }
         const Vec by_row[3][2] = {
@@ -189,37 +194,58 @@ void multiply(const Map& map, int64_t set, int kind, int64_t index, const float*
   }
 }
 
-// The products that make up one output along an axis: two kinds, and their index.
-struct Pair {
-  int kinds[2];
+// One or two neighbouring outputs along an axis: the kinds of products that make them up, and their index.
+// Two outputs are m0 + m1 and m1 + m2, a last single one m0 + m2.
+struct Outputs {
+  Outputs(int64_t outputs, int64_t index_in) : index(index_in), count(2 * index + 1 < outputs ? 2 : 1) {
+    kinds[0][0] = 0;
+    kinds[0][1] = count == 2 ? 1 : 2;
+    kinds[1][0] = 1;
+    kinds[1][1] = 2;
+  }
   int64_t index;
+  int count;
+  int kinds[2][2];
 };
-Pair pair_of(int64_t outputs, int64_t p) {
-  if (p == outputs - 1 && outputs % 2 == 1) return {{0, 2}, p / 2};
-  return p % 2 == 0 ? Pair{{0, 1}, p / 2} : Pair{{1, 2}, p / 2};
-}
 
 // One output channel of one group: adds up its products and turns the lanes back into samples.
 void finish(const Map& map, const float* products, float bias, int64_t lanes, float* to) {
   float* image = static_cast<float*>(thread_scratch());  // [position][lane]
+  float* sums = image + map.plane_to * kLanes;           // [row of a pair][column kind][index][lane]
   const int64_t row_size = map.forward ? map.s.w_out : map.s.w_in;
+  const Vec start = simd::broadcast(bias);
   for (int64_t set = 0; set < map.sets; ++set) {
     const Grid grid = map.grid(set);
-    int64_t offsets[9];
-    for (int kind = 0; kind < 9; ++kind) offsets[kind] = grid.offset(kind);
-    for (int64_t p = 0; p < grid.rows.outputs; ++p) {
-      const Pair row = pair_of(grid.rows.outputs, p);
-      float* out = image + (grid.rows.out_begin + p * grid.rows.out_step) * row_size * kLanes;
-      for (int64_t q = 0; q < grid.columns.outputs; ++q) {
-        const Pair column = pair_of(grid.columns.outputs, q);
-        Vec sum = simd::broadcast(bias);
-        for (const int i : row.kinds) {
-          for (const int j : column.kinds) {
-            const int64_t at = row.index * points(grid.columns.outputs, j) + column.index;
-            sum += simd::load(products + (offsets[3 * i + j] + at) * kLanes);
+    const Axis &rows = grid.rows, &columns = grid.columns;
+    const int64_t across[3] = {points(columns.outputs, 0), points(columns.outputs, 1),
+                               points(columns.outputs, 2)};
+    for (int64_t p = 0; 2 * p < rows.outputs; ++p) {
+      const Outputs down(rows.outputs, p);
+      // Along the rows first.
+      float* sum = sums;
+      for (int r = 0; r < down.count; ++r) {
+        for (int kind = 0; kind < 3; ++kind) {
+          const float* a = products + (grid.offset(3 * down.kinds[r][0] + kind) + p * across[kind]) * kLanes;
+          const float* b = products + (grid.offset(3 * down.kinds[r][1] + kind) + p * across[kind]) * kLanes;
+          for (int64_t i = 0; i < across[kind] * kLanes; i += kLanes) {
+            simd::store(sum + i, simd::load(a + i) + simd::load(b + i));
+          }
+          sum += across[kind] * kLanes;
+        }
+      }
+      const float* kinds = sums;
+      for (int r = 0; r < down.count; ++r, kinds += (across[0] + across[1] + across[2]) * kLanes) {
+        float* out = image + (rows.out_begin + (2 * p + r) * rows.out_step) * row_size * kLanes;
+        const float* of_kind[3] = {kinds, kinds + across[0] * kLanes,
+                                   kinds + (across[0] + across[1]) * kLanes};
+        for (int64_t q = 0; 2 * q < columns.outputs; ++q) {
+          const Outputs side(columns.outputs, q);
+          for (int c = 0; c < side.count; ++c) {
+            const Vec value = simd::load(of_kind[side.kinds[c][0]] + q * kLanes) +
+                              simd::load(of_kind[side.kinds[c][1]] + q * kLanes);
+            simd::store(out + (columns.out_begin + (2 * q + c) * columns.out_step) * kLanes, value + start);
           }
         }
-        simd::store(out + (grid.columns.out_begin + q * grid.columns.out_step) * kLanes, sum);
       }
     }
     products += grid.total() * kLanes;
@@ -303,15 +329,17 @@ void winograd_input_grad(const ConvShape& s, const float* dy, const float* w, co
 }
 
 bool winograd_suits(const ConvShape& s, ConvPass pass) {
-  if (pass == ConvPass::kWeightGrad) return false;
-  if (s.kh != 2 * s.stride_h || s.kw != 2 * s.stride_w || s.c_in < 24 || s.c_out < 24) return false;
+  if (s.kh != 2 * s.stride_h || s.kw != 2 * s.stride_w || s.c_in < 24 || s.c_out < 24 ||
+      s.kh * s.kw > kMostTaps)
+    return false;
+  if (pass == ConvPass::kWeightGrad) return winograd_weight_suits(s);
   // Lanes without a sample cost as much as the others.
   if (5 * ceil_div(s.n, kLanes) * kLanes > 6 * s.n) return false;
   const Map map(s, pass == ConvPass::kForward);
   const auto fits = [](int64_t elements) {
     return elements <= static_cast<int64_t>(kScratchBytes / sizeof(float));
   };
-  return fits(kUnit * map.depth * kLanes) && fits(map.plane_to * kLanes);
+  return fits(kUnit * map.depth * kLanes) && fits((map.plane_to + 6 * std::max(s.w_in, s.w_out)) * kLanes);
 }
 
 int64_t winograd_elements(const ConvShape& s, ConvPass pass) {

@@ -31,6 +31,10 @@ void winograd_input_grad(const ConvShape& s, const float* dy, const float* w, co
                          float* workspace);
 void winograd_weight_grad(const ConvShape& s, const float* x, const float* dy, float* dw, float* workspace);
 
+// Of kernels/conv_winograd_weight.cpp, for the two functions above.
+bool winograd_weight_suits(const ConvShape& s);
+int64_t winograd_weight_elements(const ConvShape& s);
+
 namespace winograd {
 
 /// One of the products along one axis, for P outputs: kind 0, 1, 2 as m0, m1, m2 above.
