@@ -330,8 +330,9 @@ void winograd_input_grad(const ConvShape& s, const float* dy, const float* w, co
 
 bool winograd_suits(const ConvShape& s, ConvPass pass) {
   if (s.kh != 2 * s.stride_h || s.kw != 2 * s.stride_w || s.c_in < 24 || s.c_out < 24 ||
-      s.kh * s.kw > kMostTaps)
+      s.kh * s.kw > kMostTaps) {
     return false;
+  }
   if (pass == ConvPass::kWeightGrad) return winograd_weight_suits(s);
   // Lanes without a sample cost as much as the others.
   if (5 * ceil_div(s.n, kLanes) * kLanes > 6 * s.n) return false;
@@ -343,6 +344,7 @@ bool winograd_suits(const ConvShape& s, ConvPass pass) {
 }
 
 int64_t winograd_elements(const ConvShape& s, ConvPass pass) {
+  if (pass == ConvPass::kWeightGrad) return winograd_weight_elements(s);
   return Map(s, pass == ConvPass::kForward).elements();
 }
 

@@ -32,7 +32,7 @@ struct Plan {
     tiles = row_tiles(s.c_out);
     const Grid any = grid(0);
     products = any.total();
-    samples = std::min(s.n, std::clamp<int64_t>(kMostSteps / any.count(0), 1, 64));
+    samples = std::min(s.n, std::clamp<int64_t>(kMostSteps / any.count(0), 1, 16));
     x_elements = samples * s.h_in * s.w_in * c_in;
     dy_elements = samples * s.h_out * s.w_out * c_out;
     left_elements = products * samples * s.c_out;
