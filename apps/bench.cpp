@@ -14,6 +14,7 @@
 #include "duel/gan/machine.h"
 #include "duel/gan/run.h"
 #include "duel/kernels/parallel.h"
+#include "terminal.h"
 
 namespace duel::apps {
 namespace {
@@ -71,6 +72,8 @@ int step(const Request& request) {
                        std::make_shared<gan::ResidentData>(uniform_images(request.batch * 8)),
                        {.batch = request.batch});
 
+  const bool live = terminal_of(stderr).live;
+  if (live) std::fputs("timing ...", stderr);
   for (int i = 0; i < 5; ++i) trainer.step();
   reset_allocator_peak({});
   std::vector<double> times;
@@ -87,6 +90,7 @@ int step(const Request& request) {
     trainer.step();
     times.push_back((now() - start) * 1e3);
   } while (!enough());
+  if (live) std::fputs("\r\033[K", stderr);
   std::sort(times.begin(), times.end());
 
   const double median = quantile(times, 0.5), p10 = quantile(times, 0.1), p90 = quantile(times, 0.9);

@@ -5,7 +5,9 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <new>
 #include <string>
 
@@ -31,15 +33,22 @@ int failed(int status, const std::string& what) {
   return status;
 }
 
+/// What could not be printed was not delivered; a reader that went away (a pipe to head) is no mistake.
+int delivered(int status) {
+  if (std::fflush(stdout) == 0 || errno == EPIPE || status != 0) return status;
+  return failed(2, duel::message("stdout: cannot be written: {}; choose another place for the output",
+                                 std::strerror(errno)));
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   hold_standard_streams();
   try {
     using namespace duel::apps;
-    return run_command_line(
-        argc, argv,
-        {train_command(argc, argv), sample_command(), objectives_command(), info_command(), bench_command()});
+    return delivered(run_command_line(argc, argv,
+                                      {train_command(argc, argv), sample_command(), objectives_command(),
+                                       info_command(), bench_command()}));
   } catch (const duel::gan::Diverged& error) {
     return failed(1, error.what());
   } catch (const duel::Error& error) {

@@ -68,7 +68,7 @@ class Watcher : public gan::RunObserver {
   Watcher(Progress& progress, bool quiet) : progress_(progress), quiet_(quiet) {}
   void attach(gan::Run& run) { run_ = &run; }
 
-  void working(const std::string& what) override { progress_.line(what + " …"); }
+  void working(const std::string& what) override { progress_.line(what + " ..."); }
   void started(const std::string& banner) override {
     if (!quiet_) {
       std::fputs((banner + "Ctrl-C saves and says how to go on\n").c_str(), stdout);

@@ -26,6 +26,7 @@ namespace duel::gan {
 namespace {
 
 constexpr int64_t kGridColumns = 8;
+constexpr const char* kRuns = "runs";
 constexpr int kSaveTries = 3;
 constexpr int64_t kSlowToDraw = 5000;  // digits: half a second
 
@@ -93,6 +94,7 @@ struct Run::State {
   bool prepared = false;
 
   const RunConfig& config() const { return setup.config; }
+  std::string run_name() const { return config().networks.arch + "-" + config().objective; }
 
   // Draws the digits if they are to be drawn, and puts the trainer together.
   void make_ready(RunObserver* observer);
@@ -134,9 +136,8 @@ Run::Run(RunConfig config, RunObserver* observer) : state_(std::make_unique<Stat
     check_same_run(read_run_config(s.directory->config()), s.config());
     s.resume(observer);
   } else if (s.config().out.empty()) {
-    s.directory_path =
-        RunDirectory::next_numbered("runs", s.config().networks.arch + "-" + s.config().objective);
-    RunDirectory::check_fresh(s.directory_path);
+    s.directory_path = RunDirectory::next_numbered(kRuns, s.run_name());
+    RunDirectory::check_creatable(s.directory_path);
   } else {
     s.directory_path = s.config().out;
   }
@@ -214,7 +215,9 @@ void Run::State::prepare(RunObserver& observer) {
   if (prepared) return;
   make_ready(&observer);
   if (!directory) {
-    directory.emplace(RunDirectory::create(directory_path));
+    directory.emplace(config().out.empty() ? RunDirectory::create_numbered(kRuns, run_name())
+                                           : RunDirectory::create(directory_path));
+    directory_path = directory->path();
     try {
       write_record();
       const int64_t shown = std::min(config().sample_count, data.count);

@@ -97,6 +97,11 @@ void RunDirectory::check_fresh(const fs::path& path) {
     DUEL_CHECK(fs::is_empty(path, why) && !why, "run",
                "out: {}: this folder is not empty; choose one that is not there yet", path.string());
   }
+  check_creatable(path);
+}
+
+void RunDirectory::check_creatable(const fs::path& path) {
+  std::error_code why;
   // The first folder above that is there has to let us in.
   fs::path above = path;
   while (!fs::exists(fs::status(above, why))) {
@@ -141,6 +146,16 @@ RunDirectory RunDirectory::create(const fs::path& path) {
   make_folder(trimmed / "samples", path);
   make_folder(trimmed / "checkpoints", path);
   return made;
+}
+
+RunDirectory RunDirectory::create_numbered(const fs::path& root, const std::string& name) {
+  make_folder(root, root / name);
+  for (;;) {
+    const fs::path path = next_numbered(root, name);
+    if (::mkdir(path.c_str(), 0777) == 0) return create(path);
+    DUEL_CHECK(errno == EEXIST, "run", "out: {}: cannot be created: {}; choose another --out", path.string(),
+               reason());
+  }
 }
 
 RunDirectory RunDirectory::reopen(const fs::path& path) {

@@ -25,10 +25,14 @@ class RunDirectory {
   /// What fresh runs must meet: nothing there but an empty folder, and a place above it that can be written.
   /// Writes nothing.
   static void check_fresh(const std::filesystem::path& path);
+  /// The second half of it.
+  static void check_creatable(const std::filesystem::path& path);
   /// "root/NNNNN-name" with the next free number.
   static std::filesystem::path next_numbered(const std::filesystem::path& root, const std::string& name);
 
   static RunDirectory create(const std::filesystem::path& path);
+  /// The next free number, also when other runs start at the same time.
+  static RunDirectory create_numbered(const std::filesystem::path& root, const std::string& name);
   /// An existing run; Error if it is none, or if another process works in it. Removes what a killed writer
   /// left behind.
   static RunDirectory reopen(const std::filesystem::path& path);

@@ -70,6 +70,7 @@ Process::Process(const std::vector<std::string>& args, const Surroundings& aroun
     ::dup2(err_child, 2);
     ::close(out_child);
     ::close(err_child);
+    if (!around.stdout_file.empty()) ::dup2(::open(around.stdout_file.c_str(), O_WRONLY), 1);
     if (around.no_stdout) ::close(1);
     limit(RLIMIT_FSIZE, around.file_limit);
     limit(RLIMIT_AS, around.memory_limit);

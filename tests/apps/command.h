@@ -19,6 +19,7 @@ struct Surroundings {
   int64_t file_limit = 0;                             // > 0: RLIMIT_FSIZE in bytes
   int64_t memory_limit = 0;                           // > 0: RLIMIT_AS in bytes
   bool terminal = false;                              // stderr is a pseudo-terminal
+  std::string stdout_file = {};                       // written instead of captured
   bool no_stdout = false;                             // stdout is closed
 };
 

@@ -219,6 +219,23 @@ TEST(Train, ShowsABarOnATerminal) {
   EXPECT_FALSE(has(dumb, "\033"));
 }
 
+TEST(Command, OutputThatIsLostIsAMistake) {
+  Surroundings full;
+  full.stdout_file = "/dev/full";
+  const Result r = duel({"objectives"}, full);
+  EXPECT_EQ(r.status, 2);
+  EXPECT_TRUE(has(r.err, "stdout") && has(r.err, "No space left")) << r.err;
+}
+
+TEST(Train, RunsThatStartTogetherGetNumbersOfTheirOwn) {
+  Scratch scratch;
+  auto args = small_run("unused", {"--steps", "2", "--quiet"});
+  args.erase(std::find(args.begin(), args.end(), "--out"), std::find(args.begin(), args.end(), "unused") + 1);
+  Process a(args, {.cwd = scratch.dir()}), b(args, {.cwd = scratch.dir()}), c(args, {.cwd = scratch.dir()});
+  for (Process* each : {&a, &b, &c}) EXPECT_EQ(each->finish().status, 0);
+  EXPECT_EQ(duel::testing::files_in(scratch / "runs"), 3u);
+}
+
 TEST(Train, AClosedStdoutHarmsNoFile) {
   Scratch scratch;
   EXPECT_EQ(duel(small_run(scratch / "a", {"--steps", "2"}), {.no_stdout = true}).status, 0);

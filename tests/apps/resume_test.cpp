@@ -101,8 +101,8 @@ TEST_P(Signal, SavesExitsAndResumesBitForBit) {
   Scratch scratch;
   const auto whole = scratch / "whole", stopped = scratch / "stopped";
   const std::vector<std::string> tail{"--sample-every", "0", "--checkpoint-every", "0"};
-  ASSERT_EQ(duel(run_to(1500, whole, tail)).status, 0);
-  Process process(run_to(1500, stopped, tail));
+  ASSERT_EQ(duel(run_to(2500, whole, tail)).status, 0);
+  Process process(run_to(2500, stopped, tail));
   ASSERT_TRUE(process.wait_for(stopped / "metrics.jsonl", "\"iteration\":30,"));
   process.send(GetParam());
   const Result r = process.finish();
@@ -110,7 +110,7 @@ TEST_P(Signal, SavesExitsAndResumesBitForBit) {
   EXPECT_NE(r.err.find("continue with: duel train --resume --out "), std::string::npos) << r.err;
   ASSERT_EQ(duel::testing::files_in(stopped / "checkpoints"), 1u);
   ASSERT_EQ(resume(stopped).status, 0);
-  expect_same_run(whole, stopped, "step_00001500.safetensors");
+  expect_same_run(whole, stopped, "step_00002500.safetensors");
 }
 
 INSTANTIATE_TEST_SUITE_P(Resume, Signal, ::testing::Values(SIGINT, SIGTERM), [](const auto& number) {
@@ -120,12 +120,13 @@ INSTANTIATE_TEST_SUITE_P(Resume, Signal, ::testing::Values(SIGINT, SIGTERM), [](
 TEST(Resume, ASecondSignalEndsAtOnce) {
   Scratch scratch;
   // Large enough that the first iteration is not over when the second signal comes.
-  Process process({"train", "--data", "synthetic", "--synthetic-count", "4096", "--batch", "4096", "--arch",
-                   "dcgan", "--threads", "1", "--steps", "3", "--out", (scratch / "a").string(), "--quiet"});
+  Process process({"train", "--data", "synthetic", "--synthetic-count", "512", "--batch", "512", "--arch",
+                   "dcgan", "--objective", "wgan-gp", "--threads", "1", "--steps", "3", "--out",
+                   (scratch / "a").string(), "--quiet"});
   ASSERT_TRUE(process.wait_for(scratch / "a" / "log.txt", "networks"));
-  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  std::this_thread::sleep_for(std::chrono::milliseconds(30));
   process.send(SIGINT);
-  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  std::this_thread::sleep_for(std::chrono::milliseconds(30));
   process.send(SIGINT);
   const auto began = std::chrono::steady_clock::now();
   EXPECT_EQ(process.finish().status, 130);
