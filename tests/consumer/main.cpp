@@ -1,5 +1,4 @@
-// The 30 lines that a user writes first: a WGAN-GP on a cloud of points, with the library's parts.
-#include <cmath>
+// The 30 lines that a user writes first: a GAN with the R1 penalty learns where a cloud of points lies.
 #include <cstdio>
 
 #include "duel/core/autograd.h"
@@ -17,17 +16,16 @@ int main() {
   nn::Sequential d(nn::Linear(2, 64), nn::LeakyReLU(0.2), nn::Linear(64, 1));
   nn::Adam opt_g(g, {.lr = 1e-3, .betas = {0.5, 0.9}}), opt_d(d, {.lr = 1e-3, .betas = {0.5, 0.9}});
   Generator random(2);
-  double loss = 0;
-  for (int step = 0; step < 200; ++step) {
+  for (int step = 0; step < 3000; ++step) {
     Tensor real = random.normal({64, 2}, 0, 0.1) + Tensor::ones({64, 2});
     Tensor fake = g(random.normal({64, 8})).detach();
-    Tensor x = gan::line_points(real, fake, random.uniform({64}));
-    Tensor loss_d = mean(d(fake)) - mean(d(real)) + gan::gradient_penalty(d, x, gan::one_centered(), 10.0).value;
-    opt_d.step(grad({loss_d}, d.parameters(), {}, {.allow_unused = true}));
-    Tensor loss_g = -mean(d(g(random.normal({64, 8}))));
+    Tensor r1 = gan::gradient_penalty(d, real, gan::zero_centered(), 1.0).value;  // differentiates a gradient
+    Tensor loss_d = bce_with_logits(d(real), 1.0) + bce_with_logits(d(fake), 0.0) + r1;
+    opt_d.step(grad({loss_d}, d.parameters()));
+    Tensor loss_g = bce_with_logits(d(g(random.normal({64, 8}))), 1.0);
     opt_g.step(grad({loss_g}, g.parameters()));
-    loss = loss_d.item();
   }
-  std::printf("loss of the critic after 200 steps: %.4f\n", loss);
-  return std::isfinite(loss) ? 0 : 1;
+  Tensor centre = mean(g(random.normal({1000, 8})), {0});
+  std::printf("centre of 1000 samples: %.2f %.2f; of the data: 1 1\n", centre.to_vector<float>()[0], centre.to_vector<float>()[1]);
+  return mean(abs(centre - 1.0)).item() < 0.2 ? 0 : 1;
 }
