@@ -100,10 +100,11 @@ ImageSet test_set(const Arguments& a) {
 }
 
 void run(Arguments a) {
-  // Minutes of training must not end at a folder that does not exist.
-  const std::filesystem::path folder = std::filesystem::absolute(a.save).parent_path();
-  DUEL_CHECK(a.save.empty() || std::filesystem::is_directory(folder), "classifier", "--save: {} is not a folder; make it first",
-             folder.string());
+  if (!a.save.empty()) {
+    // Minutes of training must not end at a folder that does not exist.
+    const std::filesystem::path folder = std::filesystem::absolute(a.save).parent_path();
+    DUEL_CHECK(std::filesystem::is_directory(folder), "classifier", "--save: {} is not a folder; make it first", folder.string());
+  }
   const ImageSet train_images = training_set(a), test_images = test_set(a);
   const ResidentData train(train_images), test(test_images);
   std::printf("train: %lld images, %s\ntest:  %lld images, %s\n", static_cast<long long>(train.count()),

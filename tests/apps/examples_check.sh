@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# examples_check.sh DIR: runs the example programs in DIR as a person does, small; a crash, a silent refusal, a wrong exit
+# status or a file that is not written fails.
+set -euo pipefail
+examples=$1
+scratch=$(mktemp -d "${TMPDIR:-/tmp}/duel examples XXXXXX")
+trap 'rm -rf "$scratch"' EXIT
+
+failed() { echo "FAILED: $*"; exit 1; }
+
+refused() {  # refused TEXT ARGUMENTS…: exit status 2 and one line on stderr that holds TEXT
+  local text=$1 status=0
+  shift
+  "$examples/classifier" "$@" >"$scratch/out" 2>"$scratch/err" || status=$?
+  [ "$status" -eq 2 ] || failed "classifier $*: exit status $status"
+  [ "$(wc -l <"$scratch/err")" -eq 1 ] || failed "classifier $*: expected one line, got $(cat "$scratch/err")"
+  grep -qF -- "$text" "$scratch/err" || failed "classifier $*: '$text' is not in $(cat "$scratch/err")"
+}
+
+tiny=(--train synthetic --test synthetic --count 300 --epochs 2 --batch 50 --threads 2)
+"$examples/classifier" "${tiny[@]}" >"$scratch/log" || failed "classifier ${tiny[*]}"
+[ "$(grep -cE '^epoch [12]: loss [0-9.]+, training accuracy [0-9.]+ %, test accuracy [0-9.]+ %, [0-9.]+ s$' "$scratch/log")" -eq 2 ] ||
+  failed "a line per epoch: $(cat "$scratch/log")"
+grep -qE '^test accuracy [0-9.]+ % after [0-9.]+ s on 2 threads$' "$scratch/log" || failed "the last line: $(cat "$scratch/log")"
+(cd "$scratch" && "$examples/classifier" "${tiny[@]}" --save weights.safetensors >/dev/null) || failed "--save in the present folder"
+[ "$(wc -c <"$scratch/weights.safetensors")" -gt 1688616 ] || failed "the weights' file is too short"
+
+refused "--test" --train synthetic
+refused "unknown flag '--trian'" --trian synthetic
+refused "expected a value" --train
+refused "--epochs" "${tiny[@]}" --epochs 0
+refused "--count" "${tiny[@]}" --count many
+refused "lr" "${tiny[@]}" --lr -1
+refused "$scratch/no such folder" --train "$scratch/no such folder" --test synthetic
+refused "make it first" "${tiny[@]}" --save "$scratch/no such folder/weights.safetensors"
+echo "examples: as expected"
