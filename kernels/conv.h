@@ -9,6 +9,9 @@
 // input gradient is conv2d_forward, its weight gradient conv2d_weight_grad(dy', x'); every second derivative is
 // one of the three again. Batch and channels may be any size, 0 included. No dilation, no groups.
 //
+// float layers whose kernel is twice the stride, with 24 channels or more on both sides, take 121 products for every
+// 196 of the definition (kernels/conv_winograd.h); everything else, and double, is computed as defined.
+//
 // Host only in this build: a device stream is an Error. The bits do not depend on the number of threads.
 // The workspace is the caller's: conv2d_workspace() bytes, aligned to 64; may be null where that is 0.
 //

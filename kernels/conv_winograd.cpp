@@ -18,6 +18,7 @@ using namespace winograd;
 
 constexpr int kLanes = simd::kLanes<float>;
 using Vec = simd::Vec<float>;
+static_assert(kTileRows <= kLanes);  // a vector holds one tap of all rows of a tile
 
 constexpr int64_t kGroups = 2;  // of samples at a time
 constexpr int64_t kUnit = 4;    // products of a kind that share one pass over its weights

@@ -11,8 +11,9 @@
 // identity read backwards gives the input gradient, read sideways the weight gradient. The sums and differences act
 // on whole vectors, whose lanes are samples (channels for the weight gradient), so they cost some per cent.
 //
-// Error: the differences enlarge the rounding by a small factor (measured below 2 of the direct sum's bound); there
-// are no coefficients other than 1.
+// Rounding, in units of sqrt(K) 2^-24 sum|a||b| (measured, 128 <-> 256 channels, worst of all entries): below 0.4 for
+// normal data, as the direct sums; up to 3 instead of 1 where all data are positive, at the corners of dx, whose few
+// products come out as differences of larger ones. There are no coefficients other than 1.
 #pragma once
 
 #include "duel/kernels/conv.h"

@@ -18,8 +18,10 @@ namespace duel::kernels {
 
 #if defined(__AVX512F__)
 inline constexpr int kTileRows = 14;  // 28 accumulators, 2 vectors of the right operand, 1-2 broadcasts
-#else
+#elif defined(__AVX__)
 inline constexpr int kTileRows = 6;
+#else
+inline constexpr int kTileRows = 4;
 #endif
 inline constexpr int kTileVectors = 2;
 

@@ -1,6 +1,9 @@
 // What the tests of the numeric kernels share: noise, guarded outputs, workspaces, the rounding bound.
 #pragma once
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <cmath>
 #include <cstdint>
 #include <cstdlib>
@@ -54,6 +57,33 @@ class Guarded {
   static constexpr T kMark = static_cast<T>(std::is_signed_v<T> ? -123.5 : 123.5);
   size_t count_;
   std::vector<T> values_;
+};
+
+/// A read-only copy that ends where the next page begins, which nobody may touch: reading past it is a crash.
+template <class T>
+class PageEnd {
+ public:
+  explicit PageEnd(const std::vector<T>& values) {
+    const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE)), bytes = values.size() * sizeof(T);
+    const size_t body = (bytes + page - 1) / page * page;
+    size_ = body + page;
+    base_ = static_cast<unsigned char*>(
+        mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    if (base_ == MAP_FAILED) std::abort();
+    data_ = reinterpret_cast<T*>(base_ + body - bytes);
+    if (bytes > 0) std::memcpy(data_, values.data(), bytes);
+    mprotect(base_ + body, page, PROT_NONE);
+    if (body > 0) mprotect(base_, body, PROT_READ);
+  }
+  ~PageEnd() { munmap(base_, size_); }
+  PageEnd(const PageEnd&) = delete;
+  PageEnd& operator=(const PageEnd&) = delete;
+  const T* data() const { return data_; }
+
+ private:
+  unsigned char* base_;
+  T* data_;
+  size_t size_;
 };
 
 /// A 64-byte aligned workspace of exactly that many bytes, filled with NaN, guarded behind.

@@ -82,14 +82,17 @@ struct Arrays {
   std::vector<T> forward(bool bias) const {
     Guarded<T> y(dy.size());
     Workspace space(conv2d_workspace<T>(s, ConvPass::kForward));
-    conv2d_forward<T>({}, s, x.data(), w.data(), bias ? bias_out.data() : nullptr, y.data(), space.data());
+    const PageEnd<T> x_in(x), w_in(w), bias_page(bias_out);
+    conv2d_forward<T>({}, s, x_in.data(), w_in.data(), bias ? bias_page.data() : nullptr, y.data(),
+                      space.data());
     EXPECT_TRUE(y.guards_intact()) << text(s);
     return y.copy();
   }
   std::vector<T> input_grad(bool bias) const {
     Guarded<T> dx(x.size());
     Workspace space(conv2d_workspace<T>(s, ConvPass::kInputGrad));
-    conv2d_input_grad<T>({}, s, dy.data(), w.data(), bias ? bias_in.data() : nullptr, dx.data(),
+    const PageEnd<T> dy_in(dy), w_in(w), bias_page(bias_in);
+    conv2d_input_grad<T>({}, s, dy_in.data(), w_in.data(), bias ? bias_page.data() : nullptr, dx.data(),
                          space.data());
     EXPECT_TRUE(dx.guards_intact()) << text(s);
     return dx.copy();
@@ -97,7 +100,8 @@ struct Arrays {
   std::vector<T> weight_grad() const {
     Guarded<T> dw(w.size());
     Workspace space(conv2d_workspace<T>(s, ConvPass::kWeightGrad));
-    conv2d_weight_grad<T>({}, s, x.data(), dy.data(), dw.data(), space.data());
+    const PageEnd<T> x_in(x), dy_in(dy);
+    conv2d_weight_grad<T>({}, s, x_in.data(), dy_in.data(), dw.data(), space.data());
     EXPECT_TRUE(dw.guards_intact()) << text(s);
     return dw.copy();
   }

@@ -10,8 +10,8 @@
 #include <limits>
 #include <vector>
 
-#include "duel/kernels/parallel.h"
 #include "buffer.h"
+#include "duel/kernels/parallel.h"
 
 namespace duel::kernels {
 namespace {
@@ -53,8 +53,8 @@ std::vector<T> run_gemm(const Problem<T>& p, T alpha, T beta, const std::vector<
   Guarded<T> c(p.m * p.n);
   if (!start.empty()) std::copy(start.begin(), start.end(), c.data());
   Workspace space(gemm_workspace<T>(p.trans_a, p.trans_b, p.m, p.n, p.k));
-  gemm<T>({}, p.trans_a, p.trans_b, p.m, p.n, p.k, alpha, p.a.data(), p.b.data(), beta, c.data(),
-          space.data());
+  const PageEnd<T> a(p.a), b(p.b);
+  gemm<T>({}, p.trans_a, p.trans_b, p.m, p.n, p.k, alpha, a.data(), b.data(), beta, c.data(), space.data());
   EXPECT_TRUE(c.guards_intact());
   return c.copy();
 }
@@ -63,7 +63,9 @@ template <class T>
 std::vector<T> run_bias(const Problem<T>& p, const T* bias) {
   Guarded<T> c(p.m * p.n);
   Workspace space(gemm_workspace<T>(p.trans_a, p.trans_b, p.m, p.n, p.k));
-  gemm_bias<T>({}, p.trans_a, p.trans_b, p.m, p.n, p.k, p.a.data(), p.b.data(), bias, c.data(), space.data());
+  const PageEnd<T> a(p.a), b(p.b), page(p.bias);
+  gemm_bias<T>({}, p.trans_a, p.trans_b, p.m, p.n, p.k, a.data(), b.data(), bias ? page.data() : nullptr,
+               c.data(), space.data());
   EXPECT_TRUE(c.guards_intact());
   return c.copy();
 }
