@@ -9,7 +9,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "duel/kernels/library_versions.h"
+#include "duel/kernels/onednn.h"
 #include "duel/kernels/parallel.h"
 
 namespace duel::gan {

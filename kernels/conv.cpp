@@ -1,4 +1,4 @@
-// Convolutions on the host: checks, empty cases, and the three passes of kernels/conv_host.h.
+// Convolutions on the host: checks, empty cases, the library, and the three passes of kernels/conv_host.h.
 #include "duel/kernels/conv.h"
 
 #include <algorithm>
@@ -6,6 +6,7 @@
 
 #include "duel/kernels/conv_host.h"
 #include "duel/kernels/conv_winograd.h"
+#include "duel/kernels/onednn.h"
 
 namespace duel::kernels {
 namespace {
@@ -53,11 +54,8 @@ T* checked(const char* op, const ConvShape& s, ConvPass pass, void* workspace) {
   return static_cast<T*>(workspace);
 }
 
-}  // namespace
-
 template <class T>
-size_t conv2d_workspace(const ConvShape& s, ConvPass pass) {
-  if (no_products(s)) return 0;
+size_t own_workspace(const ConvShape& s, ConvPass pass) {
   if (fast<T>(s, pass)) return static_cast<size_t>(host::winograd_elements(s, pass)) * sizeof(T);
   switch (pass) {
     case ConvPass::kForward:
@@ -71,11 +69,41 @@ size_t conv2d_workspace(const ConvShape& s, ConvPass pass) {
 }
 
 template <class T>
+size_t onednn_workspace(const ConvShape& s, ConvPass pass) {
+  if constexpr (std::is_same_v<T, float>) {
+    if (host_library() == HostLibrary::onednn) return onednn::conv2d_workspace(s, pass);
+  }
+  return 0;
+}
+
+// Has oneDNN done it?
+template <class T>
+bool by_onednn(const ConvShape& s, ConvPass pass, const T* first, const T* second, const T* bias, T* out,
+               void* workspace) {
+  if constexpr (std::is_same_v<T, float>) {
+    if (host_library() == HostLibrary::onednn) {
+      return onednn::conv2d(s, pass, first, second, bias, out, workspace);
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+template <class T>
+size_t conv2d_workspace(const ConvShape& s, ConvPass pass) {
+  if (no_products(s)) return 0;
+  const size_t bytes = onednn_workspace<T>(s, pass);
+  return bytes != 0 ? bytes : own_workspace<T>(s, pass);
+}
+
+template <class T>
 void conv2d_forward(Stream stream, const ConvShape& s, const T* x, const T* w, const T* bias, T* y,
                     void* workspace) {
   check("conv2d", stream, s);
   if (no_products(s)) return fill_planes(s.n, s.c_out, s.h_out * s.w_out, bias, y);
   T* const space = checked<T>("conv2d", s, ConvPass::kForward, workspace);
+  if (by_onednn<T>(s, ConvPass::kForward, x, w, bias, y, space)) return;
   if constexpr (std::is_same_v<T, float>) {
     if (fast<T>(s, ConvPass::kForward)) return host::winograd_forward(s, x, w, bias, y, space);
   }
@@ -88,6 +116,7 @@ void conv2d_input_grad(Stream stream, const ConvShape& s, const T* dy, const T* 
   check("conv2d_input_grad", stream, s);
   if (no_products(s)) return fill_planes(s.n, s.c_in, s.h_in * s.w_in, bias, dx);
   T* const space = checked<T>("conv2d_input_grad", s, ConvPass::kInputGrad, workspace);
+  if (by_onednn<T>(s, ConvPass::kInputGrad, dy, w, bias, dx, space)) return;
   if constexpr (std::is_same_v<T, float>) {
     if (fast<T>(s, ConvPass::kInputGrad)) return host::winograd_input_grad(s, dy, w, bias, dx, space);
   }
@@ -102,6 +131,7 @@ void conv2d_weight_grad(Stream stream, const ConvShape& s, const T* x, const T* 
     return;
   }
   T* const space = checked<T>("conv2d_weight_grad", s, ConvPass::kWeightGrad, workspace);
+  if (by_onednn<T>(s, ConvPass::kWeightGrad, x, dy, nullptr, dw, space)) return;
   if constexpr (std::is_same_v<T, float>) {
     if (fast<T>(s, ConvPass::kWeightGrad)) return host::winograd_weight_grad(s, x, dy, dw, space);
   }

@@ -7,7 +7,9 @@
 #include "duel/kernels/gemm.h"
 
 #include <algorithm>
+#include <type_traits>
 
+#include "duel/kernels/onednn.h"
 #include "duel/kernels/parallel.h"
 #include "duel/kernels/tile.h"
 
@@ -260,6 +262,11 @@ void product(const char* op, Stream stream, bool trans_a, bool trans_b, int64_t 
   if (k == 0) {
     for (int64_t i = 0; i < m * n; ++i) c[i] = bias ? bias[i % n] : beta == T(0) ? T(0) : beta * c[i];
     return;
+  }
+  if constexpr (std::is_same_v<T, float>) {
+    if (host_library() == HostLibrary::onednn) {
+      return onednn::gemm(trans_a, trans_b, m, n, k, alpha, a, b, beta, bias, c);
+    }
   }
   // One row or column against rows of k elements (a vector looks the same transposed or not).
   if (n == 1 && (!trans_a || m == 1)) {
