@@ -251,6 +251,24 @@ void matrix_vector(const T* matrix, const T* vector, int64_t rows, int64_t k, T 
   });
 }
 
+// A column times a row, k == 1: all memory, row by row.
+template <class T>
+void outer_product(const T* a, const T* b, int64_t m, int64_t n, T alpha, T beta, const T* bias, T* c) {
+  parallel_for(m, std::max<int64_t>(1, 32768 / n), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const T left = alpha * a[i];
+      T* row = c + i * n;
+      if (beta != T(0)) {
+        DUEL_SIMD for (int64_t j = 0; j < n; ++j) row[j] = left * b[j] + beta * row[j];
+      } else if (bias) {
+        DUEL_SIMD for (int64_t j = 0; j < n; ++j) row[j] = left * b[j] + bias[j];
+      } else {
+        DUEL_SIMD for (int64_t j = 0; j < n; ++j) row[j] = left * b[j];
+      }
+    }
+  });
+}
+
 template <class T>
 void product(const char* op, Stream stream, bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k,
              T alpha, const T* a, const T* b, T beta, const T* bias, T* c, void* workspace) {
@@ -268,6 +286,7 @@ void product(const char* op, Stream stream, bool trans_a, bool trans_b, int64_t 
       return onednn::gemm(trans_a, trans_b, m, n, k, alpha, a, b, beta, bias, c);
     }
   }
+  if (k == 1) return outer_product(a, b, m, n, alpha, beta, bias, c);
   // One row or column against rows of k elements (a vector looks the same transposed or not).
   if (n == 1 && (!trans_a || m == 1)) {
     return matrix_vector(a, b, m, k, alpha, beta, bias, 0, c);
