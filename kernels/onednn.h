@@ -5,6 +5,7 @@
 // threads, arguments checked, padding and empty sizes alike. Own kernels stay in charge of doubles, of
 // products without terms, of convolutions with one input or one output channel (oneDNN is 10 to 20 times
 // slower there in one direction), and of a shape that oneDNN refuses or knows no optimised code for.
+// oneDNN picks its code by shape: a row of a product may round differently alone than among others.
 //
 // Example: set_host_library(HostLibrary::onednn);  // every later gemm() and conv2d_…() of this process
 #pragma once
