@@ -67,6 +67,19 @@ Networks make_mlp(const NetworkOptions& o) {
   return {generator, critic, o.latent, o};
 }
 
+/// What the convolutional critics share: images [N, packing, H, W] to features [N, 2 d H/4 W/4], d = channels_d.
+std::shared_ptr<Sequential> convolutional_critic(const NetworkOptions& o) {
+  const int64_t d = o.channels_d;
+  auto critic = std::make_shared<Sequential>();
+  critic->push_back(Conv2d(o.packing, d, 4, kHalve));
+  critic->push_back(LeakyReLU(0.2));
+  critic->push_back(Conv2d(d, 2 * d, 4, kHalve));
+  add_norm(*critic, o.discriminator_norm, 2 * d, o.height / 4, o.width / 4);
+  critic->push_back(LeakyReLU(0.2));
+  critic->push_back(Flatten());
+  return critic;
+}
+
 Networks make_dcgan(const NetworkOptions& o) {
   const int64_t h = o.height / 4, w = o.width / 4, g = o.channels_g, d = o.channels_d;
   auto generator = std::make_shared<Sequential>();
@@ -80,13 +93,7 @@ Networks make_dcgan(const NetworkOptions& o) {
   generator->push_back(ConvTranspose2d(2 * g, 1, 4, kDouble));
   generator->push_back(Tanh());
 
-  auto critic = std::make_shared<Sequential>();
-  critic->push_back(Conv2d(o.packing, d, 4, kHalve));
-  critic->push_back(LeakyReLU(0.2));
-  critic->push_back(Conv2d(d, 2 * d, 4, kHalve));
-  add_norm(*critic, o.discriminator_norm, 2 * d, h, w);
-  critic->push_back(LeakyReLU(0.2));
-  critic->push_back(Flatten());
+  auto critic = convolutional_critic(o);
   critic->push_back(Linear(2 * d * h * w, 1));
   return {generator, critic, o.latent, o};
 }
@@ -107,13 +114,7 @@ Networks make_infogan(const NetworkOptions& o) {
   generator->push_back(ConvTranspose2d(g, 1, 4, kDouble));
   generator->push_back(Tanh());
 
-  auto critic = std::make_shared<Sequential>();
-  critic->push_back(Conv2d(o.packing, d, 4, kHalve));
-  critic->push_back(LeakyReLU(0.2));
-  critic->push_back(Conv2d(d, 2 * d, 4, kHalve));
-  add_norm(*critic, o.discriminator_norm, 2 * d, h, w);
-  critic->push_back(LeakyReLU(0.2));
-  critic->push_back(Flatten());
+  auto critic = convolutional_critic(o);
   critic->push_back(Linear(2 * d * h * w, wide));
   add_norm(*critic, o.discriminator_norm, wide);
   critic->push_back(LeakyReLU(0.2));

@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "../files.h"
 #include "duel/core/allocator.h"
 #include "duel/core/gradcheck.h"
 #include "duel/core/ops.h"
@@ -13,19 +14,9 @@
 namespace duel {
 namespace {
 
-Tensor leaf(std::vector<double> values, const Shape& shape) { return Tensor::from(values, shape).set_requires_grad(true); }
+using duel::testing::error_of;
 
-/// Runs f and returns the text of the Error it must throw.
-template <class F>
-std::string error_of(F f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  ADD_FAILURE() << "expected an Error";
-  return {};
-}
+Tensor leaf(std::vector<double> values, const Shape& shape) { return Tensor::from(values, shape).set_requires_grad(true); }
 
 TEST(Autograd, PolynomialToOrderFour) {
   // y = x^5: 5 x^4, 20 x^3, 60 x^2, 120 x. A detached or zero gradient at any order would show.

@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "../files.h"
 #include "duel/core/autograd.h"
 #include "duel/core/gradcheck.h"
 #include "duel/core/ops.h"
@@ -16,16 +17,7 @@ namespace {
 
 constexpr TensorOptions kF64{DType::f64, {}};
 
-template <class F>
-std::string error_of(F f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  ADD_FAILURE() << "expected an Error";
-  return {};
-}
+using duel::testing::error_of;
 
 nn::Sequential linear_critic(std::vector<double> w) {
   const auto n = static_cast<int64_t>(w.size());
