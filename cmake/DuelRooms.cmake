@@ -8,6 +8,8 @@ if(DUEL_WERROR)
   list(APPEND DUEL_WARNINGS -Werror)
 endif()
 
+set(DUEL_CMAKE_DIR "${CMAKE_CURRENT_LIST_DIR}")
+
 function(duel_compile_options target)
   target_compile_features(${target} PUBLIC cxx_std_20)
   set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF POSITION_INDEPENDENT_CODE ON)
@@ -43,6 +45,10 @@ function(duel_room name)
   list(FILTER cuda_sources INCLUDE REGEX "\\.cu$")
   if(cuda_sources AND DUEL_HAS_CUDA)
     target_link_libraries(${target} PRIVATE CUDA::cudart_static)
+    # Registers and spills of every kernel are kept beside the object: see tests/ptxas_report.py.
+    target_compile_options(${target} PRIVATE "$<$<COMPILE_LANGUAGE:CUDA>:-Xptxas=-v>")
+    set_target_properties(${target} PROPERTIES
+      CUDA_COMPILER_LAUNCHER "bash;${DUEL_CMAKE_DIR}/keep_ptxas_report.sh;${CMAKE_CUDA_COMPILER_LAUNCHER}")
   elseif(cuda_sources)
     set_source_files_properties(${cuda_sources} PROPERTIES LANGUAGE CXX COMPILE_OPTIONS "-x;c++")
   endif()

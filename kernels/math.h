@@ -321,9 +321,34 @@ DUEL_HD SinCos<float> sincos_turns(float t) {
   const float sine = (quarter & 1u) != 0 ? c : s, cosine = (quarter & 1u) != 0 ? s : c;
   return {(quarter & 2u) != 0 ? -sine : sine, ((quarter + 1u) & 2u) != 0 ? -cosine : cosine};
 }
+/// As above; Taylor's polynomials, whose next terms are below 2^-63 here. The library's sine is no choice: on a GPU
+/// its path for huge arguments, never taken, would cost every thread a stack frame.
 DUEL_HD SinCos<double> sincos_turns(double t) {
-  constexpr double kTurn = 6.28318530717958647693;
-  return {::sin(kTurn * t), ::cos(kTurn * t)};
+  constexpr double kTurn = 6.28318530717958647693, kRound = 0x1.8p+52;
+  const double shifted = fma(t, 4.0, kRound), quarters = shifted - kRound;
+  const uint32_t quarter = static_cast<uint32_t>(quarters);
+  const double r = fma(quarters, -0.25, t), x = kTurn * r, u = x * x;
+  double s = 0x1.952c77030ad4ap-49;
+  s = fma(s, u, -0x1.ae7f3e733b81fp-41);
+  s = fma(s, u, 0x1.6124613a86d09p-33);
+  s = fma(s, u, -0x1.ae64567f544e4p-26);
+  s = fma(s, u, 0x1.71de3a556c734p-19);
+  s = fma(s, u, -0x1.a01a01a01a01ap-13);
+  s = fma(s, u, 0x1.1111111111111p-7);
+  s = fma(s, u, -0x1.5555555555555p-3);
+  s = fma(x * u, s, x);
+  double c = -0x1.6827863b97d97p-53;
+  c = fma(c, u, 0x1.ae7f3e733b81fp-45);
+  c = fma(c, u, -0x1.93974a8c07c9dp-37);
+  c = fma(c, u, 0x1.1eed8eff8d898p-29);
+  c = fma(c, u, -0x1.27e4fb7789f5cp-22);
+  c = fma(c, u, 0x1.a01a01a01a01ap-16);
+  c = fma(c, u, -0x1.6c16c16c16c17p-10);
+  c = fma(c, u, 0x1.5555555555555p-5);
+  c = fma(c, u, -0x1.0000000000000p-1);
+  c = fma(c, u, 1.0);
+  const double sine = (quarter & 1u) != 0 ? c : s, cosine = (quarter & 1u) != 0 ? s : c;
+  return {(quarter & 2u) != 0 ? -sine : sine, ((quarter + 1u) & 2u) != 0 ? -cosine : cosine};
 }
 
 }  // namespace duel::kernels::math

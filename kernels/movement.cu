@@ -46,10 +46,12 @@ struct Places {
   int64_t from, to;
 };
 
-/// Where element i of axes [0, axes) stands.
+/// Where element i of axes [0, axes) stands. The loop's length is fixed: unrolled, a kernel reads the plan from its
+/// arguments; indexed by a variable it would copy the plan to every thread's stack first.
 DUEL_HD Places locate(const StridedCopy& copy, int axes, int64_t i) {
   Places at{0, 0};
-  for (int d = axes - 1; d >= 0; --d) {
+  for (int d = kRank - 1; d >= 0; --d) {
+    if (d >= axes) continue;
     const int64_t rest = i / copy.shape[d], k = i - rest * copy.shape[d];
     at.from += k * copy.from[d];
     at.to += k * copy.to[d];

@@ -163,7 +163,9 @@ __global__ void reduce_kernel(int64_t R, int64_t B, int64_t chunk_rows, int64_t 
     for (; r + 3 * row_lanes < end; r += 4 * row_lanes) {
       for (int k = 0; k < 4; ++k) acc[k] = Op::apply(acc[k], base[(r + k * row_lanes) * B]);
     }
-    for (int k = 0; r < end; r += row_lanes, ++k) acc[k] = Op::apply(acc[k], base[r * B]);
+    for (int k = 0; k < 3; ++k, r += row_lanes) {  // a fixed length, so that acc stays in registers
+      if (r < end) acc[k] = Op::apply(acc[k], base[r * B]);
+    }
   }
   lanes[threadIdx.x] = Op::apply(Op::apply(acc[0], acc[1]), Op::apply(acc[2], acc[3]));
   for (int half = row_lanes / 2; half > 0; half /= 2) {

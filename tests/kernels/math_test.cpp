@@ -103,6 +103,23 @@ TEST(Math, SineAndCosineAllAround) {
   EXPECT_EQ(math::sincos_turns(0.75f).sin, -1.0f);
 }
 
+// In long double the argument is exact enough to judge the double version: a missing term, or quarter turns counted wrong.
+TEST(Math, SineAndCosineInDouble) {
+  const long double turn = 2 * 3.14159265358979323846264338327950288L;
+  for (int64_t i = 0; i < (int64_t{1} << 32); i += 4097 * 31) {
+    const double t = static_cast<double>(i) * 0x1p-32;
+    const auto got = math::sincos_turns(t);
+    ASSERT_NEAR(got.sin, static_cast<double>(std::sin(turn * static_cast<long double>(t))), 2.3e-16) << t;
+    ASSERT_NEAR(got.cos, static_cast<double>(std::cos(turn * static_cast<long double>(t))), 2.3e-16) << t;
+  }
+  for (const double quarter : {0.0, 0.25, 0.5, 0.75}) {
+    const double sines[] = {0, 1, 0, -1}, cosines[] = {1, 0, -1, 0};
+    const int k = static_cast<int>(quarter * 4);
+    EXPECT_EQ(math::sincos_turns(quarter).sin, sines[k]);
+    EXPECT_EQ(math::sincos_turns(quarter).cos, cosines[k]);
+  }
+}
+
 TEST(Math, SpecialValues) {
   EXPECT_EQ(math::exp(-kInf), 0.0f);
   EXPECT_EQ(math::exp(kInf), kInf);
