@@ -43,28 +43,45 @@ GrayImage tile_grid(std::span<const uint8_t> images, int64_t count, int64_t h, i
   return grid;
 }
 
-std::vector<uint8_t> encode_png_gray(int64_t width, int64_t height, std::span<const uint8_t> pixels) {
+namespace {
+
+std::vector<uint8_t> encode(int64_t width, int64_t height, int channels, std::span<const uint8_t> pixels) {
   constexpr int64_t limit = 32768;  // stb counts bytes in int
-  DUEL_CHECK(width >= 1 && height >= 1 && width <= limit && height <= limit && width * height < (1 << 30),
-             "png", "expected a picture of 1x1 to {}x{} pixels and less than 2^30 in all, got {}x{}", limit,
+  DUEL_CHECK(width >= 1 && height >= 1 && width <= limit && height <= limit && width * height * channels < (1 << 30),
+             "png", "expected a picture of 1x1 to {}x{} pixels and less than 2^30 bytes in all, got {}x{}", limit,
              limit, width, height);
-  DUEL_CHECK(static_cast<int64_t>(pixels.size()) == width * height, "png",
-             "expected {} pixels for {}x{}, got {}", width * height, width, height, pixels.size());
+  DUEL_CHECK(static_cast<int64_t>(pixels.size()) == width * height * channels, "png",
+             "expected {} pixels for {}x{}, got {}", width * height, width, height,
+             static_cast<int64_t>(pixels.size()) / channels);
   std::vector<uint8_t> bytes;
   const auto append = [](void* out, void* data, int size) {
     const auto* begin = static_cast<const uint8_t*>(data);
     static_cast<std::vector<uint8_t>*>(out)->insert(static_cast<std::vector<uint8_t>*>(out)->end(), begin,
                                                     begin + size);
   };
-  const int ok = stbi_write_png_to_func(append, &bytes, static_cast<int>(width), static_cast<int>(height), 1,
-                                        pixels.data(), static_cast<int>(width));
+  const int ok = stbi_write_png_to_func(append, &bytes, static_cast<int>(width), static_cast<int>(height), channels,
+                                        pixels.data(), static_cast<int>(width) * channels);
   DUEL_CHECK(ok != 0, "png", "not enough memory to encode {}x{} pixels", width, height);
   return bytes;
+}
+
+}  // namespace
+
+std::vector<uint8_t> encode_png_gray(int64_t width, int64_t height, std::span<const uint8_t> pixels) {
+  return encode(width, height, 1, pixels);
+}
+
+std::vector<uint8_t> encode_png_rgb(int64_t width, int64_t height, std::span<const uint8_t> pixels) {
+  return encode(width, height, 3, pixels);
 }
 
 void write_png_gray(const std::filesystem::path& path, int64_t width, int64_t height,
                     std::span<const uint8_t> pixels) {
   write_file_atomically(path, encode_png_gray(width, height, pixels));
+}
+
+void write_png_rgb(const std::filesystem::path& path, int64_t width, int64_t height, std::span<const uint8_t> pixels) {
+  write_file_atomically(path, encode_png_rgb(width, height, pixels));
 }
 
 }  // namespace duel::gan

@@ -1,4 +1,4 @@
-// Gray pictures: sample grids and their PNG files.
+// Pictures as PNG files, gray and colour; grids of gray samples.
 //
 // 8 bits per pixel, rows from top to bottom, no alpha. The encoder is stb_image_write's.
 //
@@ -33,5 +33,9 @@ std::vector<uint8_t> encode_png_gray(int64_t width, int64_t height, std::span<co
 /// Encodes in memory and writes atomically (core/atomic_file.h); duel::Error with the system's reason.
 void write_png_gray(const std::filesystem::path& path, int64_t width, int64_t height,
                     std::span<const uint8_t> pixels);
+
+/// The same in colour. pixels: r, g, b of [height, width]. gan/canvas.h draws such pictures.
+std::vector<uint8_t> encode_png_rgb(int64_t width, int64_t height, std::span<const uint8_t> pixels);
+void write_png_rgb(const std::filesystem::path& path, int64_t width, int64_t height, std::span<const uint8_t> pixels);
 
 }  // namespace duel::gan

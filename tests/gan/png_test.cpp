@@ -87,5 +87,21 @@ TEST(Png, WrongSizesAndUnwritablePlaces) {
   EXPECT_TRUE(has(text, "/nonexistent folder/a.png") && has(text, "No such file")) << text;
 }
 
+TEST(Png, ColourPixelsComeBack) {
+  const int64_t w = 13, h = 7;
+  Bytes pixels(static_cast<size_t>(w * h * 3));
+  for (size_t i = 0; i < pixels.size(); ++i) pixels[i] = static_cast<uint8_t>(i * 37 + i / 5);
+  const Bytes file = encode_png_rgb(w, h, pixels);
+  int x = 0, y = 0, channels = 0;
+  stbi_uc* decoded = stbi_load_from_memory(file.data(), static_cast<int>(file.size()), &x, &y, &channels, 0);
+  ASSERT_NE(decoded, nullptr);
+  EXPECT_EQ(x, w);
+  EXPECT_EQ(y, h);
+  ASSERT_EQ(channels, 3);
+  EXPECT_TRUE(std::equal(pixels.begin(), pixels.end(), decoded));
+  stbi_image_free(decoded);
+  EXPECT_THROW(encode_png_rgb(w, h, Bytes(static_cast<size_t>(w * h))), Error);
+}
+
 }  // namespace
 }  // namespace duel::gan
