@@ -58,7 +58,7 @@ int sample(const Request& request) {
   DUEL_CHECK(request.count >= 1 && request.count <= 4096, "sample",
              "count: expected an integer from 1 to 4096, got {}", request.count);
   const gan::LoadedTrainer loaded = gan::load_trainer(request.checkpoint);
-  const int64_t latent = loaded.trainer->networks().latent;
+  const int64_t latent = loaded.trainer->networks().latent.width();
   Generator noise(request.seed);
   const int64_t rows = (request.count + kColumns - 1) / kColumns;
   const Tensor z =

@@ -49,8 +49,9 @@ int64_t count_hits(const Tensor& logits, const Tensor& labels) {
 }
 
 void check_data(const ResidentData& data) {
-  DUEL_CHECK(data.height() == Classifier::side && data.width() == Classifier::side, "classifier",
-             "expected images of {} x {}, got {} x {}", Classifier::side, Classifier::side, data.height(), data.width());
+  const Shape expected{1, Classifier::side, Classifier::side};
+  DUEL_CHECK(data.sample_shape() == expected, "classifier", "expected images of {} x {}, got samples of shape {}", Classifier::side,
+             Classifier::side, data.sample_shape());
   DUEL_CHECK(data.has_labels(), "classifier", "expected images with labels, got none");
 }
 
@@ -95,7 +96,7 @@ Classifier train_classifier(const ResidentData& data, const ClassifierOptions& o
       const int64_t n = std::min(options.batch, data.count() - done);
       optimizer.set_lr(options.lr * (1.0 - static_cast<double>(order.position()) / samples));
       const Tensor index = order.next(n), labels = data.labels(index);
-      const Tensor logits = net(data.images(index, DType::f32)), loss = cross_entropy(logits, labels);
+      const Tensor logits = net(data.batch(index, DType::f32)), loss = cross_entropy(logits, labels);
       optimizer.step(grad({loss}, parameters));
       const double value = loss.item();
       DUEL_CHECK(std::isfinite(value), "classifier", "the loss is {} after {} samples: expected a lower lr than {}", value,
@@ -123,7 +124,7 @@ double evaluate_accuracy(Classifier& classifier, const ResidentData& data) {
     std::vector<int64_t> next(static_cast<size_t>(std::min(kBatch, data.count() - done)));
     std::iota(next.begin(), next.end(), done);
     const Tensor index = Tensor::from(next, {static_cast<int64_t>(next.size())});
-    hits += count_hits(classifier(data.images(index, DType::f32)), data.labels(index));
+    hits += count_hits(classifier(data.batch(index, DType::f32)), data.labels(index));
   }
   return static_cast<double>(hits) / static_cast<double>(data.count());
 }

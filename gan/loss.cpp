@@ -58,6 +58,7 @@ Tensor both(const LossTerm& first, const Tensor& a, const LossTerm& second, cons
 }  // namespace
 
 Tensor discriminator_loss(const Loss& loss, Relativism relativism, const Tensor& real, const Tensor& fake) {
+  if (loss.d_joint) return loss.d_joint(real, fake);
   check_pairs(relativism, real, fake);
   switch (relativism) {
     case Relativism::none: return both(loss.d_real, real, loss.d_fake, fake);
@@ -68,9 +69,12 @@ Tensor discriminator_loss(const Loss& loss, Relativism relativism, const Tensor&
   throw InternalError("unknown relativism");
 }
 
-bool generator_needs_real(const Loss&, Relativism relativism) { return relativism != Relativism::none; }
+bool generator_needs_real(const Loss& loss, Relativism relativism) {
+  return relativism != Relativism::none || loss.g_joint;
+}
 
 Tensor generator_loss(const Loss& loss, Relativism relativism, const Tensor& real, const Tensor& fake) {
+  if (loss.g_joint) return loss.g_joint(real, fake);
   if (relativism == Relativism::none) return loss.g_fake(fake);
   check_pairs(relativism, real, fake);
   if (relativism == Relativism::paired) return loss.g_fake(sub(fake, real));

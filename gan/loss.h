@@ -20,11 +20,15 @@
 namespace duel::gan {
 
 using LossTerm = std::function<Tensor(const Tensor& logits)>;
+using JointTerm = std::function<Tensor(const Tensor& real, const Tensor& fake)>;
 
 struct Loss {
   std::string name;
   LossTerm d_real, d_fake, g_fake;
   LossTerm g_real = nullptr;
+  // A loss that does not fall apart into terms of one side (the softmax loss): both are set instead of the four, and
+  // relativism does not apply.
+  JointTerm d_joint = nullptr, g_joint = nullptr;
 };
 
 /// Saturating: G minimises log(1 - sigmoid f) (Goodfellow 2014, eq. 1). real_target < 1 is one-sided label smoothing.

@@ -64,7 +64,7 @@ Networks make_mlp(const NetworkOptions& o) {
   add_norm(*critic, o.discriminator_norm, d);
   critic->push_back(LeakyReLU(0.2));
   critic->push_back(Linear(d, 1));
-  return {generator, critic, o.latent, o};
+  return {generator, critic, {.noise = o.latent}, o};
 }
 
 /// What the convolutional critics share: images [N, packing, H, W] to features [N, 2 d H/4 W/4], d = channels_d.
@@ -95,7 +95,7 @@ Networks make_dcgan(const NetworkOptions& o) {
 
   auto critic = convolutional_critic(o);
   critic->push_back(Linear(2 * d * h * w, 1));
-  return {generator, critic, o.latent, o};
+  return {generator, critic, {.noise = o.latent}, o};
 }
 
 Networks make_infogan(const NetworkOptions& o) {
@@ -119,7 +119,7 @@ Networks make_infogan(const NetworkOptions& o) {
   add_norm(*critic, o.discriminator_norm, wide);
   critic->push_back(LeakyReLU(0.2));
   critic->push_back(Linear(wide, 1));
-  return {generator, critic, o.latent, o};
+  return {generator, critic, {.noise = o.latent}, o};
 }
 
 /// Weights N(0, 0.02) and biases 0, but for norms (Radford 2015, section 4).

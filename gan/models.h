@@ -10,7 +10,7 @@
 //
 // Example:
 //   Networks nets = make_networks({.arch = "dcgan", .discriminator_norm = Norm::none}, generator);
-//   Tensor fakes = (*nets.generator)(noise.normal({64, nets.latent}));
+//   Tensor fakes = (*nets.generator)(noise.normal({64, nets.latent.width()}));
 #pragma once
 
 #include <cstdint>
@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "duel/core/random.h"
+#include "duel/gan/latent.h"
 #include "duel/nn/module.h"
 
 namespace duel::gan {
@@ -37,7 +38,7 @@ struct NetworkOptions {
 
 struct Networks {
   std::shared_ptr<nn::Module> generator, discriminator;
-  int64_t latent = 0;
+  LatentPlan latent;
   NetworkOptions options;  // with every automatic value filled in
 };
 

@@ -16,6 +16,7 @@
 
 #include "duel/gan/loss.h"
 #include "duel/gan/penalty.h"
+#include "duel/gan/term.h"
 #include "duel/nn/module.h"
 
 namespace duel::gan {
@@ -35,8 +36,13 @@ struct Constraint {
   double weight_clip = 0.0;  // > 0: every parameter of D ends in [-c, c] (Arjovsky 2017)
 };
 
+/// How the two players move within an iteration (update.h).
+enum class Update { alternating, simultaneous, extragradient };
+
 struct Schedule {
   int64_t critic_steps = 1;
+  int64_t generator_steps = 1;
+  Update update = Update::alternating;
   OptimizerChoice d, g;
   double instance_noise = 0.0;       // deviation of normal noise on D's inputs (Arjovsky & Bottou 2017)
   int64_t instance_noise_steps = 0;  // annealed linearly to zero over so many iterations; 0: constant
@@ -50,6 +56,7 @@ struct Objective {
   Loss loss = non_saturating_loss();
   Relativism relativism = Relativism::none;
   std::vector<Penalty> penalties = {};
+  std::vector<Term> d_terms = {}, g_terms = {};
   Constraint constraint = {};
   Schedule schedule = {};
   std::string formula = "";  // both losses, in one line each

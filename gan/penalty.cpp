@@ -68,14 +68,15 @@ PenaltySampling around_real_two_sided() {
 
 namespace {
 /// ∇ₓ D per sample; the logits of a critic without cross-sample layers depend on their own sample only.
-Tensor input_gradient(nn::Module& critic, const Tensor& x, bool create_graph) {
-  return grad({sum(critic(x))}, {x}, {}, {.create_graph = create_graph})[0];
+Tensor input_gradient(nn::Module& critic, const Tensor& x, const Tensor& labels, bool create_graph) {
+  return grad({sum(judge(critic, x, labels).logits)}, {x}, {}, {.create_graph = create_graph})[0];
 }
 }  // namespace
 
-PenaltyResult gradient_penalty(nn::Module& critic, const Tensor& points, const PenaltyShape& shape, double weight) {
+PenaltyResult gradient_penalty(nn::Module& critic, const Tensor& points, const PenaltyShape& shape, double weight,
+                               const Tensor& labels) {
   const Tensor x = points.detach().set_requires_grad(true);
-  const Tensor norms = sample_norm(input_gradient(critic, x, true));
+  const Tensor norms = sample_norm(input_gradient(critic, x, labels, true));
   PenaltyResult result;
   result.value = mul_scalar(mean(shape.apply(norms)), weight);
   NoGrad no_grad;
@@ -83,12 +84,12 @@ PenaltyResult gradient_penalty(nn::Module& critic, const Tensor& points, const P
   return result;
 }
 
-double mean_gradient_norm(nn::Module& critic, const Tensor& points) {
+double mean_gradient_norm(nn::Module& critic, const Tensor& points, const Tensor& labels) {
   NoParamGrad weights_are_constants;
   const bool training = critic.is_training();
   critic.eval();  // a look must not move running statistics, nor drop anything out
   const Tensor x = points.detach().set_requires_grad(true);
-  const Tensor g = input_gradient(critic, x, false);
+  const Tensor g = input_gradient(critic, x, labels, false);
   critic.train(training);
   NoGrad no_grad;
   return mean(sample_norm(g)).item();

@@ -10,7 +10,7 @@
 
 #include "duel/core/random.h"
 #include "duel/core/tensor.h"
-#include "duel/nn/module.h"
+#include "duel/gan/critic.h"
 
 namespace duel::gan {
 
@@ -57,9 +57,11 @@ struct PenaltyResult {
 };
 
 /// Differentiates twice: once in `points` (which get a leaf of their own), and through the result in the critic's weights.
-PenaltyResult gradient_penalty(nn::Module& critic, const Tensor& points, const PenaltyShape& shape, double weight);
+/// labels i64 [N] for critics that look at them.
+PenaltyResult gradient_penalty(nn::Module& critic, const Tensor& points, const PenaltyShape& shape, double weight,
+                               const Tensor& labels = {});
 
 /// Mean of ‖∇ₓ D‖ at `points` with D in evaluation mode, for diagnostics; no graph is kept and nothing of D changes.
-double mean_gradient_norm(nn::Module& critic, const Tensor& points);
+double mean_gradient_norm(nn::Module& critic, const Tensor& points, const Tensor& labels = {});
 
 }  // namespace duel::gan

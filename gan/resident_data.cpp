@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "duel/core/autograd.h"
+#include "duel/core/ops/movement.h"
 #include "duel/kernels/batch.h"
 #include "duel/kernels/random.h"
 
@@ -22,15 +24,28 @@ Tensor DataOrder::next(int64_t n) {
 
 ResidentData::ResidentData(const ImageSet& set, Device device) {
   DUEL_CHECK(set.count > 0, "data", "{}: expected at least one image", set.source);
-  pixels_ = Tensor::from(set.images, {set.count, 1, set.height, set.width}, device);
+  samples_ = Tensor::from(set.images, {set.count, 1, set.height, set.width}, device);
   if (!set.labels.empty()) labels_ = Tensor::from(set.labels, {set.count}, device);
 }
 
-Tensor ResidentData::images(const Tensor& index, DType dtype) const {
-  const int64_t n = index.numel(), pixels = height() * width();
-  Tensor batch = Tensor::empty({n, 1, height(), width()}, {dtype, pixels_.device()});
-  DUEL_DISPATCH(dtype, "images",
-                kernels::gather_normalize<T>(stream_of(pixels_.device()), n, pixels, count(), pixels_.data<uint8_t>(),
+ResidentData::ResidentData(const Tensor& samples, const Tensor& labels) : samples_(samples.detach()), labels_(labels) {
+  DUEL_CHECK(samples.rank() >= 2 && samples.dim(0) > 0 && is_floating(samples.dtype()), "data",
+             "expected floating samples of shape [count, ...], got {}", to_text(samples));
+  DUEL_CHECK(!labels.defined() || (labels.numel() == samples.dim(0) && labels.dtype() == DType::i64), "data",
+             "expected an i64 label per sample, got {}", to_text(labels));
+}
+
+Shape ResidentData::sample_shape() const { return samples_.shape().without(0); }
+
+Tensor ResidentData::batch(const Tensor& index, DType dtype) const {
+  if (samples_.dtype() != DType::u8) {
+    NoGrad no_grad;
+    return gather(samples_, index).to(dtype);
+  }
+  const int64_t n = index.numel(), pixels = samples_.shape().numel_from(1);
+  Tensor batch = Tensor::empty({n, 1, samples_.dim(2), samples_.dim(3)}, {dtype, samples_.device()});
+  DUEL_DISPATCH(dtype, "batch",
+                kernels::gather_normalize<T>(stream_of(samples_.device()), n, pixels, count(), samples_.data<uint8_t>(),
                                              index.data<int64_t>(), static_cast<T>(2.0 / 255.0), T{-1}, batch.mutable_data<T>()));
   return batch;
 }
@@ -38,8 +53,11 @@ Tensor ResidentData::images(const Tensor& index, DType dtype) const {
 Tensor ResidentData::labels(const Tensor& index) const {
   DUEL_CHECK(has_labels(), "data", "this data set has no labels");
   Tensor out = Tensor::empty({index.numel()}, {DType::i64, labels_.device()});
-  kernels::gather_labels<uint8_t>(stream_of(labels_.device()), index.numel(), count(), labels_.data<uint8_t>(),
-                                  index.data<int64_t>(), out.mutable_data<int64_t>());
+  const auto gather_as = [&]<class L>(L) {
+    kernels::gather_labels<L>(stream_of(labels_.device()), index.numel(), count(), labels_.data<L>(), index.data<int64_t>(),
+                              out.mutable_data<int64_t>());
+  };
+  labels_.dtype() == DType::u8 ? gather_as(uint8_t{}) : gather_as(int64_t{});
   return out;
 }
 

@@ -4,7 +4,7 @@
 // Example:
 //   ResidentData data(set, device);
 //   DataOrder order(data.count(), /*seed=*/1);
-//   Tensor batch = data.images(order.next(64), DType::f32);    // [64, 1, H, W] in [-1, 1]
+//   Tensor batch = data.batch(order.next(64), DType::f32);    // [64, 1, H, W] in [-1, 1]
 #pragma once
 
 #include <cstdint>
@@ -33,17 +33,20 @@ class DataOrder {
 class ResidentData {
  public:
   explicit ResidentData(const ImageSet& set, Device device = {});
-  int64_t count() const { return pixels_.dim(0); }
-  int64_t height() const { return pixels_.dim(2); }
-  int64_t width() const { return pixels_.dim(3); }
-  /// [N, 1, H, W] of the given dtype, pixel 0 to -1 and 255 to 1.
-  Tensor images(const Tensor& index, DType dtype) const;
+  /// Samples that are no images, f32 or f64 [count, ...], as they are (points in the plane, say); labels i64 [count] or none.
+  explicit ResidentData(const Tensor& samples, const Tensor& labels = {});
+  int64_t count() const { return samples_.dim(0); }
+  /// Of one sample: [1, H, W] for images.
+  Shape sample_shape() const;
+  /// [N, ...] of the given dtype; of images pixel 0 becomes -1 and 255 becomes 1.
+  Tensor batch(const Tensor& index, DType dtype) const;
   /// i64 [N]; throws Error where the set has no labels.
   Tensor labels(const Tensor& index) const;
   bool has_labels() const { return labels_.defined(); }
 
  private:
-  Tensor pixels_, labels_;
+  Tensor samples_;  // u8 pixels [count, 1, H, W], or floating samples
+  Tensor labels_;   // u8 or i64
 };
 
 }  // namespace duel::gan

@@ -159,7 +159,7 @@ void Run::State::make_ready(RunObserver* observer) {
   trainer = std::make_unique<Trainer>(setup.networks, setup.objective, std::move(resident),
                                       TrainerOptions{.batch = config().batch, .seed = config().seed});
   Generator noise(config().seed, static_cast<uint64_t>(RandomStream::samples));
-  sample_noise = noise.normal({config().sample_count, setup.networks.latent});
+  sample_noise = noise.normal({config().sample_count, setup.networks.latent.width()});
 }
 
 void Run::State::resume(RunObserver* observer) {
@@ -224,7 +224,7 @@ void Run::State::prepare(RunObserver& observer) {
       std::vector<int64_t> first(static_cast<size_t>(shown));
       for (int64_t i = 0; i < shown; ++i) first[static_cast<size_t>(i)] = i;
       const GrayImage reals =
-          image_grid(trainer->data()->images(Tensor::from(first, {shown}), DType::f32), kGridColumns);
+          image_grid(trainer->data()->batch(Tensor::from(first, {shown}), DType::f32), kGridColumns);
       write_png_gray(directory->reals(), reals.width, reals.height, reals.pixels);
       write_file_atomically(directory->config(),
                             to_json(config()));  // last: its presence says that the folder is a run

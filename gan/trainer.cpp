@@ -1,6 +1,8 @@
 #include "duel/gan/trainer.h"
 
+#include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "duel/core/autograd.h"
 #include "duel/core/ops.h"
@@ -45,7 +47,8 @@ Trainer::Trainer(Networks networks, Objective objective, std::shared_ptr<const R
       optimizer_d_(make_optimizer(arena_d_, objective_.schedule.d)),
       optimizer_g_(make_optimizer(arena_g_, objective_.schedule.g)),
       order_(data_ ? data_->count() : 1, options.seed),
-      latent_noise_(stream(options.seed, RandomStream::latent)),
+      latent_random_{stream(options.seed, RandomStream::latent), stream(options.seed, RandomStream::labels),
+                     stream(options.seed, RandomStream::codes)},
       penalty_noise_(stream(options.seed, RandomStream::penalty)),
       instance_noise_(stream(options.seed, RandomStream::instance_noise)) {
   DUEL_CHECK(!data_ || options.batch <= data_->count(), "trainer", "batch: expected at most the {} images of the data set, got {}",
@@ -61,108 +64,191 @@ Tensor Trainer::generate(const Tensor& z) {
   return (*networks_.generator)(z);
 }
 
-// Packing: D judges `packing` images as the channels of one sample (Lin et al. 2018).
-Tensor Trainer::packed(const Tensor& images) const {
+// Packing: D judges `packing` samples as one, images side by side as channels (Lin et al. 2018).
+Tensor Trainer::packed(const Tensor& samples) const {
   const int64_t m = objective_.schedule.packing;
-  return m == 1 ? images : images.reshape({images.dim(0) / m, m * images.dim(1), images.dim(2), images.dim(3)});
+  return m == 1 ? samples : samples.reshape(samples.shape().with(0, samples.dim(0) / m).with(1, m * samples.dim(1)));
 }
 
-Tensor Trainer::judge(const Tensor& images) { return (*networks_.discriminator)(packed(images)); }
+Judgement Trainer::judge(const Tensor& samples, const Tensor& labels) {
+  return gan::judge(*networks_.discriminator, packed(samples), labels);
+}
 
-Tensor Trainer::with_instance_noise(const Tensor& images) {
+Tensor Trainer::with_instance_noise(const Tensor& samples) {
   const Schedule& s = objective_.schedule;
   double deviation = s.instance_noise;
   if (s.instance_noise_steps > 0) {
     deviation *= std::max(0.0, 1.0 - static_cast<double>(iteration_) / static_cast<double>(s.instance_noise_steps));
   }
-  if (deviation <= 0) return images;
-  return add(images, instance_noise_.normal(images.shape(), 0.0, deviation, images.options()));
+  if (deviation <= 0) return samples;
+  return add(samples, instance_noise_.normal(samples.shape(), 0.0, deviation, samples.options()));
 }
+
+namespace {
+
+Tensor rows(const Tensor& tensor, int64_t begin, int64_t end) { return tensor.defined() ? slice(tensor, 0, begin, end) : tensor; }
+
+Judgement rows(const Judgement& j, int64_t begin, int64_t end) {
+  return {rows(j.logits, begin, end), rows(j.features, begin, end), rows(j.classes, begin, end), rows(j.codes, begin, end)};
+}
+
+Tensor joined(const Tensor& a, const Tensor& b) { return a.defined() && b.defined() ? concat({a, b}) : Tensor(); }
+
+Tensor with_terms(Tensor loss, const std::vector<Term>& terms, const Round& round) {
+  for (const Term& term : terms) loss = add(loss, mul_scalar(term.value(round), term.weight));
+  return loss;
+}
+
+}  // namespace
 
 // Where no layer of D mixes samples, one pass over both batches gives the same logits with half the launches.
-Trainer::Logits Trainer::judge_both(const Tensor& real, const Tensor& fake) {
+void Trainer::judge_both(Round& round) {
+  Side& real = round.real;
+  Side& fake = round.fake;
   if (networks_.discriminator->mixes_samples()) {
-    const Tensor real_logits = judge(real);
-    return {real_logits, judge(fake)};
+    real.judgement = judge(real.samples, real.labels);
+    fake.judgement = judge(fake.samples, fake.labels);
+    return;
   }
-  const Tensor logits = judge(concat({real, fake}));
-  const int64_t split = real.dim(0) / objective_.schedule.packing;
-  return {slice(logits, 0, 0, split), slice(logits, 0, split, logits.dim(0))};
+  const Judgement all = judge(concat({real.samples, fake.samples}), joined(real.labels, fake.labels));
+  const int64_t split = real.samples.dim(0) / objective_.schedule.packing;
+  real.judgement = rows(all, 0, split);
+  fake.judgement = rows(all, split, all.logits.dim(0));
 }
 
-void Trainer::critic_step(const Tensor& given_real, const Tensor& given_fake, bool diagnostics) {
-  const Tensor real = with_instance_noise(given_real), fake = with_instance_noise(given_fake);
-  const Logits logits = judge_both(real, fake);
-  Tensor loss = discriminator_loss(objective_.loss, objective_.relativism, logits.real, logits.fake);
+Tensor Trainer::loss_of_d(const Batch& batch, bool diagnostics) {
+  Round round{.real = {with_instance_noise(batch.real), batch.real_labels, {}},
+              .fake = {with_instance_noise(batch.fake), batch.latents.labels, {}},
+              .codes = batch.latents.codes};
+  judge_both(round);
+  const Tensor &real = round.real.judgement.logits, &fake = round.fake.judgement.logits;
+  Tensor loss = discriminator_loss(objective_.loss, objective_.relativism, real, fake);
+  loss = with_terms(loss, objective_.d_terms, round);
   last_.penalty = {};
   last_.input_gradient_norm = {};
   const int64_t interval = objective_.schedule.lazy_interval;
   if (critic_steps_done_ % interval == 0) {
     for (const Penalty& penalty : objective_.penalties) {
-      const Tensor points = packed(penalty.sampling.points(real, fake, penalty_noise_));
+      const Tensor points = packed(penalty.sampling.points(round.real.samples.detach(), round.fake.samples.detach(), penalty_noise_));
       const PenaltyResult result = gradient_penalty(*networks_.discriminator, points, penalty.shape,
-                                                    penalty.weight * static_cast<double>(interval));
+                                                    penalty.weight * static_cast<double>(interval), batch.real_labels);
       loss = add(loss, result.value);
       last_.penalty = last_.penalty.defined() ? add(last_.penalty, result.value.detach()) : result.value.detach();
       last_.input_gradient_norm = result.mean_norm;
     }
   }
-  last_gradients_ = grad({loss}, parameters_d_, {}, {.allow_unused = true});
   last_.loss_d = loss.detach();
   if (diagnostics) {
-    last_.d_real = mean(logits.real.detach());
-    last_.d_fake = mean(logits.fake.detach());
-    last_.p_real = mean(sigmoid(logits.real.detach()));
-    last_.p_fake = mean(sigmoid(logits.fake.detach()));
-    last_.grad_norm_d = norm_of(last_gradients_);
-    if (!last_.input_gradient_norm.defined()) {
-      // A fixed eps: diagnostics draw no random numbers, so that the run is the same without them.
-      const Tensor middle = packed(line_points(real, fake, Tensor::full({real.dim(0)}, 0.5, real.options())));
-      last_.input_gradient_norm = Tensor::full({}, mean_gradient_norm(*networks_.discriminator, middle), {DType::f64, {}});
-    }
+    last_.d_real = mean(real.detach());
+    last_.d_fake = mean(fake.detach());
+    last_.p_real = mean(sigmoid(real.detach()));
+    last_.p_fake = mean(sigmoid(fake.detach()));
   }
+  return loss;
+}
+
+Tensor Trainer::loss_of_g(const Batch& batch, Weights weights_of_d) {
+  Round round{.real = {batch.real, batch.real_labels, {}},
+              .fake = {with_instance_noise((*networks_.generator)(batch.latents.input)), batch.latents.labels, {}},
+              .codes = batch.latents.codes};
+  const auto reads_real = [](const Term& term) { return term.reads_real; };
+  if (generator_needs_real(objective_.loss, objective_.relativism) ||
+      std::any_of(objective_.g_terms.begin(), objective_.g_terms.end(), reads_real)) {
+    NoGrad no_grad;
+    round.real.samples = with_instance_noise(batch.real);
+    round.real.judgement = judge(round.real.samples, round.real.labels);
+  }
+  {
+    // Where D's weights are constants of G's loss, nothing is recorded for them.
+    std::optional<NoParamGrad> frozen;
+    if (weights_of_d == Weights::constant) frozen.emplace();
+    round.fake.judgement = judge(round.fake.samples, round.fake.labels);
+  }
+  const Tensor loss = with_terms(generator_loss(objective_.loss, objective_.relativism, round.real.judgement.logits,
+                                                round.fake.judgement.logits),
+                                 objective_.g_terms, round);
+  last_.loss_g = loss.detach();
+  return loss;
+}
+
+void Trainer::keep_norms_d(const std::vector<Tensor>& gradients, const Batch& batch) {
+  last_.grad_norm_d = norm_of(gradients);
+  if (last_.input_gradient_norm.defined()) return;
+  // A fixed eps: diagnostics draw no random numbers, so that the run is the same without them.
+  const Tensor middle = packed(line_points(batch.real, batch.fake.detach(), Tensor::full({batch.real.dim(0)}, 0.5, batch.real.options())));
+  last_.input_gradient_norm =
+      Tensor::full({}, mean_gradient_norm(*networks_.discriminator, middle, batch.real_labels), {DType::f64, {}});
+}
+
+void Trainer::critic_step(const Batch& batch, bool diagnostics) {
+  last_gradients_ = grad({loss_of_d(batch, diagnostics)}, parameters_d_, {}, {.allow_unused = true});
+  if (diagnostics) keep_norms_d(last_gradients_, batch);
   optimizer_d_->step(last_gradients_);
   ++critic_steps_done_;
 }
 
-void Trainer::generator_step(const Tensor& z, const Tensor& real, bool diagnostics) {
-  const Tensor fake = (*networks_.generator)(z);
-  Tensor real_logits;
-  if (generator_needs_real(objective_.loss, objective_.relativism)) {
-    NoGrad no_grad;
-    real_logits = judge(with_instance_noise(real));
-  }
-  Tensor fake_logits;
-  {
-    NoParamGrad frozen;  // D's weights are constants of G's loss: nothing is recorded for them
-    fake_logits = judge(with_instance_noise(fake));
-  }
-  const Tensor loss = generator_loss(objective_.loss, objective_.relativism, real_logits, fake_logits);
-  last_gradients_ = grad({loss}, parameters_g_, {}, {.allow_unused = true});
-  last_.loss_g = loss.detach();
+void Trainer::generator_step(const Batch& batch, bool diagnostics) {
+  last_gradients_ = grad({loss_of_g(batch, Weights::constant)}, parameters_g_, {}, {.allow_unused = true});
   if (diagnostics) last_.grad_norm_g = norm_of(last_gradients_);
   optimizer_g_->step(last_gradients_);
+}
+
+void Trainer::joint_step(const Batch& batch, bool diagnostics) {
+  Batch now = batch;
+  const Game game{{parameters_d_, *optimizer_d_}, {parameters_g_, *optimizer_g_}, [&] {
+                    now.fake = generate(batch.latents.input);
+                    const Tensor loss_d = loss_of_d(now, diagnostics);
+                    return std::pair(loss_d, loss_of_g(now, Weights::constant));
+                  }};
+  const Gradients gradients =
+      objective_.schedule.update == Update::extragradient ? extragradient_update(game) : simultaneous_update(game);
+  if (diagnostics) {
+    keep_norms_d(gradients.d, now);
+    last_.grad_norm_g = norm_of(gradients.g);
+  }
+  last_gradients_ = gradients.g;
+  ++critic_steps_done_;
+}
+
+// The next n samples, and what G starts from for as many fakes.
+Trainer::Batch Trainer::draw(int64_t n) {
+  const Tensor index = order_.next(n);
+  Batch batch{.real = data_->batch(index, options_.dtype)};
+  batch.latents = draw_latents(networks_.latent, n, latent_random_, {options_.dtype, {}});
+  if (batch.latents.labels.defined()) batch.real_labels = data_->labels(index);
+  return batch;
 }
 
 void Trainer::step(bool diagnostics) {
   DUEL_CHECK(data_, "trainer", "step() needs a data set");
   const Schedule& s = objective_.schedule;
-  const int64_t batch = options_.batch, n = s.critic_steps * batch;
-  const TensorOptions floats{options_.dtype, {}};
+  const bool joint = s.update != Update::alternating;
+  const int64_t batch = options_.batch;
   // One gather and one draw for all critic steps of the iteration: the next batches lie ready.
-  const Tensor reals = data_->images(order_.next(n), options_.dtype);
-  const Tensor latents = latent_noise_.normal({n, networks_.latent}, 0.0, 1.0, floats);
+  const Batch all = draw(s.critic_steps * batch);
+  const auto part = [&](int64_t k) {
+    const int64_t begin = k * batch, end = begin + batch;
+    return Batch{rows(all.real, begin, end), rows(all.real_labels, begin, end), rows(all.fake, begin, end),
+                 slice(all.latents, begin, end)};
+  };
   // The critics of one iteration meet the same G: without batch statistics in G one pass makes all their fakes.
   const bool one_pass = !networks_.generator->mixes_samples();
-  const Tensor all_fakes = one_pass ? generate(latents) : Tensor();
-  Tensor real;
+  const Tensor fakes = one_pass && !joint ? generate(all.latents.input) : Tensor();
   for (int64_t k = 0; k < s.critic_steps; ++k) {
-    const int64_t begin = k * batch, end = begin + batch;
-    real = slice(reals, 0, begin, end);
-    const Tensor fake = one_pass ? slice(all_fakes, 0, begin, end) : generate(slice(latents, 0, begin, end));
-    critic_step(real, fake, diagnostics && k + 1 == s.critic_steps);
+    Batch now = part(k);
+    const bool look = diagnostics && k + 1 == s.critic_steps;
+    if (joint && k + 1 == s.critic_steps) {
+      joint_step(now, look);
+      continue;
+    }
+    now.fake = fakes.defined() ? rows(fakes, k * batch, (k + 1) * batch) : generate(now.latents.input);
+    critic_step(now, look);
   }
-  generator_step(latent_noise_.normal({batch, networks_.latent}, 0.0, 1.0, floats), real, diagnostics);
+  for (int64_t k = 0; k < s.generator_steps && !joint; ++k) {
+    Batch last = part(s.critic_steps - 1);
+    last.latents = draw_latents(networks_.latent, batch, latent_random_, {options_.dtype, {}});
+    generator_step(last, diagnostics && k + 1 == s.generator_steps);
+  }
   ++iteration_;
 }
 

@@ -8,7 +8,7 @@
 // Example:
 //   Trainer trainer(nets, named_objective("wgan-gp"), std::make_shared<ResidentData>(draw_digits(60000, 1)), {.batch = 64});
 //   for (int i = 0; i < 2000; ++i) trainer.step();
-//   Tensor digits = trainer.sample(noise.normal({64, nets.latent}));
+//   Tensor digits = trainer.sample(noise.normal({64, nets.latent.width()}));
 #pragma once
 
 #include <cstdint>
@@ -21,6 +21,7 @@
 #include "duel/gan/models.h"
 #include "duel/gan/objective.h"
 #include "duel/gan/resident_data.h"
+#include "duel/gan/update.h"
 #include "duel/nn/optim.h"
 #include "duel/nn/parameter_arena.h"
 
@@ -51,9 +52,23 @@ class Trainer {
   /// One iteration. With diagnostics on, metrics() afterwards is complete; the weights are the same either way.
   void step(bool diagnostics = false);
 
-  /// The parts of step(), for tests and own loops. real and fake [N, 1, H, W], z [N, latent].
-  void critic_step(const Tensor& real, const Tensor& fake, bool diagnostics = false);
-  void generator_step(const Tensor& z, const Tensor& real, bool diagnostics = false);
+  /// The parts of step(), for tests and own loops. real and fake [N, ...]; labels and codes where the objective has them.
+  struct Batch {
+    Tensor real = {}, real_labels = {};
+    Tensor fake = {};      // critic_step: made by G already
+    Latents latents = {};  // generator_step and joint_step: what G starts from; critic_step: labels and codes of `fake`
+  };
+  void critic_step(const Batch& batch, bool diagnostics = false);
+  void generator_step(const Batch& batch, bool diagnostics = false);
+  /// One update of both players (Schedule::update other than alternating).
+  void joint_step(const Batch& batch, bool diagnostics = false);
+  /// The same without labels and codes. z [N, latent width].
+  void critic_step(const Tensor& real, const Tensor& fake, bool diagnostics = false) {
+    critic_step({.real = real, .fake = fake}, diagnostics);
+  }
+  void generator_step(const Tensor& z, const Tensor& real, bool diagnostics = false) {
+    generator_step({.real = real, .latents = {.input = z}}, diagnostics);
+  }
   /// G(z) in training mode without a graph.
   Tensor generate(const Tensor& z);
 
@@ -79,13 +94,16 @@ class Trainer {
   const std::vector<Tensor>& last_gradients() const { return last_gradients_; }
 
  private:
-  Tensor packed(const Tensor& images) const;
-  Tensor judge(const Tensor& images);
-  Tensor with_instance_noise(const Tensor& images);
-  struct Logits {
-    Tensor real, fake;
-  };
-  Logits judge_both(const Tensor& real, const Tensor& fake);
+  enum class Weights { recorded, constant };  // D's, in G's loss
+  Batch draw(int64_t n);
+  Tensor packed(const Tensor& samples) const;
+  Judgement judge(const Tensor& samples, const Tensor& labels);
+  Tensor with_instance_noise(const Tensor& samples);
+  void judge_both(Round& round);
+  /// The losses at the players' present weights; what they showed is kept for metrics().
+  Tensor loss_of_d(const Batch& batch, bool diagnostics);
+  Tensor loss_of_g(const Batch& batch, Weights weights_of_d);
+  void keep_norms_d(const std::vector<Tensor>& gradients, const Batch& batch);
 
   Networks networks_;
   Objective objective_;
@@ -95,7 +113,8 @@ class Trainer {
   std::vector<Tensor> parameters_d_, parameters_g_;
   std::unique_ptr<nn::Optimizer> optimizer_d_, optimizer_g_;
   DataOrder order_;
-  Generator latent_noise_, penalty_noise_, instance_noise_;
+  LatentGenerators latent_random_;
+  Generator penalty_noise_, instance_noise_;
   int64_t iteration_ = 0, critic_steps_done_ = 0;
   std::vector<Tensor> last_gradients_;
   struct {
@@ -105,6 +124,7 @@ class Trainer {
 };
 
 /// Streams of the seed, one for each use of random numbers.
-enum class RandomStream : uint64_t { weights_g = 1, weights_d, latent, penalty, instance_noise, dropout, data_order, samples };
+enum class RandomStream : uint64_t { weights_g = 1, weights_d, latent, penalty, instance_noise, dropout, data_order, samples,
+                                         labels, codes };
 
 }  // namespace duel::gan

@@ -58,7 +58,9 @@ TensorFile Trainer::state() const {
   append(file, with_prefix("d.", networks_.discriminator->state_dict()));
   append(file, with_prefix("optimizer_g.", optimizer_g_->state_dict()));
   append(file, with_prefix("optimizer_d.", optimizer_d_->state_dict()));
-  append(file, {{"random.latent", as_tensor(latent_noise_.state())},
+  append(file, {{"random.latent", as_tensor(latent_random_.noise.state())},
+                {"random.labels", as_tensor(latent_random_.labels.state())},
+                {"random.codes", as_tensor(latent_random_.codes.state())},
                 {"random.penalty", as_tensor(penalty_noise_.state())},
                 {"random.instance_noise", as_tensor(instance_noise_.state())},
                 {"progress", Tensor::from({iteration_, critic_steps_done_, order_.position()}, {3})}});
@@ -72,7 +74,9 @@ void Trainer::restore(const TensorFile& file) {
   networks_.discriminator->load_state_dict(strip_prefix("d.", file));
   optimizer_g_->load_state_dict(strip_prefix("optimizer_g.", file));
   optimizer_d_->load_state_dict(strip_prefix("optimizer_d.", file));
-  latent_noise_.set_state(as_generator(*file.find("random.latent")));
+  latent_random_.noise.set_state(as_generator(*file.find("random.latent")));
+  latent_random_.labels.set_state(as_generator(*file.find("random.labels")));
+  latent_random_.codes.set_state(as_generator(*file.find("random.codes")));
   penalty_noise_.set_state(as_generator(*file.find("random.penalty")));
   instance_noise_.set_state(as_generator(*file.find("random.instance_noise")));
   const auto progress = file.find("progress")->to_vector<int64_t>();

@@ -30,7 +30,7 @@ Tensor all(const ResidentData& data) {
 
 std::vector<float> logits_of(Classifier& net, const ResidentData& data) {
   const NoGrad no_grad;
-  return net(data.images(all(data), DType::f32)).to_vector<float>();
+  return net(data.batch(all(data), DType::f32)).to_vector<float>();
 }
 
 std::vector<float> weights_of(const Classifier& net) {
@@ -59,7 +59,7 @@ TEST(Classifier, LogitsAreALinearMapOfTheFeatures) {
   Classifier net(3);
   net.eval();
   const NoGrad no_grad;
-  const Tensor x = data.images(all(data), DType::f32);
+  const Tensor x = data.batch(all(data), DType::f32);
   const Tensor features = net.features(x);
   ASSERT_EQ(features.shape(), (Shape{37, 128}));
   const std::vector<float> f = features.to_vector<float>(), logits = net(x).to_vector<float>();

@@ -42,7 +42,7 @@ bool has_batch_norm_in_d(const TensorFile& file) { return file.find("d.3.running
 Networks golden_networks(const std::string& net, bool batch_norm_in_d) {
   using namespace nn;  // NOLINT: layers
   Networks networks;
-  networks.latent = 5;
+  networks.latent.noise = 5;
   if (net == "mlp") {
     networks.generator = std::make_shared<Sequential>(Linear(5, 8), LeakyReLU(0.2), Linear(8, 12), nn::Tanh());
     networks.discriminator =

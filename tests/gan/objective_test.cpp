@@ -231,7 +231,7 @@ TEST(Models, SizesAndParameterCounts) {
   for (const std::string& arch : architecture_names()) {
     const Networks n = make_networks({.arch = arch, .packing = 2}, true, random);
     NoGrad no_grad;
-    const Tensor images = (*n.generator)(random.normal({4, n.latent}));
+    const Tensor images = (*n.generator)(random.normal({4, n.latent.width()}));
     EXPECT_EQ(images.shape(), (Shape{4, 1, 28, 28})) << arch;
     EXPECT_EQ((*n.discriminator)(images.reshape({2, 2, 28, 28})).shape(), (Shape{2, 1})) << arch;
   }

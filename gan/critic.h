@@ -1,0 +1,36 @@
+// What a discriminator says about a batch, and the interface of one that says more than a logit.
+//
+// Any nn::Module that maps a batch to logits [N, 1] can judge. A Critic may also give features (feature matching,
+// pull-away term), class logits (ACGAN) and code predictions (InfoGAN), and may look at labels (CGAN, projection).
+//
+// Example:
+//   Judgement j = judge(*networks.discriminator, images, labels);   // j.logits, j.features, …
+#pragma once
+
+#include "duel/core/tensor.h"
+#include "duel/nn/module.h"
+
+namespace duel::gan {
+
+struct Judgement {
+  Tensor logits = {};    // [N, 1] raw; energies for critics that are autoencoders
+  Tensor features = {};  // [N, F], what the last layer sees; undefined where the critic does not give them
+  Tensor classes = {};   // [N, K] class logits; undefined without such a head
+  Tensor codes = {};     // [N, C] predictions of G's codes, laid out as LatentPlan says; undefined without such a head
+};
+
+class Critic : public nn::Module {
+ public:
+  /// x [N, ...]; labels i64 [N], undefined for critics that do not look at them.
+  virtual Judgement judge(const Tensor& x, const Tensor& labels) = 0;
+  /// Whether judge() reads the labels.
+  virtual bool needs_labels() const { return false; }
+  /// The logits of a critic that needs no labels.
+  Tensor forward(const Tensor& x) override { return judge(x, {}).logits; }
+};
+
+/// Judges by any module: a Critic by its own judge(), another one gives logits only. Throws Error where a critic needs
+/// labels and none are given.
+Judgement judge(nn::Module& discriminator, const Tensor& x, const Tensor& labels = {});
+
+}  // namespace duel::gan
