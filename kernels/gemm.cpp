@@ -1,4 +1,4 @@
-// Matrix products on the host, from tiles (kernels/tile.h).
+// Matrix products: checks, the choice of who computes, and the host's products from tiles (kernels/tile.h).
 //
 // c is computed either as rows of c (left operand a, right operand b) or as rows of c^T (left operand op(b)^T,
 // right operand op(a)^T): whichever needs less packing and padding. The right operand is packed into panels of
@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <type_traits>
 
+#include "duel/kernels/gemm_device.h"
 #include "duel/kernels/onednn.h"
 #include "duel/kernels/parallel.h"
 #include "duel/kernels/tile.h"
@@ -272,11 +273,13 @@ void outer_product(const T* a, const T* b, int64_t m, int64_t n, T alpha, T beta
 template <class T>
 void product(const char* op, Stream stream, bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k,
              T alpha, const T* a, const T* b, T beta, const T* bias, T* c, void* workspace) {
-  DUEL_CHECK(!stream.on_device(), op, "expected a host stream: no CUDA kernel in this build");
   DUEL_CHECK(m >= 0 && n >= 0 && k >= 0, op, "expected sizes >= 0, got m {}, n {}, k {}", m, n, k);
   if (m == 0 || n == 0) return;
   DUEL_CHECK(c != nullptr && (k == 0 || (a != nullptr && b != nullptr)), op,
              "expected arrays, got a null pointer");
+  if (stream.on_device()) {
+    return device::gemm(stream, trans_a, trans_b, m, n, k, alpha, a, b, beta, bias, c, workspace);
+  }
   if (k == 0) {
     for (int64_t i = 0; i < m * n; ++i) c[i] = bias ? bias[i % n] : beta == T(0) ? T(0) : beta * c[i];
     return;
@@ -317,7 +320,9 @@ void product(const char* op, Stream stream, bool trans_a, bool trans_b, int64_t 
 }  // namespace
 
 template <class T>
-size_t gemm_workspace(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k) {
+size_t gemm_workspace(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, Stream stream) {
+  if (m <= 0 || n <= 0 || k <= 0) return 0;
+  if (stream.on_device()) return device::gemm_workspace<T>(m, n, k);
   const bool flipped = flip<T>(trans_a, trans_b, m, n, k);
   if (!(flipped ? !trans_a : trans_b)) return 0;
   return static_cast<size_t>(packed_elements<T>(flipped ? m : n, k)) * sizeof(T);
@@ -336,7 +341,7 @@ void gemm_bias(Stream stream, bool trans_a, bool trans_b, int64_t m, int64_t n, 
 }
 
 #define DUEL_INSTANTIATE(T)                                                                                  \
-  template size_t gemm_workspace<T>(bool, bool, int64_t, int64_t, int64_t);                                  \
+  template size_t gemm_workspace<T>(bool, bool, int64_t, int64_t, int64_t, Stream);                          \
   template void gemm<T>(Stream, bool, bool, int64_t, int64_t, int64_t, T, const T*, const T*, T, T*, void*); \
   template void gemm_bias<T>(Stream, bool, bool, int64_t, int64_t, int64_t, const T*, const T*, const T*,    \
                              T*, void*);

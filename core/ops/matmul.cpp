@@ -34,7 +34,7 @@ Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a, bool transpose
   const int64_t n = sides(b, transpose_b).columns;
   Tensor y = Tensor::empty({m, n}, a.options());
   DUEL_DISPATCH(a.dtype(), "matmul", {
-    detail::Workspace workspace(a.device(), kernels::gemm_workspace<T>(transpose_a, transpose_b, m, n, k));
+    detail::Workspace workspace(a.device(), kernels::gemm_workspace<T>(transpose_a, transpose_b, m, n, k, stream_of(a.device())));
     kernels::gemm<T>(stream_of(a.device()), transpose_a, transpose_b, m, n, k, T{1}, a.data<T>(), b.data<T>(), T{0},
                      y.mutable_data<T>(), workspace.get());
   });
@@ -55,7 +55,7 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
              "expected a bias of {} [{}], got {}", to_text(x.dtype()), n, to_text(bias));
   Tensor y = Tensor::empty({m, n}, x.options());
   DUEL_DISPATCH(x.dtype(), "linear", {
-    detail::Workspace workspace(x.device(), kernels::gemm_workspace<T>(false, true, m, n, k));
+    detail::Workspace workspace(x.device(), kernels::gemm_workspace<T>(false, true, m, n, k, stream_of(x.device())));
     kernels::gemm_bias<T>(stream_of(x.device()), false, true, m, n, k, x.data<T>(), weight.data<T>(),
                           bias.defined() ? bias.data<T>() : nullptr, y.mutable_data<T>(), workspace.get());
   });
