@@ -14,7 +14,8 @@ Schedule current_schedule;
 std::vector<const void*> launched;  // kernels of the run in progress, each once
 
 std::string called(const Region& region) {
-  static constexpr const char* kRoles[] = {"input", "output", "in-out buffer", "scratch buffer"};
+  static constexpr const char* kRoles[] = {"input", "output", "in-out buffer", "scratch buffer",
+                                           "device memory"};
   return kRoles[static_cast<int>(region.role())] + (region.name().empty() ? "" : " '" + region.name() + "'");
 }
 
@@ -62,9 +63,15 @@ Region::Region(Role role, size_t bytes, size_t element, std::string name)
   add_region(this);
 }
 
+Region::Region(unsigned char* begin, size_t bytes)
+    : role_(Role::device), bytes_(bytes), element_(1), written_(bytes), begin_(begin) {
+  add_region(this);
+}
+
 Region::~Region() { remove_region(this); }
 
 void Region::reset(int shift) {
+  if (role_ == Role::device) return;
   const size_t offset = role_ == Role::scratch ? 0 : static_cast<size_t>(shift) * element_;
   remove_region(this);
   storage_.assign(2 * kGuard + kAlignment + offset + bytes_, kGuardByte);

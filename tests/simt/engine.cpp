@@ -449,24 +449,16 @@ WorkerLease::~WorkerLease() {
   idle_workers().push_back(std::move(worker_));
 }
 
-void run_grid(void (*thunk)(void*), void* arguments, size_t argument_bytes, const void* kernel, dim3 grid,
-              dim3 block, size_t shared_bytes, bool on_device) {
-  check_launch(grid, block, shared_bytes, on_device);
-  note_launch(kernel);
-  Launch launch;
-  launch.thunk = thunk;
-  launch.arguments = arguments;
-  launch.argument_bytes = argument_bytes;
-  launch.kernel = kernel;
-  launch.grid = grid;
-  launch.block = block;
-  launch.shared_bytes = shared_bytes;
-  launch.block_order.resize(volume(grid));
+namespace {
+
+void run_blocks(Launch& launch) {
+  note_launch(launch.kernel);
+  launch.block_order.resize(volume(launch.grid));
   std::iota(launch.block_order.begin(), launch.block_order.end(), uint64_t{0});
   put_in_order(launch.block_order, ~uint64_t{0});
   {
     std::vector<std::jthread> helpers;
-    const auto wanted = std::min<uint64_t>(static_cast<uint64_t>(schedule().os_threads), volume(grid));
+    const auto wanted = std::min<uint64_t>(static_cast<uint64_t>(schedule().os_threads), volume(launch.grid));
     for (uint64_t k = 1; k < wanted; ++k) {
       helpers.emplace_back([&] {
         WorkerLease worker;
@@ -477,6 +469,27 @@ void run_grid(void (*thunk)(void*), void* arguments, size_t argument_bytes, cons
     worker->run(launch);
   }
   if (launch.diagnosis) throw explain(launch, *launch.diagnosis);
+}
+
+}  // namespace
+
+void run_grid(void (*thunk)(void*), void* arguments, size_t argument_bytes, const void* kernel, dim3 grid,
+              dim3 block, size_t shared_bytes, bool on_device, void* stream) {
+  check_launch(grid, block, shared_bytes, on_device);
+  // Arguments are bits (see Parameters), aligned as any of them may need.
+  std::vector<std::max_align_t> copy((argument_bytes + sizeof(std::max_align_t) - 1) / sizeof(std::max_align_t));
+  std::memcpy(copy.data(), arguments, argument_bytes);
+  on_stream(stream, cudaGraphNodeTypeKernel, [=]() mutable {
+    Launch launch;
+    launch.thunk = thunk;
+    launch.arguments = copy.data();
+    launch.argument_bytes = argument_bytes;
+    launch.kernel = kernel;
+    launch.grid = grid;
+    launch.block = block;
+    launch.shared_bytes = shared_bytes;
+    run_blocks(launch);
+  });
 }
 
 uint3 thread_index() { return current_fiber()->index; }

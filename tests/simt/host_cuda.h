@@ -13,6 +13,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "simt/host_runtime.h"
 #include "simt/vector_types.h"
 
 #define __global__
@@ -39,9 +40,10 @@ dim3 block_extent();
 dim3 grid_extent();
 void* dynamic_shared();
 
-/// Runs all blocks before it returns; throws simt::Failure. `thunk` is called once per CUDA thread.
+/// Runs all blocks before it returns, or records them where the stream is captured; throws simt::Failure. `thunk` is called
+/// once per CUDA thread.
 void run_grid(void (*thunk)(void*), void* arguments, size_t argument_bytes, const void* kernel, dim3 grid,
-              dim3 block, size_t shared_bytes, bool on_device);
+              dim3 block, size_t shared_bytes, bool on_device, void* stream);
 
 // A warp operation moves 64 bits per lane. `pc` says who called.
 enum class Shuffle { index, up, down, exclusive_or };
@@ -81,14 +83,14 @@ struct Parameters<void (*)(Params...)> {
 }  // namespace duel::simt
 
 namespace duel::kernels {
-/// platform.h's launch, for any class with on_device().
+/// platform.h's launch, for any class with on_device() and handle().
 template <class... Params, class AnyStream, class... Args>
 void launch(void (*kernel)(Params...), dim3 grid, dim3 block, size_t shared_bytes, AnyStream stream,
             Args... args) {
   using Kernel = simt::Parameters<void (*)(Params...)>;
   typename Kernel::Tuple arguments(kernel, static_cast<Params>(args)...);
   simt::run_grid(Kernel::call, &arguments, sizeof(arguments), reinterpret_cast<const void*>(kernel), grid,
-                 block, shared_bytes, stream.on_device());
+                 block, shared_bytes, stream.on_device(), stream.handle());
 }
 }  // namespace duel::kernels
 

@@ -73,7 +73,8 @@ Region* region_at(const char* address) {
 }
 
 std::string quoted(const Region& region) {
-  static constexpr const char* kRoles[] = {"input", "output", "in-out buffer", "scratch buffer"};
+  static constexpr const char* kRoles[] = {"input", "output", "in-out buffer", "scratch buffer",
+                                           "device memory"};
   return kRoles[static_cast<int>(region.role())] + (region.name().empty() ? "" : " '" + region.name() + "'") +
          " of " + std::to_string(region.bytes() / region.element()) + " elements";
 }

@@ -76,12 +76,14 @@ struct RunOptions {
   int shift = 0;     ///< buffers other than Scratch begin that many elements after a 256-byte boundary
 };
 
-enum class Role { in, out, in_out, scratch };
+enum class Role { in, out, in_out, scratch, device };
 
 /// Memory that kernels may touch, between guard bytes. Kernels see it from construction to destruction.
 class Region {
  public:
   Region(Role role, size_t bytes, size_t element, std::string name);
+  /// Memory that the harness's CUDA runtime gave out (host_runtime.h): runs neither reset nor compare it.
+  Region(unsigned char* begin, size_t bytes);
   ~Region();
   Region(const Region&) = delete;
   Region& operator=(const Region&) = delete;
