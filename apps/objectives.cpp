@@ -51,6 +51,7 @@ int show(const std::string& name) {
       "of duel train:\n",
       name.c_str(), objective.formula.c_str(), objective.paper.c_str());
   for (const auto& [flag, value] : defaults(name)) std::printf("  --%-22s %s\n", flag.c_str(), value.c_str());
+  if (!objective.note.empty()) std::printf("\n%s\n", objective.note.c_str());
   if (!objective.penalties.empty()) {
     std::puts(
         "\nThe penalty takes each sample's gradient by itself, so D has no batch norm (--norm-d layer or "

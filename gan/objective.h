@@ -61,6 +61,7 @@ struct Objective {
   Schedule schedule = {};
   std::string formula = "";  // both losses, in one line each
   std::string paper = "";
+  std::string note = "";  // known pitfalls
 };
 
 /// What a user may set without composing: unset fields keep the objective's default. A field that the objective has no

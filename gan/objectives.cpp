@@ -1,93 +1,29 @@
-// The table of named objectives: the defaults of each paper, or of its published MNIST code.
+// Named objectives: a row of the table (objective_rows.h) with what a user sets put in, and checks of both.
 #include <algorithm>
 
 #include "duel/gan/objective.h"
+#include "duel/gan/objective_rows.h"
 
 namespace duel::gan {
 namespace {
 
-constexpr OptimizerChoice adam(double lr, double beta1, double beta2) {
-  return {.kind = OptimizerKind::adam, .lr = lr, .beta1 = beta1, .beta2 = beta2};
-}
+using detail::NumberField;
+using detail::ObjectiveRow;
 
-Schedule schedule(int64_t critic_steps, const OptimizerChoice& both) {
-  return {.critic_steps = critic_steps, .d = both, .g = both};
-}
-
-/// The labels that least squares take from the user.
-struct Labels {
-  double a, b, c;
+/// Numbers that only some losses have: what they are, for those that have none.
+const struct {
+  NumberField field;
+  const char *flag, *what;
+} kLossFields[] = {
+    {&ObjectiveOverrides::label_a, "label-a", "least-squares labels"},
+    {&ObjectiveOverrides::label_b, "label-b", "least-squares labels"},
+    {&ObjectiveOverrides::label_c, "label-c", "least-squares labels"},
+    {&ObjectiveOverrides::label_smoothing, "label-smoothing", "probability targets"},
 };
 
-struct Row {
-  const char* name;
-  const char* formula;
-  const char* paper;
-  Objective (*make)(double real_target, const Labels& labels);
-  bool has_targets = false;        // label smoothing applies
-  const Labels* labels = nullptr;  // label a, b, c apply; the defaults
-};
-
-constexpr Labels kZeroOne{0, 1, 1}, kPearson{-1, 1, 0};
-
-const Row kRows[] = {
-    {"gan", "L_D = E softplus(-r) + E softplus(f);  L_G = -E softplus(f)",
-     "Goodfellow et al. 2014, Generative Adversarial Nets, arXiv:1406.2661, eq. 1",
-     [](double target, const Labels&) {
-       return Objective{.loss = minimax_loss(target), .schedule = schedule(1, adam(2e-4, 0.5, 0.999))};
-     },
-     true},
-    {"ns-gan", "L_D = E softplus(-r) + E softplus(f);  L_G = E softplus(-f)",
-     "Goodfellow et al. 2014, section 3; rates of Radford et al. 2015, arXiv:1511.06434",
-     [](double target, const Labels&) {
-       return Objective{.loss = non_saturating_loss(target), .schedule = schedule(1, adam(2e-4, 0.5, 0.999))};
-     },
-     true},
-    {"wgan", "L_D = E f - E r, |w| <= c;  L_G = -E f", "Arjovsky et al. 2017, Wasserstein GAN, arXiv:1701.07875, algorithm 1",
-     [](double, const Labels&) {
-       return Objective{.loss = wasserstein_loss(), .constraint = {.weight_clip = 0.01},
-                        .schedule = schedule(5, {.kind = OptimizerKind::rmsprop, .lr = 5e-5})};
-     }},
-    {"wgan-gp", "L_D = E f - E r + lambda E (||grad D(x)|| - K)^2, x on lines;  L_G = -E f",
-     "Gulrajani et al. 2017, Improved Training of Wasserstein GANs, arXiv:1704.00028; Adam's betas of its MNIST code",
-     [](double, const Labels&) {
-       return Objective{.loss = wasserstein_loss(), .penalties = {{one_centered(1.0), on_lines(), 10.0}},
-                        .schedule = schedule(5, adam(1e-4, 0.5, 0.9))};
-     }},
-    {"wgan-lp", "L_D = E f - E r + lambda E max(0, ||grad D(x)|| - K)^2, x on lines;  L_G = -E f",
-     "Petzka et al. 2018, On the regularization of Wasserstein GANs, arXiv:1709.08894",
-     [](double, const Labels&) {
-       return Objective{.loss = wasserstein_loss(), .penalties = {{one_sided(1.0), on_lines(), 10.0}},
-                        .schedule = schedule(5, adam(1e-4, 0.5, 0.9))};
-     }},
-    {"lsgan", "L_D = E (r - b)^2 / 2 + E (f - a)^2 / 2;  L_G = E (f - c)^2 / 2;  a, b, c = 0, 1, 1",
-     "Mao et al. 2016, Least Squares GAN, arXiv:1611.04076, eq. 9",
-     [](double, const Labels& l) {
-       return Objective{.loss = least_squares_loss(l.a, l.b, l.c), .schedule = schedule(1, adam(2e-4, 0.5, 0.999))};
-     },
-     false, &kZeroOne},
-    {"lsgan-pearson", "as lsgan with a, b, c = -1, 1, 0: the Pearson chi-squared divergence", "Mao et al. 2016, eq. 8",
-     [](double, const Labels& l) {
-       return Objective{.loss = least_squares_loss(l.a, l.b, l.c), .schedule = schedule(1, adam(2e-4, 0.5, 0.999))};
-     },
-     false, &kPearson},
-    {"dragan", "L_D = E softplus(-r) + E softplus(f) + lambda E (||grad D(x)|| - K)^2, x around real data;  L_G = E softplus(-f)",
-     "Kodali et al. 2017, On Convergence and Stability of GANs, arXiv:1705.07215; sampling of its DRAGAN.ipynb",
-     [](double target, const Labels&) {
-       return Objective{.loss = non_saturating_loss(target), .penalties = {{one_centered(1.0), around_real(), 10.0}},
-                        .schedule = schedule(1, adam(1e-4, 0.5, 0.9))};
-     },
-     true},
-    {"hinge", "L_D = E relu(1 - r) + E relu(1 + f);  L_G = -E f",
-     "Lim & Ye 2017, Geometric GAN, arXiv:1705.02894; Miyato et al. 2018, arXiv:1802.05957",
-     [](double, const Labels&) {
-       return Objective{.loss = hinge_loss_pair(), .schedule = schedule(1, adam(2e-4, 0.5, 0.999))};
-     }},
-};
-
-const Row& row_of(const std::string& name) {
-  for (const Row& row : kRows) {
-    if (name == row.name) return row;
+const ObjectiveRow& row_of(const std::string& name) {
+  for (const ObjectiveRow* row : detail::all_rows()) {
+    if (name == row->name) return *row;
   }
   const std::string nearest = nearest_name(name, objective_names());
   fail("objective", "unknown objective '{}'{}; 'duel objectives' lists them all", name,
@@ -128,16 +64,17 @@ void check_values(const ObjectiveOverrides& o) {
 }
 
 /// A value for a part that this objective does not have would be silently ignored: refuse it.
-void check_places(const Row& row, const Objective& objective, const ObjectiveOverrides& o) {
+void check_places(const ObjectiveRow& row, const Objective& objective, const ObjectiveOverrides& o) {
   const bool penalised = !objective.penalties.empty();
   DUEL_CHECK(penalised || !(o.lambda || o.k || o.lazy_interval), "objective",
              "{} has no gradient penalty: lambda, k and lazy-interval do not apply", row.name);
   DUEL_CHECK(objective.constraint.weight_clip > 0 || !o.clip, "objective", "{} does not clip weights: clip does not apply",
              row.name);
-  DUEL_CHECK(row.labels || !(o.label_a || o.label_b || o.label_c), "objective",
-             "{} has no least-squares labels: label-a, label-b and label-c do not apply", row.name);
-  DUEL_CHECK(row.has_targets || !o.label_smoothing || *o.label_smoothing == 0, "objective",
-             "{} has no probability targets: label-smoothing does not apply", row.name);
+  for (const auto& [field, flag, what] : kLossFields) {
+    const auto is_it = [field = field](const detail::RowSetting& setting) { return setting.field == field; };
+    DUEL_CHECK(!(o.*field) || std::any_of(row.settings.begin(), row.settings.end(), is_it), "objective",
+               "{} has no {}: {} does not apply", row.name, what, flag);
+  }
 }
 
 template <class T>
@@ -145,26 +82,40 @@ void set_if(T& field, const std::optional<T>& value) {
   if (value) field = *value;
 }
 
+/// `o` with the row's defaults where it leaves the settings of the loss open.
+ObjectiveOverrides with_row_settings(const ObjectiveRow& row, ObjectiveOverrides o) {
+  for (const auto& [field, standard] : row.settings) o.*field = (o.*field).value_or(standard);
+  return o;
+}
+
 }  // namespace
+
+const std::vector<const ObjectiveRow*>& detail::all_rows() {
+  static const std::vector<const ObjectiveRow*> all = [] {
+    std::vector<const ObjectiveRow*> rows;
+    for (const Rows* family : {&basic_rows()}) {
+      for (const ObjectiveRow& row : *family) rows.push_back(&row);
+    }
+    return rows;
+  }();
+  return all;
+}
 
 std::vector<std::string> objective_names() {
   std::vector<std::string> names;
-  for (const Row& row : kRows) names.emplace_back(row.name);
+  for (const ObjectiveRow* row : detail::all_rows()) names.push_back(row->name);
   return names;
 }
 
 Objective named_objective(const std::string& name, const ObjectiveOverrides& o) {
-  const Row& row = row_of(name);
+  const ObjectiveRow& row = row_of(name);
   check_values(o);
-  Labels labels = row.labels ? *row.labels : kZeroOne;
-  set_if(labels.a, o.label_a);
-  set_if(labels.b, o.label_b);
-  set_if(labels.c, o.label_c);
-  Objective objective = row.make(1.0 - o.label_smoothing.value_or(0.0), labels);
+  Objective objective = row.make(with_row_settings(row, o));
   check_places(row, objective, o);
   objective.name = row.name;
   objective.formula = row.formula;
   objective.paper = row.paper;
+  objective.note = row.note;
 
   for (Penalty& penalty : objective.penalties) {
     set_if(penalty.weight, o.lambda);
@@ -190,21 +141,14 @@ Objective named_objective(const std::string& name, const ObjectiveOverrides& o) 
 
 ObjectiveOverrides resolved_overrides(const std::string& name, const ObjectiveOverrides& overrides) {
   const Objective objective = named_objective(name, overrides);
-  const Row& row = row_of(name);
   const Schedule& s = objective.schedule;
-  ObjectiveOverrides o = overrides;
+  ObjectiveOverrides o = with_row_settings(row_of(name), overrides);
   if (!objective.penalties.empty()) {
     o.lambda = objective.penalties.front().weight;
     o.k = objective.penalties.front().shape.k;
     o.lazy_interval = s.lazy_interval;
   }
   if (objective.constraint.weight_clip > 0) o.clip = objective.constraint.weight_clip;
-  if (row.labels) {
-    o.label_a = o.label_a.value_or(row.labels->a);
-    o.label_b = o.label_b.value_or(row.labels->b);
-    o.label_c = o.label_c.value_or(row.labels->c);
-  }
-  if (row.has_targets) o.label_smoothing = o.label_smoothing.value_or(0.0);
   o.optimizer = s.d.kind;
   o.lr_d = s.d.lr;
   o.lr_g = s.g.lr;

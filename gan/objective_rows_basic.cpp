@@ -1,0 +1,78 @@
+// Rows: the classic losses with their penalties and constraints.
+#include "duel/gan/objective_rows.h"
+
+namespace duel::gan::detail {
+
+const Rows& basic_rows() {
+  using O = ObjectiveOverrides;
+  static const Rows rows = {
+      {.name = "gan",
+       .formula = "L_D = E softplus(-r) + E softplus(f);  L_G = -E softplus(f)",
+       .paper = "Goodfellow et al. 2014, Generative Adversarial Nets, arXiv:1406.2661, eq. 1",
+       .make = [](const O& o) {
+         return Objective{.loss = minimax_loss(1 - *o.label_smoothing), .schedule = dcgan_schedule()};
+       },
+       .settings = {{&O::label_smoothing, 0.0}},
+       .note = "Saturating: where D is sure of a fake, G's gradient vanishes (Arjovsky & Bottou 2017, arXiv:1701.04862)."},
+      {.name = "ns-gan",
+       .formula = "L_D = E softplus(-r) + E softplus(f);  L_G = E softplus(-f)",
+       .paper = "Goodfellow et al. 2014, section 3; rates of Radford et al. 2015, arXiv:1511.06434",
+       .make = [](const O& o) {
+         return Objective{.loss = non_saturating_loss(1 - *o.label_smoothing), .schedule = dcgan_schedule()};
+       },
+       .settings = {{&O::label_smoothing, 0.0}}},
+      {.name = "wgan",
+       .formula = "L_D = E f - E r, |w| <= c;  L_G = -E f",
+       .paper = "Arjovsky et al. 2017, Wasserstein GAN, arXiv:1701.07875, algorithm 1",
+       .make = [](const O&) {
+         return Objective{.loss = wasserstein_loss(), .constraint = {.weight_clip = 0.01}, .schedule = schedule(5, rmsprop(5e-5))};
+       },
+       .note = "Optimizers with momentum were unstable here (section 4): RMSProp, or Adam with beta1 0."},
+      {.name = "wgan-gp",
+       .formula = "L_D = E f - E r + lambda E (||grad D(x)|| - K)^2, x on lines;  L_G = -E f",
+       .paper = "Gulrajani et al. 2017, Improved Training of Wasserstein GANs, arXiv:1704.00028; Adam's betas of its MNIST code",
+       .make = [](const O&) {
+         return Objective{.loss = wasserstein_loss(), .penalties = {{one_centered(1.0), on_lines(), 10.0}},
+                          .schedule = schedule(5, adam(1e-4, 0.5, 0.9))};
+       }},
+      {.name = "wgan-lp",
+       .formula = "L_D = E f - E r + lambda E max(0, ||grad D(x)|| - K)^2, x on lines;  L_G = -E f",
+       .paper = "Petzka et al. 2018, On the regularization of Wasserstein GANs, arXiv:1709.08894",
+       .make = [](const O&) {
+         return Objective{.loss = wasserstein_loss(), .penalties = {{one_sided(1.0), on_lines(), 10.0}},
+                          .schedule = schedule(5, adam(1e-4, 0.5, 0.9))};
+       }},
+      {.name = "lsgan",
+       .formula = "L_D = E (r - b)^2 / 2 + E (f - a)^2 / 2;  L_G = E (f - c)^2 / 2;  a, b, c = 0, 1, 1",
+       .paper = "Mao et al. 2016, Least Squares GAN, arXiv:1611.04076, eq. 9",
+       .make = [](const O& o) {
+         return Objective{.loss = least_squares_loss(*o.label_a, *o.label_b, *o.label_c), .schedule = dcgan_schedule()};
+       },
+       .settings = {{&O::label_a, 0}, {&O::label_b, 1}, {&O::label_c, 1}}},
+      {.name = "lsgan-pearson",
+       .formula = "as lsgan with a, b, c = -1, 1, 0: the Pearson chi-squared divergence",
+       .paper = "Mao et al. 2016, eq. 8",
+       .make = [](const O& o) {
+         return Objective{.loss = least_squares_loss(*o.label_a, *o.label_b, *o.label_c), .schedule = dcgan_schedule()};
+       },
+       .settings = {{&O::label_a, -1}, {&O::label_b, 1}, {&O::label_c, 0}}},
+      {.name = "dragan",
+       .formula = "L_D = E softplus(-r) + E softplus(f) + lambda E (||grad D(x)|| - K)^2, x around real data;  L_G = E softplus(-f)",
+       .paper = "Kodali et al. 2017, On Convergence and Stability of GANs, arXiv:1705.07215; sampling of its DRAGAN.ipynb",
+       .make = [](const O& o) {
+         return Objective{.loss = non_saturating_loss(1 - *o.label_smoothing),
+                          .penalties = {{one_centered(1.0), around_real(), 10.0}},
+                          .schedule = schedule(1, adam(1e-4, 0.5, 0.9))};
+       },
+       .settings = {{&O::label_smoothing, 0.0}}},
+      {.name = "hinge",
+       .formula = "L_D = E relu(1 - r) + E relu(1 + f);  L_G = -E f",
+       .paper = "Lim & Ye 2017, Geometric GAN, arXiv:1705.02894; Miyato et al. 2018, arXiv:1802.05957",
+       .make = [](const O&) {
+         return Objective{.loss = hinge_loss_pair(), .schedule = dcgan_schedule()};
+       }},
+  };
+  return rows;
+}
+
+}  // namespace duel::gan::detail
