@@ -11,6 +11,7 @@
 #include "duel/nn/instance_norm.h"
 #include "duel/nn/layer_norm.h"
 #include "duel/nn/linear.h"
+#include "duel/nn/maxout.h"
 #include "duel/nn/reshape.h"
 #include "duel/nn/sequential.h"
 #include "duel/nn/spectral_norm.h"

@@ -117,6 +117,21 @@ TEST(Layers, Activations) {
   check("gelu", GELU(), {7}, 3.0);
 }
 
+TEST(Layers, MaxoutTakesTheGreatestOfNeighbours) {
+  Tensor x = Tensor::from({1., 5., 2., -7., -3., -4., 0., 8., 8., 6., 6., 6.}, {2, 6}).set_requires_grad(true);
+  const Tensor y = Maxout(3)(x);
+  EXPECT_EQ(y.shape(), (Shape{2, 2}));
+  expect_close(y, {5, -3, 8, 6}, "maxout");
+  // Neighbours belong together (not every third feature), and ties share.
+  expect_close(grad({sum(y * Tensor::from({1., 2., 4., 3.}, {2, 2}))}, {x})[0], {0, 1, 0, 0, 2, 0, 0, 2, 2, 1, 1, 1},
+               "maxout gradient");
+  EXPECT_EQ(Maxout(2)(wave({2, 3, 4}, 1)).shape(), (Shape{2, 3, 2}));
+  EXPECT_EQ(Maxout(2)(Tensor::ones({0, 4})).shape(), (Shape{0, 2}));
+  expect_same_bits(Maxout(1)(x), x);
+  EXPECT_NE(error_of([] { Maxout(4)(Tensor::ones({2, 6})); }).find("4 divides, got [2, 6]"), std::string::npos);
+  EXPECT_THROW(Maxout(0), Error);
+}
+
 TEST(Layers, Resampling) {
   check("upsample", Upsample(2), {1, 2, 2, 3});
   check("avg_pool2d", AvgPool2d(2), {1, 2, 4, 6});

@@ -194,6 +194,7 @@ TEST(Declarations, PiecewiseLinearLayersSayTheirSecondDerivativeIsZero) {
   EXPECT_TRUE(SpectralNorm(Linear(1, 1)).second_derivative_zero());
   EXPECT_TRUE(ReLU().second_derivative_zero());
   EXPECT_TRUE(LeakyReLU().second_derivative_zero());
+  EXPECT_TRUE(Maxout(5).second_derivative_zero());
   EXPECT_TRUE(Dropout().second_derivative_zero());
   EXPECT_TRUE(Embedding(1, 1).second_derivative_zero());
   EXPECT_TRUE(Flatten().second_derivative_zero());
@@ -265,6 +266,7 @@ TEST(Declarations, AreTrue) {
   check(InstanceNorm2d(2), {4, 2, 2, 2});
   check(ReLU(), {4, 3});
   check(LeakyReLU(), {4, 3});
+  check(Maxout(3), {4, 6});
   check(ELU(), {4, 3});
   check(Tanh(), {4, 3});
   check(Sigmoid(), {4, 3});
@@ -290,6 +292,7 @@ TEST(Describe, ReadsLikePyTorch) {
   EXPECT_EQ(Sequential(Flatten(), LeakyReLU(0.2), Dropout(0.3)).describe(),
             "Sequential((0): Flatten(start_dim=1, end_dim=-1), (1): LeakyReLU(negative_slope=0.2), (2): "
             "Dropout(p=0.3))");
+  EXPECT_EQ(Maxout(5).describe(), "Maxout(pieces=5)");
   EXPECT_EQ(SpectralNorm(Linear(2, 1)).describe(),
             "SpectralNorm(Linear(in_features=2, out_features=1, bias=True))");
 }
