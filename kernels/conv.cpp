@@ -1,9 +1,11 @@
-// Convolutions on the host: checks, empty cases, the library, and the three passes of kernels/conv_host.h.
+// Convolutions: checks, empty cases, and who computes: on the host a library or the three passes of
+// kernels/conv_host.h, on the device the kernels of kernels/conv_device.h.
 #include "duel/kernels/conv.h"
 
 #include <algorithm>
 #include <type_traits>
 
+#include "duel/kernels/conv_device.h"
 #include "duel/kernels/conv_host.h"
 #include "duel/kernels/conv_winograd.h"
 #include "duel/kernels/onednn.h"
@@ -11,8 +13,7 @@
 namespace duel::kernels {
 namespace {
 
-void check(const char* op, Stream stream, const ConvShape& s) {
-  DUEL_CHECK(!stream.on_device(), op, "expected a host stream: no CUDA kernel in this build");
+void check(const char* op, const ConvShape& s) {
   DUEL_CHECK(s.n >= 0 && s.c_in >= 0 && s.c_out >= 0 && s.h_in >= 0 && s.w_in >= 0, op,
              "expected sizes >= 0, got batch {}, channels {} -> {}, image {}x{}", s.n, s.c_in, s.c_out,
              s.h_in, s.w_in);
@@ -47,8 +48,8 @@ bool fast(const ConvShape& s, ConvPass pass) {
 }
 
 template <class T>
-T* checked(const char* op, const ConvShape& s, ConvPass pass, void* workspace) {
-  const size_t bytes = conv2d_workspace<T>(s, pass);
+T* checked(const char* op, Stream stream, const ConvShape& s, ConvPass pass, void* workspace) {
+  const size_t bytes = conv2d_workspace<T>(s, pass, stream);
   DUEL_CHECK(bytes == 0 || workspace != nullptr, op, "expected a workspace of {} bytes, got a null pointer",
              bytes);
   return static_cast<T*>(workspace);
@@ -88,11 +89,34 @@ bool by_onednn(const ConvShape& s, ConvPass pass, const T* first, const T* secon
   return false;
 }
 
+template <class T>
+size_t device_workspace(const ConvShape& s, ConvPass pass) {
+  return device::thin_suits(s) ? device::thin_workspace<T>(s, pass) : device::general_workspace<T>(s, pass);
+}
+
+template <class T>
+void on_device(Stream stream, const ConvShape& s, ConvPass pass, const T* first, const T* second,
+               const T* bias, T* out, void* workspace) {
+  if (device::thin_suits(s)) {
+    device::thin_conv(stream, s, pass, first, second, bias, out, workspace);
+  } else {
+    device::general_conv(stream, s, pass, first, second, bias, out, workspace);
+  }
+}
+
+// The result where there is nothing to multiply.
+template <class T>
+void no_terms(Stream stream, int64_t n, int64_t channels, int64_t plane, const T* bias, T* out) {
+  if (stream.on_device()) return device::fill_planes(stream, n, channels, plane, bias, out);
+  fill_planes(n, channels, plane, bias, out);
+}
+
 }  // namespace
 
 template <class T>
-size_t conv2d_workspace(const ConvShape& s, ConvPass pass) {
+size_t conv2d_workspace(const ConvShape& s, ConvPass pass, Stream stream) {
   if (no_products(s)) return 0;
+  if (stream.on_device()) return device_workspace<T>(s, pass);
   const size_t bytes = onednn_workspace<T>(s, pass);
   return bytes != 0 ? bytes : own_workspace<T>(s, pass);
 }
@@ -100,9 +124,10 @@ size_t conv2d_workspace(const ConvShape& s, ConvPass pass) {
 template <class T>
 void conv2d_forward(Stream stream, const ConvShape& s, const T* x, const T* w, const T* bias, T* y,
                     void* workspace) {
-  check("conv2d", stream, s);
-  if (no_products(s)) return fill_planes(s.n, s.c_out, s.h_out * s.w_out, bias, y);
-  T* const space = checked<T>("conv2d", s, ConvPass::kForward, workspace);
+  check("conv2d", s);
+  if (no_products(s)) return no_terms(stream, s.n, s.c_out, s.h_out * s.w_out, bias, y);
+  T* const space = checked<T>("conv2d", stream, s, ConvPass::kForward, workspace);
+  if (stream.on_device()) return on_device<T>(stream, s, ConvPass::kForward, x, w, bias, y, space);
   if (by_onednn<T>(s, ConvPass::kForward, x, w, bias, y, space)) return;
   if constexpr (std::is_same_v<T, float>) {
     if (fast<T>(s, ConvPass::kForward)) return host::winograd_forward(s, x, w, bias, y, space);
@@ -113,9 +138,10 @@ void conv2d_forward(Stream stream, const ConvShape& s, const T* x, const T* w, c
 template <class T>
 void conv2d_input_grad(Stream stream, const ConvShape& s, const T* dy, const T* w, const T* bias, T* dx,
                        void* workspace) {
-  check("conv2d_input_grad", stream, s);
-  if (no_products(s)) return fill_planes(s.n, s.c_in, s.h_in * s.w_in, bias, dx);
-  T* const space = checked<T>("conv2d_input_grad", s, ConvPass::kInputGrad, workspace);
+  check("conv2d_input_grad", s);
+  if (no_products(s)) return no_terms(stream, s.n, s.c_in, s.h_in * s.w_in, bias, dx);
+  T* const space = checked<T>("conv2d_input_grad", stream, s, ConvPass::kInputGrad, workspace);
+  if (stream.on_device()) return on_device<T>(stream, s, ConvPass::kInputGrad, dy, w, bias, dx, space);
   if (by_onednn<T>(s, ConvPass::kInputGrad, dy, w, bias, dx, space)) return;
   if constexpr (std::is_same_v<T, float>) {
     if (fast<T>(s, ConvPass::kInputGrad)) return host::winograd_input_grad(s, dy, w, bias, dx, space);
@@ -125,12 +151,11 @@ void conv2d_input_grad(Stream stream, const ConvShape& s, const T* dy, const T* 
 
 template <class T>
 void conv2d_weight_grad(Stream stream, const ConvShape& s, const T* x, const T* dy, T* dw, void* workspace) {
-  check("conv2d_weight_grad", stream, s);
-  if (no_products(s)) {
-    std::fill(dw, dw + s.c_out * s.c_in * s.kh * s.kw, T(0));
-    return;
-  }
-  T* const space = checked<T>("conv2d_weight_grad", s, ConvPass::kWeightGrad, workspace);
+  check("conv2d_weight_grad", s);
+  if (no_products(s)) return no_terms<T>(stream, s.c_out, s.c_in, s.kh * s.kw, nullptr, dw);
+  T* const space = checked<T>("conv2d_weight_grad", stream, s, ConvPass::kWeightGrad, workspace);
+  if (stream.on_device())
+    return on_device<T>(stream, s, ConvPass::kWeightGrad, x, dy, static_cast<const T*>(nullptr), dw, space);
   if (by_onednn<T>(s, ConvPass::kWeightGrad, x, dy, nullptr, dw, space)) return;
   if constexpr (std::is_same_v<T, float>) {
     if (fast<T>(s, ConvPass::kWeightGrad)) return host::winograd_weight_grad(s, x, dy, dw, space);
@@ -139,7 +164,7 @@ void conv2d_weight_grad(Stream stream, const ConvShape& s, const T* x, const T* 
 }
 
 #define DUEL_INSTANTIATE(T)                                                                              \
-  template size_t conv2d_workspace<T>(const ConvShape&, ConvPass);                                       \
+  template size_t conv2d_workspace<T>(const ConvShape&, ConvPass, Stream);                               \
   template void conv2d_forward<T>(Stream, const ConvShape&, const T*, const T*, const T*, T*, void*);    \
   template void conv2d_input_grad<T>(Stream, const ConvShape&, const T*, const T*, const T*, T*, void*); \
   template void conv2d_weight_grad<T>(Stream, const ConvShape&, const T*, const T*, T*, void*);

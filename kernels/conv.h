@@ -9,10 +9,11 @@
 // input gradient is conv2d_forward, its weight gradient conv2d_weight_grad(dy', x'); every second derivative is
 // one of the three again. Batch and channels may be any size, 0 included. No dilation, no groups.
 //
-// float layers whose kernel is twice the stride, with 24 channels or more on both sides, take 121 products for every
-// 196 of the definition (kernels/conv_winograd.h); everything else, and double, is computed as defined.
+// On the host, float layers whose kernel is twice the stride, with 24 channels or more on both sides, take 121 products
+// for every 196 of the definition (kernels/conv_winograd.h); everything else, and double, is computed as defined.
 //
-// Host only in this build: a device stream is an Error. The bits do not depend on the number of threads.
+// On the host and on a device; in a build without CUDA a device stream is an Error. The bits do not depend on the
+// number of threads.
 // The workspace is the caller's: conv2d_workspace() bytes, aligned to 64; may be null where that is 0.
 //
 // Example: a 4x4 stride-2 layer 1x28x28 -> 64x14x14
@@ -51,9 +52,9 @@ constexpr int64_t conv_transpose_out_size(int64_t size, int64_t kernel, int64_t 
 
 enum class ConvPass { kForward, kInputGrad, kWeightGrad };
 
-/// Bytes of workspace for one pass; the same for any number of threads.
+/// Bytes of workspace for one pass on this stream; the same for any number of threads.
 template <class T>
-size_t conv2d_workspace(const ConvShape& shape, ConvPass pass);
+size_t conv2d_workspace(const ConvShape& shape, ConvPass pass, Stream stream = {});
 
 /// y[n, c_out, h_out, w_out] from x[n, c_in, h_in, w_in], w[c_out, c_in, kh, kw], bias[c_out] or null.
 template <class T>

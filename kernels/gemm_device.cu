@@ -8,7 +8,8 @@ namespace {
 
 #if DUEL_DEVICE_CODE
 
-/// Element (o, k) of an operand, o a row of op(a) or a column of op(b): at o * step_o + k * step_k, one of them 1.
+/// Element (o, k) of an operand, o a row of op(a) or a column of op(b): at o * step_o + k * step_k, one of
+/// them 1.
 template <class T>
 struct Operand {
   const T* p;
@@ -63,9 +64,10 @@ struct OperandTile {
   }
 };
 
-/// One block per tile and part; parts beyond the first are far apart in `parts`, which is null where there is one part.
+/// One block per tile and part; parts beyond the first are far apart in `parts`, which is null where there is
+/// one part.
 template <class T, class Tile>
-__global__ void __launch_bounds__(Tile::kThreads)
+__global__ void __launch_bounds__(Tile::kThreads, Tile::kResident)
     gemm_kernel(Operand<T> left, Operand<T> right, int64_t k, int64_t depth, T alpha, T beta, const T* bias,
                 T* c, T* parts, bool aligned) {
   const int64_t m = left.outer, n = right.outer;

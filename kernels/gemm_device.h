@@ -1,10 +1,10 @@
-// The device side of kernels/gemm.h in own kernels; internal. What cuBLAS does not do, or where it is not installed.
-// Sizes arrive checked and not 0; only k may be 0.
+// The device side of kernels/gemm.h in own kernels; internal. What cuBLAS does not do, or where it is not
+// installed. Sizes arrive checked and not 0; only k may be 0.
 //
 // Note [Fixed splits]
-// A product with few results and a long sum is cut along k into `splits` parts, whose number depends on the shape alone.
-// Every part writes its sums to the workspace, [part][row][column], and a second kernel adds them in the order of the parts.
-// No atomics, no semaphores: the same bits on every run and every device.
+// A product with few results and a long sum is cut along k into `splits` parts, whose number depends on the
+// shape alone. Every part writes its sums to the workspace, [part][row][column], and a second kernel adds
+// them in the order of the parts. No atomics, no semaphores: the same bits on every run and every device.
 #pragma once
 
 #include "duel/kernels/platform.h"
@@ -25,8 +25,8 @@ struct Cut {
   }
 };
 
-/// The largest tile that still gives every multiprocessor of a large GPU a block; where not even the smallest does, parts
-/// along k, each of 128 steps or more. `may_split`: the caller has a workspace for the parts.
+/// The largest tile that still gives every multiprocessor of a large GPU a block; where not even the smallest
+/// does, parts along k, each of 128 steps or more. `may_split`: the caller has a workspace for the parts.
 template <class T>
 Cut cut_product(int64_t rows, int64_t columns, int64_t k, bool may_split) {
   constexpr int64_t kBlocks = 132, kShortest = 128, kMostSplits = 64;
@@ -56,13 +56,14 @@ template <class T>
 void gemm(Stream stream, bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, T alpha, const T* a,
           const T* b, T beta, const T* bias, T* c, void* workspace);
 
-/// The same by a given cut: the tests run every tile on small shapes. The workspace holds splits * m * n elements.
+/// The same by a given cut: the tests run every tile on small shapes. The workspace holds splits * m * n
+/// elements.
 template <class T>
 void gemm_by(const Cut& cut, Stream stream, bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k,
              T alpha, const T* a, const T* b, T beta, const T* bias, T* c, void* workspace);
 
-/// c[rows, columns] = alpha * (parts[0] + parts[1] + …) + bias[column] + beta * c, each part [rows, columns]; without parts
-/// the sum is 0. bias may be null; c is not read where beta is 0. See Note [Fixed splits].
+/// c[rows, columns] = alpha * (parts[0] + parts[1] + …) + bias[column] + beta * c, each part [rows, columns];
+/// without parts the sum is 0. bias may be null; c is not read where beta is 0. See Note [Fixed splits].
 template <class T>
 void add_parts(Stream stream, int64_t rows, int64_t columns, int64_t parts, const T* values, T alpha,
                const T* bias, T beta, T* c);

@@ -1,9 +1,11 @@
-// The register-blocked matrix product of the device kernels: out[row, column] = sum over k of left(row, k) right(k, column),
-// for any two operands that can be read in groups of four. Internal: gemm_device.cu and conv_device.cu.
+// The register-blocked matrix product of the device kernels: out[row, column] = sum over k of left(row, k)
+// right(k, column), for any two operands that can be read in groups of four. Internal: gemm_device.cu and
+// conv_device.cu.
 //
-// A block computes kRows x kColumns results, kDepth steps at a time. The next step is on its way from memory into
-// registers while this one is multiplied from shared memory; two shared buffers need one barrier per step. A thread holds
-// groups of 4 x 4 results. Sums run in ascending k, by fused multiply-adds: the same bits on every run.
+// A block computes kRows x kColumns results, kDepth steps at a time. The next step is on its way from memory
+// into registers while this one is multiplied from shared memory; two shared buffers need one barrier per
+// step. A thread holds groups of 4 x 4 results. Sums run in ascending k, by fused multiply-adds: the same
+// bits on every run.
 #pragma once
 
 #include <cmath>
@@ -48,12 +50,16 @@ __device__ __forceinline__ void store_four(T* p, const Four<T>& f) {
   }
 }
 
-/// A tile of kSide x kSide results by kSide * kSide / (16 * kGroups^2) threads, kGroups x kGroups groups of 4 x 4 each.
+/// A tile of kSide x kSide results by kSide * kSide / (16 * kGroups^2) threads, kGroups x kGroups groups of 4
+/// x 4 each.
 template <class T, int kSide_, int kGroups_>
 struct Tile {
   static constexpr int kSide = kSide_, kGroups = kGroups_;
   static constexpr int kLine = kSide / (4 * kGroups);  // threads along a side
   static constexpr int kThreads = kLine * kLine;
+  static constexpr int kResident = sizeof(T) == 8 || kSide == 128 ? 1
+                                   : kSide == 64                  ? 3
+                                                                  : 8;  // blocks, for ptxas
   static constexpr int kLoads =
       kSide * kDepth / 4 / kThreads;        // groups of four that a thread fetches, of each operand
   static constexpr int kPitch = kSide + 4;  // a multiple of 16 bytes
@@ -66,7 +72,8 @@ using Medium = Tile<T, 64, 1>;
 template <class T>
 using Large = Tile<T, 128, 2>;
 
-/// Which four elements a thread moves in its i-th load, for an operand whose neighbours in memory are neighbours along k …
+/// Which four elements a thread moves in its i-th load, for an operand whose neighbours in memory are
+/// neighbours along k …
 template <class Tile>
 struct AlongDepth {
   static __device__ __forceinline__ int outer(int i) {
@@ -96,7 +103,8 @@ struct AlongOuter {
   }
 };
 
-/// Sums over [begin, end) of k for the tile. Left and Right have fetch(k, end, loads) and place(shared, loads).
+/// Sums over [begin, end) of k for the tile. Left and Right have fetch(k, end, loads) and place(shared,
+/// loads).
 template <class T, class Tile, class Left, class Right>
 __device__ __forceinline__ void multiply_tile(const Left& left, const Right& right, int64_t begin,
                                               int64_t end,
@@ -141,7 +149,8 @@ __device__ __forceinline__ void multiply_tile(const Left& left, const Right& rig
   }
 }
 
-/// Calls write(row, column, sums) for every group of four results of this thread; row and column count from the tile's.
+/// Calls write(row, column, sums) for every group of four results of this thread; row and column count from
+/// the tile's.
 template <class T, class Tile, class Write>
 __device__ __forceinline__ void for_results(const Four<T> (&sums)[4 * Tile::kGroups][Tile::kGroups],
                                             Write write) {

@@ -36,7 +36,7 @@ ConvShape shape_of(const Shape& in, const Shape& out, int64_t kernel, const Conv
 Tensor run(const ConvShape& s, ConvPass pass, const Tensor& first, const Tensor& second, const Tensor& bias, const Shape& result) {
   Tensor y = Tensor::empty(result, first.options());
   DUEL_DISPATCH(first.dtype(), "conv2d", {
-    detail::Workspace workspace(first.device(), kernels::conv2d_workspace<T>(s, pass));
+    detail::Workspace workspace(first.device(), kernels::conv2d_workspace<T>(s, pass, stream_of(first.device())));
     const auto stream = stream_of(first.device());
     const T* b = bias.defined() ? bias.data<T>() : nullptr;
     if (pass == ConvPass::kForward) {

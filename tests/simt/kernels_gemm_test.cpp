@@ -1,5 +1,6 @@
-// Matrix products as CUDA kernels against the naive f64 sum: every transposition, tile, tail and cut along k. Fails on a
-// lost tail, a swapped operand, a part counted twice, a read beyond an operand, a misaligned 16-byte access.
+// Matrix products as CUDA kernels against the naive f64 sum: every transposition, tile, tail and cut along k.
+// Fails on a lost tail, a swapped operand, a part counted twice, a read beyond an operand, a misaligned
+// 16-byte access.
 #include <cmath>
 
 #include "duel/kernels/gemm.h"
