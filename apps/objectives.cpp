@@ -27,7 +27,7 @@ std::string short_defaults(const std::string& name) {
   std::string text;
   for (const auto& [flag, value] : defaults(name)) {
     const bool off = (value == "0" && flag != "label-a" && flag != "label-c" && flag != "beta1") ||
-                     (value == "1" && (flag == "packing" || flag == "lazy-interval"));
+                     (value == "1" && (flag == "packing" || flag == "lazy-interval" || flag == "generator-steps"));
     if (!off) text += (text.empty() ? "" : ", ") + flag + " " + value;
   }
   return text;

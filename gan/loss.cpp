@@ -11,8 +11,12 @@ LossTerm bce(double target) {
 LossTerm mean_of(double sign) {
   return [sign](const Tensor& x) { return wasserstein_mean(x, sign); };
 }
-LossTerm half_square(double target) {
-  return [target](const Tensor& x) { return squared_difference(x, target, 0.5); };
+LossTerm scaled_square(double target, double scale) {
+  return [target, scale](const Tensor& x) { return squared_difference(x, target, scale); };
+}
+/// relu(1 - sign x)
+LossTerm hinge(double sign) {
+  return [sign](const Tensor& x) { return hinge_loss(x, sign); };
 }
 
 }  // namespace
@@ -31,14 +35,29 @@ Loss wasserstein_loss() {
   return {.name = "wasserstein", .d_real = mean_of(-1.0), .d_fake = mean_of(1.0), .g_fake = mean_of(-1.0), .g_real = mean_of(1.0)};
 }
 
-Loss least_squares_loss(double a, double b, double c) {
-  return {.name = "least_squares", .d_real = half_square(b), .d_fake = half_square(a), .g_fake = half_square(c),
-          .g_real = half_square(a)};
+Loss least_squares_loss(double a, double b, double c, double scale) {
+  return {.name = "least_squares", .d_real = scaled_square(b, scale), .d_fake = scaled_square(a, scale),
+          .g_fake = scaled_square(c, scale), .g_real = scaled_square(a, scale)};
 }
 
 Loss hinge_loss_pair() {
-  return {.name = "hinge", .d_real = [](const Tensor& r) { return hinge_loss(r, 1.0); },
-          .d_fake = [](const Tensor& f) { return hinge_loss(f, -1.0); }, .g_fake = mean_of(-1.0), .g_real = mean_of(1.0)};
+  return {.name = "hinge", .d_real = hinge(1.0), .d_fake = hinge(-1.0), .g_fake = mean_of(-1.0), .g_real = mean_of(1.0)};
+}
+
+Loss hinge_margin_loss() {
+  return {.name = "hinge_margin", .d_real = hinge(1.0), .d_fake = hinge(-1.0), .g_fake = hinge(1.0), .g_real = hinge(-1.0)};
+}
+
+Loss softmax_loss() {
+  // log p of every sample, real ones first.
+  const auto log_shares = [](const Tensor& real, const Tensor& fake) {
+    return log_softmax(concat({real.reshape({-1}), fake.reshape({-1})}));
+  };
+  return {.name = "softmax", .d_real = nullptr, .d_fake = nullptr, .g_fake = nullptr, .g_real = nullptr,
+          .d_joint = [log_shares](const Tensor& real, const Tensor& fake) {
+            return neg(mean(slice(log_shares(real, fake), 0, 0, real.numel())));
+          },
+          .g_joint = [log_shares](const Tensor& real, const Tensor& fake) { return neg(mean(log_shares(real, fake))); }};
 }
 
 namespace {

@@ -7,7 +7,7 @@
 //   paired   r - f and f - r of the same index (RSGAN, RpGAN); only the first term of D and of G counts, as the second
 //            would repeat it
 //   average  r - mean f and f - mean r (RaGAN), each loss halved
-// A missing g_real means that real logits do not enter G's loss.
+// A missing g_real means that real logits do not enter G's loss, and that the loss has no relativistic form.
 //
 // Example, an own loss:  Loss mine{"mine", .d_real = [](const Tensor& r) { return mean(softplus(-r)); }, …};
 #pragma once
@@ -37,10 +37,35 @@ Loss minimax_loss(double real_target = 1.0);
 Loss non_saturating_loss(double real_target = 1.0);
 /// D: mean f - mean r; G: -mean f (Arjovsky 2017).
 Loss wasserstein_loss();
-/// D: (r - b)^2 / 2 + (f - a)^2 / 2; G: (f - c)^2 / 2 (Mao 2016).
-Loss least_squares_loss(double a = 0.0, double b = 1.0, double c = 1.0);
+/// D: s (r - b)^2 + s (f - a)^2; G: s (f - c)^2 (Mao 2016 has the scale s = 1/2).
+Loss least_squares_loss(double a = 0.0, double b = 1.0, double c = 1.0, double scale = 0.5);
 /// D: relu(1 - r) + relu(1 + f); G: -mean f (Lim & Ye 2017; Miyato 2018).
 Loss hinge_loss_pair();
+/// D as above; G: relu(1 - f): G too is content with a margin. Its average relativistic form is RaHinge.
+Loss hinge_margin_loss();
+
+/// What a variational f-divergence needs of f: g is the output activation that maps any logit into the domain of the
+/// conjugate f*, so D maximises E g(r) - E f*(g(f)), a lower bound of D_f(data || generated) (Nowozin et al. 2016,
+/// arXiv:1606.00709, table 6). Both take logits of any shape, element by element.
+struct Divergence {
+  std::string name;
+  std::function<Tensor(const Tensor& logits)> activation;            // g(v)
+  std::function<Tensor(const Tensor& logits)> conjugate_activation;  // f*(g(v)), simplified where that is more exact
+};
+Divergence kullback_leibler();          // f(u) = u log u;            g = v
+Divergence reverse_kullback_leibler();  // f(u) = -log u;             g = -exp(-v)
+Divergence pearson_chi_squared();       // f(u) = (u - 1)^2;          g = v
+Divergence squared_hellinger();         // f(u) = (sqrt u - 1)^2;     g = 1 - exp(-v)
+Divergence jensen_shannon();            // f(u) = -(u + 1) log((1 + u) / 2) + u log u;  g = log 2 - softplus(-v)
+/// f(u) = (u^a - 1 - a (u - 1)) / (a (a - 1)), a other than 0 and 1; g = 1 / (1 - a) - softplus(-v) for a < 1, v for a > 1.
+Divergence alpha_divergence(double a);
+
+/// D: -mean g(r) + mean f*(g(f)). G: -mean f*(g(f)), the other side of the saddle point (Nowozin 2016, eq. 6).
+Loss divergence_loss(const Divergence& divergence);
+
+/// Both batches compete in one softmax, log p(x) = D(x) - log sum exp D. D: cross-entropy against the uniform distribution
+/// over real samples; G: against the one over all samples (Lin 2017, arXiv:1704.06191, whose mu is -D). A joint loss.
+Loss softmax_loss();
 
 enum class Relativism { none, paired, average };
 

@@ -68,8 +68,9 @@ struct Objective {
 /// place for (a clip value without clipping, say) is an Error that says so.
 struct ObjectiveOverrides {
   std::optional<double> lambda = {}, k = {}, clip = {}, label_a = {}, label_b = {}, label_c = {}, label_smoothing = {};
+  std::optional<double> divergence_alpha = {};
   std::optional<double> lr_d = {}, lr_g = {}, beta1 = {}, beta2 = {}, instance_noise = {}, ema = {};
-  std::optional<int64_t> critic_steps = {}, instance_noise_steps = {}, packing = {}, lazy_interval = {};
+  std::optional<int64_t> critic_steps = {}, generator_steps = {}, instance_noise_steps = {}, packing = {}, lazy_interval = {};
   std::optional<OptimizerKind> optimizer = {};
 };
 

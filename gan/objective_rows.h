@@ -36,6 +36,10 @@ using Rows = std::vector<ObjectiveRow>;
 
 /// Classic losses with their penalties: gan … hinge.
 const Rows& basic_rows();
+/// rsgan … rahinge.
+const Rows& relativistic_rows();
+/// f-divergences and softmax-gan.
+const Rows& divergence_rows();
 
 /// Every family's rows, in the order in which they are listed.
 const std::vector<const ObjectiveRow*>& all_rows();

@@ -71,6 +71,22 @@ const Rows& basic_rows() {
        .make = [](const O&) {
          return Objective{.loss = hinge_loss_pair(), .schedule = dcgan_schedule()};
        }},
+      {.name = "hinge-v1",
+       .formula = "L_D = E relu(1 - r) + E relu(1 + f);  L_G = E relu(1 - f)",
+       .paper = "D as in Lim & Ye 2017, arXiv:1705.02894; G's margin as in Zhao et al. 2016, arXiv:1609.03126, and in public collections",
+       .make = [](const O&) {
+         return Objective{.loss = hinge_margin_loss(), .schedule = dcgan_schedule()};
+       },
+       .note = "A fake beyond the margin gives G no gradient at all."},
+      {.name = "geometric-gan",
+       .formula = "L_D = E relu(1 - r) + E relu(1 + f);  L_G = -E f;  10 steps of G per step of D",
+       .paper = "Lim & Ye 2017, Geometric GAN, arXiv:1705.02894; rates of its MNIST code",
+       .make = [](const O&) {
+         Schedule s = schedule(1, rmsprop(2e-4));
+         s.generator_steps = 10;
+         return Objective{.loss = hinge_loss_pair(), .schedule = s};
+       },
+       .note = "The code's weight decay on D's last layer, the soft-margin term of its SVM view, is left out."},
   };
   return rows;
 }

@@ -19,6 +19,7 @@ const struct {
     {&ObjectiveOverrides::label_b, "label-b", "least-squares labels"},
     {&ObjectiveOverrides::label_c, "label-c", "least-squares labels"},
     {&ObjectiveOverrides::label_smoothing, "label-smoothing", "probability targets"},
+    {&ObjectiveOverrides::divergence_alpha, "divergence-alpha", "family of divergences"},
 };
 
 const ObjectiveRow& row_of(const std::string& name) {
@@ -55,6 +56,7 @@ void check_values(const ObjectiveOverrides& o) {
   below_one(o.beta2, "beta2");
   below_one(o.ema, "ema");
   at_least_one(o.critic_steps, "critic-steps");
+  at_least_one(o.generator_steps, "generator-steps");
   at_least_one(o.packing, "packing");
   at_least_one(o.lazy_interval, "lazy-interval");
   DUEL_CHECK(!o.instance_noise_steps || *o.instance_noise_steps >= 0, "objective",
@@ -93,7 +95,7 @@ ObjectiveOverrides with_row_settings(const ObjectiveRow& row, ObjectiveOverrides
 const std::vector<const ObjectiveRow*>& detail::all_rows() {
   static const std::vector<const ObjectiveRow*> all = [] {
     std::vector<const ObjectiveRow*> rows;
-    for (const Rows* family : {&basic_rows()}) {
+    for (const Rows* family : {&basic_rows(), &relativistic_rows(), &divergence_rows()}) {
       for (const ObjectiveRow& row : *family) rows.push_back(&row);
     }
     return rows;
@@ -131,6 +133,7 @@ Objective named_objective(const std::string& name, const ObjectiveOverrides& o) 
   set_if(s.d.lr, o.lr_d);
   set_if(s.g.lr, o.lr_g);
   set_if(s.critic_steps, o.critic_steps);
+  set_if(s.generator_steps, o.generator_steps);
   set_if(s.instance_noise, o.instance_noise);
   set_if(s.instance_noise_steps, o.instance_noise_steps);
   set_if(s.packing, o.packing);
@@ -157,6 +160,7 @@ ObjectiveOverrides resolved_overrides(const std::string& name, const ObjectiveOv
     o.beta2 = s.d.beta2;
   }
   o.critic_steps = s.critic_steps;
+  o.generator_steps = s.generator_steps;
   o.instance_noise = s.instance_noise;
   o.instance_noise_steps = s.instance_noise_steps;
   o.packing = s.packing;

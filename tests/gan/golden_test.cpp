@@ -67,10 +67,16 @@ struct Case {
   std::string objective, net;
 };
 
+std::filesystem::path golden_file(const std::string& objective, const std::string& net) {
+  return std::filesystem::path(DUEL_SOURCE_DIR) / "tests/golden" / (objective + "_" + net + ".safetensors");
+}
+
+/// Every objective on the perceptrons; the convolutional networks where there is a file.
 std::vector<Case> cases() {
   std::vector<Case> all;
   for (const std::string& objective : objective_names()) {
-    for (const char* net : {"mlp", "dcgan"}) all.push_back({objective, net});
+    all.push_back({objective, "mlp"});
+    if (std::filesystem::exists(golden_file(objective, "dcgan"))) all.push_back({objective, "dcgan"});
   }
   return all;
 }
@@ -79,8 +85,7 @@ class Golden : public ::testing::TestWithParam<Case> {};
 
 TEST_P(Golden, TenIterationsAsInPyTorch) {
   const auto& [name, net] = GetParam();
-  const std::filesystem::path path = std::filesystem::path(DUEL_SOURCE_DIR) / "tests/golden" / (name + "_" + net + ".safetensors");
-  const TensorFile file = read_safetensors(path);
+  const TensorFile file = read_safetensors(golden_file(name, net));
   Networks networks = golden_networks(net, has_batch_norm_in_d(file));
   for (nn::Module* module : {networks.generator.get(), networks.discriminator.get()}) module->to(DType::f64);
   networks.generator->load_state_dict(part(file, "g."));
@@ -116,10 +121,13 @@ TEST_P(Golden, TenIterationsAsInPyTorch) {
         expect_gradients(*networks.discriminator, "grad.d.");
       }
     }
-    trainer.generator_step(at(file, iteration + "z_g"), at(file, step + "real"));
-    const double loss_g = at(file, iteration + "loss_g").item();
-    EXPECT_NEAR(trainer.metrics().loss_g, loss_g, 1e-9 * (1 + std::abs(loss_g))) << iteration;
-    if (t == 0) expect_gradients(*networks.generator, "grad.g.");
+    for (int64_t k = 0; k < objective.schedule.generator_steps; ++k) {
+      const std::string now = k == 0 ? iteration : iteration + "g" + std::to_string(k) + ".";
+      trainer.generator_step(at(file, now + "z_g"), at(file, step + "real"));
+      const double loss_g = at(file, now + "loss_g").item();
+      EXPECT_NEAR(trainer.metrics().loss_g, loss_g, 1e-9 * (1 + std::abs(loss_g))) << now;
+      if (t == 0 && k == 0) expect_gradients(*networks.generator, "grad.g.");
+    }
   }
   for (const auto& [key, tensor] : networks.generator->state_dict()) expect_close(tensor, at(file, "final.g." + key), "g." + key);
   for (const auto& [key, tensor] : networks.discriminator->state_dict()) expect_close(tensor, at(file, "final.d." + key), "d." + key);

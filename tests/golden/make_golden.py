@@ -31,6 +31,7 @@ MARGIN = 1e-9  # nearest approach to a kink, relative to the largest value met a
 
 ADAM_CLASSIC = dict(optimizer="adam", lr=2e-4, beta1=0.5, beta2=0.999, eps=1e-8)
 ADAM_GP = dict(optimizer="adam", lr=1e-4, beta1=0.5, beta2=0.9, eps=1e-8)
+ADAM_RELATIVISTIC = dict(optimizer="adam", lr=1e-4, beta1=0.5, beta2=0.999, eps=1e-8)
 RMSPROP = dict(optimizer="rmsprop", lr=5e-5, alpha=0.99, eps=1e-8)
 
 OBJECTIVES = {
@@ -46,7 +47,23 @@ OBJECTIVES = {
     "dragan": dict(loss="non_saturating", critic_steps=1, penalty="one_centered", sampled_at="dragan",
                    weight=10.0, k=1.0, **ADAM_GP),
     "hinge": dict(loss="hinge", critic_steps=1, **ADAM_CLASSIC),
+    "hinge-v1": dict(loss="hinge_margin", critic_steps=1, **ADAM_CLASSIC),
+    "geometric-gan": dict(loss="hinge", critic_steps=1, generator_steps=10, **{**RMSPROP, "lr": 2e-4}),
+    "rsgan": dict(loss="rsgan", critic_steps=1, **ADAM_RELATIVISTIC),
+    "rasgan": dict(loss="rasgan", critic_steps=1, **ADAM_RELATIVISTIC),
+    "ralsgan": dict(loss="ralsgan", critic_steps=1, **ADAM_RELATIVISTIC),
+    "rahinge": dict(loss="rahinge", critic_steps=1, **ADAM_RELATIVISTIC),
+    "fgan-kl": dict(loss="fgan", f="kl", critic_steps=1, **ADAM_RELATIVISTIC),
+    "fgan-reverse-kl": dict(loss="fgan", f="reverse_kl", critic_steps=1, **ADAM_RELATIVISTIC),
+    "fgan-pearson": dict(loss="fgan", f="pearson", critic_steps=1, **ADAM_RELATIVISTIC),
+    "fgan-hellinger": dict(loss="fgan", f="hellinger", critic_steps=1, **ADAM_RELATIVISTIC),
+    "fgan-js": dict(loss="fgan", f="js", critic_steps=1, **ADAM_RELATIVISTIC),
+    "fgan-alpha": dict(loss="fgan", f="alpha", a=0.5, critic_steps=1, **ADAM_RELATIVISTIC),
+    "softmax-gan": dict(loss="softmax", critic_steps=1, **ADAM_CLASSIC),
 }
+
+READS_REAL = ("rsgan", "rasgan", "ralsgan", "rahinge", "softmax")  # losses whose L_G reads D(real)
+CONVOLUTIONAL = ("gan", "ns-gan", "wgan", "wgan-gp", "wgan-lp", "lsgan", "lsgan-pearson", "dragan", "hinge")
 
 
 def mlp(_):
@@ -119,13 +136,62 @@ def discriminator_loss(spec, r, f):
         return f.mean() - r.mean()
     if loss == "least_squares":
         return 0.5 * (r - spec["b"]).square().mean() + 0.5 * (f - spec["a"]).square().mean()
-    if loss == "hinge":
+    if loss in ("hinge", "hinge_margin"):
         return F.relu(1 - r).mean() + F.relu(1 + f).mean()
+    if loss == "rsgan":
+        return F.softplus(f - r).mean()
+    if loss in ("rasgan", "ralsgan", "rahinge"):
+        real, fake = r - f.mean(), f - r.mean()
+        if loss == "rasgan":
+            return 0.5 * (F.softplus(-real).mean() + F.softplus(fake).mean())
+        if loss == "ralsgan":
+            return 0.5 * ((real - 1).square().mean() + (fake + 1).square().mean())
+        return 0.5 * (F.relu(1 - real).mean() + F.relu(1 + fake).mean())
+    if loss == "fgan":
+        g, conjugate = f_divergence(spec)
+        return conjugate(g(f)).mean() - g(r).mean()
+    if loss == "softmax":  # cross-entropy of the softmax over both batches against the uniform one over real
+        return torch.logsumexp(torch.cat([r, f]), 0).sum() - r.mean()
     raise ValueError(loss)
 
 
-def generator_loss(spec, f):
+def f_divergence(spec):
+    """Output activation and conjugate of Nowozin 2016, table 6, as printed there."""
+    if spec["f"] == "kl":
+        return lambda v: v, lambda t: torch.exp(t - 1)
+    if spec["f"] == "reverse_kl":
+        return lambda v: -torch.exp(-v), lambda t: -1 - torch.log(-t)
+    if spec["f"] == "pearson":
+        return lambda v: v, lambda t: t * t / 4 + t
+    if spec["f"] == "hellinger":
+        return lambda v: 1 - torch.exp(-v), lambda t: t / (1 - t)
+    if spec["f"] == "js":
+        return (lambda v: torch.log(torch.tensor(2.0)) - torch.log(1 + torch.exp(-v)),
+                lambda t: -torch.log(2 - torch.exp(t)))
+    a = spec["a"]
+    return (lambda v: 1 / (1 - a) - torch.log(1 + torch.exp(-v)),
+            lambda t: ((t * (a - 1) + 1) ** (a / (a - 1)) - 1) / a)
+
+
+def generator_loss(spec, r, f):
+    """r only for losses of READS_REAL."""
     loss = spec["loss"]
+    if loss == "rsgan":
+        return F.softplus(r - f).mean()
+    if loss in ("rasgan", "ralsgan", "rahinge"):
+        real, fake = r - f.mean(), f - r.mean()
+        if loss == "rasgan":
+            return 0.5 * (F.softplus(real).mean() + F.softplus(-fake).mean())
+        if loss == "ralsgan":
+            return 0.5 * ((real + 1).square().mean() + (fake - 1).square().mean())
+        return 0.5 * (F.relu(1 + real).mean() + F.relu(1 - fake).mean())
+    if loss == "hinge_margin":
+        return F.relu(1 - f).mean()
+    if loss == "fgan":
+        g, conjugate = f_divergence(spec)
+        return -conjugate(g(f)).mean()
+    if loss == "softmax":  # against the uniform one over all samples
+        return torch.logsumexp(torch.cat([r, f]), 0).sum() - torch.cat([r, f]).mean()
     if loss == "minimax":  # +E log(1 - s(f))
         return -F.binary_cross_entropy_with_logits(f, torch.zeros_like(f))
     if loss == "non_saturating":  # -E log s(f)
@@ -203,10 +269,12 @@ def trajectory(spec, build, seed, nudge=0.0):
             f = d(fake)
             loss = discriminator_loss(spec, r, f)
             penalty = torch.zeros(())
-            if spec["loss"] == "hinge":
+            if spec["loss"] in ("hinge", "hinge_margin"):
                 margin.see(1 - r), margin.see(1 + f)
                 if first:
                     telling.need_both_signs(1 - r), telling.need_both_signs(1 + f)
+            if spec["loss"] == "rahinge":
+                margin.see(1 - (r - f.mean())), margin.see(1 + (f - r.mean()))
             if "penalty" in spec:
                 excess = gradient_norms(d, penalty_points(spec, drawn["real"], fake, drawn)) - spec["k"]
                 if first:
@@ -226,14 +294,26 @@ def trajectory(spec, build, seed, nudge=0.0):
                 out["loss_d"], out["penalty"] = total.detach(), penalty.detach()
                 out.update({f"grad.d.{name}": value for name, value in gradients.items()})
 
-        z = torch.randn(BATCH, Z, generator=rng)
-        out[f"t{t}.z_g"] = z
-        loss = generator_loss(spec, d(g(z)))
-        gradients = apply_gradient(g, loss, opt_g)
-        out[f"t{t}.loss_g"] = loss.detach()
-        if t == 0:
-            out["loss_g"] = loss.detach()
-            out.update({f"grad.g.{name}": value for name, value in gradients.items()})
+        for k in range(spec.get("generator_steps", 1)):
+            at, first = (f"t{t}" if k == 0 else f"t{t}.g{k}"), t == 0 and k == 0
+            z = torch.randn(BATCH, Z, generator=rng)
+            out[f"{at}.z_g"] = z
+            fake = g(z)
+            r = None
+            if spec["loss"] in READS_REAL:
+                with torch.no_grad():
+                    r = d(drawn["real"])
+            f = d(fake)
+            if spec["loss"] == "hinge_margin":
+                margin.see(1 - f)
+            if spec["loss"] == "rahinge":
+                margin.see(1 + (r - f.mean())), margin.see(1 - (f - r.mean()))
+            loss = generator_loss(spec, r, f)
+            gradients = apply_gradient(g, loss, opt_g)
+            out[f"{at}.loss_g"] = loss.detach()
+            if first:
+                out["loss_g"] = loss.detach()
+                out.update({f"grad.g.{name}": value for name, value in gradients.items()})
 
     out.update(state("final.g", g))
     out.update(state("final.d", d))
@@ -271,12 +351,17 @@ def main():
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path(__file__).resolve().parent)
     parser.add_argument("--sensitivity", action="store_true",
                         help="print, per file, the effect of a 1e-15 change; write nothing")
+    parser.add_argument("--only", nargs="+", help="these objectives, by name")
     arguments = parser.parse_args()
     torch.set_default_dtype(torch.float64)
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
     for objective, spec in OBJECTIVES.items():
         for network, build in (("mlp", mlp), ("dcgan", dcgan)):
+            if network == "dcgan" and objective not in CONVOLUTIONAL:
+                continue
+            if arguments.only and objective not in arguments.only:
+                continue
             seed = 1
             while True:
                 tensors, fit = trajectory(spec, build, seed)
