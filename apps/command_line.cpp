@@ -53,7 +53,8 @@ void add_option(CLI::App& app, const Option& option) {
                             ? app.add_flag_callback(
                                   "--" + name, [set = option.set] { set("true"); }, option.help)
                             : app.add_option_function<std::string>("--" + name, option.set, option.help)
-                                  ->type_name(option.value);
+                                  ->type_name(option.value)
+                                  ->expected(option.value.starts_with("[") ? 0 : 1, 1);
     made->group(group)->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   };
   add(option.name, option.group);

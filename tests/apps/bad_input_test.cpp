@@ -131,7 +131,7 @@ TEST_F(BadInput, UnknownNames) {
   refuse(train({"stray"}), {"stray"});
   refuse({"trian"}, {"unknown command 'trian'", "'train'"});
   refuse({"objectives", "hing"}, {"'hing'", "'hinge'"});
-  refuse({"bench", "stop"}, {"'stop'", "step"});
+  refuse({"bench", "stop"}, {"'stop'", "step or kernels"});
 }
 
 TEST_F(BadInput, WrongValues) {

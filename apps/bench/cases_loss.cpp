@@ -1,0 +1,158 @@
+// The fused adversarial losses and the per-sample norm with its two backwards.
+#include "cases.h"
+#include "duel/core/autograd.h"
+#include "duel/core/ops.h"
+#include "duel/kernels/losses.h"
+#include "duel/kernels/sample_norm.h"
+
+namespace duel::apps::bench {
+namespace {
+
+/// Value and gradient of the batch mean in one pass; composed: plain ops and the engine's backward.
+template <class T, class L>
+Case value_and_gradient(const Setting& s, L loss, std::function<Tensor(const Tensor&)> plain) {
+  const int64_t n = s.count(2 * s.element());
+  const Tensor x = s.numbers({n}, 1), value = s.empty({1}), gradient = s.empty({n});
+  const Tensor work = s.empty({kernels::loss_workspace(n)});
+  const T scale = static_cast<T>(1.0 / static_cast<double>(n));
+  return {.shape = std::to_string(n),
+          .bytes = 2 * n * s.element(),
+          .run =
+              [=, stream = s.stream(), v = value.mutable_data<T>(), g = gradient.mutable_data<T>(),
+               scratch = work.mutable_data<T>()] {
+                (void)work;
+                kernels::loss_value_grad(stream, n, x.data<T>(), loss, scale, v, g, scratch);
+              },
+          .results = {value, gradient},
+          .composed =
+              [=] {
+                const EnableGrad on;
+                const Tensor leaf = x.detach().set_requires_grad(true);
+                const Tensor mean_loss = mean(plain(leaf));
+                return std::vector<Tensor>{mean_loss.detach(), grad({mean_loss}, {leaf})[0]};
+              }};
+}
+
+template <class T>
+Case bce(const Setting& s) {
+  return value_and_gradient<T>(s, kernels::SigmoidBce{0.9}, [](const Tensor& x) {
+    return clamp_min(x, 0) - x * 0.9 + log(exp(neg(abs(x))) + 1.0);
+  });
+}
+template <class T>
+Case hinge(const Setting& s) {
+  return value_and_gradient<T>(s, kernels::Hinge{1.0}, [](const Tensor& x) { return clamp_min(1.0 - x, 0); });
+}
+template <class T>
+Case squared(const Setting& s) {
+  return value_and_gradient<T>(s, kernels::SquaredDifference{1.0, 0.5},
+                               [](const Tensor& x) { return square(x - 1.0) * 0.5; });
+}
+template <class T>
+Case wasserstein(const Setting& s) {
+  return value_and_gradient<T>(s, kernels::WassersteinMean{-1.0}, [](const Tensor& x) { return neg(x); });
+}
+
+template <class T>
+Case bce_d2(const Setting& s) {
+  const int64_t n = s.count(3 * s.element());
+  const Tensor x = s.numbers({n}, 1), g = s.numbers({n}, 2), out = s.empty({n});
+  return {.shape = std::to_string(n),
+          .bytes = 3 * n * s.element(),
+          .run =
+              [=, stream = s.stream(), to = out.mutable_data<T>()] {
+                kernels::loss_d2(stream, n, x.data<T>(), kernels::SigmoidBce{0.9}, T(1), g.data<T>(), to);
+              },
+          .results = {out},
+          .composed =
+              [=] {
+                const Tensor y = reciprocal(exp(neg(x)) + 1.0);
+                return std::vector<Tensor>{g * (y * (1.0 - y))};
+              }};
+}
+
+constexpr int64_t kPixels = 784;
+
+struct Rows {
+  int64_t batch;
+  std::string shape;
+  Tensor x, norm, g;
+};
+/// Samples whose three arrays per row move `arrays` times a row.
+template <class T>
+Rows rows_of(const Setting& s, int64_t arrays) {
+  const int64_t batch = s.count(arrays * kPixels * s.element());
+  Rows rows{batch, std::to_string(batch) + "x784", s.numbers({batch, kPixels}, 1), s.empty({batch}),
+            s.numbers({batch}, 2)};
+  kernels::sample_norm(s.stream(), batch, kPixels, rows.x.data<T>(), T(0), rows.norm.mutable_data<T>());
+  return rows;
+}
+
+template <class T>
+Case norm(const Setting& s) {
+  const Rows r = rows_of<T>(s, 1);
+  return {.shape = r.shape,
+          .bytes = r.batch * (kPixels + 1) * s.element(),
+          .run =
+              [=, stream = s.stream(), to = r.norm.mutable_data<T>()] {
+                kernels::sample_norm(stream, r.batch, kPixels, r.x.data<T>(), T(0), to);
+              },
+          .results = {r.norm},
+          .composed = [=] { return std::vector<Tensor>{sqrt(sum(square(r.x), {1}))}; }};
+}
+
+template <class T>
+Case norm_backward(const Setting& s) {
+  const Rows r = rows_of<T>(s, 2);
+  const Tensor dx = s.empty({r.batch, kPixels});
+  return {.shape = r.shape,
+          .bytes = r.batch * (2 * kPixels + 2) * s.element(),
+          .run =
+              [=, stream = s.stream(), to = dx.mutable_data<T>()] {
+                kernels::sample_norm_backward(stream, r.batch, kPixels, r.x.data<T>(), r.norm.data<T>(),
+                                              r.g.data<T>(), to);
+              },
+          .results = {dx},
+          .composed =
+              [=] {
+                return std::vector<Tensor>{r.x * (r.g / r.norm).reshape({r.batch, 1})};
+              }};
+}
+
+template <class T>
+Case norm_double_backward(const Setting& s) {
+  const Rows r = rows_of<T>(s, 3);
+  const Tensor gg = s.numbers({r.batch, kPixels}, 3), d_g = s.empty({r.batch}),
+               d_x = s.empty({r.batch, kPixels});
+  return {
+      .shape = r.shape,
+      .bytes = r.batch * (3 * kPixels + 3) * s.element(),
+      .run =
+          [=, stream = s.stream(), to_g = d_g.mutable_data<T>(), to_x = d_x.mutable_data<T>()] {
+            kernels::sample_norm_double_backward(stream, r.batch, kPixels, r.x.data<T>(), r.norm.data<T>(),
+                                                 r.g.data<T>(), gg.data<T>(), to_g, to_x);
+          },
+      .results = {d_g, d_x},
+      .composed =
+          [=] {
+            const Shape column{r.batch, 1};
+            const Tensor along = sum(gg * r.x, {1});
+            const Tensor share = (along / square(r.norm)).reshape(column);
+            return std::vector<Tensor>{along / r.norm, (r.g / r.norm).reshape(column) * (gg - r.x * share)};
+          }};
+}
+
+}  // namespace
+
+std::vector<NamedCase> loss_cases() {
+  return {DUEL_BENCH("loss_sigmoid_bce", "losses", bce),
+          DUEL_BENCH("loss_hinge", "losses", hinge),
+          DUEL_BENCH("loss_squared_difference", "losses", squared),
+          DUEL_BENCH("loss_wasserstein", "losses", wasserstein),
+          DUEL_BENCH("loss_sigmoid_bce_d2", "losses", bce_d2),
+          DUEL_BENCH("sample_norm", "sample_norm", norm),
+          DUEL_BENCH("sample_norm_backward", "sample_norm", norm_backward),
+          DUEL_BENCH("sample_norm_double_backward", "sample_norm", norm_double_backward)};
+}
+
+}  // namespace duel::apps::bench

@@ -1,0 +1,199 @@
+// Batch, layer and instance norm: forward, backward, double backward; composed from the formulas of kernels/normalize.h.
+#include "cases.h"
+#include "duel/core/ops.h"
+#include "duel/kernels/normalize.h"
+
+namespace duel::apps::bench {
+namespace {
+
+using kernels::NormShape;
+
+enum class Kind { batch, layer, instance };
+
+constexpr int64_t kChannels = 64, kPlane = 196, kFeatures = 1024;
+constexpr double kEps = 1e-5;
+
+/// One normalisation with everything its kernels and its composition read.
+struct Problem {
+  NormShape norm;
+  Shape shape, affine;          // of x and of gamma, ready to broadcast
+  std::vector<int> row_axes;    // that share a mean
+  std::vector<int> other_axes;  // that share a gamma
+  std::string text;
+  Tensor x, dy, v, gamma, beta, mean, rstd, work;
+
+  int64_t bytes(int64_t arrays) const {
+    return (arrays * norm.size() + 2 * norm.rows + 2 * norm.affine) *
+           static_cast<int64_t>(size_of(x.dtype()));
+  }
+};
+
+template <class T>
+Problem make_problem(const Setting& s, Kind kind, int64_t arrays) {
+  Problem p;
+  if (kind == Kind::layer) {
+    const int64_t b = s.count(arrays * kFeatures * s.element());
+    p.norm = kernels::layer_norm_shape(b, kFeatures);
+    p.shape = {b, kFeatures};
+    p.affine = {1, kFeatures};
+    p.row_axes = {1};
+    p.other_axes = {0};
+    p.text = message("{}x{}", b, kFeatures);
+  } else {
+    const int64_t n = s.count(arrays * kChannels * kPlane * s.element());
+    p.norm = kind == Kind::batch ? kernels::batch_norm_shape(n, kChannels, kPlane)
+                                 : kernels::instance_norm_shape(n, kChannels, kPlane);
+    p.shape = {n, kChannels, kPlane};
+    p.affine = {1, kChannels, 1};
+    p.row_axes = kind == Kind::batch ? std::vector<int>{0, 2} : std::vector<int>{2};
+    p.other_axes = {0, 2};
+    p.text = message("{}x{}x{}", n, kChannels, kPlane);
+  }
+  p.x = s.numbers(p.shape, 1);
+  p.dy = arrays > 2 ? s.numbers(p.shape, 2) : Tensor();
+  p.v = arrays > 3 ? s.numbers(p.shape, 3) : Tensor();
+  p.gamma = s.numbers(p.affine, 4, 0.5, 1.5);
+  p.beta = s.numbers(p.affine, 5);
+  p.mean = s.empty({p.norm.rows});
+  p.rstd = s.empty({p.norm.rows});
+  p.work = s.empty({kernels::norm_workspace(p.norm)});
+  const Tensor y = s.empty(p.shape);
+  kernels::norm_forward(s.stream(), p.norm, p.x.data<T>(), p.gamma.data<T>(), p.beta.data<T>(), T(kEps),
+                        y.mutable_data<T>(), p.mean.mutable_data<T>(), p.rstd.mutable_data<T>());
+  return p;
+}
+
+template <class T>
+Case forward(const Setting& s, Kind kind) {
+  const Problem p = make_problem<T>(s, kind, 2);
+  const Tensor y = s.empty(p.shape);
+  return {.shape = p.text,
+          .bytes = p.bytes(2),
+          .run =
+              [=, stream = s.stream(), to = y.mutable_data<T>(), mean = p.mean.mutable_data<T>(),
+               rstd = p.rstd.mutable_data<T>()] {
+                kernels::norm_forward(stream, p.norm, p.x.data<T>(), p.gamma.data<T>(), p.beta.data<T>(),
+                                      T(kEps), to, mean, rstd);
+              },
+          .results = {y, p.mean, p.rstd},
+          .composed =
+              [=] {
+                const Tensor mu = mean(p.x, p.row_axes, true), centred = p.x - mu;
+                const Tensor rstd = reciprocal(sqrt(mean(square(centred), p.row_axes, true) + kEps));
+                return std::vector<Tensor>{centred * rstd * p.gamma + p.beta, mu, rstd};
+              }};
+}
+
+/// mean and rstd in a shape that broadcasts against x.
+Tensor as_column(const Problem& p, const Tensor& statistic) {
+  std::vector<int64_t> sizes(p.shape.begin(), p.shape.end());
+  for (const int axis : p.row_axes) sizes[static_cast<size_t>(axis)] = 1;
+  return statistic.reshape(sizes.size() == 2 ? Shape{sizes[0], sizes[1]}
+                                             : Shape{sizes[0], sizes[1], sizes[2]});
+}
+
+/// q - mean(q) - xhat mean(q xhat)
+Tensor projected(const Problem& p, const Tensor& q, const Tensor& xhat) {
+  return q - mean(q, p.row_axes, true) - xhat * mean(q * xhat, p.row_axes, true);
+}
+
+template <class T>
+Case backward(const Setting& s, Kind kind) {
+  const Problem p = make_problem<T>(s, kind, 3);
+  const Tensor dx = s.empty(p.shape), dgamma = s.empty(p.affine), dbeta = s.empty(p.affine);
+  return {.shape = p.text,
+          .bytes = p.bytes(3),
+          .run =
+              [=, stream = s.stream(), to = dx.mutable_data<T>(), to_gamma = dgamma.mutable_data<T>(),
+               to_beta = dbeta.mutable_data<T>(), scratch = p.work.mutable_data<T>()] {
+                kernels::norm_backward(stream, p.norm, p.dy.data<T>(), p.x.data<T>(), p.mean.data<T>(),
+                                       p.rstd.data<T>(), p.gamma.data<T>(), to, to_gamma, to_beta, scratch);
+              },
+          .results = {dx, dgamma, dbeta},
+          .composed =
+              [=] {
+                const Tensor rstd = as_column(p, p.rstd), xhat = (p.x - as_column(p, p.mean)) * rstd;
+                return std::vector<Tensor>{rstd * projected(p, p.gamma * p.dy, xhat),
+                                           sum(p.dy * xhat, p.other_axes), sum(p.dy, p.other_axes)};
+              }};
+}
+
+template <class T>
+Case double_backward(const Setting& s, Kind kind) {
+  const Problem p = make_problem<T>(s, kind, 5);
+  const Tensor d_dy = s.empty(p.shape), d_x = s.empty(p.shape), d_gamma = s.empty(p.affine);
+  return {.shape = p.text,
+          .bytes = p.bytes(5),
+          .run =
+              [=, stream = s.stream(), to_dy = d_dy.mutable_data<T>(), to_x = d_x.mutable_data<T>(),
+               to_gamma = d_gamma.mutable_data<T>(), scratch = p.work.mutable_data<T>()] {
+                kernels::norm_double_backward(stream, p.norm, p.dy.data<T>(), p.x.data<T>(), p.mean.data<T>(),
+                                              p.rstd.data<T>(), p.gamma.data<T>(), {.dx = p.v.data<T>()},
+                                              to_dy, to_x, to_gamma, scratch);
+              },
+          .results = {d_dy, d_x, d_gamma},
+          .composed =
+              [=] {
+                const auto over_row = [&](const Tensor& t) { return mean(t, p.row_axes, true); };
+                const Tensor rstd = as_column(p, p.rstd), xhat = (p.x - as_column(p, p.mean)) * rstd;
+                const Tensor q = p.gamma * p.dy, pv = rstd * projected(p, p.v, xhat);
+                const Tensor mv = over_row(p.v), mq = over_row(q), mqv = over_row(q * p.v);
+                const Tensor mvx = over_row(p.v * xhat), mqx = over_row(q * xhat);
+                const Tensor inner =
+                    xhat * (mv * mq - mqv + mqx * mvx * 3.0) + mvx * (mq - q) + mqx * (mv - p.v);
+                return std::vector<Tensor>{p.gamma * pv, square(rstd) * inner, sum(p.dy * pv, p.other_axes)};
+              }};
+}
+
+template <class T>
+Case batch_forward(const Setting& s) {
+  return forward<T>(s, Kind::batch);
+}
+template <class T>
+Case batch_backward(const Setting& s) {
+  return backward<T>(s, Kind::batch);
+}
+template <class T>
+Case batch_double(const Setting& s) {
+  return double_backward<T>(s, Kind::batch);
+}
+template <class T>
+Case layer_forward(const Setting& s) {
+  return forward<T>(s, Kind::layer);
+}
+template <class T>
+Case layer_backward(const Setting& s) {
+  return backward<T>(s, Kind::layer);
+}
+template <class T>
+Case layer_double(const Setting& s) {
+  return double_backward<T>(s, Kind::layer);
+}
+template <class T>
+Case instance_forward(const Setting& s) {
+  return forward<T>(s, Kind::instance);
+}
+template <class T>
+Case instance_backward(const Setting& s) {
+  return backward<T>(s, Kind::instance);
+}
+template <class T>
+Case instance_double(const Setting& s) {
+  return double_backward<T>(s, Kind::instance);
+}
+
+}  // namespace
+
+std::vector<NamedCase> normalize_cases() {
+  return {DUEL_BENCH("batch_norm", "normalize", batch_forward),
+          DUEL_BENCH("batch_norm_backward", "normalize", batch_backward),
+          DUEL_BENCH("batch_norm_double_backward", "normalize", batch_double),
+          DUEL_BENCH("layer_norm", "normalize", layer_forward),
+          DUEL_BENCH("layer_norm_backward", "normalize", layer_backward),
+          DUEL_BENCH("layer_norm_double_backward", "normalize", layer_double),
+          DUEL_BENCH("instance_norm", "normalize", instance_forward),
+          DUEL_BENCH("instance_norm_backward", "normalize", instance_backward),
+          DUEL_BENCH("instance_norm_double_backward", "normalize", instance_double)};
+}
+
+}  // namespace duel::apps::bench

@@ -1,0 +1,293 @@
+// Random numbers, optimizers, batches from resident data, and convolutions with one channel.
+#include <cstring>
+
+#include "cases.h"
+#include "duel/core/ops.h"
+#include "duel/core/random.h"
+#include "duel/kernels/batch.h"
+#include "duel/kernels/conv.h"
+#include "duel/kernels/optimizers.h"
+#include "duel/kernels/random.h"
+
+namespace duel::apps::bench {
+namespace {
+
+template <class T, bool Normal>
+Case draw(const Setting& s) {
+  const int64_t n = s.count(s.element());
+  const Tensor y = s.empty({n});
+  return {.shape = std::to_string(n),
+          .bytes = n * s.element(),
+          .run =
+              [=, stream = s.stream(), to = y.mutable_data<T>()] {
+                const kernels::PhiloxState state{.seed = 1, .stream = 2};
+                if constexpr (Normal)
+                  kernels::normal(stream, state, n, 0.0, 1.0, to);
+                else
+                  kernels::uniform(stream, state, n, -1.0, 1.0, to);
+              },
+          .results = {y}};
+}
+template <class T>
+Case uniform_numbers(const Setting& s) {
+  return draw<T, false>(s);
+}
+template <class T>
+Case normal_numbers(const Setting& s) {
+  return draw<T, true>(s);
+}
+
+// ---- Optimizers: an arena as the trainer has it, its gradient in eight segments ----
+
+constexpr double kRate = 1e-5;
+
+template <class T>
+struct Arena {
+  int64_t n;
+  Tensor p, g, first, second, state;
+  kernels::GradSegments<T> segments;
+  const kernels::StepState* step() const { return reinterpret_cast<const kernels::StepState*>(state.raw()); }
+};
+
+/// `arrays` are moved per step. The state is that of the first step.
+template <class T>
+Arena<T> make_arena(const Setting& s, int64_t arrays, double beta1 = 0, double beta2 = 0) {
+  Arena<T> a;
+  a.n = s.count(arrays * s.element());
+  a.p = s.numbers({a.n}, 1);
+  a.g = s.numbers({a.n}, 2);
+  a.first = Tensor::zeros({a.n}, s.options());
+  a.second = Tensor::zeros({a.n}, s.options());
+  kernels::StepState state{.lr = kRate};
+  kernels::advance_step(kernels::Stream(), &state, beta1, beta2);
+  std::vector<uint8_t> bytes(sizeof state);
+  std::memcpy(bytes.data(), &state, sizeof state);
+  a.state = Tensor::from(bytes, {static_cast<int64_t>(sizeof state)}, s.device);
+  for (int k = 0; k < 8; ++k) {
+    const int64_t begin = a.n * k / 8, end = a.n * (k + 1) / 8;
+    a.segments.add(a.g.template data<T>() + begin, end - begin);
+  }
+  return a;
+}
+
+template <class T>
+Case sgd(const Setting& s) {
+  const Arena<T> a = make_arena<T>(s, 3);
+  const Tensor p2 = a.p.clone();
+  return {.shape = std::to_string(a.n),
+          .bytes = 3 * a.n * s.element(),
+          .run =
+              [=, stream = s.stream(), p = a.p.template mutable_data<T>()] {
+                kernels::sgd_step<T>(stream, a.n, a.segments, {}, a.step(), p, nullptr);
+              },
+          .results = {a.p},
+          .composed = [=] { return std::vector<Tensor>{p2 - a.g * kRate}; }};
+}
+
+template <class T>
+Case rmsprop(const Setting& s) {
+  const Arena<T> a = make_arena<T>(s, 5);
+  const Tensor p2 = a.p.clone(), s2 = a.first.clone();
+  return {.shape = std::to_string(a.n),
+          .bytes = 5 * a.n * s.element(),
+          .run =
+              [=, stream = s.stream(), p = a.p.template mutable_data<T>(),
+               q = a.first.template mutable_data<T>()] {
+                kernels::rmsprop_step<T>(stream, a.n, a.segments, {}, a.step(), p, q, nullptr);
+              },
+          .results = {a.p, a.first},
+          .composed =
+              [=] {
+                const Tensor mean_square = s2 * 0.99 + square(a.g) * (1 - 0.99);
+                return std::vector<Tensor>{p2 - a.g / (sqrt(mean_square) + 1e-8) * kRate, mean_square};
+              }};
+}
+
+/// Folded: with weight clipping and the moving average of the weights in the same pass.
+template <class T, bool Folded>
+Case adam_step_of(const Setting& s) {
+  constexpr double kBeta1 = 0.5, kBeta2 = 0.999, kClip = 1, kDecay = 0.99;
+  const int64_t arrays = Folded ? 9 : 7;
+  const Arena<T> a = make_arena<T>(s, arrays, kBeta1, kBeta2);
+  const Tensor p2 = a.p.clone(), m2 = a.first.clone(), v2 = a.second.clone(), ema = a.p.clone(),
+               ema2 = a.p.clone();
+  kernels::UpdateExtras<T> extras;
+  if (Folded) extras = {.clip = kClip, .ema = ema.mutable_data<T>(), .ema_decay = kDecay};
+  Case made{.shape = std::to_string(a.n),
+            .bytes = arrays * a.n * s.element(),
+            .run = {},
+            .results = {a.p, a.first, a.second}};
+  made.run = [=, stream = s.stream(), p = a.p.template mutable_data<T>(),
+              m = a.first.template mutable_data<T>(), v = a.second.template mutable_data<T>()] {
+    (void)ema;
+    kernels::adam_step<T>(stream, a.n, a.segments, {.beta1 = kBeta1, .beta2 = kBeta2}, a.step(), p, m, v,
+                          extras);
+  };
+  if (Folded) made.results.push_back(ema);
+  made.composed = [=] {
+    const Tensor m = m2 * kBeta1 + a.g * (1 - kBeta1), v = v2 * kBeta2 + square(a.g) * (1 - kBeta2);
+    const double bias1 = 1 - kBeta1, bias2 = 1 - kBeta2;  // of the first step
+    Tensor p = p2 - m / (sqrt(v / bias2) + 1e-8) * (kRate / bias1);
+    if (!Folded) return std::vector<Tensor>{p, m, v};
+    p = clamp_max(clamp_min(p, -kClip), kClip);
+    return std::vector<Tensor>{p, m, v, ema2 * kDecay + p * (1 - kDecay)};
+  };
+  return made;
+}
+template <class T>
+Case adam(const Setting& s) {
+  return adam_step_of<T, false>(s);
+}
+template <class T>
+Case adam_clip_ema(const Setting& s) {
+  return adam_step_of<T, true>(s);
+}
+
+template <class T>
+Case gradient_norm(const Setting& s) {
+  const Arena<T> a = make_arena<T>(s, 1);
+  const Tensor total = s.empty({1}), work = s.empty({kernels::grad_norm_workspace(a.n, a.segments.count)});
+  return {.shape = std::to_string(a.n),
+          .bytes = a.n * s.element(),
+          .run =
+              [=, stream = s.stream(), to = total.mutable_data<T>(), scratch = work.mutable_data<T>()] {
+                (void)work;
+                kernels::grad_norm<T>(stream, a.segments, to, nullptr, scratch);
+              },
+          .results = {total},
+          .composed = [=] { return std::vector<Tensor>{sqrt(sum(square(a.g)))}; }};
+}
+
+// ---- Batches ----
+
+constexpr int64_t kPixels = 784, kImages = 10000;
+
+template <class T>
+Case gather_batch(const Setting& s) {
+  const int64_t batch = s.count(kPixels * (1 + s.element()));
+  std::vector<uint8_t> pixels(kImages * kPixels);
+  for (size_t i = 0; i < pixels.size(); ++i) pixels[i] = static_cast<uint8_t>(i * 2654435761u >> 13);
+  const Tensor images = Tensor::from(pixels, {kImages, kPixels}, s.device);
+  const Tensor index = Generator(1, 3).integers({batch}, kImages, s.device), out = s.empty({batch, kPixels});
+  return {.shape = message("{}x784", batch),
+          .bytes = batch * (kPixels * (1 + s.element()) + 8),
+          .run =
+              [=, stream = s.stream(), to = out.mutable_data<T>()] {
+                kernels::gather_normalize(stream, batch, kPixels, kImages, images.data<uint8_t>(),
+                                          index.data<int64_t>(), T(2.0 / 255), T(-1), to);
+              },
+          .results = {out}};
+}
+
+template <class T>
+Case line_points(const Setting& s) {
+  const int64_t batch = s.count(3 * kPixels * s.element());
+  const Tensor real = s.numbers({batch, kPixels}, 1), fake = s.numbers({batch, kPixels}, 2);
+  const Tensor eps = s.numbers({batch, 1}, 3, 0, 1), out = s.empty({batch, kPixels});
+  return {.shape = message("{}x784", batch),
+          .bytes = batch * (3 * kPixels + 1) * s.element(),
+          .run =
+              [=, stream = s.stream(), to = out.mutable_data<T>()] {
+                kernels::interpolate_line(stream, batch, kPixels, real.data<T>(), fake.data<T>(),
+                                          eps.data<T>(), to);
+              },
+          .results = {out},
+          .composed = [=] { return std::vector<Tensor>{eps * real + (1.0 - eps) * fake}; }};
+}
+
+template <class T>
+Case dragan_points(const Setting& s) {
+  const int64_t batch = s.count(3 * kPixels * s.element());
+  const Tensor x = s.numbers({batch, kPixels}, 1), u = s.numbers({batch, kPixels}, 2, 0, 1);
+  const Tensor alpha = s.numbers({batch, 1}, 3, 0, 1), out = s.empty({batch, kPixels});
+  const Tensor work = s.empty({kernels::dragan_workspace(batch, kPixels)});
+  return {.shape = message("{}x784", batch),
+          .bytes = batch * (3 * kPixels + 1) * s.element(),
+          .run =
+              [=, stream = s.stream(), to = out.mutable_data<T>(), scratch = work.mutable_data<T>()] {
+                (void)work;
+                kernels::dragan_perturb(stream, batch, kPixels, x.data<T>(), alpha.data<T>(), u.data<T>(), to,
+                                        scratch);
+              },
+          .results = {out},
+          .composed =
+              [=] {
+                const Tensor deviation = sqrt(mean(square(x - mean(x))));
+                return std::vector<Tensor>{x + alpha * (deviation * 0.5) * u};
+              }};
+}
+
+// ---- Convolutions with one channel: D's first layer and G's last, 1x28x28 <-> 64x14x14, 4x4, stride 2 ----
+
+template <class T, kernels::ConvPass Pass>
+Case thin_conv(const Setting& s) {
+  constexpr int64_t kMaps = 64, kSmall = 14 * 14, kKernel = 16;
+  const int64_t n = s.count((kPixels + kMaps * kSmall) * s.element());
+  kernels::ConvShape shape{.n = n,
+                           .c_in = 1,
+                           .h_in = 28,
+                           .w_in = 28,
+                           .c_out = kMaps,
+                           .h_out = 14,
+                           .w_out = 14,
+                           .kh = 4,
+                           .kw = 4,
+                           .stride_h = 2,
+                           .stride_w = 2,
+                           .pad_h = 1,
+                           .pad_w = 1};
+  const Tensor x = s.numbers({n, kPixels}, 1), y = s.numbers({n, kMaps * kSmall}, 2);
+  const Tensor w = s.numbers({kMaps, kKernel}, 3);
+  const auto bytes = static_cast<int64_t>(kernels::conv2d_workspace<T>(shape, Pass));
+  const Tensor work = Tensor::empty({bytes}, {DType::u8, s.device});
+  const Tensor result = Pass == kernels::ConvPass::kForward     ? y
+                        : Pass == kernels::ConvPass::kInputGrad ? x
+                                                                : w;
+  return {.shape = message("{}x1x28x28", n),
+          .bytes = (n * (kPixels + kMaps * kSmall) + kMaps * kKernel) * s.element(),
+          .flops = 2.0 * static_cast<double>(n * kMaps * kSmall * kKernel),
+          .run =
+              [=, stream = s.stream(), to = result.mutable_data<T>(), scratch = work.mutable_raw()] {
+                (void)work;
+                if constexpr (Pass == kernels::ConvPass::kForward)
+                  kernels::conv2d_forward<T>(stream, shape, x.data<T>(), w.data<T>(), nullptr, to, scratch);
+                else if constexpr (Pass == kernels::ConvPass::kInputGrad)
+                  kernels::conv2d_input_grad<T>(stream, shape, y.data<T>(), w.data<T>(), nullptr, to,
+                                                scratch);
+                else
+                  kernels::conv2d_weight_grad<T>(stream, shape, x.data<T>(), y.data<T>(), to, scratch);
+              },
+          .results = {result}};
+}
+template <class T>
+Case thin_forward(const Setting& s) {
+  return thin_conv<T, kernels::ConvPass::kForward>(s);
+}
+template <class T>
+Case thin_input_grad(const Setting& s) {
+  return thin_conv<T, kernels::ConvPass::kInputGrad>(s);
+}
+template <class T>
+Case thin_weight_grad(const Setting& s) {
+  return thin_conv<T, kernels::ConvPass::kWeightGrad>(s);
+}
+
+}  // namespace
+
+std::vector<NamedCase> training_cases() {
+  return {DUEL_BENCH("philox_uniform", "random", uniform_numbers),
+          DUEL_BENCH("philox_normal", "random", normal_numbers),
+          DUEL_BENCH("sgd", "optimizers", sgd),
+          DUEL_BENCH("rmsprop", "optimizers", rmsprop),
+          DUEL_BENCH("adam", "optimizers", adam),
+          DUEL_BENCH("adam_clip_ema", "optimizers", adam_clip_ema),
+          DUEL_BENCH("grad_norm", "optimizers", gradient_norm),
+          DUEL_BENCH("gather_normalize", "batch", gather_batch),
+          DUEL_BENCH("interpolate_line", "batch", line_points),
+          DUEL_BENCH("dragan_perturb", "batch", dragan_points),
+          DUEL_BENCH("thin_conv_forward", "conv", thin_forward),
+          DUEL_BENCH("thin_conv_input_grad", "conv", thin_input_grad),
+          DUEL_BENCH("thin_conv_weight_grad", "conv", thin_weight_grad)};
+}
+
+}  // namespace duel::apps::bench

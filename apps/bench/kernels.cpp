@@ -1,0 +1,181 @@
+// duel bench kernels: every own kernel at sizes from 1 KB to 256 MB, beside a copy of as many bytes and beside the same
+// function made of plain ops. The three are timed in turns, so that a busy neighbour disturbs them alike.
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <optional>
+#include <regex>
+
+#include "../terminal.h"
+#include "bench.h"
+#include "cases.h"
+#include "duel/core/atomic_file.h"
+#include "duel/core/autograd.h"
+#include "duel/gan/machine.h"
+#include "duel/kernels/error.h"
+#include "duel/kernels/parallel.h"
+#include "duel/kernels/runtime.h"
+#include "report.h"
+#include "timer.h"
+
+namespace duel::apps::bench {
+namespace {
+
+double now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+Device device_of(const std::string& name) {
+  if (name == "cpu") return {};
+  const auto& available = kernels::runtime::availability();
+  if (name == "auto" && available.devices == 0) return {};
+  DUEL_CHECK(name == "auto" || name == "cuda", "bench", "device: expected auto, cpu or cuda, got '{}'", name);
+  DUEL_CHECK(available.devices > 0, "bench", "device: cuda was asked for, but: {}", available.reason);
+  return {.kind = Device::Kind::cuda};
+}
+
+std::regex pattern_of(const std::string& filter) {
+  try {
+    return std::regex(filter);
+  } catch (const std::regex_error&) {
+    fail("bench", "filter: expected a regular expression, got '{}'", filter);
+  }
+}
+
+/// Finds out now, not after minutes of timing, that a result has nowhere to go.
+void check_writable(const std::string& option, const std::string& file) {
+  if (file.empty()) return;
+  const std::filesystem::path folder = std::filesystem::absolute(file).parent_path();
+  DUEL_CHECK(std::filesystem::is_directory(folder), "bench", "{}: {}: there is no folder {}; make it first",
+             option, file, folder.string());
+  DUEL_CHECK(!std::filesystem::is_directory(file), "bench", "{}: {} is a folder, expected a file", option,
+             file);
+}
+
+Row measure(const NamedCase& named, const Setting& setting, Timer& timer, const SamplingPlan& plan) {
+  const Case made = named.make(setting);
+  std::vector<Timed> timed{timer.prepare(made.run, made.bytes),
+                           timer.prepare(timer.copy(made.bytes), made.bytes)};
+  if (made.composed) timed.push_back(timer.prepare([&] { made.composed(); }, made.bytes));
+  std::vector<std::vector<double>> times(timed.size());
+  const double began = now();
+  for (int64_t done = 0; !plan.enough(done, now() - began); ++done) {
+    for (size_t k = 0; k < timed.size(); ++k) times[k].push_back(timer.sample(timed[k]) * 1e6);
+  }
+  Row row{.name = named.name,
+          .family = named.family,
+          .shape = made.shape,
+          .size = setting.size,
+          .bytes = made.bytes,
+          .microseconds = summarize(times[0]),
+          .calls = timed[0].calls,
+          .copy_us = summarize(times[1]).median,
+          .flops = made.flops,
+          .launches = timer.launches(made.run)};
+  if (made.composed) {
+    row.composed_us = summarize(times[2]).median;
+    row.composed_launches = timer.launches([&] { made.composed(); });
+  }
+  return row;
+}
+
+}  // namespace
+
+int64_t bytes_of(const std::string& option, const std::string& text) {
+  const size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
+  std::string unit = text.substr(digits);
+  if (unit.size() == 2 && unit[1] == 'B') unit.pop_back();
+  const int shift = unit.empty() || unit == "B" ? 0
+                    : unit == "K"               ? 10
+                    : unit == "M"               ? 20
+                    : unit == "G"               ? 30
+                                                : -1;
+  DUEL_CHECK(shift >= 0 && digits > 0 && digits <= 10, "bench",
+             "{}: expected a number of bytes such as 1024, 64K or 256M, got '{}'", option, text);
+  const int64_t bytes = std::stoll(text.substr(0, digits)) << shift;
+  DUEL_CHECK(bytes >= 1 && bytes <= int64_t{16} << 30, "bench", "{}: expected 1 byte to 16G, got '{}'",
+             option, text);
+  return bytes;
+}
+
+int bench_kernels(const KernelsRequest& request, const std::string& device_name) {
+  DUEL_CHECK(request.l2 == "warm" || request.l2 == "cold", "bench", "l2: expected warm or cold, got '{}'",
+             request.l2);
+  DUEL_CHECK(request.dtype == "f32" || request.dtype == "f64", "bench",
+             "dtype: expected f32 or f64, got '{}'", request.dtype);
+  DUEL_CHECK(request.threshold >= 0, "bench", "threshold: expected per cent of at least 0, got {}",
+             request.threshold);
+  const int64_t smallest = bytes_of("min-size", request.smallest),
+                largest = bytes_of("max-size", request.largest);
+  DUEL_CHECK(smallest <= largest, "bench", "min-size: expected at most max-size ({}), got {}",
+             request.largest, request.smallest);
+  check_writable("json", request.json);
+  check_writable("csv", request.csv);
+  std::optional<Report> before;
+  if (!request.compare.empty()) before = read_report(request.compare);
+  const std::regex pattern = pattern_of(request.filter);
+  std::vector<NamedCase> cases;
+  for (NamedCase& named : all_cases()) {
+    if (std::regex_search(named.name, pattern) || std::regex_search(named.family, pattern))
+      cases.push_back(std::move(named));
+  }
+  DUEL_CHECK(!cases.empty(), "bench", "filter: no kernel's name or family matches '{}'", request.filter);
+
+  const Device device = device_of(device_name);
+  const auto timer = make_timer(device, request.l2 == "cold" ? Cache::cold : Cache::warm);
+  const SamplingPlan plan =
+      request.quick ? SamplingPlan{.wanted = 20, .least = 3, .seconds = 0.2} : SamplingPlan{};
+  const gan::Machine machine = gan::this_machine();
+  Report report{
+      .duel = machine.duel,
+      .device = device.kind == Device::Kind::cpu ? "CPU" : kernels::runtime::properties(device.index).name,
+      .cpu = machine.cpu,
+      .time = gan::local_time(),
+      .dtype = request.dtype,
+      .l2 = request.l2,
+      .threads = kernels::threads(),
+      .samples_wanted = plan.wanted,
+      .rows = {},
+      .skipped = {}};
+  std::printf(
+      "%s, %s, %d threads, %s, caches %s; median of %lld samples; %% copy: of the bandwidth of a copy of as "
+      "many bytes\n%s",
+      report.device.c_str(), report.cpu.c_str(), report.threads, report.dtype.c_str(), report.l2.c_str(),
+      static_cast<long long>(plan.wanted), table_header().c_str());
+  const bool live = terminal_of(stderr).live;
+  const NoGrad no_grad;
+  for (const NamedCase& named : cases) {
+    std::string shape;
+    for (const int64_t size : sweep(smallest, largest)) {
+      if (live) std::fprintf(stderr, "%s %s ...", named.name.c_str(), size_text(size).c_str());
+      std::string line;
+      try {
+        const Setting setting{
+            .size = size, .dtype = request.dtype == "f64" ? DType::f64 : DType::f32, .device = device};
+        Row row = measure(named, setting, *timer, plan);
+        // A size below the smallest shape gives that shape again.
+        if (row.shape != shape) {
+          line = table_row(row, plan.wanted);
+          shape = row.shape;
+          report.rows.push_back(std::move(row));
+        }
+      } catch (const Error& error) {
+        report.skipped.push_back({named.name, size, error.what()});
+        line = named.name + "  " + size_text(size) + "  not measured: " + error.what() + "\n";
+      }
+      if (live) std::fputs("\r\033[K", stderr);
+      std::fputs(line.c_str(), stdout);
+      std::fflush(stdout);
+    }
+  }
+  if (!request.json.empty()) write_file_atomically(request.json, to_json(report));
+  if (!request.csv.empty()) write_file_atomically(request.csv, to_csv(report));
+  if (!before) return 0;
+  const Comparison comparison = compare(*before, report, request.threshold);
+  std::printf("\n%s%lld compared with %s, %lld slower by more than %g %%\n", comparison.table.c_str(),
+              static_cast<long long>(comparison.compared), request.compare.c_str(),
+              static_cast<long long>(comparison.regressions), request.threshold);
+  return comparison.regressions > 0 ? 1 : 0;
+}
+
+}  // namespace duel::apps::bench

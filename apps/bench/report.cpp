@@ -1,0 +1,235 @@
+// JSON, CSV, tables and comparison: see report.h.
+#include "report.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <fstream>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "duel/kernels/error.h"
+
+namespace duel::apps::bench {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+/// Six digits are more than any timer has.
+double rounded(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.6g", value);
+  return std::strtod(text, nullptr);
+}
+
+template <class T>
+Json maybe(const std::optional<T>& value) {
+  if (!value) return nullptr;
+  if constexpr (std::is_floating_point_v<T>)
+    return rounded(*value);
+  else
+    return *value;
+}
+
+template <class T>
+std::optional<T> maybe_from(const Json& value) {
+  if (value.is_null()) return std::nullopt;
+  return value.get<T>();
+}
+
+Json row_json(const Row& row) {
+  return {{"name", row.name},
+          {"family", row.family},
+          {"shape", row.shape},
+          {"size", row.size},
+          {"bytes", row.bytes},
+          {"median_us", rounded(row.microseconds.median)},
+          {"p10_us", rounded(row.microseconds.p10)},
+          {"p90_us", rounded(row.microseconds.p90)},
+          {"min_us", rounded(row.microseconds.smallest)},
+          {"samples", row.microseconds.count},
+          {"calls_per_sample", row.calls},
+          {"gb_per_s", rounded(row.gb_per_s())},
+          {"copy_us", rounded(row.copy_us)},
+          {"copy_percent", rounded(row.copy_percent())},
+          {"flops", maybe(row.flops)},
+          {"gflop_per_s", maybe(row.gflop_per_s())},
+          {"launches", maybe(row.launches)},
+          {"composed_us", maybe(row.composed_us)},
+          {"composed_launches", maybe(row.composed_launches)},
+          {"gain", maybe(row.gain())}};
+}
+
+Row row_from(const Json& json) {
+  Row row{.name = json.at("name"),
+          .family = json.at("family"),
+          .shape = json.at("shape"),
+          .size = json.at("size"),
+          .bytes = json.at("bytes"),
+          .microseconds = {.median = json.at("median_us"),
+                           .p10 = json.at("p10_us"),
+                           .p90 = json.at("p90_us"),
+                           .smallest = json.at("min_us"),
+                           .count = json.at("samples")},
+          .calls = json.at("calls_per_sample"),
+          .copy_us = json.at("copy_us"),
+          .flops = maybe_from<double>(json.at("flops")),
+          .launches = maybe_from<int64_t>(json.at("launches")),
+          .composed_us = maybe_from<double>(json.at("composed_us")),
+          .composed_launches = maybe_from<int64_t>(json.at("composed_launches"))};
+  DUEL_CHECK(row.microseconds.median > 0, "bench", "{}: median_us: expected a positive number, got {}",
+             row.name, row.microseconds.median);
+  return row;
+}
+
+std::string text(const char* format, double value) {
+  char out[48];
+  std::snprintf(out, sizeof out, format, value);
+  return out;
+}
+
+std::string short_time(double microseconds) {
+  return text(microseconds < 10 ? "%.2f" : microseconds < 1000 ? "%.1f" : "%.0f", microseconds);
+}
+
+std::string padded(const std::string& cell, int width) {  // negative: to the left
+  const auto fill = static_cast<size_t>(std::abs(width));
+  if (cell.size() >= fill) return cell;
+  const std::string space(fill - cell.size(), ' ');
+  return width < 0 ? cell + space : space + cell;
+}
+
+std::string cell(const Json& value) {
+  if (value.is_null()) return "";
+  return value.is_string() ? value.get<std::string>() : value.dump();
+}
+
+}  // namespace
+
+std::string to_json(const Report& report) {
+  Json json{{"bench", "kernels"},       {"duel", report.duel},     {"time", report.time},
+            {"device", report.device},  {"cpu", report.cpu},       {"threads", report.threads},
+            {"dtype", report.dtype},    {"l2", report.l2},         {"samples_wanted", report.samples_wanted},
+            {"results", Json::array()}, {"skipped", Json::array()}};
+  for (const Row& row : report.rows) json["results"].push_back(row_json(row));
+  for (const Skipped& skipped : report.skipped)
+    json["skipped"].push_back({{"name", skipped.name}, {"size", skipped.size}, {"reason", skipped.reason}});
+  return json.dump(1) + "\n";
+}
+
+std::string to_csv(const Report& report) {
+  std::string out;
+  Row nothing;
+  nothing.microseconds.median = 1;
+  const Json columns = row_json(nothing);
+  for (const auto& [name, value] : columns.items()) out += name + ",";
+  out += "dtype,l2,threads,device\n";
+  for (const Row& row : report.rows) {
+    const Json cells = row_json(row);  // held: items() only refers to it
+    for (const auto& [name, value] : cells.items()) out += cell(value) + ",";
+    std::string device = report.device;
+    std::replace(device.begin(), device.end(), '"', '\'');
+    out += report.dtype + "," + report.l2 + "," + std::to_string(report.threads) + ",\"" + device + "\"\n";
+  }
+  return out;
+}
+
+Report read_report(const std::filesystem::path& file) {
+  std::ifstream stream(file);
+  DUEL_CHECK(stream, "bench", "{}: cannot be read; expected a file that --json wrote", file.string());
+  try {
+    const Json json = Json::parse(stream);
+    DUEL_CHECK(json.is_object() && json.value("bench", "") == "kernels", "bench",
+               "{}: expected a report of `duel bench kernels --json`", file.string());
+    Report report{.duel = json.at("duel"),
+                  .device = json.at("device"),
+                  .cpu = json.at("cpu"),
+                  .time = json.at("time"),
+                  .dtype = json.at("dtype"),
+                  .l2 = json.at("l2"),
+                  .threads = json.at("threads"),
+                  .samples_wanted = json.at("samples_wanted"),
+                  .rows = {},
+                  .skipped = {}};
+    for (const Json& row : json.at("results")) report.rows.push_back(row_from(row));
+    for (const Json& row : json.at("skipped"))
+      report.skipped.push_back({row.at("name"), row.at("size"), row.at("reason")});
+    return report;
+  } catch (const nlohmann::json::exception& error) {
+    fail("bench", "{}: expected a report of `duel bench kernels --json`: {}", file.string(), error.what());
+  }
+}
+
+std::string size_text(int64_t bytes) {
+  const char* units[] = {"B", "KB", "MB", "GB"};
+  double value = static_cast<double>(bytes);
+  int unit = 0;
+  for (; value >= 1024 && unit < 3; ++unit) value /= 1024;
+  return text(value == std::floor(value) ? "%.0f" : "%.1f", value) + " " + units[unit];
+}
+
+std::string table_header() {
+  return padded("kernel", -31) + padded("shape", -18) + padded("moved", 9) + padded("median us", 11) +
+         padded("p10 - p90", 19) + padded("GB/s", 8) + padded("% copy", 8) + padded("GFLOP/s", 9) +
+         padded("launches", 10) + padded("plain ops us", 14) + padded("gain", 7) + "\n";
+}
+
+std::string table_row(const Row& row, int64_t samples_wanted) {
+  const auto number = [](const auto& value, const char* format) {
+    return value ? text(format, static_cast<double>(*value)) : std::string("-");
+  };
+  const std::string few =
+      row.microseconds.count < samples_wanted ? message("  {} samples", row.microseconds.count) : "";
+  return padded(row.name, -31) + padded(row.shape, -18) + padded(size_text(row.bytes), 9) +
+         padded(short_time(row.microseconds.median), 11) +
+         padded(short_time(row.microseconds.p10) + " - " + short_time(row.microseconds.p90), 19) +
+         padded(text("%.1f", row.gb_per_s()), 8) + padded(text("%.0f", row.copy_percent()), 8) +
+         padded(number(row.gflop_per_s(), "%.1f"), 9) + padded(number(row.launches, "%.0f"), 10) +
+         padded(row.composed_us ? short_time(*row.composed_us) : "-", 14) +
+         padded(number(row.gain(), "%.1fx"), 7) + few + "\n";
+}
+
+Comparison compare(const Report& before, const Report& now, double threshold_percent) {
+  DUEL_CHECK(before.dtype == now.dtype, "bench",
+             "compare: expected one dtype, the old report has {}, this run {}", before.dtype, now.dtype);
+  DUEL_CHECK(before.l2 == now.l2, "bench",
+             "compare: expected one state of L2, the old report has {}, this run {}", before.l2, now.l2);
+  std::map<std::pair<std::string, int64_t>, const Row*> old;
+  for (const Row& row : before.rows) old[{row.name, row.size}] = &row;
+  struct Pair {
+    const Row *before, *now;
+    double change;  // per cent; above 0 is slower
+  };
+  std::vector<Pair> pairs;
+  for (const Row& row : now.rows) {
+    const auto found = old.find({row.name, row.size});
+    if (found == old.end()) continue;
+    const double change = 100 * (row.microseconds.median / found->second->microseconds.median - 1);
+    pairs.push_back({found->second, &row, change});
+  }
+  DUEL_CHECK(!pairs.empty(), "bench",
+             "compare: the old report and this run have no kernel and size in common");
+  std::stable_sort(pairs.begin(), pairs.end(),
+                   [](const Pair& a, const Pair& b) { return a.change > b.change; });
+
+  Comparison result;
+  const auto differs = [&](const char* what, const std::string& a, const std::string& b) {
+    if (a != b) result.table += message("note: {} was {}, is {}\n", what, a, b);
+  };
+  differs("device", before.device, now.device);
+  differs("threads", std::to_string(before.threads), std::to_string(now.threads));
+  result.table += padded("kernel", -31) + padded("size", 9) + padded("before us", 12) + padded("now us", 12) +
+                  padded("change", 10) + "\n";
+  for (const Pair& pair : pairs) {
+    const bool worse = pair.change > threshold_percent;
+    result.regressions += worse;
+    result.table += padded(pair.now->name, -31) + padded(size_text(pair.now->size), 9) +
+                    padded(short_time(pair.before->microseconds.median), 12) +
+                    padded(short_time(pair.now->microseconds.median), 12) +
+                    padded(text("%+.1f %%", pair.change), 10) + (worse ? "  slower\n" : "\n");
+  }
+  result.compared = static_cast<int64_t>(pairs.size());
+  return result;
+}
+
+}  // namespace duel::apps::bench
