@@ -40,6 +40,8 @@ const Rows& basic_rows();
 const Rows& relativistic_rows();
 /// f-divergences and softmax-gan.
 const Rows& divergence_rows();
+/// Losses of the other families under penalties and constraints of their own: r1 … wgan-div.
+const Rows& regularised_rows();
 
 /// Every family's rows, in the order in which they are listed.
 const std::vector<const ObjectiveRow*>& all_rows();

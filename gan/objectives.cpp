@@ -65,11 +65,17 @@ void check_values(const ObjectiveOverrides& o) {
              "label-smoothing: expected a number in [0, 0.5), got {}", std::to_string(*o.label_smoothing));
 }
 
+bool aims_at_k(const Objective& objective) {
+  return std::any_of(objective.penalties.begin(), objective.penalties.end(),
+                     [](const Penalty& penalty) { return penalty.shape.with_k != nullptr; });
+}
+
 /// A value for a part that this objective does not have would be silently ignored: refuse it.
 void check_places(const ObjectiveRow& row, const Objective& objective, const ObjectiveOverrides& o) {
   const bool penalised = !objective.penalties.empty();
   DUEL_CHECK(penalised || !(o.lambda || o.k || o.lazy_interval), "objective",
              "{} has no gradient penalty: lambda, k and lazy-interval do not apply", row.name);
+  DUEL_CHECK(!o.k || aims_at_k(objective), "objective", "{}'s penalty aims at no norm but zero: k does not apply", row.name);
   DUEL_CHECK(objective.constraint.weight_clip > 0 || !o.clip, "objective", "{} does not clip weights: clip does not apply",
              row.name);
   for (const auto& [field, flag, what] : kLossFields) {
@@ -95,7 +101,7 @@ ObjectiveOverrides with_row_settings(const ObjectiveRow& row, ObjectiveOverrides
 const std::vector<const ObjectiveRow*>& detail::all_rows() {
   static const std::vector<const ObjectiveRow*> all = [] {
     std::vector<const ObjectiveRow*> rows;
-    for (const Rows* family : {&basic_rows(), &relativistic_rows(), &divergence_rows()}) {
+    for (const Rows* family : {&basic_rows(), &relativistic_rows(), &divergence_rows(), &regularised_rows()}) {
       for (const ObjectiveRow& row : *family) rows.push_back(&row);
     }
     return rows;
@@ -121,7 +127,7 @@ Objective named_objective(const std::string& name, const ObjectiveOverrides& o) 
 
   for (Penalty& penalty : objective.penalties) {
     set_if(penalty.weight, o.lambda);
-    if (o.k) penalty.shape = penalty.shape.name.starts_with("one_sided") ? one_sided(*o.k) : one_centered(*o.k);
+    if (o.k && penalty.shape.with_k) penalty.shape = penalty.shape.with_k(*o.k);
   }
   set_if(objective.constraint.weight_clip, o.clip);
   Schedule& s = objective.schedule;
@@ -148,7 +154,7 @@ ObjectiveOverrides resolved_overrides(const std::string& name, const ObjectiveOv
   ObjectiveOverrides o = with_row_settings(row_of(name), overrides);
   if (!objective.penalties.empty()) {
     o.lambda = objective.penalties.front().weight;
-    o.k = objective.penalties.front().shape.k;
+    if (aims_at_k(objective)) o.k = objective.penalties.front().shape.k;
     o.lazy_interval = s.lazy_interval;
   }
   if (objective.constraint.weight_clip > 0) o.clip = objective.constraint.weight_clip;

@@ -8,13 +8,22 @@
 namespace duel::gan {
 
 PenaltyShape one_centered(double k) {
-  return {message("one_centered({})", k), [k](const Tensor& n) { return square(add_scalar(n, -k)); }, k};
+  return {message("one_centered({})", k), [k](const Tensor& n) { return square(add_scalar(n, -k)); }, k, one_centered};
 }
 PenaltyShape zero_centered() {
   return {"zero_centered", [](const Tensor& n) { return square(n); }};
 }
 PenaltyShape one_sided(double k) {
-  return {message("one_sided({})", k), [k](const Tensor& n) { return square(relu(add_scalar(n, -k))); }, k};
+  return {message("one_sided({})", k), [k](const Tensor& n) { return square(relu(add_scalar(n, -k))); }, k, one_sided};
+}
+PenaltyShape power(double p) {
+  DUEL_CHECK(p >= 1, "penalty", "power: expected an exponent of at least 1, got {}", p);
+  return {message("power({})", p), [p](const Tensor& n) { return pow_scalar(n, p); }};
+}
+PenaltyShape worst_of(PenaltyShape shape) {
+  shape.name = "worst " + shape.name;
+  shape.reduction = Reduction::max;
+  return shape;
 }
 
 Tensor line_points(const Tensor& real, const Tensor& fake, const Tensor& eps) {
@@ -78,7 +87,8 @@ PenaltyResult gradient_penalty(nn::Module& critic, const Tensor& points, const P
   const Tensor x = points.detach().set_requires_grad(true);
   const Tensor norms = sample_norm(input_gradient(critic, x, labels, true));
   PenaltyResult result;
-  result.value = mul_scalar(mean(shape.apply(norms)), weight);
+  const Tensor each = shape.apply(norms);
+  result.value = mul_scalar(shape.reduction == Reduction::max ? max(each, 0) : mean(each), weight);
   NoGrad no_grad;
   result.mean_norm = mean(norms.detach());
   return result;

@@ -1,4 +1,5 @@
-// Gradient penalties: shape(‖∇ₓ D(x̂)‖) of the raw logit, one norm per sample over all its axes, at sampled points x̂.
+// Gradient penalties: shape(‖∇ₓ D(x̂)‖) of the raw logit, one norm per sample over all its axes, at sampled points x̂,
+// then the mean over the samples or the worst of them.
 //
 // Example, WGAN-GP's term with its own points:
 //   Tensor points = line_points(real, fake, generator.uniform({batch}));
@@ -14,11 +15,15 @@
 
 namespace duel::gan {
 
+enum class Reduction { mean, max };  // over the samples of a batch
+
 /// From the norms [N] to the penalty of each sample [N].
 struct PenaltyShape {
   std::string name;
   std::function<Tensor(const Tensor& norms)> apply;
-  double k = 0.0;  // the norm aimed at
+  double k = 0.0;                             // the norm aimed at
+  PenaltyShape (*with_k)(double) = nullptr;   // the same shape around another K; null: none is aimed at
+  Reduction reduction = Reduction::mean;
 };
 /// (n - K)^2 (Gulrajani 2017)
 PenaltyShape one_centered(double k = 1.0);
@@ -26,6 +31,11 @@ PenaltyShape one_centered(double k = 1.0);
 PenaltyShape zero_centered();
 /// max(0, n - K)^2 (Petzka 2018)
 PenaltyShape one_sided(double k = 1.0);
+/// n^p (Wu 2018, arXiv:1712.01026: WGAN-div with p = 6)
+PenaltyShape power(double p);
+/// `shape` of the sample for which it is largest, in place of the mean over samples: with zero_centered() the
+/// maximum-gradient penalty (Zhou 2019, arXiv:1902.05687). Ties share the gradient evenly.
+PenaltyShape worst_of(PenaltyShape shape);
 
 /// Where penalties are taken. The generator provides every random number, in a fixed order.
 struct PenaltySampling {
@@ -52,7 +62,7 @@ struct Penalty {
 };
 
 struct PenaltyResult {
-  Tensor value;       // weight * mean over samples; shape []; differentiable in the critic's weights
+  Tensor value;       // weight * mean (or max) over samples; shape []; differentiable in the critic's weights
   Tensor mean_norm;   // mean of ‖∇D‖ over the samples, detached; shape []
 };
 

@@ -94,9 +94,10 @@ TEST_P(Golden, TenIterationsAsInPyTorch) {
   std::string step;  // names of the random numbers of the current critic step
   Objective objective = named_objective(name);
   for (Penalty& penalty : objective.penalties) {
-    const bool lines = penalty.sampling.name == "line";
-    penalty.sampling.points = [&file, &step, lines](const Tensor& real, const Tensor& fake, Generator&) {
-      return lines ? line_points(real, fake, at(file, step + "eps")) : dragan_points(real, at(file, step + "alpha"), at(file, step + "noise"));
+    const std::string where = penalty.sampling.name;
+    if (where == "real" || where == "fake") continue;
+    penalty.sampling.points = [&file, &step, where](const Tensor& real, const Tensor& fake, Generator&) {
+      return where == "line" ? line_points(real, fake, at(file, step + "eps")) : dragan_points(real, at(file, step + "alpha"), at(file, step + "noise"));
     };
   }
   const int64_t critic_steps = objective.schedule.critic_steps;

@@ -40,14 +40,15 @@ TEST(Penalty, OfALinearCriticIsClosedForm) {
     double value, slope;  // shape(5) and its derivative
   };
   const Expected expected[] = {{one_centered(1.0), 16, 8}, {one_centered(2.0), 9, 6}, {zero_centered(), 25, 10},
-                               {one_sided(1.0), 16, 8}, {one_sided(6.0), 0, 0}};
+                               {one_sided(1.0), 16, 8}, {one_sided(6.0), 0, 0}, {power(6), 15625, 18750},
+                               {worst_of(zero_centered()), 25, 10}};
   for (const auto& [shape, value, slope] : expected) {
     const auto result = gradient_penalty(critic, points, shape, 10.0);
-    EXPECT_NEAR(result.value.item(), 10 * value, 1e-12) << shape.name;
+    EXPECT_NEAR(result.value.item(), 10 * value, 1e-14 * (100 + 10 * value)) << shape.name;
     EXPECT_NEAR(result.mean_norm.item(), 5, 1e-12);
     const auto dw = grad({result.value}, critic.parameters(), {}, {.allow_unused = true});
     for (size_t i = 0; i < 3; ++i) {
-      EXPECT_NEAR(dw[0].to_vector<double>()[i], 10 * slope * w[i] / 5, 1e-12) << shape.name;
+      EXPECT_NEAR(dw[0].to_vector<double>()[i], 10 * slope * w[i] / 5, 1e-14 * (100 + 10 * slope)) << shape.name;
     }
     EXPECT_TRUE(!dw[1].defined() || dw[1].item() == 0) << "the bias does not enter the penalty";
   }
@@ -56,11 +57,27 @@ TEST(Penalty, OfALinearCriticIsClosedForm) {
 
 TEST(Penalty, IsZeroAndSafeWhereTheGradientIsZero) {
   nn::Sequential critic = linear_critic({0, 0});
-  for (const PenaltyShape& shape : {one_centered(1.0), one_sided(1.0), zero_centered()}) {
+  for (const PenaltyShape& shape : {one_centered(1.0), one_sided(1.0), zero_centered(), power(6), worst_of(zero_centered())}) {
     const auto result = gradient_penalty(critic, Tensor::ones({3, 2}, kF64), shape, 1.0);
     EXPECT_TRUE(std::isfinite(result.value.item()));
     for (double v : grad({result.value}, {critic.parameters()[0]})[0].to_vector<double>()) EXPECT_EQ(v, 0);
   }
+}
+
+// Norms 3 |x| per sample: the mean of n^p, and the one sample that the worst-case penalty follows.
+TEST(Penalty, PowersAndTheWorstSample) {
+  struct Cone : nn::Module {  // D(x) = w x^2 / 2, |D'(x)| = w |x|
+    Tensor w = register_parameter("w", Tensor::from({3.0}, {1}));
+    Tensor forward(const Tensor& x) override { return square(x) * 0.5 * w; }
+  } cone;
+  const Tensor points = Tensor::from({0.5, -1.0, 0.25}, {3, 1});
+  const auto value = [&](const PenaltyShape& shape) { return gradient_penalty(cone, points, shape, 2.0); };
+  const double n[] = {1.5, 3, 0.75};
+  EXPECT_NEAR(value(power(6)).value.item(), 2 * (std::pow(n[0], 6) + std::pow(n[1], 6) + std::pow(n[2], 6)) / 3, 1e-11);
+  const PenaltyResult worst = value(worst_of(zero_centered()));
+  EXPECT_NEAR(worst.value.item(), 2 * 9, 1e-13);
+  EXPECT_NEAR(worst.mean_norm.item(), (n[0] + n[1] + n[2]) / 3, 1e-14) << "a diagnostic: the mean, as elsewhere";
+  EXPECT_NEAR(grad({worst.value}, {cone.w})[0].item(), 2 * 2 * 3 * 1.0, 1e-12) << "d(2 w^2)/dw, of that sample alone";
 }
 
 TEST(Penalty, LinesUseOneEpsPerSample) {
@@ -86,7 +103,7 @@ TEST(Penalty, WeightGradientsByDifferences) {
   const auto check = [&](Sequential net, const Shape& input, const std::string& what) {
     net.to(DType::f64);
     const Tensor points = random.normal(input, 0, 1, kF64);
-    for (const PenaltyShape& shape : {one_centered(1.0), one_sided(0.1), zero_centered()}) {
+    for (const PenaltyShape& shape : {one_centered(1.0), one_sided(0.1), zero_centered(), power(6), worst_of(zero_centered())}) {
       const auto f = [&](const std::vector<Tensor>& weights) {
         const auto parameters = net.parameters();
         NoGrad writing;
@@ -208,6 +225,7 @@ TEST(Objective, NamesDefaultsAndOverrides) {
 TEST(Objective, WhatCannotWorkIsRefusedWithTheReason) {
   EXPECT_NE(error_of([] { named_objective("wgan-pg"); }).find("did you mean 'wgan-gp'"), std::string::npos);
   EXPECT_NE(error_of([] { named_objective("ns-gan", {.lambda = 1.0}); }).find("no gradient penalty"), std::string::npos);
+  EXPECT_NE(error_of([] { named_objective("r1", {.k = 1.0}); }).find("k does not apply"), std::string::npos);
   EXPECT_NE(error_of([] { named_objective("wgan-gp", {.clip = 0.1}); }).find("clip does not apply"), std::string::npos);
   EXPECT_NE(error_of([] { named_objective("wgan", {.clip = -0.1}); }).find("clip: expected a positive"), std::string::npos);
   EXPECT_NE(error_of([] { named_objective("wgan", {.lr_d = -1}); }).find("lr-d: expected a positive"), std::string::npos);

@@ -60,6 +60,11 @@ OBJECTIVES = {
     "fgan-js": dict(loss="fgan", f="js", critic_steps=1, **ADAM_RELATIVISTIC),
     "fgan-alpha": dict(loss="fgan", f="alpha", a=0.5, critic_steps=1, **ADAM_RELATIVISTIC),
     "softmax-gan": dict(loss="softmax", critic_steps=1, **ADAM_CLASSIC),
+    "r1": dict(loss="non_saturating", critic_steps=1, penalties=[("zero_centered", "real", 5.0)], **{**RMSPROP, "lr": 1e-4}),
+    "r3gan": dict(loss="rsgan", critic_steps=1, penalties=[("zero_centered", "real", 0.5), ("zero_centered", "fake", 0.5)],
+                  optimizer="adam", lr=2e-4, beta1=0.0, beta2=0.99, eps=1e-8),
+    "wgan-div": dict(loss="wasserstein", critic_steps=5, penalties=[("power", "real", 1.0), ("power", "fake", 1.0)], p=6,
+                     **ADAM_CLASSIC),
 }
 
 READS_REAL = ("rsgan", "rasgan", "ralsgan", "rahinge", "softmax")  # losses whose L_G reads D(real)
@@ -76,7 +81,7 @@ def dcgan(spec):
     g = nn.Sequential(nn.Linear(Z, 16), nn.Unflatten(1, (4, 2, 2)), nn.BatchNorm2d(4), nn.ReLU(),
                       nn.ConvTranspose2d(4, 3, 4, 2, 1), nn.BatchNorm2d(3), nn.ReLU(),
                       nn.ConvTranspose2d(3, 1, 4, 2, 1), nn.Tanh())
-    batch_norm = [] if "penalty" in spec or "clip" in spec else [nn.BatchNorm2d(4)]
+    batch_norm = [] if {"penalty", "penalties", "clip"} & spec.keys() else [nn.BatchNorm2d(4)]
     d = nn.Sequential(nn.Conv2d(1, 3, 4, 2, 1), nn.LeakyReLU(0.2), nn.Conv2d(3, 4, 4, 2, 1), *batch_norm,
                       nn.LeakyReLU(0.2), nn.Flatten(), nn.Linear(16, 1))
     return g, d, (1, 8, 8)
@@ -283,6 +288,9 @@ def trajectory(spec, build, seed, nudge=0.0):
                     margin.see(excess)
                     excess = excess.clamp(min=0)
                 penalty = spec["weight"] * excess.square().mean()
+            for kind, where, weight in spec.get("penalties", []):
+                norms = gradient_norms(d, drawn["real"] if where == "real" else fake)
+                penalty = penalty + weight * (norms.square() if kind == "zero_centered" else norms ** spec["p"]).mean()
             total = loss + penalty
             gradients = apply_gradient(d, total, opt_d)
             if "clip" in spec:

@@ -1,0 +1,43 @@
+// Rows: known losses under other penalties and constraints.
+#include "duel/gan/objective_rows.h"
+
+namespace duel::gan::detail {
+
+const Rows& regularised_rows() {
+  using O = ObjectiveOverrides;
+  static const Rows rows = {
+      {.name = "r1",
+       .formula = "L_D = E softplus(-r) + E softplus(f) + lambda E ||grad D(x)||^2, x real, lambda = gamma / 2;  L_G = E softplus(-f)",
+       .paper = "Mescheder et al. 2018, Which Training Methods for GANs do actually Converge?, arXiv:1801.04406, eq. 9",
+       .make = [](const O& o) {
+         Schedule s = schedule(1, rmsprop(1e-4));
+         s.ema = 0.999;
+         return Objective{.loss = non_saturating_loss(1 - *o.label_smoothing), .penalties = {{zero_centered(), at_real(), 5.0}},
+                          .schedule = s};
+       },
+       .settings = {{&O::label_smoothing, 0.0}},
+       .note = "gamma is 10 as in the paper. Its code leaves out the factor 1/2: its reg_param 10 is --lambda 10 here."},
+      {.name = "r3gan",
+       .formula = "L_D = E softplus(-(r - f)) + lambda (E ||grad D(x)||^2 + E ||grad D(G(z))||^2), lambda = gamma / 2;  L_G = E softplus(-(f - r))",
+       .paper = "Huang et al. 2024, The GAN is dead; long live the GAN! A Modern GAN Baseline, arXiv:2501.05441, eq. 3",
+       .make = [](const O&) {
+         return Objective{.loss = non_saturating_loss(), .relativism = Relativism::paired,
+                          .penalties = {{zero_centered(), at_real(), 0.5}, {zero_centered(), at_fake(), 0.5}},
+                          .schedule = schedule(1, adam(2e-4, 0.0, 0.99))};
+       },
+       .note = "gamma is 1, where the paper's Stacked MNIST run starts; it anneals gamma to 0.1 and beta2 from 0.9 to 0.99. It "
+               "trains networks without any normalisation (--norm-g none). Lazy penalties fail on 2-D toys and Stacked MNIST."},
+      {.name = "wgan-div",
+       .formula = "L_D = E f - E r + lambda (E ||grad D(x)||^6 + E ||grad D(G(z))||^6), lambda = k / 2;  L_G = -E f",
+       .paper = "Wu et al. 2018, Wasserstein Divergence for GANs, arXiv:1712.01026; k = 2, p = 6",
+       .make = [](const O&) {
+         return Objective{.loss = wasserstein_loss(), .penalties = {{power(6), at_real(), 1.0}, {power(6), at_fake(), 1.0}},
+                          .schedule = schedule(5, adam(2e-4, 0.5, 0.999))};
+       },
+       .note = "Points are the real and the fake samples, each with weight k / 2, as in much public code. The paper's algorithm 1 draws "
+               "them on lines between the two, which its theorem allows as well: penalties = {{power(6), on_lines(), 2.0}}."},
+  };
+  return rows;
+}
+
+}  // namespace duel::gan::detail
