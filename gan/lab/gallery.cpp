@@ -1,0 +1,229 @@
+#include "duel/gan/lab/gallery.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <mutex>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "duel/core/atomic_file.h"
+#include "duel/core/autograd.h"
+#include "duel/core/ops.h"
+#include "duel/core/safetensors.h"
+#include "duel/gan/canvas.h"
+#include "duel/gan/classifier.h"
+#include "duel/gan/data/drawn_digits.h"
+#include "duel/gan/png.h"
+#include "duel/gan/run.h"
+#include "duel/gan/run_setup.h"
+#include "duel/gan/trainer.h"
+#include "duel/kernels/parallel.h"
+
+namespace duel::gan::lab {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr int64_t kColumns = 8;
+constexpr double kSure = 0.9;
+
+/// A row and its pictures, gray [steps, height, width].
+struct Finished {
+  GalleryRow row;
+  Tensor strips;
+};
+
+std::string fingerprint(const GalleryRequest& request, const std::string& objective) {
+  RunConfig config = request.config;
+  config.objective = objective;
+  config.threads = 0;
+  return Json{{"config", to_json(config)}, {"steps", request.steps}, {"shown", request.shown}, {"judged", request.judged}}.dump();
+}
+
+std::filesystem::path row_file(const GalleryRequest& request, const std::string& objective) {
+  return request.out / "rows" / (objective + ".safetensors");
+}
+
+Json to_json(const GalleryRow& row) {
+  Json cells = Json::array();
+  for (const GalleryCell& c : row.cells) cells.push_back({{"step", c.step}, {"confident", c.confident}, {"classes", c.classes}});
+  return {{"objective", row.objective}, {"failure", row.failure}, {"seconds", row.seconds}, {"cells", cells}};
+}
+
+GalleryRow row_from_json(const Json& json) {
+  GalleryRow row{json.at("objective"), json.at("failure"), json.at("seconds"), {}};
+  for (const Json& c : json.at("cells")) row.cells.push_back({c.at("step"), c.at("confident"), c.at("classes")});
+  return row;
+}
+
+std::optional<Finished> stored_row(const GalleryRequest& request, const std::string& objective) {
+  const std::filesystem::path file = row_file(request, objective);
+  if (!std::filesystem::exists(file)) return std::nullopt;
+  const TensorFile stored = read_safetensors(file);
+  const auto text = [&](const char* key) {
+    const auto found = std::find_if(stored.metadata.begin(), stored.metadata.end(), [&](const auto& e) { return e.first == key; });
+    return found == stored.metadata.end() ? std::string() : found->second;
+  };
+  DUEL_CHECK(text("request") == fingerprint(request, objective), "gallery",
+             "{}: this row was made with other settings; choose another folder, or delete it", file.string());
+  return Finished{row_from_json(Json::parse(text("row"))), *stored.find("strips")};
+}
+
+/// What the classifier reads in samples [N, 1, 28, 28].
+GalleryCell judged(const Classifier& classifier, const Tensor& samples, int64_t step) {
+  NoGrad no_grad;
+  auto& judge = const_cast<Classifier&>(classifier);  // in evaluation mode forward() changes nothing
+  const std::vector<double> p = softmax(judge(samples)).to_vector<double>();
+  const int64_t n = samples.dim(0);
+  int64_t sure = 0;
+  std::vector<int64_t> counts(Classifier::classes);
+  for (int64_t i = 0; i < n; ++i) {
+    const auto begin = p.begin() + i * Classifier::classes;
+    const auto best = std::max_element(begin, begin + Classifier::classes);
+    if (!(*best >= kSure)) continue;
+    ++sure;
+    ++counts[static_cast<size_t>(best - begin)];
+  }
+  const int64_t enough = std::max<int64_t>(1, n / 100);
+  return {step, static_cast<double>(sure) / static_cast<double>(n),
+          std::count_if(counts.begin(), counts.end(), [&](int64_t c) { return c >= enough; })};
+}
+
+Finished train_row(const GalleryRequest& request, const std::string& objective, const std::shared_ptr<const ResidentData>& data,
+                   const Classifier& classifier) {
+  const auto start = std::chrono::steady_clock::now();
+  detail::RunSetup setup;
+  setup.config = request.config;
+  setup.config.objective = objective;
+  setup.config.overrides = resolved_overrides(objective, request.config.overrides);
+  detail::make_parts(setup);
+  Trainer trainer(setup.networks, setup.objective, data, {.batch = setup.config.batch, .seed = setup.config.seed});
+  LatentGenerators random{Generator(setup.config.seed, static_cast<uint64_t>(RandomStream::samples)), Generator(setup.config.seed, 101),
+                          Generator(setup.config.seed, 102)};
+  const Tensor z = draw_latents(setup.networks.latent, std::max(request.judged, request.shown), random).input;
+  GalleryRow row{.objective = objective, .failure = "", .seconds = 0, .cells = {}};
+  std::vector<uint8_t> pixels;
+  GrayImage strip;
+  for (const int64_t step : request.steps) {
+    while (trainer.iteration() < step && row.failure.empty()) {
+      trainer.step();
+      const Metrics m = trainer.metrics();
+      if (!std::isfinite(m.loss_d) || !std::isfinite(m.loss_g)) row.failure = message("not finite at step {}", trainer.iteration());
+    }
+    const Tensor samples = trainer.sample(z);
+    strip = image_grid(slice(samples, 0, 0, request.shown), kColumns);
+    pixels.insert(pixels.end(), strip.pixels.begin(), strip.pixels.end());
+    row.cells.push_back(judged(classifier, samples, step));
+  }
+  row.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return {row, Tensor::from(pixels, {static_cast<int64_t>(request.steps.size()), strip.height, strip.width})};
+}
+
+void draw_gallery(const GalleryRequest& request, const std::vector<Finished>& rows) {
+  constexpr int64_t kLabel = 120, kHeader = 24, kGap = 6;
+  const int64_t h = rows.front().strips.dim(1), w = rows.front().strips.dim(2);
+  const auto count = static_cast<int64_t>(request.steps.size());
+  Canvas canvas(kLabel + count * (w + kGap), kHeader + static_cast<int64_t>(rows.size()) * (h + kGap));
+  for (int64_t k = 0; k < count; ++k) {
+    canvas.text(kLabel + k * (w + kGap), 8, "step " + std::to_string(request.steps[static_cast<size_t>(k)]), {0, 0, 0});
+  }
+  for (size_t r = 0; r < rows.size(); ++r) {
+    const int64_t top = kHeader + static_cast<int64_t>(r) * (h + kGap);
+    canvas.text(6, top + 4, rows[r].row.objective, {0, 0, 0});
+    if (!rows[r].row.failure.empty()) canvas.text(6, top + 16, rows[r].row.failure, {200, 30, 30});
+    const uint8_t* pixels = rows[r].strips.data<uint8_t>();
+    for (int64_t k = 0; k < count; ++k) {
+      for (int64_t y = 0; y < h; ++y) {
+        for (int64_t x = 0; x < w; ++x) {
+          const uint8_t v = pixels[(k * h + y) * w + x];
+          canvas.blend(kLabel + k * (w + kGap) + x, top + y, {v, v, v});
+        }
+      }
+    }
+  }
+  write_png(request.out / "gallery.png", canvas);
+}
+
+std::string percent(double share) { return std::to_string(static_cast<int>(std::lround(share * 100))) + " %"; }
+
+void write_tables(const GalleryRequest& request, const std::vector<Finished>& rows, double real_confident) {
+  Json all = Json::array();
+  std::string text = "| objective |";
+  for (const int64_t step : request.steps) text += message(" step {} |", step);
+  text += "\n|---|" + [&] {
+    std::string dashes;
+    for (size_t k = 0; k < request.steps.size(); ++k) dashes += "---|";
+    return dashes;
+  }() + "\n";
+  for (const Finished& f : rows) {
+    all.push_back(to_json(f.row));
+    text += "| " + f.row.objective + " |";
+    for (const GalleryCell& c : f.row.cells) text += message(" {}, {} digits |", percent(c.confident), c.classes);
+    text += "\n";
+  }
+  text += message("| real digits | {} |\n", percent(real_confident));
+  write_file_atomically(request.out / "gallery.md", text);
+  const Json whole{{"batch", request.config.batch}, {"seed", request.config.seed},
+                   {"architecture", request.config.networks.arch}, {"channels_g", request.config.networks.channels_g},
+                   {"channels_d", request.config.networks.channels_d}, {"judged", request.judged},
+                   {"real_confident", real_confident}, {"rows", all}};
+  write_file_atomically(request.out / "gallery.json", whole.dump(1) + "\n");
+}
+
+}  // namespace
+
+std::vector<GalleryRow> make_gallery(const GalleryRequest& given, const std::function<void(const std::string&)>& told) {
+  GalleryRequest request = given;
+  DUEL_CHECK(!request.steps.empty() && request.steps.front() >= 0 && std::is_sorted(request.steps.begin(), request.steps.end()), "gallery",
+             "steps: expected rising numbers of at least 0");
+  DUEL_CHECK(request.shown >= 1 && request.judged >= 1, "gallery", "expected at least one sample to show and to judge");
+  if (request.objectives.empty()) request.objectives = objective_names();
+  std::filesystem::create_directories(request.out / "rows");
+  std::vector<std::optional<Finished>> rows(request.objectives.size());
+  for (size_t i = 0; i < rows.size(); ++i) {
+    named_objective(request.objectives[i]);  // an unknown one is told before anything is trained
+    rows[i] = stored_row(request, request.objectives[i]);
+  }
+
+  const ImageSet images = load_images(request.config);
+  request.config.networks.height = images.height;
+  request.config.networks.width = images.width;
+  const auto data = std::make_shared<const ResidentData>(images);
+  told(message("training the judge on {}", images.source));
+  Classifier classifier = train_classifier(*data, {.epochs = 4});
+  classifier.eval();
+  std::vector<int64_t> first(static_cast<size_t>(std::min(request.judged, data->count())));
+  for (size_t i = 0; i < first.size(); ++i) first[i] = static_cast<int64_t>(i);
+  const double real_confident =
+      judged(classifier, data->batch(Tensor::from(first, {static_cast<int64_t>(first.size())}), DType::f32), 0).confident;
+
+  std::mutex mutex;
+  kernels::parallel_for(static_cast<int64_t>(rows.size()), 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      auto& slot = rows[static_cast<size_t>(i)];
+      if (slot) continue;
+      const std::string& name = request.objectives[static_cast<size_t>(i)];
+      Finished made = train_row(request, name, data, classifier);
+      write_safetensors(row_file(request, name),
+                        {.tensors = {{"strips", made.strips}},
+                         .metadata = {{"request", fingerprint(given, name)}, {"row", to_json(made.row).dump()}}});
+      const GalleryCell& last = made.row.cells.back();
+      slot = std::move(made);
+      const std::scoped_lock lock(mutex);
+      told(message("{}: {} sure, {} digits{}", name, percent(last.confident), last.classes,
+                   slot->row.failure.empty() ? "" : "; " + slot->row.failure));
+    }
+  });
+  std::vector<Finished> finished;
+  std::vector<GalleryRow> result;
+  for (auto& row : rows) {
+    result.push_back(row->row);
+    finished.push_back(std::move(*row));
+  }
+  draw_gallery(request, finished);
+  write_tables(request, finished, real_confident);
+  return result;
+}
+
+}  // namespace duel::gan::lab

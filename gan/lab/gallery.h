@@ -1,0 +1,47 @@
+// The grid of grids: every objective trained on the same digits with the same network, its samples after several numbers of
+// steps, and what a classifier trained on real digits reads in them.
+//
+// A row that lies finished in the folder is taken from there, so an interrupted gallery goes on where it stopped. Several
+// rows are trained at once, each on one thread; the same request gives the same bits whatever runs beside.
+//
+// Example:
+//   make_gallery({.objectives = {"ns-gan", "wgan-gp"}, .out = "gallery"}, [](const std::string& line) { std::puts(line.c_str()); });
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "duel/gan/run_config.h"
+
+namespace duel::gan::lab {
+
+struct GalleryRequest {
+  std::vector<std::string> objectives = {};        // empty: all of them
+  std::vector<int64_t> steps = {250, 500, 1000, 2000};  // rising iterations at which samples are taken
+  RunConfig config = {};                           // network, data, batch and seed of every row; objective and steps do not count
+  int64_t shown = 16;                              // samples per cell, in rows of 8
+  int64_t judged = 512;                            // samples that the classifier reads per cell
+  std::filesystem::path out = {};                  // gallery.png, gallery.md, gallery.json, rows/NAME.safetensors
+};
+
+struct GalleryCell {
+  int64_t step = 0;
+  double confident = 0;  // share of samples of which the classifier is at least 90 % sure
+  int64_t classes = 0;   // digits among those samples, each at least once in a hundred
+};
+
+struct GalleryRow {
+  std::string objective;
+  std::string failure;  // why training stopped early; empty
+  double seconds = 0;
+  std::vector<GalleryCell> cells;
+};
+
+/// Trains what is missing and writes all files anew. `told` gets a line per finished row, from one thread at a time.
+/// Error where a row in the folder was made with another request: choose another folder.
+std::vector<GalleryRow> make_gallery(const GalleryRequest& request, const std::function<void(const std::string&)>& told);
+
+}  // namespace duel::gan::lab

@@ -1,0 +1,70 @@
+// The gallery trains what is missing, keeps what is finished, and refuses rows of another request.
+#include "duel/gan/lab/gallery.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "duel/core/safetensors.h"
+#include "duel/kernels/parallel.h"
+#include "files.h"
+
+namespace duel::gan::lab {
+namespace {
+
+std::string bytes_of(const std::filesystem::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+}
+
+GalleryRequest small_request(const std::filesystem::path& out) {
+  GalleryRequest request{.objectives = {"ns-gan", "hinge"}, .steps = {0, 3}, .shown = 16, .judged = 32, .out = out};
+  request.config.data = "synthetic";
+  request.config.synthetic_count = 200;
+  request.config.batch = 8;
+  request.config.networks.arch = "mlp";
+  request.config.networks.channels_g = request.config.networks.channels_d = 8;
+  return request;
+}
+
+TEST(Gallery, KeepsFinishedRowsAndDoesNotDependOnThreads) {
+  const duel::testing::Scratch scratch;
+  const std::filesystem::path out = scratch / "gallery";
+  const GalleryRequest request = small_request(out);
+  std::vector<std::string> told;
+  const auto tell = [&](const std::string& line) { told.push_back(line); };
+
+  const auto rows = make_gallery(request, tell);
+  ASSERT_EQ(rows.size(), 2u);
+  EXPECT_EQ(told.size(), 3u) << "the judge and two rows";
+  for (const GalleryRow& row : rows) {
+    EXPECT_EQ(row.failure, "");
+    ASSERT_EQ(row.cells.size(), 2u);
+    EXPECT_EQ(row.cells[1].step, 3);
+  }
+  const Tensor strips = *read_safetensors(out / "rows" / "hinge.safetensors").find("strips");
+  EXPECT_EQ(strips.shape(), (Shape{2, 2 * 30 + 2, 8 * 30 + 2}));
+  const auto pixels = strips.to_vector<uint8_t>();
+  EXPECT_NE(std::vector<uint8_t>(pixels.begin(), pixels.begin() + static_cast<std::ptrdiff_t>(pixels.size() / 2)),
+            std::vector<uint8_t>(pixels.begin() + static_cast<std::ptrdiff_t>(pixels.size() / 2), pixels.end()))
+      << "samples move as G trains";
+  const std::string picture = bytes_of(out / "gallery.png");
+
+  told.clear();
+  std::filesystem::remove(out / "rows" / "hinge.safetensors");
+  kernels::set_threads(1);
+  make_gallery(request, tell);
+  kernels::set_threads(2);
+  EXPECT_EQ(told.size(), 2u) << "only hinge is trained again";
+  EXPECT_EQ(bytes_of(out / "gallery.png"), picture);
+  EXPECT_NE(bytes_of(out / "gallery.md").find("| ns-gan |"), std::string::npos);
+
+  GalleryRequest other = request;
+  other.config.seed = 7;
+  EXPECT_NE(duel::testing::error_of([&] { make_gallery(other, tell); }).find("other settings"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace duel::gan::lab
