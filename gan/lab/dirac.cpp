@@ -189,9 +189,10 @@ DiracRun play_dirac(DiracGame& game, DiracPoint start, int64_t steps) {
       run.radius = std::max(run.radius, p.radius());
       moved = std::max(moved, std::hypot(p.psi - point.psi, p.theta - point.theta));
     }
-    if (moved < 1e-3 * scale) run.end = std::abs(point.theta) < 1e-2 * scale ? DiracEnd::converges : DiracEnd::stalls;
+    if (std::abs(point.theta) < 1e-2 * scale && moved < 1e-3 * scale) run.end = DiracEnd::converges;
     else if (run.radius < 0.98 * middle) run.end = DiracEnd::converges;
     else if (run.radius > 1.02 * middle) run.end = DiracEnd::diverges;
+    else if (moved < 0.1 * run.radius) run.end = DiracEnd::stalls;
     if (run.end != DiracEnd::diverges) return run;
   }
   return run;

@@ -94,10 +94,10 @@ class DiracGame {
 
 /// How a trajectory ends.
 enum class DiracEnd {
-  converges,  // G reaches the data, or the distance still falls at the end
-  orbits,     // keeps moving at a bounded distance
-  diverges,   // the distance keeps growing
-  stalls,     // comes to rest away from the data
+  converges,  // G rests at the data, or the distance falls from the middle to the end of the run by 2 % or more
+  orbits,     // keeps moving, at about the same distance
+  diverges,   // the distance grows by 2 % or more, over the longest run
+  stalls,     // hardly moves any more, away from the data
 };
 
 struct DiracRun {
