@@ -221,10 +221,8 @@ void Run::State::prepare(RunObserver& observer) {
     try {
       write_record();
       const int64_t shown = std::min(config().sample_count, data.count);
-      std::vector<int64_t> first(static_cast<size_t>(shown));
-      for (int64_t i = 0; i < shown; ++i) first[static_cast<size_t>(i)] = i;
       const GrayImage reals =
-          image_grid(trainer->data()->batch(Tensor::from(first, {shown}), DType::f32), kGridColumns);
+          image_grid(trainer->data()->batch(trainer->data()->first(shown), DType::f32), kGridColumns);
       write_png_gray(directory->reals(), reals.width, reals.height, reals.pixels);
       write_file_atomically(directory->config(),
                             to_json(config()));  // last: its presence says that the folder is a run

@@ -13,6 +13,7 @@
 #include "duel/core/allocator.h"
 #include "duel/core/ops.h"
 #include "duel/gan/checkpoint.h"
+#include "duel/gan/diagnostics.h"
 #include "duel/kernels/parallel.h"
 
 namespace duel::gan {
@@ -119,8 +120,20 @@ TEST_P(EveryObjective, LookingDoesNotChangeTheRun) {
   Trainer plain = make_trainer(GetParam()), watched = make_trainer(GetParam());
   run(plain, 5);
   Generator noise(5);
+  const auto held_out = small_data(20);
   for (int i = 0; i < 5; ++i) {
-    watched.step(true);
+    StepRecord record;
+    watched.step(true, i % 2 ? &record : nullptr);
+    if (i % 2) {
+      const Diagnosis d = diagnose(watched, record, held_out.get());
+      EXPECT_GT(d.input_gradient_fake, 0);
+      EXPECT_GT(d.input_gradient_line, 0);
+      EXPECT_GT(d.activation_gradients.size(), 3u);
+      EXPECT_FALSE(d.spectral_norms.empty());
+      EXPECT_TRUE(std::isfinite(d.held_out_gap));
+      EXPECT_GT(d.step_cosine_d, 0);
+      EXPECT_LE(d.step_cosine_g, 1 + 1e-6);
+    }
     const Metrics m = watched.metrics();
     for (double v : {m.loss_d, m.loss_g, m.penalty, m.d_real, m.d_fake, m.input_gradient_norm, m.grad_norm_d, m.grad_norm_g}) {
       EXPECT_TRUE(std::isfinite(v));
