@@ -1,6 +1,7 @@
 #include "duel/gan/resident_data.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "duel/core/autograd.h"
 #include "duel/core/ops/movement.h"
@@ -36,6 +37,13 @@ ResidentData::ResidentData(const Tensor& samples, const Tensor& labels) : sample
 }
 
 Shape ResidentData::sample_shape() const { return samples_.shape().without(0); }
+
+Tensor ResidentData::first(int64_t n) const {
+  DUEL_CHECK(n >= 0 && n <= count(), "data", "expected 0 to {} samples, got {}", count(), n);
+  std::vector<int64_t> index(static_cast<size_t>(n));
+  std::iota(index.begin(), index.end(), int64_t{0});
+  return Tensor::from(index, {n});
+}
 
 Tensor ResidentData::batch(const Tensor& index, DType dtype) const {
   if (samples_.dtype() != DType::u8) {

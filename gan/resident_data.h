@@ -38,6 +38,8 @@ class ResidentData {
   int64_t count() const { return samples_.dim(0); }
   /// Of one sample: [1, H, W] for images.
   Shape sample_shape() const;
+  /// The index of the first n samples, i64 [n].
+  Tensor first(int64_t n) const;
   /// [N, ...] of the given dtype; of images pixel 0 becomes -1 and 255 becomes 1.
   Tensor batch(const Tensor& index, DType dtype) const;
   /// i64 [N]; throws Error where the set has no labels.

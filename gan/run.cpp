@@ -20,7 +20,6 @@
 #include "duel/gan/run_directory.h"
 #include "duel/gan/run_record.h"
 #include "duel/gan/run_setup.h"
-#include "duel/gan/sampling.h"
 #include "duel/kernels/parallel.h"
 
 namespace duel::gan {
@@ -89,7 +88,7 @@ struct Run::State {
   std::optional<RunDirectory> directory;
   std::optional<std::filesystem::path> resumed_from;
   std::string checkpoint_config;
-  SampleGrid sample_points;
+  Tensor sample_noise;
   Metrics latest;
   std::set<std::string> warned;
   bool prepared = false;
@@ -159,8 +158,8 @@ void Run::State::make_ready(RunObserver* observer) {
   setup.images.labels = {};
   trainer = std::make_unique<Trainer>(setup.networks, setup.objective, std::move(resident),
                                       TrainerOptions{.batch = config().batch, .seed = config().seed});
-  LatentGenerators random = sampling_generators(config().seed, static_cast<uint64_t>(RandomStream::samples));
-  sample_points = sample_grid(setup.networks.latent, config().sample_count, random);
+  Generator noise(config().seed, static_cast<uint64_t>(RandomStream::samples));
+  sample_noise = noise.normal({config().sample_count, setup.networks.latent.width()});
 }
 
 void Run::State::resume(RunObserver* observer) {
@@ -222,10 +221,8 @@ void Run::State::prepare(RunObserver& observer) {
     try {
       write_record();
       const int64_t shown = std::min(config().sample_count, data.count);
-      std::vector<int64_t> first(static_cast<size_t>(shown));
-      for (int64_t i = 0; i < shown; ++i) first[static_cast<size_t>(i)] = i;
       const GrayImage reals =
-          image_grid(trainer->data()->batch(Tensor::from(first, {shown}), DType::f32), kGridColumns);
+          image_grid(trainer->data()->batch(trainer->data()->first(shown), DType::f32), kGridColumns);
       write_png_gray(directory->reals(), reals.width, reals.height, reals.pixels);
       write_file_atomically(directory->config(),
                             to_json(config()));  // last: its presence says that the folder is a run
@@ -293,12 +290,11 @@ bool Run::train(RunObserver& observer) {
 }
 
 void Run::State::check_finite(const Metrics& m) const {
-  std::vector<std::pair<std::string, double>> values = {
+  const std::pair<const char*, double> values[] = {
       {"loss_d", m.loss_d},           {"loss_g", m.loss_g},
       {"penalty", m.penalty},         {"d_real", m.d_real},
       {"d_fake", m.d_fake},           {"grad_norm_d", m.grad_norm_d},
       {"grad_norm_g", m.grad_norm_g}, {"input_gradient_norm", m.input_gradient_norm}};
-  values.insert(values.end(), m.more.begin(), m.more.end());
   for (const auto& [name, value] : values) {
     if (std::isfinite(value)) continue;
     throw Diverged(
@@ -344,7 +340,7 @@ void Run::State::write_metrics(RunObserver& observer) {
 
 void Run::State::sample(int64_t iteration, RunObserver& observer) {
   const std::filesystem::path file = directory->fakes(iteration);
-  const GrayImage grid = image_grid(trainer->sample(sample_points.input), sample_points.columns);
+  const GrayImage grid = image_grid(trainer->sample(sample_noise), kGridColumns);
   try {
     write_png_gray(file, grid.width, grid.height, grid.pixels);
   } catch (const Error& error) {

@@ -166,7 +166,6 @@ std::string to_json_line(const Metrics& m, double epoch, bool probabilities) {
   json["input_gradient_norm"] = m.input_gradient_norm;
   json["grad_norm_d"] = m.grad_norm_d;
   json["grad_norm_g"] = m.grad_norm_g;
-  for (const auto& [name, value] : m.more) json[name] = value;
   return dumped(json, -1) + "\n";
 }
 

@@ -1,8 +1,6 @@
 // The order of the checks: values, objective, device, data, networks, and whether they fit.
 #include "duel/gan/run_setup.h"
 
-#include <algorithm>
-
 #include "duel/gan/checkpoint.h"
 #include "duel/gan/data/drawn_digits.h"
 #include "duel/gan/data/idx.h"
@@ -35,20 +33,14 @@ void settle_side(const char* name, int64_t& wanted, int64_t found, const std::st
   wanted = found;
 }
 
-/// 0 where the images have no labels.
-int64_t classes_of(const ImageSet& images, bool drawn) {
-  if (drawn) return 10;
-  return images.labels.empty() ? 0 : 1 + int64_t{*std::max_element(images.labels.begin(), images.labels.end())};
-}
-
 }  // namespace
 
 void make_parts(RunSetup& setup) {
   RunConfig& c = setup.config;
   setup.objective = named_objective(c.objective, c.overrides);
-  c.networks = networks_for(setup.objective, c.networks, c.networks.classes);
+  c.networks.packing = setup.objective.schedule.packing;
   Generator weights(c.seed, static_cast<uint64_t>(RandomStream::weights_g));
-  setup.networks = make_networks(c.networks, setup.objective.penalties.empty() && setup.objective.batch_norm_in_d, weights);
+  setup.networks = make_networks(c.networks, setup.objective.penalties.empty(), weights);
   check_compatible(setup.objective, *setup.networks.discriminator, c.batch);
   c.networks = setup.networks.options;
 }
@@ -76,14 +68,6 @@ RunSetup set_up(RunConfig config) {
              config.batch);
   settle_side("height", config.networks.height, images.height, images.source);
   settle_side("width", config.networks.width, images.width, images.source);
-  if (is_conditional(named_objective(config.objective, config.overrides).critic)) {
-    const int64_t found = classes_of(images, setup.drawn);
-    DUEL_CHECK(found > 0, "config", "objective: {} needs the class of every image, but those of {} have no labels",
-               config.objective, images.source);
-    DUEL_CHECK(config.networks.classes == 0 || config.networks.classes == found, "config",
-               "classes: expected {}, but {} has {}", config.networks.classes, images.source, found);
-    config.networks.classes = found;
-  }
   config.steps = total_steps(config, images.count);
   config.epochs = 0;
   setup.config = std::move(config);

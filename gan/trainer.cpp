@@ -6,6 +6,7 @@
 
 #include "duel/core/autograd.h"
 #include "duel/core/ops.h"
+#include "duel/nn/grad_norm.h"
 
 namespace duel::gan {
 namespace {
@@ -24,13 +25,10 @@ std::unique_ptr<nn::Optimizer> make_optimizer(const nn::ParameterArena& arena, c
   throw InternalError("unknown optimizer");
 }
 
-double norm_of(const std::vector<Tensor>& gradients) {
-  NoGrad no_grad;
-  double total = 0;
-  for (const Tensor& g : gradients) {
-    if (g.defined()) total += sum(square(g)).item();
-  }
-  return std::sqrt(total);
+std::vector<Tensor> flat_copies(const nn::ParameterArena& arena) {
+  std::vector<Tensor> copies;
+  for (const auto& block : arena.blocks()) copies.push_back(block.flat.clone());
+  return copies;
 }
 
 }  // namespace
@@ -53,9 +51,6 @@ Trainer::Trainer(Networks networks, Objective objective, std::shared_ptr<const R
       instance_noise_(stream(options.seed, RandomStream::instance_noise)) {
   DUEL_CHECK(!data_ || options.batch <= data_->count(), "trainer", "batch: expected at most the {} images of the data set, got {}",
              data_->count(), options.batch);
-  DUEL_CHECK(!data_ || networks_.latent.classes == 0 || data_->has_labels(), "trainer",
-             "{} is conditional: it needs the class of every real sample, and this data set has no labels", objective_.name);
-  if (objective_.equilibrium) balance_ = Tensor::zeros({}, {options.dtype, {}});
   if (objective_.constraint.weight_clip > 0) optimizer_d_->set_clip(objective_.constraint.weight_clip);
   if (objective_.schedule.ema > 0) optimizer_g_->set_ema(objective_.schedule.ema);
   networks_.generator->train(true);
@@ -97,25 +92,18 @@ Judgement rows(const Judgement& j, int64_t begin, int64_t end) {
 
 Tensor joined(const Tensor& a, const Tensor& b) { return a.defined() && b.defined() ? concat({a, b}) : Tensor(); }
 
-}  // namespace
-
-Tensor Trainer::with_terms(Tensor loss, const std::vector<Term>& terms, const Round& round, const char* player) {
+/// Their values are kept where `kept` says.
+Tensor with_terms(Tensor loss, const std::vector<Term>& terms, const Round& round,
+                  std::vector<std::pair<std::string, Tensor>>* kept) {
   for (const Term& term : terms) {
     const Tensor value = term.value(round);
-    const std::string name = player + term.name;
-    auto kept = std::find_if(last_.terms.begin(), last_.terms.end(), [&](const auto& entry) { return entry.first == name; });
-    if (kept == last_.terms.end()) kept = last_.terms.insert(kept, {name, Tensor()});
-    kept->second = value.detach();
+    if (kept) kept->emplace_back(term.name, value.detach());
     loss = add(loss, mul_scalar(value, term.weight));
   }
   return loss;
 }
 
-void Trainer::balance() {
-  if (!objective_.equilibrium) return;
-  NoGrad no_grad;
-  balance_.copy_(next_balance(*objective_.equilibrium, balance_, last_.energy_real, last_.energy_fake));
-}
+}  // namespace
 
 // Where no layer of D mixes samples, one pass over both batches gives the same logits with half the launches.
 void Trainer::judge_both(Round& round) {
@@ -138,16 +126,9 @@ Tensor Trainer::loss_of_d(const Batch& batch, bool diagnostics) {
               .codes = batch.latents.codes};
   judge_both(round);
   const Tensor &real = round.real.judgement.logits, &fake = round.fake.judgement.logits;
-  Tensor loss;
-  if (objective_.equilibrium) {
-    // A copy of k: the loss's graph must not see it move.
-    loss = add(objective_.loss.d_real(real), mul(balance_.clone(), objective_.loss.d_fake(fake)));
-    last_.energy_real = mean(real.detach());
-    last_.energy_fake = mean(fake.detach());
-  } else {
-    loss = discriminator_loss(objective_.loss, objective_.relativism, real, fake);
-  }
-  loss = with_terms(loss, objective_.d_terms, round, "d_");
+  Tensor loss = discriminator_loss(objective_.loss, objective_.relativism, real, fake);
+  last_.terms_d.clear();
+  loss = with_terms(loss, objective_.d_terms, round, diagnostics ? &last_.terms_d : nullptr);
   last_.penalty = {};
   last_.input_gradient_norm = {};
   const int64_t interval = objective_.schedule.lazy_interval;
@@ -168,10 +149,16 @@ Tensor Trainer::loss_of_d(const Batch& batch, bool diagnostics) {
     last_.p_real = mean(sigmoid(real.detach()));
     last_.p_fake = mean(sigmoid(fake.detach()));
   }
+  if (diagnostics && record_) {
+    record_->batch = batch;
+    record_->batch.fake = batch.fake.detach();
+    record_->real_logits = real.detach();
+    record_->fake_logits = fake.detach();
+  }
   return loss;
 }
 
-Tensor Trainer::loss_of_g(const Batch& batch, Weights weights_of_d) {
+Tensor Trainer::loss_of_g(const Batch& batch, Weights weights_of_d, bool diagnostics) {
   Round round{.real = {batch.real, batch.real_labels, {}},
               .fake = {with_instance_noise((*networks_.generator)(batch.latents.input)), batch.latents.labels, {}},
               .codes = batch.latents.codes};
@@ -188,15 +175,17 @@ Tensor Trainer::loss_of_g(const Batch& batch, Weights weights_of_d) {
     if (weights_of_d == Weights::constant) frozen.emplace();
     round.fake.judgement = judge(round.fake.samples, round.fake.labels);
   }
+  last_.terms_g.clear();
   const Tensor loss = with_terms(generator_loss(objective_.loss, objective_.relativism, round.real.judgement.logits,
                                                 round.fake.judgement.logits),
-                                 objective_.g_terms, round, "g_");
+                                 objective_.g_terms, round, diagnostics ? &last_.terms_g : nullptr);
   last_.loss_g = loss.detach();
   return loss;
 }
 
 void Trainer::keep_norms_d(const std::vector<Tensor>& gradients, const Batch& batch) {
-  last_.grad_norm_d = norm_of(gradients);
+  last_.grad_norm_d = nn::gradient_norms(gradients).total;
+  if (record_) record_->gradients_d = gradients;
   if (last_.input_gradient_norm.defined()) return;
   // A fixed eps: diagnostics draw no random numbers, so that the run is the same without them.
   const Tensor middle = packed(line_points(batch.real, batch.fake.detach(), Tensor::full({batch.real.dim(0)}, 0.5, batch.real.options())));
@@ -204,35 +193,44 @@ void Trainer::keep_norms_d(const std::vector<Tensor>& gradients, const Batch& ba
       Tensor::full({}, mean_gradient_norm(*networks_.discriminator, middle, batch.real_labels), {DType::f64, {}});
 }
 
+void Trainer::keep_norms_g(const std::vector<Tensor>& gradients) {
+  last_.grad_norm_g = nn::gradient_norms(gradients).total;
+  if (record_) record_->gradients_g = gradients;
+}
+
 void Trainer::critic_step(const Batch& batch, bool diagnostics) {
   last_gradients_ = grad({loss_of_d(batch, diagnostics)}, parameters_d_, {}, {.allow_unused = true});
   if (diagnostics) keep_norms_d(last_gradients_, batch);
+  if (diagnostics && record_) record_->weights_d = flat_copies(arena_d_);
   optimizer_d_->step(last_gradients_);
-  balance();
   ++critic_steps_done_;
 }
 
 void Trainer::generator_step(const Batch& batch, bool diagnostics) {
-  last_gradients_ = grad({loss_of_g(batch, Weights::constant)}, parameters_g_, {}, {.allow_unused = true});
-  if (diagnostics) last_.grad_norm_g = norm_of(last_gradients_);
+  last_gradients_ = grad({loss_of_g(batch, Weights::constant, diagnostics)}, parameters_g_, {}, {.allow_unused = true});
+  if (diagnostics) keep_norms_g(last_gradients_);
+  if (diagnostics && record_) record_->weights_g = flat_copies(arena_g_);
   optimizer_g_->step(last_gradients_);
 }
 
 void Trainer::joint_step(const Batch& batch, bool diagnostics) {
   Batch now = batch;
+  if (diagnostics && record_) {
+    record_->weights_d = flat_copies(arena_d_);
+    record_->weights_g = flat_copies(arena_g_);
+  }
   const Game game{{parameters_d_, *optimizer_d_}, {parameters_g_, *optimizer_g_}, [&] {
                     now.fake = generate(batch.latents.input);
                     const Tensor loss_d = loss_of_d(now, diagnostics);
-                    return std::pair(loss_d, loss_of_g(now, Weights::constant));
+                    return std::pair(loss_d, loss_of_g(now, Weights::constant, diagnostics));
                   }};
   const Gradients gradients =
       objective_.schedule.update == Update::extragradient ? extragradient_update(game) : simultaneous_update(game);
   if (diagnostics) {
     keep_norms_d(gradients.d, now);
-    last_.grad_norm_g = norm_of(gradients.g);
+    keep_norms_g(gradients.g);
   }
   last_gradients_ = gradients.g;
-  balance();
   ++critic_steps_done_;
 }
 
@@ -245,8 +243,14 @@ Trainer::Batch Trainer::draw(int64_t n) {
   return batch;
 }
 
-void Trainer::step(bool diagnostics) {
+void Trainer::step(bool diagnostics, StepRecord* record) {
   DUEL_CHECK(data_, "trainer", "step() needs a data set");
+  diagnostics = diagnostics || record;
+  record_ = record;
+  const struct Recording {
+    StepRecord*& slot;
+    ~Recording() { slot = nullptr; }
+  } recording{record_};
   const Schedule& s = objective_.schedule;
   const bool joint = s.update != Update::alternating;
   const int64_t batch = options_.batch;
@@ -280,17 +284,17 @@ void Trainer::step(bool diagnostics) {
 
 Metrics Trainer::metrics() const {
   const auto value = [](const Tensor& t) { return t.defined() ? t.item() : 0.0; };
-  std::vector<std::pair<std::string, double>> more;
-  for (const auto& [name, tensor] : last_.terms) more.emplace_back(name, value(tensor));
-  if (objective_.equilibrium && last_.energy_real.defined()) {
-    more.emplace_back("k", value(balance_));
-    more.emplace_back("convergence", value(convergence_measure(*objective_.equilibrium, last_.energy_real, last_.energy_fake)));
-  }
+  const auto values = [](const NamedTensors& terms) {
+    std::vector<std::pair<std::string, double>> out;
+    for (const auto& [name, tensor] : terms) out.emplace_back(name, tensor.item());
+    return out;
+  };
   return {.iteration = iteration_, .loss_d = value(last_.loss_d), .loss_g = value(last_.loss_g), .penalty = value(last_.penalty),
           .d_real = value(last_.d_real), .d_fake = value(last_.d_fake),
           .p_real = value(last_.p_real), .p_fake = value(last_.p_fake),
-          .input_gradient_norm = value(last_.input_gradient_norm), .grad_norm_d = last_.grad_norm_d, .grad_norm_g = last_.grad_norm_g,
-          .more = std::move(more)};
+          .input_gradient_norm = value(last_.input_gradient_norm),
+          .grad_norm_d = value(last_.grad_norm_d), .grad_norm_g = value(last_.grad_norm_g),
+          .terms_d = values(last_.terms_d), .terms_g = values(last_.terms_g)};
 }
 
 }  // namespace duel::gan

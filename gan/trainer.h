@@ -13,8 +13,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <string>
-#include <utility>
 #include <vector>
 
 #include "duel/core/random.h"
@@ -43,10 +41,10 @@ struct Metrics {
   double p_real = 0, p_fake = 0;  // means of sigmoid(logit): D(x) and D(G(z)) where the loss is a cross-entropy
   double input_gradient_norm = 0;  // mean of ‖∇ₓ D‖ at the penalty's points, or on lines where there is no penalty
   double grad_norm_d = 0, grad_norm_g = 0;
-  /// What this objective alone has: the value of each term before its weight as d_NAME and g_NAME; under an Equilibrium
-  /// k and convergence (energy.h).
-  std::vector<std::pair<std::string, double>> more;
+  std::vector<std::pair<std::string, double>> terms_d, terms_g;  // the objective's extra terms before their weights, by name
 };
+
+struct StepRecord;
 
 class Trainer {
  public:
@@ -55,7 +53,8 @@ class Trainer {
   Trainer(Networks networks, Objective objective, std::shared_ptr<const ResidentData> data, TrainerOptions options);
 
   /// One iteration. With diagnostics on, metrics() afterwards is complete; the weights are the same either way.
-  void step(bool diagnostics = false);
+  /// A record is filled for diagnose() (diagnostics.h) and turns diagnostics on.
+  void step(bool diagnostics = false, StepRecord* record = nullptr);
 
   /// The parts of step(), for tests and own loops. real and fake [N, ...]; labels and codes where the objective has them.
   struct Batch {
@@ -74,6 +73,8 @@ class Trainer {
   void generator_step(const Tensor& z, const Tensor& real, bool diagnostics = false) {
     generator_step({.real = real, .latents = {.input = z}}, diagnostics);
   }
+  /// Samples as D takes them: `packing` of them side by side as channels.
+  Tensor packed(const Tensor& samples) const;
   /// G(z) in training mode without a graph.
   Tensor generate(const Tensor& z);
 
@@ -100,18 +101,16 @@ class Trainer {
 
  private:
   enum class Weights { recorded, constant };  // D's, in G's loss
+  using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
   Batch draw(int64_t n);
-  Tensor packed(const Tensor& samples) const;
   Judgement judge(const Tensor& samples, const Tensor& labels);
   Tensor with_instance_noise(const Tensor& samples);
   void judge_both(Round& round);
   /// The losses at the players' present weights; what they showed is kept for metrics().
   Tensor loss_of_d(const Batch& batch, bool diagnostics);
-  Tensor loss_of_g(const Batch& batch, Weights weights_of_d);
-  Tensor with_terms(Tensor loss, const std::vector<Term>& terms, const Round& round, const char* player);
-  /// Moves k after a step of D.
-  void balance();
+  Tensor loss_of_g(const Batch& batch, Weights weights_of_d, bool diagnostics);
   void keep_norms_d(const std::vector<Tensor>& gradients, const Batch& batch);
+  void keep_norms_g(const std::vector<Tensor>& gradients);
 
   Networks networks_;
   Objective objective_;
@@ -123,15 +122,22 @@ class Trainer {
   DataOrder order_;
   LatentGenerators latent_random_;
   Generator penalty_noise_, instance_noise_;
-  Tensor balance_;  // k of the objective's Equilibrium, shape []; undefined without one
   int64_t iteration_ = 0, critic_steps_done_ = 0;
   std::vector<Tensor> last_gradients_;
   struct {
-    Tensor loss_d, loss_g, penalty, d_real, d_fake, p_real, p_fake, input_gradient_norm;
-    Tensor energy_real, energy_fake;  // under an Equilibrium
-    std::vector<std::pair<std::string, Tensor>> terms;
-    double grad_norm_d = 0, grad_norm_g = 0;
+    Tensor loss_d, loss_g, penalty, d_real, d_fake, p_real, p_fake, input_gradient_norm, grad_norm_d, grad_norm_g;
+    NamedTensors terms_d, terms_g;
   } last_;
+  StepRecord* record_ = nullptr;  // during step()
+};
+
+/// What one iteration leaves behind for diagnose(): handles to what its last updates of D and G saw, and copies of the
+/// weights before them. All stays on the device.
+struct StepRecord {
+  Trainer::Batch batch = {};              // of D's update
+  Tensor real_logits = {}, fake_logits = {};  // D's raw logits in that update, without a graph
+  std::vector<Tensor> gradients_d = {}, gradients_g = {};  // in order of parameters()
+  std::vector<Tensor> weights_d = {}, weights_g = {};      // one per block of the arena, before the update
 };
 
 /// Streams of the seed, one for each use of random numbers.

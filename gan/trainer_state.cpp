@@ -64,7 +64,6 @@ TensorFile Trainer::state() const {
                 {"random.penalty", as_tensor(penalty_noise_.state())},
                 {"random.instance_noise", as_tensor(instance_noise_.state())},
                 {"progress", Tensor::from({iteration_, critic_steps_done_, order_.position()}, {3})}});
-  if (balance_.defined()) append(file, {{"balance", balance_}});
   for (auto& [name, tensor] : file.tensors) tensor = tensor.clone();
   return file;
 }
@@ -80,10 +79,6 @@ void Trainer::restore(const TensorFile& file) {
   latent_random_.codes.set_state(as_generator(*file.find("random.codes")));
   penalty_noise_.set_state(as_generator(*file.find("random.penalty")));
   instance_noise_.set_state(as_generator(*file.find("random.instance_noise")));
-  if (balance_.defined()) {
-    NoGrad no_grad;
-    balance_.copy_(*file.find("balance"));
-  }
   const auto progress = file.find("progress")->to_vector<int64_t>();
   iteration_ = progress[0];
   critic_steps_done_ = progress[1];

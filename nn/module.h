@@ -27,6 +27,12 @@ namespace duel::nn {
 /// Names and tensors in order: a module's own parameters, its buffers, then its children's, as in PyTorch.
 using StateDict = std::vector<std::pair<std::string, Tensor>>;
 
+class Module;
+namespace detail {
+/// Shows a layer's output to the ActivationTrace of this thread, if there is one (nn/activation_trace.h).
+Tensor traced(const Module& module, Tensor output);
+}  // namespace detail
+
 class Module {
  public:
   Module() = default;
@@ -37,7 +43,7 @@ class Module {
   virtual ~Module() = default;
 
   virtual Tensor forward(const Tensor& x) = 0;
-  Tensor operator()(const Tensor& x) { return forward(x); }
+  Tensor operator()(const Tensor& x) { return detail::traced(*this, forward(x)); }
 
   /// Every parameter once, even if two children share it: handles, so a step changes the module.
   std::vector<Tensor> parameters() const;

@@ -13,7 +13,7 @@ Module& Sequential::operator[](size_t i) const {
 
 Tensor Sequential::forward(const Tensor& x) {
   Tensor y = x;
-  for (const auto& [name, layer] : named_children()) y = layer->forward(y);
+  for (const auto& [name, layer] : named_children()) y = (*layer)(y);
   return y;
 }
 

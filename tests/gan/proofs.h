@@ -1,6 +1,6 @@
 // Tables that tests compute and gan/proofs.md shows. Where the environment variable DUEL_PROOFS names that file, the part
 // between "<!-- NAME -->" and "<!-- end NAME -->" is written anew:
-//   DUEL_PROOFS=gan/proofs.md build/tests/duel_test_gan --gtest_filter='*PenaltyGradcheck*:Dirac*'
+//   DUEL_PROOFS=gan/proofs.md build/tests/duel_test_gan --gtest_filter='*PenaltyGradcheck*:*DiracObjective*'
 #pragma once
 
 #include <cstdlib>

@@ -1,0 +1,256 @@
+#include "duel/gan/lab/dirac.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+#include "duel/core/autograd.h"
+#include "duel/core/ops.h"
+#include "duel/gan/trainer.h"
+#include "duel/nn/layers.h"
+
+namespace duel::gan::lab {
+namespace {
+
+constexpr TensorOptions kF64{DType::f64, {}};
+constexpr int64_t kBatch = 2;
+
+Tensor scalar(double value) { return Tensor::full({}, value, kF64).set_requires_grad(true); }
+Tensor batch_of(const Tensor& value) { return broadcast_to(value, {kBatch, 1}); }
+
+double slope(const Tensor& of, const Tensor& in) {
+  const Tensor g = grad({of}, {in}, {}, {.allow_unused = true})[0];
+  return g.defined() ? g.item() : 0.0;
+}
+
+/// d L_D(o, o) / d o.
+double constant_answer_slope(const Objective& objective, double o) {
+  const Tensor logit = scalar(o);
+  return slope(discriminator_loss(objective.loss, objective.relativism, batch_of(logit), batch_of(logit)), logit);
+}
+
+/// The root of the above that is nearest to 0; the slope rises with o, as each loss is convex in the logits.
+double undecided_logit(const Objective& objective) {
+  if (std::abs(constant_answer_slope(objective, 0)) < 1e-12) return 0;
+  double low = -20, high = 20;
+  if (constant_answer_slope(objective, low) > 0 || constant_answer_slope(objective, high) < 0) return 0;
+  for (int i = 0; i < 100; ++i) {
+    const double middle = 0.5 * (low + high);
+    (constant_answer_slope(objective, middle) < 0 ? low : high) = middle;
+  }
+  return 0.5 * (low + high);
+}
+
+/// G: every latent vector becomes theta.
+class Point : public nn::Module {
+ public:
+  Tensor theta = register_parameter("theta", Tensor::zeros({1}, kF64));
+  Tensor forward(const Tensor& z) override { return broadcast_to(theta, {z.dim(0), 1}); }
+};
+
+/// D: psi x + offset.
+class Slope : public nn::Module {
+ public:
+  explicit Slope(double offset) : offset_(offset) {}
+  Tensor psi = register_parameter("psi", Tensor::zeros({1}, kF64));
+  Tensor forward(const Tensor& x) override { return add_scalar(mul(x, psi), offset_); }
+  bool second_derivative_zero() const override { return true; }
+
+ private:
+  double offset_;
+};
+
+/// M of the header, by rows.
+std::array<double, 4> linear_update(const DiracTheory& t, const Schedule& schedule) {
+  const double a = t.a, b = t.b, c = t.c, h = schedule.d.lr;
+  switch (schedule.update) {
+    case Update::simultaneous: return {1 - h * c, -h * a, -h * b, 1};
+    case Update::extragradient:
+      return {1 - h * c + h * h * (c * c + a * b), -h * a + h * h * c * a, -h * b + h * h * b * c, 1 + h * h * a * b};
+    case Update::alternating: {
+      double power = 1, total = 0;
+      for (int64_t k = 0; k < schedule.critic_steps; ++k) {
+        total += power;
+        power *= 1 - h * c;
+      }
+      return {power, -h * a * total, -h * b * power, 1 + h * h * a * b * total};
+    }
+    default: fail("dirac", "this order of updates has no closed form here");
+  }
+}
+
+}  // namespace
+
+double DiracPoint::radius() const { return std::hypot(psi, theta); }
+
+std::vector<DiracOrder> dirac_orders() {
+  return {{.name = "simultaneous", .update = Update::simultaneous}, {.name = "1:1"}, {.name = "5:1", .critic_steps = 5},
+          {.name = "extragradient", .update = Update::extragradient}};
+}
+
+Objective dirac_objective(Objective objective, const DiracOrder& order, double lr) {
+  const OptimizerChoice descent{.kind = OptimizerKind::sgd, .lr = lr};
+  objective.schedule = {.critic_steps = order.critic_steps, .update = order.update, .d = descent, .g = descent};
+  for (Penalty& penalty : objective.penalties) penalty.weight = 1;
+  return objective;
+}
+
+DiracTheory dirac_theory(const Objective& objective) {
+  DiracTheory t;
+  t.offset = undecided_logit(objective);
+  const Tensor real = Tensor::full({kBatch, 1}, t.offset, kF64), fake = scalar(t.offset);
+  t.a = slope(discriminator_loss(objective.loss, objective.relativism, real, batch_of(fake)), fake);
+  t.b = slope(generator_loss(objective.loss, objective.relativism, real, batch_of(fake)), fake);
+  for (const Penalty& penalty : objective.penalties) {
+    const Tensor norm = Tensor::zeros({1}, kF64).set_requires_grad(true);
+    const Tensor first = grad({mean(penalty.shape.apply(norm))}, {norm}, {}, {.create_graph = true})[0];
+    t.kink += penalty.weight * first.item();
+    t.c += penalty.weight * (first.requires_grad() ? slope(first, norm) : 0.0);
+  }
+
+  t.update = linear_update(t, objective.schedule);
+  const double trace = t.update[0] + t.update[3], determinant = t.update[0] * t.update[3] - t.update[1] * t.update[2];
+  const std::complex<double> root = std::sqrt(std::complex<double>(trace * trace / 4 - determinant));
+  t.eigenvalues = {trace / 2 + root, trace / 2 - root};
+
+  const double modulus = std::max(std::abs(t.eigenvalues[0]), std::abs(t.eigenvalues[1]));
+  constexpr double kRounding = 1e-12;
+  if (t.kink != 0) t.local = DiracLocal::not_smooth;
+  else if (t.a * t.b == 0) t.local = DiracLocal::degenerate;
+  else if (modulus < 1 - kRounding) t.local = DiracLocal::attracts;
+  else if (modulus > 1 + kRounding) t.local = DiracLocal::repels;
+  else t.local = DiracLocal::keeps;
+  return t;
+}
+
+DiracGame::DiracGame(const Objective& objective) {
+  const std::string refusal = dirac_refusal(objective);
+  DUEL_CHECK(refusal.empty(), "dirac", "{} cannot be played: {}", objective.name, refusal);
+  const auto generator = std::make_shared<Point>();
+  const auto critic = std::make_shared<Slope>(undecided_logit(objective));
+  Networks networks;
+  networks.generator = generator;
+  networks.discriminator = critic;
+  trainer_ = std::make_unique<Trainer>(networks, objective, nullptr, TrainerOptions{.batch = kBatch, .dtype = DType::f64});
+  theta_ = generator->theta;
+  psi_ = critic->psi;
+  real_ = Tensor::zeros({kBatch, 1}, kF64);
+  latent_ = Tensor::zeros({kBatch, 1}, kF64);
+}
+std::string dirac_refusal(const Objective& objective) {
+  if (!objective.d_terms.empty() || !objective.g_terms.empty()) return "it has terms that read more of D than a logit";
+  return {};
+}
+
+DiracGame::~DiracGame() = default;
+DiracGame::DiracGame(DiracGame&&) noexcept = default;
+
+DiracPoint DiracGame::step(DiracPoint point) {
+  const auto set = [](const Tensor& parameter, double value) {
+    NoGrad writing;
+    parameter.fill_(value);
+  };
+  set(psi_, point.psi);
+  set(theta_, point.theta);
+  const Schedule& schedule = trainer_->objective().schedule;
+  if (schedule.update == Update::alternating) {
+    for (int64_t k = 0; k < schedule.critic_steps; ++k) trainer_->critic_step(real_, trainer_->generate(latent_));
+    trainer_->generator_step(latent_, real_);
+  } else {
+    trainer_->joint_step({.real = real_, .latents = {.input = latent_}});
+  }
+  return {psi_.item(), theta_.item()};
+}
+
+std::array<double, 4> DiracGame::numeric_update(double eps) {
+  const DiracPoint right = step({eps, 0}), left = step({-eps, 0}), up = step({0, eps}), down = step({0, -eps});
+  return {(right.psi - left.psi) / (2 * eps), (up.psi - down.psi) / (2 * eps), (right.theta - left.theta) / (2 * eps),
+          (up.theta - down.theta) / (2 * eps)};
+}
+
+DiracRun play_dirac(DiracGame& game, DiracPoint start, int64_t steps) {
+  DUEL_CHECK(steps >= 100, "dirac", "expected at least 100 steps, got {}", steps);
+  const double scale = start.radius();
+  DiracPoint point = start;
+  DiracRun run;
+  int64_t played = 0;
+  for (int64_t total = steps; total <= 4 * steps; total *= 2) {
+    double middle = 0;  // the largest distance within the sixth tenth
+    std::vector<DiracPoint> tail;
+    for (; played < total; ++played) {
+      point = game.step(point);
+      if (!(point.radius() < 1e6)) return {DiracEnd::diverges, point, point.radius()};
+      if (played >= total / 2 && played < total * 6 / 10) middle = std::max(middle, point.radius());
+      if (played >= total * 9 / 10) tail.push_back(point);
+    }
+    run = {DiracEnd::orbits, point, 0};
+    double moved = 0;
+    for (const DiracPoint& p : tail) {
+      run.radius = std::max(run.radius, p.radius());
+      moved = std::max(moved, std::hypot(p.psi - point.psi, p.theta - point.theta));
+    }
+    if (std::abs(point.theta) < 1e-2 * scale && moved < 1e-3 * scale) run.end = DiracEnd::converges;
+    else if (run.radius < 0.98 * middle) run.end = DiracEnd::converges;
+    else if (run.radius > 1.02 * middle) run.end = DiracEnd::diverges;
+    else if (moved < 0.1 * run.radius) run.end = DiracEnd::stalls;
+    if (run.end != DiracEnd::diverges) return run;
+  }
+  return run;
+}
+
+DiracRow dirac_row(const std::string& name, const DiracOrder& order, double lr) {
+  const Objective objective = dirac_objective(named_objective(name), order, lr);
+  DiracGame game(objective);
+  return {name, order, dirac_theory(objective), play_dirac(game)};
+}
+
+std::vector<DiracRow> dirac_table(double lr) {
+  std::vector<DiracRow> rows;
+  for (const std::string& name : objective_names()) {
+    if (!dirac_refusal(named_objective(name)).empty()) continue;
+    for (const DiracOrder& order : dirac_orders()) rows.push_back(dirac_row(name, order, lr));
+  }
+  return rows;
+}
+
+std::string to_text(DiracLocal local) {
+  switch (local) {
+    case DiracLocal::attracts: return "attracts";
+    case DiracLocal::keeps: return "keeps";
+    case DiracLocal::repels: return "repels";
+    case DiracLocal::degenerate: return "degenerate";
+    case DiracLocal::not_smooth: return "kink";
+  }
+  throw InternalError("unknown DiracLocal");
+}
+
+std::string to_text(DiracEnd end) {
+  switch (end) {
+    case DiracEnd::converges: return "converges";
+    case DiracEnd::orbits: return "orbits";
+    case DiracEnd::diverges: return "diverges";
+    case DiracEnd::stalls: return "stalls";
+  }
+  throw InternalError("unknown DiracEnd");
+}
+
+std::string to_markdown(const std::vector<DiracRow>& rows) {
+  std::string text = "| objective | order | eigenvalues | modulus | (0, 0) | ends | psi, theta |\n|---|---|---|---|---|---|---|\n";
+  for (const DiracRow& row : rows) {
+    char eigenvalues[64] = "-", modulus[32] = "-", last[64];
+    const auto& [first, second] = row.theory.eigenvalues;
+    const double largest = std::max(std::abs(first), std::abs(second));
+    if (row.theory.local != DiracLocal::not_smooth) {
+      if (first.imag() != 0) std::snprintf(eigenvalues, sizeof eigenvalues, "%.4f ± %.4fi", first.real(), std::abs(first.imag()));
+      else std::snprintf(eigenvalues, sizeof eigenvalues, "%.4f, %.4f", first.real(), second.real());
+      std::snprintf(modulus, sizeof modulus, "%.5f", largest);
+    }
+    if (row.run.radius < 1e6) std::snprintf(last, sizeof last, "%.3f, %.3f", row.run.last.psi + 0.0, row.run.last.theta + 0.0);
+    else std::snprintf(last, sizeof last, "beyond 1e6");
+    text += "| " + row.objective + " | " + row.order.name + " | " + eigenvalues + " | " + modulus + " | " +
+            to_text(row.theory.local) + " | " + to_text(row.run.end) + " | " + last + " |\n";
+  }
+  return text;
+}
+
+}  // namespace duel::gan::lab

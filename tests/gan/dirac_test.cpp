@@ -1,0 +1,251 @@
+// The Dirac-GAN (gan/lab/dirac.h): slopes and eigenvalues worked out by hand against the derivative of what the trainer does,
+// and the fate of each game against theory. A wrong sign or factor in a loss, a penalty without its gradient, G's step taken
+// before D's, or D's step seen by a simultaneous G changes the numbers.
+#include "duel/gan/lab/dirac.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "proofs.h"
+
+namespace duel::gan::lab {
+namespace {
+
+constexpr double kStep = 0.1;
+using Complex = std::complex<double>;
+
+DiracOrder order_named(const std::string& name) {
+  for (const DiracOrder& order : dirac_orders()) {
+    if (order.name == name) return order;
+  }
+  throw InternalError("no such order");
+}
+
+/// The eigenvalues by hand, one formula per order; c = 0 for all but the simultaneous one.
+std::array<Complex, 2> eigenvalues_by_hand(const DiracOrder& order, double a, double b, double c) {
+  const double h = kStep;
+  if (order.name == "simultaneous") {
+    const Complex root = h * std::sqrt(Complex(c * c / 4 + a * b));  // 1 - hc/2 ± h sqrt(c^2/4 + ab)
+    return {1 - h * c / 2 + root, 1 - h * c / 2 - root};
+  }
+  if (order.name == "extragradient") {  // 1 + s + s^2 for each eigenvalue s of h J
+    const Complex root = std::sqrt(Complex(c * c / 4 + a * b)), s = h * (-c / 2 + root), r = h * (-c / 2 - root);
+    return {1.0 + s + s * s, 1.0 + r + r * r};
+  }
+  // k:1 without damping: a rotation, determinant 1, cosine 1 - k h^2 |ab| / 2. With it the product is (1 - hc)^k.
+  const auto k = static_cast<double>(order.critic_steps);
+  const double step = 1 - h * c, product = std::pow(step, k), sum = c == 0 ? k : (1 - product) / (h * c);
+  const double half_trace = (product + 1 + h * h * a * b * sum) / 2;
+  const Complex root = std::sqrt(Complex(half_trace * half_trace - product));
+  return {half_trace + root, half_trace - root};
+}
+
+/// By hand: a = dL_D/df and b = dL_G/df at the logit where D is undecided, c and the kink of the penalties; and how the
+/// game ends: simultaneous, 1:1, 5:1, extragradient.
+struct Expected {
+  const char* objective;
+  double offset, a, b, c, kink;
+  DiracEnd ends[4];
+};
+constexpr DiracEnd C = DiracEnd::converges, O = DiracEnd::orbits, V = DiracEnd::diverges, S = DiracEnd::stalls;
+const Expected kExpected[] = {
+    // psi' = -theta s, theta' = psi s with s = sigmoid(f): circles, that simultaneous steps widen by 1 + h^2 s^2 each.
+    {"gan", 0, 0.5, -0.5, 0, 0, {V, O, O, C}},
+    // Energy falls as -f tanh(f / 2): a second order that wins over no damping, but not over the widening near 0.
+    {"ns-gan", 0, 0.5, -0.5, 0, 0, {O, C, C, C}},
+    // Circles. Clipping only bounds them.
+    {"wgan", 0, 1, -1, 0, 0, {O, O, O, C}},
+    // One-centred: a kink at psi = 0; comes to rest at psi = 0, theta = 2 weight K / a.
+    {"wgan-gp", 0, 1, -1, 2, -2, {S, S, S, S}},
+    // One-sided: nothing below norm K, a wall above.
+    {"wgan-lp", 0, 1, -1, 0, 0, {O, O, O, C}},
+    // Around the logit 1/2 as ns-gan, but the energy falls as -2 f^2.
+    {"lsgan", 0.5, 0.5, -0.5, 0, 0, {O, C, C, C}},
+    // G's slope vanishes where D is undecided, b = 0: theta' = -psi^2 theta, so G arrives while psi stays somewhere.
+    {"lsgan-pearson", 0, 1, 0, 0, 0, {C, C, C, C}},
+    // As wgan-gp with a = 1/2.
+    {"dragan", 0, 0.5, -0.5, 2, -2, {S, S, S, S}},
+    // As wgan while f > -1; below, D waits while G comes back, which shrinks the circle to f = -1 at its outermost.
+    {"hinge", 0, 1, -1, 0, 0, {O, O, O, C}},
+    {"geometric-gan", 0, 1, -1, 0, 0, {O, O, O, C}},
+    // And G waits above f = 1.
+    {"hinge-v1", 0, 1, -1, 0, 0, {O, O, O, C}},
+    {"rahinge", 0, 1, -1, 0, 0, {O, O, O, C}},
+    // One sample a side: each relativistic form of softplus is ns-gan's.
+    {"rsgan", 0, 0.5, -0.5, 0, 0, {O, C, C, C}},
+    {"rasgan", 0, 0.5, -0.5, 0, 0, {O, C, C, C}},
+    // L_D = (f + 1)^2, L_G = (f - 1)^2.
+    {"ralsgan", 0, 2, -2, 0, 0, {O, C, C, C}},
+    // Zero-sum, L_G = -L_D = -F(f): circles again, with speed F'. Steps in turn contract by an order of h where F' F'' f is
+    // positive on average; simultaneous ones widen until F' is next to 0: exp(f) far below, 1 + f / 2 at f = -2.
+    {"fgan-kl", 1, 1, -1, 0, 0, {S, C, C, C}},
+    {"fgan-hellinger", 0, 1, -1, 0, 0, {S, C, C, C}},
+    {"fgan-pearson", 0, 1, -1, 0, 0, {S, O, O, C}},
+    {"fgan-reverse-kl", 0, 1, -1, 0, 0, {V, O, O, C}},  // F' = 1: wgan without the clip
+    {"fgan-js", 0, 0.5, -0.5, 0, 0, {V, O, O, C}},      // gan
+    // alpha = 1/2: undecided where softplus(-o) = 2, with slope sigmoid(-o) = 1 - exp(-2).
+    {"fgan-alpha", -std::log(std::exp(2.0) - 1), 1 - std::exp(-2.0), std::exp(-2.0) - 1, 0, 0, {S, C, C, C}},
+    // sigmoid(0) from its own term and -1/2 from the shared softmax's target: G has no slope where D is undecided.
+    {"softmax-gan", 0, 0.5, 0, 0, 0, {C, C, C, C}},
+    // s^2 + c s + 1/4.
+    {"r1", 0, 0.5, -0.5, 2, 0, {C, C, C, C}},
+    {"r3gan", 0, 0.5, -0.5, 4, 0, {C, C, C, C}},
+    // |psi|^6 damps far out only.
+    {"wgan-div", 0, 1, -1, 0, 0, {O, C, C, C}},
+};
+
+std::vector<std::string> playable() {
+  std::vector<std::string> names;
+  for (const std::string& name : objective_names()) {
+    if (dirac_refusal(named_objective(name)).empty()) names.push_back(name);
+  }
+  return names;
+}
+
+std::vector<DiracRow>& recorded() {
+  static std::vector<DiracRow> rows;
+  return rows;
+}
+
+class DiracObjective : public ::testing::TestWithParam<std::string> {
+ public:
+  static void TearDownTestSuite() { duel::testing::publish("dirac", to_markdown(recorded())); }
+};
+
+TEST_P(DiracObjective, DoesWhatTheorySays) {
+  const Expected* expected = nullptr;
+  for (const Expected& row : kExpected) {
+    if (GetParam() == row.objective) expected = &row;
+  }
+  const auto orders = dirac_orders();
+  for (size_t i = 0; i < orders.size(); ++i) {
+    SCOPED_TRACE(orders[i].name);
+    const Objective objective = dirac_objective(named_objective(GetParam()), orders[i], kStep);
+    const DiracRow row = dirac_row(GetParam(), orders[i], kStep);
+    recorded().push_back(row);
+    const DiracTheory& theory = row.theory;
+    DiracGame game(objective);
+
+    if (theory.local != DiracLocal::not_smooth) {
+      const auto numeric = game.numeric_update();
+      for (size_t k = 0; k < 4; ++k) EXPECT_NEAR(numeric[k], theory.update[k], 1e-7) << "entry " << k << " of the update";
+    } else if (orders[i].critic_steps == 1 && orders[i].update != Update::extragradient) {
+      // The kink: on either side of 0 the penalty pushes psi outward by h |kink|.
+      EXPECT_NEAR(game.step({1e-9, 0}).psi, -kStep * theory.kink, 1e-8);
+      EXPECT_NEAR(game.step({-1e-9, 0}).psi, kStep * theory.kink, 1e-8);
+    }
+    const auto by_hand = eigenvalues_by_hand(orders[i], theory.a, theory.b, theory.c);
+    for (const Complex& value : by_hand) {
+      // A double eigenvalue is known to the root of the rounding only.
+      const double nearest = std::min(std::abs(value - theory.eigenvalues[0]), std::abs(value - theory.eigenvalues[1]));
+      EXPECT_LT(nearest, 1e-7);
+    }
+    EXPECT_TRUE(theory.local != DiracLocal::attracts || row.run.end == DiracEnd::converges) << to_text(row.run.end);
+
+    if (expected == nullptr) continue;
+    EXPECT_NEAR(theory.offset, expected->offset, 1e-9);
+    EXPECT_NEAR(theory.a, expected->a, 1e-9);
+    EXPECT_NEAR(theory.b, expected->b, 1e-9);
+    EXPECT_NEAR(theory.c, expected->c, 1e-12);
+    EXPECT_NEAR(theory.kink, expected->kink, 1e-12);
+    EXPECT_EQ(to_text(row.run.end), to_text(expected->ends[i])) << "radius " << row.run.radius;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, DiracObjective, ::testing::ValuesIn(playable()), [](const auto& parameter) {
+  std::string name = parameter.param;
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name;
+});
+
+// Beyond first order: how wide the circles of simultaneous steps become where the loss itself damps. Over a turn a step of h
+// adds h^2 a^2 x / 1 to x = psi^2 + theta^2 and the losses take away: ns-gan h x^2 / 8, so x = 2h; lsgan h x^2 / 2, so x = h / 2.
+TEST(Dirac, WidthOfTheCycles) {
+  for (const auto& [name, radius] : {std::pair{"ns-gan", std::sqrt(2 * kStep)}, std::pair{"lsgan", std::sqrt(kStep / 2)}}) {
+    DiracGame game(dirac_objective(named_objective(name), order_named("simultaneous"), kStep));
+    for (const DiracPoint& start : {DiracPoint{0.02, 0}, DiracPoint{0.5, 0.5}}) {
+      EXPECT_NEAR(play_dirac(game, start, 8000).radius, radius, 0.05 * radius) << name;
+    }
+  }
+}
+
+// Without a clip, simultaneous Wasserstein steps widen the distance by exactly sqrt(1 + h^2) each, and 1:1 steps keep
+// psi^2 + theta^2 - h psi theta: the invariant of the symplectic map.
+TEST(Dirac, WassersteinExactly) {
+  const Objective plain{.name = "wasserstein", .loss = wasserstein_loss()};
+  DiracGame together(dirac_objective(plain, order_named("simultaneous"), kStep));
+  DiracGame in_turn(dirac_objective(plain, order_named("1:1"), kStep));
+  const auto invariant = [](const DiracPoint& p) { return p.psi * p.psi + p.theta * p.theta - kStep * p.psi * p.theta; };
+  DiracPoint p{0.3, 0.4}, q = p;
+  const double before = invariant(q);
+  for (int i = 1; i <= 500; ++i) {
+    p = together.step(p);
+    q = in_turn.step(q);
+    ASSERT_NEAR(p.radius() / (0.5 * std::pow(1 + kStep * kStep, i / 2.0)), 1, 1e-10);
+    ASSERT_NEAR(invariant(q), before, 1e-10);
+  }
+  EXPECT_EQ(play_dirac(together).end, DiracEnd::diverges);
+}
+
+// R1 of weight gamma / 2 on the non-saturating loss (Mescheder 2018, lemma 4.1): dynamics s^2 + gamma s + 1/4, so damping is
+// fastest at gamma = 1 and both eigenvalues are real above; the distance falls with the larger modulus.
+TEST(Dirac, ZeroCentredPenaltiesDamp) {
+  double best = 1;
+  for (const double gamma : {1.0, 0.3, 4.0}) {
+    Objective r1{.name = "r1", .loss = non_saturating_loss(), .penalties = {{zero_centered(), at_real(), 1.0}}};
+    r1 = dirac_objective(r1, order_named("simultaneous"), kStep);
+    r1.penalties[0].weight = gamma / 2;
+    const DiracTheory theory = dirac_theory(r1);
+    EXPECT_NEAR(theory.c, gamma, 1e-12);
+    EXPECT_EQ(theory.local, DiracLocal::attracts);
+    const Complex s = std::sqrt(Complex(gamma * gamma / 4 - 0.25));
+    const double modulus = std::max(std::abs(1.0 + kStep * (-gamma / 2 + s)), std::abs(1.0 + kStep * (-gamma / 2 - s)));
+    DiracGame game(r1);
+    DiracPoint p{1e-3, 1e-3};
+    double early = 0;
+    for (int i = 0; i < 400; ++i) {
+      p = game.step(p);
+      if (i == 199) early = p.radius();
+    }
+    EXPECT_NEAR(std::pow(p.radius() / early, 1.0 / 200), modulus, 5e-3) << gamma;
+    if (gamma == 1.0) best = modulus;
+    else EXPECT_GT(modulus, best) << gamma;
+  }
+}
+
+// A one-centred penalty holds |psi| near K while G runs past the data (Mescheder 2018, section 3.2). Linear on each side of
+// the kink, s^2 + 2 lambda s + 1: real roots from lambda = 1 on, and rest at theta = 2 lambda K / a without the data ever
+// coming near; complex ones below, and a cycle.
+TEST(Dirac, OneCentredPenaltiesRestAwayFromTheData) {
+  for (const double lambda : {1.0, 2.0}) {
+    for (const double k : {0.5, 1.0}) {
+      Objective gp{.name = "gp", .loss = wasserstein_loss(), .penalties = {{one_centered(k), on_lines(), lambda}}};
+      gp = dirac_objective(gp, order_named("1:1"), kStep);
+      gp.penalties[0].weight = lambda;
+      DiracGame game(gp);
+      const DiracRun run = play_dirac(game);
+      EXPECT_EQ(run.end, DiracEnd::stalls);
+      EXPECT_NEAR(run.last.psi, 0, 1e-6);
+      EXPECT_NEAR(run.last.theta, 2 * lambda * k, 1e-3);
+    }
+  }
+  Objective weak{.name = "gp", .loss = wasserstein_loss(), .penalties = {{one_centered(1.0), on_lines(), 0.1}}};
+  weak = dirac_objective(weak, order_named("1:1"), kStep);
+  weak.penalties[0].weight = 0.1;
+  DiracGame game(weak);
+  const DiracRun run = play_dirac(game);
+  EXPECT_EQ(run.end, DiracEnd::orbits);
+  EXPECT_GT(run.radius, 0.5);
+}
+
+
+TEST(Dirac, RefusesWhatItCannotPlay) {
+  Objective with_term{.name = "mine"};
+  with_term.g_terms.push_back({.name = "matching", .value = [](const Round&) { return Tensor::zeros({}); }});
+  EXPECT_NE(duel::testing::error_of([&] { DiracGame game(with_term); }).find("more of D than a logit"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace duel::gan::lab
