@@ -139,6 +139,11 @@ DiracGame::DiracGame(const Objective& objective) {
 }
 std::string dirac_refusal(const Objective& objective) {
   if (!objective.d_terms.empty() || !objective.g_terms.empty()) return "it has terms that read more of D than a logit";
+  try {
+    check_compatible(objective, Slope(0), kBatch);
+  } catch (const Error& error) {
+    return error.what();
+  }
   return {};
 }
 

@@ -1,5 +1,6 @@
 // Mistakes of well-known public code in penalties, losses and toy data. Each test writes the mistaken way down beside Duel's and
-// has one check of the mathematics that accepts ours and rejects the other. (Training: known_mistakes_training_test.cpp.)
+// has one check of the mathematics that accepts ours and rejects the other. (Training: known_mistakes_training_test.cpp;
+// pull-away terms, autoencoder energies and mutual information: KnownMistakes in energy_test.cpp and conditional_test.cpp.)
 #include <gtest/gtest.h>
 
 #include <algorithm>
