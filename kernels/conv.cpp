@@ -8,6 +8,8 @@
 #include "duel/kernels/conv_device.h"
 #include "duel/kernels/conv_host.h"
 #include "duel/kernels/conv_winograd.h"
+#include "duel/kernels/cudnn.h"
+#include "duel/kernels/device_library.h"
 #include "duel/kernels/onednn.h"
 
 namespace duel::kernels {
@@ -91,7 +93,9 @@ bool by_onednn(const ConvShape& s, ConvPass pass, const T* first, const T* secon
 
 template <class T>
 size_t device_workspace(const ConvShape& s, ConvPass pass) {
-  return device::thin_suits(s) ? device::thin_workspace<T>(s, pass) : device::general_workspace<T>(s, pass);
+  if (device::thin_suits(s)) return device::thin_workspace<T>(s, pass);
+  const size_t own = device::general_workspace<T>(s, pass);
+  return device::libraries_in_charge() ? std::max(own, cudnn::workspace<T>(s, pass)) : own;
 }
 
 template <class T>
@@ -99,6 +103,11 @@ void on_device(Stream stream, const ConvShape& s, ConvPass pass, const T* first,
                const T* bias, T* out, void* workspace) {
   if (device::thin_suits(s)) {
     device::thin_conv(stream, s, pass, first, second, bias, out, workspace);
+  } else if (device::libraries_in_charge() && cudnn::conv(stream, s, pass, first, second, out, workspace)) {
+    if (!bias) return;
+    const bool forward = pass == ConvPass::kForward;
+    device::add_bias(stream, s.n, forward ? s.c_out : s.c_in, forward ? s.h_out * s.w_out : s.h_in * s.w_in,
+                     bias, out);
   } else {
     device::general_conv(stream, s, pass, first, second, bias, out, workspace);
   }

@@ -203,12 +203,14 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kResident)
 
 constexpr int kBlock = 256;
 
-template <class T>
+/// With `add` out is read, else only written.
+template <class T, bool add>
 __global__ void __launch_bounds__(kBlock)
-    fill_planes_kernel(int64_t count, int64_t channels, int64_t plane, const T* bias, T* out) {
+    planes_kernel(int64_t count, int64_t channels, int64_t plane, const T* bias, T* out) {
   const int64_t stride = static_cast<int64_t>(gridDim.x) * kBlock;
   for (int64_t i = static_cast<int64_t>(blockIdx.x) * kBlock + threadIdx.x; i < count; i += stride) {
-    out[i] = bias ? bias[i / plane % channels] : T(0);
+    const T value = bias ? bias[i / plane % channels] : T(0);
+    out[i] = add ? out[i] + value : value;
   }
 }
 
@@ -307,6 +309,19 @@ Product<T> product_of(const ConvShape& s, ConvPass pass, const T* first, const T
   return p;
 }
 
+template <class T, bool add>
+void planes(Stream stream, int64_t elements, int64_t channels, int64_t plane, const T* bias, T* out) {
+  if (elements == 0) return;
+#if DUEL_DEVICE_CODE
+  const int64_t blocks = ceil_div(elements, kBlock);
+  launch(planes_kernel<T, add>, dim3(count(blocks < 4096 ? blocks : 4096)), dim3(kBlock), 0, stream, elements,
+         channels, plane, bias, out);
+#else
+  (void)stream, (void)channels, (void)plane, (void)bias, (void)out;
+  fail("conv2d", "expected a host stream: no CUDA kernel in this build");
+#endif
+}
+
 }  // namespace
 
 template <class T>
@@ -350,23 +365,20 @@ void general_conv(Stream stream, const ConvShape& s, ConvPass pass, const T* fir
 
 template <class T>
 void fill_planes(Stream stream, int64_t n, int64_t channels, int64_t plane, const T* bias, T* out) {
-  const int64_t elements = n * channels * plane;
-  if (elements == 0) return;
-#if DUEL_DEVICE_CODE
-  const int64_t blocks = ceil_div(elements, kBlock);
-  launch(fill_planes_kernel<T>, dim3(count(blocks < 4096 ? blocks : 4096)), dim3(kBlock), 0, stream, elements,
-         channels, plane, bias, out);
-#else
-  (void)stream, (void)bias, (void)out;
-  fail("conv2d", "expected a host stream: no CUDA kernel in this build");
-#endif
+  planes<T, false>(stream, n * channels * plane, channels, plane, bias, out);
+}
+
+template <class T>
+void add_bias(Stream stream, int64_t n, int64_t channels, int64_t plane, const T* bias, T* out) {
+  planes<T, true>(stream, n * channels * plane, channels, plane, bias, out);
 }
 
 #define DUEL_INSTANTIATE(T)                                                                           \
   template size_t general_workspace<T>(const ConvShape&, ConvPass);                                   \
   template void general_conv<T>(Stream, const ConvShape&, ConvPass, const T*, const T*, const T*, T*, \
                                 void*);                                                               \
-  template void fill_planes<T>(Stream, int64_t, int64_t, int64_t, const T*, T*);
+  template void fill_planes<T>(Stream, int64_t, int64_t, int64_t, const T*, T*);                      \
+  template void add_bias<T>(Stream, int64_t, int64_t, int64_t, const T*, T*);
 DUEL_INSTANTIATE(float)
 DUEL_INSTANTIATE(double)
 #undef DUEL_INSTANTIATE

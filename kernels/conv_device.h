@@ -26,4 +26,8 @@ void general_conv(Stream stream, const ConvShape& shape, ConvPass pass, const T*
 template <class T>
 void fill_planes(Stream stream, int64_t n, int64_t channels, int64_t plane, const T* bias, T* out);
 
+/// out += the bias of its channel.
+template <class T>
+void add_bias(Stream stream, int64_t n, int64_t channels, int64_t plane, const T* bias, T* out);
+
 }  // namespace duel::kernels::device

@@ -9,6 +9,8 @@
 #include <algorithm>
 #include <type_traits>
 
+#include "duel/kernels/cublas.h"
+#include "duel/kernels/device_library.h"
 #include "duel/kernels/gemm_device.h"
 #include "duel/kernels/onednn.h"
 #include "duel/kernels/parallel.h"
@@ -278,6 +280,10 @@ void product(const char* op, Stream stream, bool trans_a, bool trans_b, int64_t 
   DUEL_CHECK(c != nullptr && (k == 0 || (a != nullptr && b != nullptr)), op,
              "expected arrays, got a null pointer");
   if (stream.on_device()) {
+    if (k > 0 && device::libraries_in_charge() &&
+        cublas::gemm(stream, trans_a, trans_b, m, n, k, alpha, a, b, beta, bias, c, workspace)) {
+      return;
+    }
     return device::gemm(stream, trans_a, trans_b, m, n, k, alpha, a, b, beta, bias, c, workspace);
   }
   if (k == 0) {
@@ -322,7 +328,10 @@ void product(const char* op, Stream stream, bool trans_a, bool trans_b, int64_t 
 template <class T>
 size_t gemm_workspace(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, Stream stream) {
   if (m <= 0 || n <= 0 || k <= 0) return 0;
-  if (stream.on_device()) return device::gemm_workspace<T>(m, n, k);
+  if (stream.on_device()) {
+    const size_t own = device::gemm_workspace<T>(m, n, k);
+    return device::libraries_in_charge() ? std::max(own, cublas::workspace<T>(trans_a, trans_b, m, n, k)) : own;
+  }
   const bool flipped = flip<T>(trans_a, trans_b, m, n, k);
   if (!(flipped ? !trans_a : trans_b)) return 0;
   return static_cast<size_t>(packed_elements<T>(flipped ? m : n, k)) * sizeof(T);

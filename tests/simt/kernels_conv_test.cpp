@@ -144,6 +144,19 @@ TYPED_TEST(SimtConv, WithoutProducts) {
   expect_pass(Arrays<T>(no_input), ConvPass::kForward, By::choice, true, 0);  // the bias is left
 }
 
+// What follows cuDNN, which adds no bias.
+TYPED_TEST(SimtConv, AddBias) {
+  using T = TypeParam;
+  const auto values = noise<T>(2 * 3 * 7, 1), add = noise<T>(3, 2);
+  std::vector<T> expected = values;
+  for (size_t i = 0; i < expected.size(); ++i) expected[i] += add[i / 7 % 3];
+  const InOut<T> y(values, "y");
+  const In<T> bias(add, "bias");
+  run_all_orders([&] { kernels::device::add_bias<T>(stream(), 2, 3, 7, bias.data(), y.data()); },
+                 {.shift = 1});
+  expect_same(y.values(), expected, "add_bias");
+}
+
 // Images wide enough for the tiles of 64 and 128.
 TYPED_TEST(SimtConv, LargeTiles) {
   using T = TypeParam;

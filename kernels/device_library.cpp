@@ -1,0 +1,53 @@
+#include "duel/kernels/device_library.h"
+
+#include <atomic>
+#include <cstdlib>
+#include <string_view>
+
+#include "duel/kernels/cublas.h"
+#include "duel/kernels/cudnn.h"
+
+namespace duel::kernels {
+namespace {
+
+std::atomic<DeviceLibrary>& library_in_use() {
+  static std::atomic<DeviceLibrary> library = [] {
+    const char* text = std::getenv("DUEL_DEVICE_LIBRARY");
+    if (text == nullptr || std::string_view(text) == "auto") return DeviceLibrary::automatic;
+    DUEL_CHECK(std::string_view(text) == "own", "DUEL_DEVICE_LIBRARY", "expected own or auto, got '{}'",
+               text);
+    return DeviceLibrary::own;
+  }();
+  return library;
+}
+
+std::atomic<bool>& tf32_in_use() {
+  static std::atomic<bool> on = [] {
+    const char* text = std::getenv("DUEL_TF32");
+    if (text == nullptr || std::string_view(text) == "1") return true;
+    DUEL_CHECK(std::string_view(text) == "0", "DUEL_TF32", "expected 0 or 1, got '{}'", text);
+    return false;
+  }();
+  return on;
+}
+
+}  // namespace
+
+DeviceLibrary device_library() { return library_in_use().load(std::memory_order_relaxed); }
+void set_device_library(DeviceLibrary library) { library_in_use() = library; }
+
+bool tf32() { return tf32_in_use().load(std::memory_order_relaxed); }
+void set_tf32(bool on) { tf32_in_use() = on; }
+
+std::string device_library_report() {
+  if (!device::compiled_for_gpu()) return "own kernels: this build has no CUDA libraries";
+  if (device_library() == DeviceLibrary::own) return "own kernels: DUEL_DEVICE_LIBRARY=own";
+  return message("{}, {}, TF32 {}", cublas::report(), cudnn::report(), tf32() ? "on" : "off");
+}
+
+namespace device {
+
+bool libraries_in_charge() { return compiled_for_gpu() && device_library() == DeviceLibrary::automatic; }
+
+}  // namespace device
+}  // namespace duel::kernels
