@@ -1,4 +1,9 @@
 // DType and Device: what a tensor's elements are and where they live.
+//
+// Example:
+//   const Device device = is_available(Device::cuda()) ? Device::cuda() : Device::cpu();
+//   Tensor x = Tensor::zeros({64, 784}, {DType::f32, device});   // ops on x run there, in the order they were called
+//   synchronize(device);                                         // waits for them; item() and to_vector() do too
 #pragma once
 
 #include <cstddef>
@@ -36,11 +41,22 @@ struct Device {
   Kind kind = Kind::cpu;
   int index = 0;
   bool operator==(const Device&) const = default;
+  static constexpr Device cpu() { return {}; }
+  static constexpr Device cuda(int index = 0) { return {Kind::cuda, index}; }
+  constexpr bool is_cuda() const { return kind == Kind::cuda; }
 };
 std::string to_text(const Device& device);
 
-/// The stream that ops on this device are started on.
+/// Whether this build, on this machine, can compute there.
+bool is_available(const Device& device);
+/// Why not, in one line: "built without CUDA", "no NVIDIA driver (CUDA error 35)", …; empty where it can.
+std::string why_unavailable(const Device& device);
+
+/// The stream that ops on this device are started on: the device's one compute stream, or the side stream that this thread
+/// works on (branches.h). Error with the reason where the device is not available.
 kernels::Stream stream_of(const Device& device);
+/// Waits until everything that was started on the device has run. Nothing on the CPU.
+void synchronize(const Device& device);
 
 }  // namespace duel
 

@@ -125,6 +125,7 @@ void seed(Walk& walk, const std::vector<Tensor>& outputs, const std::vector<Tens
     if (start.defined()) {
       DUEL_CHECK(start.shape() == outputs[i].shape() && start.dtype() == outputs[i].dtype(), "grad",
                  "expected grad_outputs[{}] of {}, got {}", i, to_text(outputs[i]), to_text(start));
+      check_same_device("grad", outputs[i], start);
     } else {
       DUEL_CHECK(outputs[i].numel() == 1, "grad",
                  "output {} has shape {}: pass grad_outputs, only an output of one element needs none", i,

@@ -1,5 +1,7 @@
 // Random tensors from Philox4x32-10: a number is a function of (seed, stream, offset) and of nothing else, so runs repeat
-// bit for bit on any number of threads, and a checkpoint restores a generator with three integers.
+// bit for bit on any number of threads and on any device, and a checkpoint restores a generator with three integers.
+//
+// A captured graph (graph.h) goes on drawing new numbers: after a draw on a GPU the offset lives there.
 //
 // Example:
 //   Generator noise(/*seed=*/1, /*stream=*/2);       // streams of one seed are independent
@@ -7,10 +9,15 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 
 #include "duel/core/tensor.h"
 
 namespace duel {
+
+namespace detail {
+class Counter;
+}
 
 class Generator {
  public:
@@ -19,7 +26,12 @@ class Generator {
     bool operator==(const State&) const = default;
   };
 
-  explicit Generator(uint64_t seed = 0, uint64_t stream = 0) : state_{seed, stream, 0} {}
+  explicit Generator(uint64_t seed = 0, uint64_t stream = 0);
+  /// A generator of its own that goes on from the same state.
+  Generator(const Generator& other);
+  Generator& operator=(const Generator& other);
+  Generator(Generator&&) noexcept = default;
+  Generator& operator=(Generator&&) noexcept = default;
 
   /// Uniform in [low, high); f32 or f64.
   Tensor uniform(const Shape& shape, double low = 0.0, double high = 1.0, TensorOptions options = {});
@@ -27,11 +39,13 @@ class Generator {
   /// i64, uniform in {0, …, bound - 1}.
   Tensor integers(const Shape& shape, int64_t bound, Device device = {});
 
-  const State& state() const { return state_; }
-  void set_state(const State& state) { state_ = state; }
+  /// After a draw on a GPU this waits for it.
+  State state() const;
+  /// Captured graphs go on from the new offset, but with the seed and stream that they were captured with.
+  void set_state(const State& state);
 
  private:
-  State state_;
+  std::shared_ptr<detail::Counter> counter_;  // a graph keeps those that it draws from
 };
 
 /// The generator of this thread that initialisers and dropout use when none is given.

@@ -60,7 +60,8 @@ int64_t first_not_finite(const Tensor& tensor) {
 int64_t first_not_finite(const Tensor& tensor) {
   if (!tensor.defined() || !is_floating(tensor.dtype())) return -1;
   int64_t index = -1;
-  DUEL_DISPATCH(tensor.dtype(), "anomaly", index = first_not_finite<T>(tensor));
+  const Tensor here = detail::on_cpu(tensor);
+  DUEL_DISPATCH(here.dtype(), "anomaly", index = first_not_finite<T>(here));
   return index;
 }
 

@@ -12,6 +12,7 @@
 
 #include "duel/core/atomic_file.h"
 #include "duel/core/safetensors_header.h"
+#include "duel/core/tensor_impl.h"
 #include "duel/kernels/error.h"
 
 static_assert(std::endian::native == std::endian::little, "safetensors data is little-endian");
@@ -156,8 +157,8 @@ void write_safetensors(const std::filesystem::path& path, const TensorFile& file
   for (const Named& entry : file.tensors) order.push_back(&entry);
   for (const Named* entry : order) {
     DUEL_CHECK(entry->first != kMetadata, kOp, "{}: a tensor cannot be named {}", target, kMetadata);
-    DUEL_CHECK(entry->second.defined() && entry->second.device() == Device{}, kOp,
-               "{}: tensor {}: expected a tensor on the CPU", target, shown(entry->first));
+    DUEL_CHECK(entry->second.defined(), kOp, "{}: tensor {}: expected a tensor, got an undefined one", target,
+               shown(entry->first));
   }
   std::sort(order.begin(), order.end(), [](const Named* a, const Named* b) {
     const size_t size_a = size_of(a->second.dtype()), size_b = size_of(b->second.dtype());
@@ -197,8 +198,8 @@ void write_safetensors(const std::filesystem::path& path, const TensorFile& file
   std::memcpy(bytes.data(), &length, 8);
   uint8_t* to = std::copy(header.begin(), header.end(), bytes.data() + 8);
   for (const Named* entry : order) {
-    const auto* from = static_cast<const uint8_t*>(entry->second.raw());
-    to = std::copy_n(from, entry->second.bytes(), to);
+    const Tensor here = detail::on_cpu(entry->second);
+    to = std::copy_n(static_cast<const uint8_t*>(here.raw()), here.bytes(), to);
   }
   write_file_atomically(path, bytes);
 }

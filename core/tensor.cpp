@@ -4,6 +4,8 @@
 #include <cstring>
 
 #include "duel/core/node.h"
+#include "duel/kernels/elementwise.h"
+#include "duel/kernels/runtime.h"
 
 namespace duel {
 namespace {
@@ -47,15 +49,22 @@ void move_to_storage(const Tensor& tensor, const Tensor& base, size_t offset_byt
   place.copy_(tensor.detach());
   impl.storage = place.impl()->storage;
   impl.offset = place.impl()->offset;
-  if (impl.dtype == place.dtype()) return;
   impl.dtype = place.dtype();
-  if (!impl.node) return;
-  // The old leaf node stays with graphs of the old dtype.
+  if (!impl.node || (impl.node->dtype == impl.dtype && impl.node->device == place.device())) return;
+  // The old leaf node stays with graphs of the old dtype and device.
   const std::shared_ptr<Node> old = impl.node;
   impl.node = nullptr;
   Tensor(tensor).set_requires_grad(true);
   impl.node->is_parameter = old->is_parameter;
   impl.node->name = old->name;
+}
+
+Tensor on_cpu(const Tensor& tensor) { return tensor.device().is_cuda() ? tensor.to(Device::cpu()) : tensor; }
+
+void check_same_device(const char* op, const Tensor& a, const Tensor& b) {
+  DUEL_CHECK(!a.defined() || !b.defined() || a.device() == b.device(), op,
+             "expected tensors on one device, got {} on {} and {} on {}: move one with to()", to_text(a), a.device(),
+             to_text(b), b.device());
 }
 }  // namespace detail
 
@@ -86,7 +95,12 @@ Tensor Tensor::from(std::span<const T> values, const Shape& shape, Device device
   DUEL_CHECK(static_cast<int64_t>(values.size()) == shape.numel(), "from", "expected {} values for shape {}, got {}",
              shape.numel(), shape, values.size());
   Tensor tensor = empty(shape, {dtype_of<T>(), device});
-  std::copy(values.begin(), values.end(), tensor.mutable_data<T>());
+  T* to = tensor.mutable_data<T>();
+  if (device.is_cuda()) {
+    kernels::runtime::copy_to_device(stream_of(device), to, values.data(), tensor.bytes());
+  } else {
+    std::copy(values.begin(), values.end(), to);
+  }
   return tensor;
 }
 
@@ -120,9 +134,11 @@ double Tensor::item() const {
 template <class T>
 std::vector<T> Tensor::to_vector() const {
   std::vector<T> values(static_cast<size_t>(numel()));
+  const Tensor here = detail::on_cpu(*this);
   with_type(dtype(), [&](auto zero) {
     using From = decltype(zero);
-    std::transform(data<From>(), data<From>() + numel(), values.begin(), [](From v) { return static_cast<T>(v); });
+    const From* from = here.data<From>();
+    std::transform(from, from + numel(), values.begin(), [](From v) { return static_cast<T>(v); });
   });
   return values;
 }
@@ -161,33 +177,50 @@ Tensor Tensor::detach() const {
 void Tensor::copy_(const Tensor& source) const {
   check_may_write(*this, "copy_");
   DUEL_CHECK(source.shape() == shape(), "copy_", "expected a source of shape {}, got {}", shape(), source.shape());
-  if (source.dtype() == dtype()) {
-    if (bytes() > 0) std::memmove(mutable_raw(), source.raw(), bytes());
-    return;
+  if (source.dtype() != dtype() && !(source.device() == device())) return copy_(source.to(dtype()));
+  const void* from = source.raw();
+  void* to = mutable_raw();
+  if (bytes() == 0 || from == to) return;
+  const bool to_gpu = device().is_cuda(), from_gpu = source.device().is_cuda();
+  if (source.dtype() != dtype()) {
+    with_type(source.dtype(), [&](auto from_zero) {
+      with_type(dtype(), [&](auto to_zero) {
+        using From = decltype(from_zero);
+        using To = decltype(to_zero);
+        kernels::cast<From, To>(stream_of(device()), numel(), static_cast<const From*>(from), static_cast<To*>(to));
+      });
+    });
+  } else if (to_gpu && from_gpu) {
+    DUEL_CHECK(device() == source.device(), "copy_", "cannot copy from {} to {}: go through the CPU", source.device(), device());
+    kernels::runtime::copy_on_device(stream_of(device()), to, from, bytes());
+  } else if (to_gpu) {
+    kernels::runtime::copy_to_device(stream_of(device()), to, from, bytes());
+  } else if (from_gpu) {
+    kernels::runtime::copy_to_host(stream_of(source.device()), to, from, bytes());
+    synchronize(source.device());
+  } else {
+    std::memmove(to, from, bytes());
   }
-  with_type(dtype(), [&](auto to) {
-    using To = decltype(to);
-    const auto values = source.to_vector<To>();
-    std::copy(values.begin(), values.end(), mutable_data<To>());
-  });
 }
 
 void Tensor::fill_(double value) const {
   check_may_write(*this, "fill_");
   with_type(dtype(), [&](auto zero) {
     using T = decltype(zero);
-    std::fill_n(mutable_data<T>(), numel(), static_cast<T>(value));
+    kernels::fill<T>(stream_of(device()), numel(), static_cast<T>(value), mutable_data<T>());
   });
 }
 
-Tensor Tensor::clone() const {
-  Tensor copy = empty(shape(), options());
-  if (bytes() > 0) std::memcpy(copy.mutable_raw(), raw(), bytes());
-  return copy;
-}
+Tensor Tensor::clone() const { return to(device()); }
 
 Tensor Tensor::to(DType dtype) const {
   Tensor copy = empty(shape(), {dtype, device()});
+  copy.copy_(*this);
+  return copy;
+}
+
+Tensor Tensor::to(Device device) const {
+  Tensor copy = empty(shape(), {dtype(), device});
   copy.copy_(*this);
   return copy;
 }

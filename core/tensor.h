@@ -42,7 +42,7 @@ class Tensor {
   static Tensor zeros(const Shape& shape, TensorOptions options = {});
   static Tensor ones(const Shape& shape, TensorOptions options = {});
   static Tensor full(const Shape& shape, double value, TensorOptions options = {});
-  /// Copies `values` (numel of them); the dtype is that of T.
+  /// Copies `values` (numel of them) to the device; the dtype is that of T.
   template <class T>
   static Tensor from(std::span<const T> values, const Shape& shape, Device device = {});
   template <class T>
@@ -63,7 +63,7 @@ class Tensor {
   Device device() const;
   TensorOptions options() const { return {dtype(), device()}; }
 
-  /// Pointers to the first element; T must match dtype. mutable_data() counts as a change in place
+  /// Pointers to the first element, in the memory of the tensor's device; T must match dtype. mutable_data() counts as a change in place
   /// (see Note [Saved tensors carry a version] in autograd.h).
   template <class T>
   const T* data() const;
@@ -73,7 +73,7 @@ class Tensor {
   void* mutable_raw() const;
   size_t bytes() const { return static_cast<size_t>(numel()) * size_of(dtype()); }
 
-  /// The value of a tensor of one element.
+  /// The value of a tensor of one element. On a GPU it and to_vector() wait for what was started there.
   double item() const;
   /// All values, converted.
   template <class T>
@@ -91,7 +91,8 @@ class Tensor {
   /// The same storage without a graph.
   Tensor detach() const;
 
-  /// In place, outside the graph: on a tensor that requires grad only under no_grad.
+  /// In place, outside the graph: on a tensor that requires grad only under no_grad. Converts the dtype; the source may lie
+  /// on another device.
   void copy_(const Tensor& source) const;
   void fill_(double value) const;
 
@@ -104,6 +105,8 @@ class Tensor {
   Tensor flatten(int start = 1) const;
   /// Detached copy with another dtype.
   Tensor to(DType dtype) const;
+  /// Detached copy on another device.
+  Tensor to(Device device) const;
 
   /// Number of in-place changes of the storage so far.
   uint64_t version() const;

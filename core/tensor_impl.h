@@ -36,8 +36,14 @@ struct TensorImpl {
 Tensor view(const Tensor& base, const Shape& shape, size_t offset_bytes);
 
 /// Copies the values of `tensor` to base's storage at byte offset `offset_bytes`, converted to base's dtype, and makes
-/// `tensor` (every handle of it) live there. For leaves and tensors without graph. With the same dtype a leaf keeps
-/// its place in recorded graphs and its gradient; otherwise it starts anew as a leaf without gradient.
+/// `tensor` (every handle of it) live there. For leaves and tensors without graph. With the same dtype and device a leaf
+/// keeps its place in recorded graphs and its gradient; otherwise it starts anew as a leaf without gradient.
 void move_to_storage(const Tensor& tensor, const Tensor& base, size_t offset_bytes);
+
+/// The tensor itself where it lies on the CPU, else a copy there.
+Tensor on_cpu(const Tensor& tensor);
+
+/// Error that names `op` and both devices where they differ; an undefined tensor lies anywhere.
+void check_same_device(const char* op, const Tensor& a, const Tensor& b);
 
 }  // namespace duel::detail

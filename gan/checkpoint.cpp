@@ -42,7 +42,8 @@ std::string checksum(TensorFile file) {
   for (const auto& [name, tensor] : file.tensors) {
     crc.add(name);
     crc.add(to_text(tensor));
-    crc.add(tensor.raw(), tensor.bytes());
+    const Tensor here = tensor.device().is_cuda() ? tensor.to(Device::cpu()) : tensor;
+    crc.add(here.raw(), here.bytes());
   }
   for (const auto& [key, value] : file.metadata) {
     if (key == "crc32") continue;

@@ -42,10 +42,8 @@ class EvalMode {
 };
 
 int64_t count_hits(const Tensor& logits, const Tensor& labels) {
-  const Tensor guesses = argmax(logits);
-  const int64_t* guess = guesses.data<int64_t>();
-  const int64_t* label = labels.data<int64_t>();
-  return std::inner_product(guess, guess + guesses.numel(), label, int64_t{0}, std::plus<>(), std::equal_to<>());
+  const auto guess = argmax(logits).to_vector<int64_t>(), label = labels.to_vector<int64_t>();
+  return std::inner_product(guess.begin(), guess.end(), label.begin(), int64_t{0}, std::plus<>(), std::equal_to<>());
 }
 
 void check_data(const ResidentData& data) {

@@ -9,8 +9,10 @@
 #include <filesystem>
 #include <fstream>
 
+#include "duel/core/device.h"
 #include "duel/kernels/onednn.h"
 #include "duel/kernels/parallel.h"
+#include "duel/kernels/runtime.h"
 
 namespace duel::gan {
 namespace {
@@ -65,6 +67,22 @@ int usable_cores() {
   return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
 }
 
+/// "NVIDIA H100 80GB HBM3: 132 multiprocessors, 80 GiB, compute capability 9.0, CUDA 13.0", or "none: " and why.
+std::string gpu_name() {
+  namespace runtime = kernels::runtime;
+  if (const std::string reason = why_unavailable(Device::cuda()); !reason.empty()) {
+    return (std::filesystem::exists("/dev/nvidia0") ? "not used: " : "none: ") + reason;
+  }
+  try {
+    const runtime::Properties p = runtime::properties();
+    return message("{}: {} multiprocessors, {} GiB, compute capability {}.{}, CUDA {}.{}", p.name, p.multiprocessors,
+                   (p.memory_bytes + (int64_t{1} << 29)) >> 30, p.major, p.minor, p.runtime_version / 1000,
+                   p.runtime_version % 1000 / 10);
+  } catch (const Error& error) {
+    return std::string("not used: ") + error.what();
+  }
+}
+
 std::string system_name() {
   utsname name{};
   if (uname(&name) != 0) return "unknown";
@@ -93,8 +111,7 @@ Machine this_machine() {
   m.threads = kernels::threads();
   m.system = system_name();
   m.compiler = compiler_name();
-  m.gpu = std::filesystem::exists("/dev/nvidia0") ? "not used: this build computes on the CPU only"
-                                                  : "none: this build computes on the CPU only";
+  m.gpu = gpu_name();
   m.libraries = {{"oneDNN", kernels::onednn_version()}, {"zlib", zlibVersion()}};
   return m;
 }

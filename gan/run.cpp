@@ -57,8 +57,8 @@ void check_same_run(const RunConfig& stored, const RunConfig& wanted) {
 
 bool all_finite(const nn::Module& module) {
   for (const Tensor& tensor : module.parameters()) {
-    const float* values = tensor.data<float>();
-    if (!std::all_of(values, values + tensor.numel(), [](float v) { return std::isfinite(v); })) return false;
+    const auto values = tensor.to_vector<float>();
+    if (!std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); })) return false;
   }
   return true;
 }

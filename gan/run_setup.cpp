@@ -15,8 +15,11 @@ namespace {
 std::string resolved_device(const std::string& wanted) {
   DUEL_CHECK(wanted == "auto" || wanted == "cpu" || wanted.starts_with("cuda"), "config",
              "device: expected auto, cpu or cuda, got '{}'", wanted);
-  DUEL_CHECK(!wanted.starts_with("cuda"), "config",
-             "device: cuda: this build of Duel computes on the CPU only; use --device cpu");
+  if (wanted.starts_with("cuda")) {
+    const std::string reason = why_unavailable(Device::cuda());
+    fail("config", "device: cuda: {}; use --device cpu",
+         reason.empty() ? "the trainer computes on the CPU only" : reason);
+  }
   return "cpu";
 }
 

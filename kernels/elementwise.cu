@@ -197,6 +197,11 @@ struct Axpy {
   DUEL_HD T operator()(T x, T y) const { return std::fma(a, x, y); }
 };
 
+struct Increment {
+  int64_t by;
+  DUEL_HD int64_t operator()(int64_t x) const { return x + by; }
+};
+
 struct Plus {
   template <class T>
   DUEL_HD T operator()(T x, T y) const {
@@ -298,6 +303,11 @@ template <class T>
 void axpy(Stream stream, int64_t n, T a, const T* x, T* y) {
   check("axpy", n, x && y);
   map(stream, n, Axpy<T>{a}, y, x, static_cast<const T*>(y));
+}
+
+void increment(Stream stream, int64_t by, int64_t* counter) {
+  check("increment", 1, counter);
+  map(stream, 1, Increment{by}, counter, static_cast<const int64_t*>(counter));
 }
 
 template <class T>

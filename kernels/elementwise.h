@@ -70,6 +70,9 @@ void cast(Stream stream, int64_t n, const From* x, To* y);
 template <class T>
 void axpy(Stream stream, int64_t n, T a, const T* x, T* y);
 
+/// *counter += by.
+void increment(Stream stream, int64_t by, int64_t* counter);
+
 /// y[i] += x[i].
 template <class T>
 void add_inplace(Stream stream, int64_t n, const T* x, T* y);

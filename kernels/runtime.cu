@@ -192,11 +192,27 @@ void free_pinned(void* pointer) {
   DUEL_CUDA(cudaFreeHost(pointer));
 }
 
+namespace {
+/// A captured copy would read or write the host's memory at every replay, when whatever lay there may be gone.
+void check_capture(Stream stream, const void* host) {
+  if (!capturing(stream)) return;
+  cudaPointerAttributes attributes{};
+  DUEL_CUDA(cudaPointerGetAttributes(&attributes, host));
+  if (attributes.type != cudaMemoryTypeHost) {
+    refuse(cudaErrorStreamCaptureUnsupported, "a copy from or to host memory that is not pinned", __FILE__, __LINE__);
+  }
+}
+}  // namespace
+
 void copy_to_device(Stream stream, void* device, const void* host, size_t bytes) {
-  if (bytes > 0) DUEL_CUDA(cudaMemcpyAsync(device, host, bytes, cudaMemcpyHostToDevice, raw(stream)));
+  if (bytes == 0) return;
+  check_capture(stream, host);
+  DUEL_CUDA(cudaMemcpyAsync(device, host, bytes, cudaMemcpyHostToDevice, raw(stream)));
 }
 void copy_to_host(Stream stream, void* host, const void* device, size_t bytes) {
-  if (bytes > 0) DUEL_CUDA(cudaMemcpyAsync(host, device, bytes, cudaMemcpyDeviceToHost, raw(stream)));
+  if (bytes == 0) return;
+  check_capture(stream, host);
+  DUEL_CUDA(cudaMemcpyAsync(host, device, bytes, cudaMemcpyDeviceToHost, raw(stream)));
 }
 void copy_on_device(Stream stream, void* to, const void* from, size_t bytes) {
   if (bytes > 0) DUEL_CUDA(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, raw(stream)));

@@ -73,8 +73,9 @@ void free_device(void* pointer);
 void* allocate_pinned(size_t bytes);
 void free_pinned(void* pointer);
 
-// Copies and fills in the order of the stream [capture]. The host side of a copy must stay as it is until the stream is
-// synchronised; where it is not pinned, CUDA may wait, and refuses in a capture.
+// Copies and fills in the order of the stream [capture]. Host memory that is not pinned may be changed as soon as
+// copy_to_device returns, and is refused in a capture; pinned memory must stay as it is until the stream has come by.
+// What copy_to_host writes may be read after synchronize.
 void copy_to_device(Stream stream, void* device, const void* host, size_t bytes);
 void copy_to_host(Stream stream, void* host, const void* device, size_t bytes);
 void copy_on_device(Stream stream, void* to, const void* from, size_t bytes);

@@ -1,6 +1,7 @@
 #include "duel/nn/batch_norm.h"
 
 #include "duel/core/ops/normalization.h"
+#include "duel/kernels/elementwise.h"
 
 namespace duel::nn {
 
@@ -27,7 +28,9 @@ Tensor BatchNorm::normalize(const Tensor& x) {
                                .momentum = options.momentum,
                                .eps = options.eps,
                                .training = mixes_samples()});
-  if (is_training() && options.track_running_stats) ++*num_batches_tracked.mutable_data<int64_t>();
+  if (is_training() && options.track_running_stats) {
+    kernels::increment(stream_of(num_batches_tracked.device()), 1, num_batches_tracked.mutable_data<int64_t>());
+  }
   return y;
 }
 

@@ -188,8 +188,13 @@ void Module::to(DType dtype) {
 }
 
 void Module::to(Device device) {
-  DUEL_CHECK(device.kind == Device::Kind::cpu, "to", "expected the CPU: modules cannot be moved to {} yet",
-             to_text(device));
+  DUEL_CHECK(is_available(device), "to", "{} is not available: {}", device, why_unavailable(device));
+  StateDict all;
+  collect("", true, true, all);
+  for (const auto& [name, tensor] : all) {
+    if (tensor.device() == device) continue;
+    duel::detail::move_to_storage(tensor, Tensor::empty(tensor.shape(), {tensor.dtype(), device}), 0);
+  }
 }
 
 bool Module::mixes_samples() const {

@@ -1,7 +1,7 @@
 // Module: the base of every layer and network. It knows its parameters, buffers and children by PyTorch's
 // names, its mode (train or eval), and what a gradient penalty must know about it.
 //
-// A module is move-only: a copy would share its parameters. Limits: square kernels, CPU tensors.
+// A module is move-only: a copy would share its parameters. Limits: square kernels.
 //
 // Example, a network of one's own:
 //   struct Critic : nn::Module {
@@ -79,7 +79,8 @@ class Module {
   /// Converts floating parameters and buffers; handles stay valid. A parameter whose dtype changes loses its
   /// gradient, and an arena or optimizer made before must be made anew.
   void to(DType dtype);
-  /// CPU only so far: Error for any other device.
+  /// Moves parameters and buffers; handles stay valid. A parameter that moves loses its gradient, and an arena or optimizer
+  /// made before must be made anew. Error with the reason where the device is not available; then nothing was changed.
   void to(Device device);
 
   // What a per-sample penalty asks; both answers are for the current mode.

@@ -2,6 +2,8 @@
 #include "duel/nn/optim.h"
 
 #include <algorithm>
+#include <cstddef>
+#include <cstring>
 #include <unordered_map>
 
 #include "duel/core/autograd.h"
@@ -11,10 +13,40 @@
 namespace duel::nn {
 namespace detail {
 
-/// Has an address of its own, so that a captured step can read it (Note [Graph-safe steps] in
-/// kernels/optimizers.h).
-struct StepMemory {
-  kernels::StepState state;
+/// The state in the memory of the parameters' device, at an address that captured steps can rely on (Note [Graph-safe
+/// steps] in kernels/optimizers.h). On the host only the learning rate is always known: nothing but set_lr changes it.
+class StepMemory {
+ public:
+  StepMemory(const Device& device, double lr) : bytes_(Tensor::empty({kBytes}, {DType::u8, device})) {
+    write({.lr = lr});
+  }
+  kernels::StepState* state() const { return reinterpret_cast<kernels::StepState*>(bytes_.mutable_data<uint8_t>()); }
+  double lr() const { return lr_; }
+  /// On a GPU this waits for it.
+  kernels::StepState read() const {
+    kernels::StepState now;
+    const auto bytes = bytes_.to_vector<uint8_t>();
+    std::memcpy(&now, bytes.data(), sizeof now);
+    return now;
+  }
+  void write(const kernels::StepState& now) {
+    std::vector<uint8_t> bytes(kBytes);
+    std::memcpy(bytes.data(), &now, sizeof now);
+    bytes_.copy_(Tensor::from(bytes, {kBytes}));
+    lr_ = now.lr;
+  }
+  void set_lr(double lr) {
+    const Tensor place = duel::detail::view(bytes_, {sizeof lr}, offsetof(kernels::StepState, lr));
+    std::vector<uint8_t> bytes(sizeof lr);
+    std::memcpy(bytes.data(), &lr, sizeof lr);
+    place.copy_(Tensor::from(bytes, {sizeof lr}));
+    lr_ = lr;
+  }
+
+ private:
+  static constexpr int64_t kBytes = sizeof(kernels::StepState);
+  Tensor bytes_;
+  double lr_ = 0;
 };
 
 struct Segment {
@@ -79,11 +111,12 @@ Optimizer::Optimizer(ParameterArena arena, double lr, std::vector<std::string> s
                      double beta2)
     : arena_(std::move(arena)),
       slots_(std::move(slots)),
-      memory_(std::make_unique<detail::StepMemory>()),
+      memory_(std::make_unique<detail::StepMemory>(
+          arena_.blocks().empty() ? Device::cpu() : arena_.blocks()[0].flat.device(), lr)),
       beta1_(beta1),
       beta2_(beta2) {
-  memory_->state.lr = lr;
   for (const auto& block : arena_.blocks()) {
+    duel::detail::check_same_device("Optimizer", arena_.blocks()[0].flat, block.flat);
     auto& moments = moments_.emplace_back();
     for (size_t i = 0; i < slots_.size(); ++i) {
       moments.push_back(Tensor::zeros(block.flat.shape(), block.flat.options()));
@@ -93,12 +126,12 @@ Optimizer::Optimizer(ParameterArena arena, double lr, std::vector<std::string> s
 
 Optimizer::~Optimizer() = default;
 
-double Optimizer::lr() const { return memory_->state.lr; }
-int64_t Optimizer::steps() const { return memory_->state.step; }
+double Optimizer::lr() const { return memory_->lr(); }
+int64_t Optimizer::steps() const { return memory_->read().step; }
 
 void Optimizer::set_lr(double lr) {
   DUEL_CHECK(lr >= 0, "set_lr", "expected lr >= 0, got {}", lr);
-  memory_->state.lr = lr;
+  memory_->set_lr(lr);
 }
 
 void Optimizer::set_clip(double clip) {
@@ -142,7 +175,7 @@ void Optimizer::step(const std::vector<Tensor>& grads) {
     }
   }
   if (arena_.blocks().empty()) return;
-  kernels::advance_step(stream_of(arena_.blocks()[0].flat.device()), &memory_->state, beta1_, beta2_);
+  kernels::advance_step(stream_of(arena_.blocks()[0].flat.device()), memory_->state(), beta1_, beta2_);
   for (size_t b = 0; b < arena_.blocks().size(); ++b) step_block(b, grads);
 }
 
@@ -152,7 +185,7 @@ void Optimizer::step_block(size_t b, const std::vector<Tensor>& grads) {
   detail::StepPart part{.flat = block.flat,
                         .moments = moments_[b],
                         .ema = has_ema() ? ema_[b] : none,
-                        .state = &memory_->state,
+                        .state = memory_->state(),
                         .clip = clip_,
                         .ema_decay = ema_decay_};
   const auto flush = [&] {
@@ -218,8 +251,10 @@ void Optimizer::load_state_dict(const StateDict& state) {
   }
   DUEL_CHECK(problems.empty(), "load_state_dict", "the state does not fit this optimizer; {}", problems);
   for (const auto& [name, target] : targets) target.copy_(given.at(name));  // "step", "lr": into temporaries
-  memory_->state.step = static_cast<int64_t>(given.at("step").to_vector<int64_t>()[0]);
-  memory_->state.lr = given.at("lr").item();
+  kernels::StepState now = memory_->read();
+  now.step = given.at("step").to_vector<int64_t>()[0];
+  now.lr = given.at("lr").item();
+  memory_->write(now);
 }
 
 StateDict Optimizer::ema_state_dict(const Module& module) const {

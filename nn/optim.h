@@ -21,7 +21,7 @@ namespace duel::nn {
 
 namespace detail {
 struct StepPart;
-struct StepMemory;
+class StepMemory;
 }  // namespace detail
 
 class Optimizer {
@@ -38,8 +38,9 @@ class Optimizer {
   void zero_grad();
 
   double lr() const;
+  /// On a GPU in its order: steps that were started before, captured ones too, take the rate that was set then.
   void set_lr(double lr);
-  /// Updates so far.
+  /// Updates so far. On a GPU this waits for them.
   int64_t steps() const;
 
   /// Every parameter, biases too, ends each step in [-clip, clip]; 0: no clipping.

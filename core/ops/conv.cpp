@@ -4,6 +4,7 @@
 #include "duel/core/autograd.h"
 #include "duel/core/op_registry.h"
 #include "duel/core/ops/reduction.h"
+#include "duel/core/tensor_impl.h"
 #include "duel/core/workspace.h"
 #include "duel/kernels/conv.h"
 
@@ -18,6 +19,8 @@ void check(const char* op, const Tensor& x, const Tensor& other, const Tensor& b
   DUEL_CHECK(x.rank() == 4 && other.rank() == 4, op, "expected [N, C, H, W] and four axes of weights, got {} and {}",
              x.shape(), other.shape());
   DUEL_CHECK(x.dtype() == other.dtype(), op, "expected one dtype, got {} and {}", to_text(x.dtype()), to_text(other.dtype()));
+  detail::check_same_device(op, x, other);
+  detail::check_same_device(op, x, bias);
   DUEL_CHECK(options.stride >= 1 && options.padding >= 0 && options.output_padding >= 0 &&
                  (options.output_padding == 0 || options.output_padding < options.stride),
              op, "expected stride >= 1, padding >= 0, 0 <= output_padding < stride, got {}, {}, {}", options.stride,

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "duel/core/autograd.h"
-#include "duel/core/tensor.h"
+#include "duel/core/tensor_impl.h"
 #include "duel/kernels/elementwise.h"
 #include "duel/kernels/functors.h"
 
@@ -22,8 +22,8 @@ Tensor unary(const char* op, const Tensor& x, F f) {
 }
 
 inline void check_same_kind(const char* op, const Tensor& a, const Tensor& b) {
-  DUEL_CHECK(a.dtype() == b.dtype() && a.device() == b.device(), op, "expected one dtype and device, got {} on {} and {} on {}",
-             to_text(a), a.device(), to_text(b), b.device());
+  DUEL_CHECK(a.dtype() == b.dtype(), op, "expected one dtype, got {} and {}", to_text(a), to_text(b));
+  check_same_device(op, a, b);
 }
 
 /// y = f(a, b) with broadcasting, unrecorded.

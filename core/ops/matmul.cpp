@@ -4,6 +4,7 @@
 #include "duel/core/autograd.h"
 #include "duel/core/op_registry.h"
 #include "duel/core/ops/reduction.h"
+#include "duel/core/tensor_impl.h"
 #include "duel/core/workspace.h"
 #include "duel/kernels/gemm.h"
 
@@ -21,6 +22,7 @@ Sides sides(const Tensor& x, bool transposed) {
 void check_matrices(const char* op, const Tensor& a, const Tensor& b, bool transpose_a, bool transpose_b) {
   DUEL_CHECK(a.rank() == 2 && b.rank() == 2, op, "expected two matrices, got shapes {} and {}", a.shape(), b.shape());
   DUEL_CHECK(a.dtype() == b.dtype(), op, "expected one dtype, got {} and {}", to_text(a.dtype()), to_text(b.dtype()));
+  detail::check_same_device(op, a, b);
   DUEL_CHECK(sides(a, transpose_a).columns == sides(b, transpose_b).rows, op,
              "expected inner sizes that agree, got {}{} times {}{}", a.shape(), transpose_a ? " transposed" : "", b.shape(),
              transpose_b ? " transposed" : "");
@@ -53,6 +55,7 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   const int64_t m = x.dim(0), k = x.dim(1), n = weight.dim(0);
   DUEL_CHECK(!bias.defined() || (bias.shape() == Shape{n} && bias.dtype() == x.dtype()), "linear",
              "expected a bias of {} [{}], got {}", to_text(x.dtype()), n, to_text(bias));
+  detail::check_same_device("linear", x, bias);
   Tensor y = Tensor::empty({m, n}, x.options());
   DUEL_DISPATCH(x.dtype(), "linear", {
     detail::Workspace workspace(x.device(), kernels::gemm_workspace<T>(false, true, m, n, k, stream_of(x.device())));

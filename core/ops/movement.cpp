@@ -46,8 +46,7 @@ void check_index(const char* op, const Tensor& x, const Tensor& index) {
   DUEL_CHECK(index.dtype() == DType::i64 && index.rank() == 1, op, "expected an index of i64 [N], got {}",
              to_text(index));
   DUEL_CHECK(x.rank() >= 1, op, "expected rows [R, ...], got {}", to_text(x));
-  DUEL_CHECK(x.device() == index.device(), op, "expected one device, got {} and {}", x.device(),
-             index.device());
+  detail::check_same_device(op, x, index);
 }
 
 }  // namespace
@@ -123,8 +122,9 @@ Tensor concat(const std::vector<Tensor>& tensors, int axis) {
   int64_t total = 0;
   std::vector<int64_t> starts;
   for (const Tensor& tensor : tensors) {
-    DUEL_CHECK(tensor.dtype() == first.dtype() && tensor.device() == first.device() &&
-                   tensor.rank() == first.rank() && tensor.shape().with(at, 0) == first.shape().with(at, 0),
+    detail::check_same_device("concat", first, tensor);
+    DUEL_CHECK(tensor.dtype() == first.dtype() && tensor.rank() == first.rank() &&
+                   tensor.shape().with(at, 0) == first.shape().with(at, 0),
                "concat", "expected tensors that differ along axis {} only, got {} and {}", at, to_text(first),
                to_text(tensor));
     starts.push_back(total);

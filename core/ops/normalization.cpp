@@ -11,6 +11,7 @@
 #include "duel/core/autograd.h"
 #include "duel/core/ops/arithmetic.h"
 #include "duel/core/ops/reduction.h"
+#include "duel/core/tensor_impl.h"
 #include "duel/core/workspace.h"
 #include "duel/kernels/normalize.h"
 
@@ -52,6 +53,7 @@ void check_affine(const char* op, const Tensor& x, const Tensor& affine, const S
                   const char* what) {
   DUEL_CHECK(!affine.defined() || (affine.shape() == shape && affine.dtype() == x.dtype()), op,
              "expected a {} of {} {}, got {}", what, to_text(x.dtype()), shape, to_text(affine));
+  detail::check_same_device(op, x, affine);
 }
 
 template <class T>

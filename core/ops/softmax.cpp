@@ -9,6 +9,7 @@
 #include "duel/core/op_registry.h"
 #include "duel/core/ops/arithmetic.h"
 #include "duel/core/ops/reduction.h"
+#include "duel/core/tensor_impl.h"
 #include "duel/kernels/movement.h"
 
 namespace duel {
@@ -60,9 +61,10 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& labels) {
                  labels.shape() == Shape{logits.dim(0)},
              "cross_entropy", "expected logits [N, C] with N > 0 and labels i64 [N], got {} and {}",
              to_text(logits), to_text(labels));
+  detail::check_same_device("cross_entropy", logits, labels);
   const int64_t count = logits.dim(0), classes = logits.dim(1);
   const int64_t* first = labels.data<int64_t>();
-  for (int64_t i = 0; i < count; ++i) {
+  for (int64_t i = 0; i < count && !labels.device().is_cuda(); ++i) {
     DUEL_CHECK(first[i] >= 0 && first[i] < classes, "cross_entropy",
                "expected labels in [0, {}), got {} at position {}", classes, first[i], i);
   }

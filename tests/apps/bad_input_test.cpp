@@ -149,7 +149,7 @@ TEST_F(BadInput, WrongValues) {
   refuse(train({"--packing", "3"}), {"packing 3", "batch of 4"});
   refuse(train({"--threads", "-2"}), {"threads", "-2"});
   refuse(train({"--batch"}), {"--batch", "duel train --help"});
-  refuse(train({"--device", "cuda"}), {"device", "cuda", "CPU only", "--device cpu"});
+  refuse(train({"--device", "cuda"}), {"device", "cuda", "--device cpu"});
   refuse(train({"--device", "tpu"}), {"device", "'tpu'", "auto, cpu or cuda"});
 }
 

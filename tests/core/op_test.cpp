@@ -7,10 +7,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cctype>
 #include <cmath>
 #include <set>
 
+#include "../op_cases.h"
 #include "duel/core/allocator.h"
 #include "duel/core/gradcheck.h"
 #include "duel/core/op_registry.h"
@@ -24,92 +24,12 @@ class PoisonedMemory : public ::testing::Environment {
 };
 [[maybe_unused]] const auto* const poisoned = ::testing::AddGlobalTestEnvironment(new PoisonedMemory);
 
-struct Case {
-  std::string name;  // letters, digits and underscores
-  OpSample sample;
-};
-
-/// Printed by GoogleTest next to the name.
-void PrintTo(const Case& test, std::ostream* out) { *out << test.sample.label; }
-
-std::string plain(const std::string& text) {
-  std::string name;
-  for (char c : text) {
-    if (std::isalnum(static_cast<unsigned char>(c))) {
-      name += c;
-    } else if (c == '-') {
-      name += 'm';
-    } else if (c == ',' && !name.empty()) {
-      name += 'x';  // a shape
-    } else if (c == ' ' && !name.empty() && name.back() != '_' && name.back() != 'x') {
-      name += '_';
-    }
-  }
-  return name;
-}
-
-std::vector<Case> cases(int min_order) {
-  std::vector<Case> all;
-  for (const OpInfo& op : registered_ops()) {
-    int number = 0;
-    for (OpSample& sample : op.samples()) {
-      const std::string name = message("{}_{}_{}", op.name, number++, plain(sample.label));
-      if (sample.max_order >= min_order) all.push_back({name, std::move(sample)});
-    }
-  }
-  std::sort(all.begin(), all.end(), [](const Case& a, const Case& b) { return a.name < b.name; });
-  return all;
-}
+using testing_ops::Case;
+using testing_ops::cases;
+using testing_ops::draw;
+using testing_ops::tensors_of;
 
 std::string name_of(const ::testing::TestParamInfo<Case>& info) { return info.param.name; }
-
-/// SplitMix64 of a text: inputs depend on the name of the case and on nothing else.
-class Draw {
- public:
-  explicit Draw(const std::string& name) {
-    for (char c : name) state_ = (state_ ^ static_cast<unsigned char>(c)) * 0x100000001B3ull;
-  }
-  double unit() {
-    uint64_t z = (state_ += 0x9E3779B97F4A7C15ull);
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ull;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EBull;
-    return static_cast<double>((z ^ (z >> 31)) >> 11) * 0x1p-53;
-  }
-  /// Representable in f32, so that both dtypes compute from the same numbers.
-  double value(const OpInput& input) {
-    for (;;) {
-      const double drawn = input.low + (input.high - input.low) * unit();
-      if (input.index) return std::floor(drawn);
-      const double v = static_cast<float>(drawn);
-      const auto near = [&](double kink) { return std::abs(v - kink) < input.away; };
-      if (std::none_of(input.kinks.begin(), input.kinks.end(), near)) return v;
-    }
-  }
-
- private:
-  uint64_t state_ = 0xCBF29CE484222325ull;
-};
-
-Arrays draw(const Case& test) {
-  Draw source(test.name);
-  Arrays arrays;
-  for (const OpInput& input : test.sample.inputs) {
-    Array& array = arrays.emplace_back(Array{input.shape, {}});
-    for (int64_t i = 0; i < input.shape.numel(); ++i) array.values.push_back(source.value(input));
-  }
-  return arrays;
-}
-
-Tensors tensors_of(const Case& test, const Arrays& arrays, DType dtype, bool with_grad) {
-  Tensors tensors;
-  for (size_t i = 0; i < arrays.size(); ++i) {
-    const OpInput& input = test.sample.inputs[i];
-    Tensor tensor = Tensor::from(arrays[i].values, arrays[i].shape).to(input.index ? DType::i64 : dtype);
-    if (with_grad && input.differentiable && !input.index) tensor.set_requires_grad(true);
-    tensors.push_back(tensor);
-  }
-  return tensors;
-}
 
 void expect_values(const Tensor& y, const Array& expected, double relative) {
   ASSERT_EQ(to_text(y.shape()), to_text(expected.shape));

@@ -160,7 +160,7 @@ TEST(Module, ToKeepsHandlesAndNames) {
                   {"0.weight"});
   EXPECT_NE(error_of([&] { net.to(DType::i64); }), "");
   net.to(Device{});
-  expect_mentions(error_of([&] { net.to(Device{Device::Kind::cuda, 0}); }), {"cuda", "CPU"});
+  expect_mentions(error_of([&] { net.to(Device::cuda(99)); }), {"[to]", "cuda:99 is not available"});
 }
 
 TEST(Module, ZeroGrad) {

@@ -78,6 +78,11 @@ using cudaGraph_t = duel::simt::CudaGraph*;
 using cudaGraphNode_t = duel::simt::CudaNode*;
 using cudaGraphExec_t = duel::simt::CudaExec*;
 
+enum cudaMemoryType { cudaMemoryTypeUnregistered = 0, cudaMemoryTypeHost = 1, cudaMemoryTypeDevice = 2 };
+struct cudaPointerAttributes {
+  cudaMemoryType type;
+};
+cudaError_t cudaPointerGetAttributes(cudaPointerAttributes* attributes, const void* pointer);
 enum cudaMemcpyKind { cudaMemcpyHostToDevice = 1, cudaMemcpyDeviceToHost = 2, cudaMemcpyDeviceToDevice = 3 };
 cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind kind, cudaStream_t stream);
 /// A fill with 0xFF is Duel's poison: what it covers counts as not written.

@@ -349,6 +349,14 @@ cudaError_t cudaFreeHost(void* pointer) {
   return cudaSuccess;
 }
 
+cudaError_t cudaPointerGetAttributes(cudaPointerAttributes* attributes, const void* pointer) {
+  size_t at = 0;
+  attributes->type = DeviceMemory::instance().find(pointer, 0, at) != nullptr ? cudaMemoryTypeDevice
+                     : is_pinned(pointer, 0)                                  ? cudaMemoryTypeHost
+                                                                              : cudaMemoryTypeUnregistered;
+  return cudaSuccess;
+}
+
 cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind kind, cudaStream_t handle) {
   if (const cudaError_t status = planned(); status != cudaSuccess) return status;
   CudaStream* stream = known(handle);

@@ -1,0 +1,30 @@
+// What the device tests share: the device, or a skip that says why there is none; comparison of bits.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+#include "duel/core/allocator.h"
+#include "duel/core/tensor.h"
+
+namespace duel::testing_devices {
+
+inline constexpr Device kDevice = Device::cuda();
+
+/// Fresh memory is NaN on both devices.
+class OnDevice : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (!is_available(kDevice)) GTEST_SKIP() << "no CUDA device: " << why_unavailable(kDevice);
+    set_allocator_poison(true);
+  }
+  void TearDown() override { set_allocator_poison(false); }
+};
+
+inline bool same_bits(const Tensor& a, const Tensor& b) {
+  const Tensor x = a.to(Device::cpu()), y = b.to(Device::cpu());
+  return x.shape() == y.shape() && x.dtype() == y.dtype() && std::memcmp(x.raw(), y.raw(), x.bytes()) == 0;
+}
+
+}  // namespace duel::testing_devices
