@@ -81,6 +81,8 @@ Command bench_command() {
          [r](const std::string& text) { r->step.batch = integer("batch", text); });
   option("Of step", "iterations", "INT", "to time; 0: 30 and at least 3 s, at most 30 s [0]",
          [r](const std::string& text) { r->step.iterations = integer("iterations", text); });
+  option("Of step", "diagnostics", "", "what looking costs: logged and diagnosed iterations beside plain ones",
+         [r](const std::string&) { r->step.diagnostics = true; });
   option("Of kernels", "device", "NAME", "auto, cpu or cuda [auto]",
          [r](const std::string& text) { r->device = text; });
   option("Of kernels", "filter", "REGEX", "only kernels with this in their name or family",

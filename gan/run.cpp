@@ -17,6 +17,8 @@
 #include "duel/core/autograd.h"
 #include "duel/gan/checkpoint.h"
 #include "duel/gan/data/drawn_digits.h"
+#include "duel/gan/diagnostics.h"
+#include "duel/gan/metrics_log.h"
 #include "duel/gan/run_directory.h"
 #include "duel/gan/run_record.h"
 #include "duel/gan/run_setup.h"
@@ -28,6 +30,7 @@ namespace {
 constexpr int64_t kGridColumns = 8;
 constexpr const char* kRuns = "runs";
 constexpr int kSaveTries = 3;
+constexpr int64_t kHeldOut = 256;      // images that diagnostics compare with as many of the training set
 constexpr int64_t kSlowToDraw = 5000;  // digits: half a second
 
 uint32_t checksum(const ImageSet& images) {
@@ -84,12 +87,14 @@ struct Run::State {
   detail::RunSetup setup;
   DataRecord data;
   std::unique_ptr<Trainer> trainer;
+  std::unique_ptr<const ResidentData> held_out;
   std::filesystem::path directory_path;
   std::optional<RunDirectory> directory;
   std::optional<std::filesystem::path> resumed_from;
   std::string checkpoint_config;
   Tensor sample_noise;
   Metrics latest;
+  std::optional<Diagnosis> diagnosis;  // of the same iteration, where one was made
   std::set<std::string> warned;
   bool prepared = false;
 
@@ -154,6 +159,11 @@ void Run::State::make_ready(RunObserver* observer) {
   }
   data.crc32 = checksum(setup.images);
   auto resident = std::make_shared<ResidentData>(setup.images);
+  if (config().diagnose_every > 0) {
+    if (const ImageSet other = detail::held_out_images(setup, kHeldOut); other.count > 0) {
+      held_out = std::make_unique<ResidentData>(other);
+    }
+  }
   setup.images.images = {};
   setup.images.labels = {};
   trainer = std::make_unique<Trainer>(setup.networks, setup.objective, std::move(resident),
@@ -259,10 +269,13 @@ bool Run::train(RunObserver& observer) {
 
   while (trainer.iteration() < total) {
     const int64_t next = trainer.iteration() + 1;
-    const bool logs = next == 1 || next % c.log_every == 0;
+    const bool diagnoses = c.diagnose_every > 0 && next % c.diagnose_every == 0;
+    const bool logs = diagnoses || next == 1 || next % c.log_every == 0;
     const bool saves = next == total || (c.checkpoint_every > 0 && next % c.checkpoint_every == 0);
     try {
-      trainer.step(logs || saves);
+      StepRecord record;
+      trainer.step(logs || saves, diagnoses ? &record : nullptr);
+      s.diagnosis = diagnoses ? std::optional(diagnose(trainer, record, s.held_out.get())) : std::nullopt;
     } catch (const Error& error) {
       if (!c.anomaly || std::string(error.what()).starts_with("[allocator]")) throw;
       throw Diverged(message("[run] iteration {}: {}; last good checkpoint: {}", next, error.what(),
@@ -329,7 +342,7 @@ void Run::State::write_metrics(RunObserver& observer) {
   const double epoch =
       static_cast<double>(latest.iteration * config().batch) / static_cast<double>(data.count);
   if (auto problem =
-          directory->append_metrics(to_json_line(latest, epoch, has_probabilities(setup.objective)))) {
+          directory->append_metrics(to_json_line(latest, epoch, has_probabilities(setup.objective), diagnosis))) {
     warn_once("metrics", *problem, observer);
   }
   log(message("iteration {}  loss D {} G {}  D(x) {} D(G(z)) {}", latest.iteration,

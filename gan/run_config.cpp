@@ -242,6 +242,9 @@ std::vector<ConfigField> make_fields() {
           row("out", output, "run directory, not there yet [runs/NNNNN-ARCH-OBJECTIVE]", DUEL_FIELD(out))),
       changeable(
           row("log-every", output, "iterations between lines of metrics.jsonl [20]", DUEL_FIELD(log_every))),
+      changeable(row("diagnose-every", output,
+                     "iterations between looks inside (gan/README.md, Diagnostics); 0: never [100]",
+                     DUEL_FIELD(diagnose_every))),
       changeable(row("sample-every", output, "iterations between sample grids; 0: only first and last [200]",
                      DUEL_FIELD(sample_every))),
       row("sample-count", output, "images in a sample grid [64]", DUEL_FIELD(sample_count)),
@@ -305,6 +308,7 @@ void check_values(const RunConfig& c) {
   check_range("synthetic-count", c.synthetic_count, 1, 10'000'000);
   check_range("threads", c.threads, 0, 1024);
   check_range("log-every", c.log_every, 1, many);
+  check_range("diagnose-every", c.diagnose_every, 0, many);
   check_range("sample-every", c.sample_every, 0, many);
   check_range("checkpoint-every", c.checkpoint_every, 0, many);
   check_range("keep", c.keep, 1, 1'000'000);

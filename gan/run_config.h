@@ -36,7 +36,7 @@ struct RunConfig {
   int threads = 0;  // 0: all cores
   std::string device = "auto";
   std::filesystem::path out;  // empty: runs/NNNNN-arch-objective
-  int64_t log_every = 20, sample_every = 200, checkpoint_every = 500, keep = 3;
+  int64_t log_every = 20, diagnose_every = 100, sample_every = 200, checkpoint_every = 500, keep = 3;
   int64_t sample_count = 64;
   bool anomaly = false;  // stop at the op that makes the first NaN (slow)
   bool resume = false;   // continue the run in `out` from its latest checkpoint

@@ -15,7 +15,7 @@
 
 #include "duel/core/atomic_file.h"
 #include "duel/gan/checkpoint.h"
-#include "duel/gan/run_record.h"
+#include "duel/gan/metrics_log.h"
 #include "duel/kernels/error.h"
 
 namespace duel::gan {

@@ -1,4 +1,4 @@
-// Everything of a run that is JSON: the only file that includes nlohmann's header.
+// Configuration and record of a run as JSON. Only this file and metrics_log.cpp include nlohmann's header.
 #include <cstring>
 #include <nlohmann/json.hpp>
 
@@ -154,26 +154,6 @@ RunRecord run_record_from_json(const std::string& text, const std::string& sourc
          source, error.what());
   }
   return r;
-}
-
-std::string to_json_line(const Metrics& m, double epoch, bool probabilities) {
-  Json json = {{"iteration", m.iteration}, {"epoch", epoch},     {"loss_d", m.loss_d}, {"loss_g", m.loss_g},
-               {"penalty", m.penalty},     {"d_real", m.d_real}, {"d_fake", m.d_fake}};
-  if (probabilities) {
-    json["p_real"] = m.p_real;
-    json["p_fake"] = m.p_fake;
-  }
-  json["input_gradient_norm"] = m.input_gradient_norm;
-  json["grad_norm_d"] = m.grad_norm_d;
-  json["grad_norm_g"] = m.grad_norm_g;
-  return dumped(json, -1) + "\n";
-}
-
-std::optional<int64_t> iteration_of_line(const std::string& line) {
-  const Json json = Json::parse(line, nullptr, false);
-  if (!json.is_object() || !json.contains("iteration") || !json["iteration"].is_number_integer())
-    return std::nullopt;
-  return json["iteration"].get<int64_t>();
 }
 
 }  // namespace duel::gan

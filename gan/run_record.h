@@ -1,18 +1,15 @@
-// What a run directory says about itself beside its configuration: where and when it ran, on which data, and
-// the line of metrics.jsonl. JSON is made and read in run_json.cpp alone.
+// What a run directory says about itself beside its configuration: where and when it ran, on which data. JSON is
+// made and read in run_json.cpp.
 //
 // Example:
 //   RunRecord record = run_record_from_json(text, "runs/a/run.json");
-//   file << to_json_line(trainer.metrics(), 0.5, true);
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "duel/gan/machine.h"
-#include "duel/gan/trainer.h"
 
 namespace duel::gan {
 
@@ -34,10 +31,5 @@ struct RunRecord {
 std::string to_json(const RunRecord& record);
 /// The parts that a resumed run needs (argv, started, data, resumed); the rest stays empty.
 RunRecord run_record_from_json(const std::string& text, const std::string& source);
-
-/// One line, no times in it, so that equal runs write equal files. probabilities: also sigmoid of the logits.
-std::string to_json_line(const Metrics& metrics, double epoch, bool probabilities);
-/// The iteration of such a line; nothing if it is not a whole one.
-std::optional<int64_t> iteration_of_line(const std::string& line);
 
 }  // namespace duel::gan

@@ -1,6 +1,8 @@
 // The order of the checks: values, objective, device, data, networks, and whether they fit.
 #include "duel/gan/run_setup.h"
 
+#include <algorithm>
+
 #include "duel/gan/checkpoint.h"
 #include "duel/gan/data/drawn_digits.h"
 #include "duel/gan/data/idx.h"
@@ -76,6 +78,21 @@ RunSetup set_up(RunConfig config) {
   setup.config = std::move(config);
   make_parts(setup);
   return setup;
+}
+
+ImageSet held_out_images(const RunSetup& setup, int64_t count) {
+  if (setup.drawn) return draw_digits(count, kDrawnSeed + 1);
+  ImageSet set;
+  try {
+    set = load_mnist(setup.config.data, Split::test);
+  } catch (const Error&) {
+    return {};  // no test set in the folder: a run does not need one
+  }
+  if (set.height != setup.images.height || set.width != setup.images.width) return {};
+  set.count = std::min(set.count, count);
+  set.images.resize(static_cast<size_t>(set.count * set.height * set.width));
+  if (!set.labels.empty()) set.labels.resize(static_cast<size_t>(set.count));
+  return set;
 }
 
 }  // namespace detail

@@ -10,6 +10,7 @@ struct StepRequest {
   std::string arch = "dcgan", objective = "ns-gan";
   int64_t batch = 64, iterations = 0;
   bool json = false;
+  bool diagnostics = false;  ///< time what a logged and a diagnosed iteration cost beside a plain one
 };
 
 struct KernelsRequest {

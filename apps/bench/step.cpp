@@ -9,6 +9,7 @@
 #include "../terminal.h"
 #include "bench.h"
 #include "duel/core/allocator.h"
+#include "duel/gan/diagnostics.h"
 #include "duel/gan/machine.h"
 #include "duel/gan/run.h"
 #include "duel/kernels/parallel.h"
@@ -34,6 +35,41 @@ gan::ImageSet uniform_images(int64_t count) {
   return set;
 }
 
+/// Plain, logged and diagnosed iterations in turn, so that a busy machine slows all three alike; what the second and third
+/// cost more, as a share of the time between two of them at the default intervals.
+void time_looks(gan::Trainer& trainer, const StepRequest& request) {
+  const gan::ResidentData held_out(uniform_images(256));
+  const gan::RunConfig defaults;
+  std::vector<double> plain, logged, diagnosed;
+  const auto timed = [](std::vector<double>& times, const auto& work) {
+    const double start = now();
+    work();
+    times.push_back((now() - start) * 1e3);
+  };
+  const double began = now();
+  while (plain.size() < 5 || (now() - began < 10 && plain.size() < 100)) {
+    timed(plain, [&] { trainer.step(); });
+    timed(logged, [&] {
+      trainer.step(true);
+      trainer.metrics();
+    });
+    timed(diagnosed, [&] {
+      gan::StepRecord record;
+      trainer.step(true, &record);
+      trainer.metrics();
+      gan::diagnose(trainer, record, &held_out);
+    });
+  }
+  const double step = summarize(plain).median, log = summarize(logged).median, look = summarize(diagnosed).median;
+  const double every_log = (log - step) / (step * static_cast<double>(defaults.log_every));
+  const double every_look = (look - step) / (step * static_cast<double>(defaults.diagnose_every));
+  std::printf(request.json ? "{\"bench\": \"diagnostics\", \"arch\": \"%s\", \"objective\": \"%s\", \"ms_plain\": %.4f, "
+                             "\"ms_logged\": %.4f, \"ms_diagnosed\": %.4f, \"share_logged\": %.5f, \"share_diagnosed\": %.5f}\n"
+                           : "%s, %s: plain %.3f ms, logged %.3f ms, diagnosed %.3f ms; share of the time at the default "
+                             "intervals: %.4f for logging, %.4f for diagnosing\n",
+              request.arch.c_str(), request.objective.c_str(), step, log, look, every_log, every_look);
+}
+
 }  // namespace
 
 int bench_step(const StepRequest& request) {
@@ -57,6 +93,11 @@ int bench_step(const StepRequest& request) {
   const bool live = terminal_of(stderr).live;
   if (live) std::fputs("timing ...", stderr);
   for (int i = 0; i < 5; ++i) trainer.step();
+  if (request.diagnostics) {
+    time_looks(trainer, request);
+    if (live) std::fputs("\r\033[K", stderr);
+    return 0;
+  }
   reset_allocator_peak({});
   std::vector<double> times;
   const double began = now();

@@ -27,6 +27,8 @@ std::vector<std::string> run_to(int steps, const std::filesystem::path& out,
                                 "8",
                                 "--log-every",
                                 "3",
+                                "--diagnose-every",
+                                "4",
                                 "--sample-every",
                                 "5",
                                 "--checkpoint-every",
@@ -52,6 +54,7 @@ Result resume(const std::filesystem::path& out, std::vector<std::string> more = 
 void expect_same_run(const std::filesystem::path& a, const std::filesystem::path& b,
                      const std::string& last) {
   EXPECT_TRUE(read(a / "metrics.jsonl") == read(b / "metrics.jsonl"));
+  EXPECT_NE(read(a / "metrics.jsonl").find("held_out_gap"), std::string::npos);
   EXPECT_TRUE(read(a / "config.json") == read(b / "config.json"));
   ASSERT_FALSE(read(a / "checkpoints" / last).empty());
   EXPECT_TRUE(read(a / "checkpoints" / last) == read(b / "checkpoints" / last));
