@@ -41,7 +41,7 @@ struct Metrics {
   double p_real = 0, p_fake = 0;  // means of sigmoid(logit): D(x) and D(G(z)) where the loss is a cross-entropy
   double input_gradient_norm = 0;  // mean of ‖∇ₓ D‖ at the penalty's points, or on lines where there is no penalty
   double grad_norm_d = 0, grad_norm_g = 0;
-  std::vector<std::pair<std::string, double>> terms_d, terms_g;  // the objective's extra terms before their weights, by name
+  std::vector<std::pair<std::string, double>> terms_d = {}, terms_g = {};  // the objective's extra terms before their weights, by name
 };
 
 struct StepRecord;
