@@ -47,8 +47,8 @@ function(duel_room name)
     target_link_libraries(${target} PRIVATE CUDA::cudart_static)
     # Registers and spills of every kernel are kept beside the object: see tests/ptxas_report.py.
     target_compile_options(${target} PRIVATE "$<$<COMPILE_LANGUAGE:CUDA>:-Xptxas=-v>")
-    set_target_properties(${target} PROPERTIES
-      CUDA_COMPILER_LAUNCHER "bash;${DUEL_CMAKE_DIR}/keep_ptxas_report.sh;${CMAKE_CUDA_COMPILER_LAUNCHER}")
+    set(launcher bash "${DUEL_CMAKE_DIR}/keep_ptxas_report.sh" ${CMAKE_CUDA_COMPILER_LAUNCHER})
+    set_target_properties(${target} PROPERTIES CUDA_COMPILER_LAUNCHER "${launcher}")
   elseif(cuda_sources)
     set_source_files_properties(${cuda_sources} PROPERTIES LANGUAGE CXX COMPILE_OPTIONS "-x;c++")
   endif()
