@@ -126,7 +126,14 @@ class DeviceMemory {
       if (before->first + before->second == here->first) {
         before->second += here->second;
         holes_.erase(here);
+        here = before;
       }
+    }
+    // Opening and closing cost time by the size.
+    std::scoped_lock lock(mutex_);
+    if (openings_ == 0 && here->first + here->second == end_) {
+      end_ = here->first;
+      holes_.erase(here);
     }
     return true;
   }
