@@ -48,6 +48,14 @@ Loss hinge_margin_loss() {
   return {.name = "hinge_margin", .d_real = hinge(1.0), .d_fake = hinge(-1.0), .g_fake = hinge(1.0), .g_real = hinge(-1.0)};
 }
 
+Loss saddle_loss(const Loss& loss) {
+  const auto of_d = [loss](const Tensor& real, const Tensor& fake) {
+    return discriminator_loss(loss, Relativism::none, real, fake);
+  };
+  return {.name = "saddle of " + loss.name, .d_real = nullptr, .d_fake = nullptr, .g_fake = nullptr, .g_real = nullptr,
+          .d_joint = of_d, .g_joint = [of_d](const Tensor& real, const Tensor& fake) { return neg(of_d(real, fake)); }};
+}
+
 Loss softmax_loss() {
   // log p of every sample, real ones first.
   const auto log_shares = [](const Tensor& real, const Tensor& fake) {

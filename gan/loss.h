@@ -63,6 +63,9 @@ Divergence alpha_divergence(double a);
 /// D: -mean g(r) + mean f*(g(f)). G: -mean f*(g(f)), the other side of the saddle point (Nowozin 2016, eq. 6).
 Loss divergence_loss(const Divergence& divergence);
 
+/// The zero-sum game: G minimises -L_D, its real term too, which counts where D answers to G (unrolled D). A joint loss.
+Loss saddle_loss(const Loss& loss);
+
 /// Both batches compete in one softmax, log p(x) = D(x) - log sum exp D. D: cross-entropy against the uniform distribution
 /// over real samples; G: against the one over all samples (Lin 2017, arXiv:1704.06191, whose mu is -D). A joint loss.
 Loss softmax_loss();

@@ -37,13 +37,26 @@ struct Constraint {
 };
 
 /// How the two players move within an iteration (update.h).
-enum class Update { alternating, simultaneous, extragradient };
+enum class Update { alternating, simultaneous, extragradient, consensus };
+
+/// Iterations in which D takes more steps: the first ones, and every so many from then on (the WGAN code: 100 steps of the
+/// critic in the first 25 iterations and in every 500th).
+struct Warmup {
+  int64_t critic_steps = 0;  // 0: none
+  int64_t first = 25, every = 500;
+};
 
 struct Schedule {
   int64_t critic_steps = 1;
   int64_t generator_steps = 1;
+  int64_t generator_batch = 1;  // G's batch as a multiple of D's
+  Warmup warmup = {};
   Update update = Update::alternating;
+  double consensus = 10.0;  // gamma of Update::consensus (Mescheder 2017)
+  int64_t unroll = 0;       // G plays against D so many steps ahead (Metz 2017)
   OptimizerChoice d, g;
+  int64_t lr_decay_steps = 0;        // both rates fall linearly to zero over so many iterations; 0: constant
+  double label_flip = 0.0;           // probability with which D is given real and fake image i exchanged
   double instance_noise = 0.0;       // deviation of normal noise on D's inputs (Arjovsky & Bottou 2017)
   int64_t instance_noise_steps = 0;  // annealed linearly to zero over so many iterations; 0: constant
   int64_t packing = 1;               // samples that D judges together (PacGAN, Lin 2018)
@@ -68,10 +81,12 @@ struct Objective {
 /// place for (a clip value without clipping, say) is an Error that says so.
 struct ObjectiveOverrides {
   std::optional<double> lambda = {}, k = {}, clip = {}, label_a = {}, label_b = {}, label_c = {}, label_smoothing = {};
-  std::optional<double> divergence_alpha = {};
+  std::optional<double> divergence_alpha = {}, consensus = {}, label_flip = {};
   std::optional<double> lr_d = {}, lr_g = {}, beta1 = {}, beta2 = {}, instance_noise = {}, ema = {};
   std::optional<int64_t> critic_steps = {}, generator_steps = {}, instance_noise_steps = {}, packing = {}, lazy_interval = {};
+  std::optional<int64_t> generator_batch = {}, critic_warmup = {}, unroll = {}, lr_decay_steps = {};
   std::optional<OptimizerKind> optimizer = {};
+  std::optional<Update> update = {};
 };
 
 /// By name; an unknown one is an Error with the nearest name.

@@ -42,6 +42,8 @@ const Rows& relativistic_rows();
 const Rows& divergence_rows();
 /// Losses of the other families under penalties and constraints of their own: r1 … wgan-div.
 const Rows& regularised_rows();
+/// Other ways to move, and to show samples: pacgan, unrolled, consensus.
+const Rows& dynamics_rows();
 
 /// Every family's rows, in the order in which they are listed.
 const std::vector<const ObjectiveRow*>& all_rows();

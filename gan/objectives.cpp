@@ -40,6 +40,9 @@ void not_negative(const std::optional<double>& value, const char* field) {
 void at_least_one(const std::optional<int64_t>& value, const char* field) {
   DUEL_CHECK(!value || *value >= 1, "objective", "{}: expected an integer of at least 1, got {}", field, *value);
 }
+void at_least_zero(const std::optional<int64_t>& value, const char* field) {
+  DUEL_CHECK(!value || *value >= 0, "objective", "{}: expected an integer of at least 0, got {}", field, *value);
+}
 void below_one(const std::optional<double>& value, const char* field) {
   DUEL_CHECK(!value || (*value >= 0 && *value < 1), "objective", "{}: expected a number in [0, 1), got {}", field,
              std::to_string(*value));
@@ -52,15 +55,20 @@ void check_values(const ObjectiveOverrides& o) {
   not_negative(o.lambda, "lambda");
   not_negative(o.k, "k");
   not_negative(o.instance_noise, "instance-noise");
+  not_negative(o.consensus, "consensus");
+  below_one(o.label_flip, "label-flip");
   below_one(o.beta1, "beta1");
   below_one(o.beta2, "beta2");
   below_one(o.ema, "ema");
   at_least_one(o.critic_steps, "critic-steps");
   at_least_one(o.generator_steps, "generator-steps");
+  at_least_one(o.generator_batch, "generator-batch");
+  at_least_zero(o.critic_warmup, "critic-warmup");
+  at_least_zero(o.unroll, "unroll");
+  at_least_zero(o.lr_decay_steps, "lr-decay-steps");
+  at_least_zero(o.instance_noise_steps, "instance-noise-steps");
   at_least_one(o.packing, "packing");
   at_least_one(o.lazy_interval, "lazy-interval");
-  DUEL_CHECK(!o.instance_noise_steps || *o.instance_noise_steps >= 0, "objective",
-             "instance-noise-steps: expected an integer of at least 0, got {}", *o.instance_noise_steps);
   DUEL_CHECK(!o.label_smoothing || (*o.label_smoothing >= 0 && *o.label_smoothing < 0.5), "objective",
              "label-smoothing: expected a number in [0, 0.5), got {}", std::to_string(*o.label_smoothing));
 }
@@ -78,6 +86,8 @@ void check_places(const ObjectiveRow& row, const Objective& objective, const Obj
   DUEL_CHECK(!o.k || aims_at_k(objective), "objective", "{}'s penalty aims at no norm but zero: k does not apply", row.name);
   DUEL_CHECK(objective.constraint.weight_clip > 0 || !o.clip, "objective", "{} does not clip weights: clip does not apply",
              row.name);
+  DUEL_CHECK(!o.consensus || o.update.value_or(objective.schedule.update) == Update::consensus, "objective",
+             "consensus is the weight of the consensus update: it applies with update consensus only");
   for (const auto& [field, flag, what] : kLossFields) {
     const auto is_it = [field = field](const detail::RowSetting& setting) { return setting.field == field; };
     DUEL_CHECK(!(o.*field) || std::any_of(row.settings.begin(), row.settings.end(), is_it), "objective",
@@ -101,7 +111,7 @@ ObjectiveOverrides with_row_settings(const ObjectiveRow& row, ObjectiveOverrides
 const std::vector<const ObjectiveRow*>& detail::all_rows() {
   static const std::vector<const ObjectiveRow*> all = [] {
     std::vector<const ObjectiveRow*> rows;
-    for (const Rows* family : {&basic_rows(), &relativistic_rows(), &divergence_rows(), &regularised_rows()}) {
+    for (const Rows* family : {&basic_rows(), &relativistic_rows(), &divergence_rows(), &regularised_rows(), &dynamics_rows()}) {
       for (const ObjectiveRow& row : *family) rows.push_back(&row);
     }
     return rows;
@@ -140,6 +150,13 @@ Objective named_objective(const std::string& name, const ObjectiveOverrides& o) 
   set_if(s.g.lr, o.lr_g);
   set_if(s.critic_steps, o.critic_steps);
   set_if(s.generator_steps, o.generator_steps);
+  set_if(s.generator_batch, o.generator_batch);
+  set_if(s.warmup.critic_steps, o.critic_warmup);
+  set_if(s.update, o.update);
+  set_if(s.consensus, o.consensus);
+  set_if(s.unroll, o.unroll);
+  set_if(s.lr_decay_steps, o.lr_decay_steps);
+  set_if(s.label_flip, o.label_flip);
   set_if(s.instance_noise, o.instance_noise);
   set_if(s.instance_noise_steps, o.instance_noise_steps);
   set_if(s.packing, o.packing);
@@ -167,6 +184,13 @@ ObjectiveOverrides resolved_overrides(const std::string& name, const ObjectiveOv
   }
   o.critic_steps = s.critic_steps;
   o.generator_steps = s.generator_steps;
+  o.generator_batch = s.generator_batch;
+  o.critic_warmup = s.warmup.critic_steps;
+  o.update = s.update;
+  if (s.update == Update::consensus) o.consensus = s.consensus;
+  o.unroll = s.unroll;
+  o.lr_decay_steps = s.lr_decay_steps;
+  o.label_flip = s.label_flip;
   o.instance_noise = s.instance_noise;
   o.instance_noise_steps = s.instance_noise_steps;
   o.packing = s.packing;

@@ -27,6 +27,11 @@ struct Unwrapped<std::optional<T>> {
 constexpr std::pair<OptimizerKind, const char*> kOptimizers[] = {
     {OptimizerKind::adam, "adam"}, {OptimizerKind::rmsprop, "rmsprop"}, {OptimizerKind::sgd, "sgd"}};
 
+constexpr std::pair<Update, const char*> kUpdates[] = {{Update::alternating, "alternating"},
+                                                        {Update::simultaneous, "simultaneous"},
+                                                        {Update::extragradient, "extragradient"},
+                                                        {Update::consensus, "consensus"}};
+
 template <class T>
 std::string text_of(const T& value) {
   if constexpr (std::is_same_v<T, bool>) {
@@ -38,6 +43,11 @@ std::string text_of(const T& value) {
         std::to_chars(text, text + sizeof text, value).ptr};  // the shortest text that reads back the same
   } else if constexpr (std::is_same_v<T, OptimizerKind>) {
     for (const auto& [kind, name] : kOptimizers) {
+      if (kind == value) return name;
+    }
+    return "?";
+  } else if constexpr (std::is_same_v<T, Update>) {
+    for (const auto& [kind, name] : kUpdates) {
       if (kind == value) return name;
     }
     return "?";
@@ -79,6 +89,11 @@ T value_from(const std::string& name, const std::string& text) {
       if (text == known) return kind;
     }
     fail("config", "{}: expected adam, rmsprop or sgd, got '{}'", name, text);
+  } else if constexpr (std::is_same_v<T, Update>) {
+    for (const auto& [kind, known] : kUpdates) {
+      if (text == known) return kind;
+    }
+    fail("config", "{}: expected alternating, simultaneous, extragradient or consensus, got '{}'", name, text);
   } else if constexpr (std::is_same_v<T, Norm>) {
     return parse_norm(text);
   } else {
@@ -185,6 +200,18 @@ std::vector<ConfigField> make_fields() {
           DUEL_FIELD(overrides.critic_steps)),
       row("generator-steps", objective, "updates of G per iteration [1; geometric-gan 10]",
           DUEL_FIELD(overrides.generator_steps)),
+      row("generator-batch", objective, "G's batch as a multiple of D's [1]", DUEL_FIELD(overrides.generator_batch)),
+      row("critic-warmup", objective,
+          "updates of D in the first 25 iterations and every 500th; 0: as always [0; WGAN's code 100]",
+          DUEL_FIELD(overrides.critic_warmup)),
+      row("update", objective, "alternating, simultaneous, extragradient or consensus [the objective's]",
+          DUEL_FIELD(overrides.update)),
+      row("consensus", objective, "weight of the consensus update's regulariser [10]",
+          DUEL_FIELD(overrides.consensus)),
+      row("unroll", objective, "G plays against D so many of its steps ahead [0; unrolled 5]",
+          DUEL_FIELD(overrides.unroll)),
+      row("label-flip", objective, "probability that D is told a real image is fake and a fake one real [0]",
+          DUEL_FIELD(overrides.label_flip)),
       row("lazy-interval", objective, "penalty only every INT critic steps, its weight times INT [1]",
           DUEL_FIELD(overrides.lazy_interval)),
       row("instance-noise", objective, "deviation of normal noise on D's inputs, pixels in [-1, 1] [0]",
@@ -198,6 +225,8 @@ std::vector<ConfigField> make_fields() {
       both_rates(rates),
       row("lr-d", rates, "learning rate of D alone", DUEL_FIELD(overrides.lr_d)),
       row("lr-g", rates, "learning rate of G alone", DUEL_FIELD(overrides.lr_g)),
+      row("lr-decay-steps", rates, "both rates fall linearly to 0 over INT iterations; 0: constant [0]",
+          DUEL_FIELD(overrides.lr_decay_steps)),
       row("beta1", rates, "Adam's decay of the first moment, in [0, 1) [the objective's]",
           DUEL_FIELD(overrides.beta1)),
       row("beta2", rates, "Adam's decay of the second moment, in [0, 1) [the objective's]",

@@ -7,6 +7,7 @@
 #include "duel/core/autograd.h"
 #include "duel/core/ops.h"
 #include "duel/nn/grad_norm.h"
+#include "duel/nn/scoped_parameters.h"
 
 namespace duel::gan {
 namespace {
@@ -48,13 +49,39 @@ Trainer::Trainer(Networks networks, Objective objective, std::shared_ptr<const R
       latent_random_{stream(options.seed, RandomStream::latent), stream(options.seed, RandomStream::labels),
                      stream(options.seed, RandomStream::codes)},
       penalty_noise_(stream(options.seed, RandomStream::penalty)),
-      instance_noise_(stream(options.seed, RandomStream::instance_noise)) {
+      instance_noise_(stream(options.seed, RandomStream::instance_noise)),
+      label_flips_(stream(options.seed, RandomStream::label_flips)) {
   DUEL_CHECK(!data_ || options.batch <= data_->count(), "trainer", "batch: expected at most the {} images of the data set, got {}",
              data_->count(), options.batch);
   if (objective_.constraint.weight_clip > 0) optimizer_d_->set_clip(objective_.constraint.weight_clip);
   if (objective_.schedule.ema > 0) optimizer_g_->set_ema(objective_.schedule.ema);
+  if (objective_.schedule.instance_noise > 0) {
+    noise_deviation_ = Tensor::full({}, objective_.schedule.instance_noise, {options.dtype, arena_d_.flat().device()});
+  }
   networks_.generator->train(true);
   networks_.discriminator->train(true);
+}
+
+namespace {
+/// What is left of a linear fall to zero over `steps` iterations; 0 steps: it never falls.
+double share_left(int64_t iteration, int64_t steps) {
+  return steps > 0 ? std::max(0.0, 1.0 - static_cast<double>(iteration) / static_cast<double>(steps)) : 1.0;
+}
+}  // namespace
+
+void Trainer::begin_iteration(int64_t number) {
+  const Schedule& s = objective_.schedule;
+  if (noise_deviation_.defined()) noise_deviation_.fill_(s.instance_noise * share_left(number, s.instance_noise_steps));
+  if (s.lr_decay_steps > 0) {
+    optimizer_d_->set_lr(s.d.lr * share_left(number, s.lr_decay_steps));
+    optimizer_g_->set_lr(s.g.lr * share_left(number, s.lr_decay_steps));
+  }
+}
+
+int64_t Trainer::critic_steps_now() const {
+  const Warmup& w = objective_.schedule.warmup;
+  const bool warm = w.critic_steps > 0 && (iteration_ < w.first || iteration_ % w.every == 0);
+  return warm ? w.critic_steps : objective_.schedule.critic_steps;
 }
 
 Tensor Trainer::generate(const Tensor& z) {
@@ -72,14 +99,10 @@ Judgement Trainer::judge(const Tensor& samples, const Tensor& labels) {
   return gan::judge(*networks_.discriminator, packed(samples), labels);
 }
 
+// The deviation lies in device memory: a replayed graph sees it fade.
 Tensor Trainer::with_instance_noise(const Tensor& samples) {
-  const Schedule& s = objective_.schedule;
-  double deviation = s.instance_noise;
-  if (s.instance_noise_steps > 0) {
-    deviation *= std::max(0.0, 1.0 - static_cast<double>(iteration_) / static_cast<double>(s.instance_noise_steps));
-  }
-  if (deviation <= 0) return samples;
-  return add(samples, instance_noise_.normal(samples.shape(), 0.0, deviation, samples.options()));
+  if (!noise_deviation_.defined()) return samples;
+  return add(samples, mul(instance_noise_.normal(samples.shape(), 0.0, 1.0, samples.options()), noise_deviation_));
 }
 
 namespace {
@@ -120,13 +143,33 @@ void Trainer::judge_both(Round& round) {
   fake.judgement = rows(all, split, all.logits.dim(0));
 }
 
+// With probability p a judged sample's label is wrong. Exchanging sample i of the two batches is the same as exchanging its
+// labels in any loss that is a sum over each side, and needs nothing of the loss. Packed samples change sides together.
+void Trainer::flip_labels(Round& round) {
+  const Schedule& s = objective_.schedule;
+  if (s.label_flip <= 0) return;
+  const Tensor real = round.real.samples, fake = round.fake.samples;
+  const int64_t groups = real.dim(0) / s.packing;
+  const Tensor drawn = label_flips_.uniform({groups, 1}, 0.0, 1.0, real.options());
+  const Tensor flip = greater(Tensor::full({groups, 1}, s.label_flip, real.options()), drawn);
+  const Tensor real_rows = real.reshape({groups, -1}), fake_rows = fake.reshape({groups, -1});
+  round.real.samples = where(flip, fake_rows, real_rows).reshape(real.shape());
+  round.fake.samples = where(flip, real_rows, fake_rows).reshape(fake.shape());
+}
+
+Tensor Trainer::adversarial_loss_of_d(const Round& round) const {
+  return discriminator_loss(objective_.loss, objective_.relativism, round.real.judgement.logits, round.fake.judgement.logits);
+}
+
 Tensor Trainer::loss_of_d(const Batch& batch, bool diagnostics) {
   Round round{.real = {with_instance_noise(batch.real), batch.real_labels, {}},
               .fake = {with_instance_noise(batch.fake), batch.latents.labels, {}},
               .codes = batch.latents.codes};
+  const Tensor real_points = round.real.samples.detach(), fake_points = round.fake.samples.detach();
+  flip_labels(round);
   judge_both(round);
   const Tensor &real = round.real.judgement.logits, &fake = round.fake.judgement.logits;
-  Tensor loss = discriminator_loss(objective_.loss, objective_.relativism, real, fake);
+  Tensor loss = adversarial_loss_of_d(round);
   last_.terms_d.clear();
   loss = with_terms(loss, objective_.d_terms, round, diagnostics ? &last_.terms_d : nullptr);
   last_.penalty = {};
@@ -134,7 +177,7 @@ Tensor Trainer::loss_of_d(const Batch& batch, bool diagnostics) {
   const int64_t interval = objective_.schedule.lazy_interval;
   if (critic_steps_done_ % interval == 0) {
     for (const Penalty& penalty : objective_.penalties) {
-      const Tensor points = packed(penalty.sampling.points(round.real.samples.detach(), round.fake.samples.detach(), penalty_noise_));
+      const Tensor points = packed(penalty.sampling.points(real_points, fake_points, penalty_noise_));
       const PenaltyResult result = gradient_penalty(*networks_.discriminator, points, penalty.shape,
                                                     penalty.weight * static_cast<double>(interval), batch.real_labels);
       loss = add(loss, result.value);
@@ -163,10 +206,22 @@ Tensor Trainer::loss_of_g(const Batch& batch, Weights weights_of_d, bool diagnos
               .fake = {with_instance_noise((*networks_.generator)(batch.latents.input)), batch.latents.labels, {}},
               .codes = batch.latents.codes};
   const auto reads_real = [](const Term& term) { return term.reads_real; };
-  if (generator_needs_real(objective_.loss, objective_.relativism) ||
-      std::any_of(objective_.g_terms.begin(), objective_.g_terms.end(), reads_real)) {
-    NoGrad no_grad;
-    round.real.samples = with_instance_noise(batch.real);
+  const bool needs_real = generator_needs_real(objective_.loss, objective_.relativism) ||
+                          std::any_of(objective_.g_terms.begin(), objective_.g_terms.end(), reads_real);
+  const int64_t ahead = objective_.schedule.unroll;
+  if (needs_real || ahead > 0) round.real.samples = with_instance_noise(batch.real);
+  // Unrolled: D as it will be after some steps against these samples, a function of G's weights.
+  std::optional<nn::ScopedParameters> moved;
+  if (ahead > 0) {
+    moved.emplace(parameters_d_, unrolled_parameters({parameters_d_, *optimizer_d_}, ahead, [&] {
+                    Round inner = round;
+                    judge_both(inner);
+                    return adversarial_loss_of_d(inner);
+                  }));
+  }
+  if (needs_real) {
+    std::optional<NoGrad> constant;
+    if (weights_of_d == Weights::constant && ahead == 0) constant.emplace();
     round.real.judgement = judge(round.real.samples, round.real.labels);
   }
   {
@@ -219,13 +274,16 @@ void Trainer::joint_step(const Batch& batch, bool diagnostics) {
     record_->weights_d = flat_copies(arena_d_);
     record_->weights_g = flat_copies(arena_g_);
   }
+  const Schedule& s = objective_.schedule;
+  const bool mutual = s.update == Update::consensus;  // each loss recorded for both players' weights
   const Game game{{parameters_d_, *optimizer_d_}, {parameters_g_, *optimizer_g_}, [&] {
-                    now.fake = generate(batch.latents.input);
+                    now.fake = mutual ? (*networks_.generator)(batch.latents.input) : generate(batch.latents.input);
                     const Tensor loss_d = loss_of_d(now, diagnostics);
-                    return std::pair(loss_d, loss_of_g(now, Weights::constant, diagnostics));
+                    return std::pair(loss_d, loss_of_g(now, mutual ? Weights::recorded : Weights::constant, diagnostics));
                   }};
-  const Gradients gradients =
-      objective_.schedule.update == Update::extragradient ? extragradient_update(game) : simultaneous_update(game);
+  const Gradients gradients = mutual                              ? consensus_update(game, s.consensus)
+                              : s.update == Update::extragradient ? extragradient_update(game)
+                                                                  : simultaneous_update(game);
   if (diagnostics) {
     keep_norms_d(gradients.d, now);
     keep_norms_g(gradients.g);
@@ -253,9 +311,10 @@ void Trainer::step(bool diagnostics, StepRecord* record) {
   } recording{record_};
   const Schedule& s = objective_.schedule;
   const bool joint = s.update != Update::alternating;
-  const int64_t batch = options_.batch;
+  const int64_t batch = options_.batch, critic_steps = critic_steps_now();
+  begin_iteration();
   // One gather and one draw for all critic steps of the iteration: the next batches lie ready.
-  const Batch all = draw(s.critic_steps * batch);
+  const Batch all = draw(critic_steps * batch);
   const auto part = [&](int64_t k) {
     const int64_t begin = k * batch, end = begin + batch;
     return Batch{rows(all.real, begin, end), rows(all.real_labels, begin, end), rows(all.fake, begin, end),
@@ -264,10 +323,10 @@ void Trainer::step(bool diagnostics, StepRecord* record) {
   // The critics of one iteration meet the same G: without batch statistics in G one pass makes all their fakes.
   const bool one_pass = !networks_.generator->mixes_samples();
   const Tensor fakes = one_pass && !joint ? generate(all.latents.input) : Tensor();
-  for (int64_t k = 0; k < s.critic_steps; ++k) {
+  for (int64_t k = 0; k < critic_steps; ++k) {
     Batch now = part(k);
-    const bool look = diagnostics && k + 1 == s.critic_steps;
-    if (joint && k + 1 == s.critic_steps) {
+    const bool look = diagnostics && k + 1 == critic_steps;
+    if (joint && k + 1 == critic_steps) {
       joint_step(now, look);
       continue;
     }
@@ -275,8 +334,8 @@ void Trainer::step(bool diagnostics, StepRecord* record) {
     critic_step(now, look);
   }
   for (int64_t k = 0; k < s.generator_steps && !joint; ++k) {
-    Batch last = part(s.critic_steps - 1);
-    last.latents = draw_latents(networks_.latent, batch, latent_random_, {options_.dtype, {}});
+    Batch last = part(critic_steps - 1);
+    last.latents = draw_latents(networks_.latent, s.generator_batch * batch, latent_random_, {options_.dtype, {}});
     generator_step(last, diagnostics && k + 1 == s.generator_steps);
   }
   ++iteration_;

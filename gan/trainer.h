@@ -56,6 +56,13 @@ class Trainer {
   /// A record is filled for diagnose() (diagnostics.h) and turns diagnostics on.
   void step(bool diagnostics = false, StepRecord* record = nullptr);
 
+  /// Sets what follows the iteration's number: rates that decay, the deviation of noise that fades. step() calls it first.
+  /// Everything else of an iteration leaves these values alone: only device memory changes from one to the next.
+  void begin_iteration() { begin_iteration(iteration_); }
+  void begin_iteration(int64_t number);
+  /// Updates of D in the next iteration.
+  int64_t critic_steps_now() const;
+
   /// The parts of step(), for tests and own loops. real and fake [N, ...]; labels and codes where the objective has them.
   struct Batch {
     Tensor real = {}, real_labels = {};
@@ -106,6 +113,8 @@ class Trainer {
   Judgement judge(const Tensor& samples, const Tensor& labels);
   Tensor with_instance_noise(const Tensor& samples);
   void judge_both(Round& round);
+  void flip_labels(Round& round);
+  Tensor adversarial_loss_of_d(const Round& round) const;
   /// The losses at the players' present weights; what they showed is kept for metrics().
   Tensor loss_of_d(const Batch& batch, bool diagnostics);
   Tensor loss_of_g(const Batch& batch, Weights weights_of_d, bool diagnostics);
@@ -121,7 +130,8 @@ class Trainer {
   std::unique_ptr<nn::Optimizer> optimizer_d_, optimizer_g_;
   DataOrder order_;
   LatentGenerators latent_random_;
-  Generator penalty_noise_, instance_noise_;
+  Generator penalty_noise_, instance_noise_, label_flips_;
+  Tensor noise_deviation_;  // of the instance noise now, shape []; undefined without it
   int64_t iteration_ = 0, critic_steps_done_ = 0;
   std::vector<Tensor> last_gradients_;
   struct {
@@ -142,6 +152,6 @@ struct StepRecord {
 
 /// Streams of the seed, one for each use of random numbers.
 enum class RandomStream : uint64_t { weights_g = 1, weights_d, latent, penalty, instance_noise, dropout, data_order, samples,
-                                         labels, codes };
+                                         labels, codes, label_flips };
 
 }  // namespace duel::gan

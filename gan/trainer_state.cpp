@@ -63,6 +63,7 @@ TensorFile Trainer::state() const {
                 {"random.codes", as_tensor(latent_random_.codes.state())},
                 {"random.penalty", as_tensor(penalty_noise_.state())},
                 {"random.instance_noise", as_tensor(instance_noise_.state())},
+                {"random.label_flips", as_tensor(label_flips_.state())},
                 {"progress", Tensor::from({iteration_, critic_steps_done_, order_.position()}, {3})}});
   for (auto& [name, tensor] : file.tensors) tensor = tensor.clone();
   return file;
@@ -79,6 +80,7 @@ void Trainer::restore(const TensorFile& file) {
   latent_random_.codes.set_state(as_generator(*file.find("random.codes")));
   penalty_noise_.set_state(as_generator(*file.find("random.penalty")));
   instance_noise_.set_state(as_generator(*file.find("random.instance_noise")));
+  label_flips_.set_state(as_generator(*file.find("random.label_flips")));
   const auto progress = file.find("progress")->to_vector<int64_t>();
   iteration_ = progress[0];
   critic_steps_done_ = progress[1];

@@ -36,4 +36,14 @@ Gradients simultaneous_update(const Game& game);
 /// both gradients (Gidel 2018, arXiv:1802.10551, algorithm 4: ExtraAdam).
 Gradients extragradient_update(const Game& game);
 
+/// Both steps with the gradients of L_D + gamma R and L_G + gamma R, R = (|grad_D L_D|^2 + |grad_G L_G|^2) / 2, which pulls
+/// the players towards points where neither wants to move (Mescheder 2017, arXiv:1705.10461, eq. 6 and algorithm 2). The
+/// losses must be recorded for both players' weights, L_D also through the fakes.
+Gradients consensus_update(const Game& game, double gamma);
+
+/// D's parameters after `steps` more steps of its optimizer on `loss`, which is called with those before each step in place
+/// of D's own; differentiable in all that the loss was recorded for, through every step and the optimizer's moments
+/// (Metz 2017, arXiv:1611.02163). Neither D nor its optimizer changes.
+std::vector<Tensor> unrolled_parameters(const Player& d, int64_t steps, const std::function<Tensor()>& loss);
+
 }  // namespace duel::gan

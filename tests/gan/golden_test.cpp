@@ -39,14 +39,14 @@ void expect_close(const Tensor& got, const Tensor& expected, const std::string& 
 
 bool has_batch_norm_in_d(const TensorFile& file) { return file.find("d.3.running_mean") != nullptr; }
 
-Networks golden_networks(const std::string& net, bool batch_norm_in_d) {
+Networks golden_networks(const std::string& net, bool batch_norm_in_d, int64_t packing) {
   using namespace nn;  // NOLINT: layers
   Networks networks;
   networks.latent.noise = 5;
   if (net == "mlp") {
     networks.generator = std::make_shared<Sequential>(Linear(5, 8), LeakyReLU(0.2), Linear(8, 12), nn::Tanh());
     networks.discriminator =
-        std::make_shared<Sequential>(Linear(12, 10), LeakyReLU(0.2), Linear(10, 6), LeakyReLU(0.2), Linear(6, 1));
+        std::make_shared<Sequential>(Linear(12 * packing, 10), LeakyReLU(0.2), Linear(10, 6), LeakyReLU(0.2), Linear(6, 1));
     return networks;
   }
   const ConvTranspose2dOptions twice{.stride = 2, .padding = 1};
@@ -86,13 +86,13 @@ class Golden : public ::testing::TestWithParam<Case> {};
 TEST_P(Golden, TenIterationsAsInPyTorch) {
   const auto& [name, net] = GetParam();
   const TensorFile file = read_safetensors(golden_file(name, net));
-  Networks networks = golden_networks(net, has_batch_norm_in_d(file));
+  Objective objective = named_objective(name);
+  Networks networks = golden_networks(net, has_batch_norm_in_d(file), objective.schedule.packing);
   for (nn::Module* module : {networks.generator.get(), networks.discriminator.get()}) module->to(DType::f64);
   networks.generator->load_state_dict(part(file, "g."));
   networks.discriminator->load_state_dict(part(file, "d."));
 
   std::string step;  // names of the random numbers of the current critic step
-  Objective objective = named_objective(name);
   for (Penalty& penalty : objective.penalties) {
     const std::string where = penalty.sampling.name;
     if (where == "real" || where == "fake") continue;
@@ -101,6 +101,7 @@ TEST_P(Golden, TenIterationsAsInPyTorch) {
     };
   }
   const int64_t critic_steps = objective.schedule.critic_steps;
+  const bool joint = objective.schedule.update != Update::alternating;
   Trainer trainer(networks, objective, nullptr, {.batch = 4, .dtype = DType::f64});
   const auto expect_gradients = [&](const nn::Module& module, const std::string& prefix) {
     const auto parameters = module.named_parameters();
@@ -114,15 +115,22 @@ TEST_P(Golden, TenIterationsAsInPyTorch) {
     const std::string iteration = "t" + std::to_string(t) + ".";
     for (int64_t s = 0; s < critic_steps; ++s) {
       step = iteration + "s" + std::to_string(s) + ".";
-      trainer.critic_step(at(file, step + "real"), trainer.generate(at(file, step + "z")));
+      if (joint) {
+        trainer.joint_step({.real = at(file, step + "real"), .latents = {.input = at(file, step + "z")}});
+        const double loss_g = at(file, iteration + "loss_g").item();
+        EXPECT_NEAR(trainer.metrics().loss_g, loss_g, 1e-9 * (1 + std::abs(loss_g))) << iteration;
+        if (t == 0) expect_gradients(*networks.generator, "grad.g.");
+      } else {
+        trainer.critic_step(at(file, step + "real"), trainer.generate(at(file, step + "z")));
+      }
       const double loss_d = at(file, step + "loss_d").item();
       EXPECT_NEAR(trainer.metrics().loss_d, loss_d, 1e-9 * (1 + std::abs(loss_d))) << step;
       if (t == 0 && s == 0) {
         EXPECT_NEAR(trainer.metrics().penalty, at(file, "penalty").item(), 1e-9 * (1 + at(file, "penalty").item()));
-        expect_gradients(*networks.discriminator, "grad.d.");
+        if (!joint) expect_gradients(*networks.discriminator, "grad.d.");
       }
     }
-    for (int64_t k = 0; k < objective.schedule.generator_steps; ++k) {
+    for (int64_t k = 0; k < objective.schedule.generator_steps && !joint; ++k) {
       const std::string now = k == 0 ? iteration : iteration + "g" + std::to_string(k) + ".";
       trainer.generator_step(at(file, now + "z_g"), at(file, step + "real"));
       const double loss_g = at(file, now + "loss_g").item();

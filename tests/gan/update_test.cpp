@@ -8,8 +8,7 @@
 #include "duel/core/autograd.h"
 #include "duel/core/ops.h"
 #include "duel/gan/trainer.h"
-#include "duel/nn/linear.h"
-#include "duel/nn/sequential.h"
+#include "duel/nn/layers.h"
 
 namespace duel::gan {
 namespace {
@@ -61,6 +60,95 @@ TEST(Update, OnTheBilinearGameSimultaneousDivergesAndExtragradientConverges) {
     const double radius = std::hypot(value(*trainer.networks().discriminator), value(*trainer.networks().generator));
     EXPECT_NEAR(radius, std::pow(factor, 50), 1e-4 * std::pow(factor, 50));
   }
+}
+
+// v = (theta, -psi), R = (theta^2 + psi^2) / 2: the regulariser turns the orbit into a spiral towards 0 (Mescheder 2017).
+TEST(Update, ConsensusOnTheBilinearGame) {
+  const double psi = 0.5, theta = 2.0, h = 0.1, gamma = 0.7;
+  Objective objective{.name = "bilinear", .loss = wasserstein_loss()};
+  objective.schedule.update = Update::consensus;
+  objective.schedule.consensus = gamma;
+  objective.schedule.d = objective.schedule.g = {.kind = OptimizerKind::sgd, .lr = h};
+  Trainer trainer({scale(theta), scale(psi), {.noise = 1}, {}}, objective, nullptr, {.batch = 1});
+  trainer.joint_step(batch());
+  EXPECT_NEAR(value(*trainer.networks().discriminator), psi - h * (theta + gamma * psi), 1e-6);
+  EXPECT_NEAR(value(*trainer.networks().generator), theta - h * (-psi + gamma * theta), 1e-6);
+  for (int i = 0; i < 200; ++i) trainer.joint_step(batch());
+  EXPECT_LT(std::hypot(value(*trainer.networks().discriminator), value(*trainer.networks().generator)), 1e-3);
+}
+
+// G's gradient through k steps of D's optimizer: against central differences of the same loss at D after k real steps.
+// Holding the unrolled D constant, or its moments, gives other numbers.
+TEST(Update, UnrolledGradientsByDifferences) {
+  using namespace nn;  // NOLINT: layers
+  constexpr TensorOptions f64{DType::f64, {}};
+  Generator random(4);
+  const Tensor z = random.normal({6, 2}, 0, 1, f64), real = random.normal({6, 3}, 0, 1, f64);
+  for (const OptimizerKind kind : {OptimizerKind::adam, OptimizerKind::rmsprop, OptimizerKind::sgd}) {
+    auto g = std::make_shared<Sequential>(Linear(2, 4), nn::Tanh(), Linear(4, 3));
+    auto d = std::make_shared<Sequential>(Linear(3, 5), nn::Tanh(), Linear(5, 1));
+    g->to(DType::f64);
+    d->to(DType::f64);
+    Objective objective{.name = "unrolled", .loss = saddle_loss(minimax_loss())};
+    objective.schedule.unroll = 3;
+    objective.schedule.d = objective.schedule.g = {.kind = kind, .lr = 0.02, .beta1 = 0.5, .beta2 = 0.9};
+    Trainer trainer({g, d, {.noise = 2}, {}}, objective, nullptr, {.batch = 6, .dtype = DType::f64});
+    for (int i = 0; i < 2; ++i) trainer.critic_step(real, trainer.generate(z));  // moments that are not zero
+    const TensorFile before = trainer.state();
+    const auto loss_after_real_steps = [&] {
+      nn::StateDict kept_g = g->state_dict();
+      for (auto& [name, tensor] : kept_g) tensor = tensor.clone();
+      trainer.restore(before);
+      g->load_state_dict(kept_g);
+      const Tensor fake = trainer.generate(z);
+      for (int i = 0; i < 3; ++i) trainer.critic_step(real, fake);
+      NoGrad no_grad;
+      const double loss = -(bce_with_logits((*d)(real), 1.0).item() + bce_with_logits((*d)(fake), 0.0).item());
+      trainer.restore(before);
+      return loss;
+    };
+    trainer.generator_step(z, real);
+    const double loss_g = trainer.metrics().loss_g;
+    const std::vector<Tensor> gradients = trainer.last_gradients();
+    trainer.restore(before);
+    EXPECT_NEAR(loss_g, loss_after_real_steps(), 1e-12);
+    const auto parameters = g->parameters();
+    double largest = 0;
+    for (size_t p = 0; p < parameters.size(); ++p) {
+      for (int64_t i = 0; i < parameters[p].numel(); i += 2) {
+        const double kept = parameters[p].to_vector<double>()[static_cast<size_t>(i)], h = 1e-5;
+        const auto at = [&](double v) {
+          parameters[p].mutable_data<double>()[i] = v;
+          return loss_after_real_steps();
+        };
+        const double numeric = (at(kept + h) - at(kept - h)) / (2 * h);
+        at(kept);
+        trainer.restore(before);
+        EXPECT_NEAR(gradients[p].to_vector<double>()[static_cast<size_t>(i)], numeric, 1e-6 * (1 + std::abs(numeric))) << p << " " << i;
+        largest = std::max(largest, std::abs(numeric));
+      }
+    }
+    EXPECT_GT(largest, 1e-3);
+  }
+}
+
+// Without D's answer, k = 0, G's saddle loss has the gradient of the minimax loss.
+TEST(Update, UnrollingChangesTheGradientOfG) {
+  const auto gradient = [](int64_t unroll) {
+    Objective objective{.name = "unrolled", .loss = saddle_loss(minimax_loss())};
+    objective.schedule.unroll = unroll;
+    objective.schedule.d = objective.schedule.g = {.kind = OptimizerKind::sgd, .lr = 0.1};
+    Trainer trainer({scale(2.0), scale(0.5), {.noise = 1}, {}}, objective, nullptr, {.batch = 1});
+    trainer.generator_step(Tensor::ones({1, 1}), Tensor::zeros({1, 1}));
+    return trainer.last_gradients()[0].item();
+  };
+  // f = psi theta = 1: d(-softplus f)/d theta = -sigmoid(1) psi.
+  const double s = 1 / (1 + std::exp(-1.0));
+  EXPECT_NEAR(gradient(0), -s * 0.5, 1e-6);
+  // One step: psi' = psi - h s(psi theta) theta; L = -softplus(psi' theta) - log 2.
+  const double slope = s * (1 - s), moved = 0.5 - 0.1 * s * 2, f = moved * 2, sf = 1 / (1 + std::exp(-f));
+  const double d_moved = -0.1 * (slope * 0.5 * 2 + s);
+  EXPECT_NEAR(gradient(1), -sf * (moved + d_moved * 2), 1e-6);
 }
 
 TEST(ResidentData, SamplesThatAreNoImagesAndTheirLabels) {

@@ -65,15 +65,19 @@ OBJECTIVES = {
                   optimizer="adam", lr=2e-4, beta1=0.0, beta2=0.99, eps=1e-8),
     "wgan-div": dict(loss="wasserstein", critic_steps=5, penalties=[("power", "real", 1.0), ("power", "fake", 1.0)], p=6,
                      **ADAM_CLASSIC),
+    "pacgan": dict(loss="non_saturating", critic_steps=1, packing=2, **ADAM_CLASSIC),
+    "unrolled": dict(loss="saddle", critic_steps=1, unroll=5, optimizer="adam", lr=1e-4, lr_g=1e-3, beta1=0.5, beta2=0.999,
+                     eps=1e-8),
+    "consensus": dict(loss="non_saturating", critic_steps=1, gamma=10.0, **{**RMSPROP, "lr": 1e-4}),
 }
 
 READS_REAL = ("rsgan", "rasgan", "ralsgan", "rahinge", "softmax")  # losses whose L_G reads D(real)
 CONVOLUTIONAL = ("gan", "ns-gan", "wgan", "wgan-gp", "wgan-lp", "lsgan", "lsgan-pearson", "dragan", "hinge")
 
 
-def mlp(_):
+def mlp(spec):
     g = nn.Sequential(nn.Linear(Z, 8), nn.LeakyReLU(0.2), nn.Linear(8, 12), nn.Tanh())
-    d = nn.Sequential(nn.Linear(12, 10), nn.LeakyReLU(0.2), nn.Linear(10, 6), nn.LeakyReLU(0.2), nn.Linear(6, 1))
+    d = nn.Sequential(nn.Linear(12 * spec.get("packing", 1), 10), nn.LeakyReLU(0.2), nn.Linear(10, 6), nn.LeakyReLU(0.2), nn.Linear(6, 1))
     return g, d, (12,)
 
 
@@ -134,7 +138,7 @@ class Telling:
 def discriminator_loss(spec, r, f):
     """r = D(real), f = D(G(z)): raw logits [B, 1]."""
     loss = spec["loss"]
-    if loss in ("minimax", "non_saturating"):  # -E log s(r) - E log(1 - s(f))
+    if loss in ("minimax", "non_saturating", "saddle"):  # -E log s(r) - E log(1 - s(f))
         return (F.binary_cross_entropy_with_logits(r, torch.ones_like(r))
                 + F.binary_cross_entropy_with_logits(f, torch.zeros_like(f)))
     if loss == "wasserstein":
@@ -203,6 +207,8 @@ def generator_loss(spec, r, f):
         return F.binary_cross_entropy_with_logits(f, torch.ones_like(f))
     if loss == "least_squares":
         return 0.5 * (f - spec["c"]).square().mean()
+    if loss == "saddle":
+        return -discriminator_loss(spec, r, f)
     return -f.mean()  # wasserstein, hinge
 
 
@@ -220,10 +226,47 @@ def gradient_norms(d, points):
     return gradient.flatten(1).square().sum(1).sqrt()
 
 
-def make_optimizer(spec, net):
+def after_adam_steps(spec, d, optimizer, real, fake):
+    """D's parameters after more steps of Adam as its paper writes them, each on the graph of the one before (Metz 2017)."""
+    names, parameters = zip(*d.named_parameters())
+    state = [optimizer.state[parameter] for parameter in parameters]
+    m, v = [s["exp_avg"].clone() for s in state], [s["exp_avg_sq"].clone() for s in state]
+    now = [parameter.detach().requires_grad_(True) for parameter in parameters]
+    for k in range(spec["unroll"]):
+        step = state[0]["step"].item() + k + 1
+        weights = dict(zip(names, now))
+        loss = discriminator_loss(spec, torch.func.functional_call(d, weights, real),
+                                  torch.func.functional_call(d, weights, fake))
+        gradients = torch.autograd.grad(loss, now, create_graph=True)
+        m = [spec["beta1"] * a + (1 - spec["beta1"]) * b for a, b in zip(m, gradients)]
+        v = [spec["beta2"] * a + (1 - spec["beta2"]) * b * b for a, b in zip(v, gradients)]
+        m_hat = [a / (1 - spec["beta1"] ** step) for a in m]
+        v_hat = [a / (1 - spec["beta2"] ** step) for a in v]
+        now = [w - spec["lr"] * a / (b.sqrt() + spec["eps"]) for w, a, b in zip(now, m_hat, v_hat)]
+    return dict(zip(names, now))
+
+
+def consensus_step(spec, g, d, real, z, opt_d, opt_g):
+    """Both losses, and both networks moved by their gradients plus gamma times that of |v|^2 / 2 (Mescheder 2017)."""
+    fake = g(z)
+    r, f = d(real), d(fake)
+    loss_d, loss_g = discriminator_loss(spec, r, f), generator_loss(spec, r, f)
+    w_d, w_g = dict(d.named_parameters()), dict(g.named_parameters())
+    v_d = torch.autograd.grad(loss_d, list(w_d.values()), create_graph=True)
+    v_g = torch.autograd.grad(loss_g, list(w_g.values()), create_graph=True)
+    energy = 0.5 * sum(v.square().sum() for v in (*v_d, *v_g))
+    pull = torch.autograd.grad(energy, [*w_d.values(), *w_g.values()], allow_unused=True)
+    for parameter, own, other in zip([*w_d.values(), *w_g.values()], [*v_d, *v_g], pull):
+        parameter.grad = own.detach() + (0 if other is None else spec["gamma"] * other)
+    gradients = [{name: w.grad.clone() for name, w in weights.items()} for weights in (w_d, w_g)]
+    opt_d.step(), opt_g.step()
+    return loss_d.detach(), loss_g.detach(), *gradients
+
+
+def make_optimizer(spec, net, lr):
     if spec["optimizer"] == "adam":
-        return torch.optim.Adam(net.parameters(), spec["lr"], betas=(spec["beta1"], spec["beta2"]), eps=spec["eps"])
-    return torch.optim.RMSprop(net.parameters(), spec["lr"], alpha=spec["alpha"], eps=spec["eps"])
+        return torch.optim.Adam(net.parameters(), lr, betas=(spec["beta1"], spec["beta2"]), eps=spec["eps"])
+    return torch.optim.RMSprop(net.parameters(), lr, alpha=spec["alpha"], eps=spec["eps"])
 
 
 def apply_gradient(net, loss, optimizer):
@@ -254,7 +297,8 @@ def trajectory(spec, build, seed, nudge=0.0):
     margin, telling = Margin(), Telling()
     margin.watch(g, d)
     g.train(), d.train()
-    opt_g, opt_d = make_optimizer(spec, g), make_optimizer(spec, d)
+    opt_g, opt_d = make_optimizer(spec, g, spec.get("lr_g", spec["lr"])), make_optimizer(spec, d, spec["lr"])
+    pack = lambda x: x.reshape(BATCH // spec["packing"], -1) if "packing" in spec else x
 
     for t in range(ITERATIONS):
         for s in range(spec["critic_steps"]):
@@ -270,8 +314,16 @@ def trajectory(spec, build, seed, nudge=0.0):
 
             with torch.no_grad():
                 fake = g(drawn["z"])
-            r = d(drawn["real"])
-            f = d(fake)
+            if "gamma" in spec:
+                loss_d, loss_g, gradients_d, gradients_g = consensus_step(spec, g, d, drawn["real"], drawn["z"], opt_d, opt_g)
+                out[f"{at}.loss_d"], out[f"t{t}.loss_g"] = loss_d, loss_g
+                if first:
+                    out["loss_d"], out["loss_g"], out["penalty"] = loss_d, loss_g, torch.zeros(())
+                    out.update({f"grad.d.{name}": value for name, value in gradients_d.items()})
+                    out.update({f"grad.g.{name}": value for name, value in gradients_g.items()})
+                continue
+            r = d(pack(drawn["real"]))
+            f = d(pack(fake))
             loss = discriminator_loss(spec, r, f)
             penalty = torch.zeros(())
             if spec["loss"] in ("hinge", "hinge_margin"):
@@ -302,7 +354,7 @@ def trajectory(spec, build, seed, nudge=0.0):
                 out["loss_d"], out["penalty"] = total.detach(), penalty.detach()
                 out.update({f"grad.d.{name}": value for name, value in gradients.items()})
 
-        for k in range(spec.get("generator_steps", 1)):
+        for k in range(spec.get("generator_steps", 0 if "gamma" in spec else 1)):
             at, first = (f"t{t}" if k == 0 else f"t{t}.g{k}"), t == 0 and k == 0
             z = torch.randn(BATCH, Z, generator=rng)
             out[f"{at}.z_g"] = z
@@ -311,7 +363,12 @@ def trajectory(spec, build, seed, nudge=0.0):
             if spec["loss"] in READS_REAL:
                 with torch.no_grad():
                     r = d(drawn["real"])
-            f = d(fake)
+            if "unroll" in spec:
+                moved = after_adam_steps(spec, d, opt_d, drawn["real"], fake)
+                r = torch.func.functional_call(d, moved, drawn["real"])
+                f = torch.func.functional_call(d, moved, fake)
+            else:
+                f = d(pack(fake))
             if spec["loss"] == "hinge_margin":
                 margin.see(1 - f)
             if spec["loss"] == "rahinge":
