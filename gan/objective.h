@@ -56,7 +56,7 @@ struct Schedule {
   int64_t unroll = 0;       // G plays against D so many steps ahead (Metz 2017)
   OptimizerChoice d, g;
   int64_t lr_decay_steps = 0;        // both rates fall linearly to zero over so many iterations; 0: constant
-  double label_flip = 0.0;           // probability with which D is given real and fake image i exchanged
+  double label_flip = 0.0;           // probability with which D is told the wrong label of a sample
   double instance_noise = 0.0;       // deviation of normal noise on D's inputs (Arjovsky & Bottou 2017)
   int64_t instance_noise_steps = 0;  // annealed linearly to zero over so many iterations; 0: constant
   int64_t packing = 1;               // samples that D judges together (PacGAN, Lin 2018)

@@ -143,18 +143,17 @@ void Trainer::judge_both(Round& round) {
   fake.judgement = rows(all, split, all.logits.dim(0));
 }
 
-// With probability p a judged sample's label is wrong. Exchanging sample i of the two batches is the same as exchanging its
-// labels in any loss that is a sum over each side, and needs nothing of the loss. Packed samples change sides together.
+// With probability p the label of a judged sample is wrong: logits of equal index change sides, which is the same in any loss
+// that is a sum over each side. (Exchanging images instead would mix the two batches' statistics in a batch norm.)
 void Trainer::flip_labels(Round& round) {
-  const Schedule& s = objective_.schedule;
-  if (s.label_flip <= 0) return;
-  const Tensor real = round.real.samples, fake = round.fake.samples;
-  const int64_t groups = real.dim(0) / s.packing;
-  const Tensor drawn = label_flips_.uniform({groups, 1}, 0.0, 1.0, real.options());
-  const Tensor flip = greater(Tensor::full({groups, 1}, s.label_flip, real.options()), drawn);
-  const Tensor real_rows = real.reshape({groups, -1}), fake_rows = fake.reshape({groups, -1});
-  round.real.samples = where(flip, fake_rows, real_rows).reshape(real.shape());
-  round.fake.samples = where(flip, real_rows, fake_rows).reshape(fake.shape());
+  const double p = objective_.schedule.label_flip;
+  if (p <= 0) return;
+  Tensor &real = round.real.judgement.logits, &fake = round.fake.judgement.logits;
+  const Tensor drawn = label_flips_.uniform(real.shape(), 0.0, 1.0, real.options());
+  const Tensor flip = greater(Tensor::full(real.shape(), p, real.options()), drawn);
+  const Tensor kept = real;
+  real = where(flip, fake, kept);
+  fake = where(flip, kept, fake);
 }
 
 Tensor Trainer::adversarial_loss_of_d(const Round& round) const {
@@ -165,10 +164,9 @@ Tensor Trainer::loss_of_d(const Batch& batch, bool diagnostics) {
   Round round{.real = {with_instance_noise(batch.real), batch.real_labels, {}},
               .fake = {with_instance_noise(batch.fake), batch.latents.labels, {}},
               .codes = batch.latents.codes};
-  const Tensor real_points = round.real.samples.detach(), fake_points = round.fake.samples.detach();
-  flip_labels(round);
   judge_both(round);
-  const Tensor &real = round.real.judgement.logits, &fake = round.fake.judgement.logits;
+  const Tensor real = round.real.judgement.logits, fake = round.fake.judgement.logits;
+  flip_labels(round);
   Tensor loss = adversarial_loss_of_d(round);
   last_.terms_d.clear();
   loss = with_terms(loss, objective_.d_terms, round, diagnostics ? &last_.terms_d : nullptr);
@@ -177,7 +175,7 @@ Tensor Trainer::loss_of_d(const Batch& batch, bool diagnostics) {
   const int64_t interval = objective_.schedule.lazy_interval;
   if (critic_steps_done_ % interval == 0) {
     for (const Penalty& penalty : objective_.penalties) {
-      const Tensor points = packed(penalty.sampling.points(real_points, fake_points, penalty_noise_));
+      const Tensor points = packed(penalty.sampling.points(round.real.samples.detach(), round.fake.samples.detach(), penalty_noise_));
       const PenaltyResult result = gradient_penalty(*networks_.discriminator, points, penalty.shape,
                                                     penalty.weight * static_cast<double>(interval), batch.real_labels);
       loss = add(loss, result.value);
