@@ -114,18 +114,27 @@ class Library {
                 find(f_.finalize, "cudnnBackendFinalize") && find(f_.set, "cudnnBackendSetAttribute") &&
                 find(f_.get, "cudnnBackendGetAttribute") && find(f_.execute, "cudnnBackendExecute");
     if (!complete_) return;
-    try {
-      if (!device_.empty()) {
+    if (!device_.empty()) {
+      try {
         read_device();
-      } else {
-        give(take(nullptr));  // the first handle: is there a GPU?
+        ready_ = true;
+      } catch (const Error& error) {
+        why_ = error.what();
+      } catch (const NotSupported& refusal) {
+        why_ = refusal.why;
       }
-      ready_ = true;
-    } catch (const Error& error) {
-      why_ = error.what();
-    } catch (const NotSupported& refusal) {
-      why_ = refusal.why;
+      return;
     }
+    // The first handle: is there a GPU?
+    const device::StepAside aside;
+    cudnnHandle_t handle = nullptr;
+    const cudnnStatus_t status = f_.create_handle(&handle);
+    if (status != CUDNN_STATUS_SUCCESS) {
+      why_ = message("{} loaded, but cudnnCreate failed: {}", library_.path, f_.status_text(status));
+      return;
+    }
+    handles_.push_back({handle, nullptr});
+    ready_ = true;
   }
 
   bool ready() const { return ready_; }

@@ -6,6 +6,7 @@
 
 #include "duel/kernels/cublas.h"
 #include "duel/kernels/cudnn.h"
+#include "duel/kernels/runtime.h"
 
 namespace duel::kernels {
 namespace {
@@ -42,6 +43,9 @@ void set_tf32(bool on) { tf32_in_use() = on; }
 std::string device_library_report() {
   if (!device::compiled_for_gpu()) return "own kernels: this build has no CUDA libraries";
   if (device_library() == DeviceLibrary::own) return "own kernels: DUEL_DEVICE_LIBRARY=own";
+  if (const runtime::Availability& gpu = runtime::availability(); gpu.devices == 0) {
+    return "own kernels: " + gpu.reason;
+  }
   return message("{}, {}, TF32 {}", cublas::report(), cudnn::report(), tf32() ? "on" : "off");
 }
 

@@ -148,7 +148,7 @@ TEST_F(Cudnn, ReportsWhatItLoadedOrWhyNot) {
   };
   {
     const Environment no_gpu("FAKE_CUDNN", "no_gpu");
-    expect_not("cudnnCreate failed: CUDNN_STATUS_NOT_INITIALIZED");
+    expect_not("loaded, but cudnnCreate failed: CUDNN_STATUS_NOT_INITIALIZED");
   }
   {
     const Environment other("DUEL_CUDNN", DUEL_FAKE_nothing);

@@ -7,7 +7,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "duel/kernels/cublas.h"
+#include "duel/kernels/runtime.h"
 #include "duel/kernels/shared_library.h"
 #include "loaded_library.h"
 
@@ -161,6 +161,8 @@ TEST(DeviceLibrary, ReportsInOneLine) {
   EXPECT_EQ(report.find('\n'), std::string::npos);
   if (!device::compiled_for_gpu()) {
     EXPECT_EQ(report, "own kernels: this build has no CUDA libraries");
+  } else if (runtime::availability().devices == 0) {
+    EXPECT_EQ(report, "own kernels: " + runtime::availability().reason);
   } else {
     EXPECT_NE(report.find("cuBLASLt"), std::string::npos) << report;
     EXPECT_NE(report.find("cuDNN"), std::string::npos) << report;
