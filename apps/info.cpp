@@ -4,6 +4,7 @@
 #include "commands.h"
 #include "duel/gan/data/idx.h"
 #include "duel/gan/machine.h"
+#include "duel/kernels/device_library.h"
 #include "duel/kernels/error.h"
 
 namespace duel::apps {
@@ -31,6 +32,9 @@ int info() {
       "--threads set them)\nGPU        %s\n",
       m.duel.c_str(), m.cpu.c_str(), m.cores, m.cores == 1 ? "" : "s", m.isa.c_str(), m.threads,
       m.gpu.c_str());
+  if (kernels::device::compiled_for_gpu()) {
+    std::printf("GPU maths  %s\n", kernels::device_library_report().c_str());
+  }
   std::printf("libraries  %s\ncompiler   %s\nsystem     %s\ndata       %s\n", libraries.c_str(),
               m.compiler.c_str(), m.system.c_str(), data_found().c_str());
   return 0;

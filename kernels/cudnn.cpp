@@ -11,6 +11,7 @@
 #define DUEL_CUDNN 0
 #endif
 
+#include <algorithm>
 #include <array>
 #include <map>
 #include <memory>
@@ -189,9 +190,10 @@ class Library {
   }
 
   // Note [Handles]
-  // A handle serves one thread at a time and remembers its stream. They are kept as long as the process
-  // lives, at exit the driver may be gone already; a call takes an idle one, best one that was on the same
-  // stream.
+  // A handle serves one thread at a time and remembers its stream, so every stream gets one of its own (up to a
+  // limit): branches of a captured graph share nothing. They are kept as long as the process lives: at exit the
+  // driver may be gone already.
+  static constexpr int kMostHandles = 64;
   struct Taken {
     cudnnHandle_t handle;
     void* stream;
@@ -202,14 +204,19 @@ class Library {
     bool same = false;
     {
       const std::lock_guard lock(handles_mutex_);
-      size_t best = handles_.size();
-      for (size_t i = 0; i < handles_.size(); ++i) {
-        if (best == handles_.size() || handles_[i].stream == stream) best = i;
-      }
-      if (best < handles_.size()) {
-        out.handle = handles_[best].handle;
-        same = handles_[best].stream == stream;
-        handles_.erase(handles_.begin() + static_cast<int64_t>(best));
+      const auto on = [&](void* other) {
+        return std::find_if(handles_.begin(), handles_.end(),
+                            [other](const Taken& t) { return t.stream == other; });
+      };
+      auto best = on(stream);
+      same = best != handles_.end();
+      if (!same) best = on(nullptr);
+      if (best == handles_.end() && made_ >= kMostHandles && !handles_.empty()) best = handles_.begin();
+      if (best != handles_.end()) {
+        out.handle = best->handle;
+        handles_.erase(best);
+      } else {
+        ++made_;
       }
     }
     const device::StepAside aside;
@@ -447,7 +454,8 @@ class Library {
   std::vector<std::shared_ptr<void>> device_keep_;
   cudnnBackendDescriptor_t device_properties_ = nullptr;
   std::mutex handles_mutex_, plans_mutex_;
-  std::vector<Taken> handles_;
+  std::vector<Taken> handles_;  // the idle ones
+  int made_ = 1;
   cudnnHandle_t plan_handle_ = nullptr;
   std::map<Shape, Plan> plans_;
 };

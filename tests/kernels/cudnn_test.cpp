@@ -83,6 +83,16 @@ TEST_F(Cudnn, PlansOncePerShapeAndPass) {
   // One more handle, for plans; that for work was made with the library. One stream, told once.
   EXPECT_EQ(fake.count("handle;"), 1);
   EXPECT_EQ(fake.count("stream77;"), 1);
+  // Another stream gets a handle of its own, and both keep theirs.
+  const Aligned<float> a(noise<float>(1000, 1)), b(noise<float>(1000, 2));
+  Workspace space(cudnn::workspace<float>(s, ConvPass::kForward));
+  for (uintptr_t stream : {78, 77, 78}) {
+    cudnn::conv<float>(Stream::device(reinterpret_cast<void*>(stream)), s, ConvPass::kForward, a.data(),
+                       a.data(), b.data(), space.data());
+  }
+  EXPECT_EQ(fake.count("handle;"), 2);
+  EXPECT_EQ(fake.count("stream77;"), 1);
+  EXPECT_EQ(fake.count("stream78;"), 1);
 }
 
 TEST_F(Cudnn, RefusesWhatTheLibraryDoesNotDo) {
