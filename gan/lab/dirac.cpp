@@ -73,10 +73,15 @@ std::array<double, 4> linear_update(const DiracTheory& t, const Schedule& schedu
         total += power;
         power *= 1 - h * c;
       }
-      return {power, -h * a * total, -h * b * power, 1 + h * h * a * b * total};
+      const auto ahead = static_cast<double>(2 * schedule.unroll);
+      return {power, -h * a * total, -h * b * power, 1 + h * h * a * b * (total + ahead)};
     }
-    default: fail("dirac", "this order of updates has no closed form here");
+    case Update::consensus: {
+      const double g = schedule.consensus;
+      return {1 - h * (c + g * (c * c + b * b)), -h * (a + g * c * a), -h * (b + g * c * a), 1 - h * g * a * a};
+    }
   }
+  throw InternalError("unknown Update");
 }
 
 }  // namespace
@@ -88,9 +93,24 @@ std::vector<DiracOrder> dirac_orders() {
           {.name = "extragradient", .update = Update::extragradient}};
 }
 
+DiracOrder consensus_order() { return {.name = "consensus", .update = Update::consensus}; }
+DiracOrder unrolled_order() { return {.name = "unrolled 5", .unroll = 5}; }
+
+std::vector<DiracOrder> dirac_orders(const Objective& objective) {
+  if (objective.schedule.update == Update::consensus) return {consensus_order()};
+  if (objective.schedule.unroll > 0) return {unrolled_order()};
+  return dirac_orders();
+}
+
 Objective dirac_objective(Objective objective, const DiracOrder& order, double lr) {
   const OptimizerChoice descent{.kind = OptimizerKind::sgd, .lr = lr};
-  objective.schedule = {.critic_steps = order.critic_steps, .update = order.update, .d = descent, .g = descent};
+  Schedule schedule;
+  schedule.critic_steps = order.critic_steps;
+  schedule.update = order.update;
+  schedule.unroll = order.unroll;
+  schedule.consensus = 0.5;
+  schedule.d = schedule.g = descent;
+  objective.schedule = schedule;
   for (Penalty& penalty : objective.penalties) penalty.weight = 1;
   return objective;
 }
@@ -167,8 +187,9 @@ DiracPoint DiracGame::step(DiracPoint point) {
   return {psi_.item(), theta_.item()};
 }
 
-std::array<double, 4> DiracGame::numeric_update(double eps) {
-  const DiracPoint right = step({eps, 0}), left = step({-eps, 0}), up = step({0, eps}), down = step({0, -eps});
+std::array<double, 4> DiracGame::numeric_update(DiracPoint at, double eps) {
+  const DiracPoint right = step({at.psi + eps, at.theta}), left = step({at.psi - eps, at.theta});
+  const DiracPoint up = step({at.psi, at.theta + eps}), down = step({at.psi, at.theta - eps});
   return {(right.psi - left.psi) / (2 * eps), (up.psi - down.psi) / (2 * eps), (right.theta - left.theta) / (2 * eps),
           (up.theta - down.theta) / (2 * eps)};
 }
@@ -212,8 +233,9 @@ DiracRow dirac_row(const std::string& name, const DiracOrder& order, double lr) 
 std::vector<DiracRow> dirac_table(double lr) {
   std::vector<DiracRow> rows;
   for (const std::string& name : objective_names()) {
-    if (!dirac_refusal(named_objective(name)).empty()) continue;
-    for (const DiracOrder& order : dirac_orders()) rows.push_back(dirac_row(name, order, lr));
+    const Objective objective = named_objective(name);
+    if (!dirac_refusal(objective).empty()) continue;
+    for (const DiracOrder& order : dirac_orders(objective)) rows.push_back(dirac_row(name, order, lr));
   }
   return rows;
 }

@@ -10,7 +10,10 @@
 //   simultaneous       [[1 - h c, -h a], [-h b, 1]]
 //   k steps of D, then one of G, P = (1 - h c)^k, S = 1 + (1 - h c) + … + (1 - h c)^(k-1):
 //                      [[P, -h a S], [-h b P, 1 + h^2 a b S]]
-//   extragradient      I + h J + h^2 J^2 with J = [[-c, -a], [-b, 0]]
+//   extragradient      I - h G + h^2 G^2 with G = [[c, a], [b, 0]]
+//   consensus          I - h (G + gamma G^T G)
+//   1:1, G against D k steps ahead (which know the adversarial loss only):
+//                      [[P, -h a], [-h b P, 1 + (1 + 2 k) h^2 a b]]
 // Both below 1 in modulus: the equilibrium attracts. A penalty with shape'(0) != 0 (one-centred) has a kink there, so that
 // (0, 0) is no equilibrium of the update at all: the game comes to rest where the penalty's push 2 weight K balances the
 // pull a theta, away from the data. Weights are 1 here, those of the papers being for images.
@@ -48,9 +51,16 @@ struct DiracOrder {
   std::string name;
   Update update = Update::alternating;
   int64_t critic_steps = 1;  // of an alternating order
+  int64_t unroll = 0;        // of an alternating order of one critic step
 };
 /// simultaneous, alternating 1:1, alternating 5:1, extragradient.
 std::vector<DiracOrder> dirac_orders();
+/// consensus with gamma 1/2, and G against D five steps ahead.
+DiracOrder consensus_order();
+DiracOrder unrolled_order();
+/// The orders that an objective is played in: its own where an order is what makes it (consensus, unrolled), else
+/// dirac_orders().
+std::vector<DiracOrder> dirac_orders(const Objective& objective);
 
 /// What happens near (0, 0), from the eigenvalues of M.
 enum class DiracLocal {
@@ -84,8 +94,8 @@ class DiracGame {
 
   /// One iteration from `point`.
   DiracPoint step(DiracPoint point);
-  /// The derivative of step() at (0, 0) by central differences, by rows.
-  std::array<double, 4> numeric_update(double eps = 1e-4);
+  /// The derivative of step() by central differences, by rows.
+  std::array<double, 4> numeric_update(DiracPoint at = {0, 0}, double eps = 1e-4);
 
  private:
   std::unique_ptr<Trainer> trainer_;
