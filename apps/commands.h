@@ -1,4 +1,4 @@
-// The commands of duel, each in the file of its name: train.cpp, sample.cpp, objectives.cpp, info.cpp,
+// The commands of duel, each in the file of its name: train.cpp, sample.cpp, plot.cpp, objectives.cpp, info.cpp,
 // bench.cpp.
 #pragma once
 
@@ -8,6 +8,7 @@ namespace duel::apps {
 
 Command train_command(int argc, char** argv);
 Command sample_command();
+Command plot_command();
 Command objectives_command();
 Command info_command();
 Command bench_command();

@@ -47,7 +47,7 @@ int main(int argc, char** argv) {
   try {
     using namespace duel::apps;
     return delivered(run_command_line(argc, argv,
-                                      {train_command(argc, argv), sample_command(), objectives_command(),
+                                      {train_command(argc, argv), sample_command(), plot_command(), objectives_command(),
                                        info_command(), bench_command()}));
   } catch (const duel::gan::Diverged& error) {
     return failed(1, error.what());

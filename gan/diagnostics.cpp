@@ -138,16 +138,17 @@ void read_activations(Trainer& trainer, const Trainer::Batch& batch, Diagnosis& 
 void read_weights(Trainer& trainer, Diagnosis& d) {
   const nn::Module& critic = *trainer.networks().discriminator;
   d.spectral_norms = spectral_norms(critic);
-  std::vector<float> all;
+  const auto c = static_cast<float>(trainer.objective().constraint.weight_clip);
+  std::vector<float> weights;
+  int64_t at_clip = 0, all = 0;
   for (const Tensor& p : critic.parameters()) {
     const auto values = p.to_vector<float>();
-    all.insert(all.end(), values.begin(), values.end());
+    if (p.rank() >= 2) weights.insert(weights.end(), values.begin(), values.end());
+    at_clip += std::count_if(values.begin(), values.end(), [c](float w) { return std::abs(w) >= c; });
+    all += p.numel();
   }
-  d.weights_d = counted(all, range_of(all, kEmpty), kWeightBins);
-  if (const auto c = static_cast<float>(trainer.objective().constraint.weight_clip); c > 0 && !all.empty()) {
-    const auto at = std::count_if(all.begin(), all.end(), [c](float w) { return std::abs(w) >= c; });
-    d.share_at_clip = static_cast<double>(at) / static_cast<double>(all.size());
-  }
+  d.weights_d = counted(weights, range_of(weights, kEmpty), kWeightBins);
+  if (c > 0 && all > 0) d.share_at_clip = static_cast<double>(at_clip) / static_cast<double>(all);
 }
 
 void read_held_out(Trainer& trainer, const Trainer::Batch& batch, const ResidentData& held_out, Diagnosis& d) {

@@ -72,8 +72,9 @@ struct Diagnosis {
   /// 4.2: D's jump before a collapse). By 16 steps of Golub-Kahan-Lanczos: never more than the truth, usually within 1 %.
   NamedValues spectral_norms = {};
 
-  /// Share of D's weights at ±c under weight clipping. Healthy: below one half. Sick: nearly all, "pushes weights towards
-  /// two values" (Gulrajani 2017, section 3.1 and figure 1b right). The histogram shows all weights and biases of D.
+  /// Share of D's parameters at ±c under weight clipping. Healthy: below one half. Sick: nearly all, "pushes weights towards
+  /// two values" (Gulrajani 2017, section 3.1 and figure 1b right). The histogram shows the weights without biases and the
+  /// scales of norms.
   double share_at_clip = none;
   Histogram weights_d = {};
 

@@ -82,6 +82,13 @@ void Plot::histogram(const std::vector<double>& values, int64_t bins, SeriesStyl
   add(Kind::steps, std::move(edges), std::move(shares), std::move(style));
 }
 
+void Plot::steps(std::vector<double> edges, std::vector<double> values, SeriesStyle style) {
+  DUEL_CHECK(edges.size() == values.size() + 1, "plot", "expected one edge more than values, got {} and {}", edges.size(),
+             values.size());
+  values.push_back(0.0);
+  add(Kind::steps, std::move(edges), std::move(values), std::move(style));
+}
+
 void Plot::heat_map(std::vector<double> values, int64_t rows, int64_t columns, Range x, Range y,
                     std::optional<Range> scale) {
   DUEL_CHECK(rows >= 1 && columns >= 1 && static_cast<int64_t>(values.size()) == rows * columns, "plot",

@@ -61,6 +61,8 @@ class Plot {
   /// counts as a value, but has no bin), as a filled outline. Values that are not finite do not count.
   void histogram(const std::vector<double>& values, int64_t bins, SeriesStyle style = {},
                  std::optional<Range> range = {});
+  /// The same from counts: values[i] lies between edges[i] and edges[i + 1].
+  void steps(std::vector<double> edges, std::vector<double> values, SeriesStyle style = {});
   /// values [rows, columns]; row 0 lies at y.low, column 0 at x.low; each cell is one block of colour from `low`
   /// (white) to `high` (dark), by default 0 to the greatest value. On linear axes only.
   void heat_map(std::vector<double> values, int64_t rows, int64_t columns, Range x, Range y,

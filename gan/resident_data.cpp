@@ -42,7 +42,7 @@ Tensor ResidentData::first(int64_t n) const {
   DUEL_CHECK(n >= 0 && n <= count(), "data", "expected 0 to {} samples, got {}", count(), n);
   std::vector<int64_t> index(static_cast<size_t>(n));
   std::iota(index.begin(), index.end(), int64_t{0});
-  return Tensor::from(index, {n});
+  return Tensor::from(index, {n}, samples_.device());
 }
 
 Tensor ResidentData::batch(const Tensor& index, DType dtype) const {

@@ -20,6 +20,7 @@
 #include "duel/gan/diagnostics.h"
 #include "duel/gan/metrics_log.h"
 #include "duel/gan/run_directory.h"
+#include "duel/gan/run_plots.h"
 #include "duel/gan/run_record.h"
 #include "duel/gan/run_setup.h"
 #include "duel/kernels/parallel.h"
@@ -96,6 +97,7 @@ struct Run::State {
   Metrics latest;
   std::optional<Diagnosis> diagnosis;  // of the same iteration, where one was made
   std::set<std::string> warned;
+  std::chrono::steady_clock::time_point next_drawing = {};
   bool prepared = false;
 
   const RunConfig& config() const { return setup.config; }
@@ -112,6 +114,7 @@ struct Run::State {
   void warn_once(const std::string& kind, const std::string& text, RunObserver& observer);
   void write_metrics(RunObserver& observer);
   void sample(int64_t iteration, RunObserver& observer);
+  void draw(bool last, RunObserver& observer);
   void save(RunObserver& observer);
   std::string last_good_checkpoint() const;
   bool sample_due(int64_t iteration) const;
@@ -159,15 +162,15 @@ void Run::State::make_ready(RunObserver* observer) {
   }
   data.crc32 = checksum(setup.images);
   auto resident = std::make_shared<ResidentData>(setup.images);
-  if (config().diagnose_every > 0) {
-    if (const ImageSet other = detail::held_out_images(setup, kHeldOut); other.count > 0) {
-      held_out = std::make_unique<ResidentData>(other);
-    }
-  }
   setup.images.images = {};
   setup.images.labels = {};
   trainer = std::make_unique<Trainer>(setup.networks, setup.objective, std::move(resident),
                                       TrainerOptions{.batch = config().batch, .seed = config().seed});
+  if (config().diagnose_every > 0) {
+    if (const ImageSet other = detail::held_out_images(setup, kHeldOut); other.count > 0) {
+      held_out = std::make_unique<ResidentData>(other, trainer->optimizer_d().arena().flat().device());
+    }
+  }
   Generator noise(config().seed, static_cast<uint64_t>(RandomStream::samples));
   sample_noise = noise.normal({config().sample_count, setup.networks.latent.width()});
 }
@@ -251,7 +254,7 @@ void Run::State::prepare(RunObserver& observer) {
 
 // ---- Training ---------------------------------------------------------------------------------------------
 
-bool Run::train(RunObserver& observer) {
+bool Run::train(RunObserver& observer) try {
   State& s = *state_;
   s.prepare(observer);
   const std::string text = banner();
@@ -287,19 +290,27 @@ bool Run::train(RunObserver& observer) {
     }
     if (logs) s.write_metrics(observer);
     observer.progressed(s.latest, next, total);
-    if (s.sample_due(next)) s.sample(next, observer);
+    if (s.sample_due(next)) {
+      s.sample(next, observer);
+      if (next < total) s.draw(false, observer);
+    }
     const bool stop = next < total && observer.stop();
     if (saves || stop) {
       if (!saves) s.check_finite(trainer.metrics());
       s.save(observer);
     }
     if (stop) {
+      s.draw(true, observer);
       s.log(message("stopped at iteration {}", next), observer);
       return false;
     }
   }
+  s.draw(true, observer);
   s.log(message("done: iteration {}", trainer.iteration()), observer);
   return true;
+} catch (const Diverged&) {
+  state_->draw(true, observer);  // the curves say how it came to that
+  throw;
 }
 
 void Run::State::check_finite(const Metrics& m) const {
@@ -361,6 +372,19 @@ void Run::State::sample(int64_t iteration, RunObserver& observer) {
     return;
   }
   observer.sampled(file, grid);
+}
+
+// Drawing reads the whole log, so in a long or fast run it waits until it costs no more than a fiftieth of the time.
+void Run::State::draw(bool last, RunObserver& observer) {
+  using Clock = std::chrono::steady_clock;
+  const Clock::time_point began = Clock::now();
+  if (!last && began < next_drawing) return;
+  try {
+    write_run_plots(directory->path());
+  } catch (const Error& error) {
+    warn_once("plots", error.what(), observer);
+  }
+  next_drawing = Clock::now() + 50 * (Clock::now() - began);
 }
 
 void Run::State::save(RunObserver& observer) {

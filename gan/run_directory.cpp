@@ -170,7 +170,7 @@ RunDirectory RunDirectory::reopen(const fs::path& path) {
   make_folder(path / "samples", path);
   make_folder(path / "checkpoints", path);
   // With the lock held, temporary files are those of a writer that was killed.
-  for (const fs::path& folder : {path, path / "samples", path / "checkpoints"}) {
+  for (const fs::path& folder : {path, path / "samples", path / "checkpoints", path / "diagnostics"}) {
     for (const fs::path& entry : entries(folder)) {
       const std::string name = entry.filename().string();
       if (name.starts_with('.') && name.find(".tmp-") != std::string::npos) fs::remove(entry, ignored);

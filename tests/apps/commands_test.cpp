@@ -56,7 +56,8 @@ TEST(Train, WritesARunDirectoryAndSaysHowToGoOn) {
   ASSERT_EQ(r.status, 0) << r.err;
   for (const char* file :
        {"config.json", "run.json", "metrics.jsonl", "log.txt", "samples/reals.png",
-        "samples/fakes_000000.png", "samples/fakes_000004.png", "checkpoints/step_00000004.safetensors"}) {
+        "samples/fakes_000000.png", "samples/fakes_000004.png", "checkpoints/step_00000004.safetensors",
+        "diagnostics/losses.png"}) {
     EXPECT_GT(read(run / file).size(), 60u) << file;
   }
   EXPECT_TRUE(read(run / "samples" / "fakes_000004.png").starts_with("\x89PNG"));
@@ -179,6 +180,20 @@ TEST(Train, AnomalyModeNamesTheOp) {
       scratch / "a", {"--steps", "40", "--lr", "1e30", "--optimizer", "sgd", "--quiet", "--anomaly"}));
   EXPECT_EQ(r.status, 1);
   EXPECT_TRUE(has(r.err, "iteration ") && has(r.err, "[anomaly]")) << r.err;
+}
+
+TEST(Plot, DrawsARunAgain) {
+  Scratch scratch;
+  const auto run = scratch / "a run";
+  ASSERT_EQ(duel(small_run(run, {"--steps", "4", "--diagnose-every", "2"})).status, 0);
+  const auto drawn = contents(run / "diagnostics");
+  std::filesystem::remove_all(run / "diagnostics");
+  const Result r = duel({"plot", run.string()});
+  EXPECT_EQ(r.status, 0) << r.err;
+  EXPECT_TRUE(has(r.out, "losses.png\n") && has(r.out, "held_out.png\n")) << r.out;
+  EXPECT_TRUE(contents(run / "diagnostics") == drawn) << "what the run drew of itself";
+  expect_refused(duel({"plot", (scratch / "nowhere").string()}), {"nowhere", "no such folder", "duel train"});
+  expect_refused(duel({"plot", scratch.dir().string()}), {"metrics.jsonl", "cannot be read"});
 }
 
 TEST(Train, AWarningIsNoReasonToStop) {
