@@ -378,7 +378,7 @@ void Run::State::sample(int64_t iteration, RunObserver& observer) {
 void Run::State::draw(bool last, RunObserver& observer) {
   using Clock = std::chrono::steady_clock;
   const Clock::time_point began = Clock::now();
-  if (!last && began < next_drawing) return;
+  if ((!last && began < next_drawing) || !std::filesystem::exists(directory->metrics())) return;
   try {
     write_run_plots(directory->path());
   } catch (const Error& error) {

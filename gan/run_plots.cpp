@@ -230,8 +230,9 @@ const Kind kKinds[] = {
 };
 
 std::string read_all(const std::filesystem::path& file) {
+  std::error_code why;
   std::ifstream in(file, std::ios::binary);
-  DUEL_CHECK(in.good(), "plot", "{}: cannot be read; expected the run directory of duel train", file.string());
+  DUEL_CHECK(std::filesystem::is_regular_file(file, why) && in.good(), "plot", "{}: cannot be read; expected the run directory of duel train", file.string());
   return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
 }
 

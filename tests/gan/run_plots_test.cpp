@@ -57,7 +57,7 @@ TEST(RunPlots, DrawWhatTheLogHoldsAndNoMore) {
 TEST(RunPlots, ShowTheirCurves) {
   const auto plots = run_plots(parse_metrics(logged(true)));
   const Canvas& losses = plots[0].picture;
-  const Canvas only_g = run_plots(parse_metrics("{\"iteration\":1,\"loss_g\":2}\n{\"iteration\":3,\"loss_g\":2}\n"))[0].picture;
+  const Canvas only_g = run_plots(parse_metrics("{\"iteration\":1,\"loss_g\":2}\n{\"iteration\":3,\"loss_g\":3}\n"))[0].picture;
   const Color d{31, 119, 180}, g{214, 39, 40};
   EXPECT_GT(pixels_of(losses, d), 100);
   EXPECT_GT(pixels_of(losses, g), 100);
