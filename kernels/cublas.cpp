@@ -97,8 +97,18 @@ class Library {
                      f_.status_text(status));
     }
   }
-  // At exit the driver may be gone already: handle, plans and library live as long as the process.
-  ~Library() = default;
+  // Only reset() comes here: at exit the driver may be gone already, so the library lives as long as the process.
+  ~Library() {
+    if (!handle_) return;
+    for (auto& [shape, plan] : plans_) {
+      f_.desc_destroy(plan.desc);
+      for (const cublasLtMatrixLayout_t layout : {plan.left, plan.right, plan.result})
+        f_.layout_destroy(layout);
+    }
+    f_.destroy(handle_);
+  }
+  Library(const Library&) = delete;
+  Library& operator=(const Library&) = delete;
 
   bool ready() const { return handle_ != nullptr; }
   int64_t plans() {
@@ -224,11 +234,11 @@ class Library {
 };
 
 std::mutex library_mutex;
-std::unique_ptr<Library> library_once;
+Library* library_once = nullptr;
 
 Library& library() {
   const std::lock_guard lock(library_mutex);
-  if (!library_once) library_once = std::make_unique<Library>();
+  if (!library_once) library_once = new Library;
   return *library_once;
 }
 
@@ -247,7 +257,8 @@ std::string report() { return library().report(); }
 int64_t plans() { return library().plans(); }
 void reset() {
   const std::lock_guard lock(library_mutex);
-  library_once.reset();
+  delete library_once;
+  library_once = nullptr;
 }
 
 template <class T>

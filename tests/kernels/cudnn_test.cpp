@@ -179,7 +179,15 @@ constexpr const char* kH100 =
     R"("isTccDriver":0,"supportCoopLaunch":1,"smClockRateKHz":1980000,"memClockRateKHz":2619000,)"
     R"("l2CacheSize":52428800,"deviceName":"NVIDIA H100 80GB HBM3","totalGlobalMem":85000000000})";
 
+// The library itself leaks where there is no GPU.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kSanitized = true;
+#else
+constexpr bool kSanitized = false;
+#endif
+
 TEST(CudnnItself, PlansTheLayersOfDcgan) {
+  if (kSanitized) GTEST_SKIP() << "not under sanitizers";
   const Environment library("DUEL_CUDNN", "");
   cudnn::reset(kH100);
   if (!cudnn::ready()) GTEST_SKIP() << cudnn::report();
@@ -204,6 +212,7 @@ TEST(CudnnItself, PlansTheLayersOfDcgan) {
 
 // Whatever conv.h takes, cuDNN either plans or declines; an Error would be a graph that we built wrongly.
 TEST(CudnnItself, PlansOrDeclinesAnyShape) {
+  if (kSanitized) GTEST_SKIP() << "not under sanitizers";
   const Environment library("DUEL_CUDNN", "");
   cudnn::reset(kH100);
   if (!cudnn::ready()) GTEST_SKIP() << cudnn::report();
