@@ -1,5 +1,5 @@
 // The commands of duel, each in the file of its name: train.cpp, sample.cpp, plot.cpp, objectives.cpp, info.cpp,
-// bench.cpp.
+// bench.cpp, lab.cpp.
 #pragma once
 
 #include "command_line.h"
@@ -12,5 +12,6 @@ Command plot_command();
 Command objectives_command();
 Command info_command();
 Command bench_command();
+Command lab_command();
 
 }  // namespace duel::apps

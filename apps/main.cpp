@@ -48,7 +48,7 @@ int main(int argc, char** argv) {
     using namespace duel::apps;
     return delivered(run_command_line(argc, argv,
                                       {train_command(argc, argv), sample_command(), plot_command(), objectives_command(),
-                                       info_command(), bench_command()}));
+                                       info_command(), bench_command(), lab_command()}));
   } catch (const duel::gan::Diverged& error) {
     return failed(1, error.what());
   } catch (const duel::Error& error) {

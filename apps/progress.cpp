@@ -96,15 +96,8 @@ void Progress::draw() {
   const size_t taken = left.size() + right.size() + width_of(spark) + 2;
   std::string bar;
   if (taken + 5 <= columns) {
-    const size_t room = std::min<size_t>(columns - taken, 30);
-    const size_t full = total_ > 0
-                            ? static_cast<size_t>(static_cast<double>(iteration_) /
-                                                  static_cast<double>(total_) * static_cast<double>(room))
-                            : room;
-    std::string filled;
-    for (size_t i = 0; i < full; ++i) filled += terminal_.unicode ? "█" : "#";
-    bar =
-        message(terminal_.color ? "|\033[36m{}\033[0m{}|" : "|{}{}|", filled, std::string(room - full, ' '));
+    const double share = total_ > 0 ? static_cast<double>(iteration_) / static_cast<double>(total_) : 1.0;
+    bar = progress_bar(terminal_, share, std::min<size_t>(columns - taken, 30));
   } else if (left.size() + right.size() > columns) {
     right.resize(columns > left.size() ? columns - left.size() : 0);
   }

@@ -64,4 +64,11 @@ std::string brief(double value) {
   return text;
 }
 
+std::string progress_bar(const Terminal& terminal, double share, size_t room) {
+  const size_t full = std::min(room, static_cast<size_t>(std::max(share, 0.0) * static_cast<double>(room)));
+  std::string filled;
+  for (size_t i = 0; i < full; ++i) filled += terminal.unicode ? "█" : "#";
+  return (terminal.color ? "|\033[36m" + filled + "\033[0m" : "|" + filled) + std::string(room - full, ' ') + "|";
+}
+
 }  // namespace duel::apps

@@ -22,6 +22,8 @@ int columns_of(std::FILE* stream);
 std::string clock_text(double seconds);
 /// "3.4", "340", "0.012": three significant digits
 std::string brief(double value);
+/// "|####      |" with `room` characters between: `share` (0 to 1) of them full.
+std::string progress_bar(const Terminal& terminal, double share, size_t room);
 /// Values as ▁▂▃▄▅▆▇█, scaled to their own range.
 template <class Values>
 std::string sparkline(const Values& values) {

@@ -14,9 +14,9 @@ Tensor Maxout::forward(const Tensor& x) {
              x.shape());
   std::vector<int64_t> sizes;
   for (int axis = 0; axis + 1 < x.rank(); ++axis) sizes.push_back(x.dim(axis));
-  sizes.push_back(x.dim(-1) / pieces);
   sizes.push_back(pieces);
-  return max(x.reshape(Shape(sizes)), -1);
+  sizes.push_back(x.dim(-1) / pieces);
+  return max(x.reshape(Shape(sizes)), -2);
 }
 
 std::string Maxout::describe() const { return "Maxout(pieces=" + std::to_string(pieces) + ")"; }

@@ -26,7 +26,7 @@ struct ModeScore {
   double high_quality = 0;  // 0 to 1
   /// 0 to ln K. Without a single good point there is no histogram: ln K, the value of one mode alone.
   double reverse_kl = 0;
-  std::vector<int64_t> good;  // good points of every mode
+  std::vector<int64_t> good = {};  // good points of every mode
 };
 
 /// points: f32 or f64 [N, 2], N >= 1. A point that is not finite is not good.

@@ -21,7 +21,7 @@ std::vector<std::string> small_run(const std::filesystem::path& out, std::vector
 }
 
 TEST(Command, HelpOfEveryCommandIsOnStdout) {
-  for (const char* name : {"train", "sample", "objectives", "info", "bench"}) {
+  for (const char* name : {"train", "sample", "objectives", "info", "bench", "lab"}) {
     const Result r = duel({name, "--help"});
     EXPECT_EQ(r.status, 0) << name;
     EXPECT_EQ(r.err, "");
@@ -29,7 +29,7 @@ TEST(Command, HelpOfEveryCommandIsOnStdout) {
   }
   const Result r = duel({});
   EXPECT_EQ(r.status, 0);
-  for (const char* name : {"train", "sample", "objectives", "info", "bench"}) EXPECT_TRUE(has(r.out, name));
+  for (const char* name : {"train", "sample", "objectives", "info", "bench", "lab"}) EXPECT_TRUE(has(r.out, name));
   EXPECT_TRUE(has(duel({"--version"}).out, "duel "));
 }
 
@@ -331,6 +331,33 @@ TEST(Bench, StepGivesOneLineOfJson) {
   }
   const double median = std::stod(r.out.substr(r.out.find("\"ms_median\": ") + 13));
   EXPECT_GT(median, 0.0);
+}
+
+TEST(Lab, TrainsPrintsTheTableAndGoesOn) {
+  Scratch scratch;
+  const std::string out = (scratch / "ring").string();
+  const std::vector<std::string> args{"lab", "ring", "--objective", "hinge", "--steps", "2", "--seeds", "2", "--out", out};
+  const Result r = duel(args);
+  EXPECT_EQ(r.status, 0) << r.err;
+  EXPECT_TRUE(has(r.out, "2 steps of batch 100, seeds 1, 2. NOT the published length")) << r.out;
+  EXPECT_TRUE(has(r.out, "\nhinge ") && has(r.out, "\nPacGAN4 ") && has(r.out, "\ntrue samples ")) << r.out;
+  EXPECT_TRUE(has(r.err, "[2/2] hinge seed ")) << r.err;
+  for (const char* file : {"results.md", "results.json", "samples.png", "scores.png", "runs/hinge-2.png"}) {
+    EXPECT_TRUE(std::filesystem::exists(scratch / "ring" / file)) << file;
+  }
+  const Result again = duel(args);
+  EXPECT_EQ(again.status, 0);
+  EXPECT_EQ(again.out, r.out);
+  EXPECT_TRUE(has(again.err, "2 finished runs found, 0 to train")) << again.err;
+
+  const Result dirac = duel({"lab", "dirac", "--objective", "ns-gan,hinge"});
+  EXPECT_EQ(dirac.status, 0) << dirac.err;
+  EXPECT_TRUE(has(dirac.out, "| ns-gan ") && has(dirac.out, "| hinge ") && !has(dirac.out, "| wgan ")) << dirac.out;
+
+  expect_refused(duel({"lab", "spiral"}), {"ring", "grid", "dirac", "'spiral'"});
+  expect_refused(duel({"lab", "ring", "--objective", "hinge,wgn", "--out", out}), {"wgn", "wgan"});
+  expect_refused(duel({"lab", "ring", "--seeds", "0"}), {"--seeds", "got 0"});
+  expect_refused(duel({"lab", "ring", "--objective", "hinge", "--steps", "3", "--out", out}), {"this run has 2, asked for is 3", "--out"});
 }
 
 }  // namespace

@@ -1,0 +1,120 @@
+#include "duel/gan/lab/records.h"
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "duel/core/atomic_file.h"
+#include "duel/core/safetensors.h"
+
+namespace duel::gan::lab {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::filesystem::path stem(const std::filesystem::path& directory, const std::string& objective,
+                           uint64_t seed) {
+  return directory / "runs" / (objective + "-" + std::to_string(seed));
+}
+
+Json settings_json(const PointSettings& s) {
+  return {{"steps", s.steps},
+          {"batch", s.batch},
+          {"lr", s.lr},
+          {"own_schedule", s.own_schedule},
+          {"training_points", s.training_points},
+          {"measured_points", s.measured_points},
+          {"evaluations", s.evaluations},
+          {"latent", s.networks.latent},
+          {"width_g", s.networks.width_g},
+          {"width_d", s.networks.width_d},
+          {"layers_g", s.networks.layers_g},
+          {"layers_d", s.networks.layers_d},
+          {"pieces", s.networks.pieces}};
+}
+
+Json moment_json(const Moment& m) {
+  return {
+      {"step", m.step}, {"modes", m.modes}, {"high_quality", m.high_quality}, {"reverse_kl", m.reverse_kl}};
+}
+
+Json run_json(const PointRun& run) {
+  Json history = Json::array();
+  for (const Moment& moment : run.history) history.push_back(moment_json(moment));
+  return {{"mixture", run.mixture},
+          {"objective", run.objective},
+          {"seed", run.seed},
+          {"settings", settings_json(run.settings)},
+          {"modes", run.score.modes},
+          {"high_quality", run.score.high_quality},
+          {"reverse_kl", run.score.reverse_kl},
+          {"good_points", run.score.good},
+          {"diverged", run.diverged ? Json(*run.diverged) : Json()},
+          {"seconds", run.seconds},
+          {"snapshot_steps", run.snapshot_steps},
+          {"history", history}};
+}
+
+}  // namespace
+
+std::string to_json(const PointRun& run) { return run_json(run).dump(2) + "\n"; }
+
+void save_run(const std::filesystem::path& directory, const PointRun& run) {
+  const std::filesystem::path path = stem(directory, run.objective, run.seed);
+  std::error_code failure;
+  std::filesystem::create_directories(path.parent_path(), failure);
+  DUEL_CHECK(!failure, "lab", "{}: cannot be created: {}; choose another --out", path.parent_path().string(),
+             failure.message());
+  write_safetensors(path.string() + ".safetensors", {.tensors = {{"points", run.snapshots}}, .metadata = {}});
+  write_file_atomically(path.string() + ".json", to_json(run));
+}
+
+std::optional<PointRun> load_run(const std::filesystem::path& directory, const Mixture& mixture,
+                                 const std::string& objective, uint64_t seed, const PointSettings& settings) {
+  const std::string path = stem(directory, objective, seed).string(), file = path + ".json";
+  if (!std::filesystem::exists(file)) return std::nullopt;
+  std::ifstream in(file, std::ios::binary);
+  std::ostringstream text;
+  text << in.rdbuf();
+  DUEL_CHECK(in.good(), "lab", "{}: cannot be read", file);
+  PointRun run;
+  try {
+    const Json json = Json::parse(text.str());
+    run = {.mixture = json.at("mixture"),
+           .objective = json.at("objective"),
+           .seed = json.at("seed"),
+           .settings = settings};
+    const Json wanted = settings_json(settings), &found = json.at("settings");
+    DUEL_CHECK(run.mixture == mixture.name, "lab", "{}: holds runs on {}, not on {}; choose another --out",
+               file, run.mixture, mixture.name);
+    for (const auto& [key, value] : wanted.items()) {
+      DUEL_CHECK(found.at(key) == value, "lab",
+                 "{}: {}: this run has {}, asked for is {}; choose another --out", file, key,
+                 found.at(key).dump(), value.dump());
+    }
+    DUEL_CHECK(run.objective == objective && run.seed == seed, "lab", "{}: holds the run of {}, seed {}",
+               file, run.objective, run.seed);
+    run.score = {.modes = json.at("modes"),
+                 .high_quality = json.at("high_quality"),
+                 .reverse_kl = json.at("reverse_kl"),
+                 .good = json.at("good_points")};
+    if (!json.at("diverged").is_null()) run.diverged = json.at("diverged").get<int64_t>();
+    run.seconds = json.at("seconds");
+    run.snapshot_steps = json.at("snapshot_steps").get<std::vector<int64_t>>();
+    for (const Json& m : json.at("history")) {
+      run.history.push_back({m.at("step"), m.at("modes"), m.at("high_quality"), m.at("reverse_kl")});
+    }
+  } catch (const nlohmann::json::exception& error) {
+    fail("lab", "{}: not the record of a run ({}); delete it to train that run again", file, error.what());
+  }
+  const TensorFile points = read_safetensors(path + ".safetensors");
+  const Tensor* found = points.find("points");
+  const Shape expected{static_cast<int64_t>(run.snapshot_steps.size()), settings.measured_points, 2};
+  DUEL_CHECK(found && found->dtype() == DType::f32 && found->shape() == expected, "lab",
+             "{}.safetensors: expected f32 points {}; delete it and {} to train that run again", path,
+             expected, file);
+  run.snapshots = *found;
+  return run;
+}
+
+}  // namespace duel::gan::lab

@@ -1,0 +1,190 @@
+#include "duel/gan/lab/table.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "duel/gan/lab/records.h"
+#include "duel/kernels/error.h"
+
+namespace duel::gan::lab {
+namespace {
+
+std::string fixed(double value, int digits) {
+  char text[64];
+  std::snprintf(text, sizeof text, "%.*f", digits, value);
+  return text;
+}
+
+/// "6.3 ± 0.5"; the error only where there is one.
+std::string spread_text(double mean, double error, int digits, bool has_error) {
+  return fixed(mean, digits) + (has_error ? " ± " + fixed(error, digits) : "");
+}
+
+std::string with_commas(int64_t value) {
+  std::string text = std::to_string(value);
+  for (auto i = static_cast<int64_t>(text.size()) - 3; i > 0; i -= 3)
+    text.insert(static_cast<size_t>(i), ",");
+  return text;
+}
+
+/// The cells of every kind of row, as texts.
+using Cells = std::vector<std::string>;
+
+Cells cells(const TableRow& row) {
+  const bool many = row.runs > 1;
+  std::string runs = std::to_string(row.runs);
+  if (row.diverged > 0) runs += " (" + std::to_string(row.diverged) + " diverged)";
+  return {row.name, runs, spread_text(row.modes.mean, row.modes.error, 1, many),
+          spread_text(100 * row.high_quality.mean, 100 * row.high_quality.error, 1, many),
+          spread_text(row.reverse_kl.mean, row.reverse_kl.error, 3, many)};
+}
+
+Cells cells(const PublishedRow& row, bool errors) {
+  return {row.name, "", spread_text(row.modes, row.modes_error, 1, errors),
+          spread_text(row.high_quality, row.high_quality_error, errors ? 1 : 2, errors),
+          row.reverse_kl ? spread_text(*row.reverse_kl, row.reverse_kl_error, 2, errors) : "-"};
+}
+
+Cells true_cells(const Table& t) {
+  return {"true samples", "", fixed(static_cast<double>(t.mixture.means.size()), 1),
+          fixed(100 * true_high_quality(), 2),
+          fixed(true_reverse_kl(t.mixture, t.settings.measured_points), 4)};
+}
+
+Cells heading(const Table& t) {
+  return {"objective", "runs", "modes of " + std::to_string(t.mixture.means.size()), "high quality %",
+          "reverse KL"};
+}
+
+bool has_errors(const Published& published) {
+  return std::any_of(published.rows.begin(), published.rows.end(),
+                     [](const PublishedRow& r) { return r.modes_error > 0; });
+}
+
+/// Characters, not bytes: ± is two bytes.
+size_t width_of(const std::string& text) {
+  return static_cast<size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
+}
+
+}  // namespace
+
+Table make_table(const Mixture& mixture, const PointSettings& settings, const std::vector<PointRun>& runs) {
+  Table table{.mixture = mixture, .settings = settings, .seeds = {}, .rows = {}};
+  std::vector<std::string> names;
+  for (const PointRun& run : runs) {
+    if (std::find(names.begin(), names.end(), run.objective) == names.end()) names.push_back(run.objective);
+    if (std::find(table.seeds.begin(), table.seeds.end(), run.seed) == table.seeds.end())
+      table.seeds.push_back(run.seed);
+  }
+  std::sort(table.seeds.begin(), table.seeds.end());
+  for (const std::string& name : names) {
+    TableRow row{.name = name, .modes = {}, .high_quality = {}, .reverse_kl = {}};
+    std::vector<double> modes, quality, divergence;
+    for (const PointRun& run : runs) {
+      if (run.objective != name) continue;
+      ++row.runs;
+      row.diverged += run.diverged.has_value();
+      row.seconds += run.seconds;
+      modes.push_back(static_cast<double>(run.score.modes));
+      quality.push_back(run.score.high_quality);
+      divergence.push_back(run.score.reverse_kl);
+    }
+    row.seconds /= static_cast<double>(row.runs);
+    row.modes = spread_of(modes);
+    row.high_quality = spread_of(quality);
+    row.reverse_kl = spread_of(divergence);
+    table.rows.push_back(row);
+  }
+  return table;
+}
+
+std::string protocol_line(const Table& t) {
+  std::string seeds;
+  for (size_t i = 0; i < t.seeds.size(); ++i) seeds += (i ? ", " : "") + std::to_string(t.seeds[i]);
+  return message(
+      "{}: {} modes, deviation {}. {} steps of batch {}, seed{} {}{}. {}", t.mixture.name,
+      t.mixture.means.size(), t.mixture.deviation, with_commas(t.settings.steps), t.settings.batch,
+      t.seeds.size() == 1 ? "" : "s", seeds.empty() ? "none" : seeds,
+      t.settings.own_schedule ? ", each objective's own optimizers and order of updates" : "",
+      t.settings.steps == 400000 && t.seeds.size() == 10 && !t.settings.own_schedule
+          ? "As many as published."
+          : message("NOT the published length: PacGAN's protocol has 400,000 steps{} and 10 trials.",
+                    t.settings.own_schedule ? " of Adam 1e-4 for both players at the same time" : ""));
+}
+
+std::string to_text(const Table& t) {
+  struct Line {
+    std::string title;  // a line of its own, where set
+    Cells cells;
+  };
+  std::vector<Line> lines{{"", heading(t)}};
+  for (const TableRow& row : t.rows) lines.push_back({"", cells(row)});
+  lines.push_back({"", true_cells(t)});
+  for (const Published& published : published_results(t.mixture.name)) {
+    lines.push_back({published.source + ": " + published.protocol, {}});
+    for (const PublishedRow& row : published.rows) lines.push_back({"", cells(row, has_errors(published))});
+  }
+  std::vector<size_t> widths(5, 0);
+  for (const Line& line : lines) {
+    for (size_t i = 0; i < line.cells.size(); ++i) widths[i] = std::max(widths[i], width_of(line.cells[i]));
+  }
+  std::string text = protocol_line(t) + "\n\n";
+  for (const Line& line : lines) {
+    if (!line.title.empty()) text += "\n" + line.title + "\n";
+    std::string row;
+    for (size_t i = 0; i < line.cells.size(); ++i) {
+      row += line.cells[i];
+      if (i + 1 < line.cells.size()) row.append(widths[i] - width_of(line.cells[i]) + 3, ' ');
+    }
+    if (!line.cells.empty()) text += row + "\n";
+  }
+  return text;
+}
+
+std::string to_markdown(const Table& t) {
+  const auto line = [](const Cells& cells) {
+    std::string text = "|";
+    for (const std::string& cell : cells) text += " " + cell + " |";
+    return text + "\n";
+  };
+  std::string text = protocol_line(t) + "\n\n" + line(heading(t)) + "|---|---|---|---|---|\n";
+  for (const TableRow& row : t.rows) text += line(cells(row));
+  text += line(true_cells(t));
+  for (const Published& published : published_results(t.mixture.name)) {
+    text += "\n" + published.source + ": " + published.protocol + ".\n\n" + line(heading(t)) +
+            "|---|---|---|---|---|\n";
+    for (const PublishedRow& row : published.rows) text += line(cells(row, has_errors(published)));
+  }
+  return text;
+}
+
+std::string to_json(const Table& t, const std::vector<PointRun>& runs) {
+  using Json = nlohmann::ordered_json;
+  const auto spread = [](const Spread& s) { return Json{{"mean", s.mean}, {"standard_error", s.error}}; };
+  Json rows = Json::array(), all = Json::array();
+  for (const TableRow& row : t.rows) {
+    rows.push_back({{"objective", row.name},
+                    {"runs", row.runs},
+                    {"diverged", row.diverged},
+                    {"modes", spread(row.modes)},
+                    {"high_quality", spread(row.high_quality)},
+                    {"reverse_kl", spread(row.reverse_kl)},
+                    {"seconds", row.seconds}});
+  }
+  for (const PointRun& run : runs) all.push_back(Json::parse(to_json(run)));
+  const Json json = {{"protocol", protocol_line(t)},
+                     {"mixture", t.mixture.name},
+                     {"steps", t.settings.steps},
+                     {"seeds", t.seeds},
+                     {"true_samples",
+                      {{"modes", t.mixture.means.size()},
+                       {"high_quality", true_high_quality()},
+                       {"reverse_kl", true_reverse_kl(t.mixture, t.settings.measured_points)}}},
+                     {"table", rows},
+                     {"runs", all}};
+  return json.dump(1) + "\n";
+}
+
+}  // namespace duel::gan::lab

@@ -1,0 +1,328 @@
+// The mode-collapse experiment: its protocol, its bits, its folder. Networks here are small; the published ones are
+// only looked at.
+#include "duel/gan/lab/experiment.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cmath>
+#include <fstream>
+#include <mutex>
+
+#include "duel/gan/lab/lab.h"
+#include "duel/gan/lab/pictures.h"
+#include "duel/gan/lab/records.h"
+#include "duel/gan/lab/table.h"
+#include "duel/kernels/parallel.h"
+#include "files.h"
+
+namespace duel::gan::lab {
+namespace {
+
+using duel::testing::Scratch;
+
+PointSettings small(int64_t steps = 24) {
+  return {.steps = steps,
+          .batch = 16,
+          .training_points = 500,
+          .measured_points = 60,
+          .evaluations = 6,
+          .networks = {.width_g = 16, .width_d = 12, .layers_g = 2, .layers_d = 2, .pieces = 3}};
+}
+
+std::string bytes_of(const std::filesystem::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+class Watcher : public LabObserver {
+ public:
+  explicit Watcher(int64_t stop_after = 1000000) : stop_after_(stop_after) {}
+  void started(int64_t training, int64_t there) override { to_train = training, found = there; }
+  void stepped() override { ++steps; }
+  void finished(const PointRun& run) override {
+    const std::scoped_lock lock(mutex_);
+    names.push_back(run.objective + "-" + std::to_string(run.seed));
+    ++done_;
+  }
+  bool stop() override { return done_ >= stop_after_; }
+
+  int64_t to_train = -1, found = -1;
+  std::atomic<int64_t> steps{0};
+  std::vector<std::string> names;
+
+ private:
+  std::mutex mutex_;
+  int64_t stop_after_;
+  std::atomic<int64_t> done_{0};
+};
+
+TEST(PointNetworks, AreThePublishedOnes) {
+  Generator random(1);
+  const auto g = make_point_generator({}, random), d = make_point_critic({.packing = 2}, random);
+  // G: 4 layers of 400 with weight, bias and batch norm's two; D: 3 layers of 5 x 200 on 4 numbers.
+  EXPECT_EQ(g->parameter_count(), (2 * 400 + 400 + 800) + 3 * (400 * 400 + 400 + 800) + 400 * 2 + 2);
+  EXPECT_EQ(d->parameter_count(), (4 * 1000 + 1000) + 2 * (200 * 1000 + 1000) + 201);
+  EXPECT_FALSE(d->mixes_samples());
+  EXPECT_TRUE(d->second_derivative_zero());
+  double squares = 0;
+  int64_t count = 0;
+  for (const auto& [name, tensor] : d->named_parameters()) {
+    for (const float v : tensor.to_vector<float>()) {
+      if (name.ends_with("bias")) {
+        EXPECT_EQ(v, 0) << name;
+      } else {
+        squares += double{v} * v, ++count;
+      }
+    }
+  }
+  EXPECT_NEAR(std::sqrt(squares / static_cast<double>(count)), 0.02, 0.0005);
+  EXPECT_EQ((*g)(Tensor::ones({3, 2})).shape(), (Shape{3, 2}));
+  EXPECT_EQ((*d)(Tensor::ones({3, 4})).shape(), (Shape{3, 1}));
+}
+
+TEST(PointObjectives, KeepWhatIsTheirsAndTakeTheProtocol) {
+  const Objective own = named_objective("wgan"), wgan = point_objective("wgan", {});
+  for (const OptimizerChoice& o : {wgan.schedule.d, wgan.schedule.g}) {
+    EXPECT_EQ(o.kind, OptimizerKind::adam);
+    EXPECT_EQ(o.lr, 1e-4);
+    EXPECT_EQ(o.beta1, 0.8);
+  }
+  EXPECT_EQ(wgan.schedule.update, Update::simultaneous);
+  EXPECT_EQ(wgan.schedule.critic_steps, own.schedule.critic_steps);
+  EXPECT_EQ(wgan.constraint.weight_clip, own.constraint.weight_clip);
+  const Objective kept = point_objective("wgan", {.own_schedule = true});
+  EXPECT_EQ(kept.schedule.d.kind, own.schedule.d.kind);
+  EXPECT_EQ(kept.schedule.update, own.schedule.update);
+  EXPECT_THROW(point_objective("no-such-gan", {}), Error);
+}
+
+TEST(PointObjectives, EveryOneThatIsTakenTrains) {
+  const auto [taken, refused] = point_objectives();
+  EXPECT_GE(taken.size(), 10U);
+  EXPECT_EQ(taken.size() + refused.size(), objective_names().size());
+  const Mixture grid = make_mixture("grid");
+  for (const std::string& name : taken) {
+    const auto run = train_on_points(grid, name, 1, small(3));
+    ASSERT_TRUE(run) << name;
+    EXPECT_FALSE(run->diverged) << name;
+    const auto points = run->snapshots.to_vector<float>();
+    EXPECT_NE(points.front(), points.at(points.size() - 120)) << name;
+  }
+  for (const auto& [name, why] : refused) EXPECT_NE(why.find(name), std::string::npos) << why;
+}
+
+TEST(PointRuns, AreMeasuredAsTheyGo) {
+  const Mixture ring = make_mixture("ring");
+  int64_t last = 0;
+  const auto run = train_on_points(ring, "ns-gan", 3, small(26), [&](int64_t step) {
+    EXPECT_EQ(step, last + 1);
+    last = step;
+    return true;
+  });
+  ASSERT_TRUE(run);
+  EXPECT_EQ(last, 26);
+  std::vector<int64_t> steps;
+  for (const Moment& m : run->history) steps.push_back(m.step);
+  EXPECT_EQ(steps, (std::vector<int64_t>{0, 4, 8, 13, 17, 21, 26}));
+  EXPECT_EQ(run->snapshot_steps, (std::vector<int64_t>{0, 4, 8, 13, 26}));
+  EXPECT_EQ(run->snapshots.shape(), (Shape{5, 60, 2}));
+  // The last points kept are those that the score is of.
+  const auto all = run->snapshots.to_vector<float>();
+  const std::vector<float> end(all.end() - 120, all.end());
+  const ModeScore again = score_modes(ring, Tensor::from(end, {60, 2}));
+  EXPECT_EQ(again.good, run->score.good);
+  EXPECT_EQ(run->history.back().high_quality, run->score.high_quality);
+
+  EXPECT_FALSE(train_on_points(ring, "ns-gan", 3, small(26), [](int64_t step) { return step < 7; }));
+  EXPECT_THROW(train_on_points(ring, "ns-gan", 3, small(0)), Error);
+}
+
+// Training moves points to where the data is: a loop that never steps G would leave them at 0.
+TEST(PointRuns, LearnWhereTheDataIs) {
+  PointSettings settings = small(400);
+  settings.lr = 2e-3;
+  const auto run = train_on_points(make_mixture("ring"), "ns-gan", 1, settings);
+  ASSERT_TRUE(run && !run->diverged);
+  const auto all = run->snapshots.to_vector<float>();
+  const auto mean_radius = [&](size_t begin) {
+    double total = 0;
+    for (size_t i = begin; i < begin + 120; i += 2) total += std::hypot(all[i], all[i + 1]);
+    return total / 60;
+  };
+  EXPECT_LT(mean_radius(0), 0.2);
+  EXPECT_GT(mean_radius(all.size() - 120), 0.5);
+  EXPECT_LT(mean_radius(all.size() - 120), 2.0);
+}
+
+TEST(PointRuns, DivergenceEndsARunAndCountsAsNothingFound) {
+  PointSettings settings = small();
+  settings.lr = 1e38;
+  const auto run = train_on_points(make_mixture("grid"), "ns-gan", 1, settings);
+  ASSERT_TRUE(run && run->diverged);
+  EXPECT_EQ(*run->diverged, 4);  // the first evaluation
+  EXPECT_EQ(run->history.size(), 2U);
+  EXPECT_EQ(run->score.modes, 0);
+  EXPECT_EQ(run->score.reverse_kl, std::log(25.0));
+  EXPECT_EQ(make_table(make_mixture("grid"), settings, {*run}).rows.at(0).diverged, 1);
+  EXPECT_GT(samples_over_time(make_mixture("grid"), *run).width(), 500);
+}
+
+TEST(Lab, ARunHasTheSameBitsAloneAndBesideOthers) {
+  Scratch scratch;
+  const int threads = kernels::threads();
+  const LabPlan plan{.mixture = make_mixture("ring"),
+                     .objectives = {"ns-gan", "wgan-gp"},
+                     .seeds = {1, 2, 3},
+                     .settings = small(),
+                     .directory = scratch / "four"};
+  kernels::set_threads(4);
+  Watcher watcher;
+  const LabOutcome outcome = run_lab(plan, watcher);
+  EXPECT_TRUE(outcome.complete);
+  EXPECT_EQ(outcome.runs.size(), 6U);
+  EXPECT_EQ(watcher.steps, 6 * 24);
+  for (const int count : {1, 4}) {
+    kernels::set_threads(count);
+    const auto alone = train_on_points(plan.mixture, "wgan-gp", 2, plan.settings);
+    const auto beside = load_run(plan.directory, plan.mixture, "wgan-gp", 2, plan.settings);
+    ASSERT_TRUE(alone && beside);
+    EXPECT_EQ(alone->snapshots.to_vector<float>(), beside->snapshots.to_vector<float>()) << count;
+  }
+  kernels::set_threads(threads);
+  EXPECT_NE(outcome.runs[0].snapshots.to_vector<float>(), outcome.runs[1].snapshots.to_vector<float>());
+}
+
+TEST(Lab, WhatWasFinishedIsKeptAndNotTrainedAgain) {
+  Scratch scratch;
+  LabPlan plan{.mixture = make_mixture("ring"),
+               .objectives = {"hinge", "ns-gan"},
+               .seeds = {1, 2},
+               .settings = small(),
+               .directory = scratch / "a"};
+  const int threads = kernels::threads();
+  kernels::set_threads(1);
+  Watcher first(2);
+  const LabOutcome stopped = run_lab(plan, first);
+  kernels::set_threads(threads);
+  EXPECT_FALSE(stopped.complete);
+  EXPECT_EQ(first.names,
+            (std::vector<std::string>{"hinge-1", "ns-gan-1"}));  // one seed of each before the next
+  EXPECT_NE(bytes_of(scratch / "a" / "results.md").find("| hinge | 1 |"), std::string::npos);
+
+  const std::string before = bytes_of(scratch / "a" / "runs" / "hinge-1.json");
+  Watcher second;
+  const LabOutcome whole = run_lab(plan, second);
+  EXPECT_TRUE(whole.complete);
+  EXPECT_EQ(second.to_train, 2);
+  EXPECT_EQ(second.found, 2);
+  EXPECT_EQ(whole.runs.size(), 4U);
+  EXPECT_EQ(bytes_of(scratch / "a" / "runs" / "hinge-1.json"), before);
+
+  // The same points as a run that was never stopped.
+  Scratch other;
+  plan.directory = other / "b";
+  Watcher third;
+  run_lab(plan, third);
+  for (const char* name : {"hinge-1", "hinge-2", "ns-gan-1", "ns-gan-2"}) {
+    const std::string file = std::string(name) + ".safetensors";
+    EXPECT_EQ(bytes_of(scratch / "a" / "runs" / file), bytes_of(other / "b" / "runs" / file)) << name;
+    EXPECT_TRUE(std::filesystem::exists(other / "b" / "runs" / (std::string(name) + ".png")));
+  }
+  for (const char* name : {"results.json", "results.md", "samples.png", "scores.png"}) {
+    EXPECT_TRUE(std::filesystem::exists(other / "b" / name)) << name;
+  }
+}
+
+TEST(Lab, OtherSettingsAndDamagedRecordsAreRefusedBeforeTraining) {
+  Scratch scratch;
+  LabPlan plan{.mixture = make_mixture("ring"),
+               .objectives = {"ns-gan"},
+               .seeds = {1},
+               .settings = small(4),
+               .directory = scratch / "a"};
+  Watcher watcher;
+  run_lab(plan, watcher);
+  const auto error = [&](const LabPlan& changed) {
+    Watcher other;
+    try {
+      run_lab(changed, other);
+    } catch (const Error& e) {
+      EXPECT_EQ(other.steps, 0);
+      return std::string(e.what());
+    }
+    return std::string();
+  };
+  LabPlan longer = plan;
+  longer.settings.steps = 5;
+  longer.objectives = {"hinge"};  // the record of another objective is in the way too
+  EXPECT_NE(error(longer).find("steps: this run has 4, asked for is 5; choose another --out"),
+            std::string::npos)
+      << error(longer);
+  LabPlan grid = plan;
+  grid.mixture = make_mixture("grid");
+  EXPECT_NE(error(grid).find("holds runs on ring, not on grid"), std::string::npos);
+  LabPlan unknown = plan;
+  unknown.objectives = {"ns-gan", "ns-gam"};
+  EXPECT_NE(error(unknown).find("ns-gam"), std::string::npos);
+  std::ofstream(scratch / "a" / "runs" / "ns-gan-1.json") << "{\"mixture\": 3";
+  EXPECT_NE(error(plan).find("delete it to train that run again"), std::string::npos);
+}
+
+TEST(Records, ComeBackWhole) {
+  Scratch scratch;
+  const Mixture ring = make_mixture("ring");
+  const auto run = train_on_points(ring, "ns-gan", 7, small());
+  save_run(scratch / "x", *run);
+  const auto back = load_run(scratch / "x", ring, "ns-gan", 7, small());
+  ASSERT_TRUE(back);
+  EXPECT_EQ(to_json(*back), to_json(*run));
+  EXPECT_EQ(back->snapshots.to_vector<float>(), run->snapshots.to_vector<float>());
+  EXPECT_FALSE(load_run(scratch / "x", ring, "ns-gan", 8, small()));
+  std::filesystem::remove(scratch / "x" / "runs" / "ns-gan-7.safetensors");
+  EXPECT_THROW(load_run(scratch / "x", ring, "ns-gan", 7, small()), Error);
+}
+
+PointRun fake_run(const std::string& name, uint64_t seed, int64_t modes, double quality, double kl) {
+  return {.mixture = "ring",
+          .objective = name,
+          .seed = seed,
+          .score = {.modes = modes, .high_quality = quality, .reverse_kl = kl, .good = {}},
+          .history = {{0, 0, 0, 2}, {10, modes, quality, kl}},
+          .seconds = 2};
+}
+
+TEST(Tables, HaveMeansErrorsFloorsAndThePapers) {
+  const Mixture ring = make_mixture("ring");
+  const std::vector<PointRun> runs{fake_run("ns-gan", 1, 6, 0.9, 0.5), fake_run("ns-gan", 2, 8, 0.8, 0.1),
+                                   fake_run("wgan", 1, 8, 0.5, 0.25)};
+  const Table table = make_table(ring, {.steps = 20000}, runs);
+  ASSERT_EQ(table.rows.size(), 2U);
+  EXPECT_DOUBLE_EQ(table.rows[0].modes.mean, 7);
+  EXPECT_DOUBLE_EQ(table.rows[0].modes.error, 1);
+  const std::string text = to_text(table), markdown = to_markdown(table);
+  EXPECT_NE(text.find("ns-gan         2      7.0 ± 1.0    85.0 ± 5.0       0.300 ± 0.200"), std::string::npos)
+      << text;
+  EXPECT_NE(markdown.find("| ns-gan | 2 | 7.0 ± 1.0 | 85.0 ± 5.0 | 0.300 ± 0.200 |"), std::string::npos)
+      << markdown;
+  EXPECT_NE(markdown.find("| wgan | 1 | 8.0 | 50.0 | 0.250 |"), std::string::npos) << markdown;
+  EXPECT_NE(markdown.find("| true samples |  | 8.0 | 98.89 | 0.0014 |"), std::string::npos) << markdown;
+  for (const std::string* t : {&text, &markdown}) {
+    // A short run never passes for the published protocol.
+    EXPECT_NE(t->find("20,000 steps of batch 100, seeds 1, 2. NOT the published length: PacGAN's protocol "
+                      "has 400,000 steps"),
+              std::string::npos)
+        << *t;
+    EXPECT_NE(t->find("0.45 ± 0.09"), std::string::npos);
+    EXPECT_NE(t->find("VEEGAN"), std::string::npos);
+  }
+  EXPECT_NE(to_markdown(make_table(make_mixture("grid"), {}, {}))
+                .find("| PacGAN4 |  | 24.8 ± 0.2 | 93.6 ± 0.6 | 0.04 ± 0.01 |"),
+            std::string::npos);
+  EXPECT_NE(to_json(table, runs).find("\"standard_error\": 1.0"), std::string::npos);
+  EXPECT_GT(scores_over_time(ring, runs).width(), 1000);
+  EXPECT_GT(scores_over_time(ring, {}).width(), 1000);
+}
+
+}  // namespace
+}  // namespace duel::gan::lab
