@@ -167,7 +167,7 @@ int dirac(const Request& request) {
       if (!request.quiet) std::fprintf(stderr, "left out: %s: %s\n", name.c_str(), refusal.c_str());
       continue;
     }
-    for (const DiracOrder& order : dirac_orders()) rows.push_back(dirac_row(name, order));
+    for (const DiracOrder& order : dirac_orders(gan::named_objective(name))) rows.push_back(dirac_row(name, order));
   }
   std::fputs(to_markdown(rows).c_str(), stdout);
   return 0;
