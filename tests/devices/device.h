@@ -7,17 +7,19 @@
 
 #include "duel/core/allocator.h"
 #include "duel/core/tensor.h"
+#include "duel/kernels/device_library.h"
 
 namespace duel::testing_devices {
 
 inline constexpr Device kDevice = Device::cuda();
 
-/// Fresh memory is NaN on both devices.
+/// Fresh memory is NaN on both devices; products of floats are not rounded to TF32.
 class OnDevice : public ::testing::Test {
  protected:
   void SetUp() override {
     if (!is_available(kDevice)) GTEST_SKIP() << "no CUDA device: " << why_unavailable(kDevice);
     set_allocator_poison(true);
+    kernels::set_tf32(false);
   }
   void TearDown() override { set_allocator_poison(false); }
 };
