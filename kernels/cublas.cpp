@@ -67,11 +67,11 @@ struct Plan {
 class Library {
  public:
   Library() {
-    library_ = open_library(
-        {.variable = "DUEL_CUBLAS",
-         .names = {"libcublasLt.so." + std::to_string(CUBLAS_VER_MAJOR)},
-         .folders = split_folders(DUEL_CUDA_LIBRARY_FOLDERS),
-         .wheels = {"nvidia/cu" + std::to_string(CUBLAS_VER_MAJOR) + "/lib", "nvidia/cublas/lib"}});
+    library_ = open(CUBLAS_VER_MAJOR);
+    // The functions used here are the same in 12 and 13, and a newer driver runs the older library.
+    if (!library_.handle && CUBLAS_VER_MAJOR == 13) {
+      if (SharedLibrary older = open(12); older.handle) library_ = older;
+    }
     if (!library_.handle) {
       why_ = library_.why;
       return;
@@ -155,6 +155,13 @@ class Library {
   }
 
  private:
+  static SharedLibrary open(int major) {
+    return open_library({.variable = "DUEL_CUBLAS",
+                         .names = {message("libcublasLt.so.{}", major)},
+                         .folders = split_folders(DUEL_CUDA_LIBRARY_FOLDERS),
+                         .wheels = {message("nvidia/cu{}/lib", major), "nvidia/cublas/lib"}});
+  }
+
   template <class F>
   bool find(F& function, const char* name) {
     function = reinterpret_cast<F>(library_.function(name));

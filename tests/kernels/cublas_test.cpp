@@ -3,6 +3,10 @@
 // or kept for the wrong shape.
 #include "duel/kernels/cublas.h"
 
+#include <unistd.h>
+
+#include <filesystem>
+
 #include "duel/kernels/device_library.h"
 #include "gemm_reference.h"
 #include "loaded_library.h"
@@ -147,6 +151,20 @@ TEST_F(Cublas, ReportsWhatItLoadedOrWhyNot) {
     const Environment nowhere("DUEL_CUBLAS", "/nowhere");
     expect_not("in DUEL_CUBLAS=/nowhere");
   }
+}
+
+TEST_F(Cublas, TakesTheOlderLibraryWhereThereIsNoNewer) {
+  namespace fs = std::filesystem;
+  const fs::path folder = fs::path(::testing::TempDir()) / ("duel_cublas_" + std::to_string(getpid()));
+  fs::create_directories(folder);
+  const Environment there("DUEL_CUBLAS", folder.string());
+  fs::copy_file(DUEL_FAKE_cublaslt, folder / "libcublasLt.so.12");
+  cublas::reset();
+  EXPECT_NE(cublas::report().find("libcublasLt.so.12)"), std::string::npos) << cublas::report();
+  fs::copy_file(DUEL_FAKE_cublaslt, folder / "libcublasLt.so.13");
+  cublas::reset();
+  EXPECT_NE(cublas::report().find("libcublasLt.so.13)"), std::string::npos) << cublas::report();
+  fs::remove_all(folder);
 }
 
 }  // namespace
