@@ -1,23 +1,25 @@
-// duel plot: the diagrams of a run, from what it logged.
+// duel plot: the diagrams and the report of a run, from what it logged.
 #include <cstdio>
 #include <memory>
 
 #include "commands.h"
-#include "duel/gan/run_plots.h"
+#include "duel/gan/report.h"
 
 namespace duel::apps {
 
 Command plot_command() {
   auto directory = std::make_shared<std::string>();
-  Command command{.name = "plot", .summary = "Draw the diagrams of a run"};
+  Command command{.name = "plot", .summary = "Draw the diagrams of a run, and its report.html"};
   command.words = {{.name = "RUNDIR",
-                    .help = "a run directory; the diagrams go to its diagnostics/",
+                    .help = "a run directory; it gets diagnostics/*.png and report.html",
                     .required = true,
                     .set = [directory](const std::string& text) { *directory = text; }}};
   command.footer = "A run draws them itself at the end; this is for runs that go on, or were stopped.\n"
                    "  duel plot runs/00000-dcgan-ns-gan";
   command.run = [directory] {
-    for (const auto& file : gan::write_run_plots(*directory)) std::printf("%s\n", file.c_str());
+    const auto plots = gan::write_run_plots(*directory);
+    for (const auto& [file, caption] : plots) std::printf("%s\n", file.c_str());
+    std::printf("%s\n", gan::write_report(*directory, plots).c_str());
     return 0;
   };
   return command;

@@ -19,8 +19,8 @@
 #include "duel/gan/data/drawn_digits.h"
 #include "duel/gan/diagnostics.h"
 #include "duel/gan/metrics_log.h"
+#include "duel/gan/report.h"
 #include "duel/gan/run_directory.h"
-#include "duel/gan/run_plots.h"
 #include "duel/gan/run_record.h"
 #include "duel/gan/run_setup.h"
 #include "duel/kernels/parallel.h"
@@ -380,7 +380,7 @@ void Run::State::draw(bool last, RunObserver& observer) {
   const Clock::time_point began = Clock::now();
   if ((!last && began < next_drawing) || !std::filesystem::exists(directory->metrics())) return;
   try {
-    write_run_plots(directory->path());
+    write_report(directory->path(), write_run_plots(directory->path()));
   } catch (const Error& error) {
     warn_once("plots", error.what(), observer);
   }

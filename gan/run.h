@@ -3,7 +3,7 @@
 //
 // Run directory:  config.json (resolved, re-runs the run) · run.json (versions, machine, data) · metrics.jsonl
 //                 log.txt · samples/{reals,fakes_000000,fakes_000200,…}.png
-//                 checkpoints/step_00000200.safetensors · diagnostics/{losses,outputs,…}.png (run_plots.h)
+//                 checkpoints/step_00000200.safetensors · diagnostics/{losses,outputs,…}.png · report.html
 //
 // Note [A resumed run continues the curve]
 // metrics.jsonl, samples and checkpoints hold nothing that depends on time or threads, and on resume what

@@ -156,4 +156,27 @@ RunRecord run_record_from_json(const std::string& text, const std::string& sourc
   return r;
 }
 
+namespace {
+void add_rows(const Json& json, const std::string& prefix, std::vector<std::pair<std::string, std::string>>& rows) {
+  for (const auto& [key, value] : json.items()) {
+    if (value.is_object()) {
+      add_rows(value, prefix + key + ".", rows);
+    } else if (value.is_array()) {
+      std::string joined;
+      for (const Json& item : value) joined += (joined.empty() ? "" : " ") + (item.is_string() ? item.get<std::string>() : dumped(item, -1));
+      rows.emplace_back(prefix + key, joined);
+    } else {
+      rows.emplace_back(prefix + key, value.is_string() ? value.get<std::string>() : dumped(value, -1));
+    }
+  }
+}
+}  // namespace
+
+std::vector<std::pair<std::string, std::string>> json_table(const std::string& text) {
+  const Json json = Json::parse(text, nullptr, false);
+  std::vector<std::pair<std::string, std::string>> rows;
+  if (json.is_object()) add_rows(json, "", rows);
+  return rows;
+}
+
 }  // namespace duel::gan

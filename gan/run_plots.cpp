@@ -135,7 +135,7 @@ Drawn gradients(const MetricsLog& log, const PlotHints&) {
     if (auto picture = profile(log, prefix, std::string("gradient of each weight of ") + who, "weight, from the input on"))
       pictures.push_back(std::move(*picture));
   }
-  return tile(pictures, 3);
+  return tile(pictures, 2);
 }
 
 Drawn activations(const MetricsLog& log, const PlotHints&) {
@@ -246,7 +246,7 @@ std::vector<RunPlot> run_plots(const MetricsLog& log, const PlotHints& hints) {
   return plots;
 }
 
-std::vector<std::filesystem::path> write_run_plots(const std::filesystem::path& directory) {
+std::vector<RunPlotFile> write_run_plots(const std::filesystem::path& directory) {
   std::error_code why;
   DUEL_CHECK(std::filesystem::is_directory(directory, why), "plot",
              "{}: no such folder; expected the run directory of duel train", directory.string());
@@ -261,10 +261,10 @@ std::vector<std::filesystem::path> write_run_plots(const std::filesystem::path& 
   const std::filesystem::path folder = directory / "diagnostics";
   std::filesystem::create_directories(folder, why);
   DUEL_CHECK(!why, "plot", "{}: cannot be created: {}", folder.string(), why.message());
-  std::vector<std::filesystem::path> files;
+  std::vector<RunPlotFile> files;
   for (const RunPlot& plot : plots) {
-    files.push_back(folder / (plot.name + ".png"));
-    write_png(files.back(), plot.picture);
+    files.push_back({folder / (plot.name + ".png"), plot.caption});
+    write_png(files.back().file, plot.picture);
   }
   return files;
 }

@@ -31,8 +31,13 @@ struct RunPlot {
 
 std::vector<RunPlot> run_plots(const MetricsLog& log, const PlotHints& hints = {});
 
+struct RunPlotFile {
+  std::filesystem::path file;
+  std::string caption;
+};
+
 /// Reads metrics.jsonl and config.json of a run directory, writes diagnostics/*.png there (each atomically) and returns the
 /// files. Error where there is no metrics.jsonl, or nothing in it to draw.
-std::vector<std::filesystem::path> write_run_plots(const std::filesystem::path& directory);
+std::vector<RunPlotFile> write_run_plots(const std::filesystem::path& directory);
 
 }  // namespace duel::gan

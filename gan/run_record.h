@@ -32,4 +32,7 @@ std::string to_json(const RunRecord& record);
 /// The parts that a resumed run needs (argv, started, data, resumed); the rest stays empty.
 RunRecord run_record_from_json(const std::string& text, const std::string& source);
 
+/// Keys and values of a JSON object as text, nested ones as "data.source", lists in one line; nothing if it is no object.
+std::vector<std::pair<std::string, std::string>> json_table(const std::string& text);
+
 }  // namespace duel::gan

@@ -57,7 +57,7 @@ TEST(Train, WritesARunDirectoryAndSaysHowToGoOn) {
   for (const char* file :
        {"config.json", "run.json", "metrics.jsonl", "log.txt", "samples/reals.png",
         "samples/fakes_000000.png", "samples/fakes_000004.png", "checkpoints/step_00000004.safetensors",
-        "diagnostics/losses.png"}) {
+        "diagnostics/losses.png", "report.html"}) {
     EXPECT_GT(read(run / file).size(), 60u) << file;
   }
   EXPECT_TRUE(read(run / "samples" / "fakes_000004.png").starts_with("\x89PNG"));
@@ -188,9 +188,10 @@ TEST(Plot, DrawsARunAgain) {
   ASSERT_EQ(duel(small_run(run, {"--steps", "4", "--diagnose-every", "2"})).status, 0);
   const auto drawn = contents(run / "diagnostics");
   std::filesystem::remove_all(run / "diagnostics");
+  std::filesystem::remove(run / "report.html");
   const Result r = duel({"plot", run.string()});
   EXPECT_EQ(r.status, 0) << r.err;
-  EXPECT_TRUE(has(r.out, "losses.png\n") && has(r.out, "held_out.png\n")) << r.out;
+  EXPECT_TRUE(has(r.out, "losses.png\n") && has(r.out, "held_out.png\n") && has(r.out, "report.html\n")) << r.out;
   EXPECT_TRUE(contents(run / "diagnostics") == drawn) << "what the run drew of itself";
   expect_refused(duel({"plot", (scratch / "nowhere").string()}), {"nowhere", "no such folder", "duel train"});
   expect_refused(duel({"plot", scratch.dir().string()}), {"metrics.jsonl", "cannot be read"});

@@ -76,7 +76,7 @@ TEST(RunPlots, AreWrittenIntoTheRun) {
   std::ofstream(run / "metrics.jsonl") << logged(true);
   const auto files = write_run_plots(run);
   ASSERT_EQ(files.size(), 8u);
-  for (const auto& file : files) {
+  for (const auto& [file, caption] : files) {
     EXPECT_EQ(file.parent_path(), run / "diagnostics");
     EXPECT_GT(std::filesystem::file_size(file), 1000u);
   }
