@@ -146,7 +146,7 @@ int mixture(const Request& request) {
   }
   if (!outcome.runs.empty()) {
     std::fputs(to_text(make_table(plan.mixture, plan.settings, outcome.runs)).c_str(), stdout);
-    std::printf("\nresults   %s/results.md, results.json, samples.png, scores.png, runs/\n",
+    std::printf("\nresults   %s/results.md, results.json, samples.png, final.png, scores.png, runs/\n",
                 plan.directory.c_str());
   }
   if (outcome.complete) return 0;

@@ -21,7 +21,12 @@ Color series_color(size_t i) {
                                                  {40, 170, 200},
                                                  {130, 90, 50},
                                                  {140, 160, 30}}};
-  return colors[i % colors.size()];
+  const Color base = colors[i % colors.size()];
+  const size_t round = i / colors.size() % 3;
+  const auto shade = [&](uint8_t v) {
+    return static_cast<uint8_t>(round == 0 ? v : round == 1 ? v / 2 : 255 - (255 - v) / 2);
+  };
+  return {shade(base.r), shade(base.g), shade(base.b)};
 }
 
 Color heat_color(double value) {

@@ -23,7 +23,8 @@ struct Color {
   bool operator==(const Color&) const = default;
 };
 
-/// The i-th of ten colours that are told apart on white, also by most colour-blind readers; then they repeat.
+/// The i-th of ten colours that are told apart on white, also by most colour-blind readers; then darker, then lighter ones;
+/// after thirty they repeat.
 Color series_color(size_t i);
 
 /// White (0) over yellow, red and violet to nearly black (1); values outside are taken as the nearest end.

@@ -42,6 +42,7 @@ void write_summary(const LabPlan& plan, const std::vector<PointRun>& runs) {
     if (first.empty() || first.back().objective != run.objective) first.push_back(run);
   }
   write_png(plan.directory / "samples.png", overview(plan.mixture, first));
+  write_png(plan.directory / "final.png", final_points(plan.mixture, first));
   write_png(plan.directory / "scores.png", scores_over_time(plan.mixture, runs));
   write_file_atomically(plan.directory / "results.md", to_markdown(table));
   write_file_atomically(plan.directory / "results.json", to_json(table, runs));

@@ -1,7 +1,8 @@
 // An experiment: objectives × seeds on a mixture, several runs at once on the cores, into a folder.
 //
 //   DIR/results.md, results.json   the table (table.h) of every finished run in the folder
-//   DIR/samples.png, scores.png    points over time of each objective's first seed; the measures over time
+//   DIR/samples.png, final.png     points of each objective's first seed, over time and at the end
+//   DIR/scores.png                 the measures over time
 //   DIR/runs/                      every run (records.h), with its own picture OBJECTIVE-SEED.png
 //
 // Note [Runs side by side]

@@ -89,6 +89,16 @@ Canvas overview(const Mixture& mixture, const std::vector<PointRun>& runs) {
   return tile(all, static_cast<int64_t>(clouds) + 1, 2);
 }
 
+Canvas final_points(const Mixture& mixture, const std::vector<PointRun>& runs) {
+  std::vector<Canvas> all;
+  for (const PointRun& run : runs) {
+    const auto last = static_cast<int64_t>(run.snapshot_steps.size());
+    const std::string found = run.diverged ? "diverged" : std::to_string(run.score.modes);
+    all.push_back(cloud(mixture, slice(run.snapshots, 0, last - 1, last), run.objective + ": " + found, 170));
+  }
+  return tile(all, 7, 2);
+}
+
 Canvas scores_over_time(const Mixture& mixture, const std::vector<PointRun>& runs) {
   struct Curve {
     std::string name;

@@ -343,7 +343,7 @@ TEST(Lab, TrainsPrintsTheTableAndGoesOn) {
   EXPECT_TRUE(has(r.out, "2 steps of batch 100, seeds 1, 2. NOT the published length")) << r.out;
   EXPECT_TRUE(has(r.out, "\nhinge ") && has(r.out, "\nPacGAN4 ") && has(r.out, "\ntrue samples ")) << r.out;
   EXPECT_TRUE(has(r.err, "[2/2] hinge seed ")) << r.err;
-  for (const char* file : {"results.md", "results.json", "samples.png", "scores.png", "runs/hinge-2.png"}) {
+  for (const char* file : {"results.md", "results.json", "samples.png", "final.png", "scores.png", "runs/hinge-2.png"}) {
     EXPECT_TRUE(std::filesystem::exists(scratch / "ring" / file)) << file;
   }
   const Result again = duel(args);

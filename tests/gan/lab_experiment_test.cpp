@@ -229,7 +229,7 @@ TEST(Lab, WhatWasFinishedIsKeptAndNotTrainedAgain) {
     EXPECT_EQ(bytes_of(scratch / "a" / "runs" / file), bytes_of(other / "b" / "runs" / file)) << name;
     EXPECT_TRUE(std::filesystem::exists(other / "b" / "runs" / (std::string(name) + ".png")));
   }
-  for (const char* name : {"results.json", "results.md", "samples.png", "scores.png"}) {
+  for (const char* name : {"results.json", "results.md", "samples.png", "final.png", "scores.png"}) {
     EXPECT_TRUE(std::filesystem::exists(other / "b" / name)) << name;
   }
 }

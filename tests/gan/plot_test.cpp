@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 #include <limits>
 #include <numbers>
@@ -127,6 +128,16 @@ TEST(Colors, HeatGoesFromWhiteToDark) {
     EXPECT_TRUE(light < before || v > 1) << v;
     before = light;
   }
+}
+
+TEST(Colors, ThirtySeriesAreToldApart) {
+  std::set<std::array<uint8_t, 3>> seen;
+  for (size_t i = 0; i < 30; ++i) {
+    const Color c = series_color(i);
+    EXPECT_TRUE(seen.insert({c.r, c.g, c.b}).second) << i;
+    EXPECT_LT(c.r + c.g + c.b, 690) << i;  // to be seen on white
+  }
+  EXPECT_EQ(series_color(30), series_color(0));
 }
 
 TEST(Ticks, AreRoundNumbersInsideTheRange) {
