@@ -1,49 +1,43 @@
 // duel sample: a grid of images from a checkpoint, or walks between points of the latent space.
-#include <cmath>
 #include <cstdio>
 #include <memory>
+#include <optional>
 
 #include "commands.h"
-#include "duel/core/random.h"
 #include "duel/gan/run.h"
+#include "duel/gan/sampling.h"
 
 namespace duel::apps {
 namespace {
-
-constexpr int64_t kColumns = 8;
 
 struct Request {
   std::string checkpoint;
   std::filesystem::path out = "grid.png";
   int64_t count = 64;
   uint64_t seed = 7;
+  std::optional<int64_t> label, code;
   bool interpolate = false, force = false;
 };
 
-/// Rows of `steps` points on the great circle from one normal draw to another (Shoemake 1985): in between,
-/// their length stays that of a draw, which a straight line's would not.
-Tensor walks(Generator& noise, int64_t rows, int64_t steps, int64_t latent) {
-  const auto ends = noise.normal({2 * rows, latent}).to_vector<float>();
-  std::vector<float> points(static_cast<size_t>(rows * steps * latent));
-  for (int64_t row = 0; row < rows; ++row) {
-    const float *a = &ends[static_cast<size_t>(2 * row * latent)], *b = a + latent;
-    double aa = 0, bb = 0, ab = 0;
-    for (int64_t i = 0; i < latent; ++i) {
-      aa += double{a[i]} * a[i];
-      bb += double{b[i]} * b[i];
-      ab += double{a[i]} * b[i];
-    }
-    const double angle = std::acos(std::min(1.0, std::max(-1.0, ab / std::sqrt(aa * bb))));
-    for (int64_t k = 0; k < steps; ++k) {
-      const double t = steps > 1 ? static_cast<double>(k) / static_cast<double>(steps - 1) : 0.0;
-      const bool parallel = std::sin(angle) < 1e-6;
-      const double from = parallel ? 1 - t : std::sin((1 - t) * angle) / std::sin(angle);
-      const double to = parallel ? t : std::sin(t * angle) / std::sin(angle);
-      float* z = &points[static_cast<size_t>((row * steps + k) * latent)];
-      for (int64_t i = 0; i < latent; ++i) z[i] = static_cast<float>(from * a[i] + to * b[i]);
-    }
-  }
-  return Tensor::from(points, {rows * steps, latent});
+/// Flags that ask for what this checkpoint's generator has not learned.
+void check_request(const Request& request, const gan::LoadedTrainer& loaded) {
+  const gan::LatentPlan& plan = loaded.trainer->networks().latent;
+  DUEL_CHECK(!request.label || plan.classes > 0, "sample",
+             "class: {} is a checkpoint of {}, which knows no classes; cgan, acgan and projection do", request.checkpoint,
+             loaded.config.objective);
+  DUEL_CHECK(!request.code || plan.code_width() > 0, "sample",
+             "sweep-code: {} is a checkpoint of {}, which has no codes; infogan has", request.checkpoint,
+             loaded.config.objective);
+  DUEL_CHECK(!request.code || !request.interpolate, "sample",
+             "sweep-code and interpolate: each is a way to fill the rows; choose one");
+}
+
+gan::SampleGrid latents(const Request& request, const gan::LatentPlan& plan) {
+  gan::LatentGenerators random = gan::sampling_generators(request.seed);
+  if (request.interpolate) return gan::walk_grid(plan, request.count, request.label, random);
+  if (request.code) return gan::sweep_grid(plan, request.count, *request.code, random);
+  if (request.label) return gan::class_grid(plan, request.count, *request.label, random);
+  return gan::sample_grid(plan, request.count, random);
 }
 
 int sample(const Request& request) {
@@ -58,15 +52,12 @@ int sample(const Request& request) {
   DUEL_CHECK(request.count >= 1 && request.count <= 4096, "sample",
              "count: expected an integer from 1 to 4096, got {}", request.count);
   const gan::LoadedTrainer loaded = gan::load_trainer(request.checkpoint);
-  const int64_t latent = loaded.trainer->networks().latent.width();
-  Generator noise(request.seed);
-  const int64_t rows = (request.count + kColumns - 1) / kColumns;
-  const Tensor z =
-      request.interpolate ? walks(noise, rows, kColumns, latent) : noise.normal({request.count, latent});
-  const gan::GrayImage grid = gan::image_grid(loaded.trainer->sample(z), kColumns);
+  check_request(request, loaded);
+  const gan::SampleGrid points = latents(request, loaded.trainer->networks().latent);
+  const gan::GrayImage grid = gan::image_grid(loaded.trainer->sample(points.input), points.columns);
   gan::write_png_gray(request.out, grid.width, grid.height, grid.pixels);
   std::printf("%s: %lld images of iteration %lld (%s, %s), %lldx%lld pixels\n", request.out.c_str(),
-              static_cast<long long>(z.dim(0)), static_cast<long long>(loaded.trainer->iteration()),
+              static_cast<long long>(points.input.dim(0)), static_cast<long long>(loaded.trainer->iteration()),
               loaded.config.objective.c_str(), loaded.config.networks.arch.c_str(),
               static_cast<long long>(grid.width), static_cast<long long>(grid.height));
   return 0;
@@ -87,7 +78,7 @@ Command sample_command() {
        .value = "FILE",
        .set = [r](const std::string& text) { r->out = text; }},
       {.name = "count",
-       .help = "images, 8 to a row [64]",
+       .help = "images, 8 to a row or one per class and row [64]",
        .value = "INT",
        .aliases = {"n"},
        .set = [r](const std::string& text) { r->count = integer("count", text); }},
@@ -95,6 +86,14 @@ Command sample_command() {
        .help = "of the latent points [7]",
        .value = "INT",
        .set = [r](const std::string& text) { r->seed = static_cast<uint64_t>(integer("seed", text)); }},
+      {.name = "class",
+       .help = "only this class (cgan, acgan, projection) [one class per column]",
+       .value = "INT",
+       .set = [r](const std::string& text) { r->label = integer("class", text); }},
+      {.name = "sweep-code",
+       .help = "each row goes through all values of this code (infogan: 0 the categorical one, then the continuous)",
+       .value = "INT",
+       .set = [r](const std::string& text) { r->code = integer("sweep-code", text); }},
       {.name = "interpolate",
        .help = "each row walks from one point to another, on the sphere",
        .value = "",

@@ -12,6 +12,22 @@
 
 namespace duel::gan {
 
+/// The critics that objectives ask for; models.h builds each around every architecture.
+enum class CriticKind {
+  plain,           // a logit per sample
+  label_input,     // the label enters beside the image (CGAN: Mirza & Osindero 2014)
+  projection,      // psi(phi(x)) + <embed(y), phi(x)> (Miyato & Koyama 2018)
+  class_head,      // class logits beside the logit (ACGAN: Odena 2017)
+  code_head,       // Q: predictions of G's codes beside the logit (InfoGAN: Chen 2016)
+  squared_error,   // an autoencoder; the "logit" is the mean squared error of a sample (EBGAN: Zhao 2016)
+  absolute_error,  // the same with the mean absolute error (BEGAN: Berthelot 2017)
+};
+
+/// Whether objectives with this critic have class labels: real ones and such that G is given.
+constexpr bool is_conditional(CriticKind kind) {
+  return kind == CriticKind::label_input || kind == CriticKind::projection || kind == CriticKind::class_head;
+}
+
 struct Judgement {
   Tensor logits = {};    // [N, 1] raw; energies for critics that are autoencoders
   Tensor features = {};  // [N, F], what the last layer sees; undefined where the critic does not give them

@@ -17,6 +17,13 @@ namespace duel::gan {
 
 enum class NoiseKind { normal, uniform };  // N(0, 1), or U[-1, 1)
 
+/// What an objective hides in G's input for a critic to find.
+struct Codes {
+  std::vector<int64_t> categorical = {};  // sizes
+  int64_t continuous = 0;
+  int64_t count() const { return static_cast<int64_t>(categorical.size()) + continuous; }
+};
+
 struct LatentPlan {
   int64_t noise = 0;
   NoiseKind kind = NoiseKind::normal;

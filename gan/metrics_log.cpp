@@ -100,6 +100,7 @@ std::string to_json_line(const Metrics& m, double epoch, bool probabilities, con
   json["grad_norm_g"] = m.grad_norm_g;
   for (const auto& [name, value] : m.terms_d) json["terms_d"][name] = value;
   for (const auto& [name, value] : m.terms_g) json["terms_g"][name] = value;
+  for (const auto& [name, value] : m.more) json[name] = value;
   if (diagnosis) add(json, *diagnosis);
   return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }

@@ -1,6 +1,8 @@
 #include "duel/gan/models.h"
 
 #include "duel/core/autograd.h"
+#include "duel/gan/conditional.h"
+#include "duel/gan/energy.h"
 #include "duel/gan/objective.h"
 #include "duel/nn/activations.h"
 #include "duel/nn/batch_norm.h"
@@ -43,83 +45,97 @@ void add_norm(Sequential& net, Norm norm, int64_t features, int64_t height = 0, 
 constexpr Conv2dOptions kHalve{.stride = 2, .padding = 1};
 constexpr ConvTranspose2dOptions kDouble{.stride = 2, .padding = 1};
 
-Networks make_mlp(const NetworkOptions& o) {
-  const int64_t pixels = o.height * o.width, g = o.channels_g, d = o.channels_d;
+/// A network from [N, input] to images, g wide.
+using Generating = std::shared_ptr<Sequential> (*)(const NetworkOptions&, int64_t input, int64_t g, Norm norm);
+
+std::shared_ptr<Sequential> mlp_generator(const NetworkOptions& o, int64_t input, int64_t g, Norm norm) {
   auto generator = std::make_shared<Sequential>();
-  generator->push_back(Linear(o.latent, g));
-  add_norm(*generator, o.generator_norm, g);
+  generator->push_back(Linear(input, g));
+  add_norm(*generator, norm, g);
   generator->push_back(LeakyReLU(0.2));
   generator->push_back(Linear(g, 2 * g));
-  add_norm(*generator, o.generator_norm, 2 * g);
+  add_norm(*generator, norm, 2 * g);
   generator->push_back(LeakyReLU(0.2));
-  generator->push_back(Linear(2 * g, pixels));
+  generator->push_back(Linear(2 * g, o.height * o.width));
   generator->push_back(Tanh());
   generator->push_back(Unflatten({1, o.height, o.width}));
+  return generator;
+}
 
+std::shared_ptr<Sequential> dcgan_generator(const NetworkOptions& o, int64_t input, int64_t g, Norm norm) {
+  const int64_t h = o.height / 4, w = o.width / 4;
+  auto generator = std::make_shared<Sequential>();
+  generator->push_back(Linear(input, 4 * g * h * w));
+  generator->push_back(Unflatten({4 * g, h, w}));
+  add_norm(*generator, norm, 4 * g, h, w);
+  generator->push_back(ReLU());
+  generator->push_back(ConvTranspose2d(4 * g, 2 * g, 4, kDouble));
+  add_norm(*generator, norm, 2 * g, 2 * h, 2 * w);
+  generator->push_back(ReLU());
+  generator->push_back(ConvTranspose2d(2 * g, 1, 4, kDouble));
+  generator->push_back(Tanh());
+  return generator;
+}
+
+constexpr int64_t kWide = 1024;  // infogan's vectors
+
+std::shared_ptr<Sequential> infogan_generator(const NetworkOptions& o, int64_t input, int64_t g, Norm norm) {
+  const int64_t h = o.height / 4, w = o.width / 4;
+  auto generator = std::make_shared<Sequential>();
+  generator->push_back(Linear(input, kWide));
+  add_norm(*generator, norm, kWide);
+  generator->push_back(ReLU());
+  generator->push_back(Linear(kWide, 2 * g * h * w));
+  add_norm(*generator, norm, 2 * g * h * w);
+  generator->push_back(ReLU());
+  generator->push_back(Unflatten({2 * g, h, w}));
+  generator->push_back(ConvTranspose2d(2 * g, g, 4, kDouble));
+  add_norm(*generator, norm, g, 2 * h, 2 * w);
+  generator->push_back(ReLU());
+  generator->push_back(ConvTranspose2d(g, 1, 4, kDouble));
+  generator->push_back(Tanh());
+  return generator;
+}
+
+/// The critic's layers up to the features that its last layer sees.
+struct Trunk {
+  std::shared_ptr<Sequential> layers;
+  int64_t features;
+};
+/// `labels` more inputs: planes, or columns behind the flat image (mlp).
+using Judging = Trunk (*)(const NetworkOptions&, int64_t labels);
+
+Trunk mlp_trunk(const NetworkOptions& o, int64_t labels) {
+  const int64_t d = o.channels_d;
   auto critic = std::make_shared<Sequential>();
   critic->push_back(Flatten());
-  critic->push_back(Linear(o.packing * pixels, 2 * d));
+  critic->push_back(Linear(o.packing * o.height * o.width + labels, 2 * d));
   critic->push_back(LeakyReLU(0.2));
   critic->push_back(Linear(2 * d, d));
   add_norm(*critic, o.discriminator_norm, d);
   critic->push_back(LeakyReLU(0.2));
-  critic->push_back(Linear(d, 1));
-  return {generator, critic, {.noise = o.latent}, o};
+  return {critic, d};
 }
 
-/// What the convolutional critics share: images [N, packing, H, W] to features [N, 2 d H/4 W/4], d = channels_d.
-std::shared_ptr<Sequential> convolutional_critic(const NetworkOptions& o) {
+/// Images [N, packing + labels, H, W] to features [N, 2 d H/4 W/4], d = channels_d.
+Trunk dcgan_trunk(const NetworkOptions& o, int64_t labels) {
   const int64_t d = o.channels_d;
   auto critic = std::make_shared<Sequential>();
-  critic->push_back(Conv2d(o.packing, d, 4, kHalve));
+  critic->push_back(Conv2d(o.packing + labels, d, 4, kHalve));
   critic->push_back(LeakyReLU(0.2));
   critic->push_back(Conv2d(d, 2 * d, 4, kHalve));
   add_norm(*critic, o.discriminator_norm, 2 * d, o.height / 4, o.width / 4);
   critic->push_back(LeakyReLU(0.2));
   critic->push_back(Flatten());
-  return critic;
+  return {critic, 2 * d * (o.height / 4) * (o.width / 4)};
 }
 
-Networks make_dcgan(const NetworkOptions& o) {
-  const int64_t h = o.height / 4, w = o.width / 4, g = o.channels_g, d = o.channels_d;
-  auto generator = std::make_shared<Sequential>();
-  generator->push_back(Linear(o.latent, 4 * g * h * w));
-  generator->push_back(Unflatten({4 * g, h, w}));
-  add_norm(*generator, o.generator_norm, 4 * g, h, w);
-  generator->push_back(ReLU());
-  generator->push_back(ConvTranspose2d(4 * g, 2 * g, 4, kDouble));
-  add_norm(*generator, o.generator_norm, 2 * g, 2 * h, 2 * w);
-  generator->push_back(ReLU());
-  generator->push_back(ConvTranspose2d(2 * g, 1, 4, kDouble));
-  generator->push_back(Tanh());
-
-  auto critic = convolutional_critic(o);
-  critic->push_back(Linear(2 * d * h * w, 1));
-  return {generator, critic, {.noise = o.latent}, o};
-}
-
-Networks make_infogan(const NetworkOptions& o) {
-  const int64_t h = o.height / 4, w = o.width / 4, g = o.channels_g, d = o.channels_d, wide = 1024;
-  auto generator = std::make_shared<Sequential>();
-  generator->push_back(Linear(o.latent, wide));
-  add_norm(*generator, o.generator_norm, wide);
-  generator->push_back(ReLU());
-  generator->push_back(Linear(wide, 2 * g * h * w));
-  add_norm(*generator, o.generator_norm, 2 * g * h * w);
-  generator->push_back(ReLU());
-  generator->push_back(Unflatten({2 * g, h, w}));
-  generator->push_back(ConvTranspose2d(2 * g, g, 4, kDouble));
-  add_norm(*generator, o.generator_norm, g, 2 * h, 2 * w);
-  generator->push_back(ReLU());
-  generator->push_back(ConvTranspose2d(g, 1, 4, kDouble));
-  generator->push_back(Tanh());
-
-  auto critic = convolutional_critic(o);
-  critic->push_back(Linear(2 * d * h * w, wide));
-  add_norm(*critic, o.discriminator_norm, wide);
-  critic->push_back(LeakyReLU(0.2));
-  critic->push_back(Linear(wide, 1));
-  return {generator, critic, {.noise = o.latent}, o};
+Trunk infogan_trunk(const NetworkOptions& o, int64_t labels) {
+  const Trunk convolutions = dcgan_trunk(o, labels);
+  convolutions.layers->push_back(Linear(convolutions.features, kWide));
+  add_norm(*convolutions.layers, o.discriminator_norm, kWide);
+  convolutions.layers->push_back(LeakyReLU(0.2));
+  return {convolutions.layers, kWide};
 }
 
 /// Weights N(0, 0.02) and biases 0, but for norms (Radford 2015, section 4).
@@ -135,16 +151,17 @@ void start_small(Module& net, Generator& random) {
 
 struct Architecture {
   const char* name;
-  Networks (*make)(const NetworkOptions&);
+  Generating generator;
+  Judging trunk;
   int64_t latent, channels_g, channels_d;
   Norm norm;  // what automatic means
   bool starts_small;
 };
 
 const Architecture kArchitectures[] = {
-    {"mlp", make_mlp, 100, 256, 256, Norm::none, false},
-    {"dcgan", make_dcgan, 100, 64, 64, Norm::batch, true},
-    {"infogan", make_infogan, 62, 64, 64, Norm::batch, true},
+    {"mlp", mlp_generator, mlp_trunk, 100, 256, 256, Norm::none, false},
+    {"dcgan", dcgan_generator, dcgan_trunk, 100, 64, 64, Norm::batch, true},
+    {"infogan", infogan_generator, infogan_trunk, 62, 64, 64, Norm::batch, true},
 };
 
 const Architecture& architecture(const std::string& name) {
@@ -156,12 +173,61 @@ const Architecture& architecture(const std::string& name) {
        nearest.empty() ? "" : ": did you mean '" + nearest + "'?");
 }
 
+std::shared_ptr<Module> make_critic(const Architecture& a, const NetworkOptions& o, int64_t code_width) {
+  const bool flat = a.trunk == mlp_trunk;
+  const Trunk trunk = a.trunk(o, o.critic == CriticKind::label_input ? o.classes : 0);
+  switch (o.critic) {
+    case CriticKind::plain: trunk.layers->push_back(Linear(trunk.features, 1)); return trunk.layers;
+    case CriticKind::label_input:
+      return std::make_shared<LabelCritic>(trunk.layers, trunk.features, o.classes,
+                                           flat ? LabelCritic::Input::columns : LabelCritic::Input::planes);
+    case CriticKind::projection: return std::make_shared<ProjectionCritic>(trunk.layers, trunk.features, o.classes);
+    case CriticKind::class_head: return std::make_shared<ClassCritic>(trunk.layers, trunk.features, o.classes);
+    case CriticKind::code_head: {
+      constexpr int64_t hidden = 128;  // Chen 2016, appendix C.1
+      auto q = std::make_shared<Sequential>();
+      q->push_back(Linear(trunk.features, hidden));
+      add_norm(*q, o.discriminator_norm, hidden);
+      q->push_back(LeakyReLU(0.2));
+      q->push_back(Linear(hidden, code_width));
+      return std::make_shared<CodeCritic>(trunk.layers, trunk.features, q);
+    }
+    case CriticKind::squared_error:
+    case CriticKind::absolute_error: {
+      trunk.layers->push_back(Linear(trunk.features, o.channels_d));
+      return std::make_shared<AutoencoderCritic>(
+          trunk.layers, a.generator(o, o.channels_d, o.channels_d, o.discriminator_norm),
+          o.critic == CriticKind::squared_error ? AutoencoderCritic::Error::squared : AutoencoderCritic::Error::absolute);
+    }
+  }
+  throw InternalError("unknown critic");
+}
+
+void check_heads(const NetworkOptions& o) {
+  DUEL_CHECK(is_conditional(o.critic) == (o.classes > 0), "models", "expected {}, got {} classes",
+             is_conditional(o.critic) ? "at least 1 class for a conditional objective" : "no classes for an objective without labels",
+             o.classes);
+  DUEL_CHECK((o.critic == CriticKind::code_head) == (o.codes.count() > 0), "models", "expected {} codes, got {}",
+             o.critic == CriticKind::code_head ? "at least 1 of G's" : "no", o.codes.count());
+  DUEL_CHECK(o.packing == 1 || o.critic == CriticKind::plain, "models",
+             "packing {}: this objective's D says something about each image, and cannot judge {} as one", o.packing, o.packing);
+}
+
 }  // namespace
 
 std::vector<std::string> architecture_names() {
   std::vector<std::string> names;
   for (const Architecture& a : kArchitectures) names.emplace_back(a.name);
   return names;
+}
+
+NetworkOptions networks_for(const Objective& objective, NetworkOptions options, int64_t classes) {
+  options.packing = objective.schedule.packing;
+  options.critic = objective.critic;
+  options.classes = is_conditional(objective.critic) ? classes : 0;
+  options.codes = objective.codes;
+  options.noise = objective.noise;
+  return options;
 }
 
 Networks make_networks(NetworkOptions o, bool allow_batch_norm_in_d, Generator& random) {
@@ -178,13 +244,21 @@ Networks make_networks(NetworkOptions o, bool allow_batch_norm_in_d, Generator& 
   if (o.discriminator_norm == Norm::automatic) {
     o.discriminator_norm = a.norm == Norm::batch && !allow_batch_norm_in_d ? Norm::none : a.norm;
   }
+  check_heads(o);
+  Networks networks{.generator = {}, .discriminator = {},
+                    .latent = {.noise = o.latent, .kind = o.noise, .classes = o.classes, .categorical = o.codes.categorical,
+                               .continuous = o.codes.continuous},
+                    .options = o};
   // Layers initialise themselves from the thread's generator: lend it this one.
   std::swap(default_generator(), random);
-  Networks networks = a.make(o);
+  networks.generator = a.generator(o, networks.latent.width(), o.channels_g, o.generator_norm);
+  networks.discriminator = make_critic(a, o, networks.latent.code_width());
   std::swap(default_generator(), random);
   if (a.starts_small) {
     start_small(*networks.generator, random);
-    start_small(*networks.discriminator, random);
+    // Without a norm an autoencoder of such weights is nearly 0 everywhere, and learns to see only after many steps.
+    const bool autoencoder = o.critic == CriticKind::squared_error || o.critic == CriticKind::absolute_error;
+    if (!autoencoder) start_small(*networks.discriminator, random);
   }
   return networks;
 }

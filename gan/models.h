@@ -8,6 +8,10 @@
 //
 // dcgan and infogan need sides that divide by 4, and start from N(0, 0.02) weights as their papers do.
 //
+// A critic of another kind than plain (critic.h) is the same network up to its features, with other last layers: see
+// conditional.h. An autoencoder's encoder ends in channels_d codes, and its decoder is the architecture's generator, channels_d
+// wide. G is given labels as one-hot columns beside the noise (LatentPlan).
+//
 // Example:
 //   Networks nets = make_networks({.arch = "dcgan", .discriminator_norm = Norm::none}, generator);
 //   Tensor fakes = (*nets.generator)(noise.normal({64, nets.latent.width()}));
@@ -19,6 +23,7 @@
 #include <vector>
 
 #include "duel/core/random.h"
+#include "duel/gan/critic.h"
 #include "duel/gan/latent.h"
 #include "duel/nn/module.h"
 
@@ -34,6 +39,11 @@ struct NetworkOptions {
   Norm generator_norm = Norm::automatic;       // automatic: batch (mlp: none)
   Norm discriminator_norm = Norm::automatic;   // automatic: batch where the objective allows it (mlp: none)
   int64_t packing = 1;  // images that D sees as one sample's channels
+  // What follows from the objective, but for the number of classes, which is the data's.
+  CriticKind critic = CriticKind::plain;
+  int64_t classes = 0;
+  Codes codes = {};
+  NoiseKind noise = NoiseKind::normal;
 };
 
 struct Networks {
@@ -43,6 +53,10 @@ struct Networks {
 };
 
 std::vector<std::string> architecture_names();
+
+struct Objective;
+/// `options` with all that follows from the objective; `classes` of the data, for conditional ones.
+NetworkOptions networks_for(const Objective& objective, NetworkOptions options = {}, int64_t classes = 10);
 
 /// Fresh networks; `allow_batch_norm_in_d` decides Norm::automatic (a per-sample penalty forbids it).
 Networks make_networks(NetworkOptions options, bool allow_batch_norm_in_d, Generator& random);

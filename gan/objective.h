@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "duel/gan/energy.h"
 #include "duel/gan/loss.h"
 #include "duel/gan/penalty.h"
 #include "duel/gan/term.h"
@@ -72,6 +73,11 @@ struct Objective {
   std::vector<Term> d_terms = {}, g_terms = {};
   Constraint constraint = {};
   Schedule schedule = {};
+  CriticKind critic = CriticKind::plain;              // what D must be
+  Codes codes = Codes();                              // what a code_head finds in G's input
+  NoiseKind noise = NoiseKind::normal;
+  bool batch_norm_in_d = true;                        // whether D's automatic normalisation may be batch norm
+  std::optional<Equilibrium> equilibrium = {};        // k on the fakes' term of D's loss
   std::string formula = "";  // both losses, in one line each
   std::string paper = "";
   std::string note = "";  // known pitfalls
@@ -82,6 +88,8 @@ struct Objective {
 struct ObjectiveOverrides {
   std::optional<double> lambda = {}, k = {}, clip = {}, label_a = {}, label_b = {}, label_c = {}, label_smoothing = {};
   std::optional<double> divergence_alpha = {}, consensus = {}, label_flip = {};
+  std::optional<double> margin = {}, pull_away = {}, gamma = {}, lambda_k = {}, class_weight = {}, info_weight = {};
+  std::optional<int64_t> code_classes = {}, code_values = {};
   std::optional<double> lr_d = {}, lr_g = {}, beta1 = {}, beta2 = {}, instance_noise = {}, ema = {};
   std::optional<int64_t> critic_steps = {}, generator_steps = {}, instance_noise_steps = {}, packing = {}, lazy_interval = {};
   std::optional<int64_t> generator_batch = {}, critic_warmup = {}, unroll = {}, lr_decay_steps = {};

@@ -20,15 +20,22 @@ namespace duel::gan::detail {
 
 using NumberField = std::optional<double> ObjectiveOverrides::*;
 
+using CountField = std::optional<int64_t> ObjectiveOverrides::*;
+
 struct RowSetting {
   NumberField field;
   double standard;  // the row's default
+};
+struct RowCount {
+  CountField field;
+  int64_t standard;
 };
 
 struct ObjectiveRow {
   std::string name, formula, paper;
   Objective (*make)(const ObjectiveOverrides& o);
   std::vector<RowSetting> settings = {};
+  std::vector<RowCount> counts = {};
   std::string note = "";  // known pitfalls; shown with the row in full
 };
 
@@ -44,6 +51,10 @@ const Rows& divergence_rows();
 const Rows& regularised_rows();
 /// Other ways to move, and to show samples: pacgan, unrolled, consensus.
 const Rows& dynamics_rows();
+/// Critics that are autoencoders: ebgan, began.
+const Rows& energy_rows();
+/// Classes and codes: cgan, acgan, projection, infogan.
+const Rows& conditional_rows();
 
 /// Every family's rows, in the order in which they are listed.
 const std::vector<const ObjectiveRow*>& all_rows();

@@ -20,6 +20,19 @@ const struct {
     {&ObjectiveOverrides::label_c, "label-c", "least-squares labels"},
     {&ObjectiveOverrides::label_smoothing, "label-smoothing", "probability targets"},
     {&ObjectiveOverrides::divergence_alpha, "divergence-alpha", "family of divergences"},
+    {&ObjectiveOverrides::margin, "margin", "energy margin"},
+    {&ObjectiveOverrides::pull_away, "pull-away", "pull-away term"},
+    {&ObjectiveOverrides::gamma, "gamma", "equilibrium of energies"},
+    {&ObjectiveOverrides::lambda_k, "lambda-k", "equilibrium of energies"},
+    {&ObjectiveOverrides::class_weight, "class-weight", "class head"},
+    {&ObjectiveOverrides::info_weight, "info-weight", "codes"},
+};
+const struct {
+  detail::CountField field;
+  const char *flag, *what;
+} kLossCounts[] = {
+    {&ObjectiveOverrides::code_classes, "code-classes", "codes"},
+    {&ObjectiveOverrides::code_values, "code-values", "codes"},
 };
 
 const ObjectiveRow& row_of(const std::string& name) {
@@ -57,6 +70,17 @@ void check_values(const ObjectiveOverrides& o) {
   not_negative(o.instance_noise, "instance-noise");
   not_negative(o.consensus, "consensus");
   below_one(o.label_flip, "label-flip");
+  positive(o.margin, "margin");
+  not_negative(o.pull_away, "pull-away");
+  not_negative(o.lambda_k, "lambda-k");
+  not_negative(o.class_weight, "class-weight");
+  not_negative(o.info_weight, "info-weight");
+  DUEL_CHECK(!o.gamma || (*o.gamma >= 0 && *o.gamma <= 1), "objective", "gamma: expected a number in [0, 1], got {}",
+             std::to_string(*o.gamma));
+  DUEL_CHECK(!o.code_classes || (*o.code_classes >= 0 && *o.code_classes != 1 && *o.code_classes <= 1024), "objective",
+             "code-classes: expected 0 or an integer from 2 to 1024, got {}", *o.code_classes);
+  DUEL_CHECK(!o.code_values || (*o.code_values >= 0 && *o.code_values <= 1024), "objective",
+             "code-values: expected an integer from 0 to 1024, got {}", *o.code_values);
   below_one(o.beta1, "beta1");
   below_one(o.beta2, "beta2");
   below_one(o.ema, "ema");
@@ -93,6 +117,11 @@ void check_places(const ObjectiveRow& row, const Objective& objective, const Obj
     DUEL_CHECK(!(o.*field) || std::any_of(row.settings.begin(), row.settings.end(), is_it), "objective",
                "{} has no {}: {} does not apply", row.name, what, flag);
   }
+  for (const auto& [field, flag, what] : kLossCounts) {
+    const auto is_it = [field = field](const detail::RowCount& count) { return count.field == field; };
+    DUEL_CHECK(!(o.*field) || std::any_of(row.counts.begin(), row.counts.end(), is_it), "objective",
+               "{} has no {}: {} does not apply", row.name, what, flag);
+  }
 }
 
 template <class T>
@@ -103,6 +132,7 @@ void set_if(T& field, const std::optional<T>& value) {
 /// `o` with the row's defaults where it leaves the settings of the loss open.
 ObjectiveOverrides with_row_settings(const ObjectiveRow& row, ObjectiveOverrides o) {
   for (const auto& [field, standard] : row.settings) o.*field = (o.*field).value_or(standard);
+  for (const auto& [field, standard] : row.counts) o.*field = (o.*field).value_or(standard);
   return o;
 }
 
@@ -111,7 +141,8 @@ ObjectiveOverrides with_row_settings(const ObjectiveRow& row, ObjectiveOverrides
 const std::vector<const ObjectiveRow*>& detail::all_rows() {
   static const std::vector<const ObjectiveRow*> all = [] {
     std::vector<const ObjectiveRow*> rows;
-    for (const Rows* family : {&basic_rows(), &relativistic_rows(), &divergence_rows(), &regularised_rows(), &dynamics_rows()}) {
+    for (const Rows* family : {&basic_rows(), &relativistic_rows(), &divergence_rows(), &regularised_rows(), &dynamics_rows(),
+                               &energy_rows(), &conditional_rows()}) {
       for (const ObjectiveRow& row : *family) rows.push_back(&row);
     }
     return rows;
@@ -203,6 +234,16 @@ void check_compatible(const Objective& objective, const nn::Module& critic, int6
              "{} takes the gradient norm of each sample, but the critic has batch norm, through which a sample's output depends "
              "on the whole batch: use layer, instance or no normalisation in D",
              objective.name);
+  DUEL_CHECK(objective.critic == CriticKind::plain || dynamic_cast<const Critic*>(&critic), "objective",
+             "{} reads more of D than a logit: expected a Critic (make_networks with networks_for makes one), got {}",
+             objective.name, critic.describe());
+  DUEL_CHECK(objective.critic == CriticKind::plain || objective.schedule.packing == 1, "objective",
+             "{} has no packing: its D says something about each image, and cannot judge {} as one", objective.name,
+             objective.schedule.packing);
+  DUEL_CHECK(!objective.equilibrium || objective.relativism == Relativism::none, "objective",
+             "{} weighs the energies of real and fake samples apart: they cannot be relativistic", objective.name);
+  DUEL_CHECK(objective.critic != CriticKind::code_head || objective.codes.count() > 0, "objective",
+             "{} has no codes to find: expected code-classes or code-values above 0", objective.name);
   DUEL_CHECK(batch >= 1, "objective", "batch: expected an integer of at least 1, got {}", batch);
   DUEL_CHECK(batch % objective.schedule.packing == 0, "objective",
              "packing {} does not divide the batch of {}: D judges {} samples together", objective.schedule.packing, batch,

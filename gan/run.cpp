@@ -23,6 +23,7 @@
 #include "duel/gan/run_directory.h"
 #include "duel/gan/run_record.h"
 #include "duel/gan/run_setup.h"
+#include "duel/gan/sampling.h"
 #include "duel/kernels/parallel.h"
 
 namespace duel::gan {
@@ -93,7 +94,7 @@ struct Run::State {
   std::optional<RunDirectory> directory;
   std::optional<std::filesystem::path> resumed_from;
   std::string checkpoint_config;
-  Tensor sample_noise;
+  SampleGrid sample_points;
   Metrics latest;
   std::optional<Diagnosis> diagnosis;  // of the same iteration, where one was made
   std::set<std::string> warned;
@@ -171,8 +172,8 @@ void Run::State::make_ready(RunObserver* observer) {
       held_out = std::make_unique<ResidentData>(other, trainer->optimizer_d().arena().flat().device());
     }
   }
-  Generator noise(config().seed, static_cast<uint64_t>(RandomStream::samples));
-  sample_noise = noise.normal({config().sample_count, setup.networks.latent.width()});
+  LatentGenerators random = sampling_generators(config().seed, static_cast<uint64_t>(RandomStream::samples));
+  sample_points = sample_grid(setup.networks.latent, config().sample_count, random);
 }
 
 void Run::State::resume(RunObserver* observer) {
@@ -314,11 +315,12 @@ bool Run::train(RunObserver& observer) try {
 }
 
 void Run::State::check_finite(const Metrics& m) const {
-  const std::pair<const char*, double> values[] = {
+  std::vector<std::pair<std::string, double>> values = {
       {"loss_d", m.loss_d},           {"loss_g", m.loss_g},
       {"penalty", m.penalty},         {"d_real", m.d_real},
       {"d_fake", m.d_fake},           {"grad_norm_d", m.grad_norm_d},
       {"grad_norm_g", m.grad_norm_g}, {"input_gradient_norm", m.input_gradient_norm}};
+  for (const auto* more : {&m.terms_d, &m.terms_g, &m.more}) values.insert(values.end(), more->begin(), more->end());
   for (const auto& [name, value] : values) {
     if (std::isfinite(value)) continue;
     throw Diverged(
@@ -364,7 +366,7 @@ void Run::State::write_metrics(RunObserver& observer) {
 
 void Run::State::sample(int64_t iteration, RunObserver& observer) {
   const std::filesystem::path file = directory->fakes(iteration);
-  const GrayImage grid = image_grid(trainer->sample(sample_noise), kGridColumns);
+  const GrayImage grid = image_grid(trainer->sample(sample_points.input), sample_points.columns);
   try {
     write_png_gray(file, grid.width, grid.height, grid.pixels);
   } catch (const Error& error) {

@@ -38,14 +38,20 @@ void settle_side(const char* name, int64_t& wanted, int64_t found, const std::st
   wanted = found;
 }
 
+/// 0 where the images have no labels.
+int64_t classes_of(const ImageSet& images, bool drawn) {
+  if (drawn) return 10;
+  return images.labels.empty() ? 0 : 1 + int64_t{*std::max_element(images.labels.begin(), images.labels.end())};
+}
+
 }  // namespace
 
 void make_parts(RunSetup& setup) {
   RunConfig& c = setup.config;
   setup.objective = named_objective(c.objective, c.overrides);
-  c.networks.packing = setup.objective.schedule.packing;
+  c.networks = networks_for(setup.objective, c.networks, c.networks.classes);
   Generator weights(c.seed, static_cast<uint64_t>(RandomStream::weights_g));
-  setup.networks = make_networks(c.networks, setup.objective.penalties.empty(), weights);
+  setup.networks = make_networks(c.networks, setup.objective.penalties.empty() && setup.objective.batch_norm_in_d, weights);
   check_compatible(setup.objective, *setup.networks.discriminator, c.batch);
   c.networks = setup.networks.options;
 }
@@ -73,6 +79,14 @@ RunSetup set_up(RunConfig config) {
              config.batch);
   settle_side("height", config.networks.height, images.height, images.source);
   settle_side("width", config.networks.width, images.width, images.source);
+  if (is_conditional(named_objective(config.objective, config.overrides).critic)) {
+    const int64_t found = classes_of(images, setup.drawn);
+    DUEL_CHECK(found > 0, "config", "objective: {} needs the class of every image, but those of {} have no labels",
+               config.objective, images.source);
+    DUEL_CHECK(config.networks.classes == 0 || config.networks.classes == found, "config",
+               "classes: expected {}, but {} has {}", config.networks.classes, images.source, found);
+    config.networks.classes = found;
+  }
   config.steps = total_steps(config, images.count);
   config.epochs = 0;
   setup.config = std::move(config);

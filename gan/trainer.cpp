@@ -53,6 +53,9 @@ Trainer::Trainer(Networks networks, Objective objective, std::shared_ptr<const R
       label_flips_(stream(options.seed, RandomStream::label_flips)) {
   DUEL_CHECK(!data_ || options.batch <= data_->count(), "trainer", "batch: expected at most the {} images of the data set, got {}",
              data_->count(), options.batch);
+  DUEL_CHECK(!data_ || networks_.latent.classes == 0 || data_->has_labels(), "trainer",
+             "{} is conditional: it needs the class of every real sample, and this data set has no labels", objective_.name);
+  if (objective_.equilibrium) balance_ = Tensor::zeros({}, {options.dtype, arena_d_.flat().device()});
   if (objective_.constraint.weight_clip > 0) optimizer_d_->set_clip(objective_.constraint.weight_clip);
   if (objective_.schedule.ema > 0) optimizer_g_->set_ema(objective_.schedule.ema);
   if (objective_.schedule.instance_noise > 0) {
@@ -128,6 +131,12 @@ Tensor with_terms(Tensor loss, const std::vector<Term>& terms, const Round& roun
 
 }  // namespace
 
+void Trainer::balance() {
+  if (!objective_.equilibrium) return;
+  NoGrad no_grad;
+  balance_.copy_(next_balance(*objective_.equilibrium, balance_, last_.energy_real, last_.energy_fake));
+}
+
 // Where no layer of D mixes samples, one pass over both batches gives the same logits with half the launches.
 void Trainer::judge_both(Round& round) {
   Side& real = round.real;
@@ -157,7 +166,10 @@ void Trainer::flip_labels(Round& round) {
 }
 
 Tensor Trainer::adversarial_loss_of_d(const Round& round) const {
-  return discriminator_loss(objective_.loss, objective_.relativism, round.real.judgement.logits, round.fake.judgement.logits);
+  const Tensor &real = round.real.judgement.logits, &fake = round.fake.judgement.logits;
+  if (!objective_.equilibrium) return discriminator_loss(objective_.loss, objective_.relativism, real, fake);
+  // A copy of k: the loss's graph must not see it move.
+  return add(objective_.loss.d_real(real), mul(balance_.clone(), objective_.loss.d_fake(fake)));
 }
 
 Tensor Trainer::loss_of_d(const Batch& batch, bool diagnostics) {
@@ -166,6 +178,10 @@ Tensor Trainer::loss_of_d(const Batch& batch, bool diagnostics) {
               .codes = batch.latents.codes};
   judge_both(round);
   const Tensor real = round.real.judgement.logits, fake = round.fake.judgement.logits;
+  if (objective_.equilibrium) {
+    last_.energy_real = mean(real.detach());
+    last_.energy_fake = mean(fake.detach());
+  }
   flip_labels(round);
   Tensor loss = adversarial_loss_of_d(round);
   last_.terms_d.clear();
@@ -256,6 +272,7 @@ void Trainer::critic_step(const Batch& batch, bool diagnostics) {
   if (diagnostics) keep_norms_d(last_gradients_, batch);
   if (diagnostics && record_) record_->weights_d = flat_copies(arena_d_);
   optimizer_d_->step(last_gradients_);
+  balance();
   ++critic_steps_done_;
 }
 
@@ -287,6 +304,7 @@ void Trainer::joint_step(const Batch& batch, bool diagnostics) {
     keep_norms_g(gradients.g);
   }
   last_gradients_ = gradients.g;
+  balance();
   ++critic_steps_done_;
 }
 
@@ -346,12 +364,17 @@ Metrics Trainer::metrics() const {
     for (const auto& [name, tensor] : terms) out.emplace_back(name, tensor.item());
     return out;
   };
+  std::vector<std::pair<std::string, double>> more;
+  if (objective_.equilibrium && last_.energy_real.defined()) {
+    more.emplace_back("k", value(balance_));
+    more.emplace_back("convergence", value(convergence_measure(*objective_.equilibrium, last_.energy_real, last_.energy_fake)));
+  }
   return {.iteration = iteration_, .loss_d = value(last_.loss_d), .loss_g = value(last_.loss_g), .penalty = value(last_.penalty),
           .d_real = value(last_.d_real), .d_fake = value(last_.d_fake),
           .p_real = value(last_.p_real), .p_fake = value(last_.p_fake),
           .input_gradient_norm = value(last_.input_gradient_norm),
           .grad_norm_d = value(last_.grad_norm_d), .grad_norm_g = value(last_.grad_norm_g),
-          .terms_d = values(last_.terms_d), .terms_g = values(last_.terms_g)};
+          .terms_d = values(last_.terms_d), .terms_g = values(last_.terms_g), .more = std::move(more)};
 }
 
 }  // namespace duel::gan

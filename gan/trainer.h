@@ -13,6 +13,8 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "duel/core/random.h"
@@ -42,6 +44,7 @@ struct Metrics {
   double input_gradient_norm = 0;  // mean of ‖∇ₓ D‖ at the penalty's points, or on lines where there is no penalty
   double grad_norm_d = 0, grad_norm_g = 0;
   std::vector<std::pair<std::string, double>> terms_d = {}, terms_g = {};  // the objective's extra terms before their weights, by name
+  std::vector<std::pair<std::string, double>> more = {};  // under an Equilibrium its k and convergence (energy.h)
 };
 
 struct StepRecord;
@@ -118,6 +121,8 @@ class Trainer {
   /// The losses at the players' present weights; what they showed is kept for metrics().
   Tensor loss_of_d(const Batch& batch, bool diagnostics);
   Tensor loss_of_g(const Batch& batch, Weights weights_of_d, bool diagnostics);
+  /// Moves k after a step of D.
+  void balance();
   void keep_norms_d(const std::vector<Tensor>& gradients, const Batch& batch);
   void keep_norms_g(const std::vector<Tensor>& gradients);
 
@@ -132,10 +137,12 @@ class Trainer {
   LatentGenerators latent_random_;
   Generator penalty_noise_, instance_noise_, label_flips_;
   Tensor noise_deviation_;  // of the instance noise now, shape []; undefined without it
+  Tensor balance_;          // k of the objective's Equilibrium, shape []; undefined without one
   int64_t iteration_ = 0, critic_steps_done_ = 0;
   std::vector<Tensor> last_gradients_;
   struct {
     Tensor loss_d, loss_g, penalty, d_real, d_fake, p_real, p_fake, input_gradient_norm, grad_norm_d, grad_norm_g;
+    Tensor energy_real, energy_fake;  // under an Equilibrium
     NamedTensors terms_d, terms_g;
   } last_;
   StepRecord* record_ = nullptr;  // during step()

@@ -65,6 +65,7 @@ TensorFile Trainer::state() const {
                 {"random.instance_noise", as_tensor(instance_noise_.state())},
                 {"random.label_flips", as_tensor(label_flips_.state())},
                 {"progress", Tensor::from({iteration_, critic_steps_done_, order_.position()}, {3})}});
+  if (balance_.defined()) append(file, {{"balance", balance_}});
   for (auto& [name, tensor] : file.tensors) tensor = tensor.clone();
   return file;
 }
@@ -81,6 +82,10 @@ void Trainer::restore(const TensorFile& file) {
   penalty_noise_.set_state(as_generator(*file.find("random.penalty")));
   instance_noise_.set_state(as_generator(*file.find("random.instance_noise")));
   label_flips_.set_state(as_generator(*file.find("random.label_flips")));
+  if (balance_.defined()) {
+    NoGrad no_grad;
+    balance_.copy_(*file.find("balance"));
+  }
   const auto progress = file.find("progress")->to_vector<int64_t>();
   iteration_ = progress[0];
   critic_steps_done_ = progress[1];

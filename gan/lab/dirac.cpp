@@ -158,6 +158,7 @@ DiracGame::DiracGame(const Objective& objective) {
   latent_ = Tensor::zeros({kBatch, 1}, kF64);
 }
 std::string dirac_refusal(const Objective& objective) {
+  if (objective.critic != CriticKind::plain) return "it asks for more of D than a logit";
   if (!objective.d_terms.empty() || !objective.g_terms.empty()) return "it has terms that read more of D than a logit";
   try {
     check_compatible(objective, Slope(0), kBatch);

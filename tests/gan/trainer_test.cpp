@@ -28,6 +28,7 @@ std::shared_ptr<const ResidentData> small_data(int64_t count = 50, int64_t side 
     state = state * 1664525u + 1013904223u;
     set.images.push_back(static_cast<uint8_t>(state >> 24));
   }
+  for (int64_t i = 0; i < count; ++i) set.labels.push_back(static_cast<uint8_t>(i % 4));
   return std::make_shared<ResidentData>(set);
 }
 
@@ -41,9 +42,8 @@ struct Recipe {
 Trainer make_trainer(const Recipe& setup) {
   const Objective objective = named_objective(setup.objective, setup.overrides);
   Generator weights(setup.seed, static_cast<uint64_t>(RandomStream::weights_g));
-  NetworkOptions options{.arch = setup.arch, .height = 8, .width = 8, .latent = 6, .channels_g = 4, .channels_d = 4,
-                         .packing = objective.schedule.packing};
-  return Trainer(make_networks(options, objective.penalties.empty(), weights), objective, small_data(),
+  NetworkOptions options{.arch = setup.arch, .height = 8, .width = 8, .latent = 6, .channels_g = 4, .channels_d = 4};
+  return Trainer(make_networks(networks_for(objective, options, 4), objective.penalties.empty(), weights), objective, small_data(),
                  {.batch = 8, .seed = setup.seed});
 }
 
@@ -68,6 +68,10 @@ std::vector<Recipe> every_objective() {
   setups.push_back({"ns-gan", "dcgan", {.ema = 0.9}});
   setups.push_back({"wgan-gp", "dcgan", {.lazy_interval = 3}});
   setups.push_back({"dragan", "infogan"});
+  setups.push_back({"infogan", "infogan"});
+  setups.push_back({"cgan", "dcgan"});
+  setups.push_back({"ebgan", "dcgan"});
+  setups.push_back({"began", "mlp", {.lambda_k = 0.5}});
   setups.push_back({"hinge", "dcgan", {.instance_noise = 0.3, .instance_noise_steps = 30, .packing = 2}});
   return setups;
 }
@@ -138,10 +142,11 @@ TEST_P(EveryObjective, LookingDoesNotChangeTheRun) {
     for (double v : {m.loss_d, m.loss_g, m.penalty, m.d_real, m.d_fake, m.input_gradient_norm, m.grad_norm_d, m.grad_norm_g}) {
       EXPECT_TRUE(std::isfinite(v));
     }
+    for (const auto& [what, value] : m.more) EXPECT_TRUE(std::isfinite(value)) << what;
     EXPECT_GT(m.input_gradient_norm, 0);
     EXPECT_GT(m.grad_norm_d, 0);
     EXPECT_GT(m.grad_norm_g, 0);
-    EXPECT_EQ(watched.sample(noise.normal({3, 6})).shape(), (Shape{3, 1, 8, 8}));
+    EXPECT_EQ(watched.sample(noise.normal({3, watched.networks().latent.width()})).shape(), (Shape{3, 1, 8, 8}));
   }
   EXPECT_EQ(first_difference(plain.state(), watched.state()), "");
 }

@@ -1,0 +1,34 @@
+// Rows: critics that are autoencoders.
+#include "duel/gan/objective_rows.h"
+
+namespace duel::gan::detail {
+
+const Rows& energy_rows() {
+  using O = ObjectiveOverrides;
+  static const Rows rows = {
+      {.name = "ebgan",
+       .formula = "L_D = E(x) + max(0, m - E(G(z)));  L_G = E(G(z)) + w PT;  E: mean squared error of D's reconstruction; "
+                  "PT: mean over i != j of cos^2 of the codes of fakes i and j",
+       .paper = "Zhao et al. 2016, Energy-based Generative Adversarial Network, arXiv:1609.03126, eq. 1, 2, 4",
+       .make = [](const O& o) {
+         return Objective{.loss = energy_margin_loss(*o.margin), .g_terms = {pull_away_term(*o.pull_away)},
+                          .schedule = dcgan_schedule(), .critic = CriticKind::squared_error};
+       },
+       .settings = {{&O::margin, 1.0}, {&O::pull_away, 0.1}},
+       .note = "The margin is in units of the mean squared error of pixels in [-1, 1]; an image of noise has about 1."},
+      {.name = "began",
+       .formula = "L_D = E(x) - k E(G(z));  L_G = E(G(z));  k += lambda_k (gamma E(x) - E(G(z))), within [0, 1];  "
+                  "E: mean absolute error of D's reconstruction",
+       .paper = "Berthelot et al. 2017, BEGAN: Boundary Equilibrium Generative Adversarial Networks, arXiv:1703.10717",
+       .make = [](const O& o) {
+         return Objective{.loss = energy_loss(), .schedule = schedule(1, adam(1e-4, 0.5, 0.999)),
+                          .critic = CriticKind::absolute_error, .noise = NoiseKind::uniform, .batch_norm_in_d = false,
+                          .equilibrium = Equilibrium{.gamma = *o.gamma, .rate = *o.lambda_k}};
+       },
+       .settings = {{&O::gamma, 0.5}, {&O::lambda_k, 1e-3}},
+       .note = "Lower gamma: sharper and less diverse. The paper lowers the rates when M = E(x) + |gamma E(x) - E(G(z))| stalls."},
+  };
+  return rows;
+}
+
+}  // namespace duel::gan::detail
