@@ -37,11 +37,12 @@ int run(Request& r) {
   DUEL_CHECK(r.threads >= 0 && r.threads <= 1024, "bench",
              "threads: expected an integer from 0 to 1024, got {}", r.threads);
   if (r.threads > 0) kernels::set_threads(static_cast<int>(r.threads));
+  const Device device = bench::chosen_device(r.device);
   if (r.what == "kernels") {
     DUEL_CHECK(r.kernels.json != "-", "bench", "json: expected a file for bench kernels");
-    return bench::bench_kernels(r.kernels, r.device);
+    return bench::bench_kernels(r.kernels, device);
   }
-  return bench::bench_step(r.step);
+  return bench::bench_step(r.step, device);
 }
 
 }  // namespace
@@ -83,7 +84,7 @@ Command bench_command() {
          [r](const std::string& text) { r->step.iterations = integer("iterations", text); });
   option("Of step", "diagnostics", "", "what looking costs: logged and diagnosed iterations beside plain ones",
          [r](const std::string&) { r->step.diagnostics = true; });
-  option("Of kernels", "device", "NAME", "auto, cpu or cuda [auto]",
+  option("Options", "device", "NAME", "auto, cpu or cuda [auto]",
          [r](const std::string& text) { r->device = text; });
   option("Of kernels", "filter", "REGEX", "only kernels with this in their name or family",
          [r](const std::string& text) { r->kernels.filter = text; });

@@ -26,7 +26,7 @@ resume         |  40 | 10 steps, then resumed to 20 = 20 steps, bit for bit
 memory         |  40 | memory constant over 1,000 captured iterations
 bench_step     |  90 | training iterations, {mlp, dcgan} x {ns-gan, wgan-gp} x batch {64, 128, 512}, TF32 on and off
 bench_kernels  | 120 | every own kernel beside a copy of as many bytes and beside plain ops
-memcheck       |  60 | compute-sanitizer over kernel tests and 20 training steps
+memcheck       |  60 | compute-sanitizer over every kernel family and 20 training steps
 racecheck      |  60 | likewise
 initcheck      |  60 | likewise
 synccheck      |  60 | likewise
@@ -65,15 +65,21 @@ same_bits() {  # same_bits WHAT RUN RUN
   cmp "$(checkpoint "$2")" "$(checkpoint "$3")" || { echo "$1: the checkpoints differ"; return 1; }
 }
 
-part_ops() { tests duel_test_devices '*Op*:*Ops*'; }
-part_allocator() { tests duel_test_devices '*Alloc*'; }
-part_graph() { tests duel_test_devices '*Graph*:*Capture*'; }
-part_memory() { tests duel_test_devices '*Memory*'; }
+part_ops() {
+  local library
+  for library in own auto; do
+    DUEL_TF32=0 DUEL_DEVICE_LIBRARY=$library tests duel_test_devices 'Ops/*:DeviceTensors.*:DeviceErrors.*' ||
+      { echo "with DUEL_DEVICE_LIBRARY=$library"; return 1; }
+  done
+}
+part_allocator() { tests duel_test_devices 'DeviceMemory.*'; }
+part_graph() { tests duel_test_devices '*Graph*:*Captur*'; }
+part_memory() { tests duel_test_devices '*Constant*'; }
 
 part_simt() {
   local simt cuda
   simt=$(find_executable duel_kernel_values_simt) && cuda=$(find_executable duel_kernel_values) || skip "duel_kernel_values is not in $DUEL_DIR"
-  "$simt" simt.values && "$cuda" cuda.values && python3 "$TOOLS" values simt.values cuda.values
+  "$simt" simt.values && DUEL_DEVICE_LIBRARY=own "$cuda" cuda.values && python3 "$TOOLS" values simt.values cuda.values
 }
 
 part_twice() {
@@ -113,12 +119,13 @@ part_trajectory() {
 sanitize() {
   local sanitizer arguments=(--tool "$1" --error-exitcode 9)
   sanitizer=$(find_sanitizer) || skip "compute-sanitizer was not found (PATH, CUDA_HOME, /usr/local/cuda*, wheels of python3)"
+  local values
+  values=$(find_executable duel_kernel_values) || skip "duel_kernel_values is not in $DUEL_DIR"
   [ "$1" = memcheck ] && arguments+=(--leak-check full)
-  tests duel_test_devices '*Kernel*:*Op*:*Ops*' "$sanitizer" "${arguments[@]}" >kernels.log 2>&1 ||
-    { grep -E '=========|FAILED|matches' kernels.log | tail -3; return 1; }
+  "$sanitizer" "${arguments[@]}" "$values" kernels.values >kernels.log 2>&1 || { grep -E '=========' kernels.log | tail -3; return 1; }
   "$sanitizer" "${arguments[@]}" "$DUEL_BIN" train --data synthetic --synthetic-count 64 --batch 8 --arch dcgan --objective wgan-gp \
     --channels-g 8 --channels-d 8 --steps 20 --device cuda --out run >train.log 2>&1 || { grep -E '=========' train.log | tail -3; return 1; }
-  echo "kernel tests and 20 steps of dcgan under wgan-gp: nothing found"
+  echo "every kernel family and 20 steps of dcgan under wgan-gp: nothing found"
 }
 part_memcheck() { sanitize memcheck; }
 part_racecheck() { sanitize racecheck; }
@@ -208,6 +215,7 @@ done
 gpu=$("$DUEL_BIN" info | sed -n 's/^GPU  *//p')
 [ -n "$gpu" ] || fail "$DUEL_BIN info says nothing about a GPU; is it a Duel of this version?"
 case $gpu in
+  "not used"*) fail "the GPU cannot be used: ${gpu#not used: }" ;;
   none*) echo "no GPU: ${gpu#none: }"; exit 77 ;;
 esac
 

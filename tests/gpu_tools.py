@@ -66,7 +66,7 @@ def command_distance(bound, *pairs):
 
 
 def read_values(path):
-    """Blocks of: name length u32, name, element kind 'f' 'd' 'i' 'l' 'B', count u64, elements."""
+    """The file of tests/devices/kernel_values.cpp."""
     data, at, found = Path(path).read_bytes(), 0, {}
     while at < len(data):
         (length,) = struct.unpack_from("<I", data, at)

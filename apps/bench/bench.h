@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <string>
 
+#include "duel/core/device.h"
+
 namespace duel::apps::bench {
 
 struct StepRequest {
@@ -22,11 +24,14 @@ struct KernelsRequest {
   bool quick = false;
 };
 
+/// "auto" (a GPU where one can be used), "cpu" or "cuda"; Error where that is not there.
+Device chosen_device(const std::string& name);
+
 /// Times whole training iterations; returns the exit status.
-int bench_step(const StepRequest& request);
+int bench_step(const StepRequest& request, Device device);
 
 /// Times the own kernels. Status 1 where the comparison found a regression.
-int bench_kernels(const KernelsRequest& request, const std::string& device);
+int bench_kernels(const KernelsRequest& request, Device device);
 
 /// "64M" is 64 MiB; B, K, M and G with or without a B behind. Error naming the option.
 int64_t bytes_of(const std::string& option, const std::string& text);

@@ -238,7 +238,7 @@ Case thin_conv(const Setting& s) {
                            .pad_w = 1};
   const Tensor x = s.numbers({n, kPixels}, 1), y = s.numbers({n, kMaps * kSmall}, 2);
   const Tensor w = s.numbers({kMaps, kKernel}, 3);
-  const auto bytes = static_cast<int64_t>(kernels::conv2d_workspace<T>(shape, Pass));
+  const auto bytes = static_cast<int64_t>(kernels::conv2d_workspace<T>(shape, Pass, s.stream()));
   const Tensor work = Tensor::empty({bytes}, {DType::u8, s.device});
   const Tensor result = Pass == kernels::ConvPass::kForward     ? y
                         : Pass == kernels::ConvPass::kInputGrad ? x

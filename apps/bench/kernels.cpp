@@ -25,15 +25,6 @@ double now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-Device device_of(const std::string& name) {
-  if (name == "cpu") return {};
-  const auto& available = kernels::runtime::availability();
-  if (name == "auto" && available.devices == 0) return {};
-  DUEL_CHECK(name == "auto" || name == "cuda", "bench", "device: expected auto, cpu or cuda, got '{}'", name);
-  DUEL_CHECK(available.devices > 0, "bench", "device: cuda was asked for, but: {}", available.reason);
-  return {.kind = Device::Kind::cuda};
-}
-
 std::regex pattern_of(const std::string& filter) {
   try {
     return std::regex(filter);
@@ -81,6 +72,14 @@ Row measure(const NamedCase& named, const Setting& setting, Timer& timer, const 
 
 }  // namespace
 
+Device chosen_device(const std::string& name) {
+  DUEL_CHECK(name == "auto" || name == "cpu" || name == "cuda", "bench",
+             "device: expected auto, cpu or cuda, got '{}'", name);
+  const std::string reason = why_unavailable(Device::cuda());
+  DUEL_CHECK(name != "cuda" || reason.empty(), "bench", "device: cuda was asked for, but: {}", reason);
+  return name == "cpu" || !reason.empty() ? Device::cpu() : Device::cuda();
+}
+
 int64_t bytes_of(const std::string& option, const std::string& text) {
   const size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
   std::string unit = text.substr(digits);
@@ -98,7 +97,7 @@ int64_t bytes_of(const std::string& option, const std::string& text) {
   return bytes;
 }
 
-int bench_kernels(const KernelsRequest& request, const std::string& device_name) {
+int bench_kernels(const KernelsRequest& request, Device device) {
   DUEL_CHECK(request.l2 == "warm" || request.l2 == "cold", "bench", "l2: expected warm or cold, got '{}'",
              request.l2);
   DUEL_CHECK(request.dtype == "f32" || request.dtype == "f64", "bench",
@@ -121,7 +120,6 @@ int bench_kernels(const KernelsRequest& request, const std::string& device_name)
   }
   DUEL_CHECK(!cases.empty(), "bench", "filter: no kernel's name or family matches '{}'", request.filter);
 
-  const Device device = device_of(device_name);
   const auto timer = make_timer(device, request.l2 == "cold" ? Cache::cold : Cache::warm);
   const SamplingPlan plan =
       request.quick ? SamplingPlan{.wanted = 20, .least = 3, .seconds = 0.2} : SamplingPlan{};

@@ -72,7 +72,7 @@ void time_looks(gan::Trainer& trainer, const StepRequest& request) {
 
 }  // namespace
 
-int bench_step(const StepRequest& request) {
+int bench_step(const StepRequest& request, Device device) {
   DUEL_CHECK(request.batch >= 1 && request.batch <= 1 << 16, "bench",
              "batch: expected an integer from 1 to 65536, got {}", request.batch);
   DUEL_CHECK(request.iterations >= 0, "bench", "iterations: expected an integer of at least 0, got {}",
@@ -86,8 +86,10 @@ int bench_step(const StepRequest& request) {
   const gan::Objective objective = gan::named_objective(request.objective, as_peer);
   Generator weights(1, static_cast<uint64_t>(gan::RandomStream::weights_g));
   gan::Networks networks = gan::make_networks({.arch = request.arch}, objective.penalties.empty(), weights);
+  networks.generator->to(device);
+  networks.discriminator->to(device);
   gan::Trainer trainer(networks, objective,
-                       std::make_shared<gan::ResidentData>(uniform_images(request.batch * 8)),
+                       std::make_shared<gan::ResidentData>(uniform_images(request.batch * 8), device),
                        {.batch = request.batch});
 
   const bool live = terminal_of(stderr).live;
@@ -98,42 +100,50 @@ int bench_step(const StepRequest& request) {
     if (live) std::fputs("\r\033[K", stderr);
     return 0;
   }
-  reset_allocator_peak({});
+  synchronize(device);
+  reset_allocator_peak(device);
+  // A GPU is waited for once in ten iterations, as a training run does not wait for each.
+  const int together = device.is_cuda() ? 10 : 1;
   std::vector<double> times;
   const double began = now();
   // By default 30 iterations and 3 seconds, but no more than 30 seconds.
   const auto enough = [&] {
-    const auto done = static_cast<int64_t>(times.size());
+    const auto done = static_cast<int64_t>(times.size()) * together;
     const double passed = now() - began;
     return request.iterations > 0 ? done >= request.iterations
                                   : (done >= 30 && passed >= 3) || (done >= 5 && passed >= 30);
   };
   do {
     const double start = now();
-    trainer.step();
-    times.push_back((now() - start) * 1e3);
+    for (int i = 0; i < together; ++i) trainer.step();
+    synchronize(device);
+    times.push_back((now() - start) * 1e3 / together);
   } while (!enough());
   if (live) std::fputs("\r\033[K", stderr);
   const Summary all = summarize(times);
   const double resident = static_cast<double>(gan::peak_resident_bytes()) / 1048576.0;
-  const double tensors = static_cast<double>(allocator_stats({}).peak_bytes) / 1048576.0;
+  const double tensors = static_cast<double>(allocator_stats(device).peak_bytes) / 1048576.0;
   if (request.json) {
     std::printf(
-        "{\"bench\": \"step\", \"arch\": \"%s\", \"objective\": \"%s\", \"batch\": %lld, \"threads\": %d, "
+        "{\"bench\": \"step\", \"device\": \"%s\", \"arch\": \"%s\", \"objective\": \"%s\", \"batch\": %lld, "
+        "\"threads\": %d, "
         "\"critic_steps\": %lld, "
         "\"iterations\": %zu, \"ms_median\": %.4f, \"ms_p10\": %.4f, \"ms_p90\": %.4f, \"ms_min\": %.4f, "
         "\"peak_resident_mib\": %.1f, "
         "\"peak_tensors_mib\": %.1f, \"duel\": \"%s\"}\n",
-        request.arch.c_str(), request.objective.c_str(), static_cast<long long>(request.batch),
-        kernels::threads(), static_cast<long long>(objective.schedule.critic_steps), times.size(), all.median,
-        all.p10, all.p90, all.smallest, resident, tensors, gan::this_machine().duel.c_str());
+        to_text(device).c_str(), request.arch.c_str(), request.objective.c_str(),
+        static_cast<long long>(request.batch), kernels::threads(),
+        static_cast<long long>(objective.schedule.critic_steps), times.size() * static_cast<size_t>(together),
+        all.median, all.p10, all.p90, all.smallest, resident, tensors, gan::this_machine().duel.c_str());
   } else {
     std::printf(
-        "%s, %s, batch %lld, %d thread%s: %.3f ms per iteration (p10 %.3f, p90 %.3f; %zu iterations of %lld "
+        "%s, %s, %s, batch %lld, %d thread%s: %.3f ms per iteration (p10 %.3f, p90 %.3f; %zu iterations of "
+        "%lld "
         "+ 1 steps); "
         "peak memory %.0f MiB, of it tensors %.0f MiB\n",
-        request.arch.c_str(), request.objective.c_str(), static_cast<long long>(request.batch),
-        kernels::threads(), kernels::threads() == 1 ? "" : "s", all.median, all.p10, all.p90, times.size(),
+        to_text(device).c_str(), request.arch.c_str(), request.objective.c_str(),
+        static_cast<long long>(request.batch), kernels::threads(), kernels::threads() == 1 ? "" : "s",
+        all.median, all.p10, all.p90, times.size() * static_cast<size_t>(together),
         static_cast<long long>(objective.schedule.critic_steps), resident, tensors);
   }
   return 0;

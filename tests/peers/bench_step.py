@@ -33,7 +33,7 @@ def run(command, threads):
 
 
 def duel(arch, objective, batch, threads, iterations):
-    r = run([args.duel, 'bench', 'step', '--arch', arch, '--objective', objective, '--batch', str(batch), '--threads', str(threads),
+    r = run([args.duel, 'bench', 'step', '--device', 'cpu', '--arch', arch, '--objective', objective, '--batch', str(batch), '--threads', str(threads),
              '--iterations', str(iterations), '--json'], threads)
     return r.get('ms_median'), r
 
