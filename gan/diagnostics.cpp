@@ -135,6 +135,12 @@ void read_activations(Trainer& trainer, const Trainer::Batch& batch, Diagnosis& 
   }
 }
 
+void read_spread(const Trainer::Batch& batch, Diagnosis& d) {
+  const NoGrad no_grad;
+  const double real = mean(variance(batch.real, {0})).item(), fake = mean(variance(batch.fake, {0})).item();
+  if (real > 0) d.fake_spread = std::sqrt(fake / real);
+}
+
 void read_weights(Trainer& trainer, Diagnosis& d) {
   const nn::Module& critic = *trainer.networks().discriminator;
   d.spectral_norms = spectral_norms(critic);
@@ -309,6 +315,7 @@ Diagnosis diagnose(Trainer& trainer, const StepRecord& record, const ResidentDat
   d.step_cosine_g = step_cosine(trainer.optimizer_g().arena(), record.weights_g, record.gradients_g);
   read_input_gradients(trainer, record.batch, d);
   read_activations(trainer, record.batch, d);
+  read_spread(record.batch, d);
   read_weights(trainer, d);
   if (held_out && trainer.data()) read_held_out(trainer, record.batch, *held_out, d);
   return d;

@@ -72,6 +72,12 @@ struct Diagnosis {
   /// 4.2: D's jump before a collapse). By 16 steps of Golub-Kahan-Lanczos: never more than the truth, usually within 1 %.
   NamedValues spectral_norms = {};
 
+  /// How much fakes differ among themselves, in units of the real images: the root of their variances' ratio, each over the
+  /// batch and averaged over pixels. Healthy: about 1. Sick: falling towards 0, G shows one picture (mode collapse; the
+  /// batch's spread as a sign of it: Salimans 2016, arXiv:1606.03498, section 3.2, and Karras 2018, arXiv:1710.10196,
+  /// section 3). A batch from few modes that differ stays near 1: only the extreme shows.
+  double fake_spread = none;
+
   /// Share of D's parameters at ±c under weight clipping. Healthy: below one half. Sick: nearly all, "pushes weights towards
   /// two values" (Gulrajani 2017, section 3.1 and figure 1b right). The histogram shows the weights without biases and the
   /// scales of norms.

@@ -41,6 +41,7 @@ void add(Json& json, const Diagnosis& d) {
       {"held_out_gap", d.held_out_gap},
       {"step_cosine_d", d.step_cosine_d},
       {"step_cosine_g", d.step_cosine_g},
+      {"fake_spread", d.fake_spread},
       {"share_at_clip", d.share_at_clip}};
   for (const auto& [key, value] : values) {
     if (!std::isnan(value)) json[key] = brief(value);

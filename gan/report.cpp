@@ -185,18 +185,6 @@ bool all_latest(const MetricsLog& log, const std::string& key, size_t count, con
   return !values.empty() && std::all_of(values.begin(), values.end(), test);
 }
 
-/// Standard deviation of binned values, in bins.
-double spread(const Histogram& h) {
-  double n = 0, sum = 0, squares = 0;
-  for (size_t i = 0; i < h.counts.size(); ++i) {
-    const auto count = static_cast<double>(h.counts[i]), at = static_cast<double>(i);
-    n += count;
-    sum += count * at;
-    squares += count * at * at;
-  }
-  return n > 0 ? std::sqrt(std::max(0.0, squares / n - sum / n * (sum / n))) : 0;
-}
-
 }  // namespace
 
 std::string html_text(const std::string& text) {
@@ -263,10 +251,8 @@ std::vector<std::string> run_warnings(const MetricsLog& log) {
     if (n >= 8 && curve->y[n - 1] > 4 * curve->y[n / 2] && curve->y[n / 2] > 0)
       warnings.push_back(message("The largest singular value of D's {} has grown more than fourfold in the second half of the run.", name));
   }
-  const auto *real = log.last_histogram("histogram_real"), *fake = log.last_histogram("histogram_fake");
-  // Both share their bins; a hill narrower than a bin counts as one fifth of a bin wide.
-  if (real && fake && std::max(spread(fake->second), 0.2) < 0.04 * spread(real->second))
-    warnings.push_back("D gives all fakes the same value: they may be one picture (mode collapse). Look at the samples.");
+  if (all_latest(log, "fake_spread", 3, [](double v) { return v < 0.4; }))
+    warnings.push_back("The fakes hardly differ from each other (below 0.4 of the real images' spread in the last three looks): mode collapse, unless G has only begun to learn. Look at the samples.");
   return warnings;
 }
 

@@ -164,6 +164,13 @@ Drawn weights(const MetricsLog& log, const PlotHints& hints) {
   return tile(pictures, 2);
 }
 
+Drawn spread(const MetricsLog& log, const PlotHints&) {
+  Plot plot(over_iterations("how much fakes differ, in units of real images", "ratio"));
+  if (!add_curves(plot, log, {{"fake_spread", "spread", kReal}})) return std::nullopt;
+  plot.horizontal(1, {.color = kGray});
+  return plot.draw();
+}
+
 Drawn held_out(const MetricsLog& log, const PlotHints&) {
   Plot plot(over_iterations("critic on images it trains on, and on others", "E D(x) - E D(G(z))"));
   return add_curves(plot, log, {{"critic_training", "training", kReal}, {"critic_held_out", "held out", kFake}})
@@ -209,6 +216,7 @@ const Kind kKinds[] = {
      "Bottou 2017).",
      outputs},
     {"accuracy", "Healthy: 0.6 to 0.9. Sick: 1 for long, or 0.5 (Arjovsky & Bottou 2017, figure 1).", accuracy},
+    {"fake_spread", "Healthy: about 1. Sick: towards 0, G shows one picture (mode collapse; Salimans 2016, section 3.2).", spread},
     {"input_gradients",
      "The mean norm of D's gradient in the pixels. Healthy: near K under a penalty around K. Sick: growing without end, or 0 at "
      "fakes (Gulrajani 2017).",

@@ -203,6 +203,14 @@ TEST(Diagnosis, JensenShannonIsABoundThatAPerfectCriticReaches) {
   EXPECT_LT(with_logits({1, 1, 1, -1}, {1, -1, -1, -1}).js_estimate, best.js_estimate) << "another critic gives less";
 }
 
+TEST(Diagnosis, SpreadComparesFakesAmongThemselvesWithRealOnes) {
+  Plane plane({.name = "plane", .loss = wasserstein_loss()});
+  plane.record.batch.fake = add_scalar(mul_scalar(plane.record.batch.real, 0.25), 7.0);
+  EXPECT_NEAR(diagnose(*plane.trainer, plane.record).fake_spread, 0.25, 1e-12);
+  plane.record.batch.fake = Tensor::full(plane.record.batch.real.shape(), 3.0, kF64);
+  EXPECT_NEAR(diagnose(*plane.trainer, plane.record).fake_spread, 0, 1e-12);
+}
+
 TEST(Diagnosis, CountsWeightsAtTheClip) {
   Objective wgan{.name = "plane", .loss = wasserstein_loss(), .constraint = {.weight_clip = 1.0}};
   const Plane plane(wgan);  // 3, 4 and 2 end at 1; the biases stay near 0
