@@ -1,14 +1,17 @@
 // duel lab: the literature's toy problems, with known answers. ring, grid: which modes does an objective find? dirac: do
-// the players of the smallest game come to rest at the data?
+// the players of the smallest game come to rest at the data? gallery: what do the objectives' digits look like?
 #include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <tuple>
 
 #include "commands.h"
 #include "duel/gan/lab/dirac.h"
+#include "duel/gan/lab/gallery.h"
 #include "duel/gan/lab/lab.h"
 #include "duel/gan/lab/table.h"
 #include "duel/kernels/parallel.h"
@@ -25,6 +28,8 @@ struct Request {
   int64_t seeds = 3, steps = 20000, threads = 0;
   bool own_schedule = false, quiet = false;
   std::string out;
+  std::optional<int64_t> gallery_steps;
+  gan::RunConfig gallery = {};
 };
 
 /// One line for all runs: how many are done, how fast, how long still. Without a terminal a line for every finished run.
@@ -173,12 +178,31 @@ int dirac(const Request& request) {
   return 0;
 }
 
+/// Samples of every objective after an eighth, a quarter, half and all of the steps.
+int gallery(const Request& request) {
+  const int64_t steps = request.gallery_steps.value_or(1600);
+  DUEL_CHECK(steps >= 8, "lab", "--steps: expected at least 8 for a gallery, got {}", steps);
+  const bool all = !request.chosen || request.objectives == std::vector<std::string>{"all"};
+  if (request.threads > 0) kernels::set_threads(static_cast<int>(request.threads));
+  const gan::lab::GalleryRequest plan{
+      .objectives = all ? std::vector<std::string>{} : request.objectives,
+      .steps = {steps / 8, steps / 4, steps / 2, steps},
+      .config = request.gallery,
+      .out = request.out.empty() ? message("runs/lab-gallery-{}", steps) : request.out};
+  gan::lab::make_gallery(plan, [&](const std::string& line) {
+    if (!request.quiet) std::fprintf(stderr, "%s\n", line.c_str());
+  });
+  std::printf("results   %s/gallery.png, gallery.md, gallery.json\n", plan.out.c_str());
+  return 0;
+}
+
 }  // namespace
 
 Command lab_command() {
   auto request = std::make_shared<Request>();
+  request->gallery.networks.channels_g = request->gallery.networks.channels_d = 32;
   Command command{.name = "lab",
-                  .summary = "Toy problems with known answers: ring and grid of Gaussians, Dirac-GAN"};
+                  .summary = "Experiments: ring and grid of Gaussians, Dirac-GAN, gallery of digits"};
   command.footer =
       "ring, grid  8 or 25 Gaussians in the plane: modes found, high-quality share and reverse KL of each "
       "objective,\n"
@@ -186,17 +210,20 @@ Command lab_command() {
       "dirac       data at 0, G = theta, D(x) = psi x: what theory says near 0 and where the game ends, for "
       "every order\n"
       "            of updates; only --objective counts [all]\n"
+      "gallery     every objective's digits after several numbers of steps, read by a classifier; --objective, "
+      "--steps,\n"
+      "            --threads, --out, --data, --arch and --channels count\n"
       "  duel lab ring --objective ns-gan,wgan-gp --seeds 4 --steps 20000\n"
       "  duel lab grid --objective all --out runs/grid      Ctrl-C keeps what is finished; the same again "
       "goes on";
   command.words = {{.name = "PROBLEM",
-                    .help = "ring, grid or dirac",
+                    .help = "ring, grid, dirac or gallery",
                     .required = true,
                     .set = [request](const std::string& text) {
                       auto known = gan::lab::mixture_names();
-                      known.emplace_back("dirac");
+                      known.insert(known.end(), {"dirac", "gallery"});
                       DUEL_CHECK(std::find(known.begin(), known.end(), text) != known.end(), "lab",
-                                 "problem: expected ring, grid or dirac, got '{}'", text);
+                                 "problem: expected ring, grid, dirac or gallery, got '{}'", text);
                       request->what = text;
                     }}};
   const auto add = [&](const char* name, const char* help, const char* value,
@@ -214,16 +241,31 @@ Command lab_command() {
   });
   add("seeds", "runs of each objective, from seeds 1, 2, ... [3]", "INT",
       [=](const std::string& text) { request->seeds = positive("seeds", text, 10000); });
-  add("steps", "updates of G in a run; the published protocol has 400000 [20000]", "INT",
-      [=](const std::string& text) { request->steps = positive("steps", text, 1000000000); });
+  add("steps", "updates of G in a run; the published protocol has 400000 [20000; gallery 1600]", "INT",
+      [=](const std::string& text) {
+        request->steps = positive("steps", text, 1000000000);
+        request->gallery_steps = request->steps;
+      });
   add("own-schedule", "each objective's own optimizers and order of updates, not the protocol's", "",
       [request](const std::string&) { request->own_schedule = true; });
   add("threads", "runs at once [$DUEL_THREADS, else the cores]", "INT",
       [=](const std::string& text) { request->threads = positive("threads", text, 4096); });
   add("out", "folder of results; finished runs in it are not trained again [runs/lab-PROBLEM-STEPS]", "DIR",
       [request](const std::string& text) { request->out = text; });
+  for (const auto& [flag, field, help] :
+       {std::tuple{"data", "data", "gallery: MNIST's folder, or synthetic [MNIST where it is found]"},
+        {"arch", "arch", "gallery: the network [dcgan]"},
+        {"channels", "channels-g", "gallery: its width [32]"}}) {
+    add(flag, help, std::string(flag) == "channels" ? "INT" : "NAME", [request, f = std::string(field)](const std::string& text) {
+      gan::set_field(request->gallery, f, text);
+      if (f == "channels-g") gan::set_field(request->gallery, "channels-d", text);
+    });
+  }
   add("quiet", "no progress", "", [request](const std::string&) { request->quiet = true; });
-  command.run = [request] { return request->what == "dirac" ? dirac(*request) : mixture(*request); };
+  command.run = [request] {
+    if (request->what == "dirac") return dirac(*request);
+    return request->what == "gallery" ? gallery(*request) : mixture(*request);
+  };
   return command;
 }
 

@@ -34,11 +34,17 @@ struct Finished {
   Tensor strips;
 };
 
+/// What a row's bits depend on: the settings that are not the defaults, so that a row outlives settings added later.
 std::string fingerprint(const GalleryRequest& request, const std::string& objective) {
-  RunConfig config = request.config;
-  config.objective = objective;
+  RunConfig config = request.config, defaults;
+  config.objective = defaults.objective = objective;
   config.threads = 0;
-  return Json{{"config", to_json(config)}, {"steps", request.steps}, {"shown", request.shown}, {"judged", request.judged}}.dump();
+  Json settings = Json::object();
+  for (const ConfigField& field : config_fields()) {
+    const auto value = field.get(config);
+    if (field.stored && value && value != field.get(defaults)) settings[field.name] = *value;
+  }
+  return Json{{"settings", settings}, {"steps", request.steps}, {"shown", request.shown}, {"judged", request.judged}}.dump();
 }
 
 std::filesystem::path row_file(const GalleryRequest& request, const std::string& objective) {
