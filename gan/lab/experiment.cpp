@@ -48,8 +48,8 @@ std::vector<int64_t> kept_steps(const std::vector<int64_t>& evaluations) {
 
 Objective point_objective(const std::string& name, const PointSettings& settings) {
   Objective objective = named_objective(name);
-  DUEL_CHECK(objective.critic == CriticKind::plain && objective.d_terms.empty() && objective.g_terms.empty(), "lab",
-             "{} cannot be trained on points: it reads more of D than a logit", name);
+  DUEL_CHECK(objective.critic == CriticKind::plain && objective.d_terms.empty() && objective.g_terms.empty(),
+             "lab", "{} cannot be trained on points: it reads more of D than a logit", name);
   Schedule& schedule = objective.schedule;
   if (!settings.own_schedule) {
     schedule.d = schedule.g = {.kind = OptimizerKind::adam, .lr = settings.lr, .beta1 = 0.8, .beta2 = 0.999};
