@@ -51,10 +51,10 @@ FAKE
 cat >"$work/fake/bin/duel_test_devices" <<'FAKE'
 #!/usr/bin/env bash
 case $* in
+  *filter=-*) echo "[==========] 12 tests from 2 test suites ran. (5 ms total)" ;;
   *DeviceMemory*) echo "[  FAILED  ] Allocator.Caches"; echo "[==========] 3 tests from 1 test suite ran. (1 ms total)"; exit 1 ;;
   *Graph*) sleep 30 ;;
   *Constant*) echo "[==========] 0 tests from 0 test suites ran. (0 ms total)" ;;
-  *) echo "[==========] 12 tests from 2 test suites ran. (5 ms total)" ;;
 esac
 FAKE
 for name in duel_kernel_values duel_kernel_values_simt; do
