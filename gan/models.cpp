@@ -45,7 +45,7 @@ void add_norm(Sequential& net, Norm norm, int64_t features, int64_t height = 0, 
 constexpr Conv2dOptions kHalve{.stride = 2, .padding = 1};
 constexpr ConvTranspose2dOptions kDouble{.stride = 2, .padding = 1};
 
-/// A network from [N, input] to images, g wide.
+/// A network from [N, input] to images before their last activation, g wide.
 using Generating = std::shared_ptr<Sequential> (*)(const NetworkOptions&, int64_t input, int64_t g, Norm norm);
 
 std::shared_ptr<Sequential> mlp_generator(const NetworkOptions& o, int64_t input, int64_t g, Norm norm) {
@@ -57,7 +57,6 @@ std::shared_ptr<Sequential> mlp_generator(const NetworkOptions& o, int64_t input
   add_norm(*generator, norm, 2 * g);
   generator->push_back(LeakyReLU(0.2));
   generator->push_back(Linear(2 * g, o.height * o.width));
-  generator->push_back(Tanh());
   generator->push_back(Unflatten({1, o.height, o.width}));
   return generator;
 }
@@ -73,7 +72,6 @@ std::shared_ptr<Sequential> dcgan_generator(const NetworkOptions& o, int64_t inp
   add_norm(*generator, norm, 2 * g, 2 * h, 2 * w);
   generator->push_back(ReLU());
   generator->push_back(ConvTranspose2d(2 * g, 1, 4, kDouble));
-  generator->push_back(Tanh());
   return generator;
 }
 
@@ -93,7 +91,6 @@ std::shared_ptr<Sequential> infogan_generator(const NetworkOptions& o, int64_t i
   add_norm(*generator, norm, g, 2 * h, 2 * w);
   generator->push_back(ReLU());
   generator->push_back(ConvTranspose2d(g, 1, 4, kDouble));
-  generator->push_back(Tanh());
   return generator;
 }
 
@@ -195,9 +192,13 @@ std::shared_ptr<Module> make_critic(const Architecture& a, const NetworkOptions&
     case CriticKind::squared_error:
     case CriticKind::absolute_error: {
       trunk.layers->push_back(Linear(trunk.features, o.channels_d));
+      const auto decoder = a.generator(o, o.channels_d, o.channels_d, o.discriminator_norm);
+      // Under an absolute error black is the best constant answer for a pixel that is mostly black, and a tanh that has reached
+      // it passes no gradient any more: BEGAN's decoder is linear, as in its paper.
+      const bool squared = o.critic == CriticKind::squared_error;
+      if (squared) decoder->push_back(Tanh());
       return std::make_shared<AutoencoderCritic>(
-          trunk.layers, a.generator(o, o.channels_d, o.channels_d, o.discriminator_norm),
-          o.critic == CriticKind::squared_error ? AutoencoderCritic::Error::squared : AutoencoderCritic::Error::absolute);
+          trunk.layers, decoder, squared ? AutoencoderCritic::Error::squared : AutoencoderCritic::Error::absolute);
     }
   }
   throw InternalError("unknown critic");
@@ -251,7 +252,9 @@ Networks make_networks(NetworkOptions o, bool allow_batch_norm_in_d, Generator& 
                     .options = o};
   // Layers initialise themselves from the thread's generator: lend it this one.
   std::swap(default_generator(), random);
-  networks.generator = a.generator(o, networks.latent.width(), o.channels_g, o.generator_norm);
+  const auto generator = a.generator(o, networks.latent.width(), o.channels_g, o.generator_norm);
+  generator->push_back(Tanh());
+  networks.generator = generator;
   networks.discriminator = make_critic(a, o, networks.latent.code_width());
   std::swap(default_generator(), random);
   if (a.starts_small) {

@@ -196,7 +196,7 @@ std::vector<ConfigField> make_fields() {
           DUEL_FIELD(overrides.label_smoothing)),
       row("divergence-alpha", objective, "fgan-alpha: which of the alpha divergences, not 0 or 1 [0.5]",
           DUEL_FIELD(overrides.divergence_alpha)),
-      row("margin", objective, "ebgan: energy up to which D pushes fakes [1]", DUEL_FIELD(overrides.margin)),
+      row("margin", objective, "ebgan: energy up to which D pushes fakes [0.3]", DUEL_FIELD(overrides.margin)),
       row("pull-away", objective, "ebgan: weight of the pull-away term [0.1]", DUEL_FIELD(overrides.pull_away)),
       row("gamma", objective, "began: E(G(z)) / E(x) that the game is held at, in [0, 1] [0.5]",
           DUEL_FIELD(overrides.gamma)),

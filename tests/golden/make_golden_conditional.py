@@ -38,7 +38,8 @@ class Critic(nn.Module):
         self.kind, self.planes = kind, planes
         if kind in ("squared", "absolute"):
             self.encoder = trunk
-            self.decoder = mlp_layers([features, 5, 10, 16], nn.Tanh(), nn.Unflatten(1, (1, 4, 4)))
+            end = [nn.Tanh()] if kind == "squared" else []
+            self.decoder = mlp_layers([features, 5, 10, 16], *end, nn.Unflatten(1, (1, 4, 4)))
             return
         self.trunk = trunk
         self.logit = nn.Linear(features, 1)
@@ -191,7 +192,7 @@ def trajectory(spec, build, seed):
     out = {**state("g", g), **state("d", d)}
     margin = Margin()
     margin.watch(g.modules(), d.modules())
-    opt_d, opt_g = make_optimizer(spec, d), make_optimizer(dict(spec, lr=spec.get("lr_g", spec["lr"])), g)
+    opt_d, opt_g = make_optimizer(spec, d, spec["lr"]), make_optimizer(spec, g, spec.get("lr_g", spec["lr"]))
     k, fit = torch.zeros(()), True
     for t in range(ITERATIONS):
         for s in range(spec["critic_steps"]):
