@@ -12,8 +12,9 @@
 // On the host, float layers whose kernel is twice the stride, with 24 channels or more on both sides, take 121 products
 // for every 196 of the definition (kernels/conv_winograd.h); everything else, and double, is computed as defined.
 //
-// On the host and on a device; in a build without CUDA a device stream is an Error. The bits do not depend on the
-// number of threads.
+// On the host and on a device; in a build without CUDA a device stream is an Error. On a GPU floats are multiplied as
+// TF32 unless that is switched off: kernels/device_library.h, which also says which library computes. The bits do not
+// depend on the number of threads.
 // The workspace is the caller's: conv2d_workspace() bytes, aligned to 64; may be null where that is 0.
 //
 // Example: a 4x4 stride-2 layer 1x28x28 -> 64x14x14

@@ -1,9 +1,10 @@
 // Matrix products.
 //
 // Row-major, contiguous: op(a) is [m, k], op(b) is [k, n], c is [m, n]; a transposed operand is stored the
-// other way round, [k, m] or [n, k]. float and double, on the host and on a device; in a build without CUDA a device
-// stream is an Error. The bits do not depend on the number of threads. m, n and k may be 0 or 1 (k == 0 gives beta * c, or the
-// bias). c must not overlap a or b.
+// other way round, [k, m] or [n, k]. float and double, on the host and on a device; in a build without CUDA a
+// device stream is an Error. On a GPU floats are multiplied as TF32 unless that is switched off:
+// kernels/device_library.h, which also says which library computes. The bits do not depend on the number of
+// threads. m, n and k may be 0 or 1 (k == 0 gives beta * c, or the bias). c must not overlap a or b.
 //
 // The workspace is the caller's: gemm_workspace() bytes, aligned to 64; may be null where that is 0.
 //

@@ -2,7 +2,7 @@
 // right(k, column), for any two operands that can be read in groups of four. Internal: gemm_device.cu and
 // conv_device.cu.
 //
-// A block computes kRows x kColumns results, kDepth steps at a time. The next step is on its way from memory
+// A block computes kSide x kSide results, kDepth steps at a time. The next step is on its way from memory
 // into registers while this one is multiplied from shared memory; two shared buffers need one barrier per
 // step. A thread holds groups of 4 x 4 results. Sums run in ascending k, by fused multiply-adds: the same
 // bits on every run.
