@@ -110,6 +110,10 @@ TEST(PointObjectives, EveryOneThatIsTakenTrains) {
     EXPECT_NE(points.front(), points.at(points.size() - 120)) << name;
   }
   for (const auto& [name, why] : refused) EXPECT_NE(why.find(name), std::string::npos) << why;
+  // Without their labels, codes or autoencoder they would be other objectives under their names.
+  for (const char* name : {"cgan", "acgan", "projection", "infogan", "ebgan", "began"}) {
+    EXPECT_THROW(point_objective(name, {}), Error) << name;
+  }
 }
 
 TEST(PointRuns, AreMeasuredAsTheyGo) {
