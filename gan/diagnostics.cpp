@@ -78,10 +78,13 @@ void name_layers(const nn::Module& module, const std::string& name, std::unorder
 
 // ---- The parts of a diagnosis -------------------------------------------------------------------------------------
 
+/// Energies are low on data: with their sign turned, higher again means "real".
+double sign_of(const Objective& objective) { return objective.loss.name.starts_with("energy") ? -1.0 : 1.0; }
+
 void read_logits(const Objective& objective, const StepRecord& record, Diagnosis& d) {
   const auto real = record.real_logits.to_vector<double>(), fake = record.fake_logits.to_vector<double>();
   std::tie(d.d_real, d.d_fake) = common_histograms(real, fake, kLogitBins);
-  d.wasserstein_estimate = mean_of(real) - mean_of(fake);
+  d.wasserstein_estimate = sign_of(objective) * (mean_of(real) - mean_of(fake));
   const bool probabilities = has_probabilities(objective);
   if (probabilities || (objective.loss.name == "hinge" && objective.relativism == Relativism::none)) {
     const auto right = std::count_if(real.begin(), real.end(), [](double v) { return v > 0; }) +
@@ -168,7 +171,7 @@ void read_held_out(Trainer& trainer, const Trainer::Batch& batch, const Resident
   const int64_t n = std::min({kHeldOut, held_out.count(), training.count()}) / packing * packing;
   if (n == 0) return;
   const auto critic_of = [&](const Tensor& images, const Tensor& labels) {
-    return mean(judge(critic, trainer.packed(images), labels).logits).item();
+    return sign_of(trainer.objective()) * mean(judge(critic, trainer.packed(images), labels).logits).item();
   };
   const auto critic_of_first = [&](const ResidentData& data) {
     const Tensor first = data.first(n);

@@ -90,13 +90,13 @@ struct Diagnosis {
   /// 4).
   double js_estimate = none;
   /// mean r - mean f: the critic's value, which under a 1-Lipschitz critic is an estimate from below of the Wasserstein-1
-  /// distance, under weight clipping a multiple of it; elsewhere just the gap of the logits. Healthy: falls with the
-  /// samples' faults. Sick: constant while samples do not improve, or negative (Arjovsky 2017, figure 3).
+  /// distance, under weight clipping a multiple of it; elsewhere just the gap of the logits (of energies with the
+  /// sign turned, so that positive says that D prefers real images). Healthy: falls with the samples' faults. Sick: constant while samples do not improve, or negative (Arjovsky 2017, figure 3).
   double wasserstein_estimate = none;
 
   /// mean D over fixed training images and over as many held-out ones, each less mean D over the fakes; gap is their
   /// difference. Healthy: the two stay together. Sick: they part, the training curve above: D knows the training images by
-  /// heart (Gulrajani 2017, figure 5b). Evaluation mode.
+  /// heart (Gulrajani 2017, figure 5b). Evaluation mode; energies with the sign turned.
   double critic_training = none, critic_held_out = none, held_out_gap = none;
 
   /// Cosine of the angle between the step that the optimizer took and the loss's negative gradient. Healthy: positive (1

@@ -17,6 +17,7 @@ namespace fs = std::filesystem;
 
 constexpr size_t kMostGrids = 120;
 constexpr uintmax_t kMostBytes = 2'500'000;
+constexpr double kLearns = 300;  // iterations: before that every fight looks sick
 
 std::string read_all(const fs::path& file) {
   std::error_code why;
@@ -220,6 +221,8 @@ std::vector<std::string> run_warnings(const MetricsLog& log) {
   for (const char* key : {"loss_d", "loss_g", "grad_norm_d", "grad_norm_g"}) {
     if (all_latest(log, key, 1, [](double v) { return !std::isfinite(v); })) warnings.push_back(message("{} is not finite: training diverged.", key));
   }
+  const Curve* loss = log.curve("loss_d");
+  if (!loss || loss->x.back() < kLearns) return warnings;
   if (all_latest(log, "js_estimate", 5, [](double v) { return v > 0.98 * std::numbers::ln2; }))
     warnings.push_back("D tells real from fake perfectly in the last five looks (JS at log 2): its outputs say nothing about how good the fakes are.");
   if (all_latest(log, "accuracy", 5, [](double v) { return v > 0.45 && v < 0.55; }))
@@ -252,7 +255,7 @@ std::vector<std::string> run_warnings(const MetricsLog& log) {
       warnings.push_back(message("The largest singular value of D's {} has grown more than fourfold in the second half of the run.", name));
   }
   if (all_latest(log, "fake_spread", 3, [](double v) { return v < 0.4; }))
-    warnings.push_back("The fakes hardly differ from each other (below 0.4 of the real images' spread in the last three looks): mode collapse, unless G has only begun to learn. Look at the samples.");
+    warnings.push_back("The fakes hardly differ from each other (below 0.4 of the real images' spread in the last three looks): mode collapse? Look at the samples.");
   return warnings;
 }
 

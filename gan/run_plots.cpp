@@ -194,9 +194,10 @@ Drawn cosines(const MetricsLog& log, const PlotHints&) {
 }
 
 Drawn terms(const MetricsLog& log, const PlotHints&) {
-  Plot plot(over_iterations("the objective's extra terms, before their weights", "value"));
+  Plot plot(over_iterations("what the objective says of itself", "value"));
   const bool d = add_group(plot, log, "terms_d"), g = add_group(plot, log, "terms_g");
-  return d || g ? Drawn(plot.draw()) : std::nullopt;
+  const bool k = add_curves(plot, log, {{"k", "k", kReal}, {"convergence", "convergence M", kFake}});  // BEGAN's
+  return d || g || k ? Drawn(plot.draw()) : std::nullopt;
 }
 
 struct Kind {
@@ -234,7 +235,10 @@ const Kind kKinds[] = {
     {"held_out",
      "Healthy: the two stay together. Sick: they part, D knows its images by heart (Gulrajani 2017, figure 5b).", held_out},
     {"step_cosines", "Healthy: positive. Sick: negative for long (Arjovsky 2017, section 4.3).", cosines},
-    {"terms", "The objective's extra terms by name.", terms},
+    {"terms",
+     "The objective's extra terms by name, before their weights. BEGAN's convergence measure falls while training goes well "
+     "(Berthelot 2017, section 3.4.1).",
+     terms},
 };
 
 std::string read_all(const std::filesystem::path& file) {

@@ -211,6 +211,14 @@ TEST(Diagnosis, SpreadComparesFakesAmongThemselvesWithRealOnes) {
   EXPECT_NEAR(diagnose(*plane.trainer, plane.record).fake_spread, 0, 1e-12);
 }
 
+TEST(Diagnosis, EnergiesAreTurned) {
+  const Plane logits({.name = "plane", .loss = wasserstein_loss()}), energies({.name = "plane", .loss = energy_loss()});
+  const ResidentData held_out(Generator(9).normal({50, 2}, 0.5, 1, kF64));
+  const Diagnosis a = diagnose(*logits.trainer, logits.record, &held_out), b = diagnose(*energies.trainer, energies.record, &held_out);
+  EXPECT_NEAR(b.wasserstein_estimate, -a.wasserstein_estimate, 1e-6);
+  EXPECT_NEAR(b.held_out_gap, -a.held_out_gap, 1e-6);
+}
+
 TEST(Diagnosis, CountsWeightsAtTheClip) {
   Objective wgan{.name = "plane", .loss = wasserstein_loss(), .constraint = {.weight_clip = 1.0}};
   const Plane plane(wgan);  // 3, 4 and 2 end at 1; the biases stay near 0

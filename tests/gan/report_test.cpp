@@ -87,10 +87,10 @@ TEST(Report, OfAnEmptyFolderIsAnEmptyReport) {
 }
 
 /// Ten looks and thirty lines of a run that is well but for one change.
-MetricsLog log_of(const std::function<void(Metrics&, Diagnosis&, int)>& change) {
+MetricsLog log_of(const std::function<void(Metrics&, Diagnosis&, int)>& change, int64_t interval = 20) {
   std::string text;
   for (int i = 1; i <= 30; ++i) {
-    Metrics m{.iteration = i, .loss_d = 1, .loss_g = 1, .grad_norm_d = 1, .grad_norm_g = 1};
+    Metrics m{.iteration = i * interval, .loss_d = 1, .loss_g = 1, .grad_norm_d = 1, .grad_norm_g = 1};
     Diagnosis d;
     d.js_estimate = 0.3;
     d.accuracy = 0.8;
@@ -111,6 +111,7 @@ MetricsLog log_of(const std::function<void(Metrics&, Diagnosis&, int)>& change) 
 TEST(RunWarnings, NameWhatIsSickAndNothingElse) {
   EXPECT_TRUE(run_warnings(log_of([](Metrics&, Diagnosis&, int) {})).empty());
   EXPECT_TRUE(run_warnings({}).empty());
+  EXPECT_TRUE(run_warnings(log_of([](Metrics&, Diagnosis& d, int) { d.fake_spread = 0.1; }, 1)).empty()) << "it has only begun";
   const std::pair<const char*, std::function<void(Metrics&, Diagnosis&, int)>> sick[] = {
       {"loss_d is not finite", [](Metrics& m, Diagnosis&, int i) { m.loss_d = i == 30 ? NAN : 1; }},
       {"perfectly", [](Metrics&, Diagnosis& d, int) { d.js_estimate = 0.692; }},
