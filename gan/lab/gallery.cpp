@@ -103,6 +103,8 @@ Finished train_row(const GalleryRequest& request, const std::string& objective, 
   setup.config = request.config;
   setup.config.objective = objective;
   setup.config.overrides = resolved_overrides(objective, request.config.overrides);
+  const bool conditional = is_conditional(named_objective(objective, setup.config.overrides).critic);
+  setup.config.networks.classes = conditional ? Classifier::classes : 0;
   detail::make_parts(setup);
   Trainer trainer(setup.networks, setup.objective, data, {.batch = setup.config.batch, .seed = setup.config.seed});
   LatentGenerators random{Generator(setup.config.seed, static_cast<uint64_t>(RandomStream::samples)), Generator(setup.config.seed, 101),
