@@ -47,6 +47,7 @@ tests() {
   "$@" "$executable" --gtest_filter="$filter" --gtest_brief=1 | tee tests.log
   local status=${PIPESTATUS[0]}
   grep -qE '^\[==========\] [1-9][0-9]* tests? from' tests.log || { echo "no test matches $filter"; return 1; }
+  ! grep -qE '^\[  PASSED  \] 0 tests' tests.log || { echo "every test of $filter was skipped"; return 1; }
   [ "$status" -eq 0 ] || { grep -E '^\[  FAILED  \]' tests.log | tail -3; return "$status"; }
   grep -E '^\[==========\]' tests.log | tail -1 | sed 's/^\[=*\] //'
 }
@@ -212,7 +213,8 @@ for name in $only; do
   table | grep -q "^$name|" || fail "unknown part '$name'; --list shows them"
 done
 
-gpu=$("$DUEL_BIN" info | sed -n 's/^GPU  *//p')
+# Two blanks at least: "GPU maths" is another line.
+gpu=$("$DUEL_BIN" info | sed -n 's/^GPU   *//p')
 [ -n "$gpu" ] || fail "$DUEL_BIN info says nothing about a GPU; is it a Duel of this version?"
 case $gpu in
   "not used"*) fail "the GPU cannot be used: ${gpu#not used: }" ;;

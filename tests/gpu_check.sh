@@ -28,7 +28,7 @@ cat >"$work/fake/bin/duel" <<'FAKE'
 # info, train (a checkpoint that depends on the seed file beside it) and bench.
 here=$(dirname "$0")
 case $1 in
-  info) echo "duel       0.0"; echo "GPU        Fake GPU 9000" ;;
+  info) echo "duel       0.0"; echo "GPU        Fake GPU 9000"; echo "GPU maths  own kernels" ;;
   train)
     while [ $# -gt 0 ]; do [ "$1" = --out ] && out=$2; [ "$1" = --device ] && device=$2; shift; done
     mkdir -p "$out/checkpoints"

@@ -15,6 +15,7 @@ import json
 import math
 import os
 import platform
+import re
 import runpy
 import struct
 import subprocess
@@ -208,7 +209,7 @@ def command_record(work, out, gpu, duel):
             return subprocess.run(command, capture_output=True, text=True, timeout=20).stdout.strip().splitlines()
         except (OSError, subprocess.TimeoutExpired):
             return []
-    info = dict(line.split(None, 1) for line in lines_of([duel, "info"]) if len(line.split(None, 1)) == 2)
+    info = dict(re.split(r"\s{2,}", line, maxsplit=1) for line in lines_of([duel, "info"]) if re.search(r"\S\s{2,}\S", line))
     smi = lines_of(["nvidia-smi", "--query-gpu=name,driver_version,clocks.sm,clocks.mem,power.limit", "--format=csv,noheader"])
     record = {"what": "tests/gpu.sh", "date": datetime.datetime.now().astimezone().isoformat(timespec="seconds"), "gpu": gpu,
               "nvidia_smi": smi, "system": platform.platform(), "duel": info, "parts": parts}
