@@ -1,12 +1,15 @@
 #include "duel/gan/conditional.h"
 
 #include "duel/core/ops.h"
+#include "duel/nn/spectral_norm.h"
 
 namespace duel::gan {
 namespace {
 
-std::shared_ptr<nn::Module> linear(int64_t in, int64_t out, bool bias = true) {
-  return std::make_shared<nn::Linear>(in, out, nn::LinearOptions{.bias = bias});
+std::shared_ptr<nn::Module> linear(int64_t in, int64_t out, bool spectral_norm, bool bias = true) {
+  nn::Linear layer(in, out, {.bias = bias});
+  if (spectral_norm) return std::make_shared<nn::SpectralNorm>(std::move(layer));
+  return std::make_shared<nn::Linear>(std::move(layer));
 }
 
 void check_labels(const char* op, const Tensor& x, const Tensor& labels) {
@@ -16,9 +19,10 @@ void check_labels(const char* op, const Tensor& x, const Tensor& labels) {
 
 }  // namespace
 
-LabelCritic::LabelCritic(std::shared_ptr<nn::Module> trunk, int64_t features, int64_t classes, Input input)
+LabelCritic::LabelCritic(std::shared_ptr<nn::Module> trunk, int64_t features, int64_t classes, Input input,
+                         bool spectral_norm)
     : trunk_(register_module("trunk", std::move(trunk))),
-      logit_(register_module("logit", linear(features, 1))),
+      logit_(register_module("logit", linear(features, 1, spectral_norm))),
       classes_(classes),
       input_(input) {}
 
@@ -35,10 +39,10 @@ Judgement LabelCritic::judge(const Tensor& x, const Tensor& labels) {
   return {.logits = (*logit_)(features), .features = features};
 }
 
-ProjectionCritic::ProjectionCritic(std::shared_ptr<nn::Module> trunk, int64_t features, int64_t classes)
+ProjectionCritic::ProjectionCritic(std::shared_ptr<nn::Module> trunk, int64_t features, int64_t classes, bool spectral_norm)
     : trunk_(register_module("trunk", std::move(trunk))),
-      logit_(register_module("logit", linear(features, 1))),
-      embed_(register_module("embed", linear(features, classes, false))),
+      logit_(register_module("logit", linear(features, 1, spectral_norm))),
+      embed_(register_module("embed", linear(features, classes, spectral_norm, false))),
       classes_(classes) {}
 
 Judgement ProjectionCritic::judge(const Tensor& x, const Tensor& labels) {
@@ -49,19 +53,19 @@ Judgement ProjectionCritic::judge(const Tensor& x, const Tensor& labels) {
   return {.logits = add((*logit_)(features), own), .features = features};
 }
 
-ClassCritic::ClassCritic(std::shared_ptr<nn::Module> trunk, int64_t features, int64_t classes)
+ClassCritic::ClassCritic(std::shared_ptr<nn::Module> trunk, int64_t features, int64_t classes, bool spectral_norm)
     : trunk_(register_module("trunk", std::move(trunk))),
-      logit_(register_module("logit", linear(features, 1))),
-      classes_(register_module("classes", linear(features, classes))) {}
+      logit_(register_module("logit", linear(features, 1, spectral_norm))),
+      classes_(register_module("classes", linear(features, classes, spectral_norm))) {}
 
 Judgement ClassCritic::judge(const Tensor& x, const Tensor&) {
   const Tensor features = (*trunk_)(x);
   return {.logits = (*logit_)(features), .features = features, .classes = (*classes_)(features)};
 }
 
-CodeCritic::CodeCritic(std::shared_ptr<nn::Module> trunk, int64_t features, std::shared_ptr<nn::Module> q)
+CodeCritic::CodeCritic(std::shared_ptr<nn::Module> trunk, int64_t features, std::shared_ptr<nn::Module> q, bool spectral_norm)
     : trunk_(register_module("trunk", std::move(trunk))),
-      logit_(register_module("logit", linear(features, 1))),
+      logit_(register_module("logit", linear(features, 1, spectral_norm))),
       q_(register_module("q", std::move(q))) {}
 
 Judgement CodeCritic::judge(const Tensor& x, const Tensor&) {

@@ -8,6 +8,8 @@
 //   CodeCritic        logit, and Q's predictions of G's codes through a hidden layer of Q's own (InfoGAN: Chen et al. 2016,
 //                     arXiv:1606.03657)
 //
+// Under spectral norm the heads are normalised as the trunk's layers are; the embedding too (Miyato & Koyama 2018, section 4).
+//
 // Note [Who trains Q]
 // Q's layers are the discriminator's: D's optimizer moves them, by the mutual-information term on D's fakes, which is part
 // of L_D. The same term is part of L_G, where the gradient goes through Q, held still, into G. (As in the paper's code.)
@@ -26,7 +28,7 @@ class LabelCritic : public Critic {
  public:
   /// How the trunk is given a label: columns makes rows [N, pixels + classes], planes images [N, C + classes, H, W].
   enum class Input { columns, planes };
-  LabelCritic(std::shared_ptr<nn::Module> trunk, int64_t features, int64_t classes, Input input);
+  LabelCritic(std::shared_ptr<nn::Module> trunk, int64_t features, int64_t classes, Input input, bool spectral_norm = false);
   Judgement judge(const Tensor& x, const Tensor& labels) override;
   bool needs_labels() const override { return true; }
   bool second_derivative_zero() const override { return children_second_derivative_zero(); }
@@ -40,7 +42,7 @@ class LabelCritic : public Critic {
 
 class ProjectionCritic : public Critic {
  public:
-  ProjectionCritic(std::shared_ptr<nn::Module> trunk, int64_t features, int64_t classes);
+  ProjectionCritic(std::shared_ptr<nn::Module> trunk, int64_t features, int64_t classes, bool spectral_norm = false);
   Judgement judge(const Tensor& x, const Tensor& labels) override;
   bool needs_labels() const override { return true; }
   bool second_derivative_zero() const override { return children_second_derivative_zero(); }
@@ -53,7 +55,7 @@ class ProjectionCritic : public Critic {
 
 class ClassCritic : public Critic {
  public:
-  ClassCritic(std::shared_ptr<nn::Module> trunk, int64_t features, int64_t classes);
+  ClassCritic(std::shared_ptr<nn::Module> trunk, int64_t features, int64_t classes, bool spectral_norm = false);
   Judgement judge(const Tensor& x, const Tensor& labels) override;
   bool second_derivative_zero() const override { return children_second_derivative_zero(); }
 
@@ -65,7 +67,7 @@ class ClassCritic : public Critic {
 class CodeCritic : public Critic {
  public:
   /// q maps features to LatentPlan::code_width() columns: logits of each categorical code, then means of the others.
-  CodeCritic(std::shared_ptr<nn::Module> trunk, int64_t features, std::shared_ptr<nn::Module> q);
+  CodeCritic(std::shared_ptr<nn::Module> trunk, int64_t features, std::shared_ptr<nn::Module> q, bool spectral_norm = false);
   Judgement judge(const Tensor& x, const Tensor& labels) override;
   bool second_derivative_zero() const override { return children_second_derivative_zero(); }
 

@@ -22,12 +22,14 @@ const Rows& energy_rows() {
                   "E: mean absolute error of D's reconstruction",
        .paper = "Berthelot et al. 2017, BEGAN: Boundary Equilibrium Generative Adversarial Networks, arXiv:1703.10717",
        .make = [](const O& o) {
-         return Objective{.loss = energy_loss(), .schedule = schedule(1, adam(1e-4, 0.5, 0.999)),
+         return Objective{.loss = energy_loss(), .schedule = schedule(1, adam(5e-4, 0.5, 0.999)),
                           .critic = CriticKind::absolute_error, .noise = NoiseKind::uniform, .batch_norm_in_d = false,
                           .equilibrium = Equilibrium{.gamma = *o.gamma, .rate = *o.lambda_k}};
        },
-       .settings = {{&O::gamma, 0.5}, {&O::lambda_k, 1e-3}},
-       .note = "Lower gamma: sharper and less diverse. The paper lowers the rates when M = E(x) + |gamma E(x) - E(G(z))| stalls."},
+       .settings = {{&O::gamma, 0.9}, {&O::lambda_k, 0.05}},
+       .note = "Lower gamma: less diverse. The paper's gamma 0.5, lambda_k 0.001 and rate 1e-4 are for long runs on faces. On MNIST "
+               "in 2000 iterations they left the autoencoder at black images; at rate 5e-4 G drew ones only, whose energy is below "
+               "half of the mean of all digits."},
   };
   return rows;
 }

@@ -25,7 +25,7 @@ OBJECTIVES = {
     "projection": dict(loss="hinge", critic="projection", critic_steps=2, **dict(ADAM, beta1=0.0, beta2=0.9)),
     "infogan": dict(loss="non_saturating", critic="codes", critic_steps=1, info_weight=1.0, lr_g=1e-3, **ADAM),
     "ebgan": dict(loss="margin", critic="squared", critic_steps=1, margin=0.6, pull_away=0.1, **ADAM),
-    "began": dict(loss="balance", critic="absolute", critic_steps=1, gamma=0.5, lambda_k=0.3, **dict(ADAM, lr=1e-4)),
+    "began": dict(loss="balance", critic="absolute", critic_steps=1, gamma=0.9, lambda_k=0.3, **dict(ADAM, lr=5e-4)),
 }
 CONDITIONAL = ("label", "classes", "projection")
 
