@@ -27,8 +27,8 @@ std::string short_defaults(const std::string& name) {
   std::string text;
   for (const auto& [flag, value] : defaults(name)) {
     const bool off = (value == "0" && flag != "label-a" && flag != "label-c" && flag != "beta1") ||
-                     (value == "1" && (flag == "packing" || flag == "lazy-interval" || flag == "generator-steps"));
-    if (!off) text += (text.empty() ? "" : ", ") + flag + " " + value;
+                     (value == "1" && (flag == "packing" || flag == "lazy-interval" || flag == "generator-steps" || flag == "generator-batch"));
+    if (!off && value != "alternating") text += (text.empty() ? "" : ", ") + flag + " " + value;
   }
   return text;
 }
@@ -40,7 +40,7 @@ int show(const std::string& name) {
         "full.\n");
     for (const std::string& each : gan::objective_names()) {
       const gan::Objective objective = gan::named_objective(each);
-      std::printf("%-14s %s\n%-14s %s\n%-14s %s\n\n", each.c_str(), objective.formula.c_str(), "",
+      std::printf("%-16s %s\n%-16s %s\n%-16s %s\n\n", each.c_str(), objective.formula.c_str(), "",
                   short_defaults(each).c_str(), "", objective.paper.c_str());
     }
     return 0;

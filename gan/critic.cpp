@@ -2,6 +2,20 @@
 
 namespace duel::gan {
 
+SequentialCritic::SequentialCritic(const nn::Sequential& layers) {
+  DUEL_CHECK(layers.size() > 0, "SequentialCritic", "expected at least one layer");
+  for (const auto& [name, layer] : layers.named_children()) register_module(name, layer);
+}
+
+Judgement SequentialCritic::judge(const Tensor& x, const Tensor&) {
+  Tensor features, y = x;
+  for (const auto& [name, layer] : named_children()) {
+    features = y;
+    y = (*layer)(y);
+  }
+  return {.logits = y, .features = features};
+}
+
 Judgement judge(nn::Module& discriminator, const Tensor& x, const Tensor& labels) {
   auto* critic = dynamic_cast<Critic*>(&discriminator);
   if (!critic) return {.logits = discriminator(x)};

@@ -8,7 +8,7 @@
 #pragma once
 
 #include "duel/core/tensor.h"
-#include "duel/nn/module.h"
+#include "duel/nn/sequential.h"
 
 namespace duel::gan {
 
@@ -43,6 +43,16 @@ class Critic : public nn::Module {
   virtual bool needs_labels() const { return false; }
   /// The logits of a critic that needs no labels.
   Tensor forward(const Tensor& x) override { return judge(x, {}).logits; }
+};
+
+/// Layers in a row as a critic: its features are what the last layer is given. Shares the layers; names are the Sequential's.
+class SequentialCritic : public Critic {
+ public:
+  /// At least one layer; the last one gives the logit.
+  explicit SequentialCritic(const nn::Sequential& layers);
+  Judgement judge(const Tensor& x, const Tensor& labels) override;
+  bool second_derivative_zero() const override { return children_second_derivative_zero(); }
+  std::string describe() const override { return describe_children("SequentialCritic"); }
 };
 
 /// Judges by any module: a Critic by its own judge(), another one gives logits only. Throws Error where a critic needs

@@ -12,8 +12,10 @@
 #include "duel/nn/instance_norm.h"
 #include "duel/nn/layer_norm.h"
 #include "duel/nn/linear.h"
+#include "duel/nn/minibatch_stddev.h"
 #include "duel/nn/reshape.h"
 #include "duel/nn/sequential.h"
+#include "duel/nn/spectral_norm.h"
 
 namespace duel::gan {
 namespace {
@@ -39,6 +41,16 @@ void add_norm(Sequential& net, Norm norm, int64_t features, int64_t height = 0, 
       // A vector has one value per channel: nothing to normalise over.
       if (height != 0) net.push_back(InstanceNorm2d(features, {.affine = true}));
       return;
+  }
+}
+
+/// D's layers with weights, under the options' constraint.
+template <class Layer>
+void add_weights(Sequential& net, const NetworkOptions& o, Layer layer) {
+  if (o.spectral_norm) {
+    net.push_back(SpectralNorm(std::move(layer)));
+  } else {
+    net.push_back(std::move(layer));
   }
 }
 
@@ -106,30 +118,32 @@ Trunk mlp_trunk(const NetworkOptions& o, int64_t labels) {
   const int64_t d = o.channels_d;
   auto critic = std::make_shared<Sequential>();
   critic->push_back(Flatten());
-  critic->push_back(Linear(o.packing * o.height * o.width + labels, 2 * d));
+  add_weights(*critic, o, Linear(o.packing * o.height * o.width + labels, 2 * d));
   critic->push_back(LeakyReLU(0.2));
-  critic->push_back(Linear(2 * d, d));
+  add_weights(*critic, o, Linear(2 * d, d));
   add_norm(*critic, o.discriminator_norm, d);
   critic->push_back(LeakyReLU(0.2));
-  return {critic, d};
+  if (o.minibatch_stddev) critic->push_back(MinibatchStddev());
+  return {critic, o.minibatch_stddev ? d + 1 : d};
 }
 
 /// Images [N, packing + labels, H, W] to features [N, 2 d H/4 W/4], d = channels_d.
 Trunk dcgan_trunk(const NetworkOptions& o, int64_t labels) {
   const int64_t d = o.channels_d;
   auto critic = std::make_shared<Sequential>();
-  critic->push_back(Conv2d(o.packing + labels, d, 4, kHalve));
+  add_weights(*critic, o, Conv2d(o.packing + labels, d, 4, kHalve));
   critic->push_back(LeakyReLU(0.2));
-  critic->push_back(Conv2d(d, 2 * d, 4, kHalve));
+  add_weights(*critic, o, Conv2d(d, 2 * d, 4, kHalve));
   add_norm(*critic, o.discriminator_norm, 2 * d, o.height / 4, o.width / 4);
   critic->push_back(LeakyReLU(0.2));
+  if (o.minibatch_stddev) critic->push_back(MinibatchStddev());
   critic->push_back(Flatten());
-  return {critic, 2 * d * (o.height / 4) * (o.width / 4)};
+  return {critic, (2 * d + (o.minibatch_stddev ? 1 : 0)) * (o.height / 4) * (o.width / 4)};
 }
 
 Trunk infogan_trunk(const NetworkOptions& o, int64_t labels) {
   const Trunk convolutions = dcgan_trunk(o, labels);
-  convolutions.layers->push_back(Linear(convolutions.features, kWide));
+  add_weights(*convolutions.layers, o, Linear(convolutions.features, kWide));
   add_norm(*convolutions.layers, o.discriminator_norm, kWide);
   convolutions.layers->push_back(LeakyReLU(0.2));
   return {convolutions.layers, kWide};
@@ -174,7 +188,9 @@ std::shared_ptr<Module> make_critic(const Architecture& a, const NetworkOptions&
   const bool flat = a.trunk == mlp_trunk;
   const Trunk trunk = a.trunk(o, o.critic == CriticKind::label_input ? o.classes : 0);
   switch (o.critic) {
-    case CriticKind::plain: trunk.layers->push_back(Linear(trunk.features, 1)); return trunk.layers;
+    case CriticKind::plain:
+      add_weights(*trunk.layers, o, Linear(trunk.features, 1));
+      return std::make_shared<SequentialCritic>(*trunk.layers);
     case CriticKind::label_input:
       return std::make_shared<LabelCritic>(trunk.layers, trunk.features, o.classes,
                                            flat ? LabelCritic::Input::columns : LabelCritic::Input::planes);
@@ -228,7 +244,14 @@ NetworkOptions networks_for(const Objective& objective, NetworkOptions options, 
   options.classes = is_conditional(objective.critic) ? classes : 0;
   options.codes = objective.codes;
   options.noise = objective.noise;
+  options.spectral_norm = objective.constraint.spectral_norm;
   return options;
+}
+
+Networks make_networks(const NetworkOptions& options, const Objective& objective, Generator& random) {
+  const bool batch_norm_fits = objective.penalties.empty() && objective.batch_norm_in_d && !objective.constraint.spectral_norm &&
+                               objective.schedule.unroll == 0;
+  return make_networks(networks_for(objective, options, options.classes), batch_norm_fits, random);
 }
 
 Networks make_networks(NetworkOptions o, bool allow_batch_norm_in_d, Generator& random) {

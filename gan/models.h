@@ -38,7 +38,9 @@ struct NetworkOptions {
   int64_t channels_g = 0, channels_d = 0;  // width of the networks; 0: the architecture's own
   Norm generator_norm = Norm::automatic;       // automatic: batch (mlp: none)
   Norm discriminator_norm = Norm::automatic;   // automatic: batch where the objective allows it (mlp: none)
+  bool minibatch_stddev = false;  // D sees how much the batch varies (nn/minibatch_stddev.h)
   int64_t packing = 1;  // images that D sees as one sample's channels
+  bool spectral_norm = false;  // every weight of D divided by its largest singular value (nn/spectral_norm.h); plain critics
   // What follows from the objective, but for the number of classes, which is the data's.
   CriticKind critic = CriticKind::plain;
   int64_t classes = 0;
@@ -60,6 +62,9 @@ NetworkOptions networks_for(const Objective& objective, NetworkOptions options =
 
 /// Fresh networks; `allow_batch_norm_in_d` decides Norm::automatic (a per-sample penalty forbids it).
 Networks make_networks(NetworkOptions options, bool allow_batch_norm_in_d, Generator& random);
+
+/// The same with all that follows from the objective; conditional ones need options.classes.
+Networks make_networks(const NetworkOptions& options, const Objective& objective, Generator& random);
 
 std::string to_text(Norm norm);
 Norm parse_norm(const std::string& text);

@@ -34,7 +34,8 @@ struct OptimizerChoice {
 
 /// What D's weights have to obey after every step.
 struct Constraint {
-  double weight_clip = 0.0;  // > 0: every parameter of D ends in [-c, c] (Arjovsky 2017)
+  double weight_clip = 0.0;    // > 0: every parameter of D ends in [-c, c] (Arjovsky 2017)
+  bool spectral_norm = false;  // every weight of D is divided by its largest singular value (Miyato 2018): D is built so
 };
 
 /// How the two players move within an iteration (update.h).
@@ -87,7 +88,7 @@ struct Objective {
 /// place for (a clip value without clipping, say) is an Error that says so.
 struct ObjectiveOverrides {
   std::optional<double> lambda = {}, k = {}, clip = {}, label_a = {}, label_b = {}, label_c = {}, label_smoothing = {};
-  std::optional<double> divergence_alpha = {}, consensus = {}, label_flip = {};
+  std::optional<double> divergence_alpha = {}, consensus = {}, label_flip = {}, feature_matching = {};
   std::optional<double> margin = {}, pull_away = {}, gamma = {}, lambda_k = {}, class_weight = {}, info_weight = {};
   std::optional<int64_t> code_classes = {}, code_values = {};
   std::optional<double> lr_d = {}, lr_g = {}, beta1 = {}, beta2 = {}, instance_noise = {}, ema = {};
@@ -106,7 +107,7 @@ std::vector<std::string> objective_names();
 ObjectiveOverrides resolved_overrides(const std::string& name, const ObjectiveOverrides& overrides = {});
 
 /// Throws Error with the reason where objective, critic and batch cannot work together: batch statistics in D under a
-/// per-sample penalty, a batch that packing does not divide, rates that are not positive, …
+/// per-sample penalty, a batch that packing does not divide, … The table of such mixes is compatibility.h.
 void check_compatible(const Objective& objective, const nn::Module& critic, int64_t batch);
 
 /// The known name nearest to `word` (edit distance at most a third of its length), or an empty string.

@@ -6,6 +6,17 @@ namespace duel::gan::detail {
 const Rows& regularised_rows() {
   using O = ObjectiveOverrides;
   static const Rows rows = {
+      {.name = "sngan",
+       .formula = "L_D = E relu(1 - r) + E relu(1 + f), every weight of D divided by its largest singular value;  L_G = -E f",
+       .paper = "Miyato et al. 2018, Spectral Normalization for GANs, arXiv:1802.05957; rates, batches and decay of its CIFAR-10 code",
+       .make = [](const O&) {
+         Schedule s = schedule(5, adam(2e-4, 0.0, 0.9));
+         s.generator_batch = 2;
+         s.lr_decay_steps = 50000;
+         return Objective{.loss = hinge_loss_pair(), .constraint = {.spectral_norm = true}, .schedule = s};
+       },
+       .note = "D is built with spectral norm in every layer and without batch norm. The rates reach zero after 50000 iterations: "
+               "set --lr-decay-steps for longer runs."},
       {.name = "r1",
        .formula = "L_D = E softplus(-r) + E softplus(f) + lambda E ||grad D(x)||^2, x real, lambda = gamma / 2;  L_G = E softplus(-f)",
        .paper = "Mescheder et al. 2018, Which Training Methods for GANs do actually Converge?, arXiv:1801.04406, eq. 9",

@@ -70,6 +70,7 @@ void check_values(const ObjectiveOverrides& o) {
   not_negative(o.instance_noise, "instance-noise");
   not_negative(o.consensus, "consensus");
   below_one(o.label_flip, "label-flip");
+  not_negative(o.feature_matching, "feature-matching");
   positive(o.margin, "margin");
   not_negative(o.pull_away, "pull-away");
   not_negative(o.lambda_k, "lambda-k");
@@ -188,6 +189,7 @@ Objective named_objective(const std::string& name, const ObjectiveOverrides& o) 
   set_if(s.unroll, o.unroll);
   set_if(s.lr_decay_steps, o.lr_decay_steps);
   set_if(s.label_flip, o.label_flip);
+  if (o.feature_matching.value_or(0) > 0) objective.g_terms.push_back(feature_matching(*o.feature_matching));
   set_if(s.instance_noise, o.instance_noise);
   set_if(s.instance_noise_steps, o.instance_noise_steps);
   set_if(s.packing, o.packing);
@@ -222,32 +224,12 @@ ObjectiveOverrides resolved_overrides(const std::string& name, const ObjectiveOv
   o.unroll = s.unroll;
   o.lr_decay_steps = s.lr_decay_steps;
   o.label_flip = s.label_flip;
+  o.feature_matching = o.feature_matching.value_or(0);
   o.instance_noise = s.instance_noise;
   o.instance_noise_steps = s.instance_noise_steps;
   o.packing = s.packing;
   o.ema = s.ema;
   return o;
-}
-
-void check_compatible(const Objective& objective, const nn::Module& critic, int64_t batch) {
-  DUEL_CHECK(objective.penalties.empty() || !critic.mixes_samples(), "objective",
-             "{} takes the gradient norm of each sample, but the critic has batch norm, through which a sample's output depends "
-             "on the whole batch: use layer, instance or no normalisation in D",
-             objective.name);
-  DUEL_CHECK(objective.critic == CriticKind::plain || dynamic_cast<const Critic*>(&critic), "objective",
-             "{} reads more of D than a logit: expected a Critic (make_networks with networks_for makes one), got {}",
-             objective.name, critic.describe());
-  DUEL_CHECK(objective.critic == CriticKind::plain || objective.schedule.packing == 1, "objective",
-             "{} has no packing: its D says something about each image, and cannot judge {} as one", objective.name,
-             objective.schedule.packing);
-  DUEL_CHECK(!objective.equilibrium || objective.relativism == Relativism::none, "objective",
-             "{} weighs the energies of real and fake samples apart: they cannot be relativistic", objective.name);
-  DUEL_CHECK(objective.critic != CriticKind::code_head || objective.codes.count() > 0, "objective",
-             "{} has no codes to find: expected code-classes or code-values above 0", objective.name);
-  DUEL_CHECK(batch >= 1, "objective", "batch: expected an integer of at least 1, got {}", batch);
-  DUEL_CHECK(batch % objective.schedule.packing == 0, "objective",
-             "packing {} does not divide the batch of {}: D judges {} samples together", objective.schedule.packing, batch,
-             objective.schedule.packing);
 }
 
 std::string nearest_name(const std::string& word, const std::vector<std::string>& names) {

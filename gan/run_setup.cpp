@@ -49,9 +49,8 @@ int64_t classes_of(const ImageSet& images, bool drawn) {
 void make_parts(RunSetup& setup) {
   RunConfig& c = setup.config;
   setup.objective = named_objective(c.objective, c.overrides);
-  c.networks = networks_for(setup.objective, c.networks, c.networks.classes);
   Generator weights(c.seed, static_cast<uint64_t>(RandomStream::weights_g));
-  setup.networks = make_networks(c.networks, setup.objective.penalties.empty() && setup.objective.batch_norm_in_d, weights);
+  setup.networks = make_networks(c.networks, setup.objective, weights);
   check_compatible(setup.objective, *setup.networks.discriminator, c.batch);
   c.networks = setup.networks.options;
 }

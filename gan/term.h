@@ -1,8 +1,8 @@
 // Terms beside the adversarial loss: functions of everything that one round of the fight shows, added to D's or G's loss.
 //
-// Example, feature matching (Salimans 2016, arXiv:1606.03498, section 3.1):
-//   objective.g_terms.push_back({.name = "feature_matching", .reads_real = true, .value = [](const Round& round) {
-//     return sum(square(sub(mean(round.fake.judgement.features, 0), mean(round.real.judgement.features, 0))));
+// Example, a term of one's own:
+//   objective.g_terms.push_back({.name = "brightness", .reads_real = true, .value = [](const Round& round) {
+//     return square(mean(round.fake.samples) - mean(round.real.samples));
 //   }});
 #pragma once
 
@@ -32,5 +32,9 @@ struct Term {
   bool reads_real = false;  // of G's terms: whether round.real is needed
   std::function<Tensor(const Round&)> value;  // shape []
 };
+
+/// Of G: the squared distance of the mean features of fake and real samples, as D's last layer sees them (Salimans 2016,
+/// arXiv:1606.03498, section 3.1). Error where the critic gives no features.
+Term feature_matching(double weight = 1.0);
 
 }  // namespace duel::gan

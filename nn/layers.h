@@ -12,6 +12,7 @@
 #include "duel/nn/layer_norm.h"
 #include "duel/nn/linear.h"
 #include "duel/nn/maxout.h"
+#include "duel/nn/minibatch_stddev.h"
 #include "duel/nn/reshape.h"
 #include "duel/nn/sequential.h"
 #include "duel/nn/spectral_norm.h"

@@ -85,7 +85,7 @@ int bench_step(const StepRequest& request, Device device) {
   as_peer.critic_steps = request.objective.starts_with("wgan") ? 5 : 1;
   const gan::Objective objective = gan::named_objective(request.objective, as_peer);
   Generator weights(1, static_cast<uint64_t>(gan::RandomStream::weights_g));
-  gan::Networks networks = gan::make_networks({.arch = request.arch}, objective.penalties.empty(), weights);
+  gan::Networks networks = gan::make_networks({.arch = request.arch, .classes = 10}, objective, weights);
   networks.generator->to(device);
   networks.discriminator->to(device);
   gan::Trainer trainer(networks, objective,

@@ -53,7 +53,9 @@ Objective point_objective(const std::string& name, const PointSettings& settings
   Schedule& schedule = objective.schedule;
   if (!settings.own_schedule) {
     schedule.d = schedule.g = {.kind = OptimizerKind::adam, .lr = settings.lr, .beta1 = 0.8, .beta2 = 0.999};
-    if (schedule.update == Update::alternating) schedule.update = Update::simultaneous;
+    // Several steps or another batch of G, and D seen ahead, need the players in turn.
+    const bool in_turn = schedule.unroll > 0 || schedule.generator_steps > 1 || schedule.generator_batch > 1;
+    if (schedule.update == Update::alternating && !in_turn) schedule.update = Update::simultaneous;
   }
   return objective;
 }
@@ -92,6 +94,7 @@ std::optional<PointRun> train_on_points(const Mixture& mixture, const std::strin
 
   PointNetworkOptions sizes = settings.networks;
   sizes.packing = objective.schedule.packing;
+  sizes.spectral_norm = objective.constraint.spectral_norm;
   Generator weights_g = stream(seed, RandomStream::weights_g),
             weights_d = stream(seed, RandomStream::weights_d);
   Networks networks;

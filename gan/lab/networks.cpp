@@ -7,17 +7,16 @@
 #include "duel/nn/linear.h"
 #include "duel/nn/maxout.h"
 #include "duel/nn/sequential.h"
+#include "duel/nn/spectral_norm.h"
 
 namespace duel::gan::lab {
 namespace {
 
-void initialise(nn::Module& net, Generator& random) {
-  net.apply([&](nn::Module& module) {
-    if (auto* layer = dynamic_cast<nn::Linear*>(&module)) {
-      nn::init::normal_(layer->weight, 0.0, 0.02, random);
-      nn::init::constant_(layer->bias, 0.0);
-    }
-  });
+nn::Linear linear(int64_t in, int64_t out, Generator& random) {
+  nn::Linear layer(in, out);
+  nn::init::normal_(layer.weight, 0.0, 0.02, random);
+  nn::init::constant_(layer.bias, 0.0);
+  return layer;
 }
 
 void check(const PointNetworkOptions& o) {
@@ -32,24 +31,30 @@ std::shared_ptr<nn::Module> make_point_generator(const PointNetworkOptions& o, G
   check(o);
   auto net = std::make_shared<nn::Sequential>();
   for (int64_t i = 0; i < o.layers_g; ++i) {
-    net->push_back(nn::Linear(i == 0 ? o.latent : o.width_g, o.width_g));
+    net->push_back(linear(i == 0 ? o.latent : o.width_g, o.width_g, random));
     net->push_back(nn::BatchNorm1d(o.width_g));
     net->push_back(nn::ReLU());
   }
-  net->push_back(nn::Linear(o.width_g, 2));
-  initialise(*net, random);
+  net->push_back(linear(o.width_g, 2, random));
   return net;
 }
 
 std::shared_ptr<nn::Module> make_point_critic(const PointNetworkOptions& o, Generator& random) {
   check(o);
   auto net = std::make_shared<nn::Sequential>();
+  const auto add = [&](int64_t in, int64_t out) {
+    nn::Linear layer = linear(in, out, random);
+    if (o.spectral_norm) {
+      net->push_back(nn::SpectralNorm(std::move(layer)));
+    } else {
+      net->push_back(std::move(layer));
+    }
+  };
   for (int64_t i = 0; i < o.layers_d; ++i) {
-    net->push_back(nn::Linear(i == 0 ? 2 * o.packing : o.width_d, o.width_d * o.pieces));
+    add(i == 0 ? 2 * o.packing : o.width_d, o.width_d * o.pieces);
     net->push_back(nn::Maxout(o.pieces));
   }
-  net->push_back(nn::Linear(o.width_d, 1));
-  initialise(*net, random);
+  add(o.width_d, 1);
   return net;
 }
 

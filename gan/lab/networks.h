@@ -24,6 +24,7 @@ struct PointNetworkOptions {
   int64_t layers_g = 4, layers_d = 3;
   int64_t pieces = 5;
   int64_t packing = 1;
+  bool spectral_norm = false;  // in every layer of D
 };
 
 std::shared_ptr<nn::Module> make_point_generator(const PointNetworkOptions& options, Generator& random);

@@ -33,4 +33,7 @@ refused "--count" "${tiny[@]}" --count many
 refused "lr" "${tiny[@]}" --lr -1
 refused "$scratch/no such folder" --train "$scratch/no such folder" --test synthetic
 refused "make it first" "${tiny[@]}" --save "$scratch/no such folder/weights.safetensors"
+"$examples/own_objective" 3 >"$scratch/log" || failed "own_objective 3"
+grep -qE '^bounded: 3 iterations, loss of D -?[0-9.]+, of G -?[0-9.]+, penalty [0-9.]+$' "$scratch/log" ||
+  failed "own_objective: $(cat "$scratch/log")"
 echo "examples: as expected"

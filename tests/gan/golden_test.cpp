@@ -39,14 +39,29 @@ void expect_close(const Tensor& got, const Tensor& expected, const std::string& 
 
 bool has_batch_norm_in_d(const TensorFile& file) { return file.find("d.3.running_mean") != nullptr; }
 
-Networks golden_networks(const std::string& net, bool batch_norm_in_d, int64_t packing) {
+/// Appends a layer of D, under spectral norm where the objective asks for it.
+template <class Layer>
+void add(Sequential& d, const Objective& objective, Layer layer) {
+  if (objective.constraint.spectral_norm) {
+    d.push_back(nn::SpectralNorm(std::move(layer)));
+  } else {
+    d.push_back(std::move(layer));
+  }
+}
+
+Networks golden_networks(const std::string& net, bool batch_norm_in_d, const Objective& objective) {
   using namespace nn;  // NOLINT: layers
   Networks networks;
   networks.latent.noise = 5;
   if (net == "mlp") {
     networks.generator = std::make_shared<Sequential>(Linear(5, 8), LeakyReLU(0.2), Linear(8, 12), nn::Tanh());
-    networks.discriminator =
-        std::make_shared<Sequential>(Linear(12 * packing, 10), LeakyReLU(0.2), Linear(10, 6), LeakyReLU(0.2), Linear(6, 1));
+    auto d = std::make_shared<Sequential>();
+    add(*d, objective, Linear(12 * objective.schedule.packing, 10));
+    d->push_back(LeakyReLU(0.2));
+    add(*d, objective, Linear(10, 6));
+    d->push_back(LeakyReLU(0.2));
+    add(*d, objective, Linear(6, 1));
+    networks.discriminator = d;
     return networks;
   }
   const ConvTranspose2dOptions twice{.stride = 2, .padding = 1};
@@ -54,11 +69,14 @@ Networks golden_networks(const std::string& net, bool batch_norm_in_d, int64_t p
   networks.generator =
       std::make_shared<Sequential>(Linear(5, 16), Unflatten({4, 2, 2}), BatchNorm2d(4), ReLU(), ConvTranspose2d(4, 3, 4, twice),
                                    BatchNorm2d(3), ReLU(), ConvTranspose2d(3, 1, 4, twice), nn::Tanh());
-  auto d = std::make_shared<Sequential>(Conv2d(1, 3, 4, half), LeakyReLU(0.2), Conv2d(3, 4, 4, half));
+  auto d = std::make_shared<Sequential>();
+  add(*d, objective, Conv2d(1, 3, 4, half));
+  d->push_back(LeakyReLU(0.2));
+  add(*d, objective, Conv2d(3, 4, 4, half));
   if (batch_norm_in_d) d->push_back(BatchNorm2d(4));
   d->push_back(LeakyReLU(0.2));
   d->push_back(Flatten());
-  d->push_back(Linear(16, 1));
+  add(*d, objective, Linear(16, 1));
   networks.discriminator = d;
   return networks;
 }
@@ -88,7 +106,7 @@ TEST_P(Golden, TenIterationsAsInPyTorch) {
   const auto& [name, net] = GetParam();
   const TensorFile file = read_safetensors(golden_file(name, net));
   Objective objective = named_objective(name);
-  Networks networks = golden_networks(net, has_batch_norm_in_d(file), objective.schedule.packing);
+  Networks networks = golden_networks(net, has_batch_norm_in_d(file), objective);
   for (nn::Module* module : {networks.generator.get(), networks.discriminator.get()}) module->to(DType::f64);
   networks.generator->load_state_dict(part(file, "g."));
   networks.discriminator->load_state_dict(part(file, "d."));
@@ -114,6 +132,7 @@ TEST_P(Golden, TenIterationsAsInPyTorch) {
 
   for (int t = 0; t < 10; ++t) {
     const std::string iteration = "t" + std::to_string(t) + ".";
+    trainer.begin_iteration(t);
     for (int64_t s = 0; s < critic_steps; ++s) {
       step = iteration + "s" + std::to_string(s) + ".";
       if (joint) {

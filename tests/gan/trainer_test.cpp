@@ -42,8 +42,8 @@ struct Recipe {
 Trainer make_trainer(const Recipe& setup) {
   const Objective objective = named_objective(setup.objective, setup.overrides);
   Generator weights(setup.seed, static_cast<uint64_t>(RandomStream::weights_g));
-  NetworkOptions options{.arch = setup.arch, .height = 8, .width = 8, .latent = 6, .channels_g = 4, .channels_d = 4};
-  return Trainer(make_networks(networks_for(objective, options, 4), objective.penalties.empty(), weights), objective, small_data(),
+  NetworkOptions options{.arch = setup.arch, .height = 8, .width = 8, .latent = 6, .channels_g = 4, .channels_d = 4, .classes = 4};
+  return Trainer(make_networks(options, objective, weights), objective, small_data(),
                  {.batch = 8, .seed = setup.seed});
 }
 
@@ -68,6 +68,9 @@ std::vector<Recipe> every_objective() {
   setups.push_back({"ns-gan", "dcgan", {.ema = 0.9}});
   setups.push_back({"wgan-gp", "dcgan", {.lazy_interval = 3}});
   setups.push_back({"dragan", "infogan"});
+  setups.push_back({"sngan", "dcgan", {.lr_decay_steps = 50}});
+  setups.push_back({"ns-gan", "mlp", {.label_flip = 0.2, .feature_matching = 1.0, .critic_warmup = 3}});
+  setups.push_back({"ns-gan", "mlp", {.update = Update::extragradient}});
   setups.push_back({"infogan", "infogan"});
   setups.push_back({"cgan", "dcgan"});
   setups.push_back({"ebgan", "dcgan"});
@@ -165,7 +168,7 @@ TEST(Trainer, FullSizesGiveTheSameBitsOnAnyNumberOfThreads) {
       kernels::set_threads(threads);
       const Objective o = named_objective(objective, {.critic_steps = 1});
       Generator weights(3);
-      Trainer trainer(make_networks({.arch = arch}, o.penalties.empty(), weights), o, small_data(64, 28), {.batch = 64});
+      Trainer trainer(make_networks({.arch = arch}, o, weights), o, small_data(64, 28), {.batch = 64});
       run(trainer, 2);
       if (expected.tensors.empty()) expected = trainer.state();
       EXPECT_EQ(first_difference(expected, trainer.state()), "") << arch << " " << objective << " on " << threads << " threads";

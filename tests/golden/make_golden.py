@@ -60,6 +60,8 @@ OBJECTIVES = {
     "fgan-js": dict(loss="fgan", f="js", critic_steps=1, **ADAM_RELATIVISTIC),
     "fgan-alpha": dict(loss="fgan", f="alpha", a=0.5, critic_steps=1, **ADAM_RELATIVISTIC),
     "softmax-gan": dict(loss="softmax", critic_steps=1, **ADAM_CLASSIC),
+    "sngan": dict(loss="hinge", critic_steps=5, generator_batch=2, spectral_norm=True, lr_decay=50000,
+                  optimizer="adam", lr=2e-4, beta1=0.0, beta2=0.9, eps=1e-8),
     "r1": dict(loss="non_saturating", critic_steps=1, penalties=[("zero_centered", "real", 5.0)], **{**RMSPROP, "lr": 1e-4}),
     "r3gan": dict(loss="rsgan", critic_steps=1, penalties=[("zero_centered", "real", 0.5), ("zero_centered", "fake", 0.5)],
                   optimizer="adam", lr=2e-4, beta1=0.0, beta2=0.99, eps=1e-8),
@@ -72,7 +74,7 @@ OBJECTIVES = {
 }
 
 READS_REAL = ("rsgan", "rasgan", "ralsgan", "rahinge", "softmax")  # losses whose L_G reads D(real)
-CONVOLUTIONAL = ("gan", "ns-gan", "wgan", "wgan-gp", "wgan-lp", "lsgan", "lsgan-pearson", "dragan", "hinge")
+CONVOLUTIONAL = ("sngan", "gan", "ns-gan", "wgan", "wgan-gp", "wgan-lp", "lsgan", "lsgan-pearson", "dragan", "hinge")
 
 
 def mlp(spec):
@@ -85,7 +87,7 @@ def dcgan(spec):
     g = nn.Sequential(nn.Linear(Z, 16), nn.Unflatten(1, (4, 2, 2)), nn.BatchNorm2d(4), nn.ReLU(),
                       nn.ConvTranspose2d(4, 3, 4, 2, 1), nn.BatchNorm2d(3), nn.ReLU(),
                       nn.ConvTranspose2d(3, 1, 4, 2, 1), nn.Tanh())
-    batch_norm = [] if {"penalty", "penalties", "clip"} & spec.keys() else [nn.BatchNorm2d(4)]
+    batch_norm = [] if {"penalty", "penalties", "clip", "spectral_norm"} & spec.keys() else [nn.BatchNorm2d(4)]
     d = nn.Sequential(nn.Conv2d(1, 3, 4, 2, 1), nn.LeakyReLU(0.2), nn.Conv2d(3, 4, 4, 2, 1), *batch_norm,
                       nn.LeakyReLU(0.2), nn.Flatten(), nn.Linear(16, 1))
     return g, d, (1, 8, 8)
@@ -289,6 +291,12 @@ def trajectory(spec, build, seed, nudge=0.0):
     g, d, shape = build(spec)
     initialise(g, 1.2, rng)
     initialise(d, 1.6, rng)
+    if "spectral_norm" in spec:
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)  # u and v
+            for i, module in enumerate(d):
+                if hasattr(module, "weight"):
+                    d[i] = nn.utils.spectral_norm(module)
     out = {**state("g", g), **state("d", d)}
     if nudge:
         other = torch.Generator().manual_seed(1)
@@ -301,6 +309,10 @@ def trajectory(spec, build, seed, nudge=0.0):
     pack = lambda x: x.reshape(BATCH // spec["packing"], -1) if "packing" in spec else x
 
     for t in range(ITERATIONS):
+        for optimizer in (opt_d, opt_g):
+            for group in optimizer.param_groups:
+                if "lr_decay" in spec:
+                    group["lr"] = spec["lr"] * (1 - t / spec["lr_decay"])
         for s in range(spec["critic_steps"]):
             at, first = f"t{t}.s{s}", t == 0 and s == 0
             drawn = dict(real=torch.tanh(torch.randn(BATCH, *shape, generator=rng)),
@@ -322,13 +334,16 @@ def trajectory(spec, build, seed, nudge=0.0):
                     out.update({f"grad.d.{name}": value for name, value in gradients_d.items()})
                     out.update({f"grad.g.{name}": value for name, value in gradients_g.items()})
                 continue
-            r = d(pack(drawn["real"]))
-            f = d(pack(fake))
+            if "spectral_norm" in spec:  # one pass, so one power iteration per critic step
+                r, f = d(torch.cat([drawn["real"], fake])).chunk(2)
+            else:
+                r = d(pack(drawn["real"]))
+                f = d(pack(fake))
             loss = discriminator_loss(spec, r, f)
             penalty = torch.zeros(())
             if spec["loss"] in ("hinge", "hinge_margin"):
                 margin.see(1 - r), margin.see(1 + f)
-                if first:
+                if first and "spectral_norm" not in spec:  # whose logits are too small for the hinge's other side
                     telling.need_both_signs(1 - r), telling.need_both_signs(1 + f)
             if spec["loss"] == "rahinge":
                 margin.see(1 - (r - f.mean())), margin.see(1 + (f - r.mean()))
@@ -356,7 +371,7 @@ def trajectory(spec, build, seed, nudge=0.0):
 
         for k in range(spec.get("generator_steps", 0 if "gamma" in spec else 1)):
             at, first = (f"t{t}" if k == 0 else f"t{t}.g{k}"), t == 0 and k == 0
-            z = torch.randn(BATCH, Z, generator=rng)
+            z = torch.randn(spec.get("generator_batch", 1) * BATCH, Z, generator=rng)
             out[f"{at}.z_g"] = z
             fake = g(z)
             r = None

@@ -257,6 +257,8 @@ TEST(Declarations, AreTrue) {
   check(Conv2d(2, 3, 2), {4, 2, 3, 3});
   check(ConvTranspose2d(2, 3, 2), {4, 2, 3, 3});
   check(SpectralNorm(Linear(3, 2)), {4, 3});
+  check(MinibatchStddev(), {4, 3});
+  check(MinibatchStddev(), {4, 2, 2, 2});
   check(BatchNorm1d(3), {4, 3});
   check(BatchNorm2d(2), {4, 2, 2, 2});
   BatchNorm1d evaluated(3);
