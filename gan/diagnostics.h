@@ -46,7 +46,8 @@ struct Diagnosis {
   Histogram d_real = {}, d_fake = {};
 
   /// Share of the batch on D's right side of 0, for losses whose logit 0 is undecided. Healthy: 0.6 to 0.9. Sick: 1.0 for
-  /// long ("accuracy hits 1 in sometimes less than 50 iterations", Arjovsky & Bottou 2017, figure 1), or 0.5 (D lost).
+  /// long (a fresh D gets there within tens of iterations when supports are disjoint: Arjovsky & Bottou 2017, figure 1), or
+  /// 0.5 (D lost).
   double accuracy = none;
 
   /// Means of ‖∇ₓ D‖ at real images, at fakes, and half way between. Healthy: near K under a penalty around K (Gulrajani
@@ -67,9 +68,9 @@ struct Diagnosis {
 
   /// Largest singular value of each weight of D, as matrix [out, everything else] (kernels as in Miyato 2018,
   /// arXiv:1802.05957, section 2.1: not the norm of the convolution itself, which may be up to K times larger); of a
-  /// SpectralNorm layer that of the weight it applies. Healthy: about 1 under spectral normalisation, a few units
-  /// elsewhere, settling down. Sick: one that grows steadily, "spectral collapse" (Brock 2019, arXiv:1809.11096, section
-  /// 4.2: D's jump before a collapse). By 16 steps of Golub-Kahan-Lanczos: never more than the truth, usually within 1 %.
+  /// SpectralNorm layer that of the weight it applies. Healthy: 1 under spectral normalisation, elsewhere a few units that
+  /// settle or grow slowly. Sick: a jump, which is where training collapses (Brock 2019, arXiv:1809.11096, section 4.2). By 16
+  /// steps of Golub-Kahan-Lanczos: never more than the truth, usually within 1 %.
   NamedValues spectral_norms = {};
 
   /// How much fakes differ among themselves, in units of the real images: the root of their variances' ratio, each over the
@@ -78,9 +79,9 @@ struct Diagnosis {
   /// section 3). A batch from few modes that differ stays near 1: only the extreme shows.
   double fake_spread = none;
 
-  /// Share of D's parameters at ±c under weight clipping. Healthy: below one half. Sick: nearly all, "pushes weights towards
-  /// two values" (Gulrajani 2017, section 3.1 and figure 1b right). The histogram shows the weights without biases and the
-  /// scales of norms.
+  /// Share of D's parameters at ±c under weight clipping. Healthy: below one half. Sick: nearly all, D is a
+  /// network of two values (Gulrajani 2017, figure 1b right). The histogram shows the weights without biases and the scales
+  /// of norms.
   double share_at_clip = none;
   Histogram weights_d = {};
 

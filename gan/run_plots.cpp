@@ -229,7 +229,7 @@ const Kind kKinds[] = {
     {"activations",
      "Healthy: flat over the layers. Sick: exponential growth or decay (Gulrajani 2017, figure 1b left).", activations},
     {"spectral_norms",
-     "Healthy: a few units, settling; 1 under spectral normalisation. Sick: steady growth or a jump (Brock 2019, section 4.2).",
+     "Healthy: a few units, settling or growing slowly; 1 under spectral normalisation. Sick: a jump (Brock 2019, section 4.2).",
      spectra},
     {"weights", "Healthy: a bell. Sick: two spikes at the clip value (Gulrajani 2017, figure 1b right).", weights},
     {"held_out",
