@@ -192,7 +192,6 @@ while [ $# -gt 0 ]; do
   shift
 done
 [[ $minutes =~ ^[0-9]+$ ]] && [ "$minutes" -ge 1 ] || fail "minutes: expected a number of at least 1, got '$minutes'"
-command -v python3 >/dev/null || fail "python3 is missing"
 if [ -z "$dir" ]; then
   dir=$here/../build/cuda
   [ -x "$here/bin/duel" ] && dir=$here
@@ -221,6 +220,7 @@ case $gpu in
   none*) echo "no GPU: ${gpu#none: }"; exit 77 ;;
 esac
 
+command -v python3 >/dev/null || fail "python3 is missing"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 end=$((SECONDS + minutes * 60))
