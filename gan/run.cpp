@@ -49,10 +49,10 @@ std::string read_all(const std::filesystem::path& file) {
   return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
 }
 
-/// The first field that a resumed run may not change and that differs is an Error.
-void check_same_run(const RunConfig& stored, const RunConfig& wanted) {
+/// The first field (or the one named) that a resumed run may not change and that differs is an Error.
+void check_same_run(const RunConfig& stored, const RunConfig& wanted, const std::string& only = "") {
   for (const ConfigField& field : config_fields()) {
-    if (!field.stored || field.may_change) continue;
+    if (!field.stored || field.may_change || (!only.empty() && field.name != only)) continue;
     const auto was = field.get(stored), is = field.get(wanted);
     DUEL_CHECK(was == is, "config",
                "{}: this run was started with {}, and a resumed run keeps it; got {}: start a new run for it",
@@ -130,7 +130,11 @@ Run::Run(RunConfig config, RunObserver* observer) : state_(std::make_unique<Stat
   check_values(config);
   if (config.threads > 0) kernels::set_threads(config.threads);
   const std::vector<std::string> argv = config.argv;
-  if (config.resume) s.directory.emplace(RunDirectory::reopen(config.out));
+  if (config.resume) {
+    s.directory.emplace(RunDirectory::reopen(config.out));
+    // Before the stored settings are read as those of another objective, which has no place for some of them.
+    check_same_run(read_run_config(s.directory->config()), config, "objective");
+  }
   if (!config.resume && !config.out.empty()) RunDirectory::check_fresh(config.out);
   s.setup = detail::set_up(std::move(config));
   s.data = {s.setup.images.source, s.setup.images.count, s.setup.images.height, s.setup.images.width, 0};
