@@ -193,17 +193,17 @@ std::shared_ptr<Module> make_critic(const Architecture& a, const NetworkOptions&
       return std::make_shared<SequentialCritic>(*trunk.layers);
     case CriticKind::label_input:
       return std::make_shared<LabelCritic>(trunk.layers, trunk.features, o.classes,
-                                           flat ? LabelCritic::Input::columns : LabelCritic::Input::planes);
-    case CriticKind::projection: return std::make_shared<ProjectionCritic>(trunk.layers, trunk.features, o.classes);
-    case CriticKind::class_head: return std::make_shared<ClassCritic>(trunk.layers, trunk.features, o.classes);
+                                           flat ? LabelCritic::Input::columns : LabelCritic::Input::planes, o.spectral_norm);
+    case CriticKind::projection: return std::make_shared<ProjectionCritic>(trunk.layers, trunk.features, o.classes, o.spectral_norm);
+    case CriticKind::class_head: return std::make_shared<ClassCritic>(trunk.layers, trunk.features, o.classes, o.spectral_norm);
     case CriticKind::code_head: {
       constexpr int64_t hidden = 128;  // Chen 2016, appendix C.1
       auto q = std::make_shared<Sequential>();
-      q->push_back(Linear(trunk.features, hidden));
+      add_weights(*q, o, Linear(trunk.features, hidden));
       add_norm(*q, o.discriminator_norm, hidden);
       q->push_back(LeakyReLU(0.2));
-      q->push_back(Linear(hidden, code_width));
-      return std::make_shared<CodeCritic>(trunk.layers, trunk.features, q);
+      add_weights(*q, o, Linear(hidden, code_width));
+      return std::make_shared<CodeCritic>(trunk.layers, trunk.features, q, o.spectral_norm);
     }
     case CriticKind::squared_error:
     case CriticKind::absolute_error: {

@@ -40,7 +40,7 @@ struct NetworkOptions {
   Norm discriminator_norm = Norm::automatic;   // automatic: batch where the objective allows it (mlp: none)
   bool minibatch_stddev = false;  // D sees how much the batch varies (nn/minibatch_stddev.h)
   int64_t packing = 1;  // images that D sees as one sample's channels
-  bool spectral_norm = false;  // every weight of D divided by its largest singular value (nn/spectral_norm.h); plain critics
+  bool spectral_norm = false;  // every weight of D divided by its largest singular value (nn/spectral_norm.h); not of autoencoders
   // What follows from the objective, but for the number of classes, which is the data's.
   CriticKind critic = CriticKind::plain;
   int64_t classes = 0;

@@ -28,13 +28,17 @@ const Rows& conditional_rows() {
        .settings = {{&O::label_smoothing, 0.0}, {&O::class_weight, 1.0}},
        .note = "The class head rewards samples that are easy to classify: classes may lose diversity."},
       {.name = "projection",
-       .formula = "L_D = E relu(1 - D(x, y)) + E relu(1 + D(G(z, y), y));  L_G = -E D(G(z, y), y);  "
+       .formula = "L_D = E relu(1 - D(x, y)) + E relu(1 + D(G(z, y), y)), every weight of D divided by its largest singular value;  "
+                  "L_G = -E D(G(z, y), y);  "
                   "D(x, y) = psi(phi(x)) + <embed(y), phi(x)>",
        .paper = "Miyato & Koyama 2018, cGANs with Projection Discriminator, arXiv:1802.05637, eq. 3 and section 4",
        .make = [](const O&) {
-         return Objective{.loss = hinge_loss_pair(), .schedule = schedule(5, adam(2e-4, 0.0, 0.9)),
-                          .critic = CriticKind::projection, .batch_norm_in_d = false};
-       }},
+         return Objective{.loss = hinge_loss_pair(), .constraint = {.spectral_norm = true},
+                          .schedule = schedule(5, adam(2e-4, 0.0, 0.9)), .critic = CriticKind::projection,
+                          .batch_norm_in_d = false};
+       },
+       .note = "Spectral norm in every layer of D, the embedding too. The paper's G has a batch norm per class; here G is given the "
+               "label beside z."},
       {.name = "infogan",
        .formula = "L_D = E softplus(-r) + E softplus(f) + w C;  L_G = E softplus(-f) + w C;  "
                   "C = -E log Q(c | G(z, c)): cross-entropy, and (c - mean)^2 / 2 for continuous codes",

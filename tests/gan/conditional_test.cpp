@@ -48,6 +48,7 @@ TEST(LabelCritic, ToldAnotherLabelItSaysSomethingElseAboutThatSampleOnly) {
       const Objective o = named_objective(name);
       const Networks n = make_networks(networks_for(o, {.arch = arch, .height = 8, .width = 8, .channels_g = 4, .channels_d = 4,
                                                         .discriminator_norm = Norm::none}, 3), true, random);
+      n.discriminator->eval();  // spectral norm rests
       const Tensor x = random.normal({3, 1, 8, 8});
       const Tensor a = judge(*n.discriminator, x, Tensor::from({int64_t{0}, int64_t{1}, int64_t{2}}, {3})).logits;
       const Tensor b = judge(*n.discriminator, x, Tensor::from({int64_t{0}, int64_t{2}, int64_t{2}}, {3})).logits;

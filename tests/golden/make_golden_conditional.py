@@ -22,7 +22,7 @@ ADAM = dict(optimizer="adam", lr=2e-4, beta1=0.5, beta2=0.999, eps=1e-8)
 OBJECTIVES = {
     "cgan": dict(loss="non_saturating", critic="label", critic_steps=1, **ADAM),
     "acgan": dict(loss="non_saturating", critic="classes", critic_steps=1, class_weight=1.0, **ADAM),
-    "projection": dict(loss="hinge", critic="projection", critic_steps=2, **dict(ADAM, beta1=0.0, beta2=0.9)),
+    "projection": dict(loss="hinge", critic="projection", critic_steps=2, spectral_norm=True, **dict(ADAM, beta1=0.0, beta2=0.9)),
     "infogan": dict(loss="non_saturating", critic="codes", critic_steps=1, info_weight=1.0, lr_g=1e-3, **ADAM),
     "ebgan": dict(loss="margin", critic="squared", critic_steps=1, margin=0.6, pull_away=0.1, **ADAM),
     "began": dict(loss="balance", critic="absolute", critic_steps=1, gamma=0.9, lambda_k=0.3, **dict(ADAM, lr=5e-4)),
@@ -64,7 +64,7 @@ class Critic(nn.Module):
         phi = self.trunk(x)
         said = dict(logit=self.logit(phi), features=phi)
         if self.kind == "projection":
-            said["logit"] = said["logit"] + (self.embed.weight[y] * phi).sum(1, keepdim=True)
+            said["logit"] = said["logit"] + self.embed(phi).gather(1, y[:, None])
         if self.kind == "classes":
             said["classes"] = self.classes(phi)
         if self.kind == "codes":
@@ -189,6 +189,10 @@ def trajectory(spec, build, seed):
     g, d, shape = build(spec, width)
     initialise(g, rng)
     initialise(d, rng)
+    if spec.get("spectral_norm"):  # of every layer of D; u and v start at random
+        torch.manual_seed(seed)
+        for module in [m for m in d.modules() if isinstance(m, nn.Linear)]:
+            nn.utils.spectral_norm(module)
     out = {**state("g", g), **state("d", d)}
     margin = Margin()
     margin.watch(g.modules(), d.modules())
@@ -203,7 +207,12 @@ def trajectory(spec, build, seed):
             keep(out, at, real=real, y=y, z=z, y_fake=y_fake, codes=codes)
             with torch.no_grad():
                 image = g(z)
-            said_real, said_fake = d(real, y), d(image, y_fake)
+            if spec.get("spectral_norm"):  # one pass: the power iteration moves once a step
+                both = d(torch.cat([real, image]), torch.cat([y, y_fake]))
+                said_real = {name: value[:BATCH] for name, value in both.items()}
+                said_fake = {name: value[BATCH:] for name, value in both.items()}
+            else:
+                said_real, said_fake = d(real, y), d(image, y_fake)
             if "away" in said_real:
                 margin.see(said_real["away"]), margin.see(said_fake["away"])
             if spec["loss"] == "margin" and first:  # both sides of the margin
