@@ -28,7 +28,7 @@ std::string short_defaults(const std::string& name) {
   for (const auto& [flag, value] : defaults(name)) {
     const bool off = (value == "0" && flag != "label-a" && flag != "label-c" && flag != "beta1") ||
                      (value == "1" && (flag == "packing" || flag == "lazy-interval" || flag == "generator-steps" || flag == "generator-batch"));
-    if (!off && value != "alternating") text += (text.empty() ? "" : ", ") + flag + " " + value;
+    if (!off && value != "alternating" && value != "false") text += (text.empty() ? "" : ", ") + flag + " " + value;
   }
   return text;
 }

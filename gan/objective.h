@@ -95,6 +95,7 @@ struct ObjectiveOverrides {
   std::optional<int64_t> critic_steps = {}, generator_steps = {}, instance_noise_steps = {}, packing = {}, lazy_interval = {};
   std::optional<int64_t> generator_batch = {}, critic_warmup = {}, unroll = {}, lr_decay_steps = {};
   std::optional<OptimizerKind> optimizer = {};
+  std::optional<bool> spectral_norm = {};
   std::optional<Update> update = {};
 };
 

@@ -172,6 +172,7 @@ Objective named_objective(const std::string& name, const ObjectiveOverrides& o) 
     if (o.k && penalty.shape.with_k) penalty.shape = penalty.shape.with_k(*o.k);
   }
   set_if(objective.constraint.weight_clip, o.clip);
+  set_if(objective.constraint.spectral_norm, o.spectral_norm);
   Schedule& s = objective.schedule;
   for (OptimizerChoice* choice : {&s.d, &s.g}) {
     set_if(choice->kind, o.optimizer);
@@ -220,6 +221,7 @@ ObjectiveOverrides resolved_overrides(const std::string& name, const ObjectiveOv
   o.generator_batch = s.generator_batch;
   o.critic_warmup = s.warmup.critic_steps;
   o.update = s.update;
+  o.spectral_norm = objective.constraint.spectral_norm;
   if (s.update == Update::consensus) o.consensus = s.consensus;
   o.unroll = s.unroll;
   o.lr_decay_steps = s.lr_decay_steps;

@@ -189,6 +189,8 @@ std::vector<ConfigField> make_fields() {
           DUEL_FIELD(overrides.lambda)),
       row("k", objective, "gradient norm that the penalty aims at [1]", DUEL_FIELD(overrides.k)),
       row("clip", objective, "wgan: D's weights stay within +-NUM [0.01]", DUEL_FIELD(overrides.clip)),
+      row("spectral-norm", objective, "every weight of D divided by its largest singular value [the objective's]",
+          DUEL_FIELD(overrides.spectral_norm)),
       row("label-a", objective, "least squares: D's target for fakes [0]", DUEL_FIELD(overrides.label_a)),
       row("label-b", objective, "least squares: D's target for reals [1]", DUEL_FIELD(overrides.label_b)),
       row("label-c", objective, "least squares: G's target for fakes [1]", DUEL_FIELD(overrides.label_c)),

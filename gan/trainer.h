@@ -5,6 +5,11 @@
 // not on threads, not on logging, not on whether the run was interrupted and resumed. Every random number comes from a
 // generator of its own stream whose state is part of the checkpoint.
 //
+// Note [What changes between iterations]
+// From one iteration to the next only device memory differs, set by begin_iteration(), with three exceptions that a captured
+// iteration must respect: critic_steps_now() (warm-up), the lazy interval (critic steps with and without penalties), and
+// unrolling, whose inner steps hold the optimizer's step count as a constant.
+//
 // Example:
 //   Trainer trainer(nets, named_objective("wgan-gp"), std::make_shared<ResidentData>(draw_digits(60000, 1)), {.batch = 64});
 //   for (int i = 0; i < 2000; ++i) trainer.step();

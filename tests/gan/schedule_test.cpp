@@ -183,6 +183,12 @@ TEST(Models, SpectralNormAndMinibatchStddevAreBuiltIn) {
     const Networks spectral = make_networks(small, sngan, random);
     EXPECT_NO_THROW(check_compatible(sngan, *spectral.discriminator, 8)) << arch;
     EXPECT_FALSE(spectral.discriminator->mixes_samples()) << arch << ": no batch norm under spectral norm";
+    for (const char* name : {"cgan", "projection", "acgan", "infogan"}) {
+      const Objective objective = named_objective(name, {.spectral_norm = true});
+      NetworkOptions labelled = small;
+      labelled.classes = 3;
+      EXPECT_NO_THROW(check_compatible(objective, *make_networks(labelled, objective, random).discriminator, 8)) << name << ", " << arch;
+    }
     NetworkOptions aware = small;
     aware.minibatch_stddev = true;
     const Networks networks = make_networks(aware, named_objective("hinge"), random);
