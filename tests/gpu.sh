@@ -20,9 +20,9 @@ ops            | 100 | all ops, CUDA against CPU in f64 and f32, at orders 0, 1 
 allocator      |  20 | device memory: caching, capture pool, what is said when it runs out
 simt           |  30 | the kernels under the SIMT harness against CUDA
 graph          | 120 | 50 iterations captured = 50 eager, bit for bit, for every objective
-twice          |  40 | two runs give the same bits
-trajectory     |  40 | CPU and CUDA weights after 20 steps: relative distance within 1 %
-resume         |  40 | 10 steps, then resumed to 20 = 20 steps, bit for bit
+twice          |  60 | two runs give the same bits
+trajectory     |  90 | CPU and CUDA weights after 20 steps: relative distance within 1 %
+resume         |  60 | 10 steps, then resumed to 20 = 20 steps, bit for bit
 memory         |  40 | memory constant over 1,000 captured iterations
 bench_step     |  90 | training iterations, {mlp, dcgan} x {ns-gan, wgan-gp} x batch {64, 128, 512}, TF32 on and off
 bench_kernels  | 120 | every own kernel beside a copy of as many bytes and beside plain ops
@@ -69,13 +69,13 @@ same_bits() {  # same_bits WHAT RUN RUN
 part_ops() {
   local library
   for library in own auto; do
-    DUEL_TF32=0 DUEL_DEVICE_LIBRARY=$library tests duel_test_devices '-*Graph*:*Captur*:*Constant*:DeviceMemory.*' ||
+    DUEL_TF32=0 DUEL_DEVICE_LIBRARY=$library tests duel_test_devices '-*Graph*:*Captur*:*Constant*:DeviceMemory.*:*DeviceTrainer*:DeviceBench.*' ||
       { echo "with DUEL_DEVICE_LIBRARY=$library"; return 1; }
   done
 }
 part_allocator() { tests duel_test_devices 'DeviceMemory.*'; }
-part_graph() { tests duel_test_devices '*Graph*:*Captur*'; }
-part_memory() { tests duel_test_devices '*Constant*'; }
+part_graph() { tests duel_test_devices '*Graph*:*Captur*:*DeviceTrainer*-*Constant*:*Memory*'; }
+part_memory() { tests duel_test_devices '*DeviceTrainer*Constant*:*DeviceTrainer*Memory*'; }
 
 part_simt() {
   local simt cuda
@@ -134,6 +134,7 @@ part_initcheck() { sanitize initcheck; }
 part_synccheck() { sanitize synccheck; }
 
 part_bench_kernels() {
+  tests duel_test_devices 'DeviceBench.*' || return 1
   "$DUEL_BIN" bench kernels --device cuda --json data.json | tail -3 || return 1
   python3 "$TOOLS" kernels data.json
 }
