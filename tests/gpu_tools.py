@@ -2,7 +2,7 @@
 """What tests/gpu.sh computes: comparisons of files, rows of benchmarks, and the record. Standard library only.
 
 gpu_tools.py record WORK OUT GPU DUEL       all parts' results as one JSON file, and a table on stdout
-gpu_tools.py distance BOUND NAME A B …      checkpoints A and B: relative distance of their float tensors below BOUND
+gpu_tools.py distance BOUND NAME A B …      checkpoints A and B: relative distance of their networks' tensors below BOUND
 gpu_tools.py values A B                     kernel outputs of duel_kernel_values: how far apart
 gpu_tools.py kernels JSON                   one line about a report of duel bench kernels
 gpu_tools.py steps DUEL JSON                duel bench step over the matrix of workloads
@@ -55,7 +55,8 @@ def distance(a, b):
 def command_distance(bound, *pairs):
     bound, good, said, rows = float(bound), True, [], {}
     for name, first, second in zip(pairs[0::3], pairs[1::3], pairs[2::3]):
-        a, b = tensors(first), tensors(second)
+        # Networks only: a moment of Adam's is one gradient's rounding away from another sign.
+        a, b = ({key: values for key, values in tensors(path).items() if not key.startswith("optimizer")} for path in (first, second))
         if not a:
             raise SystemExit(f"{first}: no float tensors in it")
         rows[name] = distance(a, b)
