@@ -4,7 +4,7 @@
 // 100,000 fixed training points, networks.h, z ~ N(0, I_2), batch 100, Adam 1e-4 with beta1 0.8, both players updated
 // at the same time, 2,500 fixed z to measure by. Theirs has 400,000 steps. What an objective itself prescribes stays:
 // its penalties, constraint, packing (a batch is then 100 packed samples), moving average, and steps of D per step of
-// G, the last of which is taken together with G.
+// G, the last of which is taken together with G (objectives that need the players in turn, as unrolled, have them so).
 //
 // A run is a function of (mixture, objective, seed, settings): the same bits on any number of threads, alone or beside
 // others.
@@ -37,7 +37,7 @@ struct PointSettings {
   int64_t training_points = 100000;
   int64_t measured_points = 2500;
   int64_t evaluations = 20;           // evenly spread over the steps, besides the start
-  PointNetworkOptions networks = {};  // packing and latent follow the objective
+  PointNetworkOptions networks = {};  // packing and spectral norm follow the objective
 };
 
 struct Moment {

@@ -81,6 +81,22 @@ TEST(PointNetworks, AreThePublishedOnes) {
   EXPECT_EQ((*d)(Tensor::ones({3, 4})).shape(), (Shape{3, 1}));
 }
 
+// SpectralNorm draws its first vectors from the thread's generator: not here.
+TEST(PointNetworks, DependOnTheirGeneratorAlone) {
+  const auto values = [](uint64_t ambient) {
+    manual_seed(ambient);
+    Generator random(5, 2);
+    const auto d = make_point_critic({.width_d = 8, .spectral_norm = true}, random);
+    std::vector<float> all;
+    for (const auto& [name, tensor] : d->state_dict()) {
+      for (const float v : tensor.to_vector<float>()) all.push_back(v);
+    }
+    EXPECT_EQ(default_generator().state(), Generator(ambient).state());
+    return all;
+  };
+  EXPECT_EQ(values(1), values(2));
+}
+
 TEST(PointObjectives, KeepWhatIsTheirsAndTakeTheProtocol) {
   const Objective own = named_objective("wgan"), wgan = point_objective("wgan", {});
   for (const OptimizerChoice& o : {wgan.schedule.d, wgan.schedule.g}) {
@@ -94,6 +110,7 @@ TEST(PointObjectives, KeepWhatIsTheirsAndTakeTheProtocol) {
   const Objective kept = point_objective("wgan", {.own_schedule = true});
   EXPECT_EQ(kept.schedule.d.kind, own.schedule.d.kind);
   EXPECT_EQ(kept.schedule.update, own.schedule.update);
+  EXPECT_EQ(point_objective("unrolled", {}).schedule.update, Update::alternating);
   EXPECT_THROW(point_objective("no-such-gan", {}), Error);
 }
 
