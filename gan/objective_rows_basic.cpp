@@ -65,6 +65,17 @@ const Rows& basic_rows() {
                           .schedule = schedule(1, adam(1e-4, 0.5, 0.9))};
        },
        .settings = {{&O::label_smoothing, 0.0}}},
+      {.name = "dragan-two-sided",
+       .formula = "as dragan, with points on both sides of real data, clipped to [-1, 1]",
+       .paper = "Kodali et al. 2017, arXiv:1705.07215, in the form of later public code",
+       .make = [](const O& o) {
+         return Objective{.loss = non_saturating_loss(1 - *o.label_smoothing),
+                          .penalties = {{one_centered(1.0), around_real_two_sided(), 10.0}},
+                          .schedule = schedule(1, adam(1e-4, 0.5, 0.9))};
+       },
+       .settings = {{&O::label_smoothing, 0.0}},
+       .note = "alpha is drawn from [-1, 1) where the authors' notebook draws from [0, 1): noise of U[0, 1) per pixel then darkens as "
+               "often as it brightens."},
       {.name = "hinge",
        .formula = "L_D = E relu(1 - r) + E relu(1 + f);  L_G = -E f",
        .paper = "Lim & Ye 2017, Geometric GAN, arXiv:1705.02894; Miyato et al. 2018, arXiv:1802.05957",

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <filesystem>
 
+#include "duel/core/ops.h"
 #include "duel/core/safetensors.h"
 #include "duel/gan/trainer.h"
 #include "duel/nn/layers.h"
@@ -116,7 +117,9 @@ TEST_P(Golden, TenIterationsAsInPyTorch) {
     const std::string where = penalty.sampling.name;
     if (where == "real" || where == "fake") continue;
     penalty.sampling.points = [&file, &step, where](const Tensor& real, const Tensor& fake, Generator&) {
-      return where == "line" ? line_points(real, fake, at(file, step + "eps")) : dragan_points(real, at(file, step + "alpha"), at(file, step + "noise"));
+      if (where == "line") return line_points(real, fake, at(file, step + "eps"));
+      const Tensor points = dragan_points(real, at(file, step + "alpha"), at(file, step + "noise"));
+      return where == "dragan" ? points : clamp_max(clamp_min(points, -1.0), 1.0);
     };
   }
   const int64_t critic_steps = objective.schedule.critic_steps;

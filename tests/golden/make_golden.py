@@ -46,6 +46,8 @@ OBJECTIVES = {
     "lsgan-pearson": dict(loss="least_squares", a=-1.0, b=1.0, c=0.0, critic_steps=1, **ADAM_CLASSIC),
     "dragan": dict(loss="non_saturating", critic_steps=1, penalty="one_centered", sampled_at="dragan",
                    weight=10.0, k=1.0, **ADAM_GP),
+    "dragan-two-sided": dict(loss="non_saturating", critic_steps=1, penalty="one_centered", sampled_at="dragan_two_sided",
+                             weight=10.0, k=1.0, **ADAM_GP),
     "hinge": dict(loss="hinge", critic_steps=1, **ADAM_CLASSIC),
     "hinge-v1": dict(loss="hinge_margin", critic_steps=1, **ADAM_CLASSIC),
     "geometric-gan": dict(loss="hinge", critic_steps=1, generator_steps=10, **{**RMSPROP, "lr": 2e-4}),
@@ -218,7 +220,8 @@ def penalty_points(spec, real, fake, drawn):
     if spec["sampled_at"] == "line":
         return drawn["eps"] * real + (1 - drawn["eps"]) * fake
     alpha = drawn["alpha"].view(-1, *[1] * (real.dim() - 1))
-    return real + alpha * 0.5 * real.std(unbiased=False) * drawn["noise"]
+    points = real + alpha * 0.5 * real.std(unbiased=False) * drawn["noise"]
+    return points.clamp(-1, 1) if spec["sampled_at"] == "dragan_two_sided" else points
 
 
 def gradient_norms(d, points):
@@ -319,8 +322,10 @@ def trajectory(spec, build, seed, nudge=0.0):
                          z=torch.randn(BATCH, Z, generator=rng))
             if spec.get("sampled_at") == "line":
                 drawn["eps"] = torch.rand(BATCH, *[1] * len(shape), generator=rng)
-            if spec.get("sampled_at") == "dragan":
+            if spec.get("sampled_at", "").startswith("dragan"):
                 drawn["alpha"] = torch.rand(BATCH, generator=rng)
+                if spec["sampled_at"] == "dragan_two_sided":
+                    drawn["alpha"] = 2 * drawn["alpha"] - 1
                 drawn["noise"] = torch.rand(BATCH, *shape, generator=rng)
             out.update({f"{at}.{name}": value for name, value in drawn.items()})
 
