@@ -15,8 +15,8 @@ const Rows& energy_rows() {
                           .schedule = dcgan_schedule(), .critic = CriticKind::squared_error};
        },
        .settings = {{&O::margin, 0.3}, {&O::pull_away, 0.1}},
-       .note = "The margin is in units of the mean squared error of pixels in [-1, 1]: the mean of MNIST has 0.38. With 1, D was too "
-               "strong for G to learn digits in 1500 iterations."},
+       .note = "The margin is in units of the mean squared error of pixels in [-1, 1]: the mean of MNIST has 0.38. With 1, G drew no "
+               "digits in 1500 iterations (dcgan of width 32, batch 32, one seed); with 0.3 it did."},
       {.name = "began",
        .formula = "L_D = E(x) - k E(G(z));  L_G = E(G(z));  k += lambda_k (gamma E(x) - E(G(z))), within [0, 1];  "
                   "E: mean absolute error of D's reconstruction",
@@ -28,8 +28,8 @@ const Rows& energy_rows() {
        },
        .settings = {{&O::gamma, 0.9}, {&O::lambda_k, 0.05}},
        .note = "Lower gamma: less diverse. The paper's gamma 0.5, lambda_k 0.001 and rate 1e-4 are for long runs on faces. On MNIST "
-               "in 2000 iterations they left the autoencoder at black images; at rate 5e-4 G drew ones only, whose energy is below "
-               "half of the mean of all digits."},
+               "(dcgan, batch 16, one seed each) they left the autoencoder at black images after 2000 iterations; with rate 5e-4 G "
+               "drew ones only. With the defaults here ones and sevens are still most of what it draws after 1500."},
   };
   return rows;
 }
