@@ -9,7 +9,9 @@ namespace duel::kernels {
 namespace {
 
 constexpr int64_t kLossGrain = 4096;  // host: one partial sum per so many logits
-constexpr int64_t kLossBlocks = 256;  // device: at most so many partial sums
+constexpr int64_t kLossBlocks = 1024;  // device: at most so many partial sums
+constexpr int64_t kOneBlock = 8192;    // device: so many logits are one block's, and one launch
+constexpr int kLossUnroll = 4;         // logits of a thread under way at once
 
 template <class L, class T>
 struct SecondProduct {
@@ -19,17 +21,25 @@ struct SecondProduct {
 };
 
 #if DUEL_DEVICE_CODE
+/// Block b leaves factor * its sum in sums[b].
 template <class L, class T>
-__global__ void loss_kernel(int64_t n, const T* logits, L loss, T scale, T* partial, T* grad) {
-  const int64_t first = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
+__global__ void loss_kernel(int64_t n, const T* logits, L loss, T scale, T factor, T* sums, T* grad) {
   const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
-  const auto sum = strided_terms<1, T>(first, n, stride, [&](int64_t i) {
-    const T x = logits[i];
-    if (grad != nullptr) grad[i] = scale * loss.template first<T>(x);
-    return Terms<1, T>{{loss.template value<T>(x)}};
-  });
+  Terms<1, T> sum{};
+  for (int64_t first = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; first < n; first += kLossUnroll * stride) {
+    T x[kLossUnroll];
+#pragma unroll
+    for (int u = 0; u < kLossUnroll; ++u) x[u] = first + u * stride < n ? logits[first + u * stride] : T{0};
+#pragma unroll
+    for (int u = 0; u < kLossUnroll; ++u) {
+      const int64_t i = first + u * stride;
+      if (i >= n) break;
+      if (grad != nullptr) grad[i] = scale * loss.template first<T>(x[u]);
+      sum.v[0] += loss.template value<T>(x[u]);
+    }
+  }
   const auto total = block_sum(sum);
-  if (threadIdx.x == 0) partial[blockIdx.x] = total.v[0];
+  if (threadIdx.x == 0) sums[blockIdx.x] = factor * total.v[0];
 }
 
 template <class T>
@@ -53,10 +63,11 @@ void loss_value_grad(Stream stream, int64_t n, const T* logits, L loss, std::typ
   DUEL_CHECK(n >= 0, "loss", "expected a number of logits of at least 0, got {}", n);
 #if DUEL_DEVICE_CODE
   if (stream.on_device()) {
-    const int64_t wanted = (n + kSumBlock - 1) / kSumBlock;
-    const int64_t blocks = wanted < 1 ? 1 : wanted < kLossBlocks ? wanted : kLossBlocks;
+    const int64_t wanted = n <= kOneBlock ? 1 : (n + kSumBlock * kLossUnroll - 1) / (kSumBlock * kLossUnroll);
+    const int64_t blocks = wanted < kLossBlocks ? wanted : kLossBlocks;
     launch(loss_kernel<L, T>, dim3(static_cast<unsigned>(blocks)), dim3(kSumBlock), 0, stream, n, logits,
-           loss, scale, workspace, grad);
+           loss, scale, blocks == 1 ? scale : T{1}, blocks == 1 ? value : workspace, grad);
+    if (blocks == 1) return;
     launch(loss_combine_kernel<T>, dim3(1), dim3(kSumBlock), 0, stream, blocks, workspace, scale, value);
     return;
   }
