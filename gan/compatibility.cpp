@@ -22,7 +22,8 @@ const nn::Module* unnormalised(const nn::Module& module) {
 bool has_spectral_norm(const nn::Module& module) {
   if (dynamic_cast<const nn::SpectralNorm*>(&module)) return true;
   const auto children = module.children();
-  return std::any_of(children.begin(), children.end(), [](const auto& child) { return has_spectral_norm(*child); });
+  return std::any_of(children.begin(), children.end(),
+                     [](const auto& child) { return has_spectral_norm(*child); });
 }
 
 bool joint_loss(const Objective& o) { return o.loss.d_joint || o.loss.g_joint; }
@@ -37,11 +38,14 @@ const std::vector<ImpossibleMix>& impossible_mixes() {
       {"a schedule without steps",
        [](const Mix& m) {
          const Schedule& s = m.objective.schedule;
-         return s.critic_steps < 1 || s.generator_steps < 1 || s.generator_batch < 1 || s.packing < 1 || s.lazy_interval < 1;
+         return s.critic_steps < 1 || s.generator_steps < 1 || s.generator_batch < 1 || s.packing < 1 ||
+                s.lazy_interval < 1;
        },
        [](const Mix& m) {
-         return message("{}: expected critic steps, generator steps, generator batch, packing and lazy interval of at least 1",
-                        m.objective.name);
+         return message(
+             "{}: expected critic steps, generator steps, generator batch, packing and lazy interval of at "
+             "least 1",
+             m.objective.name);
        }},
       {"a loss without its terms",
        [](const Mix& m) {
@@ -49,21 +53,28 @@ const std::vector<ImpossibleMix>& impossible_mixes() {
          return joint_loss(m.objective) ? !(l.d_joint && l.g_joint) : !(l.d_real && l.d_fake && l.g_fake);
        },
        [](const Mix& m) {
-         return message("the loss '{}' lacks a term: expected d_real, d_fake and g_fake, or d_joint and g_joint", m.objective.loss.name);
+         return message(
+             "the loss '{}' lacks a term: expected d_real, d_fake and g_fake, or d_joint and g_joint",
+             m.objective.loss.name);
        }},
       {"a per-sample penalty, D mixing samples",
        [](const Mix& m) { return !m.objective.penalties.empty() && m.critic.mixes_samples(); },
        [](const Mix& m) {
-         return message("{} takes the gradient norm of each sample, but in this critic a sample's output depends on the whole batch, "
-                        "through batch norm or minibatch standard deviation: use layer, instance or no normalisation in D",
-                        m.objective.name);
+         return message(
+             "{} takes the gradient norm of each sample, but in this critic a sample's output depends on the "
+             "whole batch, "
+             "through batch norm or minibatch standard deviation: use layer, instance or no normalisation in "
+             "D",
+             m.objective.name);
        }},
       {"a per-sample penalty, packing",
        [](const Mix& m) { return !m.objective.penalties.empty() && m.objective.schedule.packing > 1; },
        [](const Mix& m) {
-         return message("{} takes the gradient norm of each sample, but with packing {} D's output belongs to {} samples at once: "
-                        "use one or the other",
-                        m.objective.name, m.objective.schedule.packing, m.objective.schedule.packing);
+         return message(
+             "{} takes the gradient norm of each sample, but with packing {} D's output belongs to {} "
+             "samples at once: "
+             "use one or the other",
+             m.objective.name, m.objective.schedule.packing, m.objective.schedule.packing);
        }},
       {"heads, a critic without them",
        [](const Mix& m) {
@@ -71,109 +82,150 @@ const std::vector<ImpossibleMix>& impossible_mixes() {
                 (!dynamic_cast<const Critic*>(&m.critic) || dynamic_cast<const SequentialCritic*>(&m.critic));
        },
        [](const Mix& m) {
-         return message("{} reads more of D than a logit: expected a Critic with its heads (make_networks makes one for the objective), got {}",
-                        m.objective.name, m.critic.describe());
+         return message(
+             "{} reads more of D than a logit: expected a Critic with its heads (make_networks makes one for "
+             "the objective), got {}",
+             m.objective.name, m.critic.describe());
        }},
       {"heads, packing",
-       [](const Mix& m) { return m.objective.critic != CriticKind::plain && m.objective.schedule.packing > 1; },
        [](const Mix& m) {
-         return message("{} has no packing: its D says something about each image, and cannot judge {} as one", m.objective.name,
-                        m.objective.schedule.packing);
+         return m.objective.critic != CriticKind::plain && m.objective.schedule.packing > 1;
+       },
+       [](const Mix& m) {
+         return message(
+             "{} has no packing: its D says something about each image, and cannot judge {} as one",
+             m.objective.name, m.objective.schedule.packing);
        }},
       {"codes to find, none given",
-       [](const Mix& m) { return m.objective.critic == CriticKind::code_head && m.objective.codes.count() == 0; },
        [](const Mix& m) {
-         return message("{} has no codes to find: expected code-classes or code-values above 0", m.objective.name);
+         return m.objective.critic == CriticKind::code_head && m.objective.codes.count() == 0;
+       },
+       [](const Mix& m) {
+         return message("{} has no codes to find: expected code-classes or code-values above 0",
+                        m.objective.name);
        }},
       {"an equilibrium, relativism",
        [](const Mix& m) { return m.objective.equilibrium && m.objective.relativism != Relativism::none; },
        [](const Mix& m) {
-         return message("{} weighs the energies of real and fake samples apart: they cannot be relativistic", m.objective.name);
+         return message("{} weighs the energies of real and fake samples apart: they cannot be relativistic",
+                        m.objective.name);
        }},
       {"an equilibrium, unrolling",
        [](const Mix& m) { return m.objective.equilibrium && m.objective.schedule.unroll > 0; },
        [](const Mix& m) {
-         return message("{} moves the balance of D's loss after every step of D, which steps ahead of D would leave where it is",
-                        m.objective.name);
+         return message(
+             "{} moves the balance of D's loss after every step of D, which steps ahead of D would leave "
+             "where it is",
+             m.objective.name);
        }},
-      {"packing, a batch that it does not divide", [](const Mix& m) { return m.batch % m.objective.schedule.packing != 0; },
+      {"packing, a batch that it does not divide",
+       [](const Mix& m) { return m.batch % m.objective.schedule.packing != 0; },
        [](const Mix& m) {
-         return message("packing {} does not divide the batch of {}: D judges {} samples together", m.objective.schedule.packing,
-                        m.batch, m.objective.schedule.packing);
+         return message("packing {} does not divide the batch of {}: D judges {} samples together",
+                        m.objective.schedule.packing, m.batch, m.objective.schedule.packing);
        }},
       {"relativism, a joint loss",
        [](const Mix& m) { return m.objective.relativism != Relativism::none && joint_loss(m.objective); },
        [](const Mix& m) {
-         return message("the loss '{}' compares real and fake by itself: relativism, which puts differences in the place of logits, "
-                        "does not apply to it",
-                        m.objective.loss.name);
+         return message(
+             "the loss '{}' compares real and fake by itself: relativism, which puts differences in the "
+             "place of logits, "
+             "does not apply to it",
+             m.objective.loss.name);
        }},
       {"relativism, a loss without a term for real samples in G",
        [](const Mix& m) {
-         return m.objective.relativism != Relativism::none && !joint_loss(m.objective) && !m.objective.loss.g_real;
+         return m.objective.relativism != Relativism::none && !joint_loss(m.objective) &&
+                !m.objective.loss.g_real;
        },
        [](const Mix& m) {
-         return message("the loss '{}' has no relativistic form: G's loss has no term for real samples (g_real)", m.objective.loss.name);
+         return message(
+             "the loss '{}' has no relativistic form: G's loss has no term for real samples (g_real)",
+             m.objective.loss.name);
        }},
       {"relativism, unequal batches",
-       [](const Mix& m) { return m.objective.relativism != Relativism::none && m.objective.schedule.generator_batch != 1; },
        [](const Mix& m) {
-         return message("a relativistic loss compares as many real as fake samples, but G's batch is {} times D's",
-                        m.objective.schedule.generator_batch);
+         return m.objective.relativism != Relativism::none && m.objective.schedule.generator_batch != 1;
+       },
+       [](const Mix& m) {
+         return message(
+             "a relativistic loss compares as many real as fake samples, but G's batch is {} times D's",
+             m.objective.schedule.generator_batch);
        }},
       {"weight clipping, a gradient penalty",
        [](const Mix& m) { return m.objective.constraint.weight_clip > 0 && !m.objective.penalties.empty(); },
        [](const Mix& m) {
-         return message("{} both clips D's weights and penalises its gradient: within the clip the norm that the penalty aims at is "
-                        "out of reach; use one or the other",
-                        m.objective.name);
+         return message(
+             "{} both clips D's weights and penalises its gradient: within the clip the norm that the "
+             "penalty aims at is "
+             "out of reach; use one or the other",
+             m.objective.name);
        }},
       {"weight clipping, spectral norm",
        [](const Mix& m) {
-         return m.objective.constraint.weight_clip > 0 && (m.objective.constraint.spectral_norm || has_spectral_norm(m.critic));
+         return m.objective.constraint.weight_clip > 0 &&
+                (m.objective.constraint.spectral_norm || has_spectral_norm(m.critic));
        },
        [](const Mix& m) {
-         return message("{} clips weights that spectral norm divides by their size anyway: the clip would only starve the power "
-                        "iteration; use one or the other",
-                        m.objective.name);
+         return message(
+             "{} clips weights that spectral norm divides by their size anyway: the clip would only starve "
+             "the power "
+             "iteration; use one or the other",
+             m.objective.name);
        }},
       {"spectral norm, a critic without it",
        [](const Mix& m) { return m.objective.constraint.spectral_norm && unnormalised(m.critic) != nullptr; },
        [](const Mix& m) {
-         return message("{} constrains D by spectral norm, but this critic's layer {} has none: make the networks with "
-                        "NetworkOptions::spectral_norm, or wrap its layers in nn::SpectralNorm",
-                        m.objective.name, unnormalised(m.critic)->describe());
+         return message(
+             "{} constrains D by spectral norm, but this critic's layer {} has none: make the networks with "
+             "NetworkOptions::spectral_norm, or wrap its layers in nn::SpectralNorm",
+             m.objective.name, unnormalised(m.critic)->describe());
        }},
       {"unrolling, a gradient penalty",
        [](const Mix& m) { return m.objective.schedule.unroll > 0 && !m.objective.penalties.empty(); },
        [](const Mix& m) {
-         return message("{} unrolls D's steps on the adversarial loss alone, but D's real steps follow a gradient penalty too: G would "
-                        "play against a D that never comes",
-                        m.objective.name);
+         return message(
+             "{} unrolls D's steps on the adversarial loss alone, but D's real steps follow a gradient "
+             "penalty too: G would "
+             "play against a D that never comes",
+             m.objective.name);
        }},
-      {"unrolling, D mixing samples", [](const Mix& m) { return m.objective.schedule.unroll > 0 && m.critic.mixes_samples(); },
+      {"unrolling, D mixing samples",
+       [](const Mix& m) { return m.objective.schedule.unroll > 0 && m.critic.mixes_samples(); },
        [](const Mix& m) {
-         return message("{} looks ahead of D without changing it, but batch norm's running statistics would move with every step ahead: "
-                        "use layer, instance or no normalisation in D",
-                        m.objective.name);
+         return message(
+             "{} looks ahead of D without changing it, but batch norm's running statistics would move with "
+             "every step ahead: "
+             "use layer, instance or no normalisation in D",
+             m.objective.name);
        }},
-      {"unrolling, spectral norm", [](const Mix& m) { return m.objective.schedule.unroll > 0 && has_spectral_norm(m.critic); },
+      {"unrolling, spectral norm",
+       [](const Mix& m) { return m.objective.schedule.unroll > 0 && has_spectral_norm(m.critic); },
        [](const Mix& m) {
-         return message("{} looks ahead of D without changing it, but spectral norm's power iteration would move with every step ahead",
-                        m.objective.name);
+         return message(
+             "{} looks ahead of D without changing it, but spectral norm's power iteration would move with "
+             "every step ahead",
+             m.objective.name);
        }},
-      {"unrolling, both players at once", [](const Mix& m) { return m.objective.schedule.unroll > 0 && joint_update(m.objective); },
+      {"unrolling, both players at once",
+       [](const Mix& m) { return m.objective.schedule.unroll > 0 && joint_update(m.objective); },
        [](const Mix& m) {
-         return message("{} unrolls D before G's step, but with this update order both move at once: unroll with alternating updates",
-                        m.objective.name);
+         return message(
+             "{} unrolls D before G's step, but with this update order both move at once: unroll with "
+             "alternating updates",
+             m.objective.name);
        }},
       {"consensus, lazy penalties",
-       [](const Mix& m) { return m.objective.schedule.update == Update::consensus && m.objective.schedule.lazy_interval > 1; },
        [](const Mix& m) {
-         return message("{} squares the gradients of both losses, so a penalty that comes every {} steps with {} times its weight would "
-                        "count {} times as much, not once: use lazy interval 1 with consensus",
-                        m.objective.name, m.objective.schedule.lazy_interval, m.objective.schedule.lazy_interval,
-                        m.objective.schedule.lazy_interval);
+         return m.objective.schedule.update == Update::consensus && m.objective.schedule.lazy_interval > 1;
+       },
+       [](const Mix& m) {
+         return message(
+             "{} squares the gradients of both losses, so a penalty that comes every {} steps with {} times "
+             "its weight would "
+             "count {} times as much, not once: use lazy interval 1 with consensus",
+             m.objective.name, m.objective.schedule.lazy_interval, m.objective.schedule.lazy_interval,
+             m.objective.schedule.lazy_interval);
        }},
       {"both players at once, several steps of G",
        [](const Mix& m) {
@@ -181,14 +233,16 @@ const std::vector<ImpossibleMix>& impossible_mixes() {
          return joint_update(m.objective) && (s.generator_steps > 1 || s.generator_batch > 1);
        },
        [](const Mix& m) {
-         return message("{} moves both players at once, from one batch each: generator steps and generator batch must be 1 then",
-                        m.objective.name);
+         return message(
+             "{} moves both players at once, from one batch each: generator steps and generator batch must "
+             "be 1 then",
+             m.objective.name);
        }},
       {"a rate that is not positive",
        [](const Mix& m) { return !(m.objective.schedule.d.lr > 0) || !(m.objective.schedule.g.lr > 0); },
        [](const Mix& m) {
-         return message("{}: expected positive learning rates, got {} for D and {} for G", m.objective.name, m.objective.schedule.d.lr,
-                        m.objective.schedule.g.lr);
+         return message("{}: expected positive learning rates, got {} for D and {} for G", m.objective.name,
+                        m.objective.schedule.d.lr, m.objective.schedule.g.lr);
        }},
   };
   return mixes;

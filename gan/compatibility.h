@@ -18,7 +18,7 @@ struct Mix {
 };
 
 struct ImpossibleMix {
-  const char* name;                   // the two parts, in a few words
+  const char* name;  // the two parts, in a few words
   bool (*present)(const Mix& mix);
   std::string (*why)(const Mix& mix);  // one sentence with the way out
 };

@@ -18,7 +18,8 @@ Divergence kullback_leibler() {
 
 // f*(t) = -1 - log(-t), so f*(g(v)) = v - 1
 Divergence reverse_kullback_leibler() {
-  return {"reverse_kullback_leibler", [](const Tensor& v) { return neg(exp(neg(v))); }, [](const Tensor& v) { return v - 1.0; }};
+  return {"reverse_kullback_leibler", [](const Tensor& v) { return neg(exp(neg(v))); },
+          [](const Tensor& v) { return v - 1.0; }};
 }
 
 // f*(t) = t^2 / 4 + t
@@ -28,7 +29,8 @@ Divergence pearson_chi_squared() {
 
 // f*(t) = t / (1 - t), so f*(g(v)) = exp(v) - 1
 Divergence squared_hellinger() {
-  return {"squared_hellinger", [](const Tensor& v) { return 1.0 - exp(neg(v)); }, [](const Tensor& v) { return exp(v) - 1.0; }};
+  return {"squared_hellinger", [](const Tensor& v) { return 1.0 - exp(neg(v)); },
+          [](const Tensor& v) { return exp(v) - 1.0; }};
 }
 
 // f*(t) = -log(2 - exp t), so f*(g(v)) = softplus(v) - log 2: the cross-entropy losses up to constants
@@ -41,7 +43,9 @@ Divergence jensen_shannon() {
 // f*(t) = (y^(a / (a - 1)) - 1) / a with y = t (a - 1) + 1; where y < 0, which only a > 1 allows, f* is at its floor -1 / a.
 Divergence alpha_divergence(double a) {
   DUEL_CHECK(a != 0 && a != 1 && std::isfinite(a), "alpha_divergence",
-             "expected a finite alpha other than 0 and 1, whose limits are reverse_kullback_leibler and kullback_leibler; got {}", a);
+             "expected a finite alpha other than 0 and 1, whose limits are reverse_kullback_leibler and "
+             "kullback_leibler; got {}",
+             a);
   const double exponent = a / (a - 1);
   const std::string name = message("alpha_divergence({})", a);
   if (a > 1) {
@@ -51,12 +55,15 @@ Divergence alpha_divergence(double a) {
   }
   // y = (1 - a) softplus(-v) > 0
   return {name, [a](const Tensor& v) { return 1 / (1 - a) - softplus(neg(v)); },
-          [a, exponent](const Tensor& v) { return (pow_scalar(softplus(neg(v)) * (1 - a), exponent) - 1.0) / a; }};
+          [a, exponent](const Tensor& v) {
+            return (pow_scalar(softplus(neg(v)) * (1 - a), exponent) - 1.0) / a;
+          }};
 }
 
 Loss divergence_loss(const Divergence& divergence) {
   const auto g = divergence.activation, conjugate = divergence.conjugate_activation;
-  return {.name = divergence.name, .d_real = [g](const Tensor& r) { return neg(mean(g(r))); },
+  return {.name = divergence.name,
+          .d_real = [g](const Tensor& r) { return neg(mean(g(r))); },
           .d_fake = [conjugate](const Tensor& f) { return mean(conjugate(f)); },
           .g_fake = [conjugate](const Tensor& f) { return neg(mean(conjugate(f))); }};
 }

@@ -20,7 +20,9 @@ Tensor decayed(const Tensor& gradient, const Tensor& parameter, double weight_de
   return weight_decay == 0 ? gradient : gradient + parameter * weight_decay;
 }
 
-Tensor moved_average(const Tensor& average, double decay, const Tensor& value) { return average * decay + value * (1 - decay); }
+Tensor moved_average(const Tensor& average, double decay, const Tensor& value) {
+  return average * decay + value * (1 - decay);
+}
 
 /// The options by value, the rate as it stands: the rule may outlive a change of rates, not the optimizer.
 struct Rules {
@@ -78,14 +80,17 @@ FunctionalOptimizer::FunctionalOptimizer(const Optimizer& optimizer)
   for (const auto& block : optimizer.arena().blocks()) {
     for (const auto& entry : block.entries) {
       // Copies: the optimizer's own next step moves its moments in place, perhaps before this graph's backward.
-      for (const char* slot : slots) moments_[entry.index].push_back(by_name.at(entry.name + "." + slot).clone());
+      for (const char* slot : slots)
+        moments_[entry.index].push_back(by_name.at(entry.name + "." + slot).clone());
     }
   }
 }
 
-std::vector<Tensor> FunctionalOptimizer::step(const std::vector<Tensor>& parameters, const std::vector<Tensor>& gradients) {
-  DUEL_CHECK(parameters.size() == moments_.size() && gradients.size() == moments_.size(), "FunctionalOptimizer",
-             "expected {} parameters and gradients, got {} and {}", moments_.size(), parameters.size(), gradients.size());
+std::vector<Tensor> FunctionalOptimizer::step(const std::vector<Tensor>& parameters,
+                                              const std::vector<Tensor>& gradients) {
+  DUEL_CHECK(parameters.size() == moments_.size() && gradients.size() == moments_.size(),
+             "FunctionalOptimizer", "expected {} parameters and gradients, got {} and {}", moments_.size(),
+             parameters.size(), gradients.size());
   ++steps_;
   std::vector<Tensor> next;
   for (size_t i = 0; i < parameters.size(); ++i) {

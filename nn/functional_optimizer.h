@@ -26,7 +26,8 @@ class FunctionalOptimizer {
 
  private:
   /// From one parameter, its gradient and its moments, which it moves, to the parameter's next value.
-  using Rule = std::function<Tensor(const Tensor& parameter, const Tensor& gradient, std::vector<Tensor>& moments, int64_t step)>;
+  using Rule = std::function<Tensor(const Tensor& parameter, const Tensor& gradient,
+                                    std::vector<Tensor>& moments, int64_t step)>;
   Rule rule_;
   std::vector<std::vector<Tensor>> moments_;  // [parameter][slot]
   int64_t steps_;

@@ -9,11 +9,14 @@ namespace duel::nn {
 ScopedParameters::ScopedParameters(std::vector<Tensor> parameters, const std::vector<Tensor>& replacements)
     : parameters_(std::move(parameters)) {
   DUEL_CHECK(parameters_.size() == replacements.size(), "ScopedParameters",
-             "expected one replacement for each of {} parameters, got {}", parameters_.size(), replacements.size());
+             "expected one replacement for each of {} parameters, got {}", parameters_.size(),
+             replacements.size());
   for (size_t i = 0; i < parameters_.size(); ++i) {
     const Tensor &old = parameters_[i], &now = replacements[i];
-    DUEL_CHECK(now.defined() && now.shape() == old.shape() && now.dtype() == old.dtype() && now.device() == old.device(),
-               "ScopedParameters", "parameter {}: expected {}, got {}", i, to_text(old), now.defined() ? to_text(now) : "nothing");
+    DUEL_CHECK(now.defined() && now.shape() == old.shape() && now.dtype() == old.dtype() &&
+                   now.device() == old.device(),
+               "ScopedParameters", "parameter {}: expected {}, got {}", i, to_text(old),
+               now.defined() ? to_text(now) : "nothing");
   }
   for (size_t i = 0; i < parameters_.size(); ++i) {
     originals_.push_back(std::make_shared<duel::detail::TensorImpl>(*parameters_[i].impl()));
