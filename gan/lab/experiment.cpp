@@ -53,6 +53,7 @@ Objective point_objective(const std::string& name, const PointSettings& settings
   Schedule& schedule = objective.schedule;
   if (!settings.own_schedule) {
     schedule.d = schedule.g = {.kind = OptimizerKind::adam, .lr = settings.lr, .beta1 = 0.8, .beta2 = 0.999};
+    schedule.lr_decay_steps = 0;
     // Several steps or another batch of G, and D seen ahead, need the players in turn.
     const bool in_turn = schedule.unroll > 0 || schedule.generator_steps > 1 || schedule.generator_batch > 1;
     if (schedule.update == Update::alternating && !in_turn) schedule.update = Update::simultaneous;

@@ -110,6 +110,7 @@ TEST(PointObjectives, KeepWhatIsTheirsAndTakeTheProtocol) {
   const Objective kept = point_objective("wgan", {.own_schedule = true});
   EXPECT_EQ(kept.schedule.d.kind, own.schedule.d.kind);
   EXPECT_EQ(kept.schedule.update, own.schedule.update);
+  EXPECT_EQ(point_objective("sngan", {}).schedule.lr_decay_steps, 0);  // the protocol's rates stay as they are
   EXPECT_EQ(point_objective("unrolled", {}).schedule.update, Update::alternating);
   EXPECT_THROW(point_objective("no-such-gan", {}), Error);
 }
