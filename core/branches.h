@@ -44,4 +44,47 @@ class Branches {
   bool open_ = false;
 };
 
+/// While it lives, backward walks of this thread that record no graph compute the gradients of leaves (weights, that is)
+/// beside the chain that leads to other tensors, on side streams of the GPU, and join at their end. Worth it inside a
+/// captured graph, where a fork is only an edge; memory that a walk frees is not reused before its end. The same bits.
+class ParallelLeafGradients {
+ public:
+  ParallelLeafGradients();
+  ~ParallelLeafGradients();
+  ParallelLeafGradients(const ParallelLeafGradients&) = delete;
+  ParallelLeafGradients& operator=(const ParallelLeafGradients&) = delete;
+
+ private:
+  bool before_;
+};
+
+namespace detail {
+
+/// Whether one lives on this thread.
+bool parallel_leaf_gradients();
+
+/// Side streams that go on through a stretch of work: what is run in a lane comes after what its stream and, up to now, the
+/// forked one were given. Joined at the end.
+class Lanes {
+ public:
+  explicit Lanes(Device device);
+  ~Lanes();
+  Lanes(const Lanes&) = delete;
+  Lanes& operator=(const Lanes&) = delete;
+
+  void run(int lane, const std::function<void()>& work);
+  void join();
+
+  static constexpr int kCount = 3;
+
+ private:
+  Device device_;
+  kernels::Stream main_;
+  kernels::runtime::Event fork_;
+  std::vector<int> sides_;  // by lane: number of the side stream, -1 before the first use
+  bool open_ = false;
+};
+
+}  // namespace detail
+
 }  // namespace duel

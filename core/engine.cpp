@@ -1,7 +1,9 @@
 // The backward walk: iterative, pruned to what the wanted inputs need, in one fixed order.
 #include <algorithm>
+#include <optional>
 #include <unordered_map>
 
+#include "duel/core/branches.h"
 #include "duel/core/node.h"
 #include "duel/core/ops.h"
 
@@ -52,7 +54,7 @@ class Walk {
   void accumulate(Visit& visit, Tensor grad) {
     if (!visit.grad.defined()) {
       visit.grad = std::move(grad);
-    } else if (!create_graph_ && visit.grad.impl().use_count() == 1 && visit.grad.impl()->storage.use_count() == 1) {
+    } else if (!create_graph_ && !lanes_ && visit.grad.impl().use_count() == 1 && visit.grad.impl()->storage.use_count() == 1) {
       add_in_place(visit.grad, grad);
     } else {
       visit.grad = add(visit.grad, grad);
@@ -66,7 +68,10 @@ class Walk {
       for (const auto& input : (*it)->inputs) visit.needed |= input && visits_.at(input.get()).needed;
     }
     EnableGrad mode(create_graph_);
+    const Device device = order_.empty() ? Device{} : order_.front()->device;
+    if (parallel_leaf_gradients() && !create_graph_ && device.is_cuda()) lanes_.emplace(device);
     for (const auto& node : order_) step(node);
+    if (lanes_) lanes_->join();
   }
 
  private:
@@ -82,21 +87,48 @@ class Walk {
     if (any) {
       const char* before = backward_op;
       backward_op = node->op;
-      std::vector<Tensor> grads = node->rule(RuleContext(node, needs), visit.grad);
+      Tensor grad = visit.grad;
       if (!visit.target) visit.grad = {};
-      if (!mutation.op.empty() && mutation.op == node->op) mutate(grads);
-      DUEL_ASSERT(grads.size() == node->inputs.size());
-      for (size_t i = 0; i < grads.size(); ++i) {
-        if (needs[i] && grads[i].defined()) {
-          accumulate(visits_.at(node->inputs[i].get()), fitted(node->op, *node->inputs[i], std::move(grads[i])));
-        }
-      }
+      lanes_ ? apply_in_lanes(node, grad, needs) : apply(node, std::move(grad), needs);
       backward_op = before;
     }
     if (!keep_) {
       node->released = true;
       node->release();
     }
+  }
+
+  void apply(const std::shared_ptr<Node>& node, Tensor grad, const std::vector<char>& needs) {
+    std::vector<Tensor> grads = node->rule(RuleContext(node, needs), grad);
+    grad = {};
+    if (!mutation.op.empty() && mutation.op == node->op) mutate(grads);
+    DUEL_ASSERT(grads.size() == node->inputs.size());
+    for (size_t i = 0; i < grads.size(); ++i) {
+      if (needs[i] && grads[i].defined()) {
+        accumulate(visits_.at(node->inputs[i].get()), fitted(node->op, *node->inputs[i], std::move(grads[i])));
+      }
+    }
+  }
+
+  // A leaf's gradients are added in its own lane, in the order of the walk; what other lanes may still read is never
+  // changed in place.
+  void apply_in_lanes(const std::shared_ptr<Node>& node, const Tensor& grad, const std::vector<char>& needs) {
+    std::vector<char> chain = needs;
+    for (size_t i = 0; i < needs.size(); ++i) {
+      if (!needs[i] || !node->inputs[i]->is_leaf()) continue;
+      chain[i] = 0;
+      const Node* leaf = node->inputs[i].get();
+      if (std::find_if(node->inputs.begin(), node->inputs.begin() + static_cast<std::ptrdiff_t>(i),
+                       [&](const auto& input) { return input.get() == leaf; }) !=
+          node->inputs.begin() + static_cast<std::ptrdiff_t>(i)) {
+        continue;  // done with its first place
+      }
+      std::vector<char> only(needs.size());
+      for (size_t k = i; k < needs.size(); ++k) only[k] = needs[k] && node->inputs[k].get() == leaf;
+      const int lane = static_cast<int>(lane_of_.try_emplace(leaf, lane_of_.size() % Lanes::kCount).first->second);
+      lanes_->run(lane, [&] { apply(node, grad, only); });
+    }
+    if (std::any_of(chain.begin(), chain.end(), [](char needed) { return needed != 0; })) apply(node, grad, chain);
   }
 
   static Tensor fitted(const char* op, const Node& input, Tensor grad) {
@@ -116,6 +148,8 @@ class Walk {
 
   std::unordered_map<Node*, Visit> visits_;
   std::vector<std::shared_ptr<Node>> order_;
+  std::unordered_map<const Node*, size_t> lane_of_;  // leaves
+  std::optional<Lanes> lanes_;
   bool create_graph_, keep_;
 };
 

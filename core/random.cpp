@@ -124,6 +124,7 @@ CounterLog::~CounterLog() { log = nullptr; }
 
 namespace {
 
+/// For a call that reads so many numbers, four to an offset.
 kernels::PhiloxState take(const std::shared_ptr<detail::Counter>& counter, const Device& device, int64_t n) {
   const kernels::PhiloxState state = counter->take(device, n);
   if (device.is_cuda() && detail::log != nullptr &&
@@ -166,6 +167,12 @@ Tensor Generator::integers(const Shape& shape, int64_t bound, Device device) {
   Tensor x = Tensor::empty(shape, {DType::i64, device});
   kernels::random_integers(stream_of(device), take(counter_, device, x.numel()), x.numel(), bound,
                            x.mutable_data<int64_t>());
+  return x;
+}
+
+Tensor Generator::shuffled(int64_t n, int64_t count, Device device) {
+  Tensor x = Tensor::empty({n}, {DType::i64, device});
+  kernels::shuffled_items(stream_of(device), take(counter_, device, 4 * n), n, count, x.mutable_data<int64_t>());
   return x;
 }
 

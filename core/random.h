@@ -38,6 +38,9 @@ class Generator {
   Tensor normal(const Shape& shape, double mean = 0.0, double deviation = 1.0, TensorOptions options = {});
   /// i64, uniform in {0, …, bound - 1}.
   Tensor integers(const Shape& shape, int64_t bound, Device device = {});
+  /// i64 [n]: the next n places of one random order of {0, …, count - 1} after the other, so that each item comes once in
+  /// every `count`. Advances the offset by n: a generator of its own gives whole orders.
+  Tensor shuffled(int64_t n, int64_t count, Device device = {});
 
   /// After a draw on a GPU this waits for it.
   State state() const;

@@ -4,6 +4,7 @@
 
 #include "duel/core/autograd.h"
 #include "duel/core/ops.h"
+#include "duel/kernels/movement.h"
 
 namespace duel::gan {
 
@@ -12,10 +13,17 @@ int64_t LatentPlan::code_width() const {
 }
 
 Tensor one_hot(const Tensor& labels, int64_t classes, DType dtype) {
-  NoGrad no_grad;
-  std::vector<double> identity(static_cast<size_t>(classes * classes));
-  for (int64_t i = 0; i < classes; ++i) identity[static_cast<size_t>(i * (classes + 1))] = 1.0;
-  return gather(Tensor::from(identity, {classes, classes}, labels.device()).to(dtype), labels);
+  DUEL_CHECK(labels.dtype() == DType::i64, "one_hot", "expected i64 labels, got {}", to_text(labels));
+  if (!labels.device().is_cuda()) {
+    for (const int64_t label : labels.to_vector<int64_t>()) {
+      DUEL_CHECK(label >= 0 && label < classes, "one_hot", "expected labels in [0, {}), got {}", classes, label);
+    }
+  }
+  const Tensor out = Tensor::empty({labels.numel(), classes}, {dtype, labels.device()});
+  DUEL_DISPATCH(dtype, "one_hot",
+                kernels::one_hot<T>(stream_of(labels.device()), labels.numel(), classes, labels.data<int64_t>(),
+                                    out.mutable_data<T>()));
+  return out;
 }
 
 Latents draw_latents(const LatentPlan& plan, int64_t n, LatentGenerators& random, TensorOptions options) {

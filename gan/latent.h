@@ -53,7 +53,7 @@ Latents compose_latents(const LatentPlan& plan, const Tensor& noise, const Tenso
 /// Rows [begin, end) of all parts.
 Latents slice(const Latents& latents, int64_t begin, int64_t end);
 
-/// i64 [N] to rows with a single one, [N, classes].
+/// i64 [N] to rows with a single one, [N, classes]. A label outside gives an Error on the CPU, zeros on a GPU.
 Tensor one_hot(const Tensor& labels, int64_t classes, DType dtype = DType::f32);
 
 }  // namespace duel::gan

@@ -1,27 +1,12 @@
 #include "duel/gan/resident_data.h"
 
-#include <algorithm>
 #include <numeric>
 
 #include "duel/core/autograd.h"
 #include "duel/core/ops/movement.h"
 #include "duel/kernels/batch.h"
-#include "duel/kernels/random.h"
 
 namespace duel::gan {
-
-Tensor DataOrder::next(int64_t n) {
-  Tensor index = Tensor::empty({n}, {DType::i64, {}});
-  int64_t* out = index.mutable_data<int64_t>();
-  for (int64_t done = 0; done < n;) {
-    const int64_t epoch = position_ / count_, begin = position_ % count_;
-    const int64_t end = std::min(count_, begin + n - done);
-    kernels::permutation({}, seed_, 0, static_cast<uint64_t>(epoch), count_, begin, end, out + done);
-    done += end - begin;
-    position_ += end - begin;
-  }
-  return index;
-}
 
 ResidentData::ResidentData(const ImageSet& set, Device device) {
   DUEL_CHECK(set.count > 0, "data", "{}: expected at least one image", set.source);

@@ -3,31 +3,34 @@
 //
 // Example:
 //   ResidentData data(set, device);
-//   DataOrder order(data.count(), /*seed=*/1);
+//   DataOrder order(data.count(), /*seed=*/1, device);
 //   Tensor batch = data.batch(order.next(64), DType::f32);    // [64, 1, H, W] in [-1, 1]
 #pragma once
 
 #include <cstdint>
 
+#include "duel/core/random.h"
 #include "duel/core/tensor.h"
 #include "duel/gan/data/image_set.h"
 
 namespace duel::gan {
 
 /// A new random permutation of the set every epoch; position p is item perm(epoch = p / n)(p % n), so a batch may span
-/// two epochs and no sample is dropped or repeated within one.
+/// two epochs and no sample is dropped or repeated within one. The position lives where the batches are made: a captured
+/// graph goes on from replay to replay.
 class DataOrder {
  public:
-  DataOrder(int64_t count, uint64_t seed) : count_(count), seed_(seed) {}
+  DataOrder(int64_t count, uint64_t seed, Device device = {}) : count_(count), device_(device), order_(seed) {}
   /// The next n items, i64 [n].
-  Tensor next(int64_t n);
-  int64_t position() const { return position_; }
-  void set_position(int64_t position) { position_ = position; }
+  Tensor next(int64_t n) { return order_.shuffled(n, count_, device_); }
+  /// On a GPU this waits for it.
+  int64_t position() const { return static_cast<int64_t>(order_.state().offset); }
+  void set_position(int64_t position) { order_.set_state({order_.state().seed, 0, static_cast<uint64_t>(position)}); }
 
  private:
   int64_t count_;
-  uint64_t seed_;
-  int64_t position_ = 0;
+  Device device_;
+  Generator order_;
 };
 
 class ResidentData {
@@ -45,6 +48,7 @@ class ResidentData {
   /// i64 [N]; throws Error where the set has no labels.
   Tensor labels(const Tensor& index) const;
   bool has_labels() const { return labels_.defined(); }
+  Device device() const { return samples_.device(); }
 
  private:
   Tensor samples_;  // u8 pixels [count, 1, H, W], or floating samples

@@ -142,6 +142,7 @@ Run::Run(RunConfig config, RunObserver* observer) : state_(std::make_unique<Stat
   RunConfig portable =
       s.config();  // what a checkpoint says must not depend on where and on how many threads it was made
   portable.threads = 0;
+  portable.device = "cpu";
   s.checkpoint_config = to_json(portable);
 
   if (s.config().resume) {
@@ -166,14 +167,16 @@ void Run::State::make_ready(RunObserver* observer) {
     setup.images = draw_digits(setup.images.count, detail::kDrawnSeed);
   }
   data.crc32 = checksum(setup.images);
-  auto resident = std::make_shared<ResidentData>(setup.images);
+  const Device device = detail::device_named(config().device);
+  auto resident = std::make_shared<ResidentData>(setup.images, device);
   setup.images.images = {};
   setup.images.labels = {};
   trainer = std::make_unique<Trainer>(setup.networks, setup.objective, std::move(resident),
-                                      TrainerOptions{.batch = config().batch, .seed = config().seed});
+                                      TrainerOptions{.batch = config().batch, .seed = config().seed, .device = device,
+                                                     .graphs = !config().anomaly});  // which looks at every op's result
   if (config().diagnose_every > 0) {
     if (const ImageSet other = detail::held_out_images(setup, kHeldOut); other.count > 0) {
-      held_out = std::make_unique<ResidentData>(other, trainer->optimizer_d().arena().flat().device());
+      held_out = std::make_unique<ResidentData>(other, device);
     }
   }
   LatentGenerators random = sampling_generators(config().seed, static_cast<uint64_t>(RandomStream::samples));
@@ -440,8 +443,10 @@ std::string Run::banner() const {
   const Machine machine = this_machine();
   std::string text = message("duel {}: {} with {}, {} iterations of batch {}, seed {}\n", machine.duel,
                              c.objective, c.networks.arch, c.steps, c.batch, std::to_string(c.seed));
-  text += message("device    CPU: {}, {}, {} thread{}; GPU {}\n", machine.cpu, machine.isa, machine.threads,
-                  machine.threads == 1 ? "" : "s", machine.gpu);
+  text += detail::device_named(c.device).is_cuda()
+              ? message("device    {}: {}\n", c.device, machine.gpu)
+              : message("device    CPU: {}, {}, {} thread{}; GPU {}\n", machine.cpu, machine.isa, machine.threads,
+                        machine.threads == 1 ? "" : "s", machine.gpu);
   text +=
       message("data      {} images of {}x{}: {}\n", s.data.count, s.data.height, s.data.width, s.data.source);
   text += message("networks  G {} and D {} parameters\n", s.setup.networks.generator->parameter_count(),

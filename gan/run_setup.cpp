@@ -15,14 +15,10 @@ namespace detail {
 namespace {
 
 std::string resolved_device(const std::string& wanted) {
-  DUEL_CHECK(wanted == "auto" || wanted == "cpu" || wanted.starts_with("cuda"), "config",
-             "device: expected auto, cpu or cuda, got '{}'", wanted);
-  if (wanted.starts_with("cuda")) {
-    const std::string reason = why_unavailable(Device::cuda());
-    fail("config", "device: cuda: {}; use --device cpu",
-         reason.empty() ? "the trainer computes on the CPU only" : reason);
-  }
-  return "cpu";
+  if (wanted == "auto") return is_available(Device::cuda()) ? "cuda" : "cpu";
+  const std::string reason = why_unavailable(device_named(wanted));
+  DUEL_CHECK(reason.empty(), "config", "device: {}: {}; use --device cpu", wanted, reason);
+  return wanted;
 }
 
 /// Folder with MNIST's files; empty for drawn digits.
@@ -45,6 +41,15 @@ int64_t classes_of(const ImageSet& images, bool drawn) {
 }
 
 }  // namespace
+
+Device device_named(const std::string& name) {
+  if (name == "cpu") return Device::cpu();
+  if (name == "cuda") return Device::cuda();
+  const bool numbered = name.starts_with("cuda:") && name.size() > 5 && name.size() < 9 &&
+                        name.find_first_not_of("0123456789", 5) == std::string::npos;
+  DUEL_CHECK(numbered, "config", "device: expected auto, cpu or cuda, got '{}'", name);
+  return Device::cuda(std::stoi(name.substr(5)));
+}
 
 void make_parts(RunSetup& setup) {
   RunConfig& c = setup.config;

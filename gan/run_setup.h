@@ -1,6 +1,7 @@
 // Internal to gan/: from a configuration to checked parts of a run, before anything is written.
 #pragma once
 
+#include "duel/core/device.h"
 #include "duel/gan/data/image_set.h"
 #include "duel/gan/models.h"
 #include "duel/gan/objective.h"
@@ -18,6 +19,9 @@ struct RunSetup {
   ImageSet images;  // empty pixels: to be drawn
   bool drawn = false;
 };
+
+/// "cpu", "cuda" or "cuda:N"; Error for anything else.
+Device device_named(const std::string& name);
 
 /// Every check that needs no run directory. Reads the data, but does not draw digits yet.
 RunSetup set_up(RunConfig config);

@@ -5,12 +5,16 @@
 #include <optional>
 
 #include "duel/core/autograd.h"
+#include "duel/core/branches.h"
 #include "duel/core/ops.h"
 #include "duel/nn/grad_norm.h"
 #include "duel/nn/scoped_parameters.h"
 
 namespace duel::gan {
 namespace {
+
+/// Kinds of iterations beyond these stay eager: each graph keeps memory of its own.
+constexpr int64_t kMostGraphs = 32;
 
 Generator stream(uint64_t seed, RandomStream which) { return Generator(seed, static_cast<uint64_t>(which)); }
 
@@ -26,6 +30,17 @@ std::unique_ptr<nn::Optimizer> make_optimizer(const nn::ParameterArena& arena, c
   throw InternalError("unknown optimizer");
 }
 
+/// Checks that they fit, and moves the networks.
+TrainerOptions placed(const Networks& networks, const Objective& objective, const TrainerOptions& options) {
+  check_compatible(objective, *networks.discriminator, options.batch);
+  networks.generator->to(options.device);
+  networks.discriminator->to(options.device);
+  return options;
+}
+
+/// Such a D changes in a pass (running statistics, power iterations): its passes come one after the other.
+bool has_buffers(const nn::Module& module) { return !module.named_buffers().empty(); }
+
 std::vector<Tensor> flat_copies(const nn::ParameterArena& arena) {
   std::vector<Tensor> copies;
   for (const auto& block : arena.blocks()) copies.push_back(block.flat.clone());
@@ -38,14 +53,14 @@ Trainer::Trainer(Networks networks, Objective objective, std::shared_ptr<const R
     : networks_(std::move(networks)),
       objective_(std::move(objective)),
       data_(std::move(data)),
-      options_(options),
-      arena_d_((check_compatible(objective_, *networks_.discriminator, options.batch), *networks_.discriminator)),
+      options_(placed(networks_, objective_, options)),
+      arena_d_(*networks_.discriminator),
       arena_g_(*networks_.generator),
       parameters_d_(networks_.discriminator->parameters()),
       parameters_g_(networks_.generator->parameters()),
       optimizer_d_(make_optimizer(arena_d_, objective_.schedule.d)),
       optimizer_g_(make_optimizer(arena_g_, objective_.schedule.g)),
-      order_(data_ ? data_->count() : 1, options.seed),
+      order_(data_ ? data_->count() : 1, options.seed, options.device),
       latent_random_{stream(options.seed, RandomStream::latent), stream(options.seed, RandomStream::labels),
                      stream(options.seed, RandomStream::codes)},
       penalty_noise_(stream(options.seed, RandomStream::penalty)),
@@ -55,11 +70,13 @@ Trainer::Trainer(Networks networks, Objective objective, std::shared_ptr<const R
              data_->count(), options.batch);
   DUEL_CHECK(!data_ || networks_.latent.classes == 0 || data_->has_labels(), "trainer",
              "{} is conditional: it needs the class of every real sample, and this data set has no labels", objective_.name);
-  if (objective_.equilibrium) balance_ = Tensor::zeros({}, {options.dtype, arena_d_.flat().device()});
+  if (objective_.equilibrium) balance_ = Tensor::zeros({}, {options.dtype, options.device});
+  DUEL_CHECK(!data_ || data_->device() == options.device, "trainer", "data: expected it on {}, where the trainer computes, got {}",
+             options.device, data_->device());
   if (objective_.constraint.weight_clip > 0) optimizer_d_->set_clip(objective_.constraint.weight_clip);
   if (objective_.schedule.ema > 0) optimizer_g_->set_ema(objective_.schedule.ema);
   if (objective_.schedule.instance_noise > 0) {
-    noise_deviation_ = Tensor::full({}, objective_.schedule.instance_noise, {options.dtype, arena_d_.flat().device()});
+    noise_deviation_ = Tensor::full({}, objective_.schedule.instance_noise, {options.dtype, options.device});
   }
   networks_.generator->train(true);
   networks_.discriminator->train(true);
@@ -74,7 +91,7 @@ double share_left(int64_t iteration, int64_t steps) {
 
 void Trainer::begin_iteration(int64_t number) {
   const Schedule& s = objective_.schedule;
-  if (noise_deviation_.defined()) noise_deviation_.fill_(s.instance_noise * share_left(number, s.instance_noise_steps));
+  if (noise_deviation_.defined() && s.instance_noise_steps > 0) noise_deviation_.fill_(s.instance_noise * share_left(number, s.instance_noise_steps));
   if (s.lr_decay_steps > 0) {
     optimizer_d_->set_lr(s.d.lr * share_left(number, s.lr_decay_steps));
     optimizer_g_->set_lr(s.g.lr * share_left(number, s.lr_decay_steps));
@@ -137,13 +154,20 @@ void Trainer::balance() {
   balance_.copy_(next_balance(*objective_.equilibrium, balance_, last_.energy_real, last_.energy_fake));
 }
 
+void Trainer::two_passes(const std::function<void()>& first, const std::function<void()>& second) {
+  std::optional<Branches> beside;
+  if (passes_beside_) beside.emplace(options_.device);
+  beside ? beside->run(first) : first();
+  second();
+  if (beside) beside->join();
+}
+
 // Where no layer of D mixes samples, one pass over both batches gives the same logits with half the launches.
 void Trainer::judge_both(Round& round) {
   Side& real = round.real;
   Side& fake = round.fake;
   if (networks_.discriminator->mixes_samples()) {
-    real.judgement = judge(real.samples, real.labels);
-    fake.judgement = judge(fake.samples, fake.labels);
+    two_passes([&] { real.judgement = judge(real.samples, real.labels); }, [&] { fake.judgement = judge(fake.samples, fake.labels); });
     return;
   }
   const Judgement all = judge(concat({real.samples, fake.samples}), joined(real.labels, fake.labels));
@@ -176,6 +200,9 @@ Tensor Trainer::loss_of_d(const Batch& batch, bool diagnostics) {
   Round round{.real = {with_instance_noise(batch.real), batch.real_labels, {}},
               .fake = {with_instance_noise(batch.fake), batch.latents.labels, {}},
               .codes = batch.latents.codes};
+  const bool penalized = !objective_.penalties.empty() && penalty_due(critic_steps_done_);
+  std::optional<Branches> beside;
+  if (penalized && passes_beside_) beside.emplace(options_.device);
   judge_both(round);
   const Tensor real = round.real.judgement.logits, fake = round.fake.judgement.logits;
   if (objective_.equilibrium) {
@@ -188,12 +215,22 @@ Tensor Trainer::loss_of_d(const Batch& batch, bool diagnostics) {
   loss = with_terms(loss, objective_.d_terms, round, diagnostics ? &last_.terms_d : nullptr);
   last_.penalty = {};
   last_.input_gradient_norm = {};
-  const int64_t interval = objective_.schedule.lazy_interval;
-  if (critic_steps_done_ % interval == 0) {
-    for (const Penalty& penalty : objective_.penalties) {
-      const Tensor points = packed(penalty.sampling.points(round.real.samples.detach(), round.fake.samples.detach(), penalty_noise_));
-      const PenaltyResult result = gradient_penalty(*networks_.discriminator, points, penalty.shape,
-                                                    penalty.weight * static_cast<double>(interval), batch.real_labels);
+  if (penalized) {
+    const auto interval = static_cast<double>(objective_.schedule.lazy_interval);
+    std::vector<PenaltyResult> results;
+    const auto judge_points = [&] {
+      for (const Penalty& penalty : objective_.penalties) {
+        const Tensor points = packed(penalty.sampling.points(round.real.samples.detach(), round.fake.samples.detach(), penalty_noise_));
+        results.push_back(gradient_penalty(*networks_.discriminator, points, penalty.shape, penalty.weight * interval, batch.real_labels));
+      }
+    };
+    if (beside) {
+      beside->run(judge_points);
+      beside->join();
+    } else {
+      judge_points();
+    }
+    for (const PenaltyResult& result : results) {
       loss = add(loss, result.value);
       last_.penalty = last_.penalty.defined() ? add(last_.penalty, result.value.detach()) : result.value.detach();
       last_.input_gradient_norm = result.mean_norm;
@@ -233,17 +270,18 @@ Tensor Trainer::loss_of_g(const Batch& batch, Weights weights_of_d, bool diagnos
                     return adversarial_loss_of_d(inner);
                   }));
   }
-  if (needs_real) {
+  const auto judge_real = [&] {
     std::optional<NoGrad> constant;
     if (weights_of_d == Weights::constant && ahead == 0) constant.emplace();
     round.real.judgement = judge(round.real.samples, round.real.labels);
-  }
-  {
+  };
+  const auto judge_fake = [&] {
     // Where D's weights are constants of G's loss, nothing is recorded for them.
     std::optional<NoParamGrad> frozen;
     if (weights_of_d == Weights::constant) frozen.emplace();
     round.fake.judgement = judge(round.fake.samples, round.fake.labels);
-  }
+  };
+  needs_real ? two_passes(judge_real, judge_fake) : judge_fake();
   last_.terms_g.clear();
   const Tensor loss = with_terms(generator_loss(objective_.loss, objective_.relativism, round.real.judgement.logits,
                                                 round.fake.judgement.logits),
@@ -312,7 +350,7 @@ void Trainer::joint_step(const Batch& batch, bool diagnostics) {
 Trainer::Batch Trainer::draw(int64_t n) {
   const Tensor index = order_.next(n);
   Batch batch{.real = data_->batch(index, options_.dtype)};
-  batch.latents = draw_latents(networks_.latent, n, latent_random_, {options_.dtype, {}});
+  batch.latents = draw_latents(networks_.latent, n, latent_random_, {options_.dtype, options_.device});
   if (batch.latents.labels.defined()) batch.real_labels = data_->labels(index);
   return batch;
 }
@@ -325,10 +363,68 @@ void Trainer::step(bool diagnostics, StepRecord* record) {
     StepRecord*& slot;
     ~Recording() { slot = nullptr; }
   } recording{record_};
+  begin_iteration();
+  const int64_t critic_steps = critic_steps_now();
+  if (options_.graphs && options_.device.is_cuda() && !diagnostics) {
+    replay(critic_steps);
+  } else {
+    iterate(critic_steps, diagnostics);
+  }
+  ++iteration_;
+}
+
+// One letter per critic step, since a penalty that is due in some of them only changes what is launched.
+std::string Trainer::kind_of(int64_t critic_steps) const {
+  std::string kind(static_cast<size_t>(critic_steps), '.');
+  if (objective_.penalties.empty()) return kind;
+  for (int64_t k = 0; k < critic_steps; ++k) {
+    if (penalty_due(critic_steps_done_ + k)) kind[static_cast<size_t>(k)] = 'p';
+  }
+  return kind;
+}
+
+int64_t Trainer::graphs() const {
+  return std::count_if(kinds_.begin(), kinds_.end(), [](const auto& kind) { return kind.second.graph != nullptr; });
+}
+
+// Note [An iteration is one graph] in trainer.h.
+void Trainer::replay(int64_t critic_steps) {
+  const auto [found, first] = kinds_.try_emplace(kind_of(critic_steps));
+  Kind& kind = found->second;
+  if (first || (!kind.graph && graphs() >= kMostGraphs)) {
+    iterate(critic_steps, false);  // libraries plan, memory comes into the cache
+    return;
+  }
+  const int64_t done = critic_steps_done_;
+  if (!kind.graph) {
+    const Shown before = last_;
+    try {
+      last_ = {};
+      kind.graph = std::make_unique<CapturedGraph>(options_.device, [&] {
+        const ParallelLeafGradients beside;
+        passes_beside_ = !has_buffers(*networks_.discriminator);
+        iterate(critic_steps, false);
+      });
+      passes_beside_ = false;
+    } catch (...) {
+      passes_beside_ = false;
+      last_ = before;
+      critic_steps_done_ = done;
+      throw;
+    }
+    kind.shown = last_;
+    kind.last_gradients = last_gradients_;
+  }
+  kind.graph->launch();
+  last_ = kind.shown;
+  last_gradients_ = kind.last_gradients;
+  critic_steps_done_ = done + critic_steps;
+}
+
+void Trainer::iterate(int64_t critic_steps, bool diagnostics) {
   const Schedule& s = objective_.schedule;
   const bool joint = s.update != Update::alternating;
-  const int64_t batch = options_.batch, critic_steps = critic_steps_now();
-  begin_iteration();
+  const int64_t batch = options_.batch;
   // One gather and one draw for all critic steps of the iteration: the next batches lie ready.
   const Batch all = draw(critic_steps * batch);
   const auto part = [&](int64_t k) {
@@ -351,10 +447,9 @@ void Trainer::step(bool diagnostics, StepRecord* record) {
   }
   for (int64_t k = 0; k < s.generator_steps && !joint; ++k) {
     Batch last = part(critic_steps - 1);
-    last.latents = draw_latents(networks_.latent, s.generator_batch * batch, latent_random_, {options_.dtype, {}});
+    last.latents = draw_latents(networks_.latent, s.generator_batch * batch, latent_random_, {options_.dtype, options_.device});
     generator_step(last, diagnostics && k + 1 == s.generator_steps);
   }
-  ++iteration_;
 }
 
 Metrics Trainer::metrics() const {

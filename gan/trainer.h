@@ -5,10 +5,13 @@
 // not on threads, not on logging, not on whether the run was interrupted and resumed. Every random number comes from a
 // generator of its own stream whose state is part of the checkpoint.
 //
-// Note [What changes between iterations]
-// From one iteration to the next only device memory differs, set by begin_iteration(), with three exceptions that a captured
-// iteration must respect: critic_steps_now() (warm-up), the lazy interval (critic steps with and without penalties), and
-// unrolling, whose inner steps hold the optimizer's step count as a constant.
+// Note [An iteration is one graph]
+// On a GPU the second iteration of a kind (so many critic steps, the penalty in these of them) is captured as a CUDA graph,
+// and from then on that kind is one launch: the same kernels, the same bits, nothing waits for the device. Iterations with
+// diagnostics are eager. So within an iteration no number that changes from one to the next may come from the host: random
+// offsets, the place in the data's order, step counts, rates and the noise's deviation lie in device memory. Terms and
+// penalties of one's own must not read results (item, to_vector), and an optimizer's other settings are captured as they
+// are: forget_graphs() after changing one.
 //
 // Example:
 //   Trainer trainer(nets, named_objective("wgan-gp"), std::make_shared<ResidentData>(draw_digits(60000, 1)), {.batch = 64});
@@ -17,11 +20,14 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "duel/core/graph.h"
 #include "duel/core/random.h"
 #include "duel/core/safetensors.h"
 #include "duel/core/tensor.h"
@@ -38,6 +44,8 @@ struct TrainerOptions {
   int64_t batch = 64;
   uint64_t seed = 1;
   DType dtype = DType::f32;
+  Device device = {};  // the networks are moved there; the data must lie there
+  bool graphs = true;  // on a GPU: Note [An iteration is one graph]
 };
 
 /// What one iteration showed. Losses of the last critic step and of the generator step; logits are means over the batch.
@@ -70,6 +78,10 @@ class Trainer {
   void begin_iteration(int64_t number);
   /// Updates of D in the next iteration.
   int64_t critic_steps_now() const;
+  /// Captured iterations; 0 on the CPU.
+  int64_t graphs() const;
+  /// They are captured anew when next needed.
+  void forget_graphs() { kinds_.clear(); }
 
   /// The parts of step(), for tests and own loops. real and fake [N, ...]; labels and codes where the objective has them.
   struct Batch {
@@ -97,10 +109,12 @@ class Trainer {
   Metrics metrics() const;
   /// Iterations done.
   int64_t iteration() const { return iteration_; }
-  /// G(z) in evaluation mode, by the moving average of G's weights where the objective keeps one. [N, 1, H, W].
+  /// G(z) in evaluation mode, by the moving average of G's weights where the objective keeps one. [N, 1, H, W] on the
+  /// trainer's device; z may lie on another.
   Tensor sample(const Tensor& z);
 
-  /// Everything that decides the future: weights, buffers, moments, EMA, generators, data order, iteration.
+  /// Everything that decides the future: weights, buffers, moments, EMA, generators, data order, iteration. On the CPU,
+  /// whatever the trainer's device: a checkpoint goes on on any.
   TensorFile state() const;
   /// Restores it; throws Error naming key, expectation and find, and changes nothing then.
   void restore(const TensorFile& state);
@@ -117,10 +131,28 @@ class Trainer {
  private:
   enum class Weights { recorded, constant };  // D's, in G's loss
   using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
+  /// What metrics() reads.
+  struct Shown {
+    Tensor loss_d, loss_g, penalty, d_real, d_fake, p_real, p_fake, input_gradient_norm, grad_norm_d, grad_norm_g;
+    Tensor energy_real, energy_fake;  // under an Equilibrium
+    NamedTensors terms_d, terms_g;
+  };
+  /// Iterations that start the same kernels: which critic steps carry the penalty. Its graph, and where that leaves its results.
+  struct Kind {
+    std::unique_ptr<CapturedGraph> graph;
+    Shown shown;
+    std::vector<Tensor> last_gradients;
+  };
+  void iterate(int64_t critic_steps, bool diagnostics);
+  void replay(int64_t critic_steps);
+  std::string kind_of(int64_t critic_steps) const;
+  bool penalty_due(int64_t critic_step) const { return critic_step % objective_.schedule.lazy_interval == 0; }
   Batch draw(int64_t n);
   Judgement judge(const Tensor& samples, const Tensor& labels);
   Tensor with_instance_noise(const Tensor& samples);
   void judge_both(Round& round);
+  /// One after the other, or side by side in a graph where D's passes do not change D.
+  void two_passes(const std::function<void()>& first, const std::function<void()>& second);
   void flip_labels(Round& round);
   Tensor adversarial_loss_of_d(const Round& round) const;
   /// The losses at the players' present weights; what they showed is kept for metrics().
@@ -145,12 +177,10 @@ class Trainer {
   Tensor balance_;          // k of the objective's Equilibrium, shape []; undefined without one
   int64_t iteration_ = 0, critic_steps_done_ = 0;
   std::vector<Tensor> last_gradients_;
-  struct {
-    Tensor loss_d, loss_g, penalty, d_real, d_fake, p_real, p_fake, input_gradient_norm, grad_norm_d, grad_norm_g;
-    Tensor energy_real, energy_fake;  // under an Equilibrium
-    NamedTensors terms_d, terms_g;
-  } last_;
+  Shown last_;
+  std::map<std::string, Kind> kinds_;
   StepRecord* record_ = nullptr;  // during step()
+  bool passes_beside_ = false;    // D's passes on streams of their own: while an iteration is captured
 };
 
 /// What one iteration leaves behind for diagnose(): handles to what its last updates of D and G saw, and copies of the

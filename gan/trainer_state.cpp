@@ -66,12 +66,13 @@ TensorFile Trainer::state() const {
                 {"random.label_flips", as_tensor(label_flips_.state())},
                 {"progress", Tensor::from({iteration_, critic_steps_done_, order_.position()}, {3})}});
   if (balance_.defined()) append(file, {{"balance", balance_}});
-  for (auto& [name, tensor] : file.tensors) tensor = tensor.clone();
+  for (auto& [name, tensor] : file.tensors) tensor = tensor.device().is_cuda() ? tensor.to(Device::cpu()) : tensor.clone();
   return file;
 }
 
 void Trainer::restore(const TensorFile& file) {
   check_same_layout(file, state());
+  forget_graphs();  // seeds are part of what was captured
   networks_.generator->load_state_dict(strip_prefix("g.", file));
   networks_.discriminator->load_state_dict(strip_prefix("d.", file));
   optimizer_g_->load_state_dict(strip_prefix("optimizer_g.", file));
@@ -100,7 +101,7 @@ Tensor Trainer::sample(const Tensor& z) {
   const Tensor kept = averaged ? weights.clone() : Tensor();
   if (averaged) weights.copy_(optimizer_g_->ema());
   g.eval();
-  const Tensor images = g(z);
+  const Tensor images = g(z.device() == options_.device ? z : z.to(options_.device));
   g.train(true);
   if (averaged) weights.copy_(kept);
   return images;

@@ -1,6 +1,8 @@
 // Random numbers: each thread of work makes whole Philox blocks; see Note [Random numbers] in random.h.
 #include "duel/kernels/random.h"
 
+#include <algorithm>
+
 #include "duel/kernels/map.cuh"
 #include "duel/kernels/math.h"
 
@@ -125,6 +127,15 @@ __global__ void permutation_kernel(Permutation order, int64_t begin, int64_t cou
     out[i] = static_cast<int64_t>(order(static_cast<uint64_t>(begin + i)));
   }
 }
+
+__global__ void shuffled_items_kernel(PhiloxState state, int64_t n, uint64_t count, int64_t* out) {
+  const uint64_t first = (state.offset ? *state.offset : 0) + state.addend;
+  const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
+  for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < n; i += stride) {
+    const uint64_t position = first + static_cast<uint64_t>(i);
+    out[i] = static_cast<int64_t>(Permutation(state.seed, state.stream, position / count, count)(position % count));
+  }
+}
 #endif
 
 }  // namespace
@@ -180,6 +191,28 @@ void permutation(Stream stream, uint64_t seed, uint64_t sequence, uint64_t epoch
     for (int64_t i = first; i < last; ++i)
       out[i] = static_cast<int64_t>(order(static_cast<uint64_t>(begin + i)));
   });
+}
+
+void shuffled_items(Stream stream, const PhiloxState& state, int64_t n, int64_t count, int64_t* out) {
+  DUEL_CHECK(n >= 0 && count >= 1 && count <= (int64_t{1} << 62), "shuffled_items",
+             "expected a size of 1 to 2^62 and a number of items, got {} and {}", count, n);
+  if (n == 0) return;
+  DUEL_CHECK(out, "shuffled_items", "expected an array, got a null pointer");
+#if DUEL_DEVICE_CODE
+  if (stream.on_device()) {
+    launch(shuffled_items_kernel, dim3(map_blocks(n)), dim3(kMapBlock), 0, stream, state, n, static_cast<uint64_t>(count),
+           out);
+    return;
+  }
+#endif
+  const uint64_t first = (state.offset ? *state.offset : 0) + state.addend, size = static_cast<uint64_t>(count);
+  for (int64_t done = 0; done < n;) {
+    const uint64_t position = first + static_cast<uint64_t>(done);
+    const auto begin = static_cast<int64_t>(position % size);
+    const int64_t end = begin + std::min(count - begin, n - done);
+    permutation(stream, state.seed, state.stream, position / size, count, begin, end, out + done);
+    done += end - begin;
+  }
 }
 
 #define DUEL_RANDOM(T)                                                               \

@@ -4,7 +4,10 @@
 #include <limits>
 #include <unordered_map>
 
+#include "duel/core/autograd.h"
 #include "duel/core/ops/arithmetic.h"
+#include "duel/core/ops/movement.h"
+#include "duel/kernels/optimizers.h"
 
 namespace duel::nn {
 namespace {
@@ -24,66 +27,93 @@ Tensor moved_average(const Tensor& average, double decay, const Tensor& value) {
   return average * decay + value * (1 - decay);
 }
 
-/// The options by value, the rate as it stands: the rule may outlive a change of rates, not the optimizer.
-struct Rules {
-  double lr;
+}  // namespace
 
-  auto operator()(const AdamOptions& o) const {
-    return [o, lr = lr](const Tensor& p, const Tensor& gradient, std::vector<Tensor>& m, int64_t t) {
+Tensor operator*(const Tensor& x, const FunctionalOptimizer::Factor& factor) {
+  return factor.tensor.defined() ? mul(x, factor.tensor) : mul_scalar(x, factor.value);
+}
+
+/// The options by value: the rule may outlive the optimizer.
+struct FunctionalOptimizer::Rules {
+  static Rule of(const AdamOptions& o) {
+    return [o](const Tensor& p, const Tensor& gradient, std::vector<Tensor>& m, const Now& now) {
       const Tensor g = decayed(gradient, p, o.weight_decay);
       m[0] = moved_average(m[0], o.betas.first, g);
       m[1] = moved_average(m[1], o.betas.second, square(g));
-      const double bias1 = 1 - std::pow(o.betas.first, t), bias2 = 1 - std::pow(o.betas.second, t);
-      return p - m[0] / (root(m[1]) * (1 / std::sqrt(bias2)) + o.eps) * (lr / bias1);
+      return p - m[0] / (root(m[1]) * now.over_root_bias2 + o.eps) * now.lr_over_bias1;
     };
   }
-  auto operator()(const RMSPropOptions& o) const {
-    return [o, lr = lr](const Tensor& p, const Tensor& gradient, std::vector<Tensor>& m, int64_t) {
+  static Rule of(const RMSPropOptions& o) {
+    return [o](const Tensor& p, const Tensor& gradient, std::vector<Tensor>& m, const Now& now) {
       const Tensor g = decayed(gradient, p, o.weight_decay);
       m[0] = moved_average(m[0], o.alpha, square(g));
       Tensor step = g / (root(m[0]) + o.eps);
       if (o.momentum != 0) step = m[1] = m[1] * o.momentum + step;
-      return p - step * lr;
+      return p - step * now.lr;
     };
   }
-  auto operator()(const SGDOptions& o) const {
-    return [o, lr = lr](const Tensor& p, const Tensor& gradient, std::vector<Tensor>& m, int64_t t) {
+  static Rule of(const SGDOptions& o) {
+    return [o](const Tensor& p, const Tensor& gradient, std::vector<Tensor>& m, const Now& now) {
       const Tensor g = decayed(gradient, p, o.weight_decay);
-      if (o.momentum == 0) return p - g * lr;
-      m[0] = t == 1 ? g : m[0] * o.momentum + g * (1 - o.dampening);
-      return p - (o.nesterov ? g + m[0] * o.momentum : m[0]) * lr;
+      if (o.momentum == 0) return p - g * now.lr;
+      DUEL_CHECK(!now.may_be_first || o.dampening == 0, "FunctionalOptimizer",
+                 "expected SGD without dampening on a GPU, got {}", o.dampening);
+      // Without dampening the formula gives the first step as well: the velocity starts at zero.
+      m[0] = now.is_first ? g : m[0] * o.momentum + g * (1 - o.dampening);
+      return p - (o.nesterov ? g + m[0] * o.momentum : m[0]) * now.lr;
     };
   }
 };
 
-}  // namespace
-
 FunctionalOptimizer::FunctionalOptimizer(const Optimizer& optimizer)
-    : moments_(optimizer.arena().size()), steps_(optimizer.steps()), clip_(optimizer.clip()) {
+    : moments_(optimizer.arena().size()),
+      lr_(optimizer.lr()),
+      beta1_(optimizer.beta1_),
+      beta2_(optimizer.beta2_),
+      clip_(optimizer.clip()) {
   std::vector<const char*> slots;
-  const Rules rules{optimizer.lr()};
   if (const auto* adam = dynamic_cast<const Adam*>(&optimizer)) {
-    rule_ = rules(adam->options);
+    rule_ = Rules::of(adam->options);
     slots = {"exp_avg", "exp_avg_sq"};
   } else if (const auto* rmsprop = dynamic_cast<const RMSProp*>(&optimizer)) {
-    rule_ = rules(rmsprop->options);
+    rule_ = Rules::of(rmsprop->options);
     slots = {"square_avg"};
     if (rmsprop->options.momentum != 0) slots.push_back("momentum_buffer");
   } else if (const auto* sgd = dynamic_cast<const SGD*>(&optimizer)) {
-    rule_ = rules(sgd->options);
+    rule_ = Rules::of(sgd->options);
     if (sgd->options.momentum != 0) slots = {"momentum_buffer"};
   } else {
     fail("FunctionalOptimizer", "expected Adam, RMSProp or SGD");
   }
-  const StateDict state = optimizer.state_dict();
+  const StateDict state = optimizer.named_state();
   const std::unordered_map<std::string, Tensor> by_name(state.begin(), state.end());
   for (const auto& block : optimizer.arena().blocks()) {
+    dtype_ = block.flat.dtype();
     for (const auto& entry : block.entries) {
       // Copies: the optimizer's own next step moves its moments in place, perhaps before this graph's backward.
       for (const char* slot : slots)
         moments_[entry.index].push_back(by_name.at(entry.name + "." + slot).clone());
     }
   }
+  if (!optimizer.arena().blocks().empty() && optimizer.arena().blocks()[0].flat.device().is_cuda()) {
+    state_ = optimizer.step_numbers();
+  } else {
+    steps_ = optimizer.steps();
+  }
+}
+
+FunctionalOptimizer::Now FunctionalOptimizer::advance() {
+  if (!state_.defined()) {
+    ++steps_;
+    const double bias1 = 1 - std::pow(beta1_, steps_), bias2 = 1 - std::pow(beta2_, steps_);
+    return {false, steps_ == 1, {lr_}, {lr_ / bias1}, {1 / std::sqrt(bias2)}};
+  }
+  const NoGrad no_grad;
+  kernels::advance_step(stream_of(state_.device()),
+                        reinterpret_cast<kernels::StepState*>(state_.mutable_data<double>()), beta1_, beta2_);
+  const auto number = [&](int64_t i) { return slice(state_, 0, i, i + 1).reshape({}); };
+  const auto factor = [&](const Tensor& value) { return Factor{0, value.to(dtype_)}; };
+  return {true, false, factor(number(1)), factor(number(1) / number(2)), factor(reciprocal(sqrt(number(3))))};
 }
 
 std::vector<Tensor> FunctionalOptimizer::step(const std::vector<Tensor>& parameters,
@@ -91,12 +121,12 @@ std::vector<Tensor> FunctionalOptimizer::step(const std::vector<Tensor>& paramet
   DUEL_CHECK(parameters.size() == moments_.size() && gradients.size() == moments_.size(),
              "FunctionalOptimizer", "expected {} parameters and gradients, got {} and {}", moments_.size(),
              parameters.size(), gradients.size());
-  ++steps_;
+  const Now now = advance();
   std::vector<Tensor> next;
   for (size_t i = 0; i < parameters.size(); ++i) {
     const Tensor& p = parameters[i];
     const Tensor g = gradients[i].defined() ? gradients[i] : Tensor::zeros(p.shape(), p.options());
-    Tensor value = rule_(p, g, moments_[i], steps_);
+    Tensor value = rule_(p, g, moments_[i], now);
     if (clip_ > 0) value = clamp_max(clamp_min(value, -clip_), clip_);
     next.push_back(value);
   }

@@ -8,6 +8,7 @@
 
 #include "duel/core/autograd.h"
 #include "duel/core/tensor_impl.h"
+#include "duel/kernels/elementwise.h"
 #include "duel/kernels/optimizers.h"
 
 namespace duel::nn {
@@ -22,6 +23,14 @@ class StepMemory {
   }
   kernels::StepState* state() const { return reinterpret_cast<kernels::StepState*>(bytes_.mutable_data<uint8_t>()); }
   double lr() const { return lr_; }
+  Tensor numbers() const {
+    static_assert(kBytes == 4 * sizeof(double) && offsetof(kernels::StepState, lr) == 8 && offsetof(kernels::StepState, bias1) == 16 &&
+                  offsetof(kernels::StepState, bias2) == 24);
+    auto as_numbers = std::make_shared<duel::detail::TensorImpl>(*bytes_.impl());
+    as_numbers->dtype = DType::f64;
+    as_numbers->shape = {4};
+    return Tensor(std::move(as_numbers)).clone();
+  }
   /// On a GPU this waits for it.
   kernels::StepState read() const {
     kernels::StepState now;
@@ -36,10 +45,8 @@ class StepMemory {
     lr_ = now.lr;
   }
   void set_lr(double lr) {
-    const Tensor place = duel::detail::view(bytes_, {sizeof lr}, offsetof(kernels::StepState, lr));
-    std::vector<uint8_t> bytes(sizeof lr);
-    std::memcpy(bytes.data(), &lr, sizeof lr);
-    place.copy_(Tensor::from(bytes, {sizeof lr}));
+    // A fill: nothing is copied from the host, so nothing waits.
+    kernels::fill(stream_of(bytes_.device()), 1, lr, &state()->lr);
     lr_ = lr;
   }
 
@@ -127,6 +134,7 @@ Optimizer::Optimizer(ParameterArena arena, double lr, std::vector<std::string> s
 Optimizer::~Optimizer() = default;
 
 double Optimizer::lr() const { return memory_->lr(); }
+Tensor Optimizer::step_numbers() const { return memory_->numbers(); }
 int64_t Optimizer::steps() const { return memory_->read().step; }
 
 void Optimizer::set_lr(double lr) {

@@ -73,8 +73,12 @@ class Optimizer {
   virtual void update(const detail::StepPart& part) = 0;
 
  private:
+  friend class FunctionalOptimizer;
   void step_block(size_t block, const std::vector<Tensor>& grads);
+  /// The moments and the average by name, without what lies in StepMemory.
   StateDict named_state() const;
+  /// A copy of the kernels' StepState, f64 [4]: bits of the step count, rate, 1 - beta1^step, 1 - beta2^step.
+  Tensor step_numbers() const;
 
   ParameterArena arena_;
   std::vector<std::string> slots_;

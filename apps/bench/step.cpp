@@ -38,7 +38,7 @@ gan::ImageSet uniform_images(int64_t count) {
 /// Plain, logged and diagnosed iterations in turn, so that a busy machine slows all three alike; what the second and third
 /// cost more, as a share of the time between two of them at the default intervals.
 void time_looks(gan::Trainer& trainer, const StepRequest& request) {
-  const gan::ResidentData held_out(uniform_images(256));
+  const gan::ResidentData held_out(uniform_images(256), trainer.options().device);
   const gan::RunConfig defaults;
   std::vector<double> plain, logged, diagnosed;
   const auto timed = [](std::vector<double>& times, const auto& work) {
@@ -48,7 +48,10 @@ void time_looks(gan::Trainer& trainer, const StepRequest& request) {
   };
   const double began = now();
   while (plain.size() < 5 || (now() - began < 10 && plain.size() < 100)) {
-    timed(plain, [&] { trainer.step(); });
+    timed(plain, [&] {
+      trainer.step();
+      synchronize(trainer.options().device);
+    });
     timed(logged, [&] {
       trainer.step(true);
       trainer.metrics();
@@ -86,11 +89,9 @@ int bench_step(const StepRequest& request, Device device) {
   const gan::Objective objective = gan::named_objective(request.objective, as_peer);
   Generator weights(1, static_cast<uint64_t>(gan::RandomStream::weights_g));
   gan::Networks networks = gan::make_networks({.arch = request.arch, .classes = 10}, objective, weights);
-  networks.generator->to(device);
-  networks.discriminator->to(device);
   gan::Trainer trainer(networks, objective,
                        std::make_shared<gan::ResidentData>(uniform_images(request.batch * 8), device),
-                       {.batch = request.batch});
+                       {.batch = request.batch, .device = device});
 
   const bool live = terminal_of(stderr).live;
   if (live) std::fputs("timing ...", stderr);

@@ -272,5 +272,24 @@ TEST(Permutations, AnyPieceAnyThreadCount) {
   permutation({}, 1, 2, 3, 0, 0, 0, static_cast<int64_t*>(nullptr));
 }
 
+// A call that spans epochs, wherever it begins, is what the permutations say place by place.
+TEST(Permutations, ShuffledItemsGoFromOrderToOrder) {
+  for (int64_t count : {1, 3, 10, 1000}) {
+    const uint64_t offset = 7;
+    for (int64_t n : {0, 1, 9, 2500}) {
+      std::vector<int64_t> items(static_cast<size_t>(n) + 1, -1);
+      shuffled_items({}, {42, 3, &offset, 4}, n, count, items.data());
+      for (int64_t i = 0; i < n; ++i) {
+        const int64_t position = 11 + i;
+        ASSERT_EQ(items[i], permutation_index(42, 3, static_cast<uint64_t>(position / count), count, position % count)) << i;
+      }
+      EXPECT_EQ(items[n], -1);
+    }
+  }
+  int64_t item = 0;
+  EXPECT_THROW(shuffled_items({}, {1, 2}, 1, 0, &item), Error);
+  EXPECT_THROW(shuffled_items({}, {1, 2}, 1, 5, nullptr), Error);
+}
+
 }  // namespace
 }  // namespace duel::kernels

@@ -85,6 +85,13 @@ TEST(SimtRandomIntegers, Permutation) {
   }
 }
 
+TEST(SimtRandomIntegers, ShuffledItems) {
+  for (int64_t count : {1, 10, 257, 60000}) {
+    expect_draw<int64_t>([&](Stream s, PhiloxState state, int64_t n, int64_t* y) { kernels::shuffled_items(s, state, n, count, y); },
+                         "shuffled_items");
+  }
+}
+
 struct BatchSize {
   int64_t batch, m;
 };

@@ -61,6 +61,7 @@ constexpr size_t kAlignment = 256, kGap = 256;
 cudaError_t last_error = cudaSuccess, planned_error = cudaSuccess;
 thread_local cudaStreamCaptureMode capture_mode = cudaStreamCaptureModeGlobal;
 int captures = 0;  // in progress
+HostCalls calls;
 std::set<CudaStream*> streams;
 
 cudaError_t give(cudaError_t status) {
@@ -238,11 +239,13 @@ OpenDevice::~OpenDevice() { DeviceMemory::instance().close(); }
 
 void set_device_memory(size_t bytes) { DeviceMemory::instance().limit = bytes; }
 void fail_next_call(cudaError_t status) { planned_error = status; }
+HostCalls host_calls() { return calls; }
 long device_allocations() { return DeviceMemory::instance().calls; }
 
 void on_stream(void* handle, cudaGraphNodeType type, std::function<void()> work) {
   CudaStream* stream = known(static_cast<cudaStream_t>(handle));
   if (stream == nullptr || !stream->capture) {
+    ++calls.works;
     const OpenDevice open;
     work();
     return;
@@ -321,6 +324,7 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
 }
 cudaError_t cudaSetDevice(int device) { return device == 0 ? cudaSuccess : give(cudaErrorInvalidDevice); }
 cudaError_t cudaDeviceSynchronize() {
+  ++calls.waits;
   if (forbidden()) return unsupported(nullptr);
   return planned();
 }
@@ -414,6 +418,7 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
   return cudaSuccess;
 }
 cudaError_t cudaStreamSynchronize(cudaStream_t handle) {
+  ++calls.waits;
   if (const cudaError_t status = planned(); status != cudaSuccess) return status;
   CudaStream* stream = known(handle);
   if (stream != nullptr && stream->capture) return unsupported(stream);
@@ -450,6 +455,7 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t handle, cudaEvent_t event, unsigned
   return cudaSuccess;
 }
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
+  ++calls.waits;
   return event->capture ? give(cudaErrorCapturedEvent) : cudaSuccess;
 }
 cudaError_t cudaEventQuery(cudaEvent_t event) { return event->capture ? give(cudaErrorCapturedEvent) : cudaSuccess; }
@@ -525,6 +531,7 @@ cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t handle) {
   if (const cudaError_t status = planned(); status != cudaSuccess) return status;
   CudaStream* stream = known(handle);
   if (stream != nullptr && stream->capture) return unsupported(stream);
+  ++calls.graph_launches;
   run_nodes(exec->graph);
   return cudaSuccess;
 }

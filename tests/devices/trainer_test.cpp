@@ -1,0 +1,191 @@
+// The trainer on a device: captured iterations are eager ones bit for bit, under every objective; the CPU's way within
+// rounding; checkpoints cross devices; memory stays. On the SIMT harness with tiny networks and few iterations.
+#include "trainers.h"
+
+#include <cmath>
+
+#include "duel/core/ops.h"
+#include "duel/gan/diagnostics.h"
+
+namespace duel::gan {
+namespace {
+
+using namespace testing_devices;
+
+std::vector<Recipe> every_objective() {
+  std::vector<Recipe> all;
+  for (const std::string& name : objective_names()) all.push_back({name});
+  all.push_back({"ns-gan", "dcgan", {.instance_noise = 0.3, .ema = 0.9, .instance_noise_steps = 8}});
+  all.push_back({"wgan-gp", "dcgan", {.critic_steps = 2, .lazy_interval = 3}});
+  all.push_back({"ns-gan", "mlp", {.lr_decay_steps = 9, .update = Update::extragradient}});
+  return all;
+}
+
+class DeviceTrainerGraph : public testing_devices::OnDevice, public ::testing::WithParamInterface<Recipe> {};
+
+TEST_P(DeviceTrainerGraph, CapturedIterationsAreEagerOnes) {
+  const int64_t steps = sized(50, 5);
+  const auto eager = trainer_on(kDevice, GetParam(), false), captured = trainer_on(kDevice, GetParam(), true);
+  run(*eager, steps);
+  run(*captured, steps);
+  EXPECT_GE(captured->graphs(), 1);
+  EXPECT_EQ(eager->graphs(), 0);
+  EXPECT_EQ(first_difference(eager->state(), captured->state()), "");
+  const Metrics a = eager->metrics(), b = captured->metrics();
+  EXPECT_EQ(a.loss_d, b.loss_d);
+  EXPECT_EQ(a.loss_g, b.loss_g);
+  EXPECT_EQ(a.penalty, b.penalty);
+  EXPECT_TRUE(std::isfinite(b.loss_d) && std::isfinite(b.loss_g));
+  for (size_t i = 0; i < eager->last_gradients().size(); ++i) {
+    ASSERT_EQ(eager->last_gradients()[i].defined(), captured->last_gradients()[i].defined());
+    if (eager->last_gradients()[i].defined()) {
+      EXPECT_TRUE(same_bits(eager->last_gradients()[i], captured->last_gradients()[i])) << i;
+    }
+  }
+}
+
+class DeviceTrainer : public testing_devices::OnDevice {};
+class DeviceTrainerGraphs : public testing_devices::OnDevice {};
+class DeviceTrainerMemory : public testing_devices::OnDevice {};
+
+const std::vector<Recipe> kFew = {{"wgan-gp"}, {"ns-gan", "dcgan", {.ema = 0.9}}};
+
+/// |a - b| / |b| over all weights of D or of G ("d." or "g.").
+double distance(const TensorFile& a, const TensorFile& b, const std::string& prefix) {
+  double apart = 0, length = 0;
+  for (size_t i = 0; i < a.tensors.size(); ++i) {
+    if (!a.tensors[i].first.starts_with(prefix)) continue;
+    const auto x = a.tensors[i].second.to_vector<double>(), y = b.tensors[i].second.to_vector<double>();
+    for (size_t k = 0; k < x.size(); ++k) {
+      apart += (x[k] - y[k]) * (x[k] - y[k]);
+      length += y[k] * y[k];
+    }
+  }
+  return std::sqrt(apart / length);
+}
+
+TEST_F(DeviceTrainer, GoesTheWayOfTheCpu) {
+  const int64_t steps = sized(20, 6);
+  for (const Recipe& recipe : kFew) {
+    const auto cpu = trainer_on(Device::cpu(), recipe, true), gpu = trainer_on(kDevice, recipe, true);
+    const TensorFile start = cpu->state();
+    EXPECT_EQ(first_difference(start, gpu->state()), "") << "initial weights are drawn alike";
+    run(*cpu, steps);
+    run(*gpu, steps);
+    for (const char* player : {"d.", "g."}) {
+      const double apart = distance(gpu->state(), cpu->state(), player),
+                   moved = distance(cpu->state(), start, player);
+      EXPECT_LT(apart, 0.05 * moved) << recipe.objective << " " << player;
+      EXPECT_GT(moved, 1e-4);
+    }
+    EXPECT_NEAR(gpu->metrics().loss_d, cpu->metrics().loss_d,
+                1e-2 * std::max(1.0, std::abs(cpu->metrics().loss_d)));
+    EXPECT_EQ(cpu->state().find("progress")->to_vector<int64_t>(),
+              gpu->state().find("progress")->to_vector<int64_t>());
+    EXPECT_EQ(cpu->state().find("random.latent")->to_vector<int64_t>(),
+              gpu->state().find("random.latent")->to_vector<int64_t>());
+    const Tensor z = Generator(5).normal({3, cpu->networks().latent.width()});
+    gpu->restore(cpu->state());
+    const auto a = cpu->sample(z).to_vector<double>(), b = gpu->sample(z).to_vector<double>();
+    for (size_t i = 0; i < a.size(); ++i) ASSERT_NEAR(a[i], b[i], 1e-3) << i;
+  }
+}
+
+TEST_F(DeviceTrainer, ACheckpointGoesOnBitForBitAndOnOtherDevices) {
+  for (const Recipe& recipe : kFew) {
+    const auto whole = trainer_on(kDevice, recipe, true), half = trainer_on(kDevice, recipe, true);
+    run(*whole, 7);
+    run(*half, 3);
+    const TensorFile kept = half->state();
+    for (const auto& [name, tensor] : kept.tensors) EXPECT_EQ(tensor.device(), Device::cpu()) << name;
+    const auto resumed = trainer_on(kDevice, recipe, true, /*seed=*/1);
+    run(*resumed, 4);  // captured by now: restoring lets that go
+    resumed->restore(kept);
+    run(*resumed, 4);
+    EXPECT_EQ(first_difference(whole->state(), resumed->state()), "") << recipe.objective;
+    const auto here = trainer_on(Device::cpu(), recipe, true);
+    here->restore(kept);
+    EXPECT_EQ(first_difference(here->state(), kept), "");
+    here->step();
+    const auto back = trainer_on(kDevice, recipe, true);
+    back->restore(here->state());
+    EXPECT_EQ(first_difference(here->state(), back->state()), "");
+    EXPECT_EQ(back->iteration(), 4);
+  }
+}
+
+TEST_F(DeviceTrainerGraphs, LooksBetweenReplaysChangeNothing) {
+  const Recipe recipe{"wgan-gp", "mlp", {.critic_steps = 2}};
+  const auto plain = trainer_on(kDevice, recipe, true), watched = trainer_on(kDevice, recipe, true);
+  for (int i = 0; i < 6; ++i) {
+    plain->step();
+    if (i % 3 != 2) {
+      watched->step();
+      continue;
+    }
+    StepRecord record;
+    watched->step(true, &record);
+    const Diagnosis d = diagnose(*watched, record);
+    EXPECT_TRUE(std::isfinite(d.wasserstein_estimate));
+    EXPECT_GT(watched->metrics().grad_norm_g, 0);
+    EXPECT_EQ(watched->metrics().loss_d, plain->metrics().loss_d);
+  }
+  EXPECT_EQ(first_difference(plain->state(), watched->state()), "");
+  EXPECT_EQ(watched->graphs(), 1);
+}
+
+// Warm-up and lazy penalties make kinds of iterations; each is captured once.
+TEST_F(DeviceTrainerGraphs, EveryKindOfIterationHasItsOwn) {
+  const Recipe recipe{"wgan-gp", "mlp", {.critic_steps = 1, .lazy_interval = 2}};
+  const auto eager = trainer_on(kDevice, recipe, false), captured = trainer_on(kDevice, recipe, true);
+  run(*eager, 9);
+  run(*captured, 9);
+  EXPECT_EQ(captured->graphs(), 2);
+  EXPECT_EQ(first_difference(eager->state(), captured->state()), "");
+  captured->forget_graphs();
+  EXPECT_EQ(captured->graphs(), 0);
+  eager->step();
+  captured->step();
+  EXPECT_EQ(first_difference(eager->state(), captured->state()), "");
+}
+
+TEST_F(DeviceTrainerMemory, IsConstantOverCapturedIterations) {
+  for (const Recipe& recipe : kFew) {
+    const auto trainer = trainer_on(kDevice, recipe, true);
+    run(*trainer, 4);
+    ASSERT_EQ(trainer->graphs(), 1);
+    const AllocatorStats before = allocator_stats(kDevice);
+    run(*trainer, sized(1000, 4));
+    const AllocatorStats after = allocator_stats(kDevice);
+    EXPECT_EQ(after.allocations, before.allocations) << "a replay allocates nothing";
+    EXPECT_EQ(after.active_bytes, before.active_bytes);
+    EXPECT_EQ(after.graph_bytes, before.graph_bytes);
+    EXPECT_EQ(after.system_allocations, before.system_allocations);
+    // Logged iterations return what they took.
+    trainer->step(true);
+    const int64_t looked = allocator_stats(kDevice).active_bytes;
+    for (int i = 0; i < 3; ++i) trainer->step(true);
+    EXPECT_EQ(allocator_stats(kDevice).active_bytes, looked);
+    EXPECT_TRUE(std::isfinite(trainer->metrics().loss_d));
+  }
+}
+
+TEST_F(DeviceTrainer, RefusesDataOfAnotherDevice) {
+  const Objective objective = named_objective("ns-gan");
+  Generator weights(1);
+  const Networks nets = make_networks({.arch = "mlp", .height = 4, .width = 4}, true, weights);
+  EXPECT_THROW(Trainer(nets, objective, std::make_shared<ResidentData>(noise_images(8, 4)),
+                       {.batch = 4, .device = kDevice}),
+               Error);
+}
+
+INSTANTIATE_TEST_SUITE_P(Objectives, DeviceTrainerGraph, ::testing::ValuesIn(every_objective()),
+                         [](const auto& param) {
+                           std::string name = param.param.arch + "_" + param.param.objective + "_" +
+                                              std::to_string(param.index);
+                           for (char& c : name) c = std::isalnum(static_cast<unsigned char>(c)) ? c : '_';
+                           return name;
+                         });
+
+}  // namespace
+}  // namespace duel::gan

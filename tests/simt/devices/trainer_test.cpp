@@ -1,0 +1,70 @@
+// What only the harness can tell of the trainer on a device: what the host asks of it in an iteration, and that a captured
+// iteration's edges order all that must be ordered: other orders of its branches give the same bits.
+#include "../../devices/trainers.h"
+#include "duel/core/ops.h"
+#include "simt/host_runtime.h"
+#include "simt/simt.h"
+
+namespace duel {
+namespace {
+
+using namespace testing_devices;
+
+class SimtTrainer : public OnDevice {};
+
+TEST_F(SimtTrainer, AnIterationIsOneLaunchAndNoWait) {
+  for (const Recipe& recipe :
+       {Recipe{"wgan-gp"}, Recipe{"unrolled", "mlp"}, Recipe{"r1", "mlp", {.instance_noise = 0.1}}}) {
+    const auto trainer = trainer_on(kDevice, recipe, true);
+    run(*trainer, 3);
+    const simt::HostCalls before = simt::host_calls();
+    run(*trainer, 2);
+    const simt::HostCalls after = simt::host_calls();
+    EXPECT_EQ(after.graph_launches - before.graph_launches, 2) << recipe.objective;
+    EXPECT_EQ(after.works - before.works, 0)
+        << recipe.objective << ": kernels, copies or fills beside the graph";
+    EXPECT_EQ(after.waits - before.waits, 0) << recipe.objective;
+  }
+}
+
+// What follows the iteration's number is set by one fill each before the launch.
+TEST_F(SimtTrainer, RatesThatDecayAreSetWithoutAWait) {
+  const auto trainer = trainer_on(
+      kDevice, {"ns-gan", "mlp", {.instance_noise = 0.2, .instance_noise_steps = 50, .lr_decay_steps = 40}},
+      true);
+  run(*trainer, 3);
+  const simt::HostCalls before = simt::host_calls();
+  run(*trainer, 4);
+  const simt::HostCalls after = simt::host_calls();
+  EXPECT_EQ(after.graph_launches - before.graph_launches, 4);
+  EXPECT_EQ(after.works - before.works, 4 * 3);
+  EXPECT_EQ(after.waits - before.waits, 0);
+}
+
+class SimtTrainerOrders : public SimtTrainer, public ::testing::WithParamInterface<Recipe> {};
+
+TEST_P(SimtTrainerOrders, BranchesOfACapturedIterationRunInAnyOrder) {
+  TensorFile expected;
+  for (const simt::Schedule& order :
+       {simt::Schedule{simt::Order::forward, 0, 1}, simt::Schedule{simt::Order::reverse, 0, 1},
+        simt::Schedule{simt::Order::shuffled, 3, 1}, simt::Schedule{simt::Order::shuffled, 8, 2}}) {
+    const auto trainer = trainer_on(kDevice, GetParam(), true);
+    run(*trainer, 2);
+    simt::run_in_order(order, [&] { run(*trainer, 2); });
+    ASSERT_EQ(trainer->graphs(), 1);
+    if (expected.tensors.empty()) {
+      expected = trainer->state();
+    } else {
+      EXPECT_EQ(first_difference(expected, trainer->state()), "") << simt::to_text(order);
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Some, SimtTrainerOrders,
+                         ::testing::Values(Recipe{"wgan-gp", "mlp", {.critic_steps = 2}},
+                                           Recipe{"ns-gan", "dcgan"}, Recipe{"ralsgan"},
+                                           Recipe{"wgan-gp", "dcgan", {.critic_steps = 1}},
+                                           Recipe{"unrolled"}));
+
+}  // namespace
+}  // namespace duel
