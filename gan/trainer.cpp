@@ -7,6 +7,7 @@
 #include "duel/core/autograd.h"
 #include "duel/core/branches.h"
 #include "duel/core/ops.h"
+#include "duel/kernels/ring.h"
 #include "duel/nn/grad_norm.h"
 #include "duel/nn/scoped_parameters.h"
 
@@ -78,6 +79,8 @@ Trainer::Trainer(Networks networks, Objective objective, std::shared_ptr<const R
   if (objective_.schedule.instance_noise > 0) {
     noise_deviation_ = Tensor::full({}, objective_.schedule.instance_noise, {options.dtype, options.device});
   }
+  ring_ = Tensor::zeros({kRemembered, kernels::kRingColumns}, {options.dtype, options.device});
+  ring_pushed_ = Tensor::zeros({1}, {DType::i64, options.device});
   networks_.generator->train(true);
   networks_.discriminator->train(true);
 }
@@ -450,6 +453,23 @@ void Trainer::iterate(int64_t critic_steps, bool diagnostics) {
     last.latents = draw_latents(networks_.latent, s.generator_batch * batch, latent_random_, {options_.dtype, options_.device});
     generator_step(last, diagnostics && k + 1 == s.generator_steps);
   }
+  DUEL_DISPATCH(options_.dtype, "trainer", {
+    const auto place = [](const Tensor& t) { return t.defined() ? t.data<T>() : nullptr; };
+    kernels::ring_push(stream_of(options_.device), kRemembered,
+                       kernels::RingRow<T>{{place(last_.loss_d), place(last_.loss_g), place(last_.penalty)}},
+                       ring_pushed_.mutable_data<int64_t>(), ring_.mutable_data<T>());
+  });
+}
+
+std::vector<Losses> Trainer::recent_losses() const {
+  const auto values = ring_.to_vector<double>();
+  const int64_t pushed = ring_pushed_.to_vector<int64_t>()[0], count = std::min(pushed, kRemembered);
+  std::vector<Losses> result;
+  for (int64_t i = pushed - count; i < pushed; ++i) {
+    const double* row = values.data() + i % kRemembered * kernels::kRingColumns;
+    result.push_back({iteration_ - pushed + i + 1, row[0], row[1], row[2]});
+  }
+  return result;
 }
 
 Metrics Trainer::metrics() const {

@@ -60,6 +60,12 @@ struct Metrics {
   std::vector<std::pair<std::string, double>> more = {};  // under an Equilibrium its k and convergence (energy.h)
 };
 
+/// Of one iteration: its last critic step and the generator's.
+struct Losses {
+  int64_t iteration = 0;
+  double loss_d = 0, loss_g = 0, penalty = 0;
+};
+
 struct StepRecord;
 
 class Trainer {
@@ -107,6 +113,9 @@ class Trainer {
 
   /// The losses (and, after step(true), the rest) of the last iteration; reads the device.
   Metrics metrics() const;
+  /// Of the last iterations that step() made here, oldest first, at most kRemembered; one read of the device for all.
+  std::vector<Losses> recent_losses() const;
+  static constexpr int64_t kRemembered = 1024;
   /// Iterations done.
   int64_t iteration() const { return iteration_; }
   /// G(z) in evaluation mode, by the moving average of G's weights where the objective keeps one. [N, 1, H, W] on the
@@ -175,6 +184,7 @@ class Trainer {
   Generator penalty_noise_, instance_noise_, label_flips_;
   Tensor noise_deviation_;  // of the instance noise now, shape []; undefined without it
   Tensor balance_;          // k of the objective's Equilibrium, shape []; undefined without one
+  Tensor ring_, ring_pushed_;  // every iteration's losses [kRemembered, kernels::kRingColumns], and how many i64 [1]
   int64_t iteration_ = 0, critic_steps_done_ = 0;
   std::vector<Tensor> last_gradients_;
   Shown last_;

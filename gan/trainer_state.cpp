@@ -72,6 +72,7 @@ TensorFile Trainer::state() const {
 
 void Trainer::restore(const TensorFile& file) {
   check_same_layout(file, state());
+  ring_pushed_.copy_(Tensor::zeros({1}, {DType::i64, {}}));
   forget_graphs();  // seeds are part of what was captured
   networks_.generator->load_state_dict(strip_prefix("g.", file));
   networks_.discriminator->load_state_dict(strip_prefix("d.", file));

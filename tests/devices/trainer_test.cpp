@@ -170,6 +170,33 @@ TEST_F(DeviceTrainerMemory, IsConstantOverCapturedIterations) {
   }
 }
 
+// On the CPU as on the device, captured or not: the losses of every iteration, as metrics() showed them one by one.
+TEST_F(DeviceTrainerGraphs, EveryIterationsLossesAreRemembered) {
+  for (const Device device : {Device::cpu(), kDevice}) {
+    const auto trainer = trainer_on(device, {"wgan-gp", "mlp", {.critic_steps = 1}}, true);
+    EXPECT_TRUE(trainer->recent_losses().empty());
+    const TensorFile start = trainer->state();
+    std::vector<Metrics> seen;
+    for (int i = 0; i < 5; ++i) {
+      trainer->step(i == 3);
+      seen.push_back(trainer->metrics());
+    }
+    const std::vector<Losses> losses = trainer->recent_losses();
+    ASSERT_EQ(losses.size(), 5u);
+    for (size_t i = 0; i < 5; ++i) {
+      EXPECT_EQ(losses[i].iteration, static_cast<int64_t>(i) + 1);
+      EXPECT_EQ(losses[i].loss_d, seen[i].loss_d);
+      EXPECT_EQ(losses[i].loss_g, seen[i].loss_g);
+      EXPECT_EQ(losses[i].penalty, seen[i].penalty);
+    }
+    trainer->restore(start);
+    EXPECT_TRUE(trainer->recent_losses().empty());
+    trainer->step();
+    ASSERT_EQ(trainer->recent_losses().size(), 1u);
+    EXPECT_EQ(trainer->recent_losses()[0].iteration, 1);
+  }
+}
+
 TEST_F(DeviceTrainer, RefusesDataOfAnotherDevice) {
   const Objective objective = named_objective("ns-gan");
   Generator weights(1);

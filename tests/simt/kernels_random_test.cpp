@@ -2,6 +2,7 @@
 // tail or row; on an offset that is read on the host.
 #include "duel/kernels/batch.h"
 #include "duel/kernels/random.h"
+#include "duel/kernels/ring.h"
 #include "simt/kernels_common.h"
 
 namespace duel::simt {
@@ -154,6 +155,21 @@ TEST(SimtBatchLabels, Gather) {
   };
   check(uint8_t());
   check(int64_t());
+}
+
+TYPED_TEST(SimtBatch, RingGoesRound) {
+  using T = TypeParam;
+  const In<T> value(std::vector<T>{T(1.5), T(-2)}, "values");
+  const InOut<int64_t> pushed(std::vector<int64_t>{5});
+  const Out<T> ring(3 * kernels::kRingColumns, "ring");
+  run_all_orders([&] {
+    for (int i = 0; i < 4; ++i) {
+      kernels::ring_push(stream(), 3, kernels::RingRow<T>{{value.data(), nullptr, value.data() + i % 2}}, pushed.data(), ring.data());
+    }
+  });
+  EXPECT_EQ(pushed.data()[0], 9);
+  // Rows 5 % 3 = 2, 0, 1 and again 2.
+  expect_same(ring.values(), std::vector<T>{T(1.5), 0, T(-2), 0, T(1.5), 0, T(1.5), 0, T(1.5), 0, T(-2), 0}, "ring");
 }
 
 TYPED_TEST(SimtBatch, Lines) {

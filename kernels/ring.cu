@@ -1,0 +1,42 @@
+// One thread per column; the counter moves after all have read it.
+#include "duel/kernels/ring.h"
+
+#include "duel/kernels/error.h"
+
+namespace duel::kernels {
+namespace {
+
+template <class T>
+DUEL_HD void put(int64_t rows, const RingRow<T>& row, int64_t pushed, int column, T* ring) {
+  ring[pushed % rows * kRingColumns + column] = row.value[column] != nullptr ? *row.value[column] : T(0);
+}
+
+#if DUEL_DEVICE_CODE
+template <class T>
+__global__ void ring_push_kernel(int64_t rows, RingRow<T> row, int64_t* pushed, T* ring) {
+  put(rows, row, *pushed, static_cast<int>(threadIdx.x), ring);
+  __syncthreads();
+  if (threadIdx.x == 0) ++*pushed;
+}
+#endif
+
+}  // namespace
+
+template <class T>
+void ring_push(Stream stream, int64_t rows, const RingRow<T>& row, int64_t* pushed, T* ring) {
+  DUEL_CHECK(rows >= 1 && pushed && ring, "ring_push", "expected a counter and a ring of at least 1 row, got {} rows", rows);
+#if DUEL_DEVICE_CODE
+  if (stream.on_device()) {
+    launch(ring_push_kernel<T>, dim3(1), dim3(kRingColumns), 0, stream, rows, row, pushed, ring);
+    return;
+  }
+#endif
+  (void)stream;
+  for (int column = 0; column < kRingColumns; ++column) put(rows, row, *pushed, column, ring);
+  ++*pushed;
+}
+
+template void ring_push<float>(Stream, int64_t, const RingRow<float>&, int64_t*, float*);
+template void ring_push<double>(Stream, int64_t, const RingRow<double>&, int64_t*, double*);
+
+}  // namespace duel::kernels
