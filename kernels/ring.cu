@@ -1,4 +1,4 @@
-// One thread per column; the counter moves after all have read it.
+// One thread: a few words, and columns that are constants keep the row's pointers in registers.
 #include "duel/kernels/ring.h"
 
 #include "duel/kernels/error.h"
@@ -14,9 +14,10 @@ DUEL_HD void put(int64_t rows, const RingRow<T>& row, int64_t pushed, int column
 #if DUEL_DEVICE_CODE
 template <class T>
 __global__ void ring_push_kernel(int64_t rows, RingRow<T> row, int64_t* pushed, T* ring) {
-  put(rows, row, *pushed, static_cast<int>(threadIdx.x), ring);
-  __syncthreads();
-  if (threadIdx.x == 0) ++*pushed;
+  const int64_t now = *pushed;
+#pragma unroll
+  for (int column = 0; column < kRingColumns; ++column) put(rows, row, now, column, ring);
+  *pushed = now + 1;
 }
 #endif
 
@@ -27,7 +28,7 @@ void ring_push(Stream stream, int64_t rows, const RingRow<T>& row, int64_t* push
   DUEL_CHECK(rows >= 1 && pushed && ring, "ring_push", "expected a counter and a ring of at least 1 row, got {} rows", rows);
 #if DUEL_DEVICE_CODE
   if (stream.on_device()) {
-    launch(ring_push_kernel<T>, dim3(1), dim3(kRingColumns), 0, stream, rows, row, pushed, ring);
+    launch(ring_push_kernel<T>, dim3(1), dim3(1), 0, stream, rows, row, pushed, ring);
     return;
   }
 #endif
