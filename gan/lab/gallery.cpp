@@ -139,7 +139,7 @@ void draw_gallery(const GalleryRequest& request, const std::vector<Finished>& ro
   for (size_t r = 0; r < rows.size(); ++r) {
     const int64_t top = kHeader + static_cast<int64_t>(r) * (h + kGap);
     canvas.text(6, top + 4, rows[r].row.objective, {0, 0, 0});
-    if (!rows[r].row.failure.empty()) canvas.text(6, top + 16, rows[r].row.failure, {200, 30, 30});
+    if (!rows[r].row.failure.empty()) canvas.text(6, top + 16, rows[r].row.failure, {0, 0, 0});
     const uint8_t* pixels = rows[r].strips.data<uint8_t>();
     for (int64_t k = 0; k < count; ++k) {
       for (int64_t y = 0; y < h; ++y) {
@@ -150,7 +150,9 @@ void draw_gallery(const GalleryRequest& request, const std::vector<Finished>& ro
       }
     }
   }
-  write_png(request.out / "gallery.png", canvas);
+  std::vector<uint8_t> gray;  // a third of the bytes
+  for (size_t i = 0; i < canvas.pixels().size(); i += 3) gray.push_back(canvas.pixels()[i]);
+  write_png_gray(request.out / "gallery.png", canvas.width(), canvas.height(), gray);
 }
 
 std::string percent(double share) { return std::to_string(static_cast<int>(std::lround(share * 100))) + " %"; }
