@@ -183,4 +183,9 @@ Generator& default_generator() {
 
 void manual_seed(uint64_t seed) { default_generator().set_state({seed, 0, 0}); }
 
+LendDefaultGenerator::LendDefaultGenerator(Generator& generator) : generator_(generator) {
+  std::swap(default_generator(), generator_);
+}
+LendDefaultGenerator::~LendDefaultGenerator() { std::swap(default_generator(), generator_); }
+
 }  // namespace duel

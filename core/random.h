@@ -56,4 +56,16 @@ Generator& default_generator();
 /// Restarts it.
 void manual_seed(uint64_t seed);
 
+/// While it lives, this thread's default generator and `generator` have changed places: layers draw from `generator`, which
+/// advances by that.
+class LendDefaultGenerator {
+ public:
+  explicit LendDefaultGenerator(Generator& generator);
+  ~LendDefaultGenerator();
+  LendDefaultGenerator(const LendDefaultGenerator&) = delete;
+
+ private:
+  Generator& generator_;
+};
+
 }  // namespace duel

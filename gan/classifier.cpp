@@ -19,28 +19,6 @@ namespace {
 
 enum RandomStreams : uint64_t { kWeights = 0, kMasks = 1 };
 
-/// Lends the thread's default generator, which layers initialise themselves from, another state.
-class Lend {
- public:
-  explicit Lend(const Generator& generator) : before_(default_generator()) { default_generator() = generator; }
-  ~Lend() { default_generator() = before_; }
-  Lend(const Lend&) = delete;
-
- private:
-  Generator before_;
-};
-
-class EvalMode {
- public:
-  explicit EvalMode(nn::Module& module) : module_(module), before_(module.is_training()) { module.eval(); }
-  ~EvalMode() { module_.train(before_); }
-  EvalMode(const EvalMode&) = delete;
-
- private:
-  nn::Module& module_;
-  bool before_;
-};
-
 int64_t count_hits(const Tensor& logits, const Tensor& labels) {
   const auto guess = argmax(logits).to_vector<int64_t>(), label = labels.to_vector<int64_t>();
   return std::inner_product(guess.begin(), guess.end(), label.begin(), int64_t{0}, std::plus<>(), std::equal_to<>());
@@ -56,7 +34,8 @@ void check_data(const ResidentData& data) {
 }  // namespace
 
 Classifier::Classifier(uint64_t seed) : masks_(std::make_unique<Generator>(seed, kMasks)) {
-  const Lend weights(Generator(seed, kWeights));
+  Generator weights(seed, kWeights);
+  const LendDefaultGenerator lent(weights);
   conv1_ = register_module("conv1", nn::Conv2d(1, 32, 5, {.stride = 2, .padding = 2}));
   conv2_ = register_module("conv2", nn::Conv2d(32, 64, 3, {.stride = 2, .padding = 1}));
   drop1_ = register_module("drop1", nn::Dropout(0.25, *masks_));
@@ -115,7 +94,7 @@ Classifier train_classifier(const ResidentData& data, const ClassifierOptions& o
 double evaluate_accuracy(Classifier& classifier, const ResidentData& data) {
   check_data(data);
   const NoGrad no_grad;
-  const EvalMode eval(classifier);
+  const nn::EvalMode eval(classifier);
   constexpr int64_t kBatch = 256;
   int64_t hits = 0;
   for (int64_t done = 0; done < data.count(); done += kBatch) {

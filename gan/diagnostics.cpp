@@ -19,17 +19,6 @@ namespace {
 constexpr int64_t kHeldOut = 256;
 constexpr int64_t kLogitBins = 32, kWeightBins = 64;
 
-class Evaluating {
- public:
-  explicit Evaluating(nn::Module& module) : module_(module), training_(module.is_training()) { module.eval(); }
-  ~Evaluating() { module_.train(training_); }
-  Evaluating(const Evaluating&) = delete;
-
- private:
-  nn::Module& module_;
-  bool training_;
-};
-
 template <class T>
 Range range_of(const std::vector<T>& values, Range range) {
   for (const T v : values) {
@@ -113,7 +102,7 @@ void read_input_gradients(Trainer& trainer, const Trainer::Batch& batch, Diagnos
 void read_activations(Trainer& trainer, const Trainer::Batch& batch, Diagnosis& d) {
   nn::Module& critic = *trainer.networks().discriminator;
   const NoParamGrad weights_are_constants;
-  const Evaluating looking(critic);
+  const nn::EvalMode looking(critic);
   // Recording starts at the images, so that every layer has a place in the graph.
   const Tensor images = trainer.packed(concat({batch.real, batch.fake})).detach().set_requires_grad(true);
   const Tensor labels = batch.real_labels.defined() && batch.latents.labels.defined()
@@ -166,7 +155,7 @@ void read_held_out(Trainer& trainer, const Trainer::Batch& batch, const Resident
   const bool labelled = batch.real_labels.defined();
   if (labelled && !held_out.has_labels()) return;
   const NoGrad no_grad;
-  const Evaluating looking(critic);
+  const nn::EvalMode looking(critic);
   const int64_t packing = trainer.objective().schedule.packing;
   const int64_t n = std::min({kHeldOut, held_out.count(), training.count()}) / packing * packing;
   if (n == 0) return;

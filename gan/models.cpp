@@ -273,13 +273,13 @@ Networks make_networks(NetworkOptions o, bool allow_batch_norm_in_d, Generator& 
                     .latent = {.noise = o.latent, .kind = o.noise, .classes = o.classes, .categorical = o.codes.categorical,
                                .continuous = o.codes.continuous},
                     .options = o};
-  // Layers initialise themselves from the thread's generator: lend it this one.
-  std::swap(default_generator(), random);
-  const auto generator = a.generator(o, networks.latent.width(), o.channels_g, o.generator_norm);
-  generator->push_back(Tanh());
-  networks.generator = generator;
-  networks.discriminator = make_critic(a, o, networks.latent.code_width());
-  std::swap(default_generator(), random);
+  {
+    const LendDefaultGenerator lent(random);  // layers initialise themselves from the thread's
+    const auto generator = a.generator(o, networks.latent.width(), o.channels_g, o.generator_norm);
+    generator->push_back(Tanh());
+    networks.generator = generator;
+    networks.discriminator = make_critic(a, o, networks.latent.code_width());
+  }
   if (a.starts_small) {
     start_small(*networks.generator, random);
     // Without a norm an autoencoder of such weights is nearly 0 everywhere, and learns to see only after many steps.

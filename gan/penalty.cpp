@@ -96,11 +96,9 @@ PenaltyResult gradient_penalty(nn::Module& critic, const Tensor& points, const P
 
 double mean_gradient_norm(nn::Module& critic, const Tensor& points, const Tensor& labels) {
   NoParamGrad weights_are_constants;
-  const bool training = critic.is_training();
-  critic.eval();  // a look must not move running statistics, nor drop anything out
+  const nn::EvalMode looking(critic);  // a look must not move running statistics, nor drop anything out
   const Tensor x = points.detach().set_requires_grad(true);
   const Tensor g = input_gradient(critic, x, labels, false);
-  critic.train(training);
   NoGrad no_grad;
   return mean(sample_norm(g)).item();
 }

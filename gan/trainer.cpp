@@ -42,12 +42,6 @@ TrainerOptions placed(const Networks& networks, const Objective& objective, cons
 /// Such a D changes in a pass (running statistics, power iterations): its passes come one after the other.
 bool has_buffers(const nn::Module& module) { return !module.named_buffers().empty(); }
 
-std::vector<Tensor> flat_copies(const nn::ParameterArena& arena) {
-  std::vector<Tensor> copies;
-  for (const auto& block : arena.blocks()) copies.push_back(block.flat.clone());
-  return copies;
-}
-
 }  // namespace
 
 Trainer::Trainer(Networks networks, Objective objective, std::shared_ptr<const ResidentData> data, TrainerOptions options)
@@ -311,7 +305,7 @@ void Trainer::keep_norms_g(const std::vector<Tensor>& gradients) {
 void Trainer::critic_step(const Batch& batch, bool diagnostics) {
   last_gradients_ = grad({loss_of_d(batch, diagnostics)}, parameters_d_, {}, {.allow_unused = true});
   if (diagnostics) keep_norms_d(last_gradients_, batch);
-  if (diagnostics && record_) record_->weights_d = flat_copies(arena_d_);
+  if (diagnostics && record_) record_->weights_d = arena_d_.copies();
   optimizer_d_->step(last_gradients_);
   balance();
   ++critic_steps_done_;
@@ -320,15 +314,15 @@ void Trainer::critic_step(const Batch& batch, bool diagnostics) {
 void Trainer::generator_step(const Batch& batch, bool diagnostics) {
   last_gradients_ = grad({loss_of_g(batch, Weights::constant, diagnostics)}, parameters_g_, {}, {.allow_unused = true});
   if (diagnostics) keep_norms_g(last_gradients_);
-  if (diagnostics && record_) record_->weights_g = flat_copies(arena_g_);
+  if (diagnostics && record_) record_->weights_g = arena_g_.copies();
   optimizer_g_->step(last_gradients_);
 }
 
 void Trainer::joint_step(const Batch& batch, bool diagnostics) {
   Batch now = batch;
   if (diagnostics && record_) {
-    record_->weights_d = flat_copies(arena_d_);
-    record_->weights_g = flat_copies(arena_g_);
+    record_->weights_d = arena_d_.copies();
+    record_->weights_g = arena_g_.copies();
   }
   const Schedule& s = objective_.schedule;
   const bool mutual = s.update == Update::consensus;  // each loss recorded for both players' weights

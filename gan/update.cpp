@@ -21,17 +21,6 @@ void step(const Game& game, const Gradients& gradients) {
   game.g.optimizer.step(gradients.g);
 }
 
-std::vector<Tensor> copies(const nn::ParameterArena& arena) {
-  std::vector<Tensor> result;
-  for (const auto& block : arena.blocks()) result.push_back(block.flat.clone());
-  return result;
-}
-
-void put_back(const nn::ParameterArena& arena, const std::vector<Tensor>& copies) {
-  NoGrad no_grad;
-  for (size_t i = 0; i < copies.size(); ++i) arena.blocks()[i].flat.copy_(copies[i]);
-}
-
 }  // namespace
 
 Gradients simultaneous_update(const Game& game) {
@@ -84,11 +73,12 @@ std::vector<Tensor> unrolled_parameters(const Player& d, int64_t steps, const st
 }
 
 Gradients extragradient_update(const Game& game) {
-  const std::vector<Tensor> d = copies(game.d.optimizer.arena()), g = copies(game.g.optimizer.arena());
+  const nn::ParameterArena &arena_d = game.d.optimizer.arena(), &arena_g = game.g.optimizer.arena();
+  const std::vector<Tensor> d = arena_d.copies(), g = arena_g.copies();
   step(game, gradients_of(game));
   Gradients ahead = gradients_of(game);
-  put_back(game.d.optimizer.arena(), d);
-  put_back(game.g.optimizer.arena(), g);
+  arena_d.restore(d);
+  arena_g.restore(g);
   step(game, ahead);
   return ahead;
 }

@@ -127,6 +127,18 @@ class Module {
   bool training_ = true;
 };
 
+/// While it lives the module is in evaluation mode; then in the mode it had.
+class EvalMode {
+ public:
+  explicit EvalMode(Module& module) : module_(module), before_(module.is_training()) { module.eval(); }
+  ~EvalMode() { module_.train(before_); }
+  EvalMode(const EvalMode&) = delete;
+
+ private:
+  Module& module_;
+  bool before_;
+};
+
 namespace detail {
 /// A number as Python prints it, nearly: 1e-05, 0.2, 2.
 std::string number(double value);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "duel/core/autograd.h"
 #include "duel/core/tensor_impl.h"
 
 namespace duel::nn {
@@ -64,6 +65,17 @@ const Tensor& ParameterArena::flat() const {
   DUEL_CHECK(blocks_.size() == 1, "ParameterArena",
              "expected parameters of one dtype, got {} of them: see blocks()", blocks_.size());
   return blocks_[0].flat;
+}
+
+std::vector<Tensor> ParameterArena::copies() const {
+  std::vector<Tensor> result;
+  for (const Block& block : blocks_) result.push_back(block.flat.clone());
+  return result;
+}
+
+void ParameterArena::restore(const std::vector<Tensor>& copies) const {
+  NoGrad no_grad;
+  for (size_t i = 0; i < copies.size(); ++i) blocks_[i].flat.copy_(copies[i]);
 }
 
 void ParameterArena::check() const {

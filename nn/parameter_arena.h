@@ -39,6 +39,9 @@ class ParameterArena {
   const Tensor& flat() const;
   /// The number of parameters (tensors).
   size_t size() const { return size_; }
+  /// The present values, a tensor per block, and back.
+  std::vector<Tensor> copies() const;
+  void restore(const std::vector<Tensor>& copies) const;
   /// Error when a parameter no longer lives here.
   void check() const;
 

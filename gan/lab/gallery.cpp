@@ -17,6 +17,7 @@
 #include "duel/gan/png.h"
 #include "duel/gan/run.h"
 #include "duel/gan/run_setup.h"
+#include "duel/gan/sampling.h"
 #include "duel/gan/trainer.h"
 #include "duel/kernels/parallel.h"
 
@@ -76,10 +77,9 @@ std::optional<Finished> stored_row(const GalleryRequest& request, const std::str
   return Finished{row_from_json(Json::parse(text("row"))), *stored.find("strips")};
 }
 
-/// What the classifier reads in samples [N, 1, 28, 28].
-GalleryCell judged(const Classifier& classifier, const Tensor& samples, int64_t step) {
+/// What the classifier, in evaluation mode, reads in samples [N, 1, 28, 28].
+GalleryCell judged(Classifier& judge, const Tensor& samples, int64_t step) {
   NoGrad no_grad;
-  auto& judge = const_cast<Classifier&>(classifier);  // in evaluation mode forward() changes nothing
   const std::vector<double> p = softmax(judge(samples)).to_vector<double>();
   const int64_t n = samples.dim(0);
   int64_t sure = 0;
@@ -97,7 +97,7 @@ GalleryCell judged(const Classifier& classifier, const Tensor& samples, int64_t 
 }
 
 Finished train_row(const GalleryRequest& request, const std::string& objective, const std::shared_ptr<const ResidentData>& data,
-                   const Classifier& classifier) {
+                   Classifier& classifier) {
   const auto start = std::chrono::steady_clock::now();
   detail::RunSetup setup;
   setup.config = request.config;
@@ -107,8 +107,7 @@ Finished train_row(const GalleryRequest& request, const std::string& objective, 
   setup.config.networks.classes = conditional ? Classifier::classes : 0;
   detail::make_parts(setup);
   Trainer trainer(setup.networks, setup.objective, data, {.batch = setup.config.batch, .seed = setup.config.seed});
-  LatentGenerators random{Generator(setup.config.seed, static_cast<uint64_t>(RandomStream::samples)), Generator(setup.config.seed, 101),
-                          Generator(setup.config.seed, 102)};
+  LatentGenerators random = sampling_generators(setup.config.seed, static_cast<uint64_t>(RandomStream::samples));
   const Tensor z = draw_latents(setup.networks.latent, std::max(request.judged, request.shown), random).input;
   GalleryRow row{.objective = objective, .failure = "", .seconds = 0, .cells = {}};
   std::vector<uint8_t> pixels;
@@ -203,10 +202,8 @@ std::vector<GalleryRow> make_gallery(const GalleryRequest& given, const std::fun
   told(message("training the judge on {}", images.source));
   Classifier classifier = train_classifier(*data, {.epochs = 4});
   classifier.eval();
-  std::vector<int64_t> first(static_cast<size_t>(std::min(request.judged, data->count())));
-  for (size_t i = 0; i < first.size(); ++i) first[i] = static_cast<int64_t>(i);
-  const double real_confident =
-      judged(classifier, data->batch(Tensor::from(first, {static_cast<int64_t>(first.size())}), DType::f32), 0).confident;
+  const Tensor first = data->first(std::min(request.judged, data->count()));
+  const double real_confident = judged(classifier, data->batch(first, DType::f32), 0).confident;
 
   std::mutex mutex;
   kernels::parallel_for(static_cast<int64_t>(rows.size()), 1, [&](int64_t begin, int64_t end) {

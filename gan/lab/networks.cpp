@@ -19,20 +19,6 @@ nn::Linear linear(int64_t in, int64_t out, Generator& random) {
   return layer;
 }
 
-/// Layers that draw from this thread's generator (SpectralNorm's first vectors) find it, as long as this lives, where
-/// `random` says: what ran on the thread before has no say in a run.
-class OwnDraws {
- public:
-  explicit OwnDraws(const Generator& random) : kept_(default_generator().state()) {
-    const Generator::State& s = random.state();
-    default_generator().set_state({s.seed, s.stream + (uint64_t{1} << 32), 0});
-  }
-  ~OwnDraws() { default_generator().set_state(kept_); }
-
- private:
-  Generator::State kept_;
-};
-
 void check(const PointNetworkOptions& o) {
   DUEL_CHECK(o.latent >= 1 && o.width_g >= 1 && o.width_d >= 1 && o.layers_g >= 1 && o.layers_d >= 1 &&
                  o.pieces >= 1 && o.packing >= 1,
@@ -56,7 +42,10 @@ std::shared_ptr<nn::Module> make_point_generator(const PointNetworkOptions& o, G
 std::shared_ptr<nn::Module> make_point_critic(const PointNetworkOptions& o, Generator& random) {
   check(o);
   auto net = std::make_shared<nn::Sequential>();
-  const OwnDraws draws(random);
+  // SpectralNorm draws its first vectors from the thread's generator: what ran there before has no say in a run.
+  const Generator::State now = random.state();
+  Generator vectors(now.seed, now.stream + (uint64_t{1} << 32));
+  const LendDefaultGenerator lent(vectors);
   const auto add = [&](int64_t in, int64_t out) {
     nn::Linear layer = linear(in, out, random);
     if (o.spectral_norm) {

@@ -3,11 +3,12 @@
 
 #include <gtest/gtest.h>
 
-#include <cstring>
-
 #include "duel/core/allocator.h"
 #include "duel/core/tensor.h"
 #include "duel/kernels/device_library.h"
+
+#include "../files.h"
+#include "../tensors.h"
 
 namespace duel::testing_devices {
 
@@ -24,9 +25,6 @@ class OnDevice : public ::testing::Test {
   void TearDown() override { set_allocator_poison(false); }
 };
 
-inline bool same_bits(const Tensor& a, const Tensor& b) {
-  const Tensor x = a.to(Device::cpu()), y = b.to(Device::cpu());
-  return x.shape() == y.shape() && x.dtype() == y.dtype() && std::memcmp(x.raw(), y.raw(), x.bytes()) == 0;
-}
+using testing::same_bits;
 
 }  // namespace duel::testing_devices

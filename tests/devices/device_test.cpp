@@ -16,17 +16,8 @@ namespace duel {
 namespace {
 
 using testing_devices::kDevice;
+using testing::error_of;
 using testing_devices::same_bits;
-
-template <class F>
-std::string error_of(F f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
-}
 
 class DeviceTensors : public testing_devices::OnDevice {};
 

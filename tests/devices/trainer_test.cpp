@@ -201,7 +201,7 @@ TEST_F(DeviceTrainer, RefusesDataOfAnotherDevice) {
   const Objective objective = named_objective("ns-gan");
   Generator weights(1);
   const Networks nets = make_networks({.arch = "mlp", .height = 4, .width = 4}, true, weights);
-  EXPECT_THROW(Trainer(nets, objective, std::make_shared<ResidentData>(noise_images(8, 4)),
+  EXPECT_THROW(Trainer(nets, objective, std::make_shared<ResidentData>(testing::noise_images(8, 4, 10)),
                        {.batch = 4, .device = kDevice}),
                Error);
 }

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "../training.h"
 #include "device.h"
 #include "duel/gan/conditional.h"
 #include "duel/gan/trainer.h"
@@ -12,6 +13,7 @@
 namespace duel::testing_devices {
 
 using namespace duel::gan;
+using testing::first_difference;
 
 inline bool on_harness() { return kernels::runtime::properties().name == "SIMT harness"; }
 /// As many as are asked for on a GPU, few where a kernel takes milliseconds.
@@ -22,19 +24,6 @@ struct Recipe {
   std::string arch = "mlp";
   ObjectiveOverrides overrides = {};
 };
-
-inline ImageSet noise_images(int64_t count, int64_t side) {
-  ImageSet set;
-  set.count = count;
-  set.height = set.width = side;
-  uint32_t state = 1;
-  for (int64_t i = 0; i < count * side * side; ++i) {
-    state = state * 1664525u + 1013904223u;
-    set.images.push_back(static_cast<uint8_t>(state >> 24));
-  }
-  for (int64_t i = 0; i < count; ++i) set.labels.push_back(static_cast<uint8_t>(i % 10));
-  return set;
-}
 
 inline constexpr int64_t kBatch = 4;
 
@@ -52,22 +41,12 @@ inline std::unique_ptr<Trainer> trainer_on(Device device, const Recipe& recipe, 
                                .classes = 10};
   return std::make_unique<Trainer>(
       make_networks(options, objective, weights), objective,
-      std::make_shared<ResidentData>(noise_images(10, side), device),
+      std::make_shared<ResidentData>(testing::noise_images(10, side, 10), device),
       TrainerOptions{.batch = kBatch, .seed = seed, .device = device, .graphs = graphs});
 }
 
 inline void run(Trainer& trainer, int64_t steps) {
   for (int64_t i = 0; i < steps; ++i) trainer.step();
-}
-
-/// The name of the first entry that differs, or an empty string.
-inline std::string first_difference(const TensorFile& a, const TensorFile& b) {
-  if (a.tensors.size() != b.tensors.size()) return "the number of entries";
-  for (size_t i = 0; i < a.tensors.size(); ++i) {
-    if (a.tensors[i].first != b.tensors[i].first || !same_bits(a.tensors[i].second, b.tensors[i].second))
-      return a.tensors[i].first;
-  }
-  return {};
 }
 
 }  // namespace duel::testing_devices

@@ -10,6 +10,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "../tensors.h"
+#include "../training.h"
 #include "duel/core/allocator.h"
 #include "duel/core/ops.h"
 #include "duel/gan/checkpoint.h"
@@ -19,17 +21,10 @@
 namespace duel::gan {
 namespace {
 
+using testing::first_difference;
+
 std::shared_ptr<const ResidentData> small_data(int64_t count = 50, int64_t side = 8) {
-  ImageSet set;
-  set.count = count;
-  set.height = set.width = side;
-  uint32_t state = 1;
-  for (int64_t i = 0; i < count * side * side; ++i) {
-    state = state * 1664525u + 1013904223u;
-    set.images.push_back(static_cast<uint8_t>(state >> 24));
-  }
-  for (int64_t i = 0; i < count; ++i) set.labels.push_back(static_cast<uint8_t>(i % 4));
-  return std::make_shared<ResidentData>(set);
+  return std::make_shared<ResidentData>(testing::noise_images(count, side, 4));
 }
 
 struct Recipe {
@@ -49,17 +44,6 @@ Trainer make_trainer(const Recipe& setup) {
 
 void run(Trainer& trainer, int steps, bool diagnostics = false) {
   for (int i = 0; i < steps; ++i) trainer.step(diagnostics);
-}
-
-/// The name of the first entry that differs, or an empty string.
-std::string first_difference(const TensorFile& a, const TensorFile& b) {
-  if (a.tensors.size() != b.tensors.size()) return "the number of entries";
-  for (size_t i = 0; i < a.tensors.size(); ++i) {
-    const auto& [name, x] = a.tensors[i];
-    const Tensor& y = b.tensors[i].second;
-    if (name != b.tensors[i].first || x.bytes() != y.bytes() || std::memcmp(x.raw(), y.raw(), x.bytes()) != 0) return name;
-  }
-  return {};
 }
 
 std::vector<Recipe> every_objective() {

@@ -10,6 +10,7 @@
 
 #include "duel/core/autograd.h"
 #include "duel/core/ops.h"
+#include "../files.h"
 #include "duel/nn/layers.h"
 #include "pytorch_values.h"
 
@@ -52,16 +53,7 @@ inline void expect_same_bits(const Tensor& a, const Tensor& b, const std::string
   EXPECT_EQ(a.to_vector<double>(), b.to_vector<double>()) << what;
 }
 
-/// The text of the Error that f throws; "" when it throws none.
-template <class F>
-std::string error_of(F f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
-}
+using testing::error_of;
 
 inline void expect_mentions(const std::string& text, const std::vector<std::string>& words) {
   for (const std::string& word : words)
