@@ -60,7 +60,8 @@ Divergence jensen_shannon();            // f(u) = -(u + 1) log((1 + u) / 2) + u 
 /// f(u) = (u^a - 1 - a (u - 1)) / (a (a - 1)), a other than 0 and 1; g = 1 / (1 - a) - softplus(-v) for a < 1, v for a > 1.
 Divergence alpha_divergence(double a);
 
-/// D: -mean g(r) + mean f*(g(f)). G: -mean f*(g(f)), the other side of the saddle point (Nowozin 2016, eq. 6).
+/// D: -mean g(r) + mean f*(g(f)) (Nowozin 2016, eq. 6). G: -mean g(f), the alternative of its section 3.2 that rises where
+/// the saddle point's own -mean f*(g(f)) is flat; that one is saddle_loss(divergence_loss(...)).
 Loss divergence_loss(const Divergence& divergence);
 
 /// The zero-sum game: G minimises -L_D, its real term too, which counts where D answers to G (unrolled D). A joint loss.

@@ -65,7 +65,7 @@ Loss divergence_loss(const Divergence& divergence) {
   return {.name = divergence.name,
           .d_real = [g](const Tensor& r) { return neg(mean(g(r))); },
           .d_fake = [conjugate](const Tensor& f) { return mean(conjugate(f)); },
-          .g_fake = [conjugate](const Tensor& f) { return neg(mean(conjugate(f))); }};
+          .g_fake = [g](const Tensor& f) { return neg(mean(g(f))); }};
 }
 
 }  // namespace duel::gan

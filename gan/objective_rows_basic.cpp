@@ -10,10 +10,11 @@ const Rows& basic_rows() {
        .formula = "L_D = E softplus(-r) + E softplus(f);  L_G = -E softplus(f)",
        .paper = "Goodfellow et al. 2014, Generative Adversarial Nets, arXiv:1406.2661, eq. 1",
        .make = [](const O& o) {
-         return Objective{.loss = minimax_loss(1 - *o.label_smoothing), .schedule = dcgan_schedule()};
+         return Objective{.loss = minimax_loss(1 - *o.label_smoothing), .schedule = dcgan_schedule(), .batch_norm_in_d = false};
        },
        .settings = {{&O::label_smoothing, 0.0}},
-       .note = "Saturating: where D is sure of a fake, G's gradient vanishes (Arjovsky & Bottou 2017, arXiv:1701.04862)."},
+       .note = "Saturating: where D is sure of a fake, G's gradient vanishes (Arjovsky & Bottou 2017, arXiv:1701.04862). D has no batch "
+               "norm unless asked for (the paper's has none): with it D tells one batch from the other at once and dcgan stays blank."},
       {.name = "ns-gan",
        .formula = "L_D = E softplus(-r) + E softplus(f);  L_G = E softplus(-f)",
        .paper = "Goodfellow et al. 2014, section 3; rates of Radford et al. 2015, arXiv:1511.06434",

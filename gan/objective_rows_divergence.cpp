@@ -4,7 +4,7 @@
 namespace duel::gan::detail {
 namespace {
 
-constexpr const char* kNowozin = "Nowozin et al. 2016, f-GAN, arXiv:1606.00709, eq. 6 and table 6";
+constexpr const char* kNowozin = "Nowozin et al. 2016, f-GAN, arXiv:1606.00709, eq. 6, table 6 and section 3.2";
 
 Objective of(const Divergence& divergence) {
   return {.loss = divergence_loss(divergence), .schedule = schedule(1, adam(1e-4, 0.5, 0.999))};
@@ -16,31 +16,31 @@ const Rows& divergence_rows() {
   using O = ObjectiveOverrides;
   static const Rows rows = {
       {.name = "fgan-kl",
-       .formula = "L_D = -E r + E exp(f - 1);  L_G = -E exp(f - 1): KL(data || generated)",
+       .formula = "L_D = -E r + E exp(f - 1);  L_G = -E f: KL(data || generated)",
        .paper = kNowozin,
        .make = [](const O&) { return of(kullback_leibler()); },
        .note = "Exponentials of raw logits: where D runs far ahead, losses jump by orders of magnitude."},
       {.name = "fgan-reverse-kl",
-       .formula = "L_D = E exp(-r) + E f - 1;  L_G = 1 - E f: KL(generated || data)",
+       .formula = "L_D = E exp(-r) + E f - 1;  L_G = E exp(-f): KL(generated || data)",
        .paper = kNowozin,
        .make = [](const O&) { return of(reverse_kullback_leibler()); },
        .note = "Exponentials of raw logits: where D runs far ahead, losses jump by orders of magnitude."},
       {.name = "fgan-pearson",
-       .formula = "L_D = -E r + E (f^2 / 4 + f);  L_G = -E (f^2 / 4 + f): Pearson's chi-squared",
+       .formula = "L_D = -E r + E (f^2 / 4 + f);  L_G = -E f: Pearson's chi-squared",
        .paper = kNowozin,
        .make = [](const O&) { return of(pearson_chi_squared()); }},
       {.name = "fgan-hellinger",
-       .formula = "L_D = E exp(-r) + E exp(f) - 2;  L_G = 1 - E exp(f): squared Hellinger distance",
+       .formula = "L_D = E exp(-r) + E exp(f) - 2;  L_G = E exp(-f) - 1: squared Hellinger distance",
        .paper = kNowozin,
        .make = [](const O&) { return of(squared_hellinger()); },
        .note = "Exponentials of raw logits: where D runs far ahead, losses jump by orders of magnitude."},
       {.name = "fgan-js",
-       .formula = "L_D = E softplus(-r) + E softplus(f) - 2 log 2;  L_G = log 2 - E softplus(f): Jensen-Shannon",
+       .formula = "L_D = E softplus(-r) + E softplus(f) - 2 log 2;  L_G = E softplus(-f) - log 2: Jensen-Shannon",
        .paper = kNowozin,
        .make = [](const O&) { return of(jensen_shannon()); },
-       .note = "The gradients are those of gan."},
+       .note = "The gradients are those of ns-gan."},
       {.name = "fgan-alpha",
-       .formula = "L_D = -E g(r) + E h(f);  L_G = -E h(f);  a < 1: g(v) = 1 / (1 - a) - softplus(-v), "
+       .formula = "L_D = -E g(r) + E h(f);  L_G = -E g(f);  a < 1: g(v) = 1 / (1 - a) - softplus(-v), "
                   "h(v) = (((1 - a) softplus(-v))^(a / (a - 1)) - 1) / a;  a > 1: g(v) = v, h(v) = (max(0, (a - 1) v + 1)^(a / (a - 1)) - 1) / a",
        .paper = kNowozin,
        .make = [](const O& o) { return of(alpha_divergence(*o.divergence_alpha)); },

@@ -90,15 +90,14 @@ const Expected kExpected[] = {
     {"rasgan", 0, 0.5, -0.5, 0, 0, {O, C, C, C}},
     // L_D = (f + 1)^2, L_G = (f - 1)^2.
     {"ralsgan", 0, 2, -2, 0, 0, {O, C, C, C}},
-    // Zero-sum, L_G = -L_D = -F(f): circles again, with speed F'. Steps in turn contract by an order of h where F' F'' f is
-    // positive on average; simultaneous ones widen until F' is next to 0: exp(f) far below, 1 + f / 2 at f = -2.
-    {"fgan-kl", 1, 1, -1, 0, 0, {S, C, C, C}},
-    {"fgan-hellinger", 0, 1, -1, 0, 0, {S, C, C, C}},
-    {"fgan-pearson", 0, 1, -1, 0, 0, {S, O, O, C}},
-    {"fgan-reverse-kl", 0, 1, -1, 0, 0, {V, O, O, C}},  // F' = 1: wgan without the clip
-    {"fgan-js", 0, 0.5, -0.5, 0, 0, {V, O, O, C}},      // gan
+    // Energy falls as u (g'(f) - h'(f)), u = f - offset: g' and h' meet where D is undecided, g' falls and h' rises with f.
+    {"fgan-kl", 1, 1, -1, 0, 0, {O, C, C, C}},
+    {"fgan-hellinger", 0, 1, -1, 0, 0, {O, C, C, C}},
+    {"fgan-pearson", 0, 1, -1, 0, 0, {O, C, C, C}},
+    {"fgan-reverse-kl", 0, 1, -1, 0, 0, {O, C, C, C}},
+    {"fgan-js", 0, 0.5, -0.5, 0, 0, {O, C, C, C}},  // ns-gan
     // alpha = 1/2: undecided where softplus(-o) = 2, with slope sigmoid(-o) = 1 - exp(-2).
-    {"fgan-alpha", -std::log(std::exp(2.0) - 1), 1 - std::exp(-2.0), std::exp(-2.0) - 1, 0, 0, {S, C, C, C}},
+    {"fgan-alpha", -std::log(std::exp(2.0) - 1), 1 - std::exp(-2.0), std::exp(-2.0) - 1, 0, 0, {O, C, C, C}},
     // sigmoid(0) from its own term and -1/2 from the shared softmax's target: G has no slope where D is undecided.
     {"softmax-gan", 0, 0.5, 0, 0, 0, {C, C, C, C}},
     // s^2 + c s + 1/4.
@@ -196,13 +195,19 @@ TEST(Dirac, ConsensusAndUnrolledStepsAttract) {
   }
 }
 
-// Beyond first order: how wide the circles of simultaneous steps become where the loss itself damps. Over a turn a step of h
-// adds h^2 a^2 x / 1 to x = psi^2 + theta^2 and the losses take away: ns-gan h x^2 / 8, so x = 2h; lsgan h x^2 / 2, so x = h / 2.
+// Beyond first order: how wide the circles of simultaneous steps become where the loss itself damps. A step of h adds
+// h^2 a^2 x to x = psi^2 + theta^2, and with both slopes expanded in u = f - offset, E u^2 = x^2 / 8 over a turn, takes away
+// h x^2 / 4 times s = d (L_D' + L_G') / du: x = 4 a^2 h / s, with s = 1/2 for ns-gan, 2 for lsgan, and so on. In units of h:
 TEST(Dirac, WidthOfTheCycles) {
-  for (const auto& [name, radius] : {std::pair{"ns-gan", std::sqrt(2 * kStep)}, std::pair{"lsgan", std::sqrt(kStep / 2)}}) {
-    DiracGame game(dirac_objective(named_objective(name), order_named("simultaneous"), kStep));
-    for (const DiracPoint& start : {DiracPoint{0.02, 0}, DiracPoint{0.5, 0.5}}) {
-      EXPECT_NEAR(play_dirac(game, start, 8000).radius, radius, 0.05 * radius) << name;
+  const std::pair<const char*, double> kWidths[] = {{"ns-gan", 2},         {"lsgan", 0.5},       {"fgan-js", 2},
+                                                    {"fgan-kl", 4},        {"fgan-reverse-kl", 4}, {"fgan-pearson", 8},
+                                                    {"fgan-hellinger", 2}, {"fgan-alpha", 4}};
+  constexpr double kSmall = kStep / 4;
+  for (const auto& [name, width] : kWidths) {
+    DiracGame game(dirac_objective(named_objective(name), order_named("simultaneous"), kSmall));
+    for (const DiracPoint& start : {DiracPoint{0.1, 0}, DiracPoint{0.7, 0.7}}) {
+      const double radius = std::sqrt(width * kSmall);
+      EXPECT_NEAR(play_dirac(game, start, 32000).radius, radius, 0.05 * radius) << name;
     }
   }
 }

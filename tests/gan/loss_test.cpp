@@ -64,15 +64,20 @@ TEST(Divergence, TheOptimalDiscriminatorGivesTheDivergenceItself) {
   }
 }
 
-// With D at its optimum, L_D = -D_f and L_G = the fakes' share of it: the two losses are one saddle point.
-TEST(Divergence, LossesAreTheTwoSidesOfOneSaddlePoint) {
+// Where D tells the two apart, the saddle point's own loss of G is flat for the activations that saturate; section 3.2's is not.
+TEST(Divergence, GeneratorRaisesTheActivationOfItsOwnSamples) {
   const Tensor r = Tensor::from({0.3, -1.2, 2.0}, {3, 1}), f = Tensor::from({-0.4, 0.9, 0.1}, {3, 1});
   for (const auto& known : kKnown) {
     const Loss loss = divergence_loss(known.divergence);
     const double d = discriminator_loss(loss, Relativism::none, r, f).item();
     const double g = generator_loss(loss, Relativism::none, r, f).item();
-    EXPECT_NEAR(d + g, -mean(known.divergence.activation(r)).item(), 1e-12) << loss.name;
+    EXPECT_DOUBLE_EQ(g, -mean(known.divergence.activation(f)).item()) << loss.name;
+    EXPECT_DOUBLE_EQ(generator_loss(saddle_loss(loss), Relativism::none, r, f).item(), -d) << loss.name;
     EXPECT_FALSE(generator_needs_real(loss, Relativism::none));
+
+    const Tensor sure = Tensor::from({-30.0}, {1, 1}).set_requires_grad(true);  // D is sure that this one is generated
+    const auto slope = [&](const Loss& of) { return grad({generator_loss(of, Relativism::none, r, sure)}, {sure})[0].item(); };
+    EXPECT_LT(slope(loss), -0.99) << loss.name;
   }
 }
 
@@ -88,15 +93,15 @@ TEST(Divergence, AlphaHasTheOthersAsSpecialCases) {
   EXPECT_EQ(grad({floor}, {v})[0].item(), 0);
 }
 
-TEST(Divergence, JensenShannonHasTheGradientsOfTheMinimaxLoss) {
+TEST(Divergence, JensenShannonHasTheGradientsOfTheNonSaturatingLoss) {
   const Tensor r = Tensor::from({0.3, -1.2}, {2}).set_requires_grad(true), f = Tensor::from({-0.4, 0.9}, {2}).set_requires_grad(true);
-  const Loss js = divergence_loss(jensen_shannon()), gan = minimax_loss();
+  const Loss js = divergence_loss(jensen_shannon()), non_saturating = non_saturating_loss();
   const auto gradients = [&](const Loss& loss) {
     auto all = grad({discriminator_loss(loss, Relativism::none, r, f)}, {r, f});
     all.push_back(grad({generator_loss(loss, Relativism::none, r, f)}, {f})[0]);
     return all;
   };
-  const auto a = gradients(js), b = gradients(gan);
+  const auto a = gradients(js), b = gradients(non_saturating);
   for (size_t k = 0; k < 3; ++k) {
     for (size_t i = 0; i < 2; ++i) EXPECT_NEAR(a[k].to_vector<double>()[i], b[k].to_vector<double>()[i], 1e-15);
   }
