@@ -38,6 +38,16 @@ const Rows& regularised_rows() {
        },
        .note = "gamma is 1, where the paper's Stacked MNIST run starts; it anneals gamma to 0.1 and beta2 from 0.9 to 0.99. It "
                "trains networks without any normalisation (--norm-g none). Lazy penalties fail on 2-D toys and Stacked MNIST."},
+      {.name = "lgan",
+       .formula = "L_D = E softplus(-r) + E softplus(f) + lambda max ||grad D(x)||^2, x on lines;  L_G = E softplus(-f)",
+       .paper = "Zhou et al. 2019, Lipschitz Generative Adversarial Nets, arXiv:1902.05687, with softplus for its increasing convex functions",
+       .make = [](const O& o) {
+         return Objective{.loss = non_saturating_loss(1 - *o.label_smoothing),
+                          .penalties = {{worst_of(zero_centered()), on_lines(), 1.0}}, .schedule = dcgan_schedule()};
+       },
+       .settings = {{&O::label_smoothing, 0.0}},
+       .note = "The penalty sees the steepest of a batch's points only, as an estimate of D's Lipschitz constant. Its weight and the rates "
+               "are Duel's."},
       {.name = "wgan-div",
        .formula = "L_D = E f - E r + lambda (E ||grad D(x)||^6 + E ||grad D(G(z))||^6), lambda = k / 2;  L_G = -E f",
        .paper = "Wu et al. 2018, Wasserstein Divergence for GANs, arXiv:1712.01026; k = 2, p = 6",

@@ -103,6 +103,7 @@ const Expected kExpected[] = {
     // s^2 + c s + 1/4.
     {"r1", 0, 0.5, -0.5, 2, 0, {C, C, C, C}},
     {"r3gan", 0, 0.5, -0.5, 4, 0, {C, C, C, C}},
+    {"lgan", 0, 0.5, -0.5, 2, 0, {C, C, C, C}},
     // Looking ahead, or pulling towards points where neither wants to move, puts the eigenvalues inside. The rows' own orders.
     {"consensus", 0, 0.5, -0.5, 0, 0, {C}},
     {"unrolled", 0, 0.5, -0.5, 0, 0, {C}},

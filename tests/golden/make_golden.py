@@ -67,6 +67,7 @@ OBJECTIVES = {
     "r1": dict(loss="non_saturating", critic_steps=1, penalties=[("zero_centered", "real", 5.0)], **{**RMSPROP, "lr": 1e-4}),
     "r3gan": dict(loss="rsgan", critic_steps=1, penalties=[("zero_centered", "real", 0.5), ("zero_centered", "fake", 0.5)],
                   optimizer="adam", lr=2e-4, beta1=0.0, beta2=0.99, eps=1e-8),
+    "lgan": dict(loss="non_saturating", critic_steps=1, penalty="worst", sampled_at="line", weight=1.0, **ADAM_CLASSIC),
     "wgan-div": dict(loss="wasserstein", critic_steps=5, penalties=[("power", "real", 1.0), ("power", "fake", 1.0)], p=6,
                      **ADAM_CLASSIC),
     "pacgan": dict(loss="non_saturating", critic_steps=1, packing=2, **ADAM_CLASSIC),
@@ -352,7 +353,12 @@ def trajectory(spec, build, seed, nudge=0.0):
                     telling.need_both_signs(1 - r), telling.need_both_signs(1 + f)
             if spec["loss"] == "rahinge":
                 margin.see(1 - (r - f.mean())), margin.see(1 + (f - r.mean()))
-            if "penalty" in spec:
+            if spec.get("penalty") == "worst":
+                squares = gradient_norms(d, penalty_points(spec, drawn["real"], fake, drawn)).square()
+                first_two = squares.detach().topk(2).values
+                margin.see(1 - first_two[1:] / first_two[:1])  # which sample is the worst
+                penalty = spec["weight"] * squares.max()
+            elif "penalty" in spec:
                 excess = gradient_norms(d, penalty_points(spec, drawn["real"], fake, drawn)) - spec["k"]
                 if first:
                     telling.need_both_signs(excess)
