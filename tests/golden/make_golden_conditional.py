@@ -3,7 +3,7 @@
 
     /tmp/venv/bin/python tests/golden/make_golden_conditional.py      # rewrites the seven files beside this script
 
-As make_golden.py, whose optimizers, margins and file format it uses: PyTorch f64, six iterations, written from the papers'
+As make_golden.py, whose optimizers, margins and file format it uses: PyTorch f64, ten iterations, written from the papers'
 formulas. What differs is said in README.md, section "Classes, codes and energies".
 """
 import argparse
@@ -15,17 +15,17 @@ from torch import nn
 
 from make_golden import MARGIN, Margin, apply_gradient, make_optimizer, save_safetensors, state
 
-BATCH, NOISE, CLASSES, ITERATIONS = 4, 5, 3, 6
-CATEGORIES, VALUES = 3, 2  # infogan's codes
+BATCH, NOISE, CLASSES, ITERATIONS = 4, 5, 3, 10
+CATEGORIES, VALUES = 10, 2  # infogan's codes
 ADAM = dict(optimizer="adam", lr=2e-4, beta1=0.5, beta2=0.999, eps=1e-8)
 
 OBJECTIVES = {
     "cgan": dict(loss="non_saturating", critic="label", critic_steps=1, **ADAM),
     "acgan": dict(loss="non_saturating", critic="classes", critic_steps=1, class_weight=1.0, **ADAM),
-    "projection": dict(loss="hinge", critic="projection", critic_steps=2, spectral_norm=True, **dict(ADAM, beta1=0.0, beta2=0.9)),
+    "projection": dict(loss="hinge", critic="projection", critic_steps=5, spectral_norm=True, **dict(ADAM, beta1=0.0, beta2=0.9)),
     "infogan": dict(loss="non_saturating", critic="codes", critic_steps=1, info_weight=1.0, lr_g=1e-3, **ADAM),
-    "ebgan": dict(loss="margin", critic="squared", critic_steps=1, margin=0.6, pull_away=0.1, **ADAM),
-    "began": dict(loss="balance", critic="absolute", critic_steps=1, gamma=0.9, lambda_k=0.3, **dict(ADAM, lr=5e-4)),
+    "ebgan": dict(loss="margin", critic="squared", critic_steps=1, margin=0.3, pull_away=0.1, **ADAM),
+    "began": dict(loss="balance", critic="absolute", critic_steps=1, gamma=0.9, lambda_k=0.05, **dict(ADAM, lr=5e-4)),
 }
 CONDITIONAL = ("label", "classes", "projection")
 
@@ -197,7 +197,7 @@ def trajectory(spec, build, seed):
     margin = Margin()
     margin.watch(g.modules(), d.modules())
     opt_d, opt_g = make_optimizer(spec, d, spec["lr"]), make_optimizer(spec, g, spec.get("lr_g", spec["lr"]))
-    k, fit = torch.zeros(()), True
+    k, fit, crossed = torch.zeros(()), True, False
     for t in range(ITERATIONS):
         for s in range(spec["critic_steps"]):
             at, first = f"t{t}.s{s}", t == 0 and s == 0
@@ -217,6 +217,7 @@ def trajectory(spec, build, seed):
                 margin.see(said_real["away"]), margin.see(said_fake["away"])
             if spec["loss"] == "margin" and first:  # both sides of the margin
                 fit &= bool((said_fake["logit"] > spec["margin"]).any() and (said_fake["logit"] < spec["margin"]).any())
+            crossed |= spec["loss"] == "hinge" and bool((said_real["logit"] > 1).any() or (said_fake["logit"] < -1).any())
             loss = discriminator_loss(spec, said_real, said_fake, y, y_fake, codes, k, margin)
             gradients = apply_gradient(d, loss, opt_d)
             if spec["loss"] == "balance":
@@ -240,6 +241,8 @@ def trajectory(spec, build, seed):
     out.update(state("final.d", d))
     if spec["loss"] == "balance":  # k must move, and be felt
         fit &= 0.02 < k.item() < 1
+    if spec["loss"] == "hinge":  # a spectral norm keeps most logits within it
+        fit &= crossed
     return out, fit and margin.smallest > MARGIN
 
 
