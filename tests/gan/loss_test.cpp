@@ -9,6 +9,7 @@
 #include "duel/core/autograd.h"
 #include "duel/core/ops.h"
 #include "duel/core/random.h"
+#include "duel/gan/objective.h"
 
 namespace duel::gan {
 namespace {
@@ -129,6 +130,46 @@ TEST(Hinge, TheMarginFormStopsAtTheMargin) {
   EXPECT_DOUBLE_EQ(g.item(), 0.25);
   EXPECT_EQ(grad({g}, {f})[0].to_vector<double>(), (std::vector<double>{-0.5, 0}));
   EXPECT_DOUBLE_EQ(generator_loss(hinge_loss_pair(), Relativism::none, f, f).item(), -1.75);
+}
+
+/// D's and G's losses of a cross-entropy with the reals' target 0.9, by hand. Of softplus(-r) + 0.1 r only the second part is the
+/// smoothing's; everything said of fakes is as it was. `zero_sum`: G's loss is -L_D.
+bool smooths_the_reals_only(const Loss& loss, bool saturating, bool zero_sum) {
+  const std::vector<double> r{2.0, -1.0}, f{0.5, -3.0};
+  const Tensor real = Tensor::from(r, {2, 1}).set_requires_grad(true), fake = Tensor::from(f, {2, 1}).set_requires_grad(true);
+  const auto sg = [](double v) { return 1 / (1 + std::exp(-v)); };
+  const auto near = [](double a, double b) { return std::abs(a - b) < 1e-8; };
+  // Worked out on paper: mean softplus(-r) = 0.720094850, mean softplus(f) = 0.511332168, mean softplus(-f) = 1.761332168.
+  const double loss_d = 0.720094850 + 0.1 * 0.5 + 0.511332168, loss_g = zero_sum ? -loss_d : saturating ? -0.511332168 : 1.761332168;
+  const Tensor d = discriminator_loss(loss, Relativism::none, real, fake), g = generator_loss(loss, Relativism::none, real, fake);
+  if (!near(d.item(), loss_d) || !near(g.item(), loss_g)) return false;
+  const auto of_d = grad({d}, {real, fake});
+  const Tensor of_g = grad({g}, {fake})[0];
+  for (size_t i = 0; i < 2; ++i) {
+    if (!near(of_d[0].to_vector<double>()[i], (sg(r[i]) - 0.9) / 2) || !near(of_d[1].to_vector<double>()[i], sg(f[i]) / 2)) return false;
+    if (!near(of_g.to_vector<double>()[i], (saturating || zero_sum ? sg(f[i]) : 1 - sg(f[i])) / -2)) return false;
+  }
+  return true;
+}
+
+// One-sided (Goodfellow 2016, arXiv:1701.00160, section 4.2): a smoothed target for fakes would reward D for raising its logit where
+// G puts samples by chance, and G has no target to smooth.
+TEST(LabelSmoothing, ChangesTheRealTermOfDAndNothingElse) {
+  int64_t smoothed = 0;
+  for (const std::string& name : objective_names()) {
+    if (!resolved_overrides(name).label_smoothing) continue;
+    ++smoothed;
+    const bool saturating = name == "gan", zero_sum = name == "unrolled";
+    EXPECT_TRUE(smooths_the_reals_only(named_objective(name, {.label_smoothing = 0.1}).loss, saturating, zero_sum)) << name;
+    EXPECT_FALSE(smooths_the_reals_only(named_objective(name).loss, saturating, zero_sum)) << name << ": not smoothed";
+  }
+  EXPECT_GE(smoothed, 12);
+  const auto target = [](double t) { return [t](const Tensor& x) { return bce_with_logits(x, t); }; };
+  Loss fakes = named_objective("ns-gan", {.label_smoothing = 0.1}).loss, generator = fakes;
+  fakes.d_fake = target(0.1);
+  generator.g_fake = target(0.9);
+  EXPECT_FALSE(smooths_the_reals_only(fakes, false, false)) << "the fakes' target smoothed";
+  EXPECT_FALSE(smooths_the_reals_only(generator, false, false)) << "G's target smoothed";
 }
 
 // Every relativistic form against the formulas of Jolicoeur-Martineau 2018, with G's loss equal to D's after real and fake

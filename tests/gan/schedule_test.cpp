@@ -138,6 +138,83 @@ TEST(Schedule, InstanceNoiseFadesFromDeviceMemory) {
   }
 }
 
+/// D's loss with a penalty of weight 0.7 around the slope 1 at the reals, times `scale`, written out here.
+Tensor penalised_by_hand(nn::Module& critic, const Tensor& real, const Tensor& fake, double scale) {
+  const Tensor x = real.detach().set_requires_grad(true);
+  const Tensor slope = grad({sum(critic(x))}, {x}, {}, {.create_graph = true})[0];
+  const Tensor away = sqrt(sum(square(slope), {1})) - 1.0;
+  return mean(critic(fake)) - mean(critic(real)) + mul_scalar(mean(square(away)), 0.7 * scale);
+}
+
+// Karras 2020 (arXiv:1912.04958, section 3.1): the penalty only every k steps of D, k times as heavy. Its steps are counted over the
+// whole run: with 2 in an iteration and k = 3 they are the first of iteration 0, the second of iteration 1, and so on.
+TEST(LazyPenalty, CountsEveryThirdStepOfDThreeTimes) {
+  constexpr double rate = 0.05;
+  for (const int64_t critic_steps : {1, 2}) {
+    Objective objective{.name = "lazy", .loss = wasserstein_loss(), .penalties = {{one_centered(1.0), at_real(), 0.7}}};
+    objective.schedule.critic_steps = critic_steps;
+    objective.schedule.lazy_interval = 3;
+    for (OptimizerChoice* choice : {&objective.schedule.d, &objective.schedule.g}) *choice = {.kind = OptimizerKind::sgd, .lr = rate};
+    const auto critic = [] { return std::make_shared<nn::Sequential>(nn::Linear(2, 4), nn::Tanh(), nn::Linear(4, 1)); };
+    Networks networks = small_networks();
+    networks.discriminator = critic();
+    const auto by_hand = critic();
+    for (nn::Module* module : {networks.generator.get(), networks.discriminator.get(), static_cast<nn::Module*>(by_hand.get())}) {
+      module->to(DType::f64);
+    }
+    Trainer trainer(networks, objective, nullptr, {.batch = 8, .dtype = DType::f64});
+    Generator random(7);
+    int64_t step = 0, heavy = 0;
+    for (int iteration = 0; iteration < 6; ++iteration) {
+      for (int64_t s = 0; s < critic_steps; ++s, ++step) {
+        const TensorOptions f64{DType::f64, {}};
+        const Tensor real = random.normal({8, 2}, 1, 1, f64), fake = trainer.generate(random.normal({8, 3}, 0, 1, f64));
+        by_hand->load_state_dict(networks.discriminator->state_dict());
+        const double scale = step % 3 == 0 ? 3 : 0;
+        heavy += scale > 0;
+        const double alone = penalised_by_hand(*by_hand, real, fake, 1).item() - penalised_by_hand(*by_hand, real, fake, 0).item();
+        ASSERT_GT(alone, 1e-2) << "a penalty that is not felt would prove nothing";
+        const Tensor loss = penalised_by_hand(*by_hand, real, fake, scale);
+        const auto gradients = grad({loss}, by_hand->parameters(), {}, {.allow_unused = true});
+        trainer.critic_step(real, fake);
+        EXPECT_NEAR(trainer.metrics().loss_d, loss.item(), 1e-12) << "step " << step;
+        EXPECT_NEAR(trainer.metrics().penalty, scale * alone, 1e-12) << "step " << step;
+        for (size_t p = 0; p < gradients.size(); ++p) {
+          const auto got = networks.discriminator->parameters()[p].to_vector<double>(), was = by_hand->parameters()[p].to_vector<double>();
+          for (size_t i = 0; i < was.size(); ++i) {
+            const double slope = gradients[p].defined() ? gradients[p].to_vector<double>()[i] : 0.0;
+            EXPECT_NEAR(got[i], was[i] - rate * slope, 1e-12) << "step " << step << ", parameter " << p;
+          }
+        }
+      }
+      trainer.generator_step(random.normal({8, 3}, 0, 1, {DType::f64, {}}), Tensor());
+    }
+    EXPECT_EQ(heavy, critic_steps * 2);
+  }
+}
+
+TEST(LazyPenalty, StepsOfDAreCountedAcrossIterationsAndCheckpoints) {
+  std::vector<int64_t> due;  // steps of D that asked for points
+  const nn::Optimizer* optimizer = nullptr;
+  const auto change = [&](Objective& o) {
+    o.loss = wasserstein_loss();
+    o.penalties = {{one_centered(1.0), {"counted", [&](const Tensor& real, const Tensor&, Generator&) {
+                                          due.push_back(optimizer->steps());
+                                          return real;
+                                        }}, 1.0}};
+    o.schedule.critic_steps = 2;
+    o.schedule.lazy_interval = 3;
+  };
+  Trainer trainer = trainer_with(change);
+  optimizer = &trainer.optimizer_d();
+  for (int i = 0; i < 4; ++i) trainer.step();
+  Trainer resumed = trainer_with(change);
+  optimizer = &resumed.optimizer_d();
+  resumed.restore(trainer.state());
+  for (int i = 0; i < 4; ++i) resumed.step();
+  EXPECT_EQ(due, (std::vector<int64_t>{0, 3, 6, 9, 12, 15}));
+}
+
 TEST(SequentialCritic, FeaturesAreWhatTheLastLayerIsGiven) {
   const auto layers = nn::Sequential(nn::Linear(2, 3), nn::ReLU(), nn::Linear(3, 1));
   SequentialCritic critic(layers);
