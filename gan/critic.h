@@ -28,6 +28,11 @@ constexpr bool is_conditional(CriticKind kind) {
   return kind == CriticKind::label_input || kind == CriticKind::projection || kind == CriticKind::class_head;
 }
 
+/// Whether what D says in place of a logit is an energy: a reconstruction's error.
+constexpr bool is_autoencoder(CriticKind kind) {
+  return kind == CriticKind::squared_error || kind == CriticKind::absolute_error;
+}
+
 struct Judgement {
   Tensor logits = {};    // [N, 1] raw; energies for critics that are autoencoders
   Tensor features = {};  // [N, F], what the last layer sees; undefined where the critic does not give them

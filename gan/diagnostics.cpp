@@ -68,19 +68,19 @@ void name_layers(const nn::Module& module, const std::string& name, std::unorder
 // ---- The parts of a diagnosis -------------------------------------------------------------------------------------
 
 /// Energies are low on data: with their sign turned, higher again means "real".
-double sign_of(const Objective& objective) { return objective.loss.name.starts_with("energy") ? -1.0 : 1.0; }
+double sign_of(const Objective& objective) { return objective.loss.energy || is_autoencoder(objective.critic) ? -1.0 : 1.0; }
 
 void read_logits(const Objective& objective, const StepRecord& record, Diagnosis& d) {
   const auto real = record.real_logits.to_vector<double>(), fake = record.fake_logits.to_vector<double>();
   std::tie(d.d_real, d.d_fake) = common_histograms(real, fake, kLogitBins);
   d.wasserstein_estimate = sign_of(objective) * (mean_of(real) - mean_of(fake));
-  const bool probabilities = has_probabilities(objective);
-  if (probabilities || (objective.loss.name == "hinge" && objective.relativism == Relativism::none)) {
-    const auto right = std::count_if(real.begin(), real.end(), [](double v) { return v > 0; }) +
-                       std::count_if(fake.begin(), fake.end(), [](double v) { return v < 0; });
+  if (objective.loss.undecided && objective.relativism == Relativism::none) {
+    const double sign = sign_of(objective), middle = *objective.loss.undecided;
+    const auto right = std::count_if(real.begin(), real.end(), [&](double v) { return sign * (v - middle) > 0; }) +
+                       std::count_if(fake.begin(), fake.end(), [&](double v) { return sign * (v - middle) < 0; });
     d.accuracy = static_cast<double>(right) / static_cast<double>(real.size() + fake.size());
   }
-  if (probabilities) {
+  if (has_probabilities(objective)) {
     double loss = 0;
     for (double r : real) loss += softplus(-r) / static_cast<double>(real.size());
     for (double f : fake) loss += softplus(f) / static_cast<double>(fake.size());
@@ -111,8 +111,9 @@ void read_activations(Trainer& trainer, const Trainer::Batch& batch, Diagnosis& 
   const nn::ActivationTrace trace;
   const Tensor logits = judge(critic, images, labels).logits;
   const int64_t split = logits.dim(0) / 2;
-  const Objective& o = trainer.objective();
-  const Tensor loss = discriminator_loss(o.loss, o.relativism, slice(logits, 0, 0, split), slice(logits, 0, split, logits.dim(0)));
+  const Tensor loss = trainer.adversarial_loss_of_d({.real = {batch.real, {}, {.logits = slice(logits, 0, 0, split)}},
+                                                     .fake = {batch.fake, {}, {.logits = slice(logits, 0, split, logits.dim(0))}},
+                                                     .codes = {}});
   std::vector<Tensor> at{images};
   for (const Tensor& t : trace.tensors()) at.push_back(t);
   const auto gradients = grad({loss}, at, {}, {.allow_unused = true});

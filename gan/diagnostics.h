@@ -45,7 +45,7 @@ struct Diagnosis {
   /// arXiv:1701.04862, theorem 2.4), or both in one bin (D tells nothing).
   Histogram d_real = {}, d_fake = {};
 
-  /// Share of the batch on D's right side of 0, for losses whose logit 0 is undecided. Healthy: 0.6 to 0.9. Sick: 1.0 for
+  /// Share of the batch on D's right side of Loss::undecided, for losses that have it and no relativism. Healthy: 0.6 to 0.9. Sick: 1.0 for
   /// long (a fresh D gets there within tens of iterations when supports are disjoint: Arjovsky & Bottou 2017, figure 1), or
   /// 0.5 (D lost).
   double accuracy = none;
@@ -61,8 +61,8 @@ struct Diagnosis {
   /// Arjovsky & Bottou 2017, figures 2 and 3).
   NamedValues gradients_d = {}, gradients_g = {};
 
-  /// Norm of the critic loss's gradient in the output of each layer of D, from the input on; penalties and extra terms left
-  /// out. Healthy: flat. Sick: growing or falling exponentially with depth, as under weight clipping with a large or small
+  /// Norm of the gradient of D's adversarial loss (under an Equilibrium with its k) in the output of each layer of D, from
+  /// the input on; penalties and extra terms left out. Healthy: flat. Sick: growing or falling exponentially with depth, as under weight clipping with a large or small
   /// c (Gulrajani 2017, figure 1b left). Layers are those that nn::ActivationTrace sees.
   NamedValues activation_gradients = {};
 
@@ -86,7 +86,7 @@ struct Diagnosis {
   Histogram weights_d = {};
 
   /// log 2 - L_D / 2 with L_D the cross-entropy of D's batch: a lower bound of the Jensen-Shannon distance of data and
-  /// fakes, tight for the best D; only for cross-entropy losses. Healthy: falls, as G gets better. Sick: at log 2 = 0.693
+  /// fakes, tight for the best D; only where Loss::cross_entropy says so, without relativism. Healthy: falls, as G gets better. Sick: at log 2 = 0.693
   /// from early on, which says that D separates them perfectly and nothing about G (Arjovsky 2017, arXiv:1701.07875, figure
   /// 4).
   double js_estimate = none;

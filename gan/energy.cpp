@@ -46,11 +46,12 @@ LossTerm mean_of(double sign) {
 
 Loss energy_margin_loss(double margin) {
   return {.name = "energy_margin", .d_real = mean_of(1.0),
-          .d_fake = [margin](const Tensor& f) { return mean(relu(add_scalar(neg(f), margin))); }, .g_fake = mean_of(1.0)};
+          .d_fake = [margin](const Tensor& f) { return mean(relu(add_scalar(neg(f), margin))); }, .g_fake = mean_of(1.0),
+          .energy = true};
 }
 
 Loss energy_loss() {
-  return {.name = "energy", .d_real = mean_of(1.0), .d_fake = mean_of(-1.0), .g_fake = mean_of(1.0)};
+  return {.name = "energy", .d_real = mean_of(1.0), .d_fake = mean_of(-1.0), .g_fake = mean_of(1.0), .energy = true};
 }
 
 Tensor next_balance(const Equilibrium& equilibrium, const Tensor& k, const Tensor& real, const Tensor& fake) {

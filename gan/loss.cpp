@@ -24,11 +24,13 @@ LossTerm hinge(double sign) {
 Loss minimax_loss(double real_target) {
   return {.name = "minimax", .d_real = bce(real_target), .d_fake = bce(0.0),
           .g_fake = [](const Tensor& f) { return neg(bce_with_logits(f, 0.0)); },
-          .g_real = [](const Tensor& r) { return neg(bce_with_logits(r, 1.0)); }};
+          .g_real = [](const Tensor& r) { return neg(bce_with_logits(r, 1.0)); },
+          .cross_entropy = true, .undecided = 0.0};
 }
 
 Loss non_saturating_loss(double real_target) {
-  return {.name = "non_saturating", .d_real = bce(real_target), .d_fake = bce(0.0), .g_fake = bce(1.0), .g_real = bce(0.0)};
+  return {.name = "non_saturating", .d_real = bce(real_target), .d_fake = bce(0.0), .g_fake = bce(1.0), .g_real = bce(0.0),
+          .cross_entropy = true, .undecided = 0.0};
 }
 
 Loss wasserstein_loss() {
@@ -41,11 +43,13 @@ Loss least_squares_loss(double a, double b, double c, double scale) {
 }
 
 Loss hinge_loss_pair() {
-  return {.name = "hinge", .d_real = hinge(1.0), .d_fake = hinge(-1.0), .g_fake = mean_of(-1.0), .g_real = mean_of(1.0)};
+  return {.name = "hinge", .d_real = hinge(1.0), .d_fake = hinge(-1.0), .g_fake = mean_of(-1.0), .g_real = mean_of(1.0),
+          .undecided = 0.0};
 }
 
 Loss hinge_margin_loss() {
-  return {.name = "hinge_margin", .d_real = hinge(1.0), .d_fake = hinge(-1.0), .g_fake = hinge(1.0), .g_real = hinge(-1.0)};
+  return {.name = "hinge_margin", .d_real = hinge(1.0), .d_fake = hinge(-1.0), .g_fake = hinge(1.0), .g_real = hinge(-1.0),
+          .undecided = 0.0};
 }
 
 Loss saddle_loss(const Loss& loss) {
@@ -53,7 +57,8 @@ Loss saddle_loss(const Loss& loss) {
     return discriminator_loss(loss, Relativism::none, real, fake);
   };
   return {.name = "saddle of " + loss.name, .d_real = nullptr, .d_fake = nullptr, .g_fake = nullptr, .g_real = nullptr,
-          .d_joint = of_d, .g_joint = [of_d](const Tensor& real, const Tensor& fake) { return neg(of_d(real, fake)); }};
+          .d_joint = of_d, .g_joint = [of_d](const Tensor& real, const Tensor& fake) { return neg(of_d(real, fake)); },
+          .cross_entropy = loss.cross_entropy, .undecided = loss.undecided, .energy = loss.energy};
 }
 
 Loss softmax_loss() {

@@ -9,10 +9,15 @@
 //   average  r - mean f and f - mean r (RaGAN), each loss halved
 // A missing g_real means that real logits do not enter G's loss, and that the loss has no relativistic form.
 //
-// Example, an own loss:  Loss mine{"mine", .d_real = [](const Tensor& r) { return mean(softplus(-r)); }, …};
+// What D's outputs mean is said beside the terms, for diagnostics; training does not read it, and the name says nothing.
+//
+// Example, an own loss:
+//   Loss mine{.name = "mine", .d_real = [](const Tensor& r) { return mean(softplus(-r)); }, …,
+//             .cross_entropy = true, .undecided = 0.0};
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "duel/core/tensor.h"
@@ -29,6 +34,11 @@ struct Loss {
   // A loss that does not fall apart into terms of one side (the softmax loss): both are set instead of the four, and
   // relativism does not apply.
   JointTerm d_joint = nullptr, g_joint = nullptr;
+  // L_D is the cross-entropy of sigmoid(logit) up to a constant, so that this is D's probability of "real", and L_D bounds
+  // the Jensen-Shannon distance. Not under relativism, where differences of logits take their place.
+  bool cross_entropy = false;
+  std::optional<double> undecided = {};  // the logit between D's two answers; unset: D is asked for no answer
+  bool energy = false;                   // D's outputs are low on data
 };
 
 /// Saturating: G minimises log(1 - sigmoid f) (Goodfellow 2014, eq. 1). real_target < 1 is one-sided label smoothing.
@@ -51,6 +61,7 @@ struct Divergence {
   std::string name;
   std::function<Tensor(const Tensor& logits)> activation;            // g(v)
   std::function<Tensor(const Tensor& logits)> conjugate_activation;  // f*(g(v)), simplified where that is more exact
+  bool cross_entropy = false;  // as in Loss
 };
 Divergence kullback_leibler();          // f(u) = u log u;            g = v
 Divergence reverse_kullback_leibler();  // f(u) = -log u;             g = -exp(-v)

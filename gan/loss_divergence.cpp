@@ -37,7 +37,7 @@ Divergence squared_hellinger() {
 Divergence jensen_shannon() {
   const double log_two = std::log(2.0);
   return {"jensen_shannon", [log_two](const Tensor& v) { return log_two - softplus(neg(v)); },
-          [log_two](const Tensor& v) { return softplus(v) - log_two; }};
+          [log_two](const Tensor& v) { return softplus(v) - log_two; }, true};
 }
 
 // f*(t) = (y^(a / (a - 1)) - 1) / a with y = t (a - 1) + 1; where y < 0, which only a > 1 allows, f* is at its floor -1 / a.
@@ -65,7 +65,9 @@ Loss divergence_loss(const Divergence& divergence) {
   return {.name = divergence.name,
           .d_real = [g](const Tensor& r) { return neg(mean(g(r))); },
           .d_fake = [conjugate](const Tensor& f) { return mean(conjugate(f)); },
-          .g_fake = [g](const Tensor& f) { return neg(mean(g(f))); }};
+          .g_fake = [g](const Tensor& f) { return neg(mean(g(f))); },
+          .cross_entropy = divergence.cross_entropy,
+          .undecided = divergence.cross_entropy ? std::optional(0.0) : std::nullopt};
 }
 
 }  // namespace duel::gan

@@ -8,6 +8,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "duel/core/random.h"
 #include "duel/core/tensor.h"
@@ -70,6 +71,9 @@ struct PenaltyResult {
 /// labels i64 [N] for critics that look at them.
 PenaltyResult gradient_penalty(nn::Module& critic, const Tensor& points, const PenaltyShape& shape, double weight,
                                const Tensor& labels = {});
+
+/// Mean of mean_norm over the penalties, at least one; shape [].
+Tensor mean_norm(const std::vector<PenaltyResult>& results);
 
 /// Mean of ‖∇ₓ D‖ at `points` with D in evaluation mode, for diagnostics; no graph is kept and nothing of D changes.
 double mean_gradient_norm(nn::Module& critic, const Tensor& points, const Tensor& labels = {});

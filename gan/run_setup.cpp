@@ -116,8 +116,7 @@ ImageSet held_out_images(const RunSetup& setup, int64_t count) {
 }  // namespace detail
 
 bool has_probabilities(const Objective& objective) {
-  return objective.relativism == Relativism::none &&
-         (objective.loss.name == "minimax" || objective.loss.name == "non_saturating");
+  return objective.relativism == Relativism::none && objective.loss.cross_entropy;
 }
 
 ImageSet load_images(const RunConfig& config) {

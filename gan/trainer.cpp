@@ -230,8 +230,8 @@ Tensor Trainer::loss_of_d(const Batch& batch, bool diagnostics) {
     for (const PenaltyResult& result : results) {
       loss = add(loss, result.value);
       last_.penalty = last_.penalty.defined() ? add(last_.penalty, result.value.detach()) : result.value.detach();
-      last_.input_gradient_norm = result.mean_norm;
     }
+    last_.input_gradient_norm = mean_norm(results);
   }
   last_.loss_d = loss.detach();
   if (diagnostics) {

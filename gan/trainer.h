@@ -54,7 +54,7 @@ struct Metrics {
   double loss_d = 0, loss_g = 0, penalty = 0;
   double d_real = 0, d_fake = 0;  // mean raw logits
   double p_real = 0, p_fake = 0;  // means of sigmoid(logit): D(x) and D(G(z)) where the loss is a cross-entropy
-  double input_gradient_norm = 0;  // mean of ‖∇ₓ D‖ at the penalty's points, or on lines where there is no penalty
+  double input_gradient_norm = 0;  // mean of ‖∇ₓ D‖ at the points of all penalties, half way between real and fake without one
   double grad_norm_d = 0, grad_norm_g = 0;
   std::vector<std::pair<std::string, double>> terms_d = {}, terms_g = {};  // the objective's extra terms before their weights, by name
   std::vector<std::pair<std::string, double>> more = {};  // under an Equilibrium its k and convergence (energy.h)
@@ -108,6 +108,8 @@ class Trainer {
   }
   /// Samples as D takes them: `packing` of them side by side as channels.
   Tensor packed(const Tensor& samples) const;
+  /// L_D of both sides' logits as D trains on it, k of an Equilibrium included; penalties and terms left out.
+  Tensor adversarial_loss_of_d(const Round& round) const;
   /// G(z) in training mode without a graph.
   Tensor generate(const Tensor& z);
 
@@ -163,7 +165,6 @@ class Trainer {
   /// One after the other, or side by side in a graph where D's passes do not change D.
   void two_passes(const std::function<void()>& first, const std::function<void()>& second);
   void flip_labels(Round& round);
-  Tensor adversarial_loss_of_d(const Round& round) const;
   /// The losses at the players' present weights; what they showed is kept for metrics().
   Tensor loss_of_d(const Batch& batch, bool diagnostics);
   Tensor loss_of_g(const Batch& batch, Weights weights_of_d, bool diagnostics);

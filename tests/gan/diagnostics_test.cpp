@@ -6,9 +6,11 @@
 #include <cmath>
 #include <numbers>
 #include <numeric>
+#include <set>
 
 #include "duel/core/autograd.h"
 #include "duel/core/ops.h"
+#include "duel/gan/run.h"
 #include "duel/nn/layers.h"
 
 namespace duel::gan {
@@ -130,7 +132,13 @@ struct Plane {
     set(g->at<nn::Linear>(0).weight, {1, 0, 0, 1});
     set(g->at<nn::Linear>(0).bias, {5, 0});
     objective.schedule.d = objective.schedule.g = {.kind = OptimizerKind::sgd, .lr = 1e-9};
-    Networks networks{g, d, {.noise = 2}, {}};
+    std::shared_ptr<nn::Module> critic = d;
+    if (is_autoencoder(objective.critic)) {
+      critic = std::make_shared<AutoencoderCritic>(std::make_shared<nn::Linear>(2, 1), std::make_shared<nn::Linear>(1, 2),
+                                                   AutoencoderCritic::Error::absolute);
+      critic->to(DType::f64);
+    }
+    Networks networks{g, critic, {.noise = 2}, {}};
     training = std::make_shared<ResidentData>(Generator(1).normal({40, 2}, 0, 1, kF64));
     trainer = std::make_unique<Trainer>(networks, objective, training, TrainerOptions{.batch = 8, .dtype = DType::f64});
     trainer->step(true, &record);
@@ -217,6 +225,102 @@ TEST(Diagnosis, EnergiesAreTurned) {
   const Diagnosis a = diagnose(*logits.trainer, logits.record, &held_out), b = diagnose(*energies.trainer, energies.record, &held_out);
   EXPECT_NEAR(b.wasserstein_estimate, -a.wasserstein_estimate, 1e-6);
   EXPECT_NEAR(b.held_out_gap, -a.held_out_gap, 1e-6);
+}
+
+double gap_of(const StepRecord& record) {
+  double gap = 0;
+  for (double v : record.real_logits.to_vector<double>()) gap += v / 8;
+  for (double v : record.fake_logits.to_vector<double>()) gap -= v / 8;
+  return gap;
+}
+
+// A row whose loss loses a property loses its diagnostics, and one that gains a wrong one shows numbers that mean nothing.
+TEST(Diagnosis, OfEachNamedObjective) {
+  const std::set<std::string> cross_entropy{"gan", "ns-gan", "dragan", "dragan-two-sided", "fgan-js", "r1", "lgan", "pacgan",
+                                            "unrolled", "consensus", "cgan", "acgan", "infogan"},
+      hinge{"hinge", "hinge-v1", "geometric-gan", "sngan", "projection"}, energies{"ebgan", "began"};
+  for (const std::string& name : objective_names()) {
+    const Objective o = named_objective(name);
+    // What a diagnosis reads of the objective, on the plane.
+    const Plane plane({.name = name, .loss = o.loss, .relativism = o.relativism, .equilibrium = o.equilibrium});
+    const Diagnosis d = diagnose(*plane.trainer, plane.record);
+    EXPECT_EQ(has_probabilities(o), cross_entropy.contains(name)) << name;
+    EXPECT_EQ(!std::isnan(d.js_estimate), cross_entropy.contains(name)) << name;
+    EXPECT_EQ(!std::isnan(d.accuracy), cross_entropy.contains(name) || hinge.contains(name)) << name;
+    EXPECT_EQ(o.loss.energy, energies.contains(name)) << name;
+    EXPECT_EQ(is_autoencoder(o.critic), energies.contains(name)) << name;
+    const double gap = gap_of(plane.record);
+    EXPECT_NEAR(d.wasserstein_estimate, energies.contains(name) ? -gap : gap, 1e-9) << name;
+  }
+}
+
+TEST(Diagnosis, AsksTheLossAndNotItsName) {
+  Loss unlucky = wasserstein_loss();
+  for (const char* name : {"energy of mine", "hinge", "minimax", "non_saturating"}) {
+    unlucky.name = name;
+    const Plane plane({.name = "plane", .loss = unlucky});
+    const Diagnosis d = diagnose(*plane.trainer, plane.record);
+    EXPECT_NEAR(d.wasserstein_estimate, gap_of(plane.record), 1e-12) << name;
+    EXPECT_TRUE(std::isnan(d.accuracy) && std::isnan(d.js_estimate)) << name;
+  }
+  // An own loss on energies that are undecided at 2, without a word of it in its name.
+  Loss own = energy_loss();
+  own.name = "mine";
+  own.undecided = 2.0;
+  Plane plane({.name = "plane", .loss = own});
+  plane.record.real_logits = Tensor::from({1.0, 1.5, 2.5, 1.9}, {4, 1});
+  plane.record.fake_logits = Tensor::from({3.0, 2.0, 1.0, -5.0}, {4, 1});
+  const Diagnosis d = diagnose(*plane.trainer, plane.record);
+  EXPECT_NEAR(d.accuracy, (3 + 1) / 8.0, 1e-12) << "2.0 is on nobody's side";
+  EXPECT_NEAR(d.wasserstein_estimate, 0.25 - 1.725, 1e-12);
+  // A critic that is an autoencoder gives energies, whatever its loss says.
+  const Plane reconstruction({.name = "plane", .loss = wasserstein_loss(), .critic = CriticKind::absolute_error});
+  EXPECT_NEAR(diagnose(*reconstruction.trainer, reconstruction.record).wasserstein_estimate, -gap_of(reconstruction.record), 1e-12);
+}
+
+// The last layer's profile is sqrt(8 / 64 (1 + k^2)): E(x) - E(G(z)) without k would show it at k = 1.
+TEST(Diagnosis, ProfileOfAnEquilibriumIsThatOfTheLossWithK) {
+  for (const double k : {0.0, 0.25, 1.0}) {
+    Plane plane({.name = "plane", .loss = energy_loss(), .equilibrium = Equilibrium{.gamma = 0.5, .rate = 0.0}});
+    TensorFile state = plane.trainer->state();
+    for (auto& [name, tensor] : state.tensors) {
+      if (name == "balance") tensor = Tensor::full({}, k, kF64);
+    }
+    plane.trainer->restore(state);
+    const Diagnosis d = diagnose(*plane.trainer, plane.record);
+    ASSERT_EQ(d.activation_gradients.size(), 3u);
+    EXPECT_NEAR(d.activation_gradients[2].second, std::sqrt((1 + k * k) / 8), 1e-12) << k;
+  }
+}
+
+TEST(Metrics, InputGradientNormIsTheMeanOverAllPenalties) {
+  // Penalties of no weight at points where a critic of one tanh is steep, and where it is flat.
+  const auto steepness = [](std::vector<double> at) {
+    std::vector<Penalty> penalties;
+    for (const double x : at) {
+      penalties.push_back({zero_centered(), {"here", [x](const Tensor& real, const Tensor&, Generator&) {
+                                               return Tensor::full(real.shape(), x, real.options());
+                                             }}, 0.0});
+    }
+    auto d = std::make_shared<nn::Sequential>(nn::Linear(1, 1), nn::Tanh());
+    auto g = std::make_shared<nn::Sequential>(nn::Linear(1, 1));
+    d->to(DType::f64);
+    g->to(DType::f64);
+    {
+      NoGrad no_grad;
+      d->at<nn::Linear>(0).weight.copy_(Tensor::full({1, 1}, 1.0, kF64));
+      d->at<nn::Linear>(0).bias.copy_(Tensor::zeros({1}, kF64));
+    }
+    Objective o{.name = "two points", .loss = wasserstein_loss(), .penalties = penalties};
+    Trainer trainer({g, d, {.noise = 1}, {}}, o, std::make_shared<ResidentData>(Generator(1).normal({8, 1}, 0, 1, kF64)),
+                    {.batch = 4, .dtype = DType::f64});
+    trainer.step(true);
+    return trainer.metrics().input_gradient_norm;
+  };
+  const auto slope = [](double x) { return 1 - std::tanh(x) * std::tanh(x); };
+  EXPECT_NEAR(steepness({0.0}), slope(0), 1e-12);
+  EXPECT_NEAR(steepness({0.0, 1.0}), (slope(0) + slope(1)) / 2, 1e-12) << "not the last one's";
+  EXPECT_NEAR(steepness({0.0, 1.0, 2.0}), (slope(0) + slope(1) + slope(2)) / 3, 1e-12);
 }
 
 TEST(Diagnosis, CountsWeightsAtTheClip) {
