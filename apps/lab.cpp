@@ -28,6 +28,7 @@ struct Request {
   int64_t seeds = 3, steps = 20000, threads = 0;
   bool own_schedule = false, quiet = false;
   std::string out;
+  std::vector<std::string> given;  // names of the options on the command line
   std::optional<int64_t> gallery_steps;
   gan::RunConfig gallery = {};
 };
@@ -160,18 +161,33 @@ int mixture(const Request& request) {
   return 128 + caught_signal();
 }
 
+/// An option that the problem has no use for is a mistake: what it asks for would not happen.
+void check_options(const Request& request) {
+  std::vector<std::string> used = {"objective"};
+  if (request.what == "gallery") used.insert(used.end(), {"steps", "threads", "out", "data", "arch", "channels"});
+  else if (request.what != "dirac") used.insert(used.end(), {"seeds", "steps", "own-schedule", "threads", "out"});
+  used.push_back("quiet");
+  std::string known;
+  for (const std::string& name : used) known += (known.empty() ? "--" : ", --") + name;
+  for (const std::string& name : request.given) {
+    DUEL_CHECK(std::find(used.begin(), used.end(), name) != used.end(), "lab",
+               "--{} says nothing to {}: expected some of {}", name, request.what, known);
+  }
+}
+
 /// Objectives × orders of updates: what theory says near the data, and where the game ends.
 int dirac(const Request& request) {
   using namespace gan::lab;
   const bool all = !request.chosen || request.objectives == std::vector<std::string>{"all"};
-  std::vector<DiracRow> rows;
+  std::vector<std::string> names;
   for (const std::string& name : all ? gan::objective_names() : request.objectives) {
     const std::string refusal = dirac_refusal(gan::named_objective(name));
     DUEL_CHECK(all || refusal.empty(), "lab", "{} cannot be played: {}", name, refusal);
-    if (!refusal.empty()) {
-      if (!request.quiet) std::fprintf(stderr, "left out: %s: %s\n", name.c_str(), refusal.c_str());
-      continue;
-    }
+    if (refusal.empty()) names.push_back(name);
+    else if (!request.quiet) std::fprintf(stderr, "left out: %s: %s\n", name.c_str(), refusal.c_str());
+  }
+  std::vector<DiracRow> rows;
+  for (const std::string& name : names) {
     for (const DiracOrder& order : dirac_orders(gan::named_objective(name))) rows.push_back(dirac_row(name, order));
   }
   std::fputs(to_markdown(rows).c_str(), stdout);
@@ -209,10 +225,10 @@ Command lab_command() {
       "            mean and standard error over seeds, beside what PacGAN and VEEGAN report\n"
       "dirac       data at 0, G = theta, D(x) = psi x: what theory says near 0 and where the game ends, for "
       "every order\n"
-      "            of updates; only --objective counts [all]\n"
-      "gallery     every objective's digits after several numbers of steps, read by a classifier; --objective, "
-      "--steps,\n"
-      "            --threads, --out, --data, --arch and --channels count\n"
+      "            of updates; takes --objective [all] and --quiet\n"
+      "gallery     every objective's digits after several numbers of steps, read by a classifier; takes no --seeds "
+      "and no\n"
+      "            --own-schedule\n"
       "  duel lab ring --objective ns-gan,wgan-gp --seeds 4 --steps 20000\n"
       "  duel lab grid --objective all --out runs/grid      Ctrl-C keeps what is finished; the same again "
       "goes on";
@@ -228,7 +244,11 @@ Command lab_command() {
                     }}};
   const auto add = [&](const char* name, const char* help, const char* value,
                        std::function<void(const std::string&)> set) {
-    command.options.push_back({.name = name, .help = help, .value = value, .set = std::move(set)});
+    command.options.push_back({.name = name, .help = help, .value = value,
+                               .set = [request, name = std::string(name), set = std::move(set)](const std::string& text) {
+                                 request->given.push_back(name);
+                                 set(text);
+                               }});
   };
   const auto positive = [](const char* name, const std::string& text, int64_t most) {
     const int64_t value = integer(name, text);
@@ -263,6 +283,7 @@ Command lab_command() {
   }
   add("quiet", "no progress", "", [request](const std::string&) { request->quiet = true; });
   command.run = [request] {
+    check_options(*request);
     if (request->what == "dirac") return dirac(*request);
     return request->what == "gallery" ? gallery(*request) : mixture(*request);
   };

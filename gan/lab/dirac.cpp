@@ -6,6 +6,7 @@
 
 #include "duel/core/autograd.h"
 #include "duel/core/ops.h"
+#include "duel/gan/lab/demands.h"
 #include "duel/gan/trainer.h"
 #include "duel/nn/layers.h"
 
@@ -48,16 +49,21 @@ class Point : public nn::Module {
   Tensor forward(const Tensor& z) override { return broadcast_to(theta, {z.dim(0), 1}); }
 };
 
-/// D: psi x + offset.
+/// D: psi (x_1 + ... + x_m) / sqrt(m) + offset of [N, m], samples packed m at a time.
 class Slope : public nn::Module {
  public:
-  explicit Slope(double offset) : offset_(offset) {}
+  Slope(double offset, int64_t packing) : offset_(offset), packing_(packing) {}
   Tensor psi = register_parameter("psi", Tensor::zeros({1}, kF64));
-  Tensor forward(const Tensor& x) override { return add_scalar(mul(x, psi), offset_); }
+  Tensor forward(const Tensor& x) override {
+    const Tensor of_each = mul(x, psi);
+    if (packing_ == 1) return add_scalar(of_each, offset_);
+    return add_scalar(mul_scalar(sum(of_each, {1}, true), 1 / std::sqrt(static_cast<double>(packing_))), offset_);
+  }
   bool second_derivative_zero() const override { return true; }
 
  private:
   double offset_;
+  int64_t packing_;
 };
 
 /// M of the header, by rows.
@@ -109,6 +115,7 @@ Objective dirac_objective(Objective objective, const DiracOrder& order, double l
   schedule.update = order.update;
   schedule.unroll = order.unroll;
   schedule.consensus = 0.5;
+  schedule.packing = objective.schedule.packing;
   schedule.d = schedule.g = descent;
   objective.schedule = schedule;
   for (Penalty& penalty : objective.penalties) penalty.weight = 1;
@@ -121,6 +128,9 @@ DiracTheory dirac_theory(const Objective& objective) {
   const Tensor real = Tensor::full({kBatch, 1}, t.offset, kF64), fake = scalar(t.offset);
   t.a = slope(discriminator_loss(objective.loss, objective.relativism, real, batch_of(fake)), fake);
   t.b = slope(generator_loss(objective.loss, objective.relativism, real, batch_of(fake)), fake);
+  const double packs = std::sqrt(static_cast<double>(objective.schedule.packing));
+  t.a *= packs;
+  t.b *= packs;
   for (const Penalty& penalty : objective.penalties) {
     const Tensor norm = Tensor::zeros({1}, kF64).set_requires_grad(true);
     const Tensor first = grad({mean(penalty.shape.apply(norm))}, {norm}, {}, {.create_graph = true})[0];
@@ -147,21 +157,26 @@ DiracGame::DiracGame(const Objective& objective) {
   const std::string refusal = dirac_refusal(objective);
   DUEL_CHECK(refusal.empty(), "dirac", "{} cannot be played: {}", objective.name, refusal);
   const auto generator = std::make_shared<Point>();
-  const auto critic = std::make_shared<Slope>(undecided_logit(objective));
+  const int64_t packing = objective.schedule.packing, batch = kBatch * packing;
+  const auto critic = std::make_shared<Slope>(undecided_logit(objective), packing);
   Networks networks;
   networks.generator = generator;
   networks.discriminator = critic;
-  trainer_ = std::make_unique<Trainer>(networks, objective, nullptr, TrainerOptions{.batch = kBatch, .dtype = DType::f64});
+  trainer_ = std::make_unique<Trainer>(networks, objective, nullptr, TrainerOptions{.batch = batch, .dtype = DType::f64});
   theta_ = generator->theta;
   psi_ = critic->psi;
-  real_ = Tensor::zeros({kBatch, 1}, kF64);
-  latent_ = Tensor::zeros({kBatch, 1}, kF64);
+  real_ = Tensor::zeros({batch, 1}, kF64);
+  latent_ = Tensor::zeros({batch, 1}, kF64);
 }
+
 std::string dirac_refusal(const Objective& objective) {
-  if (objective.critic != CriticKind::plain) return "it asks for more of D than a logit";
-  if (!objective.d_terms.empty() || !objective.g_terms.empty()) return "it has terms that read more of D than a logit";
+  if (const std::string why = more_than_a_logit(objective); !why.empty()) return why;
+  if (objective.constraint.spectral_norm) {
+    return "spectral norm leaves of D's one weight only its sign, which no step of D moves: there is no game";
+  }
   try {
-    check_compatible(objective, Slope(0), kBatch);
+    const int64_t packing = std::max<int64_t>(objective.schedule.packing, 1);
+    check_compatible(objective, Slope(0, packing), kBatch * packing);
   } catch (const Error& error) {
     return error.what();
   }

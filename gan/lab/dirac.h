@@ -4,7 +4,7 @@
 // under plain gradient descent.
 //
 // Theory. Near (psi, theta) = (0, 0) the players' gradients are  dL_D/dpsi = a theta + c psi,  dL_G/dtheta = b psi  with
-//   a = dL_D/df, b = dL_G/df at the logit `offset`     (f = D(G))
+//   a = sqrt(m) dL_D/df, b = sqrt(m) dL_G/df at the logit `offset`     (f = D(G), m the packing)
 //   c = sum of weight shape''(0)                       (‖grad D‖ = |psi| at every point, so where it is sampled is nothing)
 // and an iteration with step h is a linear map M:
 //   simultaneous       [[1 - h c, -h a], [-h b, 1]]
@@ -19,8 +19,12 @@
 // pull a theta, away from the data. Weights are 1 here, those of the papers being for images.
 // offset is the constant answer that D prefers where both densities agree, d L_D(o, o) / d o = 0: 0, but for least squares
 // (a + b) / 2. It stays as it is: the game has two players.
+// Packing: a linear D of m samples has m weights, which begin equal and stay so, as G puts all samples at one point. psi is
+// their length, D(x_1, ..., x_m) = psi (x_1 + ... + x_m) / sqrt(m) + offset: the same gradient descent in a turned basis.
 //
-// Limits: objectives that judge samples by one logit; D's weight bare (spectral norm would leave only its sign).
+// Limits: objectives that judge samples by one logit, D's weight bare. Under spectral norm D(x) = x psi / |psi| + offset
+// keeps of the weight its sign only: its derivative in psi is 0, D never moves, and G walks past the data for good in the
+// direction that D began with. That is refused (dirac_refusal).
 //
 // Example:
 //   DiracGame game(dirac_objective(named_objective("wgan-gp"), dirac_orders()[0], 0.1));

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "duel/core/ops/movement.h"
+#include "duel/gan/lab/demands.h"
 #include "duel/gan/trainer.h"
 
 namespace duel::gan::lab {
@@ -48,8 +49,8 @@ std::vector<int64_t> kept_steps(const std::vector<int64_t>& evaluations) {
 
 Objective point_objective(const std::string& name, const PointSettings& settings) {
   Objective objective = named_objective(name);
-  DUEL_CHECK(objective.critic == CriticKind::plain && objective.d_terms.empty() && objective.g_terms.empty(),
-             "lab", "{} cannot be trained on points: it reads more of D than a logit", name);
+  const std::string why = more_than_a_logit(objective);
+  DUEL_CHECK(why.empty(), "lab", "{} cannot be trained on points: {}", name, why);
   Schedule& schedule = objective.schedule;
   if (!settings.own_schedule) {
     schedule.d = schedule.g = {.kind = OptimizerKind::adam, .lr = settings.lr, .beta1 = 0.8, .beta2 = 0.999};

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "command.h"
+#include "duel/gan/objective.h"
 
 namespace duel::apps::testing {
 namespace {
@@ -355,10 +356,50 @@ TEST(Lab, TrainsPrintsTheTableAndGoesOn) {
   EXPECT_EQ(dirac.status, 0) << dirac.err;
   EXPECT_TRUE(has(dirac.out, "| ns-gan ") && has(dirac.out, "| hinge ") && !has(dirac.out, "| wgan ")) << dirac.out;
 
+  const Result alone = duel({"lab", "dirac", "--objective", "dragan", "--quiet"});
+  EXPECT_EQ(alone.status, 0) << alone.err;
+  EXPECT_TRUE(has(alone.out, "| dragan | extragradient | - | - | kink | stalls |")) << alone.out;
+  EXPECT_EQ(alone.err, "");
+  expect_refused(duel({"lab", "dirac", "--objective", "hinge,sngan"}), {"sngan cannot be played", "spectral norm", "sign"});
+  expect_refused(duel({"lab", "dirac", "--objective", "cgan"}), {"cgan cannot be played", "label"});
+  expect_refused(duel({"lab", "ring", "--objective", "infogan"}), {"infogan cannot be trained on points", "codes"});
+
   expect_refused(duel({"lab", "spiral"}), {"ring", "grid", "dirac", "'spiral'"});
   expect_refused(duel({"lab", "ring", "--objective", "hinge,wgn", "--out", out}), {"wgn", "wgan"});
   expect_refused(duel({"lab", "ring", "--seeds", "0"}), {"--seeds", "got 0"});
   expect_refused(duel({"lab", "ring", "--objective", "hinge", "--steps", "3", "--out", out}), {"this run has 2, asked for is 3", "--out"});
+}
+
+// All of the Dirac-GAN, the default: what cannot be played is said before the games begin, and each is left out or a row.
+TEST(Lab, DiracSaysWhatIsLeftOutAndWhy) {
+  const Result r = duel({"lab", "dirac"});
+  EXPECT_EQ(r.status, 0) << r.err;
+  EXPECT_TRUE(has(r.err, "left out: sngan: spectral norm leaves of D's one weight only its sign")) << r.err;
+  for (const std::string& name : gan::objective_names()) {
+    EXPECT_NE(has(r.err, "left out: " + name + ": "), has(r.out, "\n| " + name + " | ")) << name;
+  }
+}
+
+// An option that a problem does not use is refused, whatever else is said, before anything is written.
+TEST(Lab, RefusesOptionsThatSayNothing) {
+  Scratch scratch;
+  const std::string out = (scratch / "lab").string();
+  using Args = std::vector<std::string>;
+  const std::vector<std::pair<std::string, std::vector<Args>>> mistakes = {
+      {"dirac", {{"--out", out}, {"--steps", "10"}, {"--seeds", "2"}, {"--own-schedule"}, {"--threads", "2"},
+                 {"--data", "synthetic"}, {"--arch", "mlp"}, {"--channels", "8"}}},
+      {"gallery", {{"--seeds", "2"}, {"--own-schedule"}}},
+      {"ring", {{"--data", "synthetic"}, {"--arch", "mlp"}, {"--channels", "8"}}},
+      {"grid", {{"--data", "synthetic"}, {"--arch", "mlp"}, {"--channels", "8"}}}};
+  for (const auto& [problem, options] : mistakes) {
+    for (const Args& option : options) {
+      Args args{"lab", problem, "--objective", "hinge"};
+      args.insert(args.end(), option.begin(), option.end());
+      if (problem != "dirac") args.insert(args.end(), {"--steps", "8", "--out", out});
+      expect_refused(duel(args, {.cwd = scratch.dir()}), {option[0] + " says nothing to " + problem, "--objective", "--quiet"});
+    }
+  }
+  EXPECT_EQ(duel::testing::files_in(scratch.dir()), 0U);
 }
 
 }  // namespace

@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "duel/gan/lab/demands.h"
+#include "duel/gan/lab/experiment.h"
 #include "proofs.h"
 
 namespace duel::gan::lab {
@@ -54,8 +56,8 @@ std::array<Complex, 2> eigenvalues_by_hand(const DiracOrder& order, double a, do
   return {half_trace + root, half_trace - root};
 }
 
-/// By hand: a = dL_D/df and b = dL_G/df at the logit where D is undecided, c and the kink of the penalties; and how the
-/// game ends: simultaneous, 1:1, 5:1, extragradient.
+/// By hand: a = dL_D/df and b = dL_G/df at the logit where D is undecided (times sqrt(m) under packing), c and the kink of
+/// the penalties; and how the game ends: simultaneous, 1:1, 5:1, extragradient.
 struct Expected {
   const char* objective;
   double offset, a, b, c, kink;
@@ -79,6 +81,8 @@ const Expected kExpected[] = {
     {"lsgan-pearson", 0, 1, 0, 0, 0, {C, C, C, C}},
     // As wgan-gp with a = 1/2.
     {"dragan", 0, 0.5, -0.5, 2, -2, {S, S, S, S}},
+    // The same: where the points lie, and that they are clipped, is nothing to a D of one slope.
+    {"dragan-two-sided", 0, 0.5, -0.5, 2, -2, {S, S, S, S}},
     // As wgan while f > -1; below, D waits while G comes back, which shrinks the circle to f = -1 at its outermost.
     {"hinge", 0, 1, -1, 0, 0, {O, O, O, C}},
     {"geometric-gan", 0, 1, -1, 0, 0, {O, O, O, C}},
@@ -107,9 +111,16 @@ const Expected kExpected[] = {
     // Looking ahead, or pulling towards points where neither wants to move, puts the eigenvalues inside. The rows' own orders.
     {"consensus", 0, 0.5, -0.5, 0, 0, {C}},
     {"unrolled", 0, 0.5, -0.5, 0, 0, {C}},
-    {"pacgan", 0, 0.5, -0.5, 0, 0, {O, C, C, C}},
+    // ns-gan of the logit sqrt(2) psi theta of two samples at theta: a b = -1/2, not -1/4.
+    {"pacgan", 0, 0.5 * std::sqrt(2.0), -0.5 * std::sqrt(2.0), 0, 0, {O, C, C, C}},
     // |psi|^6 damps far out only.
     {"wgan-div", 0, 1, -1, 0, 0, {O, C, C, C}},
+};
+
+/// Objectives that the game is not for, with part of the reason. Every name is here or above.
+const std::pair<const char*, const char*> kLeftOut[] = {
+    {"sngan", "only its sign"}, {"ebgan", "an autoencoder"},     {"began", "an autoencoder"}, {"cgan", "the label"},
+    {"acgan", "the class"},     {"projection", "the label"}, {"infogan", "the codes"},
 };
 
 std::vector<std::string> playable() {
@@ -125,6 +136,10 @@ std::vector<DiracRow>& recorded() {
   return rows;
 }
 
+/// Columns of the table that are the same on every machine: objective, order, (0, 0), ends.
+const std::vector<size_t> kVerdicts = {0, 1, 4, 5};
+constexpr const char* kStale = "gan/proofs.md is stale: tests/gan/proofs.h says how it is written";
+
 class DiracObjective : public ::testing::TestWithParam<std::string> {
  public:
   static void TearDownTestSuite() { duel::testing::publish("dirac", to_markdown(recorded())); }
@@ -135,7 +150,9 @@ TEST_P(DiracObjective, DoesWhatTheorySays) {
   for (const Expected& row : kExpected) {
     if (GetParam() == row.objective) expected = &row;
   }
+  ASSERT_NE(expected, nullptr) << "no theory by hand: give kExpected a row";
   const auto orders = dirac_orders(named_objective(GetParam()));
+  const size_t before = recorded().size();
   for (size_t i = 0; i < orders.size(); ++i) {
     SCOPED_TRACE(orders[i].name);
     const Objective objective = dirac_objective(named_objective(GetParam()), orders[i], kStep);
@@ -160,7 +177,6 @@ TEST_P(DiracObjective, DoesWhatTheorySays) {
     }
     EXPECT_TRUE(theory.local != DiracLocal::attracts || row.run.end == DiracEnd::converges) << to_text(row.run.end);
 
-    if (expected == nullptr) continue;
     EXPECT_NEAR(theory.offset, expected->offset, 1e-9);
     EXPECT_NEAR(theory.a, expected->a, 1e-9);
     EXPECT_NEAR(theory.b, expected->b, 1e-9);
@@ -168,6 +184,13 @@ TEST_P(DiracObjective, DoesWhatTheorySays) {
     EXPECT_NEAR(theory.kink, expected->kink, 1e-12);
     EXPECT_EQ(to_text(row.run.end), to_text(expected->ends[i])) << "radius " << row.run.radius;
   }
+
+  if (duel::testing::publishing()) return;
+  const std::vector<DiracRow> mine(recorded().begin() + static_cast<std::ptrdiff_t>(before), recorded().end());
+  std::vector<duel::testing::Cells> shown = duel::testing::published("dirac");
+  std::erase_if(shown, [&](const auto& cells) { return cells[0] != GetParam() && cells[0] != "objective"; });
+  EXPECT_EQ(duel::testing::columns(shown, kVerdicts), duel::testing::columns(duel::testing::table_cells(to_markdown(mine)), kVerdicts))
+      << kStale;
 }
 
 INSTANTIATE_TEST_SUITE_P(All, DiracObjective, ::testing::ValuesIn(playable()), [](const auto& parameter) {
@@ -175,6 +198,67 @@ INSTANTIATE_TEST_SUITE_P(All, DiracObjective, ::testing::ValuesIn(playable()), [
   std::replace(name.begin(), name.end(), '-', '_');
   return name;
 });
+
+// No objective slips through: each has its theory above or is refused with its reason, and the table shows those that play,
+// under all of their orders, and no other.
+TEST(Dirac, EveryObjectiveHasItsTheoryOrAReason) {
+  std::vector<std::string> known;
+  for (const Expected& row : kExpected) known.push_back(row.objective);
+  for (const auto& [name, why] : kLeftOut) {
+    known.push_back(name);
+    const std::string refusal = dirac_refusal(named_objective(name));
+    EXPECT_NE(refusal.find(why), std::string::npos) << name << ": " << refusal;
+    EXPECT_NE(duel::testing::error_of([&, name = name] { DiracGame game(dirac_objective(named_objective(name), dirac_orders()[0], kStep)); })
+                  .find(refusal),
+              std::string::npos);
+  }
+  std::vector<std::string> named = objective_names();
+  std::sort(named.begin(), named.end());
+  std::sort(known.begin(), known.end());
+  EXPECT_EQ(known, named);
+
+  std::vector<duel::testing::Cells> wanted = {{"objective", "order"}};
+  for (const std::string& name : playable()) {
+    for (const DiracOrder& order : dirac_orders(named_objective(name))) wanted.push_back({name, order.name});
+  }
+  if (duel::testing::publishing()) return;
+  EXPECT_EQ(duel::testing::columns(duel::testing::published("dirac"), {0, 1}), wanted) << kStale;
+}
+
+// What no toy problem or not every one plays, as gan/proofs.md lists it; gan/lab/README.md names the same ones.
+TEST(LeftOut, IsListedWithTheReason) {
+  const auto bytes = duel::testing::get(DUEL_SOURCE_DIR "/gan/lab/README.md");
+  std::string section(bytes.begin(), bytes.end());
+  const size_t heading = section.find("\n## What is left out\n");
+  ASSERT_NE(heading, std::string::npos);
+  section = section.substr(heading + 1, section.find("\n## ", heading + 1) - heading - 1);
+  std::string table = "| objective | not played on | because |\n|---|---|---|\n";
+  for (const std::string& name : objective_names()) {
+    const std::string dirac = dirac_refusal(named_objective(name)), points = more_than_a_logit(named_objective(name));
+    const bool left_out = !dirac.empty() || !points.empty();
+    EXPECT_EQ(section.find("`" + name + "`") != std::string::npos, left_out) << name << " in gan/lab/README.md";
+    if (!left_out) continue;
+    if (!points.empty()) {
+      EXPECT_EQ(dirac, points) << name;  // what points cannot give the Dirac-GAN cannot
+      EXPECT_NE(duel::testing::error_of([&, name = name] { point_objective(name, {}); }).find(points), std::string::npos);
+    }
+    table += "| " + name + " | Dirac-GAN" + (points.empty() ? "" : ", ring, grid") + " | " + dirac + " |\n";
+  }
+  duel::testing::publish("left-out", table);
+  if (duel::testing::publishing()) return;
+  EXPECT_EQ(duel::testing::published("left-out"), duel::testing::table_cells(table)) << kStale;
+}
+
+// Two samples side by side under two equal weights psi / sqrt(2), by hand: softplus of z = sqrt(2) psi theta. Without the
+// packing this were ns-gan's game.
+TEST(Dirac, PackingPlaysWithTheLengthOfTheWeights) {
+  DiracGame game(dirac_objective(named_objective("pacgan"), order_named("simultaneous"), kStep));
+  const double psi = 0.4, theta = -0.7, z = std::sqrt(2.0) * psi * theta;
+  const auto sigmoid = [](double x) { return 1 / (1 + std::exp(-x)); };
+  const DiracPoint next = game.step({psi, theta});
+  EXPECT_NEAR(next.psi, psi - kStep * std::sqrt(2.0) * sigmoid(z) * theta, 1e-14);
+  EXPECT_NEAR(next.theta, theta + kStep * std::sqrt(2.0) * sigmoid(-z) * psi, 1e-14);
+}
 
 // Every smooth objective has the eigenvalues of theory under the orders that look ahead, too, and is attracted.
 TEST(Dirac, ConsensusAndUnrolledStepsAttract) {
@@ -281,7 +365,6 @@ TEST(Dirac, OneCentredPenaltiesRestAwayFromTheData) {
   EXPECT_EQ(run.end, DiracEnd::orbits);
   EXPECT_GT(run.radius, 0.5);
 }
-
 
 TEST(Dirac, RefusesWhatItCannotPlay) {
   Objective with_term{.name = "mine"};

@@ -289,7 +289,7 @@ INSTANTIATE_TEST_SUITE_P(All, PenaltyGradcheck,
                            return name;
                          });
 
-void PenaltyGradcheck::TearDownTestSuite() {
+std::string gradcheck_table() {
   std::string table = "| penalty at points |", line = "|---|";
   for (const NetworkRow& network : kNetworks) {
     table += " " + std::string(network.name) + " |";
@@ -307,7 +307,25 @@ void PenaltyGradcheck::TearDownTestSuite() {
       table += "\n";
     }
   }
-  duel::testing::publish("penalty-gradcheck", table);
+  return table;
+}
+
+void PenaltyGradcheck::TearDownTestSuite() { duel::testing::publish("penalty-gradcheck", gradcheck_table()); }
+
+// gan/proofs.md has a row for every penalty and sampling, a column for every network, and no error beyond what is accepted.
+TEST(PenaltyGradcheckItself, PublishedTableIsWhole) {
+  if (duel::testing::publishing()) GTEST_SKIP() << "it is being written";
+  const auto shown = duel::testing::published("penalty-gradcheck"), wanted = duel::testing::table_cells(gradcheck_table());
+  EXPECT_EQ(duel::testing::columns(shown, {0}), duel::testing::columns(wanted, {0}));
+  ASSERT_FALSE(shown.empty());
+  EXPECT_EQ(shown[0], wanted[0]);
+  for (size_t r = 1; r < shown.size(); ++r) {
+    ASSERT_EQ(shown[r].size(), wanted[0].size()) << shown[r][0];
+    for (size_t c = 1; c < shown[r].size(); ++c) {
+      const double error = std::stod(shown[r][c]);
+      EXPECT_TRUE(error > 0 && error < kTolerance) << shown[r][0] << ": " << shown[r][c];
+    }
+  }
 }
 
 // The check must see each way in which weights enter: without one of the terms of the second derivative it fails.
