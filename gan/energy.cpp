@@ -15,7 +15,7 @@ Judgement AutoencoderCritic::judge(const Tensor& x, const Tensor&) {
   const Tensor again = (*decoder_)(codes);
   DUEL_CHECK(again.shape() == x.shape(), "AutoencoderCritic", "expected a reconstruction of shape {}, got {}", x.shape(),
              again.shape());
-  // The target is not detached: G is taught through the image itself too (gan/README.md, known mistakes).
+  // The target is not detached: G is taught through the image itself too (gan/proofs.md, known mistakes of public code).
   const Tensor away = sub(again, x).reshape({x.dim(0), x.shape().numel_from(1)});
   const Tensor energy = mean(error_ == Error::squared ? square(away) : abs(away), {1}, true);
   return {.logits = energy, .features = codes};

@@ -197,6 +197,49 @@ TEST_F(DeviceTrainerGraphs, EveryIterationsLossesAreRemembered) {
   }
 }
 
+class DeviceTrainerKnownMistakes : public testing_devices::OnDevice {};
+
+// PyTorch-GAN (dragan.py) draws the noise of its penalty with torch.rand on the CPU, from the process's generator: it fails beside
+// tensors on a GPU, or with a copy makes the device wait, and a seed of the run does not decide it. Here all random numbers of an
+// iteration (latents, order of the data, the penalty's) come from the trainer's generators and are made where it computes.
+TEST_F(DeviceTrainerKnownMistakes, RandomNumbersOfTheHost_PyTorchGAN) {
+  using Points = decltype(PenaltySampling::points);
+  const auto draws_on_its_device_from_its_seed = [](const Points& points) {
+    Objective objective = named_objective("dragan");
+    if (points) objective.penalties[0].sampling.points = points;
+    std::vector<TensorFile> ends;
+    for (const uint64_t elsewhere : {1, 2}) {
+      const auto trainer = trainer_on(kDevice, objective, "mlp", false);
+      trainer->step();
+      manual_seed(elsewhere);
+      const int64_t on_host = allocator_stats(Device::cpu()).allocations;
+      run(*trainer, 2);
+      if (allocator_stats(Device::cpu()).allocations != on_host) return false;
+      ends.push_back(trainer->state());
+    }
+    return first_difference(ends[0], ends[1]).empty();
+  };
+  const auto drawn_by = [](const auto& uniform) {
+    return [uniform](const Tensor& real, const Tensor&, Generator& random) {
+      const Tensor alpha = uniform({real.dim(0)}, random, real.options());
+      return dragan_points(real, alpha, uniform(real.shape(), random, real.options()));
+    };
+  };
+  const auto torch_rand = [](const Shape& shape, Generator&, TensorOptions o) {
+    return default_generator().uniform(shape, 0, 1, {o.dtype, {}}).to(o.device);
+  };
+  const auto on_the_host = [](const Shape& shape, Generator& random, TensorOptions o) {
+    return random.uniform(shape, 0, 1, {o.dtype, {}}).to(o.device);
+  };
+  const auto of_the_process = [](const Shape& shape, Generator&, TensorOptions o) {
+    return default_generator().uniform(shape, 0, 1, o);
+  };
+  EXPECT_TRUE(draws_on_its_device_from_its_seed({}));
+  EXPECT_FALSE(draws_on_its_device_from_its_seed(drawn_by(torch_rand)));
+  EXPECT_FALSE(draws_on_its_device_from_its_seed(drawn_by(on_the_host)));
+  EXPECT_FALSE(draws_on_its_device_from_its_seed(drawn_by(of_the_process)));
+}
+
 TEST_F(DeviceTrainer, RefusesDataOfAnotherDevice) {
   const Objective objective = named_objective("ns-gan");
   Generator weights(1);

@@ -27,12 +27,11 @@ struct Recipe {
 
 inline constexpr int64_t kBatch = 4;
 
-inline std::unique_ptr<Trainer> trainer_on(Device device, const Recipe& recipe, bool graphs,
-                                           uint64_t seed = 1) {
-  const Objective objective = named_objective(recipe.objective, recipe.overrides);
+inline std::unique_ptr<Trainer> trainer_on(Device device, const Objective& objective,
+                                           const std::string& arch, bool graphs, uint64_t seed = 1) {
   Generator weights(seed, static_cast<uint64_t>(RandomStream::weights_g));
-  const int64_t side = recipe.arch == "mlp" ? 4 : 8;
-  const NetworkOptions options{.arch = recipe.arch,
+  const int64_t side = arch == "mlp" ? 4 : 8;
+  const NetworkOptions options{.arch = arch,
                                .height = side,
                                .width = side,
                                .latent = 3,
@@ -43,6 +42,11 @@ inline std::unique_ptr<Trainer> trainer_on(Device device, const Recipe& recipe, 
       make_networks(options, objective, weights), objective,
       std::make_shared<ResidentData>(testing::noise_images(10, side, 10), device),
       TrainerOptions{.batch = kBatch, .seed = seed, .device = device, .graphs = graphs});
+}
+
+inline std::unique_ptr<Trainer> trainer_on(Device device, const Recipe& recipe, bool graphs,
+                                           uint64_t seed = 1) {
+  return trainer_on(device, named_objective(recipe.objective, recipe.overrides), recipe.arch, graphs, seed);
 }
 
 inline void run(Trainer& trainer, int64_t steps) {

@@ -13,13 +13,15 @@
 #include "duel/nn/init.h"
 #include "duel/nn/layers.h"
 #include "../files.h"
+#include "mistakes.h"
 
 namespace duel::gan {
 namespace {
 
 using duel::testing::error_of;
-
-constexpr TensorOptions kF64{DType::f64, {}};
+using duel::testing::is_gradient_of;
+using duel::testing::kF64;
+using duel::testing::near;
 
 TEST(PullAway, IsZeroOfOrthogonalRowsAndOneOfParallelOnes) {
   EXPECT_NEAR(pull_away(Tensor::from({3.0, 0.0, 0.0, 0.0, -0.5, 0.0, 0.0, 0.0, 7.0}, {3, 3})).item(), 0, 1e-15);
@@ -45,20 +47,60 @@ TEST(PullAway, ARowOfZerosIsSafe) {
   for (const double g : grad({value}, {codes})[0].to_vector<double>()) EXPECT_TRUE(std::isfinite(g));
 }
 
-// What public code computes in its place, on rows whose term is 0 and 1: each would fail the first test.
-TEST(KnownMistakes, PullAwayNormalisedOverTheBatchOrNotSquared) {
-  const Tensor orthogonal = Tensor::from({1.0, 1.0, -1.0, 1.0}, {2, 2});
-  EXPECT_NEAR(pull_away(orthogonal).item(), 0, 1e-15);
-  // torchgan: columns are normalised (dim 0 is the batch), and the diagonal stays.
-  const Tensor columns = div(orthogonal, sqrt(sum(square(orthogonal), {0}, true)));
-  EXPECT_GT(mean(square(matmul(columns, columns, false, true))).item(), 0.4);
-  // PyTorch-GAN's ebgan.py, hwalsuklee's EBGAN.py: cosines that are not squared, so opposite rows pay for parallel ones.
-  const Tensor opposite = Tensor::from({1.0, 0.0, -1.0, 0.0}, {2, 2});
-  EXPECT_NEAR(pull_away(opposite).item(), 1, 1e-15);
-  EXPECT_NEAR((sum(matmul(opposite, opposite, false, true)).item() - 2) / 2, -1, 1e-15);
-  // znxlwm: one norm over the whole batch.
-  const Tensor batch = div(opposite, sum(abs(opposite)));
-  EXPECT_LT((sum(square(matmul(batch, batch, false, true))).item()) / 2, 0.2);
+/// 0 of orthogonal rows, 1 of parallel ones whatever their lengths and signs, and pairs count alike (as worked out above).
+bool is_the_pull_away_term(const std::function<Tensor(const Tensor& codes)>& term) {
+  const std::pair<Tensor, double> known[] = {{Tensor::from({1.0, 1.0, -1.0, 1.0}, {2, 2}), 0},
+                                             {Tensor::from({1.0, 2.0, 3.0, 6.0}, {2, 2}), 1},
+                                             {Tensor::from({1.0, 0.0, -2.0, 0.0}, {2, 2}), 1},
+                                             {Tensor::from({2.0, 0.0, 1.0, 1.0, 0.0, 5.0}, {3, 2}), 1.0 / 3}};
+  for (const auto& [codes, value] : known) {
+    if (!near(term(codes).item(), value)) return false;
+  }
+  return true;
+}
+
+Tensor unit_rows(const Tensor& codes) { return div(codes, sqrt(sum(square(codes), {1}, true))); }
+Tensor cosines(const Tensor& rows) { return matmul(rows, rows, false, true); }
+/// The mean over all i != j of products whose diagonal sums to `diagonal`.
+Tensor over_pairs(const Tensor& products, double diagonal) {
+  const auto n = static_cast<double>(products.dim(0));
+  return mul_scalar(sum(products) - diagonal, 1 / (n * (n - 1)));
+}
+
+// torchgan (losses/functional.py) normalises along axis 0, which is the batch: each feature to length 1 instead of each code. It also
+// leaves the diagonal in, each code beside itself. Either is wrong alone.
+TEST(KnownMistakes, PullAwayNormalisedOverTheBatch_torchgan) {
+  const auto unit_columns = [](const Tensor& codes) { return div(codes, sqrt(clamp_min(sum(square(codes), {0}, true), 1e-12))); };
+  EXPECT_TRUE(is_the_pull_away_term(pull_away));
+  EXPECT_FALSE(is_the_pull_away_term([&](const Tensor& codes) { return mean(square(cosines(unit_columns(codes)))); }));
+  EXPECT_FALSE(is_the_pull_away_term([&](const Tensor& codes) {
+    const Tensor rows = unit_columns(codes);
+    return over_pairs(square(cosines(rows)), sum(square(sum(square(rows), {1}))).item());
+  }));
+}
+TEST(KnownMistakes, PullAwayWithItsDiagonal_torchgan) {
+  EXPECT_FALSE(is_the_pull_away_term([](const Tensor& codes) { return mean(square(cosines(unit_rows(codes)))); }));
+  EXPECT_TRUE(is_the_pull_away_term([](const Tensor& codes) {
+    return over_pairs(square(cosines(unit_rows(codes))), static_cast<double>(codes.dim(0)));
+  })) << "the same without its diagonal";
+  EXPECT_TRUE(is_the_pull_away_term(pull_away));
+}
+
+// PyTorch-GAN (ebgan.py) and hwalsuklee (EBGAN.py) do not square the cosines: opposite codes pay for parallel ones.
+TEST(KnownMistakes, PullAwayNotSquared_PyTorchGAN_hwalsuklee) {
+  EXPECT_TRUE(is_the_pull_away_term(pull_away));
+  EXPECT_FALSE(is_the_pull_away_term([](const Tensor& codes) {
+    return over_pairs(cosines(unit_rows(codes)), static_cast<double>(codes.dim(0)));
+  }));
+}
+
+// znxlwm squares them, but divides all codes by one L1 norm of the whole batch.
+TEST(KnownMistakes, PullAwayByOneNorm_znxlwm) {
+  EXPECT_TRUE(is_the_pull_away_term(pull_away));
+  EXPECT_FALSE(is_the_pull_away_term([](const Tensor& codes) {
+    const Tensor rows = div(codes, sum(abs(codes)));
+    return over_pairs(square(cosines(rows)), sum(square(sum(square(rows), {1}))).item());
+  }));
 }
 
 AutoencoderCritic zero_decoder(AutoencoderCritic::Error error) {
@@ -70,9 +112,8 @@ AutoencoderCritic zero_decoder(AutoencoderCritic::Error error) {
   return critic;
 }
 
-// A decoder that says 0 leaves E(x) = mean x^2, of gradient x / 2 for 4 pixels. PyTorch-GAN's ebgan.py detaches the target
-// in G's loss: its gradient here is 0.
-TEST(KnownMistakes, EnergyWithADetachedTarget) {
+// A decoder that says 0 leaves E(x) = mean x^2, of gradient x / 2 for 4 pixels.
+TEST(Autoencoder, EnergyOfAZeroDecoderByHand) {
   AutoencoderCritic critic = zero_decoder(AutoencoderCritic::Error::squared);
   const Tensor x = Tensor::from({1.0, -2.0, 0.5, 0.0}, {1, 1, 2, 2}).set_requires_grad(true);
   const Judgement j = critic.judge(x, {});
@@ -83,6 +124,26 @@ TEST(KnownMistakes, EnergyWithADetachedTarget) {
   const double expected[] = {0.5, -1.0, 0.25, 0.0};
   for (size_t i = 0; i < 4; ++i) EXPECT_NEAR(g[i], expected[i], 1e-15);
   EXPECT_NEAR(zero_decoder(AutoencoderCritic::Error::absolute).judge(x, {}).logits.item(), 3.5 / 4, 1e-15);
+}
+
+// PyTorch-GAN (ebgan.py) detaches the reconstruction's target in G's loss: G then hears of its own image only by way of D's
+// reconstruction, and what it is given is the gradient of another function.
+TEST(KnownMistakes, EnergyWithADetachedTarget_PyTorchGAN) {
+  Generator random(9);
+  auto encoder = std::make_shared<nn::Sequential>(nn::Flatten(), nn::Linear(4, 3), nn::Tanh());
+  auto decoder = std::make_shared<nn::Sequential>(nn::Linear(3, 4), nn::Unflatten({1, 2, 2}));
+  AutoencoderCritic critic(encoder, decoder, AutoencoderCritic::Error::squared);
+  critic.to(DType::f64);
+  const Tensor z = random.normal({5, 2}, 0, 1, kF64), g = random.normal({4, 2}, 0, 1, kF64).set_requires_grad(true);
+  const auto image = [&] { return tanh(linear(z, g)).reshape({5, 1, 2, 2}); };
+  const auto loss_g = [&] { return generator_loss(energy_margin_loss(1.0), Relativism::none, {}, judge(critic, image()).logits); };
+  const auto detached = [&] {
+    const Tensor x = image();
+    return mean(square((*decoder)((*encoder)(x)) - x.detach()));
+  };
+  ASSERT_NEAR(detached().item(), loss_g().item(), 1e-14) << "the values agree";
+  EXPECT_TRUE(is_gradient_of(loss_g, {g}, grad({loss_g()}, {g})));
+  EXPECT_FALSE(is_gradient_of(loss_g, {g}, grad({detached()}, {g})));
 }
 
 TEST(Autoencoder, EnergiesByDifferences) {

@@ -1,6 +1,7 @@
 // Mistakes of well-known public code in penalties, losses and toy data. Each test writes the mistaken way down beside Duel's and
 // has one check of the mathematics that accepts ours and rejects the other. (Training: known_mistakes_training_test.cpp;
-// pull-away terms, autoencoder energies and mutual information: KnownMistakes in energy_test.cpp and conditional_test.cpp.)
+// pull-away terms, autoencoder energies and mutual information: KnownMistakes in energy_test.cpp and conditional_test.cpp; drawing on
+// the device: tests/devices/trainer_test.cpp. Table: gan/proofs.md.)
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -12,6 +13,7 @@
 #include "duel/gan/lab/mixture.h"
 #include "duel/gan/objective.h"
 #include "mistakes.h"
+#include "proofs.h"
 
 namespace duel::gan {
 namespace {
@@ -121,6 +123,28 @@ TEST(KnownMistakes, OneEpsPerPixel_hwalsuklee) {
   EXPECT_FALSE(on_lines_of_their_own(b.real, b.fake, blend(b, random.uniform({6, 1, 4, 4}, 0, 1, kF64))));
 }
 
+// hwalsuklee (DRAGAN.py) and torchgan draw DRAGAN's alpha for every pixel too: of many pixels one always goes nearly the whole way,
+// so that every sample moves as far as every other. One alpha per sample (Kodali 2017) spreads the points over the neighbourhood.
+TEST(KnownMistakes, OneAlphaPerPixelAroundReal_hwalsuklee_torchgan) {
+  Generator random(12);
+  const Tensor real = random.normal({12, 1, 20, 20}, 0, 1, kF64);
+  const auto spreads_samples = [&](const Tensor& points) {
+    const auto x = real.to_vector<double>(), p = points.to_vector<double>();
+    double nearest = 1e300, farthest = 0;
+    for (size_t b = 0; b < 12; ++b) {
+      double way = 0;
+      for (size_t i = b * 400; i < (b + 1) * 400; ++i) way = std::max(way, std::abs(p[i] - x[i]));
+      nearest = std::min(nearest, way);
+      farthest = std::max(farthest, way);
+    }
+    return nearest < 0.3 * farthest;
+  };
+  const Tensor fake = Tensor::zeros(real.shape(), kF64), step = mul_scalar(sqrt(variance(real, {0, 1, 2, 3})), 0.5);
+  const Tensor per_pixel = random.uniform(real.shape(), 0, 1, kF64) * random.uniform(real.shape(), 0, 1, kF64);
+  EXPECT_TRUE(spreads_samples(around_real().points(real, fake, random)));
+  EXPECT_FALSE(spreads_samples(real + per_pixel * step));
+}
+
 // kwotsin/mimicry (nets/gan, wgan_gp_base.py): eps is spread over a sample's elements and then viewed as [N, 3, H, W], which
 // one-channel images and anything that is no image do not fit.
 TEST(KnownMistakes, ThreeChannelsAssumed_mimicry) {
@@ -196,7 +220,7 @@ TEST(KnownMistakes, BatchNormUnderAPenalty_hwalsuklee) {
   EXPECT_TRUE(duel::testing::has(duel::testing::error_of([&] { check_compatible(named_objective("wgan-gp"), batch, 4); }), "batch norm"));
 }
 
-// hwalsuklee (WGAN_GP.py) has lambda 0.25 and one critic step. The best linear critic of two points D apart has the slope
+// hwalsuklee (WGAN_GP.py, DRAGAN.py) has lambda 0.25. The best linear critic of two points D apart has the slope
 // 1 + D / (2 lambda): with lambda 10 nearly 1, as the distance needs it, with 0.25 five times that.
 TEST(KnownMistakes, LambdaAQuarter_hwalsuklee) {
   const auto best_slope_is_about_one = [](const Objective& objective) {
@@ -218,7 +242,6 @@ TEST(KnownMistakes, LambdaAQuarter_hwalsuklee) {
   };
   EXPECT_TRUE(best_slope_is_about_one(named_objective("wgan-gp")));
   EXPECT_FALSE(best_slope_is_about_one(named_objective("wgan-gp", {.lambda = 0.25})));
-  EXPECT_EQ(named_objective("wgan-gp").schedule.critic_steps, 5);
 }
 
 // google/compare_gan (first version) differentiates the sigmoid of the logit in DRAGAN's penalty. Its slope is the logit's
@@ -347,6 +370,23 @@ TEST(KnownMistakes, GammaWithoutItsHalf_GAN_stability) {
   EXPECT_TRUE(has_the_papers_eigenvalues(gamma / 2));
   EXPECT_FALSE(has_the_papers_eigenvalues(gamma));
   EXPECT_EQ(named_objective("r1").penalties[0].weight, 5.0) << "gamma = 10, the paper's";
+}
+
+// gan/proofs.md lists them all, and no test that there is not.
+TEST(KnownMistakesTable, NamesEveryTest) {
+  std::set<std::string> listed, tests;
+  for (const duel::testing::Cells& row : duel::testing::published("known-mistakes")) {
+    const std::string& name = row.back();
+    if (name.starts_with('`') && !name.ends_with("(devices)")) listed.insert(name.substr(1, name.size() - 2));
+  }
+  const auto* all = ::testing::UnitTest::GetInstance();
+  for (int i = 0; i < all->total_test_suite_count(); ++i) {
+    const auto* suite = all->GetTestSuite(i);
+    for (int k = 0; k < suite->total_test_count() && std::string(suite->name()) == "KnownMistakes"; ++k) {
+      tests.insert(suite->GetTestInfo(k)->name());
+    }
+  }
+  EXPECT_EQ(listed, tests);
 }
 
 }  // namespace

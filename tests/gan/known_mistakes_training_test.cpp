@@ -58,6 +58,38 @@ TEST(KnownMistakes, SeparateStepForThePenalty_torchgan) {
   EXPECT_FALSE(follows_the_sum(w.item()));
 }
 
+// hwalsuklee (WGAN_GP.py) gives the critic one step to G's one. G moves by the slope of the best critic for its samples (Arjovsky
+// 2017, algorithm 1; Gulrajani 2017, algorithm 1: five steps), and near the data that slope turns quickly: here a sample circles
+// the data at distance 1/2, as fast as a G with the critic's own rate can drive it. Two weights that Adam moves by the rate at most
+// cannot turn as fast in one step; in five they can.
+TEST(KnownMistakes, OneCriticStep_hwalsuklee) {
+  const auto follows_g = [](Objective objective) {
+    constexpr double distance = 0.5;
+    for (OptimizerChoice* choice : {&objective.schedule.d, &objective.schedule.g}) choice->lr *= 10;  // a tenth of the iterations
+    const double turn = std::sqrt(2.0) * objective.schedule.g.lr / distance;
+    Networks networks;
+    networks.generator = std::make_shared<nn::Sequential>(nn::Linear(1, 2));
+    networks.discriminator = std::make_shared<nn::Sequential>(nn::Linear(2, 1, {.bias = false}));
+    for (const auto& net : {networks.generator, networks.discriminator}) net->to(DType::f64);
+    // The best one: towards the data, of slope 1 + distance / (2 lambda).
+    const double slope = 1 + distance / (2 * objective.penalties[0].weight);
+    networks.discriminator->load_state_dict({{"0.weight", Tensor::from({-slope, 0.0}, {1, 2})}});
+    Trainer trainer(networks, objective, nullptr, {.batch = 1, .dtype = DType::f64});
+    const Tensor real = Tensor::zeros({1, 2}, kF64);
+    double worst = 1;
+    for (int i = 0; i < 300; ++i) {
+      const double angle = turn * i;
+      const Tensor fake = Tensor::from({distance * std::cos(angle), distance * std::sin(angle)}, {1, 2});
+      for (int64_t s = 0; s < objective.schedule.critic_steps; ++s) trainer.critic_step(real, fake);
+      const auto w = networks.discriminator->parameters()[0].to_vector<double>();
+      worst = std::min(worst, -(w[0] * std::cos(angle) + w[1] * std::sin(angle)) / std::hypot(w[0], w[1]));
+    }
+    return worst > 0.95;  // the cosine between D's slope and the way to the data
+  };
+  EXPECT_TRUE(follows_g(named_objective("wgan-gp")));
+  EXPECT_FALSE(follows_g(named_objective("wgan-gp", {.critic_steps = 1})));
+}
+
 // PyTorch-GAN (dragan.py) computes D's loss and then calls backward on the penalty alone: D is never told real from fake.
 TEST(KnownMistakes, LossNeverBackPropagated_PyTorchGAN) {
   const Objective objective = named_objective("dragan");
