@@ -54,7 +54,7 @@ struct Schedule {
   int64_t generator_batch = 1;  // G's batch as a multiple of D's
   Warmup warmup = {};
   Update update = Update::alternating;
-  double consensus = 10.0;  // gamma of Update::consensus (Mescheder 2017)
+  double consensus = 0.1;  // gamma of Update::consensus (Mescheder 2017)
   int64_t unroll = 0;       // G plays against D so many steps ahead (Metz 2017)
   OptimizerChoice d, g;
   int64_t lr_decay_steps = 0;        // both rates fall linearly to zero over so many iterations; 0: constant

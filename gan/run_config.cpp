@@ -218,7 +218,7 @@ std::vector<ConfigField> make_fields() {
           DUEL_FIELD(overrides.critic_warmup)),
       row("update", objective, "alternating, simultaneous, extragradient or consensus [the objective's]",
           DUEL_FIELD(overrides.update)),
-      row("consensus", objective, "weight of the consensus update's regulariser [10]",
+      row("consensus", objective, "weight of the consensus update's regulariser [0.1]",
           DUEL_FIELD(overrides.consensus)),
       row("unroll", objective, "G plays against D so many of its steps ahead [0; unrolled 5]",
           DUEL_FIELD(overrides.unroll)),

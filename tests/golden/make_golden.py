@@ -73,7 +73,7 @@ OBJECTIVES = {
     "pacgan": dict(loss="non_saturating", critic_steps=1, packing=2, **ADAM_CLASSIC),
     "unrolled": dict(loss="saddle", critic_steps=1, unroll=5, optimizer="adam", lr=1e-4, lr_g=1e-3, beta1=0.5, beta2=0.999,
                      eps=1e-8),
-    "consensus": dict(loss="non_saturating", critic_steps=1, gamma=10.0, **{**RMSPROP, "lr": 1e-4}),
+    "consensus": dict(loss="non_saturating", critic_steps=1, gamma=0.1, **{**RMSPROP, "lr": 1e-4}),
 }
 
 READS_REAL = ("rsgan", "rasgan", "ralsgan", "rahinge", "softmax")  # losses whose L_G reads D(real)
