@@ -4,10 +4,10 @@
 namespace duel::gan::detail {
 namespace {
 
-constexpr const char* kNowozin = "Nowozin et al. 2016, f-GAN, arXiv:1606.00709, eq. 6, table 6 and section 3.2";
+constexpr const char* kNowozin = "Nowozin et al. 2016, f-GAN, arXiv:1606.00709, eq. 6, table 6 and section 3.2; rates of Radford et al. 2015";
 
 Objective of(const Divergence& divergence) {
-  return {.loss = divergence_loss(divergence), .schedule = schedule(1, adam(1e-4, 0.5, 0.999))};
+  return {.loss = divergence_loss(divergence), .schedule = dcgan_schedule()};
 }
 
 }  // namespace
