@@ -16,9 +16,9 @@ Gradients gradients_of(const Game& game) {
   return result;
 }
 
-void step(const Game& game, const Gradients& gradients) {
-  game.d.optimizer.step(gradients.d);
-  game.g.optimizer.step(gradients.g);
+void step(const Game& game, const Gradients& gradients, nn::Average average = nn::Average::moves) {
+  game.d.optimizer.step(gradients.d, average);
+  game.g.optimizer.step(gradients.g, average);
 }
 
 }  // namespace
@@ -75,7 +75,7 @@ std::vector<Tensor> unrolled_parameters(const Player& d, int64_t steps, const st
 Gradients extragradient_update(const Game& game) {
   const nn::ParameterArena &arena_d = game.d.optimizer.arena(), &arena_g = game.g.optimizer.arena();
   const std::vector<Tensor> d = arena_d.copies(), g = arena_g.copies();
-  step(game, gradients_of(game));
+  step(game, gradients_of(game), nn::Average::stays);
   Gradients ahead = gradients_of(game);
   arena_d.restore(d);
   arena_g.restore(g);

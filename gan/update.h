@@ -32,8 +32,10 @@ struct Gradients {
 /// Both gradients at the same point, then both steps (the simultaneous gradient descent of Mescheder 2017).
 Gradients simultaneous_update(const Game& game);
 
-/// A look-ahead step of both, gradients there, and the step with those from where they started. The optimizers' moments see
-/// both gradients (Gidel 2018, arXiv:1802.10551, algorithm 4: ExtraAdam).
+/// A look-ahead step of both, gradients there, and the step with those from where they started (Gidel 2018, arXiv:1802.10551).
+/// The optimizers' moments and step counts see both gradients, one after the other: that is its algorithm 4, ExtraAdam, whose
+/// bias correction counts two steps per update. Averages of weights move once per update, towards the weights that it ends at:
+/// the look-ahead leaves no trace in them.
 Gradients extragradient_update(const Game& game);
 
 /// Both steps with the gradients of L_D + gamma R and L_G + gamma R, R = (|grad_D L_D|^2 + |grad_G L_G|^2) / 2, which pulls

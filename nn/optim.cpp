@@ -168,7 +168,7 @@ void Optimizer::step() {
   step(grads);
 }
 
-void Optimizer::step(const std::vector<Tensor>& grads) {
+void Optimizer::step(const std::vector<Tensor>& grads, Average average) {
   arena_.check();
   DUEL_CHECK(grads.size() == arena_.size(), "step", "expected one gradient for each of {} parameters, got {}",
              arena_.size(), grads.size());
@@ -184,15 +184,15 @@ void Optimizer::step(const std::vector<Tensor>& grads) {
   }
   if (arena_.blocks().empty()) return;
   kernels::advance_step(stream_of(arena_.blocks()[0].flat.device()), memory_->state(), beta1_, beta2_);
-  for (size_t b = 0; b < arena_.blocks().size(); ++b) step_block(b, grads);
+  for (size_t b = 0; b < arena_.blocks().size(); ++b) step_block(b, grads, average);
 }
 
-void Optimizer::step_block(size_t b, const std::vector<Tensor>& grads) {
+void Optimizer::step_block(size_t b, const std::vector<Tensor>& grads, Average average) {
   const auto& block = arena_.blocks()[b];
   static const Tensor none;
   detail::StepPart part{.flat = block.flat,
                         .moments = moments_[b],
-                        .ema = has_ema() ? ema_[b] : none,
+                        .ema = has_ema() && average == Average::moves ? ema_[b] : none,
                         .state = memory_->state(),
                         .clip = clip_,
                         .ema_decay = ema_decay_};

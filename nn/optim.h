@@ -24,6 +24,9 @@ struct StepPart;
 class StepMemory;
 }  // namespace detail
 
+/// Whether a step moves the average of the weights: a step that will be taken back, to look ahead, must not.
+enum class Average { moves, stays };
+
 class Optimizer {
  public:
   Optimizer(const Optimizer&) = delete;
@@ -31,7 +34,7 @@ class Optimizer {
 
   /// One update from one gradient per parameter, in Module::parameters() order, each of its parameter's shape
   /// and dtype.
-  void step(const std::vector<Tensor>& grads);
+  void step(const std::vector<Tensor>& grads, Average average = Average::moves);
   /// The same from the gradients that backward() left in the parameters.
   void step();
   /// Forgets those.
@@ -47,7 +50,7 @@ class Optimizer {
   void set_clip(double clip);
   double clip() const { return clip_; }
 
-  /// ema = decay ema + (1 - decay) parameter after every step. The first call starts the average at the
+  /// ema = decay ema + (1 - decay) parameter after every step that moves it. The first call starts the average at the
   /// present parameters; later ones change the decay only.
   void set_ema(double decay);
   bool has_ema() const { return !ema_.empty(); }
@@ -74,7 +77,7 @@ class Optimizer {
 
  private:
   friend class FunctionalOptimizer;
-  void step_block(size_t block, const std::vector<Tensor>& grads);
+  void step_block(size_t block, const std::vector<Tensor>& grads, Average average);
   /// The moments and the average by name, without what lies in StepMemory.
   StateDict named_state() const;
   /// A copy of the kernels' StepState, f64 [4]: bits of the step count, rate, 1 - beta1^step, 1 - beta2^step.

@@ -17,7 +17,7 @@ std::vector<Recipe> every_objective() {
   for (const std::string& name : objective_names()) all.push_back({name});
   all.push_back({"ns-gan", "dcgan", {.instance_noise = 0.3, .ema = 0.9, .instance_noise_steps = 8}});
   all.push_back({"wgan-gp", "dcgan", {.critic_steps = 2, .lazy_interval = 3}});
-  all.push_back({"ns-gan", "mlp", {.lr_decay_steps = 9, .update = Update::extragradient}});
+  all.push_back({"ns-gan", "mlp", {.ema = 0.9, .lr_decay_steps = 9, .update = Update::extragradient}});
   return all;
 }
 

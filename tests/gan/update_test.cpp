@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <tuple>
 
 #include "duel/core/autograd.h"
 #include "duel/core/ops.h"
@@ -47,6 +48,98 @@ TEST(Update, ExtragradientUsesTheGradientsOfTheLookAhead) {
   trainer.joint_step(batch());
   EXPECT_NEAR(value(*trainer.networks().discriminator), psi - h * (theta + h * psi), 1e-6);
   EXPECT_NEAR(value(*trainer.networks().generator), theta + h * (psi - h * theta), 1e-6);
+}
+
+// The moving average of G, written by hand beside the players, moves once per update and knows nothing of the look-ahead. An
+// average that decays in both steps, or that takes in the look-ahead point, gives other numbers.
+TEST(Update, TheAverageMovesOncePerUpdateWhateverTheOrder) {
+  const double h = 0.1, decay = 0.5, gamma = 0.7;
+  for (const Update update : {Update::simultaneous, Update::extragradient, Update::consensus}) {
+    Objective objective{.name = "bilinear", .loss = non_saturating_loss()};
+    objective.schedule.update = update;
+    objective.schedule.consensus = gamma;
+    objective.schedule.ema = decay;
+    objective.schedule.d = objective.schedule.g = {.kind = OptimizerKind::sgd, .lr = h};
+    const auto g_net = scale(2.0), d_net = scale(0.5);
+    g_net->to(DType::f64);
+    d_net->to(DType::f64);
+    Trainer trainer({g_net, d_net, {.noise = 1}, {}}, objective, nullptr, {.batch = 1, .dtype = DType::f64});
+    double psi = 0.5, theta = 2.0, average = theta;
+    // L_D = softplus(f) + log 2, L_G = softplus(-f), f = psi theta, s = sigmoid(f).
+    const auto gradients = [](double p, double t) {
+      const double s = 1 / (1 + std::exp(-p * t));
+      return std::pair(s * t, -(1 - s) * p);
+    };
+    for (int i = 1; i <= 3; ++i) {
+      auto [d, g] = gradients(psi, theta);
+      if (update == Update::extragradient) std::tie(d, g) = gradients(psi - h * d, theta - h * g);
+      if (update == Update::consensus) {  // of R = (d^2 + g^2) / 2
+        const double s = 1 / (1 + std::exp(-psi * theta)), slope = s * (1 - s);
+        const double d_psi = slope * theta * theta, d_theta = slope * psi * theta + s;
+        const double g_psi = slope * theta * psi - (1 - s), g_theta = slope * psi * psi;
+        const double pull_d = d * d_psi + g * g_psi, pull_g = d * d_theta + g * g_theta;
+        d += gamma * pull_d;
+        g += gamma * pull_g;
+      }
+      psi -= h * d;
+      theta -= h * g;
+      average = decay * average + (1 - decay) * theta;
+      trainer.joint_step({.real = Tensor::zeros({1, 1}, {DType::f64, {}}), .latents = {.input = Tensor::ones({1, 1}, {DType::f64, {}})}});
+      if (i == 2) continue;
+      EXPECT_NEAR(value(*trainer.networks().generator), theta, 1e-14) << i;
+      EXPECT_NEAR(trainer.optimizer_g().ema().to_vector<double>()[0], average, 1e-14) << i;
+    }
+  }
+}
+
+// The steps ahead of D are no steps: G's average moves once with G, and what D's optimizer keeps of D stays as it is.
+TEST(Update, UnrollingLeavesAveragesAndMomentsAlone) {
+  Objective objective{.name = "unrolled", .loss = saddle_loss(minimax_loss())};
+  objective.schedule.unroll = 3;
+  objective.schedule.ema = 0.5;
+  objective.schedule.d = objective.schedule.g = {.kind = OptimizerKind::adam, .lr = 0.1};
+  Trainer trainer({scale(2.0), scale(0.5), {.noise = 1}, {}}, objective, nullptr, {.batch = 1});
+  trainer.optimizer_d().set_ema(0.5);
+  trainer.critic_step(Tensor::ones({1, 1}), Tensor::zeros({1, 1}));
+  const auto kept = [&] {
+    std::vector<double> all;
+    for (const auto& [name, tensor] : trainer.optimizer_d().state_dict()) all.push_back(tensor.item());
+    return all;
+  };
+  const std::vector<double> before = kept();
+  trainer.generator_step(Tensor::ones({1, 1}), Tensor::zeros({1, 1}));
+  EXPECT_EQ(kept(), before);
+  EXPECT_NEAR(trainer.optimizer_g().ema().to_vector<double>()[0], 0.5 * 2.0 + 0.5 * value(*trainer.networks().generator), 1e-6);
+}
+
+// ExtraAdam counts both gradients: two steps and two moments' updates per update of the players (Gidel 2018, algorithm 4).
+TEST(Update, ExtragradientsMomentsSeeBothGradients) {
+  const double h = 0.1, b1 = 0.5, b2 = 0.9;
+  Objective objective{.name = "bilinear", .loss = wasserstein_loss()};
+  objective.schedule.update = Update::extragradient;
+  objective.schedule.d = objective.schedule.g = {.kind = OptimizerKind::adam, .lr = h, .beta1 = b1, .beta2 = b2};
+  Trainer trainer({scale(2.0), scale(0.5), {.noise = 1}, {}}, objective, nullptr, {.batch = 1});
+  struct Player {
+    double start, m = 0, v = 0;
+    double moved(double g, int step, double lr, double beta1, double beta2) {
+      m = beta1 * m + (1 - beta1) * g;
+      v = beta2 * v + (1 - beta2) * g * g;
+      const double mean = m / (1 - std::pow(beta1, step)), square = v / (1 - std::pow(beta2, step));
+      return start - lr * mean / (std::sqrt(square) + 1e-8);
+    }
+  };
+  Player d{0.5}, g{2.0};
+  for (int update = 0; update < 2; ++update) {
+    const int step = 2 * update + 1;
+    const double ahead_d = d.moved(g.start, step, h, b1, b2), ahead_g = g.moved(-d.start, step, h, b1, b2);
+    const double next_d = d.moved(ahead_g, step + 1, h, b1, b2), next_g = g.moved(-ahead_d, step + 1, h, b1, b2);
+    d.start = next_d;
+    g.start = next_g;
+    trainer.joint_step(batch());
+  }
+  EXPECT_EQ(trainer.optimizer_d().steps(), 4);
+  EXPECT_NEAR(value(*trainer.networks().discriminator), d.start, 1e-5);
+  EXPECT_NEAR(value(*trainer.networks().generator), g.start, 1e-5);
 }
 
 // Simultaneous steps leave the equilibrium of the bilinear game by sqrt(1 + h^2) each, extragradient steps approach it by
