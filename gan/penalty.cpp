@@ -8,17 +8,22 @@
 namespace duel::gan {
 
 PenaltyShape one_centered(double k) {
-  return {message("one_centered({})", k), [k](const Tensor& n) { return square(add_scalar(n, -k)); }, k, one_centered};
+  return {.name = message("one_centered({})", k), .apply = [k](const Tensor& n) { return square(add_scalar(n, -k)); },
+          .k = k, .with_k = one_centered};
 }
 PenaltyShape zero_centered() {
-  return {"zero_centered", [](const Tensor& n) { return square(n); }};
+  return {.name = "zero_centered", .apply = [](const Tensor& n) { return square(n); },
+          .of_squares = [](const Tensor& squares) { return squares; }};
 }
 PenaltyShape one_sided(double k) {
-  return {message("one_sided({})", k), [k](const Tensor& n) { return square(relu(add_scalar(n, -k))); }, k, one_sided};
+  return {.name = message("one_sided({})", k), .apply = [k](const Tensor& n) { return square(relu(add_scalar(n, -k))); },
+          .k = k, .with_k = one_sided};
 }
 PenaltyShape power(double p) {
   DUEL_CHECK(p >= 1, "penalty", "power: expected an exponent of at least 1, got {}", p);
-  return {message("power({})", p), [p](const Tensor& n) { return pow_scalar(n, p); }};
+  PenaltyShape shape{.name = message("power({})", p), .apply = [p](const Tensor& n) { return pow_scalar(n, p); }};
+  if (p == 2) shape.of_squares = zero_centered().of_squares;
+  return shape;
 }
 PenaltyShape worst_of(PenaltyShape shape) {
   shape.name = "worst " + shape.name;
@@ -58,7 +63,7 @@ PenaltySampling at_real() {
   return {"real", [](const Tensor& real, const Tensor&, Generator&) { return real; }};
 }
 PenaltySampling at_fake() {
-  return {"fake", [](const Tensor&, const Tensor& fake, Generator&) { return fake; }};
+  return {.name = "fake", .points = [](const Tensor&, const Tensor& fake, Generator&) { return fake; }, .labels = LabelsOf::fake};
 }
 PenaltySampling around_real() {
   return {"dragan", [](const Tensor& real, const Tensor&, Generator& random) {
@@ -85,9 +90,17 @@ Tensor input_gradient(nn::Module& critic, const Tensor& x, const Tensor& labels,
 PenaltyResult gradient_penalty(nn::Module& critic, const Tensor& points, const PenaltyShape& shape, double weight,
                                const Tensor& labels) {
   const Tensor x = points.detach().set_requires_grad(true);
-  const Tensor norms = sample_norm(input_gradient(critic, x, labels, true));
+  const Tensor gradient = input_gradient(critic, x, labels, true);
+  Tensor norms, each;
+  if (shape.of_squares) {
+    const Tensor squares = sum(square(gradient.reshape({x.dim(0), x.shape().numel_from(1)})), {1});
+    each = shape.of_squares(squares);
+    norms = sqrt(squares.detach());
+  } else {
+    norms = sample_norm(gradient);
+    each = shape.apply(norms);
+  }
   PenaltyResult result;
-  const Tensor each = shape.apply(norms);
   result.value = mul_scalar(shape.reduction == Reduction::max ? max(each, 0) : mean(each), weight);
   NoGrad no_grad;
   result.mean_norm = mean(norms.detach());

@@ -22,6 +22,10 @@ enum class Reduction { mean, max };  // over the samples of a batch
 struct PenaltyShape {
   std::string name;
   std::function<Tensor(const Tensor& norms)> apply;
+  /// The same of the squared norms, for shapes that are smooth in those: used instead where it is given, since a norm's own
+  /// derivative at a gradient of exactly 0 is taken as 0, and with it the second derivative of its square, which is 2.
+  /// (Consensus with R1 asks for that, and a penalty that is unrolled.)
+  std::function<Tensor(const Tensor& squares)> of_squares = nullptr;
   double k = 0.0;                             // the norm aimed at
   PenaltyShape (*with_k)(double) = nullptr;   // the same shape around another K; null: none is aimed at
   Reduction reduction = Reduction::mean;
@@ -32,20 +36,27 @@ PenaltyShape one_centered(double k = 1.0);
 PenaltyShape zero_centered();
 /// max(0, n - K)^2 (Petzka 2018)
 PenaltyShape one_sided(double k = 1.0);
-/// n^p (Wu 2018, arXiv:1712.01026: WGAN-div with p = 6)
+/// n^p, p >= 1 (Wu 2018, arXiv:1712.01026: WGAN-div with p = 6)
 PenaltyShape power(double p);
 /// `shape` of the sample for which it is largest, in place of the mean over samples: with zero_centered() the
 /// maximum-gradient penalty (Zhou 2019, arXiv:1902.05687). Ties share the gradient evenly.
 PenaltyShape worst_of(PenaltyShape shape);
 
+/// Whose labels a critic that reads labels is shown with the points.
+enum class LabelsOf { real, fake };
+
 /// Where penalties are taken. The generator provides every random number, in a fixed order.
 struct PenaltySampling {
   std::string name;
   std::function<Tensor(const Tensor& real, const Tensor& fake, Generator&)> points;
+  LabelsOf labels = LabelsOf::real;
 };
-/// eps real + (1 - eps) fake, one eps ~ U[0,1) per sample.
+/// eps real + (1 - eps) fake, one eps ~ U[0,1) per sample. Judged with the real samples' labels. (Public conditional code makes
+/// the fakes for the labels of the real batch, so that both ends of a line have the same. Duel draws the fakes' labels anew:
+/// here a line's fake end may be of another class than the line is judged as.)
 PenaltySampling on_lines();
 PenaltySampling at_real();
+/// With the labels that the fakes were generated for.
 PenaltySampling at_fake();
 /// real + alpha 0.5 std U[0,1), one alpha per sample, std over the whole batch. official: alpha ~ U[0,1) (DRAGAN.ipynb).
 PenaltySampling around_real();

@@ -218,7 +218,8 @@ Tensor Trainer::loss_of_d(const Batch& batch, bool diagnostics) {
     const auto judge_points = [&] {
       for (const Penalty& penalty : objective_.penalties) {
         const Tensor points = packed(penalty.sampling.points(round.real.samples.detach(), round.fake.samples.detach(), penalty_noise_));
-        results.push_back(gradient_penalty(*networks_.discriminator, points, penalty.shape, penalty.weight * interval, batch.real_labels));
+        results.push_back(gradient_penalty(*networks_.discriminator, points, penalty.shape, penalty.weight * interval,
+                                           penalty.sampling.labels == LabelsOf::fake ? round.fake.labels : round.real.labels));
       }
     };
     if (beside) {

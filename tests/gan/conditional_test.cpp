@@ -62,6 +62,38 @@ TEST(LabelCritic, ToldAnotherLabelItSaysSomethingElseAboutThatSampleOnly) {
   }
 }
 
+// D(x, y) = (1 + y) x_0: the gradient's norm tells which label a penalty's points were judged with. Real samples are of class 0,
+// fakes of class 2; every sampling says whose labels it takes, and mixing them up gives another number.
+TEST(Critics, PenaltiesJudgeFakesWithTheLabelsTheyWereMadeFor) {
+  struct Expected {
+    PenaltySampling sampling;
+    double norm;
+  };
+  Generator random(3);
+  const Tensor real = random.uniform({5, 2}, -1, 1, kF64), fake = random.uniform({5, 2}, -1, 1, kF64);
+  for (const auto& [sampling, norm] : {Expected{at_real(), 1}, Expected{at_fake(), 3}, Expected{on_lines(), 1},
+                                       Expected{around_real(), 1}, Expected{around_real_two_sided(), 1}}) {
+    const auto critic = std::make_shared<ProjectionCritic>(std::make_shared<nn::Sequential>(nn::Flatten()), 2, 3);
+    critic->to(DType::f64);
+    critic->load_state_dict({{"logit.weight", Tensor::zeros({1, 2}, kF64)}, {"logit.bias", Tensor::zeros({1}, kF64)},
+                             {"embed.weight", Tensor::from({1.0, 0.0, 2.0, 0.0, 3.0, 0.0}, {3, 2})}});
+    auto generator = std::make_shared<nn::Sequential>(nn::Linear(5, 2));
+    generator->to(DType::f64);
+    for (const PenaltyShape& shape : {zero_centered(), power(4), one_centered(0)}) {
+      const Objective objective{.name = "mine", .penalties = {{shape, sampling, 0.5}}, .critic = CriticKind::projection};
+      Trainer trainer({generator, critic, {.noise = 2, .classes = 3}, {}}, objective, nullptr, {.batch = 5, .dtype = DType::f64});
+      nn::StateDict before = critic->state_dict();
+      for (auto& [name, tensor] : before) tensor = tensor.clone();
+      trainer.critic_step({.real = real, .real_labels = Tensor::zeros({5}, {DType::i64, {}}), .fake = fake,
+                           .latents = {.labels = Tensor::full({5}, 2, {DType::i64, {}})}}, true);
+      EXPECT_NEAR(trainer.metrics().penalty, 0.5 * std::pow(norm, shape.name == "power(4)" ? 4 : 2), 1e-12)
+          << shape.name << " at " << sampling.name;
+      EXPECT_NEAR(trainer.metrics().input_gradient_norm, norm, 1e-12);
+      critic->load_state_dict(before);
+    }
+  }
+}
+
 TEST(Critics, GradientsByDifferences) {
   Generator random(4);
   const Tensor labels = Tensor::from({int64_t{1}, int64_t{0}, int64_t{2}}, {3});

@@ -170,6 +170,19 @@ TEST(Update, ConsensusOnTheBilinearGame) {
   EXPECT_LT(std::hypot(value(*trainer.networks().discriminator), value(*trainer.networks().generator)), 1e-3);
 }
 
+// R1 at D = 0: L_D = f - r + c psi^2 with gradient theta + 2 c psi, so R's slope in psi is theta 2 c there: the penalty's second
+// derivative, at an input gradient of exactly 0.
+TEST(Update, ConsensusSeesTheCurvatureOfR1WhereDIsFlat) {
+  const double theta = 2.0, h = 0.1, gamma = 0.7, c = 1.5;
+  Objective objective{.name = "bilinear", .loss = wasserstein_loss(), .penalties = {{zero_centered(), at_real(), c}}};
+  objective.schedule.update = Update::consensus;
+  objective.schedule.consensus = gamma;
+  objective.schedule.d = objective.schedule.g = {.kind = OptimizerKind::sgd, .lr = h};
+  Trainer trainer({scale(theta), scale(0.0), {.noise = 1}, {}}, objective, nullptr, {.batch = 1});
+  trainer.joint_step(batch());
+  EXPECT_NEAR(value(*trainer.networks().discriminator), -h * (theta + gamma * theta * 2 * c), 1e-6);
+}
+
 // G's gradient through k steps of D's optimizer: against central differences of the same loss at D after k real steps.
 // Holding the unrolled D constant, or its moments, gives other numbers.
 TEST(Update, UnrolledGradientsByDifferences) {
