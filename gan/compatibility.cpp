@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "duel/gan/critic.h"
+#include "duel/nn/batch_norm.h"
 #include "duel/nn/spectral_norm.h"
 
 namespace duel::gan {
@@ -24,6 +25,22 @@ bool has_spectral_norm(const nn::Module& module) {
   const auto children = module.children();
   return std::any_of(children.begin(), children.end(),
                      [](const auto& child) { return has_spectral_norm(*child); });
+}
+
+/// The first layer that keeps running statistics of its batches; null without one.
+const nn::Module* running_statistics(const nn::Module& module) {
+  auto own = static_cast<int64_t>(module.named_buffers().size());
+  for (const auto& child : module.children()) {
+    if (const nn::Module* found = running_statistics(*child)) return found;
+    own -= static_cast<int64_t>(child->named_buffers().size());
+  }
+  return own > 0 && module.mixes_samples() ? &module : nullptr;
+}
+
+bool has_batch_norm(const nn::Module& module) {
+  if (dynamic_cast<const nn::BatchNorm*>(&module)) return true;
+  const auto children = module.children();
+  return std::any_of(children.begin(), children.end(), [](const auto& child) { return has_batch_norm(*child); });
 }
 
 bool joint_loss(const Objective& o) { return o.loss.d_joint || o.loss.g_joint; }
@@ -173,6 +190,17 @@ const std::vector<ImpossibleMix>& impossible_mixes() {
              "iteration; use one or the other",
              m.objective.name);
        }},
+      {"spectral norm, an autoencoder without it",
+       [](const Mix& m) {
+         return m.objective.constraint.spectral_norm && dynamic_cast<const AutoencoderCritic*>(&m.critic) &&
+                unnormalised(m.critic) != nullptr;
+       },
+       [](const Mix& m) {
+         return message(
+             "{} has an autoencoder for D, and an autoencoder is not built with spectral norm, which would bound how well "
+             "it can reconstruct: leave spectral-norm out, or take an objective whose D gives a logit",
+             m.objective.name);
+       }},
       {"spectral norm, a critic without it",
        [](const Mix& m) { return m.objective.constraint.spectral_norm && unnormalised(m.critic) != nullptr; },
        [](const Mix& m) {
@@ -181,23 +209,40 @@ const std::vector<ImpossibleMix>& impossible_mixes() {
              "NetworkOptions::spectral_norm, or wrap its layers in nn::SpectralNorm",
              m.objective.name, unnormalised(m.critic)->describe());
        }},
+      {"spectral norm, batch norm in D",
+       [](const Mix& m) { return m.objective.constraint.spectral_norm && has_batch_norm(m.critic); },
+       [](const Mix& m) {
+         return message(
+             "{} bounds the slope of D by the spectral norm of its layers, but batch norm divides by the batch's deviation "
+             "and multiplies by a gain of its own, which undoes the bound: use no normalisation in D (norm-d none)",
+             m.objective.name);
+       }},
       {"unrolling, a gradient penalty",
        [](const Mix& m) { return m.objective.schedule.unroll > 0 && !m.objective.penalties.empty(); },
        [](const Mix& m) {
          return message(
-             "{} unrolls D's steps on the adversarial loss alone, but D's real steps follow a gradient "
-             "penalty too: G would "
-             "play against a D that never comes",
+             "{} unrolls D's steps on its losses without their gradient penalty, but D's real steps follow the penalty "
+             "too: G would play against a D that never comes; use one or the other",
              m.objective.name);
        }},
-      {"unrolling, D mixing samples",
-       [](const Mix& m) { return m.objective.schedule.unroll > 0 && m.critic.mixes_samples(); },
+      {"unrolling, flipped labels, unequal batches",
+       [](const Mix& m) {
+         const Schedule& s = m.objective.schedule;
+         return s.unroll > 0 && s.label_flip > 0 && s.generator_batch > 1;
+       },
        [](const Mix& m) {
          return message(
-             "{} looks ahead of D without changing it, but batch norm's running statistics would move with "
-             "every step ahead: "
-             "use layer, instance or no normalisation in D",
-             m.objective.name);
+             "{} flips labels in D's steps ahead by exchanging real and fake logits of equal index, but there G's batch "
+             "is {} times D's: use generator batch 1, or no label flips",
+             m.objective.name, m.objective.schedule.generator_batch);
+       }},
+      {"unrolling, running statistics in D",
+       [](const Mix& m) { return m.objective.schedule.unroll > 0 && running_statistics(m.critic) != nullptr; },
+       [](const Mix& m) {
+         return message(
+             "{} looks ahead of D without changing it, but the running statistics of {} would move with every step "
+             "ahead: use layer, instance or no normalisation in D",
+             m.objective.name, running_statistics(m.critic)->describe());
        }},
       {"unrolling, spectral norm",
        [](const Mix& m) { return m.objective.schedule.unroll > 0 && has_spectral_norm(m.critic); },

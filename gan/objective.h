@@ -55,7 +55,7 @@ struct Schedule {
   Warmup warmup = {};
   Update update = Update::alternating;
   double consensus = 0.1;  // gamma of Update::consensus (Mescheder 2017)
-  int64_t unroll = 0;       // G plays against D so many steps ahead (Metz 2017)
+  int64_t unroll = 0;       // G plays against D so many steps ahead, on all of its loss (Metz 2017)
   OptimizerChoice d, g;
   int64_t lr_decay_steps = 0;        // both rates fall linearly to zero over so many iterations; 0: constant
   double label_flip = 0.0;           // probability with which D is told the wrong label of a sample

@@ -265,7 +265,8 @@ Tensor Trainer::loss_of_g(const Batch& batch, Weights weights_of_d, bool diagnos
     moved.emplace(parameters_d_, unrolled_parameters({parameters_d_, *optimizer_d_}, ahead, [&] {
                     Round inner = round;
                     judge_both(inner);
-                    return adversarial_loss_of_d(inner);
+                    flip_labels(inner);
+                    return with_terms(adversarial_loss_of_d(inner), objective_.d_terms, inner, nullptr);
                   }));
   }
   const auto judge_real = [&] {

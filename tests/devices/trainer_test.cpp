@@ -18,6 +18,7 @@ std::vector<Recipe> every_objective() {
   all.push_back({"ns-gan", "dcgan", {.instance_noise = 0.3, .ema = 0.9, .instance_noise_steps = 8}});
   all.push_back({"wgan-gp", "dcgan", {.critic_steps = 2, .lazy_interval = 3}});
   all.push_back({"ns-gan", "mlp", {.ema = 0.9, .lr_decay_steps = 9, .update = Update::extragradient}});
+  all.push_back({"acgan", "mlp", {.label_flip = 0.2, .unroll = 2}});
   return all;
 }
 

@@ -36,6 +36,13 @@ struct Talkative : Critic {
 
 std::shared_ptr<Module> with_batch_norm() { return std::make_shared<Sequential>(Linear(2, 2), BatchNorm1d(2), Linear(2, 1)); }
 std::shared_ptr<Module> with_stddev() { return std::make_shared<Sequential>(Linear(2, 2), MinibatchStddev(), Linear(3, 1)); }
+std::shared_ptr<Module> spectral_with_batch_norm() {
+  return std::make_shared<Sequential>(SpectralNorm(Linear(2, 2)), BatchNorm1d(2), SpectralNorm(Linear(2, 1)));
+}
+std::shared_ptr<Module> autoencoder() {
+  return std::make_shared<AutoencoderCritic>(std::make_shared<Sequential>(Linear(2, 1)), std::make_shared<Sequential>(Linear(1, 2)),
+                                             AutoencoderCritic::Error::squared);
+}
 std::shared_ptr<Module> with_spectral_norm() { return std::make_shared<Sequential>(SpectralNorm(Linear(2, 1))); }
 std::shared_ptr<Module> half_spectral() { return std::make_shared<Sequential>(SpectralNorm(Linear(2, 2)), ReLU(), Linear(2, 1)); }
 
@@ -84,8 +91,17 @@ std::vector<Case> cases() {
       {"weight clipping, spectral norm", "starve", with(plain, [](Objective& o) { o.constraint.weight_clip = 0.01; }), 8, with_spectral_norm()},
       {"spectral norm, a critic without it", "Linear(in_features=2", with(plain, [](Objective& o) { o.constraint.spectral_norm = true; })},
       {"spectral norm, a critic without it", "has none", with(plain, [](Objective& o) { o.constraint.spectral_norm = true; }), 8, half_spectral()},
+      {"spectral norm, an autoencoder without it", "leave spectral-norm out",
+       with(plain, [](Objective& o) { o.constraint.spectral_norm = true; }), 8, autoencoder()},
+      {"spectral norm, batch norm in D", "undoes the bound", with(plain, [](Objective& o) { o.constraint.spectral_norm = true; }), 8,
+       spectral_with_batch_norm()},
+      {"unrolling, flipped labels, unequal batches", "generator batch 1", with(plain, [](Objective& o) {
+         o.schedule.unroll = 1;
+         o.schedule.label_flip = 0.1;
+         o.schedule.generator_batch = 2;
+       })},
       {"unrolling, a gradient penalty", "never comes", with(penalised, [](Objective& o) { o.schedule.unroll = 1; })},
-      {"unrolling, D mixing samples", "running statistics", with(plain, [](Objective& o) { o.schedule.unroll = 1; }), 8, with_batch_norm()},
+      {"unrolling, running statistics in D", "running statistics of BatchNorm1d(2", with(plain, [](Objective& o) { o.schedule.unroll = 1; }), 8, with_batch_norm()},
       {"unrolling, spectral norm", "power iteration", with(plain, [](Objective& o) { o.schedule.unroll = 1; }), 8, with_spectral_norm()},
       {"unrolling, both players at once", "alternating", with(plain, [](Objective& o) {
          o.schedule.unroll = 1;
@@ -128,6 +144,10 @@ TEST(Compatibility, WithoutTheOtherHalfNothingIsRefused) {
   }
   EXPECT_NO_THROW(check_compatible(named_objective("wgan"), *with_batch_norm(), 8));
   EXPECT_NO_THROW(check_compatible(named_objective("ns-gan"), *with_stddev(), 8));
+  EXPECT_NO_THROW(check_compatible(named_objective("unrolled"), *with_stddev(), 8));  // no buffers: a pass changes nothing
+  const auto no_statistics = std::make_shared<Sequential>(Linear(2, 2), BatchNorm1d(2, {.track_running_stats = false}), Linear(2, 1));
+  EXPECT_NO_THROW(check_compatible(named_objective("unrolled"), *no_statistics, 8));
+  EXPECT_NO_THROW(check_compatible(named_objective("unrolled", {.label_flip = 0.1}), *plain, 8));
   Objective spectral{.name = "mine", .constraint = {.spectral_norm = true}};
   EXPECT_NO_THROW(check_compatible(spectral, *with_spectral_norm(), 8));
   spectral.penalties = {{zero_centered(), at_real(), 1.0}};

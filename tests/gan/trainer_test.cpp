@@ -56,6 +56,7 @@ std::vector<Recipe> every_objective() {
   setups.push_back({"ns-gan", "mlp", {.label_flip = 0.2, .feature_matching = 1.0, .critic_warmup = 3}});
   setups.push_back({"ns-gan", "mlp", {.update = Update::extragradient}});
   setups.push_back({"infogan", "infogan"});
+  setups.push_back({"acgan", "mlp", {.label_flip = 0.2, .unroll = 2}});
   setups.push_back({"cgan", "dcgan"});
   setups.push_back({"ebgan", "dcgan"});
   setups.push_back({"began", "mlp", {.lambda_k = 0.5}});

@@ -8,6 +8,7 @@
 
 #include "duel/core/autograd.h"
 #include "duel/core/ops.h"
+#include "duel/gan/conditional.h"
 #include "duel/gan/trainer.h"
 #include "duel/nn/layers.h"
 
@@ -183,59 +184,119 @@ TEST(Update, ConsensusSeesTheCurvatureOfR1WhereDIsFlat) {
   EXPECT_NEAR(value(*trainer.networks().discriminator), -h * (theta + gamma * theta * 2 * c), 1e-6);
 }
 
-// G's gradient through k steps of D's optimizer: against central differences of the same loss at D after k real steps.
+constexpr TensorOptions kF64{DType::f64, {}};
+
+/// G's loss and gradient through 3 steps of D's optimizer: against the same loss at D after 3 real steps, and its central
+/// differences in every second weight of G. `batch`: 6 real samples, and what G starts from.
+void expect_unrolled(Networks networks, Objective objective, const Trainer::Batch& batch, const std::string& what) {
+  SCOPED_TRACE(what);
+  nn::Module &g = *networks.generator, &d = *networks.discriminator;
+  g.to(DType::f64);
+  d.to(DType::f64);
+  objective.schedule.unroll = 3;
+  Trainer trainer(networks, objective, nullptr, {.batch = 6, .dtype = DType::f64});
+  const auto real_steps = [&](int count) {
+    Trainer::Batch now = batch;
+    now.fake = trainer.generate(batch.latents.input);
+    for (int i = 0; i < count; ++i) trainer.critic_step(now);
+  };
+  real_steps(2);  // moments that are not zero
+  const TensorFile before = trainer.state();
+  const auto loss_after_real_steps = [&] {
+    nn::StateDict kept_g = g.state_dict();
+    for (auto& [name, tensor] : kept_g) tensor = tensor.clone();
+    trainer.restore(before);
+    g.load_state_dict(kept_g);
+    real_steps(3);
+    NoGrad no_grad;
+    const Tensor fake = trainer.generate(batch.latents.input);
+    const Round round{.real = {batch.real, batch.real_labels, judge(d, batch.real, batch.real_labels)},
+                      .fake = {fake, batch.latents.labels, judge(d, fake, batch.latents.labels)},
+                      .codes = batch.latents.codes};
+    double loss = -(bce_with_logits(round.real.judgement.logits, 1.0).item() + bce_with_logits(round.fake.judgement.logits, 0.0).item());
+    for (const Term& term : objective.g_terms) loss += term.weight * term.value(round).item();
+    trainer.restore(before);
+    return loss;
+  };
+  trainer.generator_step(batch);
+  const double loss_g = trainer.metrics().loss_g;
+  const std::vector<Tensor> gradients = trainer.last_gradients();
+  trainer.restore(before);
+  EXPECT_NEAR(loss_g, loss_after_real_steps(), 1e-12);
+  const auto parameters = g.parameters();
+  double largest = 0;
+  for (size_t p = 0; p < parameters.size(); ++p) {
+    for (int64_t i = 0; i < parameters[p].numel(); i += 2) {
+      const double kept = parameters[p].to_vector<double>()[static_cast<size_t>(i)], h = 1e-5;
+      const auto at = [&](double v) {
+        parameters[p].mutable_data<double>()[i] = v;
+        return loss_after_real_steps();
+      };
+      const double numeric = (at(kept + h) - at(kept - h)) / (2 * h);
+      at(kept);
+      trainer.restore(before);
+      EXPECT_NEAR(gradients[p].to_vector<double>()[static_cast<size_t>(i)], numeric, 1e-6 * (1 + std::abs(numeric))) << p << " " << i;
+      largest = std::max(largest, std::abs(numeric));
+    }
+  }
+  EXPECT_GT(largest, 1e-3);
+}
+
+std::shared_ptr<nn::Sequential> small_generator(int64_t inputs) {
+  return std::make_shared<nn::Sequential>(nn::Linear(inputs, 4), nn::Tanh(), nn::Linear(4, 3));
+}
+
+Objective unrolled_objective(OptimizerKind kind = OptimizerKind::adam) {
+  Objective objective{.name = "unrolled", .loss = saddle_loss(minimax_loss())};
+  objective.schedule.d = objective.schedule.g = {.kind = kind, .lr = 0.02, .beta1 = 0.5, .beta2 = 0.9};
+  return objective;
+}
+
 // Holding the unrolled D constant, or its moments, gives other numbers.
 TEST(Update, UnrolledGradientsByDifferences) {
   using namespace nn;  // NOLINT: layers
-  constexpr TensorOptions f64{DType::f64, {}};
   Generator random(4);
-  const Tensor z = random.normal({6, 2}, 0, 1, f64), real = random.normal({6, 3}, 0, 1, f64);
+  const Tensor z = random.normal({6, 2}, 0, 1, kF64), real = random.normal({6, 3}, 0, 1, kF64);
+  const Trainer::Batch batch{.real = real, .latents = {.input = z}};
   for (const OptimizerKind kind : {OptimizerKind::adam, OptimizerKind::rmsprop, OptimizerKind::sgd}) {
-    auto g = std::make_shared<Sequential>(Linear(2, 4), nn::Tanh(), Linear(4, 3));
-    auto d = std::make_shared<Sequential>(Linear(3, 5), nn::Tanh(), Linear(5, 1));
-    g->to(DType::f64);
-    d->to(DType::f64);
-    Objective objective{.name = "unrolled", .loss = saddle_loss(minimax_loss())};
-    objective.schedule.unroll = 3;
-    objective.schedule.d = objective.schedule.g = {.kind = kind, .lr = 0.02, .beta1 = 0.5, .beta2 = 0.9};
-    Trainer trainer({g, d, {.noise = 2}, {}}, objective, nullptr, {.batch = 6, .dtype = DType::f64});
-    for (int i = 0; i < 2; ++i) trainer.critic_step(real, trainer.generate(z));  // moments that are not zero
-    const TensorFile before = trainer.state();
-    const auto loss_after_real_steps = [&] {
-      nn::StateDict kept_g = g->state_dict();
-      for (auto& [name, tensor] : kept_g) tensor = tensor.clone();
-      trainer.restore(before);
-      g->load_state_dict(kept_g);
-      const Tensor fake = trainer.generate(z);
-      for (int i = 0; i < 3; ++i) trainer.critic_step(real, fake);
-      NoGrad no_grad;
-      const double loss = -(bce_with_logits((*d)(real), 1.0).item() + bce_with_logits((*d)(fake), 0.0).item());
-      trainer.restore(before);
-      return loss;
-    };
-    trainer.generator_step(z, real);
-    const double loss_g = trainer.metrics().loss_g;
-    const std::vector<Tensor> gradients = trainer.last_gradients();
-    trainer.restore(before);
-    EXPECT_NEAR(loss_g, loss_after_real_steps(), 1e-12);
-    const auto parameters = g->parameters();
-    double largest = 0;
-    for (size_t p = 0; p < parameters.size(); ++p) {
-      for (int64_t i = 0; i < parameters[p].numel(); i += 2) {
-        const double kept = parameters[p].to_vector<double>()[static_cast<size_t>(i)], h = 1e-5;
-        const auto at = [&](double v) {
-          parameters[p].mutable_data<double>()[i] = v;
-          return loss_after_real_steps();
-        };
-        const double numeric = (at(kept + h) - at(kept - h)) / (2 * h);
-        at(kept);
-        trainer.restore(before);
-        EXPECT_NEAR(gradients[p].to_vector<double>()[static_cast<size_t>(i)], numeric, 1e-6 * (1 + std::abs(numeric))) << p << " " << i;
-        largest = std::max(largest, std::abs(numeric));
-      }
-    }
-    EXPECT_GT(largest, 1e-3);
+    const auto d = std::make_shared<Sequential>(Linear(3, 5), nn::Tanh(), Linear(5, 1));
+    expect_unrolled({small_generator(2), d, {.noise = 2}, {}}, unrolled_objective(kind), batch, "a plain D");
   }
+  const auto varied = std::make_shared<Sequential>(Linear(3, 5), nn::Tanh(), MinibatchStddev(), Linear(6, 1));
+  expect_unrolled({small_generator(2), varied, {.noise = 2}, {}}, unrolled_objective(), batch, "minibatch standard deviation");
+}
+
+// The steps ahead are D's steps: with its class or code loss, and its labels flipped by the same draws. Without one of these D
+// comes out elsewhere.
+TEST(Update, TheStepsAheadFollowAllOfDsLoss) {
+  using namespace nn;  // NOLINT: layers
+  Generator random(4);
+  const auto draw = [&](int64_t columns) { return random.normal({6, columns}, 0, 1, kF64); };
+  const Trainer::Batch plain{.real = draw(3), .latents = {.input = draw(2)}};
+  Objective flipping = unrolled_objective();
+  flipping.schedule.label_flip = 0.4;
+  expect_unrolled({small_generator(2), std::make_shared<Sequential>(Linear(3, 5), nn::Tanh(), Linear(5, 1)), {.noise = 2}, {}}, flipping,
+                  plain, "flipped labels");
+
+  const auto trunk = [] { return std::make_shared<Sequential>(Linear(3, 5), nn::Tanh()); };
+  const Trainer::Batch labelled{.real = draw(3), .real_labels = Tensor::from<int64_t>({0, 1, 2, 2, 1, 0}, {6}),
+                                .latents = {.input = draw(5), .labels = Tensor::from<int64_t>({2, 1, 0, 1, 1, 0}, {6})}};
+  Objective classes = unrolled_objective();
+  classes.critic = CriticKind::class_head;
+  classes.d_terms = {class_term_d(0.7)};
+  classes.g_terms = {class_term_g(0.3)};
+  expect_unrolled({small_generator(5), std::make_shared<ClassCritic>(trunk(), 5, 3), {.noise = 2, .classes = 3}, {}}, classes, labelled,
+                  "a class head");
+
+  const Codes plan{.categorical = {2}, .continuous = 1};
+  const Tensor codes = concat({Tensor::from({1.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 0.0, 0.0, 1.0, 0.0, 1.0}, {6, 2}), draw(1)}, 1);
+  const Trainer::Batch coded{.real = draw(3), .latents = {.input = concat({draw(2), codes}, 1), .codes = codes}};
+  Objective information = unrolled_objective();
+  information.critic = CriticKind::code_head;
+  information.codes = plan;
+  information.d_terms = information.g_terms = {information_term(plan, 0.5)};
+  expect_unrolled({small_generator(5), std::make_shared<CodeCritic>(trunk(), 5, std::make_shared<Sequential>(Linear(5, 3))),
+                   {.noise = 2, .categorical = {2}, .continuous = 1}, {}}, information, coded, "a code head");
 }
 
 // Without D's answer, k = 0, G's saddle loss has the gradient of the minimax loss.
