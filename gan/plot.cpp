@@ -22,6 +22,7 @@ Plot::Plot(PlotOptions options) : options_(std::move(options)) {
                "{}: expected a range above 0 on a logarithmic axis, got {} to {}", name, range->low,
                range->high);
   }
+  DUEL_CHECK(options_.x_names.empty() || !options_.log_x, "plot", "x_names: expected a linear axis");
   DUEL_CHECK(!options_.equal_axes || (!options_.log_x && !options_.log_y), "plot",
              "equal_axes: expected linear axes");
 }
@@ -113,23 +114,45 @@ void Plot::heat_map(std::vector<double> values, int64_t rows, int64_t columns, R
 void Plot::horizontal(double y, SeriesStyle style) { add(Kind::horizontal, {y}, {y}, std::move(style)); }
 void Plot::vertical(double x, SeriesStyle style) { add(Kind::vertical, {x}, {x}, std::move(style)); }
 
-std::vector<double> axis_ticks(Range range, bool logarithmic, int wanted) {
+namespace {
+
+/// Digits times powers of ten inside the range, of every stride-th decade.
+std::vector<double> decade_ticks(Range range, int stride, std::initializer_list<double> digits) {
   std::vector<double> ticks;
-  wanted = std::max(wanted, 1);
-  if (logarithmic) {
-    const int first = static_cast<int>(std::floor(std::log10(range.low))),
-              last = static_cast<int>(std::ceil(std::log10(range.high)));
-    const int stride = std::max(1, (last - first + wanted - 1) / wanted);
-    const bool few = std::log10(range.high / range.low) < 2.0;
-    for (int decade = first; decade <= last; decade += stride) {
-      for (const double digit : {1.0, 2.0, 5.0}) {
-        const double tick = digit * std::pow(10.0, decade);
-        if ((digit == 1.0 || few) && tick >= range.low * (1 - 1e-9) && tick <= range.high * (1 + 1e-9))
-          ticks.push_back(tick);
-      }
+  const int first = static_cast<int>(std::floor(std::log10(range.low))), last = static_cast<int>(std::ceil(std::log10(range.high)));
+  for (int decade = first; decade <= last; decade += stride) {
+    for (const double digit : digits) {
+      const double tick = digit * std::pow(10.0, decade);
+      if (tick >= range.low * (1 - 1e-9) && tick <= range.high * (1 + 1e-9)) ticks.push_back(tick);
     }
-    return ticks;
   }
+  return ticks;
+}
+
+std::vector<double> logarithmic_ticks(Range range, int wanted) {
+  constexpr size_t enough = 4;
+  const double decades = std::log10(range.high / range.low);
+  if (decades >= 2) {
+    const double ends = std::ceil(std::log10(range.high)) - std::floor(std::log10(range.low));
+    return decade_ticks(range, std::max(1, (static_cast<int>(ends) + wanted - 1) / wanted), {1.0});
+  }
+  std::vector<double> ticks = decade_ticks(range, 1, {1.0, 2.0, 5.0});
+  if (ticks.size() < enough) ticks = decade_ticks(range, 1, {1.0, 1.5, 2.0, 3.0, 5.0, 7.0});
+  if (ticks.size() >= enough) return ticks;
+  // So short an axis is nearly linear.
+  for (int more = wanted; more < wanted + 8; ++more) {
+    ticks = axis_ticks(range, false, more);
+    if (ticks.size() >= 3) break;
+  }
+  return ticks;
+}
+
+}  // namespace
+
+std::vector<double> axis_ticks(Range range, bool logarithmic, int wanted) {
+  wanted = std::max(wanted, 1);
+  if (logarithmic) return logarithmic_ticks(range, wanted);
+  std::vector<double> ticks;
   const double rough = (range.high - range.low) / wanted,
                power = std::pow(10.0, std::floor(std::log10(rough)));
   double step = 10 * power;

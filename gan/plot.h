@@ -33,6 +33,7 @@ struct PlotOptions {
   int64_t width = 640, height = 420;  // of the whole picture, in pixels
   bool log_x = false, log_y = false;
   std::optional<Range> x_range = {}, y_range = {};
+  std::vector<std::string> x_names = {};  // labels of x = 0, 1, 2, … in place of numbers: upright where long, of the longest the end
   bool equal_axes = false;  // one unit is as long on both axes: the narrower range is widened
   bool grid = true;
   int text_scale = 1;  // letters of 5x8 pixels times this
@@ -93,7 +94,8 @@ class Plot {
 };
 
 /// Points of an axis that get a label: multiples of 1, 2 or 5 times a power of ten inside the range, about `wanted` of
-/// them; on a logarithmic axis powers of ten (with 2 and 5 between where there are few).
+/// them; on a logarithmic axis powers of ten, below two decades with 2 and 5 between (or 1.5, 2, 3, 5 and 7 where that gives
+/// less than four), and where even these are less than four the ticks of a linear axis, at least three.
 std::vector<double> axis_ticks(Range range, bool logarithmic, int wanted);
 /// As short as it can be read back: 0.25, 1500, 2e+06.
 std::string tick_label(double value);

@@ -110,6 +110,21 @@ class Plot::Painter {
     top_ = gap + (o_.title.empty() ? 0 : em_ + gap);
     bottom_ = o_.height - gap - em_ - gap - (o_.x_label.empty() ? 0 : em_ + gap);
     right_ = o_.width - 2 * gap - legend_width_;
+    if (!o_.x_names.empty()) {
+      const double about = static_cast<double>(right_ - 8 * em_) / (x_.range.high - x_.range.low);  // pixels from one to the next
+      const int64_t letter = Canvas::text_length("xx", scale_) - Canvas::text_length("x", scale_);
+      int64_t longest = 0;
+      for (std::string name : o_.x_names) {
+        // Of a name longer than a quarter of the picture the end is what tells it from others.
+        const auto most = static_cast<size_t>(std::max<int64_t>(o_.height / 4 / letter, 4));
+        if (name.size() > most) name = ".." + name.substr(name.size() - most + 2);
+        longest = std::max(longest, Canvas::text_length(name, scale_));
+        names_.push_back(std::move(name));
+      }
+      upright_ = static_cast<double>(longest + gap) > about;
+      if (upright_) bottom_ -= longest - em_;
+      every_ = upright_ ? static_cast<size_t>(std::max(1.0, std::ceil(static_cast<double>(em_ + 1) / std::max(about, 1e-3)))) : 1;
+    }
     y_ticks_ = axis_ticks(y_.range, y_.logarithmic,
                           static_cast<int>(std::max<int64_t>((bottom_ - top_) / (4 * em_), 4)));
     int64_t widest = 0;
@@ -126,8 +141,18 @@ class Plot::Painter {
     y_.last = static_cast<double>(top_);
     x_ticks_ = axis_ticks(x_.range, x_.logarithmic,
                           static_cast<int>(std::max<int64_t>((right_ - left_) / (9 * em_), 4)));
+    if (!o_.x_names.empty()) x_ticks_ = named_places();
     y_ticks_ = axis_ticks(y_.range, y_.logarithmic,
                           static_cast<int>(std::max<int64_t>((bottom_ - top_) / (4 * em_), 4)));
+  }
+
+  std::vector<double> named_places() const {
+    std::vector<double> places;
+    for (size_t i = 0; i < o_.x_names.size(); i += every_) {
+      const auto x = static_cast<double>(i);
+      if (x >= x_.range.low && x <= x_.range.high) places.push_back(x);
+    }
+    return places;
   }
 
   void equalise() {
@@ -146,8 +171,13 @@ class Plot::Painter {
       const int64_t x = rounded(x_.pixel(tick));
       if (o_.grid) canvas_.rectangle(x, top_, 1, bottom_ - top_, kGrid);
       canvas_.rectangle(x, bottom_, 1, 4, kInk);
-      const std::string label = tick_label(tick);
-      canvas_.text(x - Canvas::text_length(label, scale_) / 2, bottom_ + gap, label, kInk, scale_);
+      const std::string label = names_.empty() ? tick_label(tick) : names_[static_cast<size_t>(tick)];
+      const int64_t length = Canvas::text_length(label, scale_);
+      if (upright_) {
+        canvas_.text(x - em_ / 2, bottom_ + gap + length, label, kInk, scale_, true);
+      } else {
+        canvas_.text(x - length / 2, bottom_ + gap, label, kInk, scale_);
+      }
     }
     for (const double tick : y_ticks_) {
       const int64_t y = rounded(y_.pixel(tick));
@@ -315,6 +345,9 @@ class Plot::Painter {
   Canvas canvas_;
   int scale_;
   int64_t em_, legend_width_ = 0, left_ = 0, top_ = 0, right_ = 0, bottom_ = 0;
+  std::vector<std::string> names_;  // on the x axis
+  bool upright_ = false;
+  size_t every_ = 1;  // of them is shown
   Axis x_, y_;
   std::vector<double> x_ticks_, y_ticks_;
 };

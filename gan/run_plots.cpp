@@ -58,6 +58,12 @@ PlotOptions over_iterations(std::string title, std::string y_label, bool log_y =
 
 std::string at_iteration(double iteration) { return " at iteration " + tick_label(iteration); }
 
+/// "2" of "2.weight": a weight is named by its layer.
+std::string layer_of(const std::string& name) {
+  const size_t end = name.rfind(".weight");
+  return end == std::string::npos || end == 0 ? name : name.substr(0, end);
+}
+
 /// A group's values over its members (layers), at the first, the middle and the last look. Biases are left out: before a
 /// normalisation their gradient is zero, and the curve would fall into a hole.
 std::optional<Canvas> profile(const MetricsLog& log, const std::string& prefix, const std::string& title,
@@ -65,7 +71,9 @@ std::optional<Canvas> profile(const MetricsLog& log, const std::string& prefix, 
   auto members = log.group(prefix);
   std::erase_if(members, [](const auto& member) { return member.first.ends_with("bias"); });
   if (members.empty()) return std::nullopt;
-  Plot plot({.title = title, .x_label = x_label, .y_label = "gradient norm", .log_y = true});
+  PlotOptions options{.title = title, .x_label = x_label, .y_label = "gradient norm", .log_y = true};
+  for (const auto& [name, curve] : members) options.x_names.push_back(layer_of(name));
+  Plot plot(options);
   const size_t looks = members[0].second->x.size();
   std::vector<size_t> shown{0, looks / 2, looks - 1};
   shown.erase(std::unique(shown.begin(), shown.end()), shown.end());
@@ -132,14 +140,14 @@ Drawn gradients(const MetricsLog& log, const PlotHints&) {
   if (!add_curves(both, log, {{"grad_norm_d", "D", kReal}, {"grad_norm_g", "G", kFake}})) return std::nullopt;
   std::vector<Canvas> pictures{both.draw()};
   for (const auto& [prefix, who] : {std::pair{"gradients_d", "D"}, {"gradients_g", "G"}}) {
-    if (auto picture = profile(log, prefix, std::string("gradient of each weight of ") + who, "weight, from the input on"))
+    if (auto picture = profile(log, prefix, std::string("gradient of each weight of ") + who, "layer of the weight, from the input on"))
       pictures.push_back(std::move(*picture));
   }
   return tile(pictures, 2);
 }
 
 Drawn activations(const MetricsLog& log, const PlotHints&) {
-  return profile(log, "activation_gradients", "gradient of D's loss in the layers' outputs", "layer, 0 is the input");
+  return profile(log, "activation_gradients", "gradient of D's loss in the layers' outputs", "layer, from the input on");
 }
 
 Drawn spectra(const MetricsLog& log, const PlotHints&) {

@@ -145,6 +145,24 @@ TEST(Ticks, AreRoundNumbersInsideTheRange) {
   EXPECT_EQ(axis_ticks({-3, 7}, false, 5), (std::vector<double>{-2, 0, 2, 4, 6}));
   EXPECT_EQ(axis_ticks({0.01, 1000}, true, 6), (std::vector<double>{0.01, 0.1, 1, 10, 100, 1000}));
   EXPECT_EQ(axis_ticks({3, 60}, true, 6), (std::vector<double>{5, 10, 20, 50}));
+  // Within a decade 1, 2 and 5 leave few ticks or none.
+  for (const Range range : {Range{1.17, 1.93}, Range{0.9, 1.95}, Range{2.1, 4.9}, Range{0.031, 0.032}, Range{5.5, 49}, Range{2000, 2001}}) {
+    for (const int wanted : {4, 8, 12}) {
+      const auto ticks = axis_ticks(range, true, wanted);
+      EXPECT_GE(ticks.size(), 3u) << range.low << " to " << range.high << ", " << wanted;
+      for (const double tick : ticks) EXPECT_TRUE(tick >= range.low && tick <= range.high) << tick;
+    }
+  }
+  const auto labels = [](Range range, int wanted) {
+    std::string text;
+    for (const double tick : axis_ticks(range, true, wanted)) text += tick_label(tick) + " ";
+    return text;
+  };
+  EXPECT_EQ(labels({1.17, 1.93}, 4), "1.2 1.4 1.6 1.8 ") << "as a linear axis";
+  EXPECT_EQ(labels({0.9, 5.5}, 8), "1 1.5 2 3 5 ");
+  EXPECT_EQ(labels({0.11, 1.95}, 8), "0.15 0.2 0.3 0.5 0.7 1 1.5 ");
+  EXPECT_EQ(labels({2000, 2001}, 4), "2000 2000.5 2001 ");
+  EXPECT_EQ(axis_ticks({0.02, 3000}, true, 1), (std::vector<double>{})) << "several decades keep powers of ten";
   EXPECT_EQ(tick_label(0.6000000000000001), "0.6");
   EXPECT_EQ(tick_label(20000), "20000");
   EXPECT_EQ(tick_label(2e6), "2e+06");
@@ -233,6 +251,39 @@ TEST(Plot, GapsEmptySeriesAndConstantsAreDrawnWithoutHarm) {
   EXPECT_NEAR(static_cast<double>(columns) / static_cast<double>(last - first + 1), 0.5, 0.03);
 }
 
+TEST(Plot, NamesStandAtTheIntegersInPlaceOfNumbers) {
+  // Columns in which a grid line is seen, and how long it is.
+  const auto grid_lines = [](std::vector<std::string> names, int64_t width = 300) {
+    Plot plot({.width = width, .height = 300, .y_range = Range{0, 1}, .x_names = std::move(names)});
+    plot.line({0, 1, 2}, {-1, -1, -1});
+    const Canvas canvas = plot.draw();
+    std::vector<int64_t> lengths;
+    for (int64_t x = 0; x < width; ++x) {
+      int64_t length = 0;
+      for (int64_t y = 0; y < 300; ++y) length += canvas.at(x, y) == Color{228, 228, 228};
+      if (length > 100) lengths.push_back(length);
+    }
+    return lengths;
+  };
+  const auto numbers = grid_lines({}), names = grid_lines({"a", "b", "c"}), upright = grid_lines({"a", "b", "some_layer"}, 150);
+  EXPECT_EQ(grid_lines({}, 640).size(), 5u) << "0, 0.5, 1, 1.5, 2";
+  EXPECT_EQ(grid_lines({"a", "b", "c"}, 640).size(), 3u);
+  ASSERT_EQ(names.size(), 3u);
+  ASSERT_EQ(upright.size(), 3u);
+  EXPECT_EQ(names[0], numbers[0]);
+  EXPECT_EQ(upright[0], names[0] - (Canvas::text_length("some_layer") - Canvas::text_height())) << "the name has room below";
+  EXPECT_EQ(grid_lines({"a", "b"}).size(), 2u);
+  const auto endless = grid_lines({std::string(500, 'x'), "b", "c"}, 150);
+  ASSERT_EQ(endless.size(), 3u);
+  EXPECT_GT(endless[0], names[0] - 300 / 4) << "never more than a quarter of the picture";
+  // So many names that letters would touch: every other one or fewer.
+  Plot many({.width = 200, .height = 200, .x_names = std::vector<std::string>(200, "layer")});
+  std::vector<double> x, y;
+  for (int i = 0; i < 200; ++i) x.push_back(i), y.push_back(1);
+  many.line(x, y);
+  EXPECT_EQ(many.draw().width(), 200);
+}
+
 TEST(Plot, MistakesAreRefused) {
   Plot plot;
   EXPECT_THROW(plot.line({1, 2}, {1}), Error);
@@ -240,6 +291,7 @@ TEST(Plot, MistakesAreRefused) {
   EXPECT_THROW(plot.bars({1}, {1}, 0), Error);
   EXPECT_THROW(plot.histogram({1}, 0), Error);
   EXPECT_THROW(Plot({.x_range = Range{1, 1}}), Error);
+  EXPECT_THROW(Plot({.log_x = true, .x_names = {"a"}}), Error);
   EXPECT_THROW(Plot({.log_y = true, .y_range = Range{0, 1}}), Error);
 }
 

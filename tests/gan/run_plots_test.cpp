@@ -65,6 +65,20 @@ TEST(RunPlots, ShowTheirCurves) {
   EXPECT_GT(pixels_of(only_g, g), 100);
 }
 
+TEST(RunPlots, ProfilesNameTheLayers) {
+  const auto profile = [](const std::string& first, const std::string& second) {
+    Diagnosis d;
+    d.activation_gradients = {{first, 1}, {second, 0.1}};
+    for (RunPlot& plot : run_plots(parse_metrics(to_json_line({.iteration = 1}, 0, false, d)))) {
+      if (plot.name == "activations") return plot.picture.pixels();
+    }
+    return std::vector<uint8_t>{};
+  };
+  EXPECT_FALSE(profile("input", "0").empty());
+  EXPECT_NE(profile("input", "0"), profile("input", "1"));
+  EXPECT_EQ(profile("input", "main.0"), profile("input", "main.0.weight")) << "a weight by its layer";
+}
+
 TEST(RunPlots, AreWrittenIntoTheRun) {
   Scratch scratch;
   const auto run = scratch / "run";
