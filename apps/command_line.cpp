@@ -76,8 +76,8 @@ void add_option(CLI::App& app, const Option& option) {
   const std::string bare = word.substr(0, word.find('=')), nearest = gan::nearest_name(bare, names);
   const std::string where = command ? "duel " + command->name : "duel";
   const std::string what = word.starts_with("-") ? "option" : command ? "argument" : "command";
-  throw Error(message("unknown {} '{}'{}; {} --help lists them", what, bare,
-                      nearest.empty() ? "" : ": did you mean '" + nearest + "'?", where));
+  throw Error(message("unknown {} '{}'{} {} --help lists them", what, bare,
+                      nearest.empty() ? ";" : ": did you mean '" + nearest + "'?", where));
 }
 
 std::string one_line(std::string text) {

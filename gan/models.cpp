@@ -180,8 +180,8 @@ const Architecture& architecture(const std::string& name) {
     if (name == a.name) return a;
   }
   const std::string nearest = nearest_name(name, architecture_names());
-  fail("models", "unknown architecture '{}'{}; there are mlp, dcgan and infogan", name,
-       nearest.empty() ? "" : ": did you mean '" + nearest + "'?");
+  fail("models", "unknown architecture '{}'{} there are mlp, dcgan and infogan", name,
+       nearest.empty() ? ";" : ": did you mean '" + nearest + "'?");
 }
 
 std::shared_ptr<Module> make_critic(const Architecture& a, const NetworkOptions& o, int64_t code_width) {

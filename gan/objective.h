@@ -111,7 +111,8 @@ ObjectiveOverrides resolved_overrides(const std::string& name, const ObjectiveOv
 /// per-sample penalty, a batch that packing does not divide, … The table of such mixes is compatibility.h.
 void check_compatible(const Objective& objective, const nn::Module& critic, int64_t batch);
 
-/// The known name nearest to `word` (edit distance at most a third of its length), or an empty string.
+/// The known name nearest to `word`, or an empty string: at most a third of its characters (one of a short word) are wrong,
+/// missing, too many or exchanged with the next. Case does not count.
 std::string nearest_name(const std::string& word, const std::vector<std::string>& names);
 
 }  // namespace duel::gan

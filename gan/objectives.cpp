@@ -1,5 +1,6 @@
 // Named objectives: a row of the table (objective_rows.h) with what a user sets put in, and checks of both.
 #include <algorithm>
+#include <utility>
 
 #include "duel/gan/objective.h"
 #include "duel/gan/objective_rows.h"
@@ -40,8 +41,8 @@ const ObjectiveRow& row_of(const std::string& name) {
     if (name == row->name) return *row;
   }
   const std::string nearest = nearest_name(name, objective_names());
-  fail("objective", "unknown objective '{}'{}; 'duel objectives' lists them all", name,
-       nearest.empty() ? "" : ": did you mean '" + nearest + "'?");
+  fail("objective", "unknown objective '{}'{} 'duel objectives' lists them all", name,
+       nearest.empty() ? ";" : ": did you mean '" + nearest + "'?");
 }
 
 void positive(const std::optional<double>& value, const char* field) {
@@ -235,24 +236,29 @@ ObjectiveOverrides resolved_overrides(const std::string& name, const ObjectiveOv
 }
 
 std::string nearest_name(const std::string& word, const std::vector<std::string>& names) {
+  const auto lower = [](std::string text) {
+    for (char& c : text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    return text;
+  };
+  const std::string a = lower(word);
   std::string best;
-  size_t best_distance = word.size() / 3 + 2;
+  size_t limit = std::max<size_t>(a.size() / 3, 1);  // of the edits that are still a slip
   for (const std::string& name : names) {
-    std::vector<size_t> row(name.size() + 1);
-    for (size_t j = 0; j <= name.size(); ++j) row[j] = j;
-    for (size_t i = 1; i <= word.size(); ++i) {
-      size_t diagonal = row[0];
+    const std::string b = lower(name);
+    // Edits from the first i characters of a to the first j of b: rows i - 2, i - 1 and i.
+    std::vector<size_t> two_before, before, row(b.size() + 1);
+    for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
+    for (size_t i = 1; i <= a.size(); ++i) {
+      two_before = std::exchange(before, row);
       row[0] = i;
-      for (size_t j = 1; j <= name.size(); ++j) {
-        const size_t change = diagonal + (word[i - 1] == name[j - 1] ? 0 : 1);
-        diagonal = row[j];
-        row[j] = std::min({row[j] + 1, row[j - 1] + 1, change});
+      for (size_t j = 1; j <= b.size(); ++j) {
+        row[j] = std::min({before[j] + 1, row[j - 1] + 1, before[j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1)});
+        if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) row[j] = std::min(row[j], two_before[j - 2] + 1);
       }
     }
-    if (row[name.size()] < best_distance) {
-      best_distance = row[name.size()];
-      best = name;
-    }
+    if (row[b.size()] > limit || (row[b.size()] == limit && !best.empty())) continue;
+    limit = row[b.size()];
+    best = name;
   }
   return best;
 }

@@ -104,8 +104,8 @@ std::string protocol_line(const Table& t) {
   std::string seeds;
   for (size_t i = 0; i < t.seeds.size(); ++i) seeds += (i ? ", " : "") + std::to_string(t.seeds[i]);
   return message(
-      "{}: {} modes, deviation {}. {} steps of batch {}, seed{} {}{}. {}", t.mixture.name,
-      t.mixture.means.size(), t.mixture.deviation, with_commas(t.settings.steps), t.settings.batch,
+      "{}: {} modes, deviation {}. {} step{} of batch {}, seed{} {}{}. {}", t.mixture.name,
+      t.mixture.means.size(), t.mixture.deviation, with_commas(t.settings.steps), t.settings.steps == 1 ? "" : "s", t.settings.batch,
       t.seeds.size() == 1 ? "" : "s", seeds.empty() ? "none" : seeds,
       t.settings.own_schedule ? ", each objective's own optimizers and order of updates" : "",
       t.settings.steps == 400000 && t.seeds.size() == 10 && !t.settings.own_schedule

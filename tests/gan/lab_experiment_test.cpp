@@ -341,6 +341,7 @@ TEST(Tables, HaveMeansErrorsFloorsAndThePapers) {
                       "has 400,000 steps"),
               std::string::npos)
         << *t;
+    EXPECT_NE(to_text(make_table(ring, {.steps = 1}, runs)).find(". 1 step of batch 100"), std::string::npos);
     EXPECT_NE(t->find("0.45 ± 0.09"), std::string::npos);
     EXPECT_NE(t->find("VEEGAN"), std::string::npos);
   }
