@@ -7,7 +7,11 @@
 #include <numbers>
 
 #include "duel/core/atomic_file.h"
+#include "duel/gan/checkpoint.h"
+#include "duel/gan/png.h"
+#include "duel/gan/run.h"
 #include "duel/gan/run_record.h"
+#include "duel/gan/sampling.h"
 #include "duel/kernels/error.h"
 
 namespace duel::gan {
@@ -161,6 +165,26 @@ std::string samples_html(const fs::path& directory) {
   return html + "]</script>\n<script>" + kScript + "</script>\n";
 }
 
+/// Rows that walk between latents, by the newest checkpoint's generator; none without one that can be read.
+std::string walks_html(const fs::path& directory) {
+  constexpr int64_t rows = 4, columns = 8;
+  if (!latest_checkpoint(directory)) return {};
+  try {
+    const LoadedTrainer loaded = load_trainer(directory);
+    LatentGenerators random = sampling_generators(7);
+    const SampleGrid points = walk_grid(loaded.trainer->networks().latent, rows * columns, std::nullopt, random);
+    const GrayImage grid = image_grid(loaded.trainer->sample(points.input), points.columns);
+    const auto png = encode_png_gray(grid.width, grid.height, grid.pixels);
+    return message("<h2>Between latents</h2>\n<div class=\"grids\"><figure><img id=\"walks\" alt=\"walks between latents\" "
+                   "src=\"data:image/png;base64,{}\"><figcaption>Each row walks from one latent to another, at iteration {}. "
+                   "Healthy: every step is an image, and they change little by little. Sick: jumps, or the same image "
+                   "throughout.</figcaption></figure></div>\n",
+                   base64({png.begin(), png.end()}), loaded.trainer->iteration());
+  } catch (const Error&) {
+    return {};  // the checkpoint of another version, or a damaged one: a report goes without
+  }
+}
+
 std::string checkpoints_html(const fs::path& directory) {
   const std::vector<fs::path> files = files_like(directory / "checkpoints", "step_", ".safetensors");
   if (files.empty()) return {};
@@ -283,7 +307,7 @@ fs::path write_report(const fs::path& directory, const std::vector<RunPlotFile>&
     for (const std::string& warning : warnings) html += "<li>" + html_text(warning) + "</li>\n";
     html += "</ul></div>\n";
   }
-  html += samples_html(directory);
+  html += samples_html(directory) + walks_html(directory);
   html += "<h2>Diagrams</h2>\n<div class=\"plots\">\n";
   for (const auto& [file, caption] : plots) {
     html += std::string("<figure") + (is_wide(file) ? " class=\"wide\"" : "") + "><img alt=\"" + html_text(file.stem().string()) +

@@ -1,5 +1,6 @@
-// report.html: one file that shows a run to anybody with a browser. Samples over time with a slider, diagrams, warnings,
-// configuration, machine, checkpoints and the commands to go on. No network, no server: every picture is inside.
+// report.html: one file that shows a run to anybody with a browser. Samples over time with a slider, walks between latents,
+// diagrams, warnings, configuration, machine, checkpoints and the commands to go on. No network, no server: every picture is
+// inside.
 //
 // Limits: of many sample grids at most 120, evenly thinned, and no more than 2.5 MB; the first and the last stay.
 //

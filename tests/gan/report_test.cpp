@@ -7,7 +7,10 @@
 #include <cmath>
 #include <functional>
 
+#include "duel/core/random.h"
+#include "duel/gan/checkpoint.h"
 #include "duel/gan/png.h"
+#include "duel/gan/run.h"
 #include "files.h"
 
 namespace duel::gan {
@@ -78,6 +81,42 @@ TEST(Report, StaysSmallWithLargeGrids) {
   const std::string html = report_of(run);
   EXPECT_EQ(count(html, "{\"at\":"), 5u);
   EXPECT_LT(html.size(), 5'000'000u);
+}
+
+struct Silent : RunObserver {
+  void started(const std::string&) override {}
+  void progressed(const Metrics&, int64_t, int64_t) override {}
+  void saved(const std::filesystem::path&) override {}
+  void warned(const std::string& line) override { ADD_FAILURE() << line; }
+  bool stop() override { return false; }
+};
+
+TEST(Report, WalksBetweenLatentsOfTheNewestCheckpoint) {
+  Scratch scratch;
+  RunConfig config{.objective = "ns-gan", .overrides = {}, .data = "synthetic", .synthetic_count = 16, .batch = 4, .steps = 2,
+                   .device = "cpu", .out = scratch / "run", .diagnose_every = 0, .checkpoint_every = 1, .sample_count = 4, .argv = {}};
+  config.networks.arch = "mlp";
+  Silent observer;
+  gan::Run(config).train(observer);
+  const auto walks = [&] {
+    const std::string html = report_of(config.out);
+    const size_t begin = html.find("<img id=\"walks\""), end = html.find("</figure>", begin);
+    return begin == std::string::npos ? std::string() : html.substr(begin, end - begin);
+  };
+  const Generator::State before = default_generator().state();
+  const std::string second = walks();
+  EXPECT_TRUE(default_generator().state() == before) << "drawn while the run goes on: its numbers are not touched";
+  EXPECT_NE(second.find("at iteration 2."), std::string::npos) << second.substr(0, 100);
+  // 4 rows of 8 images of 28x28, with a pixel around each, as the PNG's header says (8 bytes, then length, IHDR, sides).
+  const GrayImage like = image_grid(Tensor::zeros({32, 1, 28, 28}), 8);
+  const std::string png = base64({reinterpret_cast<const char*>(encode_png_gray(like.width, like.height, like.pixels).data()), 24});
+  EXPECT_NE(second.find("base64," + png), std::string::npos);
+  EXPECT_EQ(walks(), second);
+  std::filesystem::remove(config.out / "checkpoints" / checkpoint_name(2));
+  EXPECT_NE(walks().find("at iteration 1."), std::string::npos);
+  EXPECT_NE(walks(), second);
+  std::ofstream(config.out / "checkpoints" / checkpoint_name(3)) << "damaged";
+  EXPECT_EQ(walks(), "");
 }
 
 TEST(Report, OfAnEmptyFolderIsAnEmptyReport) {
