@@ -135,13 +135,7 @@ int mixture(const Request& request) {
   plan.directory = request.out.empty() ? message("runs/lab-{}-{}{}", request.what, request.steps,
                                                  request.own_schedule ? "-own" : "")
                                        : request.out;
-  if (request.objectives == std::vector<std::string>{"all"}) {
-    const auto [taken, refused] = point_objectives();
-    plan.objectives = taken;
-    for (const auto& [name, why] : refused) {
-      if (!request.quiet) std::fprintf(stderr, "left out: %s\n", why.c_str());
-    }
-  }
+  if (request.objectives == std::vector<std::string>{"all"}) plan.objectives = gan::objective_names();
   for (int64_t seed = 1; seed <= request.seeds; ++seed) plan.seeds.push_back(static_cast<uint64_t>(seed));
   if (request.threads > 0) kernels::set_threads(static_cast<int>(request.threads));
   catch_signals();

@@ -6,7 +6,6 @@
 
 #include "duel/core/autograd.h"
 #include "duel/core/ops.h"
-#include "duel/gan/lab/demands.h"
 #include "duel/gan/trainer.h"
 #include "duel/nn/layers.h"
 
@@ -65,6 +64,24 @@ class Slope : public nn::Module {
   double offset_;
   int64_t packing_;
 };
+
+/// Why D cannot be psi x; empty if it can.
+std::string more_than_a_logit(const Objective& objective) {
+  switch (objective.critic) {
+    case CriticKind::plain: break;
+    case CriticKind::label_input:
+    case CriticKind::projection: return "its D is told the label of each sample, and this game's one point has none";
+    case CriticKind::class_head: return "its D names the class of each sample, and this game's one point has none";
+    case CriticKind::code_head: return "its D reads back the codes that G was given, and this game's G is given none";
+    case CriticKind::squared_error:
+    case CriticKind::absolute_error:
+      return "its D is an autoencoder, judging by how well it rebuilds a sample instead of by a logit";
+  }
+  for (const auto* terms : {&objective.d_terms, &objective.g_terms}) {
+    if (!terms->empty()) return "its term " + terms->front().name + " reads more of D than a logit";
+  }
+  return {};
+}
 
 /// M of the header, by rows.
 std::array<double, 4> linear_update(const DiracTheory& t, const Schedule& schedule) {

@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "duel/core/ops/movement.h"
-#include "duel/gan/lab/demands.h"
+#include "duel/gan/sampling.h"
 #include "duel/gan/trainer.h"
 
 namespace duel::gan::lab {
@@ -49,8 +49,6 @@ std::vector<int64_t> kept_steps(const std::vector<int64_t>& evaluations) {
 
 Objective point_objective(const std::string& name, const PointSettings& settings) {
   Objective objective = named_objective(name);
-  const std::string why = more_than_a_logit(objective);
-  DUEL_CHECK(why.empty(), "lab", "{} cannot be trained on points: {}", name, why);
   Schedule& schedule = objective.schedule;
   if (!settings.own_schedule) {
     schedule.d = schedule.g = {.kind = OptimizerKind::adam, .lr = settings.lr, .beta1 = 0.8, .beta2 = 0.999};
@@ -62,23 +60,10 @@ Objective point_objective(const std::string& name, const PointSettings& settings
   return objective;
 }
 
-std::pair<std::vector<std::string>, std::vector<std::pair<std::string, std::string>>> point_objectives() {
-  std::vector<std::string> taken;
-  std::vector<std::pair<std::string, std::string>> refused;
-  for (const std::string& name : objective_names()) {
-    try {
-      (void)point_objective(name, {});
-      taken.push_back(name);
-    } catch (const Error& error) {
-      refused.emplace_back(name, error.what());
-    }
-  }
-  return {taken, refused};
-}
-
 std::shared_ptr<const ResidentData> training_points(const Mixture& mixture, const PointSettings& settings) {
   Generator random(kDataSeed, 1);
-  return std::make_shared<ResidentData>(mixture.sample(settings.training_points, random));
+  const Mixture::Draw drawn = mixture.draw(settings.training_points, random);
+  return std::make_shared<ResidentData>(drawn.points, drawn.modes);
 }
 
 std::optional<PointRun> train_on_points(const Mixture& mixture, const std::string& name, uint64_t seed,
@@ -97,17 +82,21 @@ std::optional<PointRun> train_on_points(const Mixture& mixture, const std::strin
   PointNetworkOptions sizes = settings.networks;
   sizes.packing = objective.schedule.packing;
   sizes.spectral_norm = objective.constraint.spectral_norm;
+  sizes.critic = objective.critic;
+  sizes.classes = is_conditional(objective.critic) ? static_cast<int64_t>(mixture.means.size()) : 0;
+  sizes.codes = objective.codes;
   Generator weights_g = stream(seed, RandomStream::weights_g),
             weights_d = stream(seed, RandomStream::weights_d);
   Networks networks;
   networks.generator = make_point_generator(sizes, weights_g);
   networks.discriminator = make_point_critic(sizes, weights_d);
-  networks.latent = {.noise = sizes.latent};
+  networks.latent = point_latents(sizes);
   const int64_t batch = settings.batch * sizes.packing;
   Trainer trainer(std::move(networks), std::move(objective), data ? data : training_points(mixture, settings),
                   {.batch = batch, .seed = seed});
 
-  const Tensor z = stream(seed, RandomStream::samples).normal({settings.measured_points, sizes.latent});
+  LatentGenerators random = sampling_generators(seed, static_cast<uint64_t>(RandomStream::samples));
+  const Tensor z = draw_latents(point_latents(sizes), settings.measured_points, random).input;
   const std::vector<int64_t> evaluations = evaluation_steps(settings), kept = kept_steps(evaluations);
   std::vector<Tensor> snapshots;
   for (const int64_t step : evaluations) {

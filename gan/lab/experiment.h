@@ -60,13 +60,10 @@ struct PointRun {
   Tensor snapshots = {};  // f32 [number of snapshot_steps, measured_points, 2]
 };
 
-/// The objective as the experiment trains it; throws Error with the reason where it cannot be trained on unlabelled
-/// points by a critic that gives a logit and nothing else.
+/// The objective as the experiment trains it: its own loss, penalties and numbers of steps, the protocol's optimizers.
 Objective point_objective(const std::string& name, const PointSettings& settings);
-/// Names that point_objective takes, and those that it does not with their reasons.
-std::pair<std::vector<std::string>, std::vector<std::pair<std::string, std::string>>> point_objectives();
 
-/// The training points of an experiment: the same for every objective and seed.
+/// The training points of an experiment, each labelled with its mode: the same for every objective and seed.
 std::shared_ptr<const ResidentData> training_points(const Mixture& mixture, const PointSettings& settings);
 
 /// Trains and measures. `keep_going` is asked after every step with the steps done; where it says no the answer is

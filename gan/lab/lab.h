@@ -50,8 +50,8 @@ struct LabOutcome {
   bool complete = true;  // false: the observer stopped it; what was finished is kept
 };
 
-/// Trains what is not yet in the folder and writes the summary. Throws Error before any training where an objective
-/// cannot be trained on points or the folder holds runs of other settings.
+/// Trains what is not yet in the folder and writes the summary. Throws Error before any training where an objective is
+/// unknown or the folder holds runs of other settings.
 LabOutcome run_lab(const LabPlan& plan, LabObserver& observer);
 
 }  // namespace duel::gan::lab

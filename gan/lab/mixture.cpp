@@ -7,9 +7,9 @@
 
 namespace duel::gan::lab {
 
-Tensor Mixture::sample(int64_t n, Generator& random) const {
-  const std::vector<int64_t> modes =
-      random.integers({n}, static_cast<int64_t>(means.size())).to_vector<int64_t>();
+Mixture::Draw Mixture::draw(int64_t n, Generator& random) const {
+  const Tensor drawn = random.integers({n}, static_cast<int64_t>(means.size()));
+  const std::vector<int64_t> modes = drawn.to_vector<int64_t>();
   const std::vector<float> noise = random.normal({n, 2}).to_vector<float>();
   std::vector<float> points(noise.size());
   for (size_t i = 0; i < modes.size(); ++i) {
@@ -18,7 +18,7 @@ Tensor Mixture::sample(int64_t n, Generator& random) const {
                                                 deviation * double{noise[2 * i + axis]});
     }
   }
-  return Tensor::from(points, {n, 2});
+  return {Tensor::from(points, {n, 2}), drawn};
 }
 
 std::vector<std::string> mixture_names() { return {"ring", "grid"}; }

@@ -26,8 +26,13 @@ struct Mixture {
   double deviation = 0;  // of every mode, the same in all directions
   double extent = 0;     // pictures show [-extent, extent]^2
 
-  /// n points, f32 [n, 2]: a mode drawn evenly, then normal noise around it. A function of the generator alone.
-  Tensor sample(int64_t n, Generator& random) const;
+  struct Draw {
+    Tensor points;  // f32 [n, 2]
+    Tensor modes;   // i64 [n], the index in `means` of each
+  };
+  /// n points: a mode drawn evenly, then normal noise around it. A function of the generator alone.
+  Draw draw(int64_t n, Generator& random) const;
+  Tensor sample(int64_t n, Generator& random) const { return draw(n, random).points; }
 };
 
 std::vector<std::string> mixture_names();

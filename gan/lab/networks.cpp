@@ -1,5 +1,7 @@
 #include "duel/gan/lab/networks.h"
 
+#include "duel/gan/conditional.h"
+#include "duel/gan/energy.h"
 #include "duel/kernels/error.h"
 #include "duel/nn/activations.h"
 #include "duel/nn/batch_norm.h"
@@ -23,15 +25,69 @@ void check(const PointNetworkOptions& o) {
   DUEL_CHECK(o.latent >= 1 && o.width_g >= 1 && o.width_d >= 1 && o.layers_g >= 1 && o.layers_d >= 1 &&
                  o.pieces >= 1 && o.packing >= 1,
              "lab", "networks: expected sizes of at least 1");
+  DUEL_CHECK(is_conditional(o.critic) == (o.classes > 0) && (o.critic == CriticKind::code_head) == (o.codes.count() > 0), "lab",
+             "networks: expected classes for conditional critics and codes for a code head, and for no others; got {} and {}",
+             o.classes, o.codes.count());
+}
+
+/// Maxout layers, of which the first sees `in` numbers.
+std::shared_ptr<nn::Sequential> maxout_layers(const PointNetworkOptions& o, int64_t in, Generator& random) {
+  auto net = std::make_shared<nn::Sequential>();
+  for (int64_t i = 0; i < o.layers_d; ++i) {
+    nn::Linear layer = linear(i == 0 ? in : o.width_d, o.width_d * o.pieces, random);
+    if (o.spectral_norm) {
+      net->push_back(nn::SpectralNorm(std::move(layer)));
+    } else {
+      net->push_back(std::move(layer));
+    }
+    net->push_back(nn::Maxout(o.pieces));
+  }
+  return net;
+}
+
+/// What stands around the features [N, width_d] of `trunk`.
+std::shared_ptr<nn::Module> critic_around(const std::shared_ptr<nn::Sequential>& trunk, const PointNetworkOptions& o,
+                                          Generator& random) {
+  const int64_t features = o.width_d;
+  switch (o.critic) {
+    case CriticKind::plain:
+      if (o.spectral_norm) {
+        trunk->push_back(nn::SpectralNorm(linear(features, 1, random)));
+      } else {
+        trunk->push_back(linear(features, 1, random));
+      }
+      return trunk;
+    case CriticKind::label_input:
+      return std::make_shared<LabelCritic>(trunk, features, o.classes, LabelCritic::Input::columns, o.spectral_norm);
+    case CriticKind::projection: return std::make_shared<ProjectionCritic>(trunk, features, o.classes, o.spectral_norm);
+    case CriticKind::class_head: return std::make_shared<ClassCritic>(trunk, features, o.classes, o.spectral_norm);
+    case CriticKind::code_head: {
+      auto q = std::make_shared<nn::Linear>(features, point_latents(o).code_width());
+      return std::make_shared<CodeCritic>(trunk, features, q, o.spectral_norm);
+    }
+    case CriticKind::squared_error:
+    case CriticKind::absolute_error: {
+      const auto decoder = maxout_layers(o, features, random);
+      decoder->push_back(linear(features, 2, random));
+      return std::make_shared<AutoencoderCritic>(trunk, decoder,
+                                                 o.critic == CriticKind::squared_error ? AutoencoderCritic::Error::squared
+                                                                                       : AutoencoderCritic::Error::absolute);
+    }
+  }
+  throw InternalError("unknown critic");
 }
 
 }  // namespace
+
+LatentPlan point_latents(const PointNetworkOptions& o) {
+  return {.noise = o.latent, .classes = o.classes, .categorical = o.codes.categorical, .continuous = o.codes.continuous};
+}
 
 std::shared_ptr<nn::Module> make_point_generator(const PointNetworkOptions& o, Generator& random) {
   check(o);
   auto net = std::make_shared<nn::Sequential>();
   for (int64_t i = 0; i < o.layers_g; ++i) {
-    net->push_back(linear(i == 0 ? o.latent : o.width_g, o.width_g, random));
+    net->push_back(linear(i == 0 ? point_latents(o).width() : o.width_g, o.width_g, random));
     net->push_back(nn::BatchNorm1d(o.width_g));
     net->push_back(nn::ReLU());
   }
@@ -41,25 +97,18 @@ std::shared_ptr<nn::Module> make_point_generator(const PointNetworkOptions& o, G
 
 std::shared_ptr<nn::Module> make_point_critic(const PointNetworkOptions& o, Generator& random) {
   check(o);
-  auto net = std::make_shared<nn::Sequential>();
   // SpectralNorm draws its first vectors from the thread's generator: what ran there before has no say in a run.
   const Generator::State now = random.state();
   Generator vectors(now.seed, now.stream + (uint64_t{1} << 32));
   const LendDefaultGenerator lent(vectors);
-  const auto add = [&](int64_t in, int64_t out) {
-    nn::Linear layer = linear(in, out, random);
-    if (o.spectral_norm) {
-      net->push_back(nn::SpectralNorm(std::move(layer)));
-    } else {
-      net->push_back(std::move(layer));
-    }
-  };
-  for (int64_t i = 0; i < o.layers_d; ++i) {
-    add(i == 0 ? 2 * o.packing : o.width_d, o.width_d * o.pieces);
-    net->push_back(nn::Maxout(o.pieces));
+  const int64_t told = o.critic == CriticKind::label_input ? o.classes : 0;
+  const auto critic = critic_around(maxout_layers(o, 2 * o.packing + told, random), o, random);
+  if (o.critic == CriticKind::plain) return critic;
+  for (const auto& [name, parameter] : critic->named_parameters()) {  // heads too start as the paper's layers do
+    if (parameter.rank() >= 2) nn::init::normal_(parameter, 0.0, 0.02, random);
+    else nn::init::constant_(parameter, 0.0);
   }
-  add(o.width_d, 1);
-  return net;
+  return critic;
 }
 
 }  // namespace duel::gan::lab

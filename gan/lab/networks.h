@@ -5,16 +5,20 @@
 //
 // Weights start from N(0, 0.02), biases from 0. D has no batch statistics, so every per-sample penalty is allowed.
 //
+// An objective that asks more of D than a logit gets its critic around the same 200 features: labels (a point's mode) and codes
+// enter G beside z, an autoencoder's decoder mirrors the layers of D, Q is one layer. Those are Duel's: the paper has none.
+//
 // Example:
 //   Generator random(1);
-//   PointNetworks nets = make_point_networks({.packing = 2}, random);
+//   auto d = make_point_critic({.packing = 2}, random);
 #pragma once
 
 #include <cstdint>
 #include <memory>
 
 #include "duel/core/random.h"
-#include "duel/nn/module.h"
+#include "duel/gan/critic.h"
+#include "duel/gan/latent.h"
 
 namespace duel::gan::lab {
 
@@ -25,7 +29,13 @@ struct PointNetworkOptions {
   int64_t pieces = 5;
   int64_t packing = 1;
   bool spectral_norm = false;  // in every layer of D
+  CriticKind critic = CriticKind::plain;
+  int64_t classes = 0;  // of conditional critics
+  Codes codes = {};     // of CriticKind::code_head
 };
+
+/// What G starts from; the noise is normal, as in the protocol.
+LatentPlan point_latents(const PointNetworkOptions& options);
 
 std::shared_ptr<nn::Module> make_point_generator(const PointNetworkOptions& options, Generator& random);
 std::shared_ptr<nn::Module> make_point_critic(const PointNetworkOptions& options, Generator& random);

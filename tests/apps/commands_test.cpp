@@ -362,7 +362,6 @@ TEST(Lab, TrainsPrintsTheTableAndGoesOn) {
   EXPECT_EQ(alone.err, "");
   expect_refused(duel({"lab", "dirac", "--objective", "hinge,sngan"}), {"sngan cannot be played", "spectral norm", "sign"});
   expect_refused(duel({"lab", "dirac", "--objective", "cgan"}), {"cgan cannot be played", "label"});
-  expect_refused(duel({"lab", "ring", "--objective", "infogan"}), {"infogan cannot be trained on points", "codes"});
 
   expect_refused(duel({"lab", "spiral"}), {"ring", "grid", "dirac", "'spiral'"});
   expect_refused(duel({"lab", "ring", "--objective", "hinge,wgn", "--out", out}), {"wgn", "wgan"});
