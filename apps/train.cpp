@@ -52,12 +52,16 @@ RunConfig configuration(const Request& request) {
   for (const auto& [field, text] : request.given) gan::set_field(flags, field, text);
   RunConfig config;
   if (flags.resume && !flags.out.empty() && std::filesystem::exists(flags.out / "config.json")) {
-    config = gan::read_run_config(flags.out / "config.json");
+    config = gan::read_stored_config(flags.out / "config.json");
   }
   if (!request.file.empty()) gan::update_from_file(config, request.file);
   // One of the two says how long: the one on the command line.
   if (request.has("epochs")) config.steps = 0;
   if (request.has("steps")) config.epochs = 0;
+  // A flag that takes away the place of a value from a file takes that value with it.
+  const gan::ObjectiveOverrides& wanted = flags.overrides;
+  if (wanted.optimizer && *wanted.optimizer != gan::OptimizerKind::adam) config.overrides.beta1 = config.overrides.beta2 = {};
+  if (wanted.instance_noise == 0.0) config.overrides.instance_noise_steps = {};
   for (const auto& [field, text] : request.given) gan::set_field(config, field, text);
   config.argv = request.argv;
   return config;

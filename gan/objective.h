@@ -85,7 +85,7 @@ struct Objective {
 };
 
 /// What a user may set without composing: unset fields keep the objective's default. A field that the objective has no
-/// place for (a clip value without clipping, say) is an Error that says so.
+/// place for (a clip value without clipping, beta1 without Adam) is an Error that says so, and what would make a place.
 struct ObjectiveOverrides {
   std::optional<double> lambda = {}, k = {}, clip = {}, label_a = {}, label_b = {}, label_c = {}, label_smoothing = {};
   std::optional<double> divergence_alpha = {}, consensus = {}, label_flip = {}, feature_matching = {};
@@ -106,6 +106,10 @@ std::vector<std::string> objective_names();
 /// Every value that applies to the objective, with the default where `overrides` leaves it open: what a run's resolved
 /// configuration says.
 ObjectiveOverrides resolved_overrides(const std::string& name, const ObjectiveOverrides& overrides = {});
+
+/// `overrides` without Adam's betas where no Adam is, and without the fading of instance noise that is not there. Versions that
+/// took such values for nothing stored them with their runs: this is how those are read.
+ObjectiveOverrides without_idle(const std::string& name, ObjectiveOverrides overrides);
 
 /// Throws Error with the reason where objective, critic and batch cannot work together: batch statistics in D under a
 /// per-sample penalty, a batch that packing does not divide, … The table of such mixes is compatibility.h.

@@ -104,6 +104,14 @@ bool aims_at_k(const Objective& objective) {
                      [](const Penalty& penalty) { return penalty.shape.with_k != nullptr; });
 }
 
+bool trains_with_adam(const Objective& objective, const ObjectiveOverrides& o) {
+  const Schedule& s = objective.schedule;
+  return o.optimizer ? *o.optimizer == OptimizerKind::adam : s.d.kind == OptimizerKind::adam || s.g.kind == OptimizerKind::adam;
+}
+bool has_instance_noise(const Objective& objective, const ObjectiveOverrides& o) {
+  return o.instance_noise.value_or(objective.schedule.instance_noise) > 0;
+}
+
 /// A value for a part that this objective does not have would be silently ignored: refuse it.
 void check_places(const ObjectiveRow& row, const Objective& objective, const ObjectiveOverrides& o) {
   const bool penalised = !objective.penalties.empty();
@@ -114,6 +122,11 @@ void check_places(const ObjectiveRow& row, const Objective& objective, const Obj
              row.name);
   DUEL_CHECK(!o.consensus || o.update.value_or(objective.schedule.update) == Update::consensus, "objective",
              "consensus is the weight of the consensus update: it applies with update consensus only");
+  DUEL_CHECK(trains_with_adam(objective, o) || !(o.beta1 || o.beta2), "objective",
+             "beta1 and beta2 are Adam's, and {} is not trained with it here: leave them out, or add optimizer adam", row.name);
+  DUEL_CHECK(has_instance_noise(objective, o) || o.instance_noise_steps.value_or(0) == 0, "objective",
+             "instance-noise-steps says how long instance noise takes to fade, and there is none: add instance-noise, the noise's "
+             "deviation at the start, or leave instance-noise-steps out");
   for (const auto& [field, flag, what] : kLossFields) {
     const auto is_it = [field = field](const detail::RowSetting& setting) { return setting.field == field; };
     DUEL_CHECK(!(o.*field) || std::any_of(row.settings.begin(), row.settings.end(), is_it), "objective",
@@ -203,7 +216,7 @@ Objective named_objective(const std::string& name, const ObjectiveOverrides& o) 
 ObjectiveOverrides resolved_overrides(const std::string& name, const ObjectiveOverrides& overrides) {
   const Objective objective = named_objective(name, overrides);
   const Schedule& s = objective.schedule;
-  ObjectiveOverrides o = with_row_settings(row_of(name), overrides);
+  ObjectiveOverrides o = with_row_settings(row_of(name), without_idle(name, overrides));
   if (!objective.penalties.empty()) {
     o.lambda = objective.penalties.front().weight;
     if (aims_at_k(objective)) o.k = objective.penalties.front().shape.k;
@@ -229,9 +242,17 @@ ObjectiveOverrides resolved_overrides(const std::string& name, const ObjectiveOv
   o.label_flip = s.label_flip;
   o.feature_matching = o.feature_matching.value_or(0);
   o.instance_noise = s.instance_noise;
-  o.instance_noise_steps = s.instance_noise_steps;
+  if (s.instance_noise > 0) o.instance_noise_steps = s.instance_noise_steps;
   o.packing = s.packing;
   o.ema = s.ema;
+  return o;
+}
+
+ObjectiveOverrides without_idle(const std::string& name, ObjectiveOverrides o) {
+  const ObjectiveRow& row = row_of(name);
+  const Objective objective = row.make(with_row_settings(row, o));
+  if (!trains_with_adam(objective, o)) o.beta1 = o.beta2 = {};
+  if (!has_instance_noise(objective, o)) o.instance_noise_steps = {};
   return o;
 }
 

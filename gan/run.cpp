@@ -133,7 +133,7 @@ Run::Run(RunConfig config, RunObserver* observer) : state_(std::make_unique<Stat
   if (config.resume) {
     s.directory.emplace(RunDirectory::reopen(config.out));
     // Before the stored settings are read as those of another objective, which has no place for some of them.
-    check_same_run(read_run_config(s.directory->config()), config, "objective");
+    check_same_run(read_stored_config(s.directory->config()), config, "objective");
   }
   if (!config.resume && !config.out.empty()) RunDirectory::check_fresh(config.out);
   s.setup = detail::set_up(std::move(config));
@@ -147,7 +147,7 @@ Run::Run(RunConfig config, RunObserver* observer) : state_(std::make_unique<Stat
 
   if (s.config().resume) {
     s.directory_path = s.directory->path();
-    check_same_run(read_run_config(s.directory->config()), s.config());
+    check_same_run(read_stored_config(s.directory->config()), s.config());
     s.resume(observer);
   } else if (s.config().out.empty()) {
     s.directory_path = RunDirectory::next_numbered(kRuns, s.run_name());

@@ -385,6 +385,16 @@ RunConfig read_run_config(const std::filesystem::path& file) {
   return run_config_from_json(read_text(file), file.string());
 }
 
+RunConfig stored_config_from_json(const std::string& text, const std::string& source) {
+  RunConfig config = run_config_from_json(text, source);
+  config.overrides = without_idle(config.objective, config.overrides);
+  return config;
+}
+
+RunConfig read_stored_config(const std::filesystem::path& file) {
+  return stored_config_from_json(read_text(file), file.string());
+}
+
 void update_from_file(RunConfig& config, const std::filesystem::path& file) {
   update_from_json(config, read_text(file), file.string());
 }

@@ -78,6 +78,9 @@ void update_from_json(RunConfig& config, const std::string& text, const std::str
 
 /// Reads a configuration file of at most 1 MiB.
 RunConfig read_run_config(const std::filesystem::path& file);
+/// The same from the config.json of a run that was started: values that say nothing there (without_idle) are left out.
+RunConfig read_stored_config(const std::filesystem::path& file);
+RunConfig stored_config_from_json(const std::string& text, const std::string& source);
 void update_from_file(RunConfig& config, const std::filesystem::path& file);
 
 }  // namespace duel::gan

@@ -139,7 +139,7 @@ LoadedTrainer load_trainer(const std::filesystem::path& path) {
   }
   const Checkpoint checkpoint = read_checkpoint(file);
   detail::RunSetup setup;
-  setup.config = run_config_from_json(checkpoint.config, file.string() + ": config");
+  setup.config = stored_config_from_json(checkpoint.config, file.string() + ": config");
   DUEL_CHECK(
       setup.config.networks.height > 0 && setup.config.networks.width > 0, "checkpoint",
       "{}: config: the image's height and width are missing; expected a checkpoint that duel train wrote",

@@ -158,6 +158,9 @@ TEST_F(BadInput, PartsThatDoNotFit) {
          {"wgan-gp", "batch norm", "layer, instance or no"});
   refuse(train({"--objective", "wgan-gp", "--clip", "0.1"}), {"wgan-gp", "clip does not apply"});
   refuse(train({"--objective", "hinge", "--label-smoothing", "0.1"}), {"hinge", "label-smoothing"});
+  refuse(train({"--objective", "wgan", "--beta1", "0.9"}), {"wgan", "beta1", "optimizer adam"});
+  refuse(train({"--objective", "wgan-gp", "--optimizer", "sgd", "--beta1", "0.5"}), {"wgan-gp", "beta1", "leave them out"});
+  refuse(train({"--instance-noise-steps", "9"}), {"instance-noise-steps", "add instance-noise"});
 }
 
 TEST_F(BadInput, ConfigurationFiles) {
@@ -174,6 +177,8 @@ TEST_F(BadInput, ConfigurationFiles) {
   refuse_config("{\"batch\": 2.5}", {"batch", "expected an integer"});
   refuse_config("{\"objective\": 3}", {"objective", "text"});
   refuse_config(std::string(100000, '['), {});
+  write(file, "{\"objective\": \"wgan\", \"beta1\": 0.9}");
+  refuse(train({"--config", file.string()}), {"wgan", "beta1"});
   refuse(train({"--config", (scratch_ / "none.json").string()}), {"none.json", "cannot be read"});
   refuse(train({"--config", scratch_.dir().string()}), {"is a folder"});
 }
@@ -208,10 +213,25 @@ TEST_F(BadInput, ChangesThatAResumedRunCannotMake) {
   refuse(resume({"--objective", "hinge"}), {"objective", "ns-gan", "hinge", "new run"});
   refuse(resume({"--batch", "5"}), {"batch", "4", "5"});
   refuse(resume({"--lr-d", "0.1"}), {"lr-d", "0.1"});
+  refuse(resume({"--optimizer", "sgd"}), {"optimizer", "adam", "sgd", "new run"});
   std::string bytes = read(images());
   bytes[200] = static_cast<char>(bytes[200] + 1);
   write(images(), bytes);
   refuse(resume(), {"data", "other ones", "--data"});
+}
+
+// Earlier versions stored values that said nothing; their runs go on. And where a flag takes the place of a stored value away,
+// the value goes too.
+TEST_F(BadInput, StoredValuesWithoutAPlaceAreNotTheUsersMistake) {
+  ASSERT_EQ(duel(with(train(), {"--objective", "wgan", "--out", run_.string()})).status, 0);
+  const std::string config = read(run_ / "config.json");
+  EXPECT_EQ(config.find("beta1"), std::string::npos);
+  EXPECT_EQ(config.find("instance-noise-steps"), std::string::npos);
+  write(run_ / "config.json", "{\"beta1\": 0.9, \"instance-noise-steps\": 0," + config.substr(1));
+  EXPECT_EQ(duel(resume()).status, 0);
+  const auto adam = scratch_ / "adam.json";
+  write(adam, "{\"beta1\": 0.5, \"beta2\": 0.9, \"instance-noise\": 0.1, \"instance-noise-steps\": 4}");
+  EXPECT_EQ(duel(train({"--config", adam.string(), "--optimizer", "sgd", "--instance-noise", "0", "--dry-run"})).status, 0);
 }
 
 TEST_F(BadInput, CorruptAndForeignCheckpoints) {

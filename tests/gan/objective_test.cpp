@@ -254,6 +254,15 @@ TEST(Objective, WhatCannotWorkIsRefusedWithTheReason) {
   EXPECT_NE(error_of([] { named_objective("wgan", {.lr_d = -1}); }).find("lr-d: expected a positive"), std::string::npos);
   EXPECT_NE(error_of([] { named_objective("hinge", {.label_smoothing = 0.1}); }).find("label-smoothing"), std::string::npos);
   EXPECT_NE(error_of([] { named_objective("gan", {.label_a = 0.1}); }).find("label-a"), std::string::npos);
+  EXPECT_NE(error_of([] { named_objective("wgan", {.beta1 = 0.9}); }).find("leave them out, or add optimizer adam"), std::string::npos);
+  EXPECT_NE(error_of([] { named_objective("wgan-gp", {.beta2 = 0.9, .optimizer = OptimizerKind::sgd}); }).find("beta1 and beta2"),
+            std::string::npos);
+  EXPECT_EQ(named_objective("wgan", {.beta1 = 0.9, .optimizer = OptimizerKind::adam}).schedule.g.beta1, 0.9);
+  EXPECT_NE(error_of([] { named_objective("ns-gan", {.instance_noise_steps = 5}); }).find("add instance-noise"), std::string::npos);
+  EXPECT_NE(error_of([] { named_objective("ns-gan", {.instance_noise = 0.0, .instance_noise_steps = 5}); }).find("there is none"),
+            std::string::npos);
+  EXPECT_NO_THROW(named_objective("ns-gan", {.instance_noise_steps = 0}));  // off, as config.json of earlier runs says it
+  EXPECT_EQ(named_objective("ns-gan", {.instance_noise = 0.1, .instance_noise_steps = 5}).schedule.instance_noise_steps, 5);
   Generator random(1);
   const Networks with_bn = make_networks({.arch = "dcgan", .discriminator_norm = Norm::batch}, true, random);
   EXPECT_NE(error_of([&] { check_compatible(named_objective("wgan-gp"), *with_bn.discriminator, 64); }).find("batch norm"), std::string::npos);

@@ -90,12 +90,27 @@ TEST(Objectives, ResolvedOverridesSayTheSameObjective) {
     ASSERT_EQ(again.penalties.size(), plain.penalties.size());
     EXPECT_EQ(all.lambda.has_value(), !plain.penalties.empty()) << name;
     EXPECT_EQ(all.label_a.has_value(), name.starts_with("lsgan")) << name;
+    EXPECT_EQ(all.beta1.has_value(), plain.schedule.d.kind == OptimizerKind::adam) << name;
+    EXPECT_EQ(all.instance_noise_steps.has_value(), plain.schedule.instance_noise > 0) << name;
     // Resolving what is resolved changes nothing.
     const ObjectiveOverrides twice = resolved_overrides(name, all);
     EXPECT_EQ(twice.k, all.k);
     EXPECT_EQ(twice.label_c, all.label_c);
     EXPECT_EQ(twice.beta2, all.beta2);
   }
+}
+
+// Versions before these values were refused stored them: read as a run's they are left out, and only they.
+TEST(Objectives, IdleValuesOfEarlierRunsAreLeftOut) {
+  const RunConfig old = stored_config_from_json(
+      R"({"objective": "wgan", "beta1": 0.9, "beta2": 0.99, "clip": 0.02, "instance-noise": 0, "instance-noise-steps": 7})", "c.json");
+  EXPECT_FALSE(old.overrides.beta1 || old.overrides.beta2 || old.overrides.instance_noise_steps);
+  EXPECT_EQ(old.overrides.clip, 0.02);
+  EXPECT_NO_THROW(named_objective(old.objective, old.overrides));
+  const RunConfig adam = stored_config_from_json(
+      R"({"objective": "wgan", "optimizer": "adam", "beta1": 0.9, "instance-noise": 0.1, "instance-noise-steps": 7})", "c.json");
+  EXPECT_EQ(adam.overrides.beta1, 0.9);
+  EXPECT_EQ(adam.overrides.instance_noise_steps, 7);
 }
 
 }  // namespace
