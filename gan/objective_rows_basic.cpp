@@ -68,11 +68,10 @@ const Rows& basic_rows() {
        .settings = {{&O::label_smoothing, 0.0}}},
       {.name = "dragan-two-sided",
        .formula = "as dragan, with points on both sides of real data, clipped to [-1, 1]",
-       .paper = "Kodali et al. 2017, arXiv:1705.07215, in the form of later public code",
+       .paper = "Kodali et al. 2017, arXiv:1705.07215, in the form of later public code, with its rates",
        .make = [](const O& o) {
          return Objective{.loss = non_saturating_loss(1 - *o.label_smoothing),
-                          .penalties = {{one_centered(1.0), around_real_two_sided(), 10.0}},
-                          .schedule = schedule(1, adam(1e-4, 0.5, 0.9))};
+                          .penalties = {{one_centered(1.0), around_real_two_sided(), 10.0}}, .schedule = dcgan_schedule()};
        },
        .settings = {{&O::label_smoothing, 0.0}},
        .note = "alpha is drawn from [-1, 1) where the authors' notebook draws from [0, 1): noise of U[0, 1) per pixel then darkens as "

@@ -47,7 +47,7 @@ OBJECTIVES = {
     "dragan": dict(loss="non_saturating", critic_steps=1, penalty="one_centered", sampled_at="dragan",
                    weight=10.0, k=1.0, **ADAM_GP),
     "dragan-two-sided": dict(loss="non_saturating", critic_steps=1, penalty="one_centered", sampled_at="dragan_two_sided",
-                             weight=10.0, k=1.0, **ADAM_GP),
+                             weight=10.0, k=1.0, **ADAM_CLASSIC),
     "hinge": dict(loss="hinge", critic_steps=1, **ADAM_CLASSIC),
     "hinge-v1": dict(loss="hinge_margin", critic_steps=1, **ADAM_CLASSIC),
     "geometric-gan": dict(loss="hinge", critic_steps=1, generator_steps=10, **{**RMSPROP, "lr": 2e-4}),
