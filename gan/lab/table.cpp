@@ -163,9 +163,11 @@ std::string to_markdown(const Table& t) {
 std::string to_json(const Table& t, const std::vector<PointRun>& runs) {
   using Json = nlohmann::ordered_json;
   const auto spread = [](const Spread& s) { return Json{{"mean", s.mean}, {"standard_error", s.error}}; };
-  Json rows = Json::array(), all = Json::array();
+  // One line for each row and each run: the file is kept beside the tables made of it, and read in diffs.
+  std::string rows, all;
+  const auto add_line = [](std::string& lines, const Json& json) { lines += (lines.empty() ? "  " : ",\n  ") + json.dump(); };
   for (const TableRow& row : t.rows) {
-    rows.push_back({{"objective", row.name},
+    add_line(rows, {{"objective", row.name},
                     {"runs", row.runs},
                     {"diverged", row.diverged},
                     {"modes", spread(row.modes)},
@@ -173,18 +175,17 @@ std::string to_json(const Table& t, const std::vector<PointRun>& runs) {
                     {"reverse_kl", spread(row.reverse_kl)},
                     {"seconds", row.seconds}});
   }
-  for (const PointRun& run : runs) all.push_back(Json::parse(to_json(run)));
-  const Json json = {{"protocol", protocol_line(t)},
+  for (const PointRun& run : runs) add_line(all, Json::parse(to_json(run)));
+  const Json head = {{"protocol", protocol_line(t)},
                      {"mixture", t.mixture.name},
                      {"steps", t.settings.steps},
                      {"seeds", t.seeds},
                      {"true_samples",
                       {{"modes", t.mixture.means.size()},
                        {"high_quality", true_high_quality()},
-                       {"reverse_kl", true_reverse_kl(t.mixture, t.settings.measured_points)}}},
-                     {"table", rows},
-                     {"runs", all}};
-  return json.dump(1) + "\n";
+                       {"reverse_kl", true_reverse_kl(t.mixture, t.settings.measured_points)}}}};
+  const std::string opened = head.dump(1);
+  return opened.substr(0, opened.rfind('\n')) + message(",\n \"table\": [\n{}\n ],\n \"runs\": [\n{}\n ]\n}\n", rows, all);
 }
 
 }  // namespace duel::gan::lab
