@@ -39,7 +39,7 @@ Loss wasserstein_loss() {
 
 Loss least_squares_loss(double a, double b, double c, double scale) {
   return {.name = "least_squares", .d_real = scaled_square(b, scale), .d_fake = scaled_square(a, scale),
-          .g_fake = scaled_square(c, scale), .g_real = scaled_square(a, scale)};
+          .g_fake = scaled_square(c, scale), .g_real = scaled_square(a, scale), .undecided = (a + b) / 2};
 }
 
 Loss hinge_loss_pair() {

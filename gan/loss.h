@@ -61,6 +61,7 @@ struct Divergence {
   std::string name;
   std::function<Tensor(const Tensor& logits)> activation;            // g(v)
   std::function<Tensor(const Tensor& logits)> conjugate_activation;  // f*(g(v)), simplified where that is more exact
+  double undecided = 0.0;      // the logit with g(v) = f'(1), where both densities agree
   bool cross_entropy = false;  // as in Loss
 };
 Divergence kullback_leibler();          // f(u) = u log u;            g = v

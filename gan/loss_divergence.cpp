@@ -13,7 +13,7 @@ Tensor same(const Tensor& v) { return v; }
 
 // f*(t) = exp(t - 1)
 Divergence kullback_leibler() {
-  return {"kullback_leibler", same, [](const Tensor& v) { return exp(v - 1.0); }};
+  return {"kullback_leibler", same, [](const Tensor& v) { return exp(v - 1.0); }, 1.0};
 }
 
 // f*(t) = -1 - log(-t), so f*(g(v)) = v - 1
@@ -37,7 +37,7 @@ Divergence squared_hellinger() {
 Divergence jensen_shannon() {
   const double log_two = std::log(2.0);
   return {"jensen_shannon", [log_two](const Tensor& v) { return log_two - softplus(neg(v)); },
-          [log_two](const Tensor& v) { return softplus(v) - log_two; }, true};
+          [log_two](const Tensor& v) { return softplus(v) - log_two; }, 0.0, true};
 }
 
 // f*(t) = (y^(a / (a - 1)) - 1) / a with y = t (a - 1) + 1; where y < 0, which only a > 1 allows, f* is at its floor -1 / a.
@@ -53,11 +53,13 @@ Divergence alpha_divergence(double a) {
               return (pow_scalar(relu(v * (a - 1) + 1.0), exponent) - 1.0) / a;
             }};
   }
-  // y = (1 - a) softplus(-v) > 0
+  // y = (1 - a) softplus(-v) > 0, and g = f'(1) = 0 where softplus(-v) = 1 / (1 - a)
+  const double middle = 1 / (1 - a);
   return {name, [a](const Tensor& v) { return 1 / (1 - a) - softplus(neg(v)); },
           [a, exponent](const Tensor& v) {
             return (pow_scalar(softplus(neg(v)) * (1 - a), exponent) - 1.0) / a;
-          }};
+          },
+          -(middle + std::log1p(-std::exp(-middle)))};
 }
 
 Loss divergence_loss(const Divergence& divergence) {
@@ -67,7 +69,7 @@ Loss divergence_loss(const Divergence& divergence) {
           .d_fake = [conjugate](const Tensor& f) { return mean(conjugate(f)); },
           .g_fake = [g](const Tensor& f) { return neg(mean(g(f))); },
           .cross_entropy = divergence.cross_entropy,
-          .undecided = divergence.cross_entropy ? std::optional(0.0) : std::nullopt};
+          .undecided = divergence.undecided};
 }
 
 }  // namespace duel::gan

@@ -54,6 +54,7 @@ TEST(Divergence, TheOptimalDiscriminatorGivesTheDivergenceItself) {
       expected += kQ[i] * f(kP[i] / kQ[i]);
       best.push_back(optimum(kP[i] / kQ[i]));
     }
+    EXPECT_NEAR(divergence.undecided, optimum(1), 1e-14) << divergence.name;
     const Tensor v = Tensor::from(best, {3}).set_requires_grad(true);
     const Tensor value = bound(divergence, v);
     EXPECT_NEAR(value.item(), expected, 1e-12) << divergence.name;
