@@ -29,11 +29,11 @@ size_t width_of(const std::string& text) {
 Progress::Progress(std::FILE* stream, bool quiet)
     : stream_(stream), quiet_(quiet), terminal_(terminal_of(stream)) {}
 
-void Progress::begin(int64_t iteration, int64_t total, int64_t batch, bool probabilities) {
+void Progress::begin(int64_t iteration, int64_t total, int64_t batch, const gan::Objective& objective) {
   first_ = iteration_ = iteration;
   total_ = total;
   batch_ = batch;
-  probabilities_ = probabilities;
+  objective_ = objective;
   began_ = drew_ = Clock::now();
   recent_ = {{began_, iteration}};
   running_ = true;
@@ -68,10 +68,9 @@ void Progress::update(const gan::Metrics& latest, int64_t iteration) {
 }
 
 std::string Progress::values() const {
-  const double real = probabilities_ ? latest_.p_real : latest_.d_real,
-               fake = probabilities_ ? latest_.p_fake : latest_.d_fake;
-  return message("D {} G {} D(x) {} D(G(z)) {}", brief(latest_.loss_d), brief(latest_.loss_g), brief(real),
-                 brief(fake));
+  const gan::ShownOutputs outputs = gan::shown_outputs(objective_, latest_);
+  return message("D {} G {} {} {} {} {}", brief(latest_.loss_d), brief(latest_.loss_g), outputs.name_real,
+                 brief(outputs.real), outputs.name_fake, brief(outputs.fake));
 }
 
 double Progress::rate() const {

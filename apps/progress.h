@@ -3,12 +3,12 @@
 //   421/3000 |####      | 34.1 it/s, 2182 img/s, 0:12<1:15, D 0.61 G 1.92 D(x) 0.71 D(G(z)) 0.28 ▂▃▅▂
 //
 // The line is redrawn every 0.1 s at most and never wider than the window, whose width is read each time.
-// Without a terminal (or with TERM=dumb) every new set of metrics is one plain line. D(x) and D(G(z)) are
-// probabilities where the loss makes them so, else mean logits.
+// Without a terminal (or with TERM=dumb) every new set of metrics is one plain line. What it says of D's outputs,
+// and under which names, is gan::shown_outputs().
 //
 // Example:
 //   Progress progress(stderr, quiet);
-//   progress.begin(0, 3000, 64, true);
+//   progress.begin(0, 3000, 64, trainer.objective());
 //   progress.update(metrics, iteration);  …  progress.end();
 #pragma once
 
@@ -19,6 +19,7 @@
 #include <string>
 
 #include "duel/gan/png.h"
+#include "duel/gan/run.h"
 #include "duel/gan/trainer.h"
 #include "terminal.h"
 
@@ -29,7 +30,7 @@ class Progress {
   Progress(std::FILE* stream, bool quiet);
   ~Progress() { end(); }
 
-  void begin(int64_t iteration, int64_t total, int64_t batch, bool probabilities);
+  void begin(int64_t iteration, int64_t total, int64_t batch, const gan::Objective& objective);
   void update(const gan::Metrics& latest, int64_t iteration);
   /// A line of its own, above the bar; also when quiet only if `important`.
   void line(const std::string& text, bool important = false);
@@ -53,7 +54,8 @@ class Progress {
   bool quiet_;
   Terminal terminal_;
   int64_t first_ = 0, iteration_ = 0, total_ = 0, batch_ = 0;
-  bool probabilities_ = false, drawn_ = false, running_ = false;
+  gan::Objective objective_;
+  bool drawn_ = false, running_ = false;
   gan::Metrics latest_;
   Clock::time_point began_, drew_;
   std::deque<std::pair<Clock::time_point, int64_t>> recent_;

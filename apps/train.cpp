@@ -79,7 +79,7 @@ class Watcher : public gan::RunObserver {
       std::fflush(stdout);
     }
     progress_.begin(run_->trainer().iteration(), run_->total(), run_->config().batch,
-                    gan::has_probabilities(run_->trainer().objective()));
+                    run_->trainer().objective());
   }
   void progressed(const gan::Metrics& latest, int64_t iteration, int64_t) override {
     progress_.update(latest, iteration);
@@ -142,8 +142,9 @@ int train(const Request& request) {
   }
   if (request.quiet) return 0;
   std::string text =
-      message("done      {} in {}, {} images/s\n", message("iteration {}", run.trainer().iteration()),
-              clock_text(seconds), brief(images));
+      images > 0 ? message("done      iteration {} in {}, {} images/s\n", run.trainer().iteration(), clock_text(seconds),
+                           brief(images))
+                 : message("done      it was at iteration {} already\n", run.trainer().iteration());
   if (!watcher.last_grid().empty()) text += "digits    " + watcher.last_grid().string() + "\n";
   text += message("more      duel sample --checkpoint {} --out grid.png\n", directory);
   text += message("longer    {} --steps {}\n", resume, run.total() * 2);

@@ -60,6 +60,15 @@ void check_same_run(const RunConfig& stored, const RunConfig& wanted, const std:
   }
 }
 
+/// A run that has gone further than it is told to go: its config.json would no longer say how it was made.
+void check_not_past(const Checkpoint& checkpoint, int64_t steps, const std::filesystem::path& file) {
+  const Tensor* progress = checkpoint.state.find("progress");
+  if (!progress || progress->dtype() != DType::i64 || progress->numel() < 1) return;  // restore() says what is wrong
+  const int64_t iteration = progress->to_vector<int64_t>()[0];
+  DUEL_CHECK(iteration <= steps, "run", "steps: this run is already at iteration {} ({}), got {}: give more --steps",
+             iteration, file.string(), steps);
+}
+
 bool all_finite(const nn::Module& module) {
   for (const Tensor& tensor : module.parameters()) {
     const auto values = tensor.to_vector<float>();
@@ -196,6 +205,7 @@ void Run::State::resume(RunObserver* observer) {
   } catch (const Error& error) {
     unusable(error);
   }
+  if (checkpoint) check_not_past(*checkpoint, config().steps, *resumed_from);
   const std::filesystem::path record_file = directory->record();
   const std::optional<DataRecord> then =
       std::filesystem::is_regular_file(record_file)
@@ -365,9 +375,10 @@ void Run::State::write_metrics(RunObserver& observer) {
           directory->append_metrics(to_json_line(latest, epoch, has_probabilities(setup.objective), diagnosis))) {
     warn_once("metrics", *problem, observer);
   }
-  log(message("iteration {}  loss D {} G {}  D(x) {} D(G(z)) {}", latest.iteration,
-              short_number(latest.loss_d), short_number(latest.loss_g), short_number(latest.d_real),
-              short_number(latest.d_fake)),
+  const ShownOutputs outputs = shown_outputs(setup.objective, latest);
+  log(message("iteration {}  loss D {} G {}  {} {} {} {}", latest.iteration, short_number(latest.loss_d),
+              short_number(latest.loss_g), outputs.name_real, short_number(outputs.real), outputs.name_fake,
+              short_number(outputs.fake)),
       observer);
 }
 

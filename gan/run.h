@@ -74,6 +74,14 @@ class Run {
 /// Whether sigmoid(D) is a probability under this objective, so that D(x) means something.
 bool has_probabilities(const Objective& objective);
 
+/// What people are shown of D's outputs, on the terminal and in log.txt: probabilities D(x) and D(G(z)) where the objective
+/// has them; else energies or raw outputs, under names that say so.
+struct ShownOutputs {
+  const char *name_real, *name_fake;
+  double real, fake;
+};
+ShownOutputs shown_outputs(const Objective& objective, const Metrics& metrics);
+
 /// The images that a configuration names: MNIST's training set, or drawn digits.
 ImageSet load_images(const RunConfig& config);
 

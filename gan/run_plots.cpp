@@ -33,9 +33,10 @@ bool add_curves(Plot& plot, const MetricsLog& log, const std::vector<Wanted>& wa
   return any;
 }
 
-bool add_group(Plot& plot, const MetricsLog& log, const std::string& prefix) {
+/// All members of a group; `who` stands before their names.
+bool add_group(Plot& plot, const MetricsLog& log, const std::string& prefix, const std::string& who = "") {
   const auto members = log.group(prefix);
-  for (const auto& [name, curve] : members) plot.line(curve->x, curve->y, {.label = name});
+  for (const auto& [name, curve] : members) plot.line(curve->x, curve->y, {.label = who + name});
   return !members.empty();
 }
 
@@ -187,7 +188,7 @@ Drawn held_out(const MetricsLog& log, const PlotHints&) {
 }
 
 Drawn accuracy(const MetricsLog& log, const PlotHints&) {
-  PlotOptions options = over_iterations("images on D's right side of 0", "share");
+  PlotOptions options = over_iterations("images on D's right side", "share");
   options.y_range = Range{-0.02, 1.02};
   Plot plot(options);
   return add_curves(plot, log, {{"accuracy", "accuracy", kReal}}) ? Drawn(plot.draw()) : std::nullopt;
@@ -203,7 +204,7 @@ Drawn cosines(const MetricsLog& log, const PlotHints&) {
 
 Drawn terms(const MetricsLog& log, const PlotHints&) {
   Plot plot(over_iterations("what the objective says of itself", "value"));
-  const bool d = add_group(plot, log, "terms_d"), g = add_group(plot, log, "terms_g");
+  const bool d = add_group(plot, log, "terms_d", "D: "), g = add_group(plot, log, "terms_g", "G: ");
   const bool k = add_curves(plot, log, {{"k", "k", kReal}, {"convergence", "convergence M", kFake}});  // BEGAN's
   return d || g || k ? Drawn(plot.draw()) : std::nullopt;
 }

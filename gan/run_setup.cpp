@@ -119,6 +119,12 @@ bool has_probabilities(const Objective& objective) {
   return objective.relativism == Relativism::none && objective.loss.cross_entropy;
 }
 
+ShownOutputs shown_outputs(const Objective& objective, const Metrics& m) {
+  if (has_probabilities(objective)) return {"D(x)", "D(G(z))", m.p_real, m.p_fake};
+  if (objective.loss.energy) return {"energy real", "fake", m.d_real, m.d_fake};
+  return {"logit real", "fake", m.d_real, m.d_fake};
+}
+
 ImageSet load_images(const RunConfig& config) {
   const std::filesystem::path folder = detail::data_folder(config.data);
   return folder.empty() ? draw_digits(config.synthetic_count, detail::kDrawnSeed)

@@ -1,5 +1,7 @@
 // What every command does when it is used rightly.
 #include <algorithm>
+#include <cmath>
+#include <cstdlib>
 
 #include "command.h"
 #include "duel/gan/objective.h"
@@ -84,6 +86,29 @@ TEST(Train, QuietSaysNothing) {
   const Result r = duel(small_run(scratch / "a", {"--steps", "1", "--quiet"}));
   EXPECT_EQ(r.status, 0);
   EXPECT_EQ(r.out + r.err, "");
+}
+
+/// The number after `name` in the last line of `text` that holds `line`.
+double number_after(const std::string& text, const std::string& line, const std::string& name) {
+  const size_t begin = text.rfind(line), at = text.find(name, begin);
+  return begin == std::string::npos || at == std::string::npos ? -1e9 : std::atof(text.c_str() + at + name.size());
+}
+
+TEST(Train, TerminalAndLogShowTheSameOfD) {
+  Scratch scratch;
+  const std::pair<const char*, std::pair<const char*, const char*>> shown[] = {
+      {"ns-gan", {" D(x) ", " D(G(z)) "}}, {"wgan-gp", {" logit real ", " fake "}}, {"began", {" energy real ", " fake "}}};
+  for (const auto& [objective, names] : shown) {
+    const Result r = duel(small_run(scratch / objective, {"--steps", "4", "--objective", objective}));
+    ASSERT_EQ(r.status, 0) << r.err;
+    const std::string log = read(scratch / objective / "log.txt");
+    for (const char* name : {names.first, names.second}) {
+      const double told = number_after(r.err, "[4/4]", name);
+      EXPECT_NEAR(told, number_after(log, "iteration 4 ", name), 0.006 * std::max(1.0, std::abs(told))) << r.err << log;
+    }
+    EXPECT_EQ(has(log, "D(x)"), std::string(objective) == "ns-gan");
+  }
+  EXPECT_GT(number_after(read(scratch / "ns-gan" / "log.txt"), "iteration 4 ", " D(x) "), 0);
 }
 
 TEST(Train, DryRunWritesNothing) {

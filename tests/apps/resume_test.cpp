@@ -85,8 +85,18 @@ TEST(Resume, AFinishedRunIsMadeLonger) {
   ASSERT_EQ(duel(run_to(10, scratch / "longer", {"--objective", "dragan"})).status, 0);
   ASSERT_EQ(resume(scratch / "longer", {"--steps", "15", "--threads", "1"}).status, 0);
   expect_same_run(scratch / "whole", scratch / "longer", "step_00000015.safetensors");
-  // Nothing left to do is no mistake.
-  EXPECT_EQ(resume(scratch / "longer").status, 0);
+  // Nothing left to do is no mistake, and is said so.
+  const Result again = duel({"train", "--resume", "--out", (scratch / "longer").string()});
+  EXPECT_EQ(again.status, 0);
+  EXPECT_NE(again.out.find("at iteration 15 already"), std::string::npos) << again.out;
+  EXPECT_EQ(again.out.find("images/s"), std::string::npos) << again.out;
+  // Shorter than it is already: its config.json would no longer repeat it.
+  const auto before = contents(scratch / "longer");
+  for (const char* also : {"--quiet", "--dry-run"}) {
+    expect_refused(duel({"train", "--resume", "--out", (scratch / "longer").string(), "--steps", "14", also}),
+                   {"steps", "already at iteration 15", "got 14", "give more --steps"});
+  }
+  EXPECT_TRUE(contents(scratch / "longer") == before);
 }
 
 TEST(Resume, BeforeTheFirstCheckpointItStartsAgain) {

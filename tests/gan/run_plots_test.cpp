@@ -79,6 +79,20 @@ TEST(RunPlots, ProfilesNameTheLayers) {
   EXPECT_EQ(profile("input", "main.0"), profile("input", "main.0.weight")) << "a weight by its layer";
 }
 
+TEST(RunPlots, TermsSayWhoseTheyAre) {
+  const auto terms = [](bool d, bool g) {
+    Metrics m{.iteration = 1};
+    if (d) m.terms_d = {{"class", 1.0}};
+    if (g) m.terms_g = {{"class", 1.0}};
+    for (RunPlot& plot : run_plots(parse_metrics(to_json_line(m, 0, false)))) {
+      if (plot.name == "terms") return plot.picture.pixels();
+    }
+    return std::vector<uint8_t>{};
+  };
+  EXPECT_FALSE(terms(true, false).empty());
+  EXPECT_NE(terms(true, false), terms(false, true)) << "equal values, equal names: only the owner differs";
+}
+
 TEST(RunPlots, AreWrittenIntoTheRun) {
   Scratch scratch;
   const auto run = scratch / "run";
