@@ -49,9 +49,14 @@ class Formatter : public CLI::Formatter {
 
 void add_option(CLI::App& app, const Option& option) {
   const auto add = [&](const std::string& name, const std::string& group) {
+    // A flag's count is -1 for --name=false.
     CLI::Option* made = option.value.empty()
-                            ? app.add_flag_callback(
-                                  "--" + name, [set = option.set] { set("true"); }, option.help)
+                            ? app.add_flag_function(
+                                  "--" + name,
+                                  [set = option.set, either = option.either](int64_t count) {
+                                    if (count > 0 || either) set(count > 0 ? "true" : "false");
+                                  },
+                                  option.help)
                             : app.add_option_function<std::string>("--" + name, option.set, option.help)
                                   ->type_name(option.value)
                                   ->expected(option.value.starts_with("[") ? 0 : 1, 1);

@@ -21,6 +21,7 @@ struct Option {
   std::string group = "Options";                     // heading in --help; empty: accepted, but not shown
   std::vector<std::string> aliases = {};             // other spellings, not shown
   std::function<void(const std::string&)> set = {};  // "true" for a flag; throws duel::Error
+  bool either = false;                               // a flag whose =false says something too: set("false")
 };
 
 /// A word after the command without dashes.

@@ -1,12 +1,66 @@
 // duel objectives: the table of named objectives, or one of them in full.
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
 #include <cstdio>
+#include <cstdlib>
 #include <memory>
 
 #include "commands.h"
 #include "duel/gan/run_config.h"
+#include "terminal.h"
 
 namespace duel::apps {
 namespace {
+
+constexpr size_t kName = 17;  // columns that the list gives to names
+
+/// Columns of a line: the window's, or 100 where stdout is none.
+size_t room() { return isatty(STDOUT_FILENO) ? static_cast<size_t>(std::max(columns_of(stdout), 60)) : 100; }
+
+/// The text in lines of at most room() columns, each `indent` to the right, without the first line's indent. A text of
+/// several parts ("L_D = ...;  L_G = ...") that needs more than one line gives each part its own.
+std::string wrapped(const std::string& text, size_t indent) {
+  const size_t most = room();
+  const size_t hang = indent > 0 ? indent + 2 : 0;
+  const bool fits = indent + text.size() <= most;
+  std::string out;
+  for (size_t begin = 0; begin < text.size();) {
+    const size_t mark = fits ? std::string::npos : text.find(";  ", begin);
+    const size_t end = mark == std::string::npos ? text.size() : mark + 1;
+    if (begin > 0) out += "\n" + std::string(indent, ' ');
+    size_t column = indent;
+    for (size_t word = begin; word < end;) {
+      size_t stop = text.find(' ', text.find_first_not_of(' ', word));
+      stop = std::min(stop, end);
+      const size_t first = text.find_first_not_of(' ', word);
+      if (word > begin && column + (stop - word) > most) {
+        out += "\n" + std::string(hang, ' ') + text.substr(first, stop - first);
+        column = hang + stop - first;
+      } else {
+        out += text.substr(word, stop - word);
+        column += stop - word;
+      }
+      word = stop;
+    }
+    begin = mark == std::string::npos ? text.size() : mark + 3;
+  }
+  return out;
+}
+
+/// Numbers without exponents: 0.00005 beside 0.001.
+std::string plain(const gan::ConfigField& field, const std::string& value) {
+  if (field.kind != gan::ConfigField::Kind::number) return value;
+  char text[400];
+  return {text, std::to_chars(text, text + sizeof text, std::strtod(value.c_str(), nullptr), std::chars_format::fixed).ptr};
+}
+
+/// What the letters of a formula mean.
+const char* legend(const gan::Objective& objective) {
+  return objective.loss.energy ? "E(x), E(G(z)): energies, low on data; losses take their means over the batch"
+                               : "r = D(x), f = D(G(z)): raw logits; E: mean over the batch";
+}
 
 /// The defaults of one objective, as the flags that would set them.
 std::vector<std::pair<std::string, std::string>> defaults(const std::string& name) {
@@ -17,7 +71,7 @@ std::vector<std::pair<std::string, std::string>> defaults(const std::string& nam
   for (const gan::ConfigField& field : gan::config_fields()) {
     if (field.group != "Objective" && field.group != "Optimizers") continue;
     const auto value = field.get(config);
-    if (value && field.name != "objective") found.emplace_back(field.name, *value);
+    if (value && field.name != "objective") found.emplace_back(field.name, plain(field, *value));
   }
   return found;
 }
@@ -36,26 +90,31 @@ std::string short_defaults(const std::string& name) {
 int show(const std::string& name) {
   if (name.empty()) {
     std::puts(
-        "r = D(x), f = D(G(z)): raw logits; E: mean over the batch. `duel objectives NAME` shows one in "
-        "full.\n");
+        "r = D(x), f = D(G(z)): raw logits; E: mean over the batch (ebgan, began: D's energy).\n"
+        "`duel objectives NAME` shows one in full.\n");
     for (const std::string& each : gan::objective_names()) {
       const gan::Objective objective = gan::named_objective(each);
-      std::printf("%-16s %s\n%-16s %s\n%-16s %s\n\n", each.c_str(), objective.formula.c_str(), "",
-                  short_defaults(each).c_str(), "", objective.paper.c_str());
+      std::string head = each;
+      head.resize(std::max(kName, each.size() + 1), ' ');
+      for (const std::string& line : {objective.formula, short_defaults(each), objective.paper}) {
+        std::printf("%s%s\n", head.c_str(), wrapped(line, kName).c_str());
+        head.assign(kName, ' ');
+      }
+      std::puts("");
     }
     return 0;
   }
   const gan::Objective objective = gan::named_objective(name);
-  std::printf(
-      "%s\n\n  %s\n  r = D(x), f = D(G(z)): raw logits; E: mean over the batch\n\n  %s\n\nDefaults, as flags "
-      "of duel train:\n",
-      name.c_str(), objective.formula.c_str(), objective.paper.c_str());
-  for (const auto& [flag, value] : defaults(name)) std::printf("  --%-22s %s\n", flag.c_str(), value.c_str());
-  if (!objective.note.empty()) std::printf("\n%s\n", objective.note.c_str());
+  std::printf("%s\n\n  %s\n  %s\n\n  %s\n\nDefaults, as flags of duel train:\n", name.c_str(),
+              wrapped(objective.formula, 2).c_str(), legend(objective), wrapped(objective.paper, 2).c_str());
+  for (const auto& [flag, value] : defaults(name)) {
+    if (value == "true" || value == "false") std::printf("  --%s=%s\n", flag.c_str(), value.c_str());
+    else std::printf("  --%-22s %s\n", flag.c_str(), value.c_str());
+  }
+  if (!objective.note.empty()) std::printf("\n%s\n", wrapped(objective.note, 0).c_str());
   if (!objective.penalties.empty()) {
-    std::puts(
-        "\nThe penalty takes each sample's gradient by itself, so D has no batch norm (--norm-d layer or "
-        "instance can stand in).");
+    std::printf("\n%s\n", wrapped("The penalty takes each sample's gradient by itself, so D has no batch norm (--norm-d "
+                                  "layer or instance can stand in).", 0).c_str());
   }
   return 0;
 }

@@ -174,6 +174,7 @@ Command train_command(int argc, char** argv) {
   Command command{.name = "train", .summary = "Train a GAN into a run directory"};
   command.footer =
       "Without flags: digits from MNIST where it is found, else drawn ones.\n"
+      "A flag that takes no value takes =false: --spectral-norm=false.\n"
       "Every flag can stand as a key in --config FILE; the config.json of a run directory repeats that run.\n"
       "  duel train --objective wgan-gp --arch mlp --epochs 5 --out runs/critic\n"
       "  duel train --resume --out runs/critic --epochs 10";
@@ -181,7 +182,8 @@ Command train_command(int argc, char** argv) {
     Option option{.name = field.name,
                   .help = field.help,
                   .value = value_name(field.kind, field.name),
-                  .group = field.group};
+                  .group = field.group,
+                  .either = field.kind == gan::ConfigField::Kind::truth};
     if (const auto aliases = kAliases.find(field.name); aliases != kAliases.end())
       option.aliases = aliases->second;
     option.set = [request, name = field.name](const std::string& text) {

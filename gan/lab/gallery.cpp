@@ -48,6 +48,21 @@ std::string fingerprint(const GalleryRequest& request, const std::string& object
   return Json{{"settings", settings}, {"steps", request.steps}, {"shown", request.shown}, {"judged", request.judged}}.dump();
 }
 
+std::string percent(double share) { return std::to_string(static_cast<int>(std::lround(share * 100))) + " %"; }
+
+constexpr int64_t kJudgeEpochs = 4;
+
+/// What the judge depends on, as far as the request says; the images themselves are compared once they are read.
+std::string judge_fingerprint(const GalleryRequest& request) {
+  return Json{{"data", request.config.data}, {"synthetic_count", request.config.synthetic_count}, {"judged", request.judged},
+              {"epochs", kJudgeEpochs}}.dump();
+}
+
+std::string text_of(const TensorFile& file, const char* key) {
+  const auto found = std::find_if(file.metadata.begin(), file.metadata.end(), [&](const auto& e) { return e.first == key; });
+  return found == file.metadata.end() ? std::string() : found->second;
+}
+
 std::filesystem::path row_file(const GalleryRequest& request, const std::string& objective) {
   return request.out / "rows" / (objective + ".safetensors");
 }
@@ -68,13 +83,9 @@ std::optional<Finished> stored_row(const GalleryRequest& request, const std::str
   const std::filesystem::path file = row_file(request, objective);
   if (!std::filesystem::exists(file)) return std::nullopt;
   const TensorFile stored = read_safetensors(file);
-  const auto text = [&](const char* key) {
-    const auto found = std::find_if(stored.metadata.begin(), stored.metadata.end(), [&](const auto& e) { return e.first == key; });
-    return found == stored.metadata.end() ? std::string() : found->second;
-  };
-  DUEL_CHECK(text("request") == fingerprint(request, objective), "gallery",
+  DUEL_CHECK(text_of(stored, "request") == fingerprint(request, objective), "gallery",
              "{}: this row was made with other settings; choose another folder, or delete it", file.string());
-  return Finished{row_from_json(Json::parse(text("row"))), *stored.find("strips")};
+  return Finished{row_from_json(Json::parse(text_of(stored, "row"))), *stored.find("strips")};
 }
 
 /// What the classifier, in evaluation mode, reads in samples [N, 1, 28, 28].
@@ -94,6 +105,45 @@ GalleryCell judged(Classifier& judge, const Tensor& samples, int64_t step) {
   const int64_t enough = std::max<int64_t>(1, n / 100);
   return {step, static_cast<double>(sure) / static_cast<double>(n),
           std::count_if(counts.begin(), counts.end(), [&](int64_t c) { return c >= enough; })};
+}
+
+/// The classifier and what it makes of real digits.
+struct Judge {
+  Classifier net;
+  double real_confident = 0;  // share of real images of which it is sure
+};
+
+std::filesystem::path judge_file(const GalleryRequest& request) { return request.out / "judge.safetensors"; }
+
+std::optional<TensorFile> stored_judge(const GalleryRequest& request) {
+  if (!std::filesystem::exists(judge_file(request))) return std::nullopt;
+  TensorFile stored = read_safetensors(judge_file(request));
+  return text_of(stored, "request") == judge_fingerprint(request) ? std::optional(std::move(stored)) : std::nullopt;
+}
+
+double real_confident_of(const TensorFile& stored) { return Json::parse(text_of(stored, "real_confident")).get<double>(); }
+
+/// The stored one if it learned from these images; else a new one, which is stored.
+Judge make_judge(const GalleryRequest& request, const std::optional<TensorFile>& stored, const ImageSet& images, const ResidentData& data,
+                 const std::function<void(const std::string&)>& told) {
+  const std::string set = message("{} images: {}", images.count, images.source);
+  if (stored && text_of(*stored, "set") == set) {
+    Judge judge{load_classifier(judge_file(request)), real_confident_of(*stored)};
+    judge.net.eval();
+    return judge;
+  }
+  told(message("training the judge on {}", images.source));
+  Judge judge{train_classifier(data, {.epochs = kJudgeEpochs, .on_epoch = [&](Classifier&, const ClassifierEpoch& e) {
+                told(message("judge: epoch {} of {}, reads {} of them, {} s", e.epoch, kJudgeEpochs, percent(e.accuracy),
+                             std::lround(e.seconds)));
+              }})};
+  judge.net.eval();
+  const Tensor first = data.first(std::min(request.judged, data.count()));
+  judge.real_confident = judged(judge.net, data.batch(first, DType::f32), 0).confident;
+  write_safetensors(judge_file(request), {.tensors = judge.net.state_dict(),
+                                          .metadata = {{"request", judge_fingerprint(request)}, {"set", set},
+                                                       {"real_confident", Json(judge.real_confident).dump()}}});
+  return judge;
 }
 
 Finished train_row(const GalleryRequest& request, const std::string& objective, const std::shared_ptr<const ResidentData>& data,
@@ -154,8 +204,6 @@ void draw_gallery(const GalleryRequest& request, const std::vector<Finished>& ro
   write_png_gray(request.out / "gallery.png", canvas.width(), canvas.height(), gray);
 }
 
-std::string percent(double share) { return std::to_string(static_cast<int>(std::lround(share * 100))) + " %"; }
-
 void write_tables(const GalleryRequest& request, const std::vector<Finished>& rows, double real_confident) {
   Json all = Json::array();
   std::string text = "| objective |";
@@ -195,33 +243,35 @@ std::vector<GalleryRow> make_gallery(const GalleryRequest& given, const std::fun
     rows[i] = stored_row(request, request.objectives[i]);
   }
 
-  const ImageSet images = load_images(request.config);
-  request.config.networks.height = images.height;
-  request.config.networks.width = images.width;
-  const auto data = std::make_shared<const ResidentData>(images);
-  told(message("training the judge on {}", images.source));
-  Classifier classifier = train_classifier(*data, {.epochs = 4});
-  classifier.eval();
-  const Tensor first = data->first(std::min(request.judged, data->count()));
-  const double real_confident = judged(classifier, data->batch(first, DType::f32), 0).confident;
-
-  std::mutex mutex;
-  kernels::parallel_for(static_cast<int64_t>(rows.size()), 1, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      auto& slot = rows[static_cast<size_t>(i)];
-      if (slot) continue;
-      const std::string& name = request.objectives[static_cast<size_t>(i)];
-      Finished made = train_row(request, name, data, classifier);
-      write_safetensors(row_file(request, name),
-                        {.tensors = {{"strips", made.strips}},
-                         .metadata = {{"request", fingerprint(given, name)}, {"row", to_json(made.row).dump()}}});
-      const GalleryCell& last = made.row.cells.back();
-      slot = std::move(made);
-      const std::scoped_lock lock(mutex);
-      told(message("{}: {} sure, {} digits{}", name, percent(last.confident), last.classes,
-                   slot->row.failure.empty() ? "" : "; " + slot->row.failure));
-    }
-  });
+  const std::optional<TensorFile> stored = stored_judge(given);
+  double real_confident = 0;
+  if (stored && std::all_of(rows.begin(), rows.end(), [](const auto& row) { return row.has_value(); })) {
+    real_confident = real_confident_of(*stored);
+  } else {
+    const ImageSet images = load_images(request.config);
+    request.config.networks.height = images.height;
+    request.config.networks.width = images.width;
+    const auto data = std::make_shared<const ResidentData>(images);
+    Judge judge = make_judge(given, stored, images, *data, told);
+    real_confident = judge.real_confident;
+    std::mutex mutex;
+    kernels::parallel_for(static_cast<int64_t>(rows.size()), 1, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        auto& slot = rows[static_cast<size_t>(i)];
+        if (slot) continue;
+        const std::string& name = request.objectives[static_cast<size_t>(i)];
+        Finished made = train_row(request, name, data, judge.net);
+        write_safetensors(row_file(request, name),
+                          {.tensors = {{"strips", made.strips}},
+                           .metadata = {{"request", fingerprint(given, name)}, {"row", to_json(made.row).dump()}}});
+        const GalleryCell& last = made.row.cells.back();
+        slot = std::move(made);
+        const std::scoped_lock lock(mutex);
+        told(message("{}: {} sure, {} digits{}", name, percent(last.confident), last.classes,
+                     slot->row.failure.empty() ? "" : "; " + slot->row.failure));
+      }
+    });
+  }
   std::vector<Finished> finished;
   std::vector<GalleryRow> result;
   for (auto& row : rows) {

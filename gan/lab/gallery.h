@@ -1,7 +1,8 @@
 // The grid of grids: every objective trained on the same digits with the same network, its samples after several numbers of
 // steps, and what a classifier trained on real digits reads in them.
 //
-// A row that lies finished in the folder is taken from there, so an interrupted gallery goes on where it stopped. Several
+// A row that lies finished in the folder is taken from there, so an interrupted gallery goes on where it stopped, and so is
+// the trained classifier; where no row is missing, neither images nor classifier are needed. Several
 // rows are trained at once, each on one thread; the same request gives the same bits whatever runs beside.
 //
 // Example:
@@ -24,7 +25,7 @@ struct GalleryRequest {
   RunConfig config = {};                           // network, data, batch and seed of every row; objective and steps do not count
   int64_t shown = 16;                              // samples per cell, in rows of 8
   int64_t judged = 512;                            // samples that the classifier reads per cell
-  std::filesystem::path out = {};                  // gallery.png, gallery.md, gallery.json, rows/NAME.safetensors
+  std::filesystem::path out = {};                  // gallery.png, gallery.md, gallery.json, judge.safetensors, rows/NAME.safetensors
 };
 
 struct GalleryCell {
@@ -40,7 +41,7 @@ struct GalleryRow {
   std::vector<GalleryCell> cells;
 };
 
-/// Trains what is missing and writes all files anew. `told` gets a line per finished row, from one thread at a time.
+/// Trains what is missing and writes all files anew. `told` gets a line per epoch of the classifier and per finished row, from one thread at a time.
 /// Error where a row in the folder was made with another request: choose another folder.
 std::vector<GalleryRow> make_gallery(const GalleryRequest& request, const std::function<void(const std::string&)>& told);
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <sstream>
 
 #include "command.h"
 #include "duel/gan/objective.h"
@@ -338,6 +339,48 @@ TEST(Objectives, TableAndOneInFull) {
   for (const char* part : {"L_D =", "Gulrajani", "--lambda", "--critic-steps", "batch norm"})
     EXPECT_TRUE(has(one.out, part)) << one.out;
   EXPECT_FALSE(has(one.out, "Goodfellow"));
+  EXPECT_TRUE(has(one.out, "raw logits; E: mean")) << one.out;
+  const Result energies = duel({"objectives", "began"});
+  EXPECT_TRUE(has(energies.out, "E: mean absolute error") && has(energies.out, "energies, low on data")) << energies.out;
+  EXPECT_FALSE(has(energies.out, "E: mean over the batch")) << energies.out;
+}
+
+TEST(Objectives, LinesFitAndNumbersHaveOneForm) {
+  std::string all = duel({"objectives"}).out;
+  for (const char* name : {"fgan-alpha", "began", "acgan"}) all += duel({"objectives", name}).out;
+  std::istringstream lines(all);
+  for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 100u) << line;
+  EXPECT_TRUE(has(all, "lr-d 0.00005,") && has(all, "lr-d 0.0005,") && has(all, "--lr-g                   0.0002\n"));
+  EXPECT_FALSE(has(all, "e-0"));
+  // Nothing of a formula is lost.
+  std::string joined;
+  for (const char c : all) {
+    if (c != ' ' && c != '\n') joined += c;
+  }
+  for (const std::string& name : gan::objective_names()) {
+    std::string formula = gan::named_objective(name).formula;
+    std::erase(formula, ' ');
+    EXPECT_TRUE(has(joined, formula)) << name;
+  }
+}
+
+TEST(Objectives, DefaultsAreFlagsOfTrain) {
+  for (const char* name : {"sngan", "ns-gan", "began"}) {
+    const std::string out = duel({"objectives", name}).out;
+    std::vector<std::string> args{"train", "--objective", name, "--arch", "mlp", "--synthetic-count", "64", "--data", "synthetic", "--dry-run"};
+    std::istringstream words(out.substr(out.find("duel train:\n") + 12));
+    bool flag = false;
+    for (std::string line; std::getline(words, line) && line.starts_with("  --"); flag = true) {
+      std::istringstream parts(line);
+      for (std::string part; parts >> part;) args.push_back(part);
+    }
+    EXPECT_TRUE(flag);
+    const Result given = duel(args), plain = duel({args.begin(), args.begin() + 10});
+    ASSERT_EQ(given.status, 0) << given.err;
+    EXPECT_EQ(given.out.substr(given.out.find('{')), plain.out.substr(plain.out.find('{')));
+  }
+  const Result off = duel({"train", "--objective", "sngan", "--spectral-norm=false", "--data", "synthetic", "--dry-run"});
+  EXPECT_TRUE(has(off.out, "\"spectral-norm\": false")) << off.out;
 }
 
 TEST(Info, NamesMachineAndLibraries) {
