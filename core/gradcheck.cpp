@@ -2,8 +2,10 @@
 
 #include <cmath>
 #include <cstring>
+#include <unordered_set>
 
 #include "duel/core/autograd.h"
+#include "duel/core/node.h"
 #include "duel/core/ops.h"
 #include "duel/core/tensor_impl.h"
 
@@ -67,6 +69,23 @@ std::vector<Tensor> analytic(const Problem& problem, const Tensor& v) {
   return grad({y}, problem.wanted, {v}, {.allow_unused = true});
 }
 
+/// Whether the graph of y leads to one of `wanted`. (A gradient says less: that of x^0 is undefined, its rule's zero.)
+bool depends_on_one(const Tensor& y, const std::vector<Tensor>& wanted) {
+  if (!y.requires_grad()) return false;
+  std::unordered_set<const detail::Node*> seen;
+  std::vector<const detail::Node*> open = {y.impl()->node.get()};
+  while (!open.empty()) {
+    const detail::Node* node = open.back();
+    open.pop_back();
+    if (!node || !seen.insert(node).second) continue;
+    for (const Tensor& leaf : wanted) {
+      if (leaf.impl()->node.get() == node) return true;
+    }
+    for (const auto& input : node->inputs) open.push_back(input.get());
+  }
+  return false;
+}
+
 GradcheckResult compare(const Problem& problem, const Tensor& v, const GradcheckOptions& options) {
   const auto gradients = analytic(problem, v);
   const auto again = analytic(problem, v);
@@ -114,7 +133,13 @@ GradcheckResult gradcheck(const TensorFunction& f, const std::vector<Tensor>& in
       NoGrad no_grad;
       y = f(problem.inputs);
     }
-    if (!f(problem.inputs).requires_grad()) return {false, "the result does not depend on any input", INFINITY};
+    if (!depends_on_one(f(problem.inputs), problem.wanted)) {
+      return {false,
+              "the result does not depend on any input that requires grad, so there is nothing to compare: f must compute with the "
+              "tensors that it is given, which are copies, not with others that it knows (for a module's weights: "
+              "nn::ScopedParameters in f, as in core/gradcheck.h)",
+              INFINITY};
+    }
     return compare(problem, Cotangents(options.seed).like(y), options);
   } catch (const AnyError& error) {
     return {false, error.what(), INFINITY};

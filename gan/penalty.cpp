@@ -81,8 +81,10 @@ PenaltySampling around_real_two_sided() {
 }
 
 namespace {
-/// ∇ₓ D per sample; the logits of a critic without cross-sample layers depend on their own sample only.
+/// ∇ₓ D per sample; the logits of a critic without cross-sample layers depend on their own sample only. Under NoGrad too: D's
+/// own graph is needed in any case, and without create_graph nothing of it is left.
 Tensor input_gradient(nn::Module& critic, const Tensor& x, const Tensor& labels, bool create_graph) {
+  const EnableGrad recording;
   return grad({sum(judge(critic, x, labels).logits)}, {x}, {}, {.create_graph = create_graph})[0];
 }
 }  // namespace
@@ -90,7 +92,7 @@ Tensor input_gradient(nn::Module& critic, const Tensor& x, const Tensor& labels,
 PenaltyResult gradient_penalty(nn::Module& critic, const Tensor& points, const PenaltyShape& shape, double weight,
                                const Tensor& labels) {
   const Tensor x = points.detach().set_requires_grad(true);
-  const Tensor gradient = input_gradient(critic, x, labels, true);
+  const Tensor gradient = input_gradient(critic, x, labels, grad_enabled());
   Tensor norms, each;
   if (shape.of_squares) {
     const Tensor squares = sum(square(gradient.reshape({x.dim(0), x.shape().numel_from(1)})), {1});

@@ -79,7 +79,10 @@ struct PenaltyResult {
 };
 
 /// Differentiates twice: once in `points` (which get a leaf of their own), and through the result in the critic's weights.
-/// labels i64 [N] for critics that look at them.
+/// labels i64 [N] for critics that look at them. Under NoGrad it gives the same value without a graph, so that gradcheck can take
+/// differences of it; in D's weights:
+///   gradcheck([&](const auto& in) { nn::ScopedParameters moved(d.parameters(), in);
+///                                   return gradient_penalty(d, points, shape, 1.0).value; }, d.parameters());
 PenaltyResult gradient_penalty(nn::Module& critic, const Tensor& points, const PenaltyShape& shape, double weight,
                                const Tensor& labels = {});
 

@@ -223,6 +223,17 @@ TEST(Gradcheck, AcceptsRightAndFindsWrongRules) {
   EXPECT_FALSE(gradcheck([](const std::vector<Tensor>& in) { return in[0].detach(); }, {x}));
 }
 
+TEST(Gradcheck, RefusesAFunctionThatIgnoresItsInputs) {
+  const Tensor x = leaf({0.3, -0.7, 1.1}, {3}), other = leaf({0.5, 0.2, -0.4}, {3});
+  const auto ignores = [&](const std::vector<Tensor>&) { return tanh(other) * x; };  // x itself, not the copy
+  const auto result = gradcheck(ignores, {x});
+  EXPECT_FALSE(result);
+  EXPECT_TRUE(duel::testing::has(result.message, "does not depend on any input")) << result.message;
+  EXPECT_TRUE(duel::testing::has(result.message, "ScopedParameters")) << result.message;
+  // One of two is enough; the other's derivative is 0.
+  EXPECT_TRUE(gradcheck([](const std::vector<Tensor>& in) { return tanh(in[0]); }, {x, other}));
+}
+
 TEST(Gradcheck, SecondOrderFindsARuleThatIsRightAtOrderOneOnly) {
   const Tensor x = leaf({0.3, -0.7, 1.1}, {3});
   const auto detached = [](const std::vector<Tensor>& in) {
