@@ -2,8 +2,10 @@
 #include "command_line.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <charconv>
 #include <cstdio>
+#include <map>
 
 #include "duel/gan/machine.h"
 #include "duel/gan/objective.h"
@@ -47,7 +49,14 @@ class Formatter : public CLI::Formatter {
   }
 };
 
-void add_option(CLI::App& app, const Option& option) {
+/// One option under all its spellings.
+struct Made {
+  const Option* option;
+  std::vector<std::pair<std::string, const CLI::Option*>> spellings;
+};
+
+Made add_option(CLI::App& app, const Option& option) {
+  Made all{&option, {}};
   const auto add = [&](const std::string& name, const std::string& group) {
     // A flag's count is -1 for --name=false.
     CLI::Option* made = option.value.empty()
@@ -61,9 +70,28 @@ void add_option(CLI::App& app, const Option& option) {
                                   ->type_name(option.value)
                                   ->expected(option.value.starts_with("[") ? 0 : 1, 1);
     made->group(group)->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+    all.spellings.emplace_back("--" + name, made);
   };
   add(option.name, option.group);
   for (const std::string& alias : option.aliases) add(alias, "");
+  return all;
+}
+
+/// Of an option that is given twice one value would be lost. A flag may be repeated while it says the same.
+void check_given_once(const std::vector<Made>& options, const std::string& command) {
+  for (const Made& made : options) {
+    std::vector<std::string> values, names;
+    for (const auto& [name, spelling] : made.spellings) {
+      for (const std::string& value : spelling->results()) {
+        values.push_back(value);
+        names.push_back(name);
+      }
+    }
+    if (values.size() < 2) continue;
+    if (made.option->value.empty() && std::count(values.begin(), values.end(), values[0]) == std::ssize(values)) continue;
+    throw Error(message("{} {} and {} {}: expected once; duel {} --help shows how", names[0], values[0], names[1], values[1],
+                        command));
+  }
 }
 
 /// "…: did you mean X?" for something that nobody knows.
@@ -111,11 +139,12 @@ int run_command_line(int argc, char** argv, const std::vector<Command>& commands
   app.footer("duel COMMAND --help shows a command's options.");
 
   std::vector<std::pair<CLI::App*, const Command*>> made;
+  std::map<const Command*, std::vector<Made>> options;
   for (const Command& command : commands) {
     CLI::App* sub = app.add_subcommand(command.name, command.summary);
     sub->set_help_flag("--help,-h", "print this help");
     if (!command.footer.empty()) sub->footer(command.footer);
-    for (const Option& option : command.options) add_option(*sub, option);
+    for (const Option& option : command.options) options[&command].push_back(add_option(*sub, option));
     for (const Word& word : command.words)
       sub->add_option_function<std::string>(word.name, word.set, word.help)
           ->required(word.required)
@@ -141,7 +170,10 @@ int run_command_line(int argc, char** argv, const std::vector<Command>& commands
     throw Error(message("{}; {} --help shows how", one_line(error.what()),
                         command ? "duel " + command->name : "duel"));
   }
-  if (const Command* command = chosen()) return command->run();
+  if (const Command* command = chosen()) {
+    check_given_once(options[command], command->name);
+    return command->run();
+  }
   std::fputs(app.help().c_str(), stdout);
   return 0;
 }

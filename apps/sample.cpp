@@ -1,4 +1,5 @@
 // duel sample: a grid of images from a checkpoint, or walks between points of the latent space.
+#include <cctype>
 #include <cstdio>
 #include <memory>
 #include <optional>
@@ -32,6 +33,12 @@ void check_request(const Request& request, const gan::LoadedTrainer& loaded) {
              "sweep-code and interpolate: each is a way to fill the rows; choose one");
 }
 
+bool is_png(const std::filesystem::path& file) {
+  std::string ending = file.extension().string();
+  for (char& c : ending) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return ending == ".png";
+}
+
 gan::SampleGrid latents(const Request& request, const gan::LatentPlan& plan) {
   gan::LatentGenerators random = gan::sampling_generators(request.seed);
   if (request.interpolate) return gan::walk_grid(plan, request.count, request.label, random);
@@ -49,6 +56,7 @@ int sample(const Request& request) {
   DUEL_CHECK(!std::filesystem::exists(request.out, ignored) ||
                  std::filesystem::is_regular_file(request.out, ignored),
              "sample", "out: {}: is not a regular file; choose another --out", request.out.string());
+  DUEL_CHECK(is_png(request.out), "sample", "out: {}: expected a name ending in .png", request.out.string());
   DUEL_CHECK(request.count >= 1 && request.count <= 4096, "sample",
              "count: expected an integer from 1 to 4096, got {}", request.count);
   const gan::LoadedTrainer loaded = gan::load_trainer(request.checkpoint);
@@ -56,8 +64,12 @@ int sample(const Request& request) {
   const gan::SampleGrid points = latents(request, loaded.trainer->networks().latent);
   const gan::GrayImage grid = gan::image_grid(loaded.trainer->sample(points.input), points.columns);
   gan::write_png_gray(request.out, grid.width, grid.height, grid.pixels);
-  std::printf("%s: %lld images of iteration %lld (%s, %s), %lldx%lld pixels\n", request.out.c_str(),
-              static_cast<long long>(points.input.dim(0)), static_cast<long long>(loaded.trainer->iteration()),
+  const int64_t made = points.input.dim(0);
+  const std::string filled = made == request.count
+                                 ? ""
+                                 : message(" ({} wanted, whole rows of {} made)", request.count, points.columns);
+  std::printf("%s: %lld images%s of iteration %lld (%s, %s), %lldx%lld pixels\n", request.out.c_str(),
+              static_cast<long long>(made), filled.c_str(), static_cast<long long>(loaded.trainer->iteration()),
               loaded.config.objective.c_str(), loaded.config.networks.arch.c_str(),
               static_cast<long long>(grid.width), static_cast<long long>(grid.height));
   return 0;
@@ -78,7 +90,7 @@ Command sample_command() {
        .value = "FILE",
        .set = [r](const std::string& text) { r->out = text; }},
       {.name = "count",
-       .help = "images, 8 to a row or one per class and row [64]",
+       .help = "images, 8 to a row; rows of classes, codes or walks are whole, so they may be more [64]",
        .value = "INT",
        .aliases = {"n"},
        .set = [r](const std::string& text) { r->count = integer("count", text); }},

@@ -54,9 +54,10 @@ void check_same_run(const RunConfig& stored, const RunConfig& wanted, const std:
   for (const ConfigField& field : config_fields()) {
     if (!field.stored || field.may_change || (!only.empty() && field.name != only)) continue;
     const auto was = field.get(stored), is = field.get(wanted);
+    const bool rate = field.name == "lr-d" || field.name == "lr-g";
     DUEL_CHECK(was == is, "config",
-               "{}: this run was started with {}, and a resumed run keeps it; got {}: start a new run for it",
-               field.name, was.value_or("none"), is.value_or("none"));
+               "{}{}: this run was started with {}, and a resumed run keeps it; got {}: start a new run for it",
+               field.name, rate ? " (also set by --lr)" : "", was.value_or("none"), is.value_or("none"));
   }
 }
 
@@ -234,8 +235,10 @@ void Run::State::write_record() const {
     record.argv = config().argv;
     record.data = data;
   }
-  if (config().resume)
+  if (config().resume) {
     record.resumed.push_back(message("{} at iteration {}", local_time(), trainer->iteration()));
+    record.resumed_argv.push_back(config().argv);
+  }
   record.seed = config().seed;
   record.machine = this_machine();
   write_file_atomically(file, to_json(record));

@@ -134,6 +134,7 @@ std::string to_json(const RunRecord& r) {
         {"width", r.data.width},
         {"crc32", r.data.crc32}}},
       {"resumed", r.resumed},
+      {"resumed_argv", r.resumed_argv},
   };
   return dumped(json, 2) + "\n";
 }
@@ -149,6 +150,9 @@ RunRecord run_record_from_json(const std::string& text, const std::string& sourc
               data.at("height").get<int64_t>(), data.at("width").get<int64_t>(),
               data.at("crc32").get<uint32_t>()};
     r.resumed = json.at("resumed").get<std::vector<std::string>>();
+    if (const auto found = json.find("resumed_argv"); found != json.end())  // earlier versions did not keep them
+      r.resumed_argv = found->get<std::vector<std::vector<std::string>>>();
+    r.resumed_argv.resize(r.resumed.size());
   } catch (const nlohmann::json::exception& error) {
     fail("run", "{}: not a record of a run ({}); delete it to resume without the comparison of the data",
          source, error.what());
@@ -157,14 +161,21 @@ RunRecord run_record_from_json(const std::string& text, const std::string& sourc
 }
 
 namespace {
+std::string words_of(const Json& list) {
+  std::string joined;
+  for (const Json& item : list) {
+    if (item.is_array()) joined += (joined.empty() ? "" : "; ") + words_of(item);
+    else joined += (joined.empty() ? "" : " ") + (item.is_string() ? item.get<std::string>() : dumped(item, -1));
+  }
+  return joined;
+}
+
 void add_rows(const Json& json, const std::string& prefix, std::vector<std::pair<std::string, std::string>>& rows) {
   for (const auto& [key, value] : json.items()) {
     if (value.is_object()) {
       add_rows(value, prefix + key + ".", rows);
     } else if (value.is_array()) {
-      std::string joined;
-      for (const Json& item : value) joined += (joined.empty() ? "" : " ") + (item.is_string() ? item.get<std::string>() : dumped(item, -1));
-      rows.emplace_back(prefix + key, joined);
+      rows.emplace_back(prefix + key, words_of(value));
     } else {
       rows.emplace_back(prefix + key, value.is_string() ? value.get<std::string>() : dumped(value, -1));
     }

@@ -20,19 +20,20 @@ struct DataRecord {
 };
 
 struct RunRecord {
-  std::vector<std::string> argv;
+  std::vector<std::string> argv;  // the command that started it
   std::string started;  // local time, ISO 8601
   uint64_t seed = 0;
   Machine machine;
   DataRecord data;
   std::vector<std::string> resumed;  // "2026-01-31T12:00:00 at iteration 200"
+  std::vector<std::vector<std::string>> resumed_argv = {};  // the command of each of these; empty where it was not kept
 };
 
 std::string to_json(const RunRecord& record);
-/// The parts that a resumed run needs (argv, started, data, resumed); the rest stays empty.
+/// The parts that a resumed run needs (argv, started, data, resumed, resumed_argv); the rest stays empty.
 RunRecord run_record_from_json(const std::string& text, const std::string& source);
 
-/// Keys and values of a JSON object as text, nested ones as "data.source", lists in one line; nothing if it is no object.
+/// Keys and values of a JSON object as text, nested ones as "data.source", lists in one line, the lists in a list with "; " between; nothing if it is no object.
 std::vector<std::pair<std::string, std::string>> json_table(const std::string& text);
 
 }  // namespace duel::gan

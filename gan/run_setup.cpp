@@ -143,7 +143,17 @@ LoadedTrainer load_trainer(const std::filesystem::path& path) {
                path.string());
     file = *latest;
   }
-  const Checkpoint checkpoint = read_checkpoint(file);
+  const Checkpoint checkpoint = [&] {
+    try {
+      return read_checkpoint(file);
+    } catch (const Error&) {
+      if (file.extension() == ".safetensors") throw;
+      fail("checkpoint",
+           "{}: is not a safetensors file, or a damaged one; expected a checkpoint that duel train wrote "
+           "(checkpoints/step_*.safetensors), or a run directory",
+           file.string());
+    }
+  }();
   detail::RunSetup setup;
   setup.config = stored_config_from_json(checkpoint.config, file.string() + ": config");
   DUEL_CHECK(

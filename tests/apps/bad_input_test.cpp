@@ -13,11 +13,6 @@ namespace {
 using duel::testing::Scratch;
 using Args = std::vector<std::string>;
 
-Args with(Args args, const Args& more) {
-  args.insert(args.end(), more.begin(), more.end());
-  return args;
-}
-
 void write(const std::filesystem::path& file, const std::string& bytes) {
   std::ofstream(file, std::ios::binary) << bytes;
 }
@@ -153,6 +148,21 @@ TEST_F(BadInput, WrongValues) {
   refuse(train({"--device", "tpu"}), {"device", "'tpu'", "auto, cpu or cuda"});
 }
 
+TEST_F(BadInput, TheSameOptionTwice) {
+  Args twice = train({"--objective", "hinge"});
+  twice.insert(twice.end(), {"--objective", "ns-gan"});
+  refuse(twice, {"--objective hinge and --objective ns-gan", "expected once", "duel train --help"});
+  Args alias = train();
+  alias.insert(alias.end(), {"--batchSize", "4"});
+  refuse(alias, {"--batch 4 and --batchSize 4"});
+  Args flag = train({"--minibatch-stddev"});
+  flag.push_back("--minibatch-stddev=false");
+  refuse(flag, {"--minibatch-stddev", "expected once"});
+  Args same = train({"--dry-run"});
+  same.insert(same.end(), {"--quiet", "--dry-run"});
+  EXPECT_EQ(duel(same).status, 0);
+}
+
 TEST_F(BadInput, PartsThatDoNotFit) {
   refuse(train({"--objective", "wgan-gp", "--norm-d", "batch"}),
          {"wgan-gp", "batch norm", "layer, instance or no"});
@@ -213,6 +223,7 @@ TEST_F(BadInput, ChangesThatAResumedRunCannotMake) {
   refuse(resume({"--objective", "hinge"}), {"objective", "ns-gan", "hinge", "new run"});
   refuse(resume({"--batch", "5"}), {"batch", "4", "5"});
   refuse(resume({"--lr-d", "0.1"}), {"lr-d", "0.1"});
+  refuse(resume({"--lr", "0.1"}), {"also set by --lr", "0.1"});
   refuse(resume({"--optimizer", "sgd"}), {"optimizer", "adam", "sgd", "new run"});
   std::string bytes = read(images());
   bytes[200] = static_cast<char>(bytes[200] + 1);
@@ -262,6 +273,12 @@ TEST_F(BadInput, CorruptAndForeignCheckpoints) {
   refuse({"sample", "--checkpoint", data_.string(), "--out", (scratch_ / "g.png").string()},
          {data_.string(), "run directory"});
   refuse({"sample", "--out", (scratch_ / "g.png").string()}, {"--checkpoint"});
+  refuse({"sample", "--checkpoint", (run_ / "config.json").string(), "--out", (scratch_ / "g.png").string()},
+         {"config.json", "is not a safetensors file", "expected a checkpoint", "run directory"});
+  write(file, good);
+  for (const char* name : {"g.jpg", "g", "png"}) {
+    refuse({"sample", "--checkpoint", run_.string(), "--out", (scratch_ / name).string()}, {name, "ending in .png"});
+  }
   write(file, good);
   EXPECT_EQ(duel(resume()).status, 0);
 }

@@ -145,6 +145,17 @@ std::map<std::string, std::string> contents(const std::filesystem::path& folder)
   return found;
 }
 
+std::vector<std::string> with(std::vector<std::string> args, const std::vector<std::string>& more) {
+  for (const std::string& word : more) {
+    const auto found = word.starts_with("--") ? std::find(args.begin(), args.end(), word) : args.end();
+    if (found == args.end()) continue;
+    const bool valued = found + 1 != args.end() && !(found + 1)->starts_with("--");
+    args.erase(found, found + (valued ? 2 : 1));
+  }
+  args.insert(args.end(), more.begin(), more.end());
+  return args;
+}
+
 void expect_refused(const Result& result, const std::vector<std::string>& parts) {
   EXPECT_EQ(result.status, 2) << result.err;
   EXPECT_EQ(result.out, "");

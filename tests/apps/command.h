@@ -44,6 +44,9 @@ class Process {
   std::chrono::steady_clock::time_point began_;
 };
 
+/// `args` and `more`; an option of `more` takes the place of the same one in `args`.
+std::vector<std::string> with(std::vector<std::string> args, const std::vector<std::string>& more);
+
 Result duel(const std::vector<std::string>& args, const Surroundings& around = {});
 
 /// Every file below a folder with its bytes, for "nothing was overwritten".

@@ -20,8 +20,7 @@ std::vector<std::string> small_run(const std::filesystem::path& out, std::vector
       "train", "--data",       "synthetic", "--synthetic-count", "64", "--batch",   "8", "--arch",
       "mlp",   "--channels-g", "8",         "--channels-d",      "8",  "--threads", "1", "--log-every",
       "2",     "--out",        out.string()};
-  args.insert(args.end(), more.begin(), more.end());
-  return args;
+  return with(std::move(args), more);
 }
 
 TEST(Command, HelpOfEveryCommandIsOnStdout) {

@@ -1,6 +1,7 @@
 // Stopped in every way a run can be stopped, it goes on as if nothing had happened.
 #include <signal.h>
 
+#include <algorithm>
 #include <fstream>
 
 #include "command.h"
@@ -40,8 +41,7 @@ std::vector<std::string> run_to(int steps, const std::filesystem::path& out,
                                 "--quiet",
                                 "--threads",
                                 "1"};
-  args.insert(args.end(), more.begin(), more.end());
-  return args;
+  return with(std::move(args), more);
 }
 
 Result resume(const std::filesystem::path& out, std::vector<std::string> more = {}) {
@@ -76,7 +76,19 @@ TEST(Resume, CutsWhatLiesBehindTheCheckpointAndRepeatsIt) {
   ASSERT_EQ(resume(torn).status, 0);
   expect_same_run(whole, torn, "step_00000020.safetensors");
   EXPECT_FALSE(std::filesystem::exists(torn / "checkpoints" / ".step_00000021.safetensors.tmp-1-0"));
-  EXPECT_NE(read(torn / "run.json").find("at iteration 14"), std::string::npos);
+  // run.json says who started it and who went on, also after an earlier version that kept only the time of it.
+  std::string record = read(torn / "run.json");
+  EXPECT_NE(record.find("at iteration 14"), std::string::npos);
+  EXPECT_NE(record.find("--synthetic-count"), std::string::npos) << "the first command stays";
+  const size_t begin = record.find("\"resumed_argv\"");
+  ASSERT_NE(begin, std::string::npos) << record;
+  EXPECT_NE(record.find("--resume", begin), std::string::npos) << record;
+  std::ofstream(torn / "run.json") << record.replace(begin, std::string::npos, "\"seed\": 1}");
+  ASSERT_EQ(resume(torn, {"--keep", "2"}).status, 0);
+  record = read(torn / "run.json");
+  record.erase(0, record.find("\"resumed_argv\""));
+  EXPECT_EQ(std::count(record.begin(), record.end(), '['), 3) << "a list of an empty one and a whole one: " << record;
+  EXPECT_NE(record.find("--keep"), std::string::npos) << record;
 }
 
 TEST(Resume, AFinishedRunIsMadeLonger) {
