@@ -63,7 +63,7 @@ int sample(const Request& request) {
   check_request(request, loaded);
   const gan::SampleGrid points = latents(request, loaded.trainer->networks().latent);
   const gan::GrayImage grid = gan::image_grid(loaded.trainer->sample(points.input), points.columns);
-  gan::write_png_gray(request.out, grid.width, grid.height, grid.pixels);
+  gan::write_png_gray(request.out, grid);
   const int64_t made = points.input.dim(0);
   const std::string filled = made == request.count
                                  ? ""

@@ -43,6 +43,37 @@ bool has_batch_norm(const nn::Module& module) {
   return std::any_of(children.begin(), children.end(), [](const auto& child) { return has_batch_norm(*child); });
 }
 
+/// A batch norm over one value per sample and channel: with a single sample its variance is of nothing.
+bool has_flat_batch_norm(const nn::Module& module) {
+  if (const auto* norm = dynamic_cast<const nn::BatchNorm1d*>(&module)) return norm->mixes_samples();
+  const auto children = module.children();
+  return std::any_of(children.begin(), children.end(), [](const auto& child) { return has_flat_batch_norm(*child); });
+}
+bool alone_in_d(const Mix& m) { return m.batch / m.objective.schedule.packing < 2 && has_flat_batch_norm(m.critic); }
+bool alone_in_g(const Mix& m) { return m.generator && m.batch < 2 && has_flat_batch_norm(*m.generator); }
+
+const Penalty* without_functions(const Objective& o) {
+  for (const Penalty& penalty : o.penalties) {
+    if (!penalty.shape.apply || !penalty.sampling.points) return &penalty;
+  }
+  return nullptr;
+}
+const Term* without_value(const Objective& o) {
+  for (const auto* terms : {&o.d_terms, &o.g_terms}) {
+    for (const Term& term : *terms) {
+      if (!term.value) return &term;
+    }
+  }
+  return nullptr;
+}
+/// The first penalty that aims at a norm above 0.
+const Penalty* aiming(const Objective& o) {
+  for (const Penalty& penalty : o.penalties) {
+    if (penalty.shape.with_k && penalty.shape.k > 0) return &penalty;
+  }
+  return nullptr;
+}
+
 bool joint_loss(const Objective& o) { return o.loss.d_joint || o.loss.g_joint; }
 bool joint_update(const Objective& o) { return o.schedule.update != Update::alternating; }
 
@@ -73,6 +104,24 @@ const std::vector<ImpossibleMix>& impossible_mixes() {
          return message(
              "the loss '{}' lacks a term: expected d_real, d_fake and g_fake, or d_joint and g_joint",
              m.objective.loss.name);
+       }},
+      {"a penalty without its functions", [](const Mix& m) { return without_functions(m.objective) != nullptr; },
+       [](const Mix& m) {
+         const Penalty& p = *without_functions(m.objective);
+         return p.shape.apply ? message("{}: the penalty sampling '{}' has no points: expected a function that gives them",
+                                        m.objective.name, p.sampling.name)
+                              : message("{}: the penalty shape '{}' has no apply: expected a function from norms [N] to penalties [N]",
+                                        m.objective.name, p.shape.name);
+       }},
+      {"a term without its value", [](const Mix& m) { return without_value(m.objective) != nullptr; },
+       [](const Mix& m) {
+         return message("{}: the term '{}' has no value: expected a function of the round that gives one number",
+                        m.objective.name, without_value(m.objective)->name);
+       }},
+      {"a clip value below zero", [](const Mix& m) { return !(m.objective.constraint.weight_clip >= 0); },
+       [](const Mix& m) {
+         return message("{}: weight_clip: expected a number above 0, or 0 for no clipping, got {}", m.objective.name,
+                        m.objective.constraint.weight_clip);
        }},
       {"a per-sample penalty, D mixing samples",
        [](const Mix& m) { return !m.objective.penalties.empty() && m.critic.mixes_samples(); },
@@ -110,7 +159,7 @@ const std::vector<ImpossibleMix>& impossible_mixes() {
        },
        [](const Mix& m) {
          return message(
-             "{} has no packing: its D says something about each image, and cannot judge {} as one",
+             "{} has no packing: its D says something about each image, and cannot judge {} as one; use packing 1",
              m.objective.name, m.objective.schedule.packing);
        }},
       {"codes to find, none given",
@@ -124,15 +173,23 @@ const std::vector<ImpossibleMix>& impossible_mixes() {
       {"an equilibrium, relativism",
        [](const Mix& m) { return m.objective.equilibrium && m.objective.relativism != Relativism::none; },
        [](const Mix& m) {
-         return message("{} weighs the energies of real and fake samples apart: they cannot be relativistic",
+         return message("{} weighs the energies of real and fake samples apart: they cannot be relativistic: "
+                        "use Relativism::none",
                         m.objective.name);
+       }},
+      {"an equilibrium, a joint loss", [](const Mix& m) { return m.objective.equilibrium && joint_loss(m.objective); },
+       [](const Mix& m) {
+         return message(
+             "{} weighs D's loss on real and on fake samples apart, but the loss '{}' is joint: expected one of d_real, d_fake and "
+             "g_fake",
+             m.objective.name, m.objective.loss.name);
        }},
       {"an equilibrium, unrolling",
        [](const Mix& m) { return m.objective.equilibrium && m.objective.schedule.unroll > 0; },
        [](const Mix& m) {
          return message(
              "{} moves the balance of D's loss after every step of D, which steps ahead of D would leave "
-             "where it is",
+             "where it is: use unroll 0",
              m.objective.name);
        }},
       {"packing, a batch that it does not divide",
@@ -140,6 +197,14 @@ const std::vector<ImpossibleMix>& impossible_mixes() {
        [](const Mix& m) {
          return message("packing {} does not divide the batch of {}: D judges {} samples together",
                         m.objective.schedule.packing, m.batch, m.objective.schedule.packing);
+       }},
+      {"batch norm of vectors, a single sample", [](const Mix& m) { return alone_in_d(m) || alone_in_g(m); },
+       [](const Mix& m) {
+         const int64_t seen = alone_in_d(m) ? m.batch / m.objective.schedule.packing : m.batch;
+         return message(
+             "{} has batch norm on flat features, which needs at least 2 samples per batch, got {}: use a larger batch, or another "
+             "normalisation ({} layer or none)",
+             alone_in_d(m) ? "D" : "G", seen, alone_in_d(m) ? "norm-d" : "norm-g");
        }},
       {"relativism, a joint loss",
        [](const Mix& m) { return m.objective.relativism != Relativism::none && joint_loss(m.objective); },
@@ -166,17 +231,17 @@ const std::vector<ImpossibleMix>& impossible_mixes() {
        },
        [](const Mix& m) {
          return message(
-             "a relativistic loss compares as many real as fake samples, but G's batch is {} times D's",
+             "a relativistic loss compares as many real as fake samples, but G's batch is {} times D's: "
+             "use generator-batch 1, or an objective that is not relativistic",
              m.objective.schedule.generator_batch);
        }},
-      {"weight clipping, a gradient penalty",
-       [](const Mix& m) { return m.objective.constraint.weight_clip > 0 && !m.objective.penalties.empty(); },
+      {"weight clipping, a penalty around a norm",
+       [](const Mix& m) { return m.objective.constraint.weight_clip > 0 && aiming(m.objective) != nullptr; },
        [](const Mix& m) {
          return message(
-             "{} both clips D's weights and penalises its gradient: within the clip the norm that the "
-             "penalty aims at is "
-             "out of reach; use one or the other",
-             m.objective.name);
+             "{} both clips D's weights and penalises its gradient around a norm of {}, which the clip puts out of reach: use one "
+             "or the other, or a penalty that aims at no norm but 0 (zero_centered, power)",
+             m.objective.name, aiming(m.objective)->shape.k);
        }},
       {"weight clipping, spectral norm",
        [](const Mix& m) {
@@ -249,7 +314,7 @@ const std::vector<ImpossibleMix>& impossible_mixes() {
        [](const Mix& m) {
          return message(
              "{} looks ahead of D without changing it, but spectral norm's power iteration would move with "
-             "every step ahead",
+             "every step ahead: leave spectral-norm out, or use unroll 0",
              m.objective.name);
        }},
       {"unrolling, both players at once",
@@ -293,8 +358,8 @@ const std::vector<ImpossibleMix>& impossible_mixes() {
   return mixes;
 }
 
-void check_compatible(const Objective& objective, const nn::Module& critic, int64_t batch) {
-  const Mix mix{objective, critic, batch};
+void check_compatible(const Objective& objective, const nn::Module& critic, int64_t batch, const nn::Module* generator) {
+  const Mix mix{objective, critic, batch, generator};
   for (const ImpossibleMix& row : impossible_mixes()) {
     if (row.present(mix)) fail("objective", "{}", row.why(mix));
   }

@@ -1,4 +1,4 @@
-// What cannot be mixed, and why: one row per impossible mix of an objective's parts, its critic and the batch.
+// What cannot be mixed, and why: one row per impossible mix of an objective's parts, its networks and the batch.
 //
 // Example:
 //   for (const ImpossibleMix& mix : impossible_mixes()) std::puts(mix.name);
@@ -15,6 +15,7 @@ struct Mix {
   const Objective& objective;
   const nn::Module& critic;
   int64_t batch;
+  const nn::Module* generator = nullptr;  // where it is known
 };
 
 struct ImpossibleMix {

@@ -61,7 +61,7 @@ class SequentialCritic : public Critic {
 };
 
 /// Judges by any module: a Critic by its own judge(), another one gives logits only. Throws Error where a critic needs
-/// labels and none are given.
+/// labels and none are given, and where D gives another number of logits than one for each sample.
 Judgement judge(nn::Module& discriminator, const Tensor& x, const Tensor& labels = {});
 
 }  // namespace duel::gan

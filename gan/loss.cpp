@@ -81,24 +81,33 @@ void check_pairs(Relativism relativism, const Tensor& real, const Tensor& fake) 
              real.numel(), fake.numel());
 }
 
-/// first(a) + second(b), either of which may be missing.
-Tensor both(const LossTerm& first, const Tensor& a, const LossTerm& second, const Tensor& b) {
-  if (!second) return first(a);
-  return add(first(a), second(b));
+/// What a term gave, which has to be one number.
+Tensor mean_of_batch(const Loss& loss, const char* term, Tensor value) {
+  DUEL_CHECK(value.defined() && value.rank() == 0, "loss", "the loss '{}': {} gave {}, expected a mean over the batch, of shape []",
+             loss.name, term, value.defined() ? to_text(value.shape()) : "nothing");
+  return value;
 }
+Tensor d_real(const Loss& loss, const Tensor& logits) { return mean_of_batch(loss, "d_real", loss.d_real(logits)); }
+Tensor d_fake(const Loss& loss, const Tensor& logits) { return mean_of_batch(loss, "d_fake", loss.d_fake(logits)); }
+Tensor g_fake(const Loss& loss, const Tensor& logits) { return mean_of_batch(loss, "g_fake", loss.g_fake(logits)); }
+Tensor g_real(const Loss& loss, const Tensor& logits) { return mean_of_batch(loss, "g_real", loss.g_real(logits)); }
 
 }  // namespace
 
 Tensor discriminator_loss(const Loss& loss, Relativism relativism, const Tensor& real, const Tensor& fake) {
-  if (loss.d_joint) return loss.d_joint(real, fake);
+  if (loss.d_joint) return mean_of_batch(loss, "d_joint", loss.d_joint(real, fake));
   check_pairs(relativism, real, fake);
   switch (relativism) {
-    case Relativism::none: return both(loss.d_real, real, loss.d_fake, fake);
-    case Relativism::paired: return loss.d_real(sub(real, fake));
+    case Relativism::none: return add(d_real(loss, real), d_fake(loss, fake));
+    case Relativism::paired: return d_real(loss, sub(real, fake));
     case Relativism::average:
-      return mul_scalar(both(loss.d_real, sub(real, mean(fake)), loss.d_fake, sub(fake, mean(real))), 0.5);
+      return mul_scalar(add(d_real(loss, sub(real, mean(fake))), d_fake(loss, sub(fake, mean(real)))), 0.5);
   }
   throw InternalError("unknown relativism");
+}
+
+Tensor balanced_discriminator_loss(const Loss& loss, const Tensor& real, const Tensor& fake, const Tensor& k) {
+  return add(d_real(loss, real), mul(k, d_fake(loss, fake)));
 }
 
 bool generator_needs_real(const Loss& loss, Relativism relativism) {
@@ -106,11 +115,11 @@ bool generator_needs_real(const Loss& loss, Relativism relativism) {
 }
 
 Tensor generator_loss(const Loss& loss, Relativism relativism, const Tensor& real, const Tensor& fake) {
-  if (loss.g_joint) return loss.g_joint(real, fake);
-  if (relativism == Relativism::none) return loss.g_fake(fake);
+  if (loss.g_joint) return mean_of_batch(loss, "g_joint", loss.g_joint(real, fake));
+  if (relativism == Relativism::none) return g_fake(loss, fake);
   check_pairs(relativism, real, fake);
-  if (relativism == Relativism::paired) return loss.g_fake(sub(fake, real));
-  return mul_scalar(both(loss.g_fake, sub(fake, mean(real)), loss.g_real, sub(real, mean(fake))), 0.5);
+  if (relativism == Relativism::paired) return g_fake(loss, sub(fake, real));
+  return mul_scalar(add(g_fake(loss, sub(fake, mean(real))), g_real(loss, sub(real, mean(fake)))), 0.5);
 }
 
 }  // namespace duel::gan

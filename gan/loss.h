@@ -85,9 +85,12 @@ Loss softmax_loss();
 
 enum class Relativism { none, paired, average };
 
-/// The losses of D and G from raw logits [N, 1] or [N]; shape []. Relativistic losses need equal batches.
+/// The losses of D and G from raw logits [N, 1] or [N]; shape []. Relativistic losses need equal batches. Error that names loss
+/// and term where a term gives anything but one number of shape [].
 Tensor discriminator_loss(const Loss& loss, Relativism relativism, const Tensor& real, const Tensor& fake);
 Tensor generator_loss(const Loss& loss, Relativism relativism, const Tensor& real, const Tensor& fake);
+/// d_real(r) + k d_fake(f), k of shape []: under an Equilibrium (energy.h).
+Tensor balanced_discriminator_loss(const Loss& loss, const Tensor& real, const Tensor& fake, const Tensor& k);
 /// Whether generator_loss reads the real logits.
 bool generator_needs_real(const Loss& loss, Relativism relativism);
 

@@ -224,8 +224,10 @@ void check_heads(const NetworkOptions& o) {
   DUEL_CHECK(is_conditional(o.critic) == (o.classes > 0), "models", "expected {}, got {} classes",
              is_conditional(o.critic) ? "at least 1 class for a conditional objective" : "no classes for an objective without labels",
              o.classes);
-  DUEL_CHECK((o.critic == CriticKind::code_head) == (o.codes.count() > 0), "models", "expected {} codes, got {}",
-             o.critic == CriticKind::code_head ? "at least 1 of G's" : "no", o.codes.count());
+  DUEL_CHECK(o.critic != CriticKind::code_head || o.codes.count() > 0, "models",
+             "this objective's D finds G's codes, and there are none: expected code-classes of at least 2 or code-values of at least 1");
+  DUEL_CHECK(o.critic == CriticKind::code_head || o.codes.count() == 0, "models",
+             "expected no codes for an objective whose D does not find them, got {}", o.codes.count());
   DUEL_CHECK(o.packing == 1 || o.critic == CriticKind::plain, "models",
              "packing {}: this objective's D says something about each image, and cannot judge {} as one", o.packing, o.packing);
 }

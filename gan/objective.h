@@ -53,7 +53,7 @@ struct Schedule {
   int64_t generator_steps = 1;
   int64_t generator_batch = 1;  // G's batch as a multiple of D's
   Warmup warmup = {};
-  Update update = Update::alternating;
+  Update update = Update::alternating;  // another one with critic_steps k: k - 1 plain steps of D, then the step of both
   double consensus = 0.1;  // gamma of Update::consensus (Mescheder 2017)
   int64_t unroll = 0;       // G plays against D so many steps ahead, on all of its loss (Metz 2017)
   OptimizerChoice d, g;
@@ -112,8 +112,9 @@ ObjectiveOverrides resolved_overrides(const std::string& name, const ObjectiveOv
 ObjectiveOverrides without_idle(const std::string& name, ObjectiveOverrides overrides);
 
 /// Throws Error with the reason where objective, critic and batch cannot work together: batch statistics in D under a
-/// per-sample penalty, a batch that packing does not divide, … The table of such mixes is compatibility.h.
-void check_compatible(const Objective& objective, const nn::Module& critic, int64_t batch);
+/// per-sample penalty, a batch that packing does not divide, … The table of such mixes is compatibility.h. G is looked at
+/// where it is given.
+void check_compatible(const Objective& objective, const nn::Module& critic, int64_t batch, const nn::Module* generator = nullptr);
 
 /// The known name nearest to `word`, or an empty string: at most a third of its characters (one of a short word) are wrong,
 /// missing, too many or exchanged with the next. Case does not count.

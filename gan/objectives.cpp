@@ -99,6 +99,26 @@ void check_values(const ObjectiveOverrides& o) {
              "label-smoothing: expected a number in [0, 0.5), got {}", std::to_string(*o.label_smoothing));
 }
 
+/// `o` with the row's defaults where it leaves the settings of the loss open.
+ObjectiveOverrides with_row_settings(const ObjectiveRow& row, ObjectiveOverrides o) {
+  for (const auto& [field, standard] : row.settings) o.*field = (o.*field).value_or(standard);
+  for (const auto& [field, standard] : row.counts) o.*field = (o.*field).value_or(standard);
+  return o;
+}
+
+/// The first objectives that have a part, for one that has not.
+template <class Has>
+std::string which_have(const Has& has) {
+  constexpr int kShown = 4;
+  std::string names;
+  int count = 0;
+  for (const ObjectiveRow* row : detail::all_rows()) {
+    if (!has(*row, row->make(with_row_settings(*row, {})))) continue;
+    if (++count <= kShown) names += (count > 1 ? ", " : "") + row->name;
+  }
+  return count > kShown ? message("{} and {} more", names, count - kShown) : names;
+}
+
 bool aims_at_k(const Objective& objective) {
   return std::any_of(objective.penalties.begin(), objective.penalties.end(),
                      [](const Penalty& penalty) { return penalty.shape.with_k != nullptr; });
@@ -114,12 +134,19 @@ bool has_instance_noise(const Objective& objective, const ObjectiveOverrides& o)
 
 /// A value for a part that this objective does not have would be silently ignored: refuse it.
 void check_places(const ObjectiveRow& row, const Objective& objective, const ObjectiveOverrides& o) {
-  const bool penalised = !objective.penalties.empty();
-  DUEL_CHECK(penalised || !(o.lambda || o.k || o.lazy_interval), "objective",
-             "{} has no gradient penalty: lambda, k and lazy-interval do not apply", row.name);
-  DUEL_CHECK(!o.k || aims_at_k(objective), "objective", "{}'s penalty aims at no norm but zero: k does not apply", row.name);
-  DUEL_CHECK(objective.constraint.weight_clip > 0 || !o.clip, "objective", "{} does not clip weights: clip does not apply",
-             row.name);
+  const char* of_penalty = o.lambda ? "lambda" : o.k ? "k" : o.lazy_interval ? "lazy-interval" : nullptr;
+  if (of_penalty && objective.penalties.empty()) {
+    fail("objective", "{} has no gradient penalty: {} does not apply; leave it out, or take an objective with a penalty: {}", row.name,
+         of_penalty, which_have([](const ObjectiveRow&, const Objective& other) { return !other.penalties.empty(); }));
+  }
+  if (o.k && !aims_at_k(objective)) {
+    fail("objective", "{}'s penalty aims at no norm but zero: k does not apply; leave it out, or take {}", row.name,
+         which_have([](const ObjectiveRow&, const Objective& other) { return aims_at_k(other); }));
+  }
+  if (o.clip && !(objective.constraint.weight_clip > 0)) {
+    fail("objective", "{} does not clip weights: clip does not apply; leave it out, or take an objective that does: {}", row.name,
+         which_have([](const ObjectiveRow&, const Objective& other) { return other.constraint.weight_clip > 0; }));
+  }
   DUEL_CHECK(!o.consensus || o.update.value_or(objective.schedule.update) == Update::consensus, "objective",
              "consensus is the weight of the consensus update: it applies with update consensus only");
   DUEL_CHECK(trains_with_adam(objective, o) || !(o.beta1 || o.beta2), "objective",
@@ -129,26 +156,21 @@ void check_places(const ObjectiveRow& row, const Objective& objective, const Obj
              "deviation at the start, or leave instance-noise-steps out");
   for (const auto& [field, flag, what] : kLossFields) {
     const auto is_it = [field = field](const detail::RowSetting& setting) { return setting.field == field; };
-    DUEL_CHECK(!(o.*field) || std::any_of(row.settings.begin(), row.settings.end(), is_it), "objective",
-               "{} has no {}: {} does not apply", row.name, what, flag);
+    const auto has = [&](const ObjectiveRow& r, const Objective&) { return std::any_of(r.settings.begin(), r.settings.end(), is_it); };
+    if (!(o.*field) || has(row, objective)) continue;
+    fail("objective", "{} has no {}: {} does not apply; it is a setting of {}", row.name, what, flag, which_have(has));
   }
   for (const auto& [field, flag, what] : kLossCounts) {
     const auto is_it = [field = field](const detail::RowCount& count) { return count.field == field; };
-    DUEL_CHECK(!(o.*field) || std::any_of(row.counts.begin(), row.counts.end(), is_it), "objective",
-               "{} has no {}: {} does not apply", row.name, what, flag);
+    const auto has = [&](const ObjectiveRow& r, const Objective&) { return std::any_of(r.counts.begin(), r.counts.end(), is_it); };
+    if (!(o.*field) || has(row, objective)) continue;
+    fail("objective", "{} has no {}: {} does not apply; it is a setting of {}", row.name, what, flag, which_have(has));
   }
 }
 
 template <class T>
 void set_if(T& field, const std::optional<T>& value) {
   if (value) field = *value;
-}
-
-/// `o` with the row's defaults where it leaves the settings of the loss open.
-ObjectiveOverrides with_row_settings(const ObjectiveRow& row, ObjectiveOverrides o) {
-  for (const auto& [field, standard] : row.settings) o.*field = (o.*field).value_or(standard);
-  for (const auto& [field, standard] : row.counts) o.*field = (o.*field).value_or(standard);
-  return o;
 }
 
 }  // namespace

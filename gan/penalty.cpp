@@ -91,6 +91,8 @@ Tensor input_gradient(nn::Module& critic, const Tensor& x, const Tensor& labels,
 
 PenaltyResult gradient_penalty(nn::Module& critic, const Tensor& points, const PenaltyShape& shape, double weight,
                                const Tensor& labels) {
+  DUEL_CHECK(shape.apply || shape.of_squares, "gradient_penalty", "the penalty shape '{}' has no apply: expected a function of the norms",
+             shape.name);
   const Tensor x = points.detach().set_requires_grad(true);
   const Tensor gradient = input_gradient(critic, x, labels, grad_enabled());
   Tensor norms, each;
@@ -102,6 +104,10 @@ PenaltyResult gradient_penalty(nn::Module& critic, const Tensor& points, const P
     norms = sample_norm(gradient);
     each = shape.apply(norms);
   }
+  DUEL_CHECK(each.defined() && each.shape() == Shape{x.dim(0)}, "gradient_penalty",
+             "the penalty shape '{}' gave {} for the norms of {} samples: expected [{}], the penalty of each sample (their mean comes "
+             "afterwards)",
+             shape.name, each.defined() ? to_text(each.shape()) : "nothing", x.dim(0), x.dim(0));
   PenaltyResult result;
   result.value = mul_scalar(shape.reduction == Reduction::max ? max(each, 0) : mean(each), weight);
   NoGrad no_grad;

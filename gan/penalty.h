@@ -48,6 +48,7 @@ enum class LabelsOf { real, fake };
 /// Where penalties are taken. The generator provides every random number, in a fixed order.
 struct PenaltySampling {
   std::string name;
+  /// Any number of samples of real's size; as many as real has where the critic reads labels.
   std::function<Tensor(const Tensor& real, const Tensor& fake, Generator&)> points;
   LabelsOf labels = LabelsOf::real;
 };

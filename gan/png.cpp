@@ -80,6 +80,10 @@ void write_png_gray(const std::filesystem::path& path, int64_t width, int64_t he
   write_file_atomically(path, encode_png_gray(width, height, pixels));
 }
 
+void write_png_gray(const std::filesystem::path& path, const GrayImage& image) {
+  write_png_gray(path, image.width, image.height, image.pixels);
+}
+
 void write_png_rgb(const std::filesystem::path& path, int64_t width, int64_t height, std::span<const uint8_t> pixels) {
   write_file_atomically(path, encode_png_rgb(width, height, pixels));
 }

@@ -4,7 +4,7 @@
 //
 // Example: 64 digits as an 8x8 grid, 242x242 pixels.
 //   GrayImage grid = tile_grid(set.images, 64, 28, 28, 8);
-//   write_png_gray("grid.png", grid.width, grid.height, grid.pixels);
+//   write_png_gray("grid.png", grid);
 #pragma once
 
 #include <cstdint>
@@ -33,6 +33,7 @@ std::vector<uint8_t> encode_png_gray(int64_t width, int64_t height, std::span<co
 /// Encodes in memory and writes atomically (core/atomic_file.h); duel::Error with the system's reason.
 void write_png_gray(const std::filesystem::path& path, int64_t width, int64_t height,
                     std::span<const uint8_t> pixels);
+void write_png_gray(const std::filesystem::path& path, const GrayImage& image);
 
 /// The same in colour. pixels: r, g, b of [height, width]. gan/canvas.h draws such pictures.
 std::vector<uint8_t> encode_png_rgb(int64_t width, int64_t height, std::span<const uint8_t> pixels);

@@ -86,15 +86,6 @@ std::string short_number(double value) {
 
 }  // namespace
 
-GrayImage image_grid(const Tensor& images, int64_t columns) {
-  const auto values = images.to_vector<float>();
-  std::vector<uint8_t> pixels(values.size());
-  std::transform(values.begin(), values.end(), pixels.begin(), [](float v) {
-    return static_cast<uint8_t>(std::lround((std::clamp(v, -1.f, 1.f) + 1.f) * 127.5f));
-  });
-  return tile_grid(pixels, images.dim(0), images.dim(2), images.dim(3), columns);
-}
-
 struct Run::State {
   detail::RunSetup setup;
   DataRecord data;
@@ -120,7 +111,8 @@ struct Run::State {
   void prepare(RunObserver& observer);
   void write_record() const;
 
-  void check_finite(const Metrics& m) const;
+  /// complete: of an iteration with diagnostics; of another one only the losses are looked at.
+  void check_finite(const Metrics& m, bool complete = true) const;
   void log(const std::string& text, RunObserver& observer);
   void warn_once(const std::string& kind, const std::string& text, RunObserver& observer);
   void write_metrics(RunObserver& observer);
@@ -257,7 +249,7 @@ void Run::State::prepare(RunObserver& observer) {
       const int64_t shown = std::min(config().sample_count, data.count);
       const GrayImage reals =
           image_grid(trainer->data()->batch(trainer->data()->first(shown), DType::f32), kGridColumns);
-      write_png_gray(directory->reals(), reals.width, reals.height, reals.pixels);
+      write_png_gray(directory->reals(), reals);
       write_file_atomically(directory->config(),
                             to_json(config()));  // last: its presence says that the folder is a run
     } catch (const Error&) {
@@ -317,7 +309,7 @@ bool Run::train(RunObserver& observer) try {
     }
     const bool stop = next < total && observer.stop();
     if (saves || stop) {
-      if (!saves) s.check_finite(trainer.metrics());
+      if (!saves) s.check_finite(trainer.metrics(), logs);
       s.save(observer);
     }
     if (stop) {
@@ -334,12 +326,16 @@ bool Run::train(RunObserver& observer) try {
   throw;
 }
 
-void Run::State::check_finite(const Metrics& m) const {
+void Run::State::check_finite(const Metrics& m, bool complete) const {
   std::vector<std::pair<std::string, double>> values = {
-      {"loss_d", m.loss_d},           {"loss_g", m.loss_g},
-      {"penalty", m.penalty},         {"d_real", m.d_real},
-      {"d_fake", m.d_fake},           {"grad_norm_d", m.grad_norm_d},
-      {"grad_norm_g", m.grad_norm_g}, {"input_gradient_norm", m.input_gradient_norm}};
+      {"loss_d", m.loss_d}, {"loss_g", m.loss_g}, {"penalty", m.penalty}};
+  if (complete) {
+    values.insert(values.end(), {{"d_real", m.d_real},
+                                 {"d_fake", m.d_fake},
+                                 {"grad_norm_d", m.grad_norm_d},
+                                 {"grad_norm_g", m.grad_norm_g},
+                                 {"input_gradient_norm", m.input_gradient_norm}});
+  }
   for (const auto* more : {&m.terms_d, &m.terms_g, &m.more}) values.insert(values.end(), more->begin(), more->end());
   for (const auto& [name, value] : values) {
     if (std::isfinite(value)) continue;
@@ -389,7 +385,7 @@ void Run::State::sample(int64_t iteration, RunObserver& observer) {
   const std::filesystem::path file = directory->fakes(iteration);
   const GrayImage grid = image_grid(trainer->sample(sample_points.input), sample_points.columns);
   try {
-    write_png_gray(file, grid.width, grid.height, grid.pixels);
+    write_png_gray(file, grid);
   } catch (const Error& error) {
     warn_once("sample", error.what(), observer);
     return;

@@ -93,7 +93,4 @@ struct LoadedTrainer {
 /// `path` is a checkpoint or a run directory, whose latest checkpoint is taken.
 LoadedTrainer load_trainer(const std::filesystem::path& path);
 
-/// Images [N, 1, H, W] in [-1, 1] as a grid of rows of `columns`.
-GrayImage image_grid(const Tensor& images, int64_t columns);
-
 }  // namespace duel::gan

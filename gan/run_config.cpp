@@ -216,7 +216,8 @@ std::vector<ConfigField> make_fields() {
       row("critic-warmup", objective,
           "updates of D in the first 25 iterations and every 500th; 0: as always [0; WGAN's code 100]",
           DUEL_FIELD(overrides.critic_warmup)),
-      row("update", objective, "alternating, simultaneous, extragradient or consensus [the objective's]",
+      row("update", objective, "alternating, simultaneous, extragradient or consensus; of these three the last of an iteration's critic-steps moves both "
+          "players, those before it D alone [the objective's]",
           DUEL_FIELD(overrides.update)),
       row("consensus", objective, "weight of the consensus update's regulariser [0.1]",
           DUEL_FIELD(overrides.consensus)),

@@ -56,7 +56,7 @@ void make_parts(RunSetup& setup) {
   setup.objective = named_objective(c.objective, c.overrides);
   Generator weights(c.seed, static_cast<uint64_t>(RandomStream::weights_g));
   setup.networks = make_networks(c.networks, setup.objective, weights);
-  check_compatible(setup.objective, *setup.networks.discriminator, c.batch);
+  check_compatible(setup.objective, *setup.networks.discriminator, c.batch, setup.networks.generator.get());
   c.networks = setup.networks.options;
 }
 

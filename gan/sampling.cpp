@@ -58,6 +58,15 @@ Tensor input_of(const LatentPlan& plan, const Parts& parts) {
 
 }  // namespace
 
+GrayImage image_grid(const Tensor& images, int64_t columns) {
+  const auto values = images.to_vector<float>();
+  std::vector<uint8_t> pixels(values.size());
+  std::transform(values.begin(), values.end(), pixels.begin(), [](float v) {
+    return static_cast<uint8_t>(std::lround((std::clamp(v, -1.f, 1.f) + 1.f) * 127.5f));
+  });
+  return tile_grid(pixels, images.dim(0), images.dim(2), images.dim(3), columns);
+}
+
 LatentGenerators sampling_generators(uint64_t seed, uint64_t noise) {
   constexpr uint64_t labels = 101, codes = 102;  // no run's streams, should seeds be equal
   return {Generator(seed, noise), Generator(seed, labels), Generator(seed, codes)};

@@ -6,14 +6,18 @@
 // Example:
 //   LatentGenerators random = sampling_generators(/*seed=*/7);
 //   SampleGrid grid = sample_grid(trainer.networks().latent, 64, random);
-//   GrayImage picture = image_grid(trainer.sample(grid.input), grid.columns);
+//   write_png_gray("grid.png", image_grid(trainer.sample(grid.input), grid.columns));
 #pragma once
 
 #include <optional>
 
 #include "duel/gan/latent.h"
+#include "duel/gan/png.h"
 
 namespace duel::gan {
+
+/// Images [N, 1, H, W] in [-1, 1] as a grid of rows of `columns`.
+GrayImage image_grid(const Tensor& images, int64_t columns);
 
 struct SampleGrid {
   Tensor input;  // [N, plan.width()], row after row

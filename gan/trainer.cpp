@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <optional>
+#include <string_view>
 
 #include "duel/core/autograd.h"
 #include "duel/core/branches.h"
@@ -33,7 +34,7 @@ std::unique_ptr<nn::Optimizer> make_optimizer(const nn::ParameterArena& arena, c
 
 /// Checks that they fit, and moves the networks.
 TrainerOptions placed(const Networks& networks, const Objective& objective, const TrainerOptions& options) {
-  check_compatible(objective, *networks.discriminator, options.batch);
+  check_compatible(objective, *networks.discriminator, options.batch, networks.generator.get());
   networks.generator->to(options.device);
   networks.discriminator->to(options.device);
   return options;
@@ -132,11 +133,39 @@ Judgement rows(const Judgement& j, int64_t begin, int64_t end) {
 
 Tensor joined(const Tensor& a, const Tensor& b) { return a.defined() && b.defined() ? concat({a, b}) : Tensor(); }
 
+/// In G's step the judgement of real samples may be missing: the engine's error would name neither the term nor the way out.
+Tensor value_of(const Term& term, const Round& round) {
+  const auto compute = [&] {
+    if (term.reads_real || round.real.judgement.logits.defined()) return term.value(round);
+    try {
+      return term.value(round);
+    } catch (const Error& error) {
+      if (std::string_view(error.what()).starts_with("[allocator]")) throw;
+      fail("trainer", "the term '{}' of G: {}. In G's step D judges real samples only where they are asked for: set reads_real if "
+           "the term reads round.real",
+           term.name, error.what());
+    }
+  };
+  Tensor value = compute();
+  DUEL_CHECK(value.defined() && value.rank() == 0, "trainer", "the term '{}' gave {}, expected one number, of shape []", term.name,
+             value.defined() ? to_text(value.shape()) : "nothing");
+  return value;
+}
+
+Tensor checked_points(const Penalty& penalty, const Tensor& points, const Tensor& real, bool labelled) {
+  const bool fits = points.defined() && points.rank() == real.rank() && points.dim(0) >= 1 &&
+                    points.shape().with(0, real.dim(0)) == real.shape() && (!labelled || points.dim(0) == real.dim(0));
+  DUEL_CHECK(fits, "trainer", "the penalty sampling '{}' gave points {}, expected {}samples of the size that D is given, {}",
+             penalty.sampling.name, points.defined() ? to_text(points.shape()) : "nowhere",
+             labelled ? "one for each label, and " : "", real.shape());
+  return points;
+}
+
 /// Their values are kept where `kept` says.
 Tensor with_terms(Tensor loss, const std::vector<Term>& terms, const Round& round,
                   std::vector<std::pair<std::string, Tensor>>* kept) {
   for (const Term& term : terms) {
-    const Tensor value = term.value(round);
+    const Tensor value = value_of(term, round);
     if (kept) kept->emplace_back(term.name, value.detach());
     loss = add(loss, mul_scalar(value, term.weight));
   }
@@ -190,7 +219,7 @@ Tensor Trainer::adversarial_loss_of_d(const Round& round) const {
   const Tensor &real = round.real.judgement.logits, &fake = round.fake.judgement.logits;
   if (!objective_.equilibrium) return discriminator_loss(objective_.loss, objective_.relativism, real, fake);
   // A copy of k: the loss's graph must not see it move.
-  return add(objective_.loss.d_real(real), mul(balance_.clone(), objective_.loss.d_fake(fake)));
+  return balanced_discriminator_loss(objective_.loss, real, fake, balance_.clone());
 }
 
 Tensor Trainer::loss_of_d(const Batch& batch, bool diagnostics) {
@@ -217,9 +246,11 @@ Tensor Trainer::loss_of_d(const Batch& batch, bool diagnostics) {
     std::vector<PenaltyResult> results;
     const auto judge_points = [&] {
       for (const Penalty& penalty : objective_.penalties) {
-        const Tensor points = packed(penalty.sampling.points(round.real.samples.detach(), round.fake.samples.detach(), penalty_noise_));
-        results.push_back(gradient_penalty(*networks_.discriminator, points, penalty.shape, penalty.weight * interval,
-                                           penalty.sampling.labels == LabelsOf::fake ? round.fake.labels : round.real.labels));
+        const Tensor& labels = penalty.sampling.labels == LabelsOf::fake ? round.fake.labels : round.real.labels;
+        const Tensor points = penalty.sampling.points(round.real.samples.detach(), round.fake.samples.detach(), penalty_noise_);
+        results.push_back(gradient_penalty(*networks_.discriminator,
+                                           packed(checked_points(penalty, points, round.real.samples, labels.defined())),
+                                           penalty.shape, penalty.weight * interval, labels));
       }
     };
     if (beside) {
@@ -235,6 +266,7 @@ Tensor Trainer::loss_of_d(const Batch& batch, bool diagnostics) {
     last_.input_gradient_norm = mean_norm(results);
   }
   last_.loss_d = loss.detach();
+  last_.d_real = last_.d_fake = last_.p_real = last_.p_fake = {};
   if (diagnostics) {
     last_.d_real = mean(real.detach());
     last_.d_fake = mean(fake.detach());
@@ -306,6 +338,7 @@ void Trainer::keep_norms_g(const std::vector<Tensor>& gradients) {
 
 void Trainer::critic_step(const Batch& batch, bool diagnostics) {
   last_gradients_ = grad({loss_of_d(batch, diagnostics)}, parameters_d_, {}, {.allow_unused = true});
+  last_.grad_norm_d = {};
   if (diagnostics) keep_norms_d(last_gradients_, batch);
   if (diagnostics && record_) record_->weights_d = arena_d_.copies();
   optimizer_d_->step(last_gradients_);
@@ -315,6 +348,7 @@ void Trainer::critic_step(const Batch& batch, bool diagnostics) {
 
 void Trainer::generator_step(const Batch& batch, bool diagnostics) {
   last_gradients_ = grad({loss_of_g(batch, Weights::constant, diagnostics)}, parameters_g_, {}, {.allow_unused = true});
+  last_.grad_norm_g = {};
   if (diagnostics) keep_norms_g(last_gradients_);
   if (diagnostics && record_) record_->weights_g = arena_g_.copies();
   optimizer_g_->step(last_gradients_);
@@ -336,6 +370,7 @@ void Trainer::joint_step(const Batch& batch, bool diagnostics) {
   const Gradients gradients = mutual                              ? consensus_update(game, s.consensus)
                               : s.update == Update::extragradient ? extragradient_update(game)
                                                                   : simultaneous_update(game);
+  last_.grad_norm_d = last_.grad_norm_g = {};
   if (diagnostics) {
     keep_norms_d(gradients.d, now);
     keep_norms_g(gradients.g);
@@ -469,7 +504,7 @@ std::vector<Losses> Trainer::recent_losses() const {
 }
 
 Metrics Trainer::metrics() const {
-  const auto value = [](const Tensor& t) { return t.defined() ? t.item() : 0.0; };
+  const auto value = [](const Tensor& t) { return t.defined() ? t.item() : kNotMeasured; };
   const auto values = [](const NamedTensors& terms) {
     std::vector<std::pair<std::string, double>> out;
     for (const auto& [name, tensor] : terms) out.emplace_back(name, tensor.item());
@@ -480,7 +515,8 @@ Metrics Trainer::metrics() const {
     more.emplace_back("k", value(balance_));
     more.emplace_back("convergence", value(convergence_measure(*objective_.equilibrium, last_.energy_real, last_.energy_fake)));
   }
-  return {.iteration = iteration_, .loss_d = value(last_.loss_d), .loss_g = value(last_.loss_g), .penalty = value(last_.penalty),
+  return {.iteration = iteration_, .loss_d = value(last_.loss_d), .loss_g = value(last_.loss_g),
+          .penalty = last_.penalty.defined() ? last_.penalty.item() : 0.0,
           .d_real = value(last_.d_real), .d_fake = value(last_.d_fake),
           .p_real = value(last_.p_real), .p_fake = value(last_.p_fake),
           .input_gradient_norm = value(last_.input_gradient_norm),

@@ -21,6 +21,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <map>
 #include <memory>
 #include <string>
@@ -48,14 +49,19 @@ struct TrainerOptions {
   bool graphs = true;  // on a GPU: Note [An iteration is one graph]
 };
 
+/// In Metrics, where a number was not taken. (One that was taken can be NaN too: of a run that diverged.)
+inline constexpr double kNotMeasured = std::numeric_limits<double>::quiet_NaN();
+
 /// What one iteration showed. Losses of the last critic step and of the generator step; logits are means over the batch.
+/// Without diagnostics only the losses and the penalty are taken, and the gradient's norm where a penalty takes it anyway.
 struct Metrics {
   int64_t iteration = 0;
-  double loss_d = 0, loss_g = 0, penalty = 0;
-  double d_real = 0, d_fake = 0;  // mean raw logits
-  double p_real = 0, p_fake = 0;  // means of sigmoid(logit): D(x) and D(G(z)) where the loss is a cross-entropy
-  double input_gradient_norm = 0;  // mean of ‖∇ₓ D‖ at the points of all penalties, half way between real and fake without one
-  double grad_norm_d = 0, grad_norm_g = 0;
+  double loss_d = kNotMeasured, loss_g = kNotMeasured;
+  double penalty = 0;  // also where none was due
+  double d_real = kNotMeasured, d_fake = kNotMeasured;  // mean raw logits
+  double p_real = kNotMeasured, p_fake = kNotMeasured;  // means of sigmoid(logit): D(x) and D(G(z)) where the loss is a cross-entropy
+  double input_gradient_norm = kNotMeasured;  // mean of ‖∇ₓ D‖ at the points of all penalties, half way between real and fake without one
+  double grad_norm_d = kNotMeasured, grad_norm_g = kNotMeasured;
   std::vector<std::pair<std::string, double>> terms_d = {}, terms_g = {};  // the objective's extra terms before their weights, by name
   std::vector<std::pair<std::string, double>> more = {};  // under an Equilibrium its k and convergence (energy.h)
 };
@@ -113,7 +119,7 @@ class Trainer {
   /// G(z) in training mode without a graph.
   Tensor generate(const Tensor& z);
 
-  /// The losses (and, after step(true), the rest) of the last iteration; reads the device.
+  /// The losses (and, after step(true), the rest) of the last iteration, NaN for what it did not measure; reads the device.
   Metrics metrics() const;
   /// Of the last iterations that step() made here, oldest first, at most kRemembered; one read of the device for all.
   std::vector<Losses> recent_losses() const;

@@ -21,6 +21,7 @@ struct Case {
   Objective objective;
   int64_t batch = 8;
   std::shared_ptr<Module> critic = std::make_shared<Sequential>(Linear(2, 1));
+  std::shared_ptr<Module> generator = nullptr;
 };
 
 Objective with(Objective objective, const std::function<void(Objective&)>& change) {
@@ -87,7 +88,27 @@ std::vector<Case> cases() {
          o.relativism = Relativism::paired;
          o.schedule.generator_batch = 2;
        })},
-      {"weight clipping, a gradient penalty", "use one or the other", with(penalised, [](Objective& o) { o.constraint.weight_clip = 0.01; })},
+      {"weight clipping, a penalty around a norm", "a norm of 1,", with(penalised, [](Objective& o) { o.constraint.weight_clip = 0.01; })},
+      {"weight clipping, a penalty around a norm", "a norm of 0.5,", with(plain, [](Objective& o) {
+         o.penalties = {{zero_centered(), at_real(), 1.0}, {worst_of(one_sided(0.5)), on_lines(), 1.0}};
+         o.constraint.weight_clip = 0.01;
+       })},
+      {"a penalty without its functions", "'flat' has no apply", with(plain, [](Objective& o) {
+         o.penalties = {{PenaltyShape{.name = "flat", .apply = nullptr}, at_real(), 1.0}};
+       })},
+      {"a penalty without its functions", "'nowhere' has no points", with(plain, [](Objective& o) {
+         o.penalties = {{one_centered(), {"nowhere", nullptr}, 1.0}};
+       })},
+      {"a term without its value", "'silent' has no value", with(plain, [](Objective& o) { o.g_terms = {{.name = "silent", .value = nullptr}}; })},
+      {"a term without its value", "'silent' has no value", with(plain, [](Objective& o) { o.d_terms = {{.name = "silent", .value = nullptr}}; })},
+      {"a clip value below zero", "got -0.01", with(plain, [](Objective& o) { o.constraint.weight_clip = -0.01; })},
+      {"an equilibrium, a joint loss", "'softmax' is joint", with(plain, [](Objective& o) {
+         o.equilibrium = Equilibrium{};
+         o.loss = softmax_loss();
+       })},
+      {"batch norm of vectors, a single sample", "norm-d layer", plain, 1, with_batch_norm()},
+      {"batch norm of vectors, a single sample", "norm-d layer", with(plain, [](Objective& o) { o.schedule.packing = 2; }), 2, with_batch_norm()},
+      {"batch norm of vectors, a single sample", "norm-g layer", plain, 1, std::make_shared<Sequential>(Linear(2, 1)), with_batch_norm()},
       {"weight clipping, spectral norm", "starve", with(plain, [](Objective& o) { o.constraint.weight_clip = 0.01; }), 8, with_spectral_norm()},
       {"spectral norm, a critic without it", "Linear(in_features=2", with(plain, [](Objective& o) { o.constraint.spectral_norm = true; })},
       {"spectral norm, a critic without it", "has none", with(plain, [](Objective& o) { o.constraint.spectral_norm = true; }), 8, half_spectral()},
@@ -123,13 +144,13 @@ std::vector<Case> cases() {
 TEST(Compatibility, EveryRowIsMetAndSaysWhy) {
   std::map<std::string, int> met;
   for (const Case& c : cases()) {
-    const std::string text = error_of([&] { check_compatible(c.objective, *c.critic, c.batch); });
+    const std::string text = error_of([&] { check_compatible(c.objective, *c.critic, c.batch, c.generator.get()); });
     EXPECT_TRUE(has(text, c.says)) << c.row << ": " << text;
     // The sentence is that row's own, and no row before it took the case.
     for (const ImpossibleMix& row : impossible_mixes()) {
-      if (!row.present({c.objective, *c.critic, c.batch})) continue;
+      if (!row.present({c.objective, *c.critic, c.batch, c.generator.get()})) continue;
       EXPECT_STREQ(row.name, c.row);
-      EXPECT_TRUE(has(text, row.why({c.objective, *c.critic, c.batch})));
+      EXPECT_TRUE(has(text, row.why({c.objective, *c.critic, c.batch, c.generator.get()})));
       break;
     }
     ++met[c.row];
@@ -148,6 +169,12 @@ TEST(Compatibility, WithoutTheOtherHalfNothingIsRefused) {
   const auto no_statistics = std::make_shared<Sequential>(Linear(2, 2), BatchNorm1d(2, {.track_running_stats = false}), Linear(2, 1));
   EXPECT_NO_THROW(check_compatible(named_objective("unrolled"), *no_statistics, 8));
   EXPECT_NO_THROW(check_compatible(named_objective("unrolled", {.label_flip = 0.1}), *plain, 8));
+  // Within the clip a penalty around 0 is as near as ever.
+  Objective clipped{.name = "mine", .penalties = {{zero_centered(), at_real(), 5.0}, {power(6), on_lines(), 1.0}},
+                    .constraint = {.weight_clip = 0.01}};
+  EXPECT_NO_THROW(check_compatible(clipped, *plain, 8));
+  EXPECT_NO_THROW(check_compatible(named_objective("ns-gan"), *with_batch_norm(), 2, with_batch_norm().get()));
+  EXPECT_NO_THROW(check_compatible(named_objective("ns-gan"), *plain, 1, plain.get()));
   Objective spectral{.name = "mine", .constraint = {.spectral_norm = true}};
   EXPECT_NO_THROW(check_compatible(spectral, *with_spectral_norm(), 8));
   spectral.penalties = {{zero_centered(), at_real(), 1.0}};

@@ -248,6 +248,14 @@ TEST(Objective, WhatCannotWorkIsRefusedWithTheReason) {
     EXPECT_NE(error_of([&] { named_objective(other); }).find(message("'{}'; 'duel objectives' lists", other)), std::string::npos) << other;
   }
   EXPECT_NE(error_of([] { named_objective("ns-gan", {.lambda = 1.0}); }).find("no gradient penalty"), std::string::npos);
+  // Only what was given is named, with where it has a place.
+  const std::string lambda = error_of([] { named_objective("ns-gan", {.lambda = 1.0}); });
+  EXPECT_NE(lambda.find("lambda does not apply"), std::string::npos) << lambda;
+  EXPECT_NE(lambda.find("wgan-gp"), std::string::npos) << lambda;
+  EXPECT_EQ(lambda.find("lazy-interval"), std::string::npos) << lambda;
+  EXPECT_NE(error_of([] { named_objective("ns-gan", {.clip = 0.1}); }).find("an objective that does: wgan"), std::string::npos);
+  EXPECT_NE(error_of([] { named_objective("ns-gan", {.margin = 0.1}); }).find("a setting of ebgan"), std::string::npos);
+  EXPECT_NE(error_of([] { named_objective("ns-gan", {.code_values = 1}); }).find("a setting of infogan"), std::string::npos);
   EXPECT_NE(error_of([] { named_objective("r1", {.k = 1.0}); }).find("k does not apply"), std::string::npos);
   EXPECT_NE(error_of([] { named_objective("wgan-gp", {.clip = 0.1}); }).find("clip does not apply"), std::string::npos);
   EXPECT_NE(error_of([] { named_objective("wgan", {.clip = -0.1}); }).find("clip: expected a positive"), std::string::npos);

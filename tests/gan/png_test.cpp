@@ -62,7 +62,9 @@ TEST(Png, DecodesToTheSamePixels) {
   for (const auto [w, h] : sizes) {
     Bytes pixels(static_cast<size_t>(w * h));
     for (size_t i = 0; i < pixels.size(); ++i) pixels[i] = static_cast<uint8_t>(i * i * 31 + 7);
+    write_png_gray(scratch / "b.png", GrayImage{w, h, std::vector<uint8_t>(pixels.begin(), pixels.end())});
     write_png_gray(scratch / "a.png", w, h, pixels);
+    EXPECT_EQ(get(scratch / "a.png"), get(scratch / "b.png"));
     const Bytes file = get(scratch / "a.png");
     EXPECT_EQ(file, encode_png_gray(w, h, pixels));
     int width = 0, height = 0, channels = 0;

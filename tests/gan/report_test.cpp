@@ -11,6 +11,7 @@
 #include "duel/gan/checkpoint.h"
 #include "duel/gan/png.h"
 #include "duel/gan/run.h"
+#include "duel/gan/sampling.h"
 #include "files.h"
 
 namespace duel::gan {

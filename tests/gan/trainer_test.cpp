@@ -145,6 +145,25 @@ INSTANTIATE_TEST_SUITE_P(Objectives, EveryObjective, ::testing::ValuesIn(every_o
   return name + std::to_string(setup.index);
 });
 
+// Nothing that was not looked at has a value, nor one of an earlier look.
+TEST(Trainer, MetricsHoldWhatWasMeasuredAndNothingElse) {
+  for (const char* objective : {"ns-gan", "wgan-gp", "consensus"}) {
+    Trainer trainer = make_trainer({objective});
+    const bool penalised = !trainer.objective().penalties.empty();
+    EXPECT_TRUE(std::isnan(trainer.metrics().loss_d)) << objective;
+    for (const bool look : {false, true, false}) {
+      trainer.step(look);
+      const Metrics m = trainer.metrics();
+      EXPECT_TRUE(std::isfinite(m.loss_d) && std::isfinite(m.loss_g) && std::isfinite(m.penalty)) << objective;
+      EXPECT_EQ(std::isfinite(m.input_gradient_norm), look || penalised) << objective;
+      for (double v : {m.d_real, m.d_fake, m.p_real, m.p_fake, m.grad_norm_d, m.grad_norm_g}) {
+        EXPECT_EQ(std::isfinite(v), look) << objective;
+        EXPECT_TRUE(look || std::isnan(v)) << objective;
+      }
+    }
+  }
+}
+
 // The sizes of real training, where work is cut into many ranges.
 TEST(Trainer, FullSizesGiveTheSameBitsOnAnyNumberOfThreads) {
   for (const auto& [arch, objective] : {std::pair{"mlp", "wgan-gp"}, {"dcgan", "wgan-gp"}, {"dcgan", "ns-gan"}}) {
