@@ -36,7 +36,7 @@ struct PlotOptions {
   std::vector<std::string> x_names = {};  // labels of x = 0, 1, 2, … in place of numbers: upright where long, of the longest the end
   bool equal_axes = false;  // one unit is as long on both axes: the narrower range is widened
   bool grid = true;
-  int text_scale = 1;  // letters of 5x8 pixels times this
+  int text_scale = 1;  // letters of 5x8 pixels, lines, points and ticks times this
 };
 
 struct SeriesStyle {

@@ -169,8 +169,8 @@ class Plot::Painter {
     const int64_t gap = em_ / 2 + 2;
     for (const double tick : x_ticks_) {
       const int64_t x = rounded(x_.pixel(tick));
-      if (o_.grid) canvas_.rectangle(x, top_, 1, bottom_ - top_, kGrid);
-      canvas_.rectangle(x, bottom_, 1, 4, kInk);
+      if (o_.grid) canvas_.rectangle(x, top_, scale_, bottom_ - top_, kGrid);
+      canvas_.rectangle(x, bottom_, scale_, 4 * scale_, kInk);
       const std::string label = names_.empty() ? tick_label(tick) : names_[static_cast<size_t>(tick)];
       const int64_t length = Canvas::text_length(label, scale_);
       if (upright_) {
@@ -181,8 +181,8 @@ class Plot::Painter {
     }
     for (const double tick : y_ticks_) {
       const int64_t y = rounded(y_.pixel(tick));
-      if (o_.grid) canvas_.rectangle(left_, y, right_ - left_, 1, kGrid);
-      canvas_.rectangle(left_ - 4, y, 4, 1, kInk);
+      if (o_.grid) canvas_.rectangle(left_, y, right_ - left_, scale_, kGrid);
+      canvas_.rectangle(left_ - 4 * scale_, y, 4 * scale_, scale_, kInk);
       const std::string label = tick_label(tick);
       canvas_.text(left_ - gap - Canvas::text_length(label, scale_), y - em_ / 2 + scale_ / 2, label, kInk,
                    scale_);
@@ -195,14 +195,14 @@ class Plot::Painter {
   }
 
   void frame() {
-    canvas_.rectangle(left_, top_, 1, bottom_ - top_, kInk);
-    canvas_.rectangle(left_, bottom_, right_ - left_ + 1, 1, kInk);
+    canvas_.rectangle(left_, top_, scale_, bottom_ - top_, kInk);
+    canvas_.rectangle(left_, bottom_, right_ - left_ + 1, scale_, kInk);
   }
 
   bool shows(double x, double y) const { return x_.shows(x) && y_.shows(y); }
 
   void segment(double x0, double y0, double x1, double y1, const Series& s) {
-    canvas_.line(x_.pixel(x0), y_.pixel(y0), x_.pixel(x1), y_.pixel(y1), s.color, s.style.width,
+    canvas_.line(x_.pixel(x0), y_.pixel(y0), x_.pixel(x1), y_.pixel(y1), s.color, s.style.width * scale_,
                  s.style.opacity);
   }
 
@@ -254,17 +254,17 @@ class Plot::Painter {
         break;
       case Kind::horizontal:
         if (!y_.shows(s.y[0])) break;
-        for (int64_t x = left_; x < right_; x += 6) {
+        for (int64_t x = left_; x < right_; x += 6 * scale_) {
           const double y = y_.pixel(s.y[0]);
-          canvas_.line(static_cast<double>(x), y, static_cast<double>(x + 3), y, s.color, s.style.width,
+          canvas_.line(static_cast<double>(x), y, static_cast<double>(x + 3 * scale_), y, s.color, s.style.width * scale_,
                        s.style.opacity);
         }
         break;
       case Kind::vertical:
         if (!x_.shows(s.x[0])) break;
-        for (int64_t y = top_; y < bottom_; y += 6) {
+        for (int64_t y = top_; y < bottom_; y += 6 * scale_) {
           const double x = x_.pixel(s.x[0]);
-          canvas_.line(x, static_cast<double>(y), x, static_cast<double>(y + 3), s.color, s.style.width,
+          canvas_.line(x, static_cast<double>(y), x, static_cast<double>(y + 3 * scale_), s.color, s.style.width * scale_,
                        s.style.opacity);
         }
         break;
@@ -272,7 +272,7 @@ class Plot::Painter {
   }
 
   void point(const Series& s, size_t i, double radius) {
-    canvas_.disc(x_.pixel(s.x[i]), y_.pixel(s.y[i]), radius, s.color, s.style.opacity);
+    canvas_.disc(x_.pixel(s.x[i]), y_.pixel(s.y[i]), radius * scale_, s.color, s.style.opacity);
   }
 
   // Pixel column by pixel column, both edges interpolated along the axis as drawn.
@@ -328,12 +328,12 @@ class Plot::Painter {
       if (s.style.label.empty()) continue;
       const double middle = static_cast<double>(y) + static_cast<double>(em_) / 2;
       if (s.kind == Kind::scatter) {
-        canvas_.disc(static_cast<double>(x + em_), middle, std::max(s.style.radius, 2.0), s.color);
+        canvas_.disc(static_cast<double>(x + em_), middle, std::max(s.style.radius, 2.0) * scale_, s.color);
       } else if (s.kind == Kind::line || s.kind == Kind::horizontal || s.kind == Kind::vertical) {
-        canvas_.line(static_cast<double>(x), middle, static_cast<double>(x + 2 * em_ - 4), middle, s.color,
-                     std::max(s.style.width, 2.0));
+        canvas_.line(static_cast<double>(x), middle, static_cast<double>(x + 2 * em_ - 4 * scale_), middle, s.color,
+                     std::max(s.style.width, 2.0) * scale_);
       } else {
-        canvas_.rectangle(x, y, 2 * em_ - 4, em_, s.color, s.kind == Kind::bars ? 1.0 : 0.5);
+        canvas_.rectangle(x, y, 2 * em_ - 4 * scale_, em_, s.color, s.kind == Kind::bars ? 1.0 : 0.5);
       }
       canvas_.text(x + 2 * em_, y + scale_ / 2, s.style.label, kInk, scale_);
       y += em_ + em_ / 2;

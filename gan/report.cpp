@@ -60,12 +60,6 @@ std::vector<fs::path> thinned(const std::vector<fs::path>& files) {
 
 std::string data_uri(const fs::path& png) { return "data:image/png;base64," + base64(read_all(png)); }
 
-/// Whether a PNG has more than 700 columns, as its header says.
-bool is_wide(const fs::path& png) {
-  const std::string bytes = read_all(png);
-  return bytes.size() > 20 && static_cast<uint8_t>(bytes[18]) * 256 + static_cast<uint8_t>(bytes[19]) > 700;
-}
-
 std::string iteration_of(const fs::path& file) {  // "fakes_000200.png" gives "200"
   std::string digits;
   for (const char c : file.stem().string()) {
@@ -104,7 +98,7 @@ h1 { font-size: 1.6rem; margin-bottom: 0; } h2 { font-size: 1.2rem; margin-top: 
 .warnings { background: var(--warn); color: var(--warnink); padding: .6rem 1rem; border-radius: 6px; }
 .grids { display: flex; flex-wrap: wrap; gap: 2rem; } .grids img { image-rendering: pixelated; width: 26rem; max-width: 100%; background: #000; }
 figure { margin: 0; } figcaption { font-size: .9rem; max-width: 60rem; }
-.plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(30rem, 100%), 1fr)); gap: 1.6rem; margin-top: 1.2rem; } .plots .wide { grid-column: 1 / -1; } .plots img { max-width: 100%; height: auto; background: #fff; border: 1px solid var(--line); border-radius: 6px; }
+.plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(30rem, 100%), 1fr)); gap: 1.6rem; margin-top: 1.2rem; } .plots img { width: 100%; height: auto; box-sizing: border-box; background: #fff; border: 1px solid var(--line); border-radius: 6px; }
 .controls { display: flex; gap: .8rem; align-items: center; max-width: 26rem; } .controls input { flex: 1; min-width: 0; }
 output { min-width: 7rem; font-variant-numeric: tabular-nums; }
 button { font: inherit; padding: .1rem .8rem; }
@@ -310,7 +304,7 @@ fs::path write_report(const fs::path& directory, const std::vector<RunPlotFile>&
   html += samples_html(directory) + walks_html(directory);
   html += "<h2>Diagrams</h2>\n<div class=\"plots\">\n";
   for (const auto& [file, caption] : plots) {
-    html += std::string("<figure") + (is_wide(file) ? " class=\"wide\"" : "") + "><img alt=\"" + html_text(file.stem().string()) +
+    html += "<figure><img alt=\"" + html_text(file.stem().string()) +
             "\" src=\"" + data_uri(file) + "\"><figcaption>" + html_text(caption) + "</figcaption></figure>\n";
   }
   html += "</div>\n" + checkpoints_html(directory);

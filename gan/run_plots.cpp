@@ -53,8 +53,14 @@ bool add_histogram(Plot& plot, const Histogram& h, SeriesStyle style) {
   return true;
 }
 
+/// Of a size whose letters can be read where a report shows them at half their width.
+PlotOptions options_of(std::string title, std::string x_label, std::string y_label, bool log_y = false) {
+  return {.title = std::move(title), .x_label = std::move(x_label), .y_label = std::move(y_label), .width = 880, .height = 580,
+          .log_y = log_y, .text_scale = 2};
+}
+
 PlotOptions over_iterations(std::string title, std::string y_label, bool log_y = false) {
-  return {.title = std::move(title), .x_label = "iteration", .y_label = std::move(y_label), .log_y = log_y};
+  return options_of(std::move(title), "iteration", std::move(y_label), log_y);
 }
 
 std::string at_iteration(double iteration) { return " at iteration " + tick_label(iteration); }
@@ -72,7 +78,7 @@ std::optional<Canvas> profile(const MetricsLog& log, const std::string& prefix, 
   auto members = log.group(prefix);
   std::erase_if(members, [](const auto& member) { return member.first.ends_with("bias"); });
   if (members.empty()) return std::nullopt;
-  PlotOptions options{.title = title, .x_label = x_label, .y_label = "gradient norm", .log_y = true};
+  PlotOptions options = options_of(title, x_label, "gradient norm", true);
   for (const auto& [name, curve] : members) options.x_names.push_back(layer_of(name));
   Plot plot(options);
   const size_t looks = members[0].second->x.size();
@@ -114,16 +120,16 @@ Drawn estimates(const MetricsLog& log, const PlotHints&) {
 
 Drawn outputs(const MetricsLog& log, const PlotHints&) {
   Plot means(over_iterations("D's outputs: means", "logit"));
-  if (!add_curves(means, log, {{"d_real", "real", kReal}, {"d_fake", "fake", kFake}})) return std::nullopt;
-  std::vector<Canvas> pictures{means.draw()};
+  return add_curves(means, log, {{"d_real", "real", kReal}, {"d_fake", "fake", kFake}}) ? Drawn(means.draw()) : std::nullopt;
+}
+
+Drawn outputs_last(const MetricsLog& log, const PlotHints&) {
   const auto *real = log.last_histogram("histogram_real"), *fake = log.last_histogram("histogram_fake");
-  if (real && fake) {
-    Plot plot({.title = "D's outputs" + at_iteration(real->first), .x_label = "logit", .y_label = "share of the batch"});
-    const bool a = add_histogram(plot, real->second, {.label = "real", .color = kReal});
-    const bool b = add_histogram(plot, fake->second, {.label = "fake", .color = kFake});
-    if (a || b) pictures.push_back(plot.draw());
-  }
-  return tile(pictures, 2);
+  if (!real || !fake) return std::nullopt;
+  Plot plot(options_of("D's outputs" + at_iteration(real->first), "logit", "share of the batch"));
+  const bool a = add_histogram(plot, real->second, {.label = "real", .color = kReal});
+  const bool b = add_histogram(plot, fake->second, {.label = "fake", .color = kFake});
+  return a || b ? Drawn(plot.draw()) : std::nullopt;
 }
 
 Drawn input_gradients(const MetricsLog& log, const PlotHints& hints) {
@@ -138,17 +144,21 @@ Drawn input_gradients(const MetricsLog& log, const PlotHints& hints) {
 
 Drawn gradients(const MetricsLog& log, const PlotHints&) {
   Plot both(over_iterations("gradients of the losses", "norm", true));
-  if (!add_curves(both, log, {{"grad_norm_d", "D", kReal}, {"grad_norm_g", "G", kFake}})) return std::nullopt;
-  std::vector<Canvas> pictures{both.draw()};
-  for (const auto& [prefix, who] : {std::pair{"gradients_d", "D"}, {"gradients_g", "G"}}) {
-    if (auto picture = profile(log, prefix, std::string("gradient of each weight of ") + who, "layer of the weight, from the input on"))
-      pictures.push_back(std::move(*picture));
-  }
-  return tile(pictures, 2);
+  return add_curves(both, log, {{"grad_norm_d", "D", kReal}, {"grad_norm_g", "G", kFake}}) ? Drawn(both.draw()) : std::nullopt;
+}
+
+constexpr const char* kLayers = "layer, from the input on";
+
+Drawn gradients_d(const MetricsLog& log, const PlotHints&) {
+  return profile(log, "gradients_d", "gradient of each weight of D", kLayers);
+}
+
+Drawn gradients_g(const MetricsLog& log, const PlotHints&) {
+  return profile(log, "gradients_g", "gradient of each weight of G", kLayers);
 }
 
 Drawn activations(const MetricsLog& log, const PlotHints&) {
-  return profile(log, "activation_gradients", "gradient of D's loss in the layers' outputs", "layer, from the input on");
+  return profile(log, "activation_gradients", "gradient of D's loss in the layers' outputs", kLayers);
 }
 
 Drawn spectra(const MetricsLog& log, const PlotHints&) {
@@ -159,18 +169,20 @@ Drawn spectra(const MetricsLog& log, const PlotHints&) {
 Drawn weights(const MetricsLog& log, const PlotHints& hints) {
   const auto* last = log.last_histogram("histogram_weights");
   if (!last) return std::nullopt;
-  Plot plot({.title = "D's weights" + at_iteration(last->first), .x_label = "weight", .y_label = "share"});
+  Plot plot(options_of("D's weights" + at_iteration(last->first), "weight", "share"));
   if (!add_histogram(plot, last->second, {.color = kReal})) return std::nullopt;
   if (hints.clip) {
     plot.vertical(-*hints.clip, {.label = "-c, c", .color = kGray});
     plot.vertical(*hints.clip, {.color = kGray});
   }
-  std::vector<Canvas> pictures{plot.draw()};
+  return plot.draw();
+}
+
+Drawn share_at_clip(const MetricsLog& log, const PlotHints&) {
   PlotOptions options = over_iterations("share of D's weights at the clip value", "share");
   options.y_range = Range{-0.02, 1.02};
   Plot share(options);
-  if (add_curves(share, log, {{"share_at_clip", "at c", kReal}})) pictures.push_back(share.draw());
-  return tile(pictures, 2);
+  return add_curves(share, log, {{"share_at_clip", "at c", kReal}}) ? Drawn(share.draw()) : std::nullopt;
 }
 
 Drawn spread(const MetricsLog& log, const PlotHints&) {
@@ -221,10 +233,11 @@ const Kind kKinds[] = {
      "What D says about the distance of data and fakes. Healthy: falls as samples improve. Sick: JS at log 2 from early on, or a "
      "constant critic (Arjovsky 2017, figures 3 and 4).",
      estimates},
-    {"outputs",
-     "D's raw outputs. Healthy: two hills that overlap. Sick: two far apart, where a cross-entropy G gets no gradient (Arjovsky & "
-     "Bottou 2017).",
-     outputs},
+    {"outputs", "D's raw outputs, means over the batch. Healthy: a few units apart. Sick: under a cross-entropy, tens of units apart.", outputs},
+    {"outputs_last",
+     "The same, every image of one batch. Healthy: two hills that overlap. Sick: two far apart, where a cross-entropy G gets no "
+     "gradient (Arjovsky & Bottou 2017).",
+     outputs_last},
     {"accuracy", "Healthy: 0.6 to 0.9. Sick: 1 for long, or 0.5 (Arjovsky & Bottou 2017, figure 1).", accuracy},
     {"fake_spread", "Healthy: about 1. Sick: towards 0, G shows one picture (mode collapse; Salimans 2016, section 3.2).", spread},
     {"input_gradients",
@@ -232,15 +245,18 @@ const Kind kKinds[] = {
      "fakes (Gulrajani 2017).",
      input_gradients},
     {"gradients",
-     "Norms of the losses' gradients, in total and per weight at the first, middle and last look. Healthy: within two or three "
-     "powers of ten. Sick: G's falls towards 0 or swings wildly (Arjovsky & Bottou 2017, figures 2 and 3).",
+     "Norms of the losses' gradients in all weights. Healthy: within two or three powers of ten. Sick: G's falls towards 0 or "
+     "swings wildly (Arjovsky & Bottou 2017, figures 2 and 3).",
      gradients},
+    {"gradients_d", "D's by weight, at the first, middle and last look. Healthy: within two or three powers of ten.", gradients_d},
+    {"gradients_g", "G's by weight, at the same looks. Sick: zeros, or one far above all others.", gradients_g},
     {"activations",
      "Healthy: flat over the layers. Sick: exponential growth or decay (Gulrajani 2017, figure 1b left).", activations},
     {"spectral_norms",
      "Healthy: a few units, settling or growing slowly; 1 under spectral normalisation. Sick: a jump (Brock 2019, section 4.2).",
      spectra},
     {"weights", "Healthy: a bell. Sick: two spikes at the clip value (Gulrajani 2017, figure 1b right).", weights},
+    {"share_at_clip", "Healthy: below one half. Sick: nearly all, D is a two-valued network then.", share_at_clip},
     {"held_out",
      "Healthy: the two stay together. Sick: they part, D knows its images by heart (Gulrajani 2017, figure 5b).", held_out},
     {"step_cosines", "Healthy: positive. Sick: negative for long (Arjovsky 2017, section 4.3).", cosines},

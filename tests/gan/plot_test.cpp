@@ -295,5 +295,31 @@ TEST(Plot, MistakesAreRefused) {
   EXPECT_THROW(Plot({.log_y = true, .y_range = Range{0, 1}}), Error);
 }
 
+// Twice as many pixels at twice the scale are the same picture: letters, lines, points and dots alike.
+TEST(Plot, TextScaleScalesLinesAndPointsToo) {
+  const auto drawn = [](int scale) {
+    Plot plot({.title = "t", .width = 320 * scale, .height = 210 * scale, .text_scale = scale});
+    plot.line({0, 1, 2}, {0, 2, 1}, {.color = Color{200, 0, 0}, .width = 2});
+    plot.scatter({0.5}, {0.5}, {.color = Color{0, 200, 0}, .radius = 4});
+    plot.horizontal(1.5, {.color = Color{0, 0, 200}, .width = 2});
+    const Canvas canvas = plot.draw();
+    std::vector<double> inked(3);
+    for (int64_t y = 0; y < canvas.height(); ++y) {
+      for (int64_t x = 0; x < canvas.width(); ++x) {
+        const Color c = canvas.at(x, y);
+        inked[0] += c.r > c.g + 50 && c.r > c.b + 50;
+        inked[1] += c.g > c.r + 50 && c.g > c.b + 50;
+        inked[2] += c.b > c.r + 50 && c.b > c.g + 50;
+      }
+    }
+    return inked;
+  };
+  const auto once = drawn(1), twice = drawn(2);
+  for (size_t i = 0; i < 3; ++i) {
+    EXPECT_GT(once[i], 30) << i;
+    EXPECT_NEAR(twice[i] / once[i], 4.0, 0.8) << i;
+  }
+}
+
 }  // namespace
 }  // namespace duel::gan

@@ -49,8 +49,8 @@ TEST(RunPlots, DrawWhatTheLogHoldsAndNoMore) {
   EXPECT_TRUE(run_plots({}).empty());
   EXPECT_EQ(names(run_plots(parse_metrics(logged(false)))), (std::vector<std::string>{"losses", "outputs", "input_gradients", "gradients"}));
   const auto plots = run_plots(parse_metrics(logged(true)), {.k = 1.0, .clip = 2.0});
-  EXPECT_EQ(names(plots), (std::vector<std::string>{"losses", "estimates", "outputs", "input_gradients", "gradients", "activations",
-                                                    "spectral_norms", "weights"}));
+  EXPECT_EQ(names(plots), (std::vector<std::string>{"losses", "estimates", "outputs", "outputs_last", "input_gradients", "gradients",
+                                                    "activations", "spectral_norms", "weights", "share_at_clip"}));
   for (const RunPlot& plot : plots) EXPECT_FALSE(plot.caption.empty());
 }
 
@@ -103,7 +103,7 @@ TEST(RunPlots, AreWrittenIntoTheRun) {
   EXPECT_THROW(write_run_plots(run), Error) << "nothing whole in it";
   std::ofstream(run / "metrics.jsonl") << logged(true);
   const auto files = write_run_plots(run);
-  ASSERT_EQ(files.size(), 8u);
+  ASSERT_EQ(files.size(), 10u);
   for (const auto& [file, caption] : files) {
     EXPECT_EQ(file.parent_path(), run / "diagnostics");
     EXPECT_GT(std::filesystem::file_size(file), 1000u);
