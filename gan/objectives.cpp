@@ -46,10 +46,10 @@ const ObjectiveRow& row_of(const std::string& name) {
 }
 
 void positive(const std::optional<double>& value, const char* field) {
-  DUEL_CHECK(!value || *value > 0, "objective", "{}: expected a positive number, got {}", field, std::to_string(*value));
+  DUEL_CHECK(!value || *value > 0, "objective", "{}: expected a positive number, got {}", field, *value);
 }
 void not_negative(const std::optional<double>& value, const char* field) {
-  DUEL_CHECK(!value || *value >= 0, "objective", "{}: expected a number of at least 0, got {}", field, std::to_string(*value));
+  DUEL_CHECK(!value || *value >= 0, "objective", "{}: expected a number of at least 0, got {}", field, *value);
 }
 void at_least_one(const std::optional<int64_t>& value, const char* field) {
   DUEL_CHECK(!value || *value >= 1, "objective", "{}: expected an integer of at least 1, got {}", field, *value);
@@ -59,7 +59,7 @@ void at_least_zero(const std::optional<int64_t>& value, const char* field) {
 }
 void below_one(const std::optional<double>& value, const char* field) {
   DUEL_CHECK(!value || (*value >= 0 && *value < 1), "objective", "{}: expected a number in [0, 1), got {}", field,
-             std::to_string(*value));
+             *value);
 }
 
 void check_values(const ObjectiveOverrides& o) {
@@ -78,7 +78,7 @@ void check_values(const ObjectiveOverrides& o) {
   not_negative(o.class_weight, "class-weight");
   not_negative(o.info_weight, "info-weight");
   DUEL_CHECK(!o.gamma || (*o.gamma >= 0 && *o.gamma <= 1), "objective", "gamma: expected a number in [0, 1], got {}",
-             std::to_string(*o.gamma));
+             *o.gamma);
   DUEL_CHECK(!o.code_classes || (*o.code_classes >= 0 && *o.code_classes != 1 && *o.code_classes <= 1024), "objective",
              "code-classes: expected 0 or an integer from 2 to 1024, got {}", *o.code_classes);
   DUEL_CHECK(!o.code_values || (*o.code_values >= 0 && *o.code_values <= 1024), "objective",
@@ -96,7 +96,7 @@ void check_values(const ObjectiveOverrides& o) {
   at_least_one(o.packing, "packing");
   at_least_one(o.lazy_interval, "lazy-interval");
   DUEL_CHECK(!o.label_smoothing || (*o.label_smoothing >= 0 && *o.label_smoothing < 0.5), "objective",
-             "label-smoothing: expected a number in [0, 0.5), got {}", std::to_string(*o.label_smoothing));
+             "label-smoothing: expected a number in [0, 0.5), got {}", *o.label_smoothing);
 }
 
 /// `o` with the row's defaults where it leaves the settings of the loss open.
