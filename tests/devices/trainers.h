@@ -24,6 +24,7 @@ struct Recipe {
   std::string arch = "mlp";
   ObjectiveOverrides overrides = {};
 };
+inline void PrintTo(const Recipe& r, std::ostream* out) { *out << r.objective << " " << r.arch; }
 
 inline constexpr int64_t kBatch = 4;
 

@@ -19,6 +19,7 @@ constexpr int64_t kClasses = 3;
 struct Case {
   std::string objective, net;
 };
+void PrintTo(const Case& c, std::ostream* out) { *out << c.objective << " " << c.net; }
 
 /// Every objective whose critic is more than plain: one without its file fails.
 std::vector<Case> cases() {

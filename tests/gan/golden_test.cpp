@@ -85,6 +85,7 @@ Networks golden_networks(const std::string& net, bool batch_norm_in_d, const Obj
 struct Case {
   std::string objective, net;
 };
+void PrintTo(const Case& c, std::ostream* out) { *out << c.objective << " " << c.net; }
 
 std::filesystem::path golden_file(const std::string& objective, const std::string& net) {
   return std::filesystem::path(DUEL_SOURCE_DIR) / "tests/golden" / (objective + "_" + net + ".safetensors");

@@ -33,6 +33,7 @@ struct Recipe {
   ObjectiveOverrides overrides = {};
   uint64_t seed = 1;
 };
+void PrintTo(const Recipe& r, std::ostream* out) { *out << r.objective << " " << r.arch; }
 
 Trainer make_trainer(const Recipe& setup) {
   const Objective objective = named_objective(setup.objective, setup.overrides);
