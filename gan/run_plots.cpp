@@ -136,7 +136,7 @@ Drawn input_gradients(const MetricsLog& log, const PlotHints& hints) {
   Plot plot(over_iterations("slope of D in the pixels", "mean gradient norm", true));
   if (!add_curves(plot, log, {{"input_gradient_real", "at real", kReal}, {"input_gradient_fake", "at fake", kFake},
                               {"input_gradient_line", "half way", kThird}}) &&
-      !add_curves(plot, log, {{"input_gradient_norm", "at the penalty's points", kReal}}))
+      !add_curves(plot, log, {{"input_gradient_norm", "half way, or where penalised", kReal}}))
     return std::nullopt;
   if (hints.k && *hints.k > 0) plot.horizontal(*hints.k, {.label = "K", .color = kGray});
   return plot.draw();
