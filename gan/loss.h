@@ -63,6 +63,7 @@ struct Divergence {
   std::function<Tensor(const Tensor& logits)> conjugate_activation;  // f*(g(v)), simplified where that is more exact
   double undecided = 0.0;      // the logit with g(v) = f'(1), where both densities agree
   bool cross_entropy = false;  // as in Loss
+  bool saddle = false;         // whether G takes the saddle point's own side, -f*(g(v)): where that is nowhere flat
 };
 Divergence kullback_leibler();          // f(u) = u log u;            g = v
 Divergence reverse_kullback_leibler();  // f(u) = -log u;             g = -exp(-v)
@@ -73,7 +74,8 @@ Divergence jensen_shannon();            // f(u) = -(u + 1) log((1 + u) / 2) + u 
 Divergence alpha_divergence(double a);
 
 /// D: -mean g(r) + mean f*(g(f)) (Nowozin 2016, eq. 6). G: -mean g(f), the alternative of its section 3.2 that rises where
-/// the saddle point's own -mean f*(g(f)) is flat; that one is saddle_loss(divergence_loss(...)).
+/// the saddle point's own -mean f*(g(f)) is flat, or that one where `saddle` says so. (Always that one, and reading real logits
+/// too: saddle_loss(divergence_loss(...)).)
 Loss divergence_loss(const Divergence& divergence);
 
 /// The zero-sum game: G minimises -L_D, its real term too, which counts where D answers to G (unrolled D). A joint loss.

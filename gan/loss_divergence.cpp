@@ -19,7 +19,7 @@ Divergence kullback_leibler() {
 // f*(t) = -1 - log(-t), so f*(g(v)) = v - 1
 Divergence reverse_kullback_leibler() {
   return {"reverse_kullback_leibler", [](const Tensor& v) { return neg(exp(neg(v))); },
-          [](const Tensor& v) { return v - 1.0; }};
+          [](const Tensor& v) { return v - 1.0; }, 0.0, false, true};
 }
 
 // f*(t) = t^2 / 4 + t
@@ -63,11 +63,11 @@ Divergence alpha_divergence(double a) {
 }
 
 Loss divergence_loss(const Divergence& divergence) {
-  const auto g = divergence.activation, conjugate = divergence.conjugate_activation;
+  const auto g = divergence.activation, conjugate = divergence.conjugate_activation, raised = divergence.saddle ? conjugate : g;
   return {.name = divergence.name,
           .d_real = [g](const Tensor& r) { return neg(mean(g(r))); },
           .d_fake = [conjugate](const Tensor& f) { return mean(conjugate(f)); },
-          .g_fake = [g](const Tensor& f) { return neg(mean(g(f))); },
+          .g_fake = [raised](const Tensor& f) { return neg(mean(raised(f))); },
           .cross_entropy = divergence.cross_entropy,
           .undecided = divergence.undecided};
 }

@@ -92,11 +92,11 @@ const Expected kExpected[] = {
     {"rasgan", 0, 0.5, -0.5, 0, 0, {O, C, C, C}},
     // L_D = (f + 1)^2, L_G = (f - 1)^2.
     {"ralsgan", 0, 2, -2, 0, 0, {O, C, C, C}},
-    // Energy falls as u (g'(f) - h'(f)), u = f - offset: g' and h' meet where D is undecided, g' falls and h' rises with f.
+    // Where G raises g, energy falls as u (g'(f) - h'(f)), u = f - offset: g' and h' meet where D is undecided, g' falls and h' rises.
     {"fgan-kl", 1, 1, -1, 0, 0, {O, C, C, C}},
     {"fgan-hellinger", 0, 1, -1, 0, 0, {O, C, C, C}},
     {"fgan-pearson", 0, 1, -1, 0, 0, {O, C, C, C}},
-    {"fgan-reverse-kl", 0, 1, -1, 0, 0, {O, C, C, C}},
+    {"fgan-reverse-kl", 0, 1, -1, 0, 0, {V, O, O, C}},  // L_G = 1 - f: wgan without the clip
     {"fgan-js", 0, 0.5, -0.5, 0, 0, {O, C, C, C}},  // ns-gan
     // alpha = 1/2: undecided where softplus(-o) = 2, with slope sigmoid(-o) = 1 - exp(-2).
     {"fgan-alpha", -std::log(std::exp(2.0) - 1), 1 - std::exp(-2.0), std::exp(-2.0) - 1, 0, 0, {O, C, C, C}},
@@ -276,9 +276,8 @@ TEST(Dirac, ConsensusAndUnrolledStepsAttract) {
 // h^2 a^2 x to x = psi^2 + theta^2, and with both slopes expanded in u = f - offset, E u^2 = x^2 / 8 over a turn, takes away
 // h x^2 / 4 times s = d (L_D' + L_G') / du: x = 4 a^2 h / s, with s = 1/2 for ns-gan, 2 for lsgan, and so on. In units of h:
 TEST(Dirac, WidthOfTheCycles) {
-  const std::pair<const char*, double> kWidths[] = {{"ns-gan", 2},         {"lsgan", 0.5},       {"fgan-js", 2},
-                                                    {"fgan-kl", 4},        {"fgan-reverse-kl", 4}, {"fgan-pearson", 8},
-                                                    {"fgan-hellinger", 2}, {"fgan-alpha", 4}};
+  const std::pair<const char*, double> kWidths[] = {{"ns-gan", 2},       {"lsgan", 0.5},        {"fgan-js", 2},   {"fgan-kl", 4},
+                                                    {"fgan-pearson", 8}, {"fgan-hellinger", 2}, {"fgan-alpha", 4}};
   constexpr double kSmall = kStep / 4;
   for (const auto& [name, width] : kWidths) {
     DiracGame game(dirac_objective(named_objective(name), order_named("simultaneous"), kSmall));

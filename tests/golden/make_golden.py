@@ -202,8 +202,8 @@ def generator_loss(spec, r, f):
     if loss == "hinge_margin":
         return F.relu(1 - f).mean()
     if loss == "fgan":
-        g, _ = f_divergence(spec)
-        return -g(f).mean()
+        g, conjugate = f_divergence(spec)
+        return -(conjugate(g(f)) if spec["f"] == "reverse_kl" else g(f)).mean()
     if loss == "softmax":  # against the uniform one over all samples
         return torch.logsumexp(torch.cat([r, f]), 0).sum() - torch.cat([r, f]).mean()
     if loss == "minimax":  # +E log(1 - s(f))
