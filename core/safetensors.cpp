@@ -117,6 +117,11 @@ const Tensor* TensorFile::find(std::string_view name) const {
   return found == tensors.end() ? nullptr : &found->second;
 }
 
+std::string TensorFile::text(std::string_view key) const {
+  const auto found = std::find_if(metadata.begin(), metadata.end(), [&](const auto& entry) { return entry.first == key; });
+  return found == metadata.end() ? std::string() : found->second;
+}
+
 TensorFile read_safetensors(const std::filesystem::path& path) {
   const Source source(path);
   const std::string& name = source.name();

@@ -28,6 +28,8 @@ struct TensorFile {
   std::vector<std::pair<std::string, std::string>> metadata;
   /// The tensor of that name, or null.
   const Tensor* find(std::string_view name) const;
+  /// The metadata's text under that key; empty where there is none.
+  std::string text(std::string_view key) const;
 };
 
 /// All tensors, on the CPU, in the order of their data. F32, F64, U8 and I64 as they are; F16 and BF16 become f32, I32

@@ -53,13 +53,6 @@ std::string checksum(TensorFile file) {
   return crc.text();
 }
 
-std::string metadata(const TensorFile& file, const std::string& key) {
-  for (const auto& [name, value] : file.metadata) {
-    if (name == key) return value;
-  }
-  return {};
-}
-
 }  // namespace
 
 void write_checkpoint(const std::filesystem::path& path, TensorFile state, const std::string& config) {
@@ -70,13 +63,13 @@ void write_checkpoint(const std::filesystem::path& path, TensorFile state, const
 
 Checkpoint read_checkpoint(const std::filesystem::path& path) {
   Checkpoint checkpoint{read_safetensors(path), {}};
-  const std::string format = metadata(checkpoint.state, "duel");
+  const std::string format = checkpoint.state.text("duel");
   DUEL_CHECK(!format.empty(), "checkpoint", "{}: a safetensors file, but not one that duel train wrote (no 'duel' entry in its metadata)",
              path.string());
   DUEL_CHECK(format == kFormat, "checkpoint", "{}: format '{}' is not known to this Duel, expected '{}'", path.string(), format, kFormat);
-  DUEL_CHECK(metadata(checkpoint.state, "crc32") == checksum(checkpoint.state), "checkpoint",
+  DUEL_CHECK(checkpoint.state.text("crc32") == checksum(checkpoint.state), "checkpoint",
              "{}: crc32 does not match, the file is damaged; use an earlier checkpoint", path.string());
-  checkpoint.config = metadata(checkpoint.state, "config");
+  checkpoint.config = checkpoint.state.text("config");
   checkpoint.state.metadata.clear();
   return checkpoint;
 }

@@ -10,45 +10,38 @@
 namespace duel::gan {
 namespace {
 
-/// The first layer of the critic whose weight has no spectral norm; null where all have it. (The layer inside a SpectralNorm
-/// is not a child.)
-const nn::Module* unnormalised(const nn::Module& module) {
-  if (dynamic_cast<const nn::WeightLayer*>(&module)) return &module;
+/// The first module of a network for which `is` holds, inner ones before those around them; null without one.
+const nn::Module* first_module(const nn::Module& module, bool (*is)(const nn::Module&)) {
   for (const auto& child : module.children()) {
-    if (const nn::Module* found = unnormalised(*child)) return found;
+    if (const nn::Module* found = first_module(*child, is)) return found;
   }
-  return nullptr;
+  return is(module) ? &module : nullptr;
 }
 
-bool has_spectral_norm(const nn::Module& module) {
-  if (dynamic_cast<const nn::SpectralNorm*>(&module)) return true;
-  const auto children = module.children();
-  return std::any_of(children.begin(), children.end(),
-                     [](const auto& child) { return has_spectral_norm(*child); });
+template <class Layer>
+bool is_a(const nn::Module& module) {
+  return dynamic_cast<const Layer*>(&module) != nullptr;
 }
 
-/// The first layer that keeps running statistics of its batches; null without one.
-const nn::Module* running_statistics(const nn::Module& module) {
-  auto own = static_cast<int64_t>(module.named_buffers().size());
-  for (const auto& child : module.children()) {
-    if (const nn::Module* found = running_statistics(*child)) return found;
-    own -= static_cast<int64_t>(child->named_buffers().size());
-  }
-  return own > 0 && module.mixes_samples() ? &module : nullptr;
-}
-
-bool has_batch_norm(const nn::Module& module) {
-  if (dynamic_cast<const nn::BatchNorm*>(&module)) return true;
-  const auto children = module.children();
-  return std::any_of(children.begin(), children.end(), [](const auto& child) { return has_batch_norm(*child); });
-}
+/// The first layer of the critic whose weight has no spectral norm. (The layer inside a SpectralNorm is not a child.)
+const nn::Module* unnormalised(const nn::Module& critic) { return first_module(critic, is_a<nn::WeightLayer>); }
+bool has_spectral_norm(const nn::Module& critic) { return first_module(critic, is_a<nn::SpectralNorm>) != nullptr; }
+bool has_batch_norm(const nn::Module& critic) { return first_module(critic, is_a<nn::BatchNorm>) != nullptr; }
 
 /// A batch norm over one value per sample and channel: with a single sample its variance is of nothing.
-bool has_flat_batch_norm(const nn::Module& module) {
-  if (const auto* norm = dynamic_cast<const nn::BatchNorm1d*>(&module)) return norm->mixes_samples();
-  const auto children = module.children();
-  return std::any_of(children.begin(), children.end(), [](const auto& child) { return has_flat_batch_norm(*child); });
+bool has_flat_batch_norm(const nn::Module& network) {
+  return first_module(network, [](const nn::Module& m) { return is_a<nn::BatchNorm1d>(m) && m.mixes_samples(); }) != nullptr;
 }
+
+/// The first layer that keeps running statistics of its batches: buffers of its own, besides its children's.
+const nn::Module* running_statistics(const nn::Module& critic) {
+  return first_module(critic, [](const nn::Module& m) {
+    size_t inner = 0;
+    for (const auto& child : m.children()) inner += child->named_buffers().size();
+    return m.named_buffers().size() > inner && m.mixes_samples();
+  });
+}
+
 bool alone_in_d(const Mix& m) { return m.batch / m.objective.schedule.packing < 2 && has_flat_batch_norm(m.critic); }
 bool alone_in_g(const Mix& m) { return m.generator && m.batch < 2 && has_flat_batch_norm(*m.generator); }
 

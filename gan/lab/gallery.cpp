@@ -58,11 +58,6 @@ std::string judge_fingerprint(const GalleryRequest& request) {
               {"epochs", kJudgeEpochs}}.dump();
 }
 
-std::string text_of(const TensorFile& file, const char* key) {
-  const auto found = std::find_if(file.metadata.begin(), file.metadata.end(), [&](const auto& e) { return e.first == key; });
-  return found == file.metadata.end() ? std::string() : found->second;
-}
-
 std::filesystem::path row_file(const GalleryRequest& request, const std::string& objective) {
   return request.out / "rows" / (objective + ".safetensors");
 }
@@ -83,9 +78,9 @@ std::optional<Finished> stored_row(const GalleryRequest& request, const std::str
   const std::filesystem::path file = row_file(request, objective);
   if (!std::filesystem::exists(file)) return std::nullopt;
   const TensorFile stored = read_safetensors(file);
-  DUEL_CHECK(text_of(stored, "request") == fingerprint(request, objective), "gallery",
+  DUEL_CHECK(stored.text("request") == fingerprint(request, objective), "gallery",
              "{}: this row was made with other settings; choose another folder, or delete it", file.string());
-  return Finished{row_from_json(Json::parse(text_of(stored, "row"))), *stored.find("strips")};
+  return Finished{row_from_json(Json::parse(stored.text("row"))), *stored.find("strips")};
 }
 
 /// What the classifier, in evaluation mode, reads in samples [N, 1, 28, 28].
@@ -118,16 +113,16 @@ std::filesystem::path judge_file(const GalleryRequest& request) { return request
 std::optional<TensorFile> stored_judge(const GalleryRequest& request) {
   if (!std::filesystem::exists(judge_file(request))) return std::nullopt;
   TensorFile stored = read_safetensors(judge_file(request));
-  return text_of(stored, "request") == judge_fingerprint(request) ? std::optional(std::move(stored)) : std::nullopt;
+  return stored.text("request") == judge_fingerprint(request) ? std::optional(std::move(stored)) : std::nullopt;
 }
 
-double real_confident_of(const TensorFile& stored) { return Json::parse(text_of(stored, "real_confident")).get<double>(); }
+double real_confident_of(const TensorFile& stored) { return Json::parse(stored.text("real_confident")).get<double>(); }
 
 /// The stored one if it learned from these images; else a new one, which is stored.
 Judge make_judge(const GalleryRequest& request, const std::optional<TensorFile>& stored, const ImageSet& images, const ResidentData& data,
                  const std::function<void(const std::string&)>& told) {
   const std::string set = message("{} images: {}", images.count, images.source);
-  if (stored && text_of(*stored, "set") == set) {
+  if (stored && stored->text("set") == set) {
     Judge judge{load_classifier(judge_file(request)), real_confident_of(*stored)};
     judge.net.eval();
     return judge;
