@@ -24,7 +24,7 @@ ROOMS
   local entry
   for entry in *; do
     case $entry in
-      kernels|core|nn|gan|apps|tests|cmake|CMakeLists.txt|CMakePresets.json|README.md|LICENSE|build*|runs|data) ;;
+      kernels|core|nn|gan|apps|tests|cmake|CMakeLists.txt|CMakePresets.json|README.md|CHANGELOG.md|CONTRIBUTING.md|CITATION.cff|LICENSE|build*|runs|data) ;;
       *) echo "does not belong at the top level: $entry" ;;
     esac
   done

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "../source.h"
 #include "command.h"
 #include "duel/core/safetensors.h"
 
@@ -24,7 +25,7 @@ using duel::testing::Scratch;
 class GoldenRun : public ::testing::TestWithParam<std::string> {
  protected:
   std::filesystem::path golden() const {
-    return std::filesystem::path(DUEL_SOURCE_DIR) / "tests/golden/runs-0.1.0" / GetParam();
+    return duel::testing::in_source("tests/golden/runs-0.1.0") / GetParam();
   }
   /// A copy that may be written to.
   std::filesystem::path copy() const {

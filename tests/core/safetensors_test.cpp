@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "../files.h"
+#include "../source.h"
 #include "duel/core/allocator.h"
 
 namespace duel {
@@ -135,7 +136,7 @@ TEST(Safetensors, ConvertsHalfAndInt) {
 }
 
 TEST(Safetensors, ReadsWhatPyTorchWrote) {
-  const auto folder = fs::path(DUEL_SOURCE_DIR) / "tests" / "golden";
+  const auto folder = duel::testing::in_source("tests/golden");
   int files = 0;
   for (const auto& entry : fs::directory_iterator(folder)) {
     if (entry.path().extension() != ".safetensors") continue;

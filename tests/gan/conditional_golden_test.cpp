@@ -6,6 +6,7 @@
 #include <cmath>
 #include <filesystem>
 
+#include "../source.h"
 #include "duel/core/safetensors.h"
 #include "duel/gan/conditional.h"
 #include "duel/gan/trainer.h"
@@ -34,7 +35,7 @@ std::vector<Case> cases() {
 class ConditionalGolden : public ::testing::TestWithParam<Case> {
  protected:
   ConditionalGolden()
-      : file_(read_safetensors(std::filesystem::path(DUEL_SOURCE_DIR) / "tests/golden" /
+      : file_(read_safetensors(duel::testing::in_source("tests/golden") /
                                (GetParam().objective + "_" + GetParam().net + ".safetensors"))),
         objective_(named_objective(GetParam().objective)) {}
 

@@ -225,7 +225,7 @@ TEST(Dirac, EveryObjectiveHasItsTheoryOrAReason) {
 
 // What the game cannot play, as gan/proofs.md lists it; gan/lab/README.md names the same ones.
 TEST(LeftOut, IsListedWithTheReason) {
-  const auto bytes = duel::testing::get(DUEL_SOURCE_DIR "/gan/lab/README.md");
+  const auto bytes = duel::testing::get(duel::testing::in_source("gan/lab/README.md"));
   std::string section(bytes.begin(), bytes.end());
   const size_t heading = section.find("\n## What the Dirac-GAN leaves out\n");
   ASSERT_NE(heading, std::string::npos);

@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "../files.h"
+#include "../source.h"
 
 namespace duel::gan::testing {
 
@@ -12,7 +13,7 @@ using namespace duel::testing;
 /// Folder of the real MNIST: $DUEL_TEST_MNIST, or shared/data/mnist beside or above the sources; empty if none.
 inline std::filesystem::path real_mnist() {
   if (const char* chosen = std::getenv("DUEL_TEST_MNIST")) return chosen;
-  const std::filesystem::path root = DUEL_SOURCE_DIR;
+  const std::filesystem::path root = in_source("");
   for (const char* up : {"../shared/data/mnist", "../../shared/data/mnist"}) {
     if (std::filesystem::exists(root / up / "train-images-idx3-ubyte.gz")) return root / up;
   }

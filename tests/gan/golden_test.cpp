@@ -5,6 +5,7 @@
 #include <cmath>
 #include <filesystem>
 
+#include "../source.h"
 #include "duel/core/ops.h"
 #include "duel/core/safetensors.h"
 #include "duel/gan/trainer.h"
@@ -88,7 +89,7 @@ struct Case {
 void PrintTo(const Case& c, std::ostream* out) { *out << c.objective << " " << c.net; }
 
 std::filesystem::path golden_file(const std::string& objective, const std::string& net) {
-  return std::filesystem::path(DUEL_SOURCE_DIR) / "tests/golden" / (objective + "_" + net + ".safetensors");
+  return duel::testing::in_source("tests/golden") / (objective + "_" + net + ".safetensors");
 }
 
 /// Every objective on the perceptrons; the convolutional networks where there is a file.

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "../files.h"
+#include "../source.h"
 
 namespace duel::testing {
 
@@ -63,7 +64,7 @@ inline std::vector<Cells> table_cells(const std::string& markdown) {
 
 /// A part of the file in the tree.
 inline std::vector<Cells> published(const std::string& name) {
-  const Bytes bytes = get(DUEL_SOURCE_DIR "/gan/proofs.md");
+  const Bytes bytes = get(in_source("gan/proofs.md"));
   const std::string text(bytes.begin(), bytes.end());
   const auto [from, to] = part_of(text, name);
   return table_cells(text.substr(from, to - from));

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "simt/harness_kernels.h"
+#include "../source.h"
 #include "simt/simt.h"
 
 namespace duel::simt {
@@ -185,7 +186,7 @@ TEST(SimtRight, EveryIndexOnce) {
 // Broken kernels.
 
 int line_of_mistake(const std::string& name) {
-  std::ifstream source(std::string(DUEL_SOURCE_DIR) + "/tests/simt/harness_broken.cu");
+  std::ifstream source(testing::in_source("tests/simt/harness_broken.cu"));
   std::string line;
   for (int number = 1; std::getline(source, line); ++number) {
     const size_t at = line.find("// MISTAKE " + name);
