@@ -67,10 +67,18 @@ std::vector<std::string> site_packages() {
   for (const std::string& folder : split_folders(environment("PATH"))) {
     const fs::path python = fs::path(folder) / "python3";
     if (!is_file(python)) continue;
-    add_site_packages(fs::path(folder).parent_path(), out);
-    // A virtual environment's python3 is a link to the one that it was made from; pyenv's is a script.
+    // PATH's python3 may be a link into a virtual environment, whose own is a link to the one that it was made from: each
+    // step of the way has packages. pyenv's is a script.
     std::error_code error;
-    const fs::path real = fs::canonical(python, error);
+    fs::path at = python;
+    for (int steps = 0; steps < 16; ++steps) {
+      add_site_packages(at.parent_path().parent_path(), out);
+      const fs::path to = fs::read_symlink(at, error);
+      if (error) break;
+      at = (at.parent_path() / to).lexically_normal();
+    }
+    error.clear();
+    const fs::path real = fs::canonical(python, error);  // folders may be links too
     if (!error) add_site_packages(real.parent_path().parent_path(), out);
     const fs::path versions = fs::path(folder).parent_path() / "versions";
     if (fs::path(folder).filename() == "shims") {
@@ -96,7 +104,7 @@ std::vector<std::string> library_candidates(const LibrarySearch& search) {
   for (const std::string& folder : search.folders) add_files(folder, search.names, out);
   for (const char* root : {"CUDA_HOME", "CUDA_PATH"}) {
     if (const std::string folder = environment(root); !folder.empty()) {
-      add_files(folder + "/lib64", search.names, out);
+      for (const char* lib : {"/lib64", "/lib", "/targets/x86_64-linux/lib"}) add_files(folder + lib, search.names, out);
     }
   }
   add_files("/usr/local/cuda/lib64", search.names, out);

@@ -4,10 +4,9 @@
 // The search, first hit wins:
 //   1. the environment variable, a file or a folder; set, it is the only place
 //   2. the dynamic loader: LD_LIBRARY_PATH, ldconfig
-//   3. the folders that were recorded at configure time, $CUDA_HOME/lib64, $CUDA_PATH/lib64,
-// /usr/local/cuda/lib64,
-//      $CONDA_PREFIX/lib
-//   4. pip wheels: site-packages of $VIRTUAL_ENV, of the python3 on PATH, and of $CONDA_PREFIX
+//   3. the folders that were recorded at configure time, lib64, lib and targets/x86_64-linux/lib of $CUDA_HOME and of
+//      $CUDA_PATH, /usr/local/cuda/lib64, $CONDA_PREFIX/lib
+//   4. pip wheels: site-packages of $VIRTUAL_ENV, of the python3 on PATH and of every link behind it, and of $CONDA_PREFIX
 #pragma once
 
 #include <string>

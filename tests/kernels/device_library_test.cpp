@@ -107,6 +107,24 @@ TEST_F(SharedLibrarySearch, WheelsBehindALinkedPython) {
   EXPECT_EQ(library_candidates(search()), with_loader({wheel}));
 }
 
+// Fails where the last link's target alone is looked at: the environment lies between.
+TEST_F(SharedLibrarySearch, WheelsOfAnEnvironmentThatALinkLeadsTo) {
+  file("real/bin/python3.11");
+  const std::string wheel = file("venv/lib/python3.11/site-packages/nvidia/test/lib/libduel_test.so.9");
+  fs::create_directories(root / "venv/bin");
+  fs::create_directories(root / "usr/bin");
+  fs::create_symlink(root / "real/bin/python3.11", root / "venv/bin/python3");
+  fs::create_symlink("../../venv/bin/python3", root / "usr/bin/python3");
+  const Environment path("PATH", folder("usr/bin"));
+  EXPECT_EQ(library_candidates(search()), with_loader({wheel}));
+}
+
+TEST_F(SharedLibrarySearch, EveryLibraryFolderOfAToolkit) {
+  const std::string lib = file("cuda/lib/libduel_test.so.9"), targets = file("cuda/targets/x86_64-linux/lib/libduel_test.so.9");
+  const Environment home("CUDA_HOME", folder("cuda"));
+  EXPECT_EQ(library_candidates(search()), with_loader({lib, targets}));
+}
+
 TEST_F(SharedLibrarySearch, LoadsAndSaysWhatIsMissing) {
   const Environment there("DUEL_TEST_LIBRARY", DUEL_FAKE_nothing);
   const SharedLibrary library = open_library(search());
