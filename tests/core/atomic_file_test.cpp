@@ -38,15 +38,83 @@ TEST(AtomicFile, RelativeNameWithoutFolder) {
   EXPECT_EQ(get(scratch / "plain"), Bytes{'x'});
 }
 
-TEST(AtomicFile, RightsFollowTheUmask) {
+TEST(AtomicFile, TheRightsOfANewFileFollowTheUmask) {
   Scratch scratch;
   for (const mode_t mask : {mode_t{022}, mode_t{077}, mode_t{0}}) {
+    fs::remove(scratch / "file");
     const mode_t old = ::umask(mask);
     write_file_atomically(scratch / "file", std::string_view("x"));
     ::umask(old);
     struct stat info {};
     ASSERT_EQ(::stat((scratch / "file").c_str(), &info), 0);
     EXPECT_EQ(info.st_mode & 0777, 0666 & ~mask);
+  }
+}
+
+mode_t rights(const fs::path& file) {
+  struct stat info {};
+  return ::stat(file.c_str(), &info) == 0 ? info.st_mode & 07777 : 0;
+}
+
+TEST(AtomicFile, LinksStayAndWhatTheyLeadToIsWritten) {
+  Scratch scratch;
+  fs::create_directories(scratch / "far" / "deep");
+  put(scratch / "far" / "file", {1});
+  fs::create_symlink("deep", scratch / "far" / "folder");
+  fs::create_symlink("../file", scratch / "far" / "deep" / "inner");        // relative to the link's own folder
+  fs::create_symlink(scratch / "far" / "folder" / "inner", scratch / "outer");  // absolute, through a linked folder
+  write_file_atomically(scratch / "outer", Bytes{2, 3});
+  EXPECT_EQ(get(scratch / "far" / "file"), (Bytes{2, 3}));
+  for (const auto& link : {scratch / "outer", scratch / "far" / "deep" / "inner"}) EXPECT_TRUE(fs::is_symlink(link)) << link;
+  EXPECT_EQ(files_in(scratch.dir()), 2u);
+  EXPECT_EQ(files_in(scratch / "far"), 3u) << "no temporary file stays where the target lies";
+
+  fs::create_symlink("far/later", scratch / "dangling");
+  write_file_atomically(scratch / "dangling", std::string_view("x"));
+  EXPECT_TRUE(fs::is_symlink(scratch / "dangling"));
+  EXPECT_TRUE(fs::is_regular_file(fs::symlink_status(scratch / "far" / "later")));
+  EXPECT_EQ(get(scratch / "far" / "later"), Bytes{'x'});
+
+  fs::create_symlink("nowhere/file", scratch / "lost");
+  EXPECT_TRUE(has(error_of([&] { write_file_atomically(scratch / "lost", std::string_view("x")); }), "No such file"));
+  fs::create_symlink("round", scratch / "round");
+  EXPECT_TRUE(has(error_of([&] { write_file_atomically(scratch / "round", std::string_view("x")); }), "Too many levels"));
+  fs::create_symlink("far", scratch / "to a folder");
+  EXPECT_TRUE(has(error_of([&] { write_file_atomically(scratch / "to a folder", std::string_view("x")); }), "Is a directory"));
+  fs::create_symlink("/dev/null", scratch / "to a device");
+  EXPECT_TRUE(has(error_of([&] { write_file_atomically(scratch / "to a device", std::string_view("x")); }), "is a device"));
+  EXPECT_TRUE(fs::is_character_file("/dev/null"));
+}
+
+TEST(AtomicFile, OfAHardLinkOnlyTheNameThatIsWrittenChanges) {
+  Scratch scratch;
+  put(scratch / "now", {1});
+  fs::create_hard_link(scratch / "now", scratch / "kept");
+  write_file_atomically(scratch / "now", Bytes{2});
+  EXPECT_EQ(get(scratch / "now"), Bytes{2});
+  EXPECT_EQ(get(scratch / "kept"), Bytes{1});
+  EXPECT_EQ(fs::hard_link_count(scratch / "kept"), 1u);
+}
+
+TEST(AtomicFile, AReplacedFileKeepsItsRights) {
+  Scratch scratch;
+  put(scratch / "file", {1});
+  fs::create_symlink("file", scratch / "link");
+  const mode_t old = ::umask(022);
+  for (const mode_t mode : {mode_t{0600}, mode_t{0664}, mode_t{0444}}) {
+    ASSERT_EQ(::chmod((scratch / "file").c_str(), mode), 0);
+    for (const char* name : {"file", "link"}) {
+      write_file_atomically(scratch / name, Bytes{2});
+      EXPECT_EQ(rights(scratch / "file"), mode) << name;
+    }
+  }
+  ::umask(old);
+  if (::geteuid() == 0 && ::chown((scratch / "file").c_str(), 12345, 23456) == 0) {
+    write_file_atomically(scratch / "file", Bytes{3});
+    struct stat info {};
+    ASSERT_EQ(::stat((scratch / "file").c_str(), &info), 0);
+    EXPECT_EQ(info.st_uid, 12345u);
+    EXPECT_EQ(info.st_gid, 23456u);
   }
 }
 
