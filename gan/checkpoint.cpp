@@ -1,9 +1,13 @@
 #include "duel/gan/checkpoint.h"
 
+#include <fcntl.h>
+#include <unistd.h>
 #include <zlib.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 
 namespace duel::gan {
 namespace {
@@ -80,20 +84,31 @@ std::string checkpoint_name(int64_t iteration) {
   return name;
 }
 
-std::optional<std::filesystem::path> latest_checkpoint(const std::filesystem::path& run) {
+std::string why_unreadable(const std::filesystem::path& file) {
+  const int fd = ::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  std::vector<char> piece(1 << 20);
+  ssize_t got = fd < 0 ? -1 : 1;
+  while (got > 0 || (got < 0 && fd >= 0 && errno == EINTR)) got = ::read(fd, piece.data(), piece.size());
+  const std::string why = got < 0 ? std::strerror(errno) : "";
+  if (fd >= 0) ::close(fd);
+  return why;
+}
+
+std::optional<std::filesystem::path> latest_checkpoint(const std::filesystem::path& run, const std::string& before) {
+  // Names are zero-padded: more digits, or the same number of them and a later text, is a later step.
+  const auto earlier = [](const std::string& a, const std::string& b) { return a.size() == b.size() ? a < b : a.size() < b.size(); };
   std::optional<std::filesystem::path> best;
-  std::error_code ignored;
-  for (const auto& entry : std::filesystem::directory_iterator(run / "checkpoints", ignored)) {
+  std::error_code why;
+  for (const auto& entry : std::filesystem::directory_iterator(run / "checkpoints", why)) {
     long long step = 0;
     int used = 0;
     const std::string name = entry.path().filename().string();
     if (std::sscanf(name.c_str(), "step_%lld.safetensors%n", &step, &used) != 1 || used != static_cast<int>(name.size())) continue;
-    // Names are zero-padded: more digits, or the same number of them and a later text, is a later step.
-    if (!best || best->filename().string().size() < name.size() ||
-        (best->filename().string().size() == name.size() && best->filename().string() < name)) {
-      best = entry.path();
-    }
+    if (!before.empty() && !earlier(name, before)) continue;
+    if (!best || earlier(best->filename().string(), name)) best = entry.path();
   }
+  DUEL_CHECK(!why || why == std::errc::no_such_file_or_directory || why == std::errc::not_a_directory, "checkpoint",
+             "{}: cannot be read: {}; expected the folder with a run's checkpoints", (run / "checkpoints").string(), why.message());
   return best;
 }
 

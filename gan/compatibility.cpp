@@ -59,6 +59,18 @@ const Term* without_value(const Objective& o) {
   }
   return nullptr;
 }
+/// Samples that D judges in its own step, and in G's.
+int64_t judged_by_d(const Mix& m) { return m.batch / m.objective.schedule.packing; }
+int64_t judged_for_g(const Mix& m) { return m.batch * m.objective.schedule.generator_batch / m.objective.schedule.packing; }
+/// The first term that needs more samples than there are.
+const Term* short_of_samples(const Mix& m) {
+  const auto first = [](const std::vector<Term>& terms, int64_t samples) {
+    const auto found = std::find_if(terms.begin(), terms.end(), [&](const Term& t) { return t.least_samples > samples; });
+    return found == terms.end() ? nullptr : &*found;
+  };
+  const Term* of_d = first(m.objective.d_terms, judged_by_d(m));
+  return of_d ? of_d : first(m.objective.g_terms, judged_for_g(m));
+}
 /// The first penalty that aims at a norm above 0.
 const Penalty* aiming(const Objective& o) {
   for (const Penalty& penalty : o.penalties) {
@@ -198,6 +210,13 @@ const std::vector<ImpossibleMix>& impossible_mixes() {
              "{} has batch norm on flat features, which needs at least 2 samples per batch, got {}: use a larger batch, or another "
              "normalisation ({} layer or none)",
              alone_in_d(m) ? "D" : "G", seen, alone_in_d(m) ? "norm-d" : "norm-g");
+       }},
+      {"a term that compares samples, too few of them", [](const Mix& m) { return short_of_samples(m) != nullptr; },
+       [](const Mix& m) {
+         const Term& term = *short_of_samples(m);
+         return message("{}: the term '{}' compares the samples of a batch, at least {} of them, but D judges {} at a time: use a "
+                        "larger batch",
+                        m.objective.name, term.name, term.least_samples, std::min(judged_by_d(m), judged_for_g(m)));
        }},
       {"relativism, a joint loss",
        [](const Mix& m) { return m.objective.relativism != Relativism::none && joint_loss(m.objective); },

@@ -33,7 +33,7 @@ Tensor pull_away(const Tensor& codes) {
 
 Term pull_away_term(double weight) {
   return {.name = "pull_away", .weight = weight,
-          .value = [](const Round& round) { return pull_away(round.fake.judgement.features); }};
+          .value = [](const Round& round) { return pull_away(round.fake.judgement.features); }, .least_samples = 2};
 }
 
 namespace {

@@ -19,6 +19,7 @@
 #include "duel/gan/data/drawn_digits.h"
 #include "duel/gan/diagnostics.h"
 #include "duel/gan/metrics_log.h"
+#include "duel/gan/rehearsal.h"
 #include "duel/gan/report.h"
 #include "duel/gan/run_directory.h"
 #include "duel/gan/run_record.h"
@@ -68,6 +69,48 @@ void check_not_past(const Checkpoint& checkpoint, int64_t steps, const std::file
   const int64_t iteration = progress->to_vector<int64_t>()[0];
   DUEL_CHECK(iteration <= steps, "run", "steps: this run is already at iteration {} ({}), got {}: give more --steps",
              iteration, file.string(), steps);
+}
+
+/// Duel 0.1.0 stored a relative --data as it was given, which says nothing elsewhere.
+void check_data_given(const RunConfig& config) {
+  if (config.data == "synthetic" || config.data == "auto") return;
+  std::error_code ignored;
+  DUEL_CHECK(std::filesystem::path(config.data).is_absolute() || std::filesystem::exists(config.data, ignored), "run",
+             "data: {}: no such folder in {}, and the run does not say where it was started: give its data with --data", config.data,
+             std::filesystem::current_path(ignored).string());
+}
+
+/// Without a checkpoint a run starts again, and all that it wrote is written anew: right for one that was stopped before its
+/// first checkpoint, and the loss of everything where checkpoints were there and are not. log.txt tells the two apart.
+void check_never_saved(const RunDirectory& directory) {
+  std::error_code ignored;
+  std::string found;
+  if (!std::filesystem::exists(directory.log(), ignored)) {
+    if (std::filesystem::exists(directory.metrics(), ignored)) found = "log.txt, which says whether there was one, is missing";
+  } else if (const std::string why = why_unreadable(directory.log()); !why.empty()) {
+    found = "log.txt, which says whether there was one, cannot be read: " + why;
+  } else {
+    const std::string log = read_all(directory.log());
+    if (const size_t saved = log.rfind("  saved "); saved != std::string::npos)
+      found = "log.txt says: " + log.substr(saved + 2, log.find('\n', saved) - saved - 2);
+  }
+  DUEL_CHECK(found.empty(), "run",
+             "{}: there is no checkpoint, but {}: this run would start again and write over what it has; put the checkpoint back, "
+             "or repeat the run with --config {} and another --out",
+             (directory.path() / "checkpoints").string(), found, directory.config().string());
+}
+
+/// Why a checkpoint that was found does not do, and what to do. Nothing is to be deleted: a file that the system does not let us
+/// read may be whole, and so may be one of another version or another run.
+std::string why_not_resumed(const std::filesystem::path& file, const RunDirectory& directory, const Error& error) {
+  const std::string text = error.what();
+  if (text.starts_with("[allocator]")) return text;
+  const std::string told = (text.find(file.string()) == std::string::npos ? file.string() + ": " : "") + text;
+  if (!why_unreadable(file).empty()) return told + "; it may be whole: make it readable and resume again";
+  if (latest_checkpoint(directory.path(), file.filename().string()))
+    return told + "; move that file elsewhere to resume from the checkpoint before it";
+  return message("{}; there is no checkpoint before it: repeat the run with --config {} and another --out", told,
+                 directory.config().string());
 }
 
 bool all_finite(const nn::Module& module) {
@@ -137,6 +180,7 @@ Run::Run(RunConfig config, RunObserver* observer) : state_(std::make_unique<Stat
     // Before the stored settings are read as those of another objective, which has no place for some of them.
     check_same_run(read_stored_config(s.directory->config()), config, "objective");
   }
+  if (config.resume) check_data_given(config);
   if (!config.resume && !config.out.empty()) RunDirectory::check_fresh(config.out);
   s.setup = detail::set_up(std::move(config));
   s.data = {s.setup.images.source, s.setup.images.count, s.setup.images.height, s.setup.images.width, 0};
@@ -157,6 +201,7 @@ Run::Run(RunConfig config, RunObserver* observer) : state_(std::make_unique<Stat
   } else {
     s.directory_path = s.config().out;
   }
+  if (!s.trainer) detail::rehearse(s.setup);  // a resumed run has done this iteration before
 }
 
 Run::~Run() = default;
@@ -187,10 +232,11 @@ void Run::State::make_ready(RunObserver* observer) {
 
 void Run::State::resume(RunObserver* observer) {
   resumed_from = latest_checkpoint(directory->path());
+  if (!resumed_from) check_never_saved(*directory);
   const auto unusable = [&](const Error& error) {
-    const std::string text = error.what(), file = resumed_from->string();
-    fail("run", "{}{}; delete that file to resume from the checkpoint before it",
-         text.find(file) == std::string::npos ? file + ": " : "", text);
+    const std::string text = why_not_resumed(*resumed_from, *directory, error);
+    if (text.starts_with("[allocator]")) throw Error(text);
+    fail("run", "{}", text);
   };
   std::optional<Checkpoint> checkpoint;  // read before digits are drawn: a damaged one is told at once
   try {
@@ -245,6 +291,7 @@ void Run::State::prepare(RunObserver& observer) {
                                            : RunDirectory::create(directory_path));
     directory_path = directory->path();
     try {
+      for (const auto& file : {directory->record(), directory->reals(), directory->config()}) directory->made(file);
       write_record();
       const int64_t shown = std::min(config().sample_count, data.count);
       const GrayImage reals =
@@ -252,9 +299,9 @@ void Run::State::prepare(RunObserver& observer) {
       write_png_gray(directory->reals(), reals);
       write_file_atomically(directory->config(),
                             to_json(config()));  // last: its presence says that the folder is a run
-    } catch (const Error&) {
-      std::error_code ignored;  // nothing of value is in it: leave no half-made run behind
-      std::filesystem::remove_all(directory_path, ignored);
+      directory->keep();
+    } catch (...) {
+      directory.reset();  // with all that was made until then
       throw;
     }
   } else {
@@ -347,9 +394,11 @@ void Run::State::check_finite(const Metrics& m, bool complete) const {
   }
 }
 
-std::string Run::State::last_good_checkpoint() const {
+std::string Run::State::last_good_checkpoint() const try {
   const auto file = latest_checkpoint(directory->path());
   return file ? file->string() : "none yet";
+} catch (const Error& error) {
+  return error.what();  // a part of another message, which matters more
 }
 
 bool Run::State::sample_due(int64_t iteration) const {

@@ -42,27 +42,89 @@ std::vector<fs::path> entries(const fs::path& folder) {
   return found;
 }
 
-void make_folder(const fs::path& path, const fs::path& run) {
+/// With the folders above it; gives back those that were not there before, the outermost first.
+std::vector<fs::path> make_folders(const fs::path& path, const fs::path& run) {
   std::error_code why;
+  std::vector<fs::path> missing;
+  for (fs::path above = path; !above.empty() && !fs::exists(above, why); above = above.parent_path()) {
+    if (above.has_filename()) missing.insert(missing.begin(), above);  // "runs/a/" has no last name
+  }
   fs::create_directories(path, why);
   DUEL_CHECK(!why, "run", "out: {}: cannot be created: {}: {}; choose another --out", run.string(),
              path.string(), why.message());
+  return missing;
+}
+
+/// Nothing where another process holds it, or where it cannot be locked (errno).
+std::optional<int> try_lock(const fs::path& file, int flags) {
+  for (int attempt = 0; attempt < 100; ++attempt) {
+    const int fd = ::open(file.c_str(), O_RDWR | O_CLOEXEC | flags, 0666);
+    if (fd < 0) return std::nullopt;
+    struct stat mine {}, named {};
+    const bool locked = ::flock(fd, LOCK_EX | LOCK_NB) == 0;
+    // A start that failed may have removed the file between the two calls: a lock on it would keep nobody out.
+    if (locked && ::fstat(fd, &mine) == 0 && ::stat(file.c_str(), &named) == 0 && mine.st_ino == named.st_ino &&
+        mine.st_dev == named.st_dev)
+      return fd;
+    const int why = errno;
+    ::close(fd);
+    errno = why;
+    if (!locked) return std::nullopt;
+  }
+  errno = EWOULDBLOCK;
+  return std::nullopt;
+}
+
+[[noreturn]] void fail_to_lock(const fs::path& folder) {
+  DUEL_CHECK(errno != EWOULDBLOCK, "run",
+             "out: {}: another process is training in this folder; wait for it, or choose another --out",
+             folder.string());
+  fail("run", "{}: cannot be opened and locked for writing: {}; choose a run directory that can be written",
+       (folder / ".lock").string(), reason());
 }
 
 int take_lock(const fs::path& folder) {
-  const fs::path file = folder / ".lock";
-  const int fd = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-  DUEL_CHECK(fd >= 0, "run",
-             "{}: cannot be opened for writing: {}; choose a run directory that can be written",
-             file.string(), reason());
-  if (::flock(fd, LOCK_EX | LOCK_NB) == 0) return fd;
-  const int why = errno;
-  ::close(fd);
-  DUEL_CHECK(why != EWOULDBLOCK, "run",
-             "out: {}: another process is training in this folder; wait for it, or choose another --out",
-             folder.string());
-  errno = why;
-  fail("run", "{}: cannot be locked: {}", file.string(), reason());
+  const std::optional<int> fd = try_lock(folder / ".lock", O_CREAT);
+  if (!fd) fail_to_lock(folder);
+  return *fd;
+}
+
+bool is_temporary(const fs::path& path) {
+  const std::string name = path.filename().string();
+  return name.starts_with('.') && name.find(".tmp-") != std::string::npos;
+}
+
+void remove_temporaries(const fs::path& folder) {
+  std::error_code ignored;
+  for (const fs::path& entry : entries(folder)) {
+    if (is_temporary(entry)) fs::remove(entry, ignored);
+  }
+}
+
+/// Whether a folder is what a start that was killed leaves, Note [A start that fails leaves no trace, …]: its lock, and nothing
+/// but the files that a run makes before its config.json.
+bool half_made(const fs::path& folder) {
+  std::error_code ignored;
+  if (!fs::is_regular_file(folder / ".lock", ignored)) return false;
+  const auto holds_only = [&](const fs::path& inner, const char* name) {
+    if (!fs::is_directory(inner, ignored)) return false;
+    const std::vector<fs::path> found = entries(inner);
+    return std::all_of(found.begin(), found.end(), [&](const fs::path& e) { return is_temporary(e) || e.filename() == name; });
+  };
+  for (const fs::path& entry : entries(folder)) {
+    const std::string name = entry.filename().string();
+    const bool own = name == ".lock" || name == "run.json" || is_temporary(entry) ||
+                     (name == "samples" && holds_only(entry, "reals.png")) || (name == "checkpoints" && holds_only(entry, ""));
+    if (!own) return false;
+  }
+  return true;
+}
+
+/// What such a start left but its lock, which is ours now.
+void clear_half_made(const fs::path& folder) {
+  std::error_code ignored;
+  for (const fs::path& inner : {folder, folder / "samples", folder / "checkpoints"}) remove_temporaries(inner);
+  for (const char* name : {"run.json", "samples/reals.png", "samples", "checkpoints"}) fs::remove(folder / name, ignored);
 }
 
 /// Appends in one write(); what was written of a line that did not fit is cut off again.
@@ -83,6 +145,30 @@ std::optional<std::string> append(const fs::path& file, const std::string& text)
   return problem;
 }
 
+std::string text_of(const fs::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+/// Keeps the whole lines of iterations up to this one.
+void cut_lines(const fs::path& file, int64_t iteration) {
+  std::error_code ignored;
+  if (!fs::is_regular_file(file, ignored)) return;
+  const std::string all = text_of(file);
+  std::string kept;
+  for (size_t begin = 0, end; (end = all.find('\n', begin)) != std::string::npos; begin = end + 1) {  // what follows is torn
+    const auto number = iteration_of_line(all.substr(begin, end - begin));
+    if (number && *number <= iteration) kept.append(all, begin, end + 1 - begin);
+  }
+  if (kept != all) write_file_atomically(file, kept);
+}
+
+/// Lines are added in place: under a second name of the file (in a snapshot made of hard links) they would be added there too.
+void make_own(const fs::path& file) {
+  std::error_code ignored;
+  if (fs::is_regular_file(file, ignored) && fs::hard_link_count(file, ignored) > 1) write_file_atomically(file, text_of(file));
+}
+
 }  // namespace
 
 void RunDirectory::check_fresh(const fs::path& path) {
@@ -94,8 +180,14 @@ void RunDirectory::check_fresh(const fs::path& path) {
     DUEL_CHECK(!fs::exists(path / "config.json"), "run",
                "out: {}: already holds a run; continue it with --resume, or choose another --out",
                path.string());
-    DUEL_CHECK(fs::is_empty(path, why) && !why, "run",
+    const bool empty = fs::is_empty(path, why);
+    DUEL_CHECK(!why && (empty || half_made(path)), "run",
                "out: {}: this folder is not empty; choose one that is not there yet", path.string());
+    if (!empty) {
+      const std::optional<int> lock = try_lock(path / ".lock", 0);  // only to see whether it is free
+      if (!lock) fail_to_lock(path);
+      ::close(*lock);
+    }
   }
   check_creatable(path);
 }
@@ -133,28 +225,46 @@ fs::path RunDirectory::next_numbered(const fs::path& root, const std::string& na
 RunDirectory RunDirectory::create(const fs::path& path) {
   check_fresh(path);
   const fs::path trimmed = path.has_filename() ? path : path.parent_path();  // "runs/a/" has no last name
-  if (trimmed.has_parent_path()) make_folder(trimmed.parent_path(), path);
+  RunDirectory made(trimmed, -1);
+  if (trimmed.has_parent_path()) made.made_ = make_folders(trimmed.parent_path(), path);
   // Exclusively, so that of two runs with one idea only the first gets it; an empty folder of the user's is
   // taken as it is.
-  DUEL_CHECK(::mkdir(trimmed.c_str(), 0777) == 0 || errno == EEXIST, "run",
-             "out: {}: cannot be created: {}; choose another --out", path.string(), reason());
-  const int lock = take_lock(trimmed);
-  RunDirectory made(trimmed, lock);
-  DUEL_CHECK(!fs::exists(made.config()), "run",
-             "out: {}: already holds a run; continue it with --resume, or choose another --out",
-             path.string());
-  make_folder(trimmed / "samples", path);
-  make_folder(trimmed / "checkpoints", path);
+  if (::mkdir(trimmed.c_str(), 0777) == 0) {
+    made.made(trimmed);
+  } else {
+    DUEL_CHECK(errno == EEXIST, "run", "out: {}: cannot be created: {}; choose another --out", path.string(), reason());
+  }
+  made.settle();
   return made;
 }
 
 RunDirectory RunDirectory::create_numbered(const fs::path& root, const std::string& name) {
-  make_folder(root, root / name);
+  const std::vector<fs::path> above = make_folders(root, root / name);
   for (;;) {
-    const fs::path path = next_numbered(root, name);
-    if (::mkdir(path.c_str(), 0777) == 0) return create(path);
-    DUEL_CHECK(errno == EEXIST, "run", "out: {}: cannot be created: {}; choose another --out", path.string(),
+    RunDirectory made(next_numbered(root, name), -1);
+    if (::mkdir(made.path_.c_str(), 0777) == 0) {
+      made.made_ = above;
+      made.made(made.path_);
+      made.settle();
+      return made;
+    }
+    DUEL_CHECK(errno == EEXIST, "run", "out: {}: cannot be created: {}; choose another --out", made.path_.string(),
                reason());
+  }
+}
+
+void RunDirectory::settle() {
+  lock_ = take_lock(path_);
+  // With the lock held: nobody else has made it a run since it was looked at.
+  DUEL_CHECK(!fs::exists(config()), "run",
+             "out: {}: already holds a run; continue it with --resume, or choose another --out",
+             path_.string());
+  made(path_ / ".lock");
+  DUEL_CHECK(half_made(path_), "run", "out: {}: this folder is not empty; choose one that is not there yet",
+             path_.string());
+  clear_half_made(path_);
+  for (const char* inner : {"samples", "checkpoints"}) {
+    for (fs::path& folder : make_folders(path_ / inner, path_)) made(std::move(folder));
   }
 }
 
@@ -162,27 +272,29 @@ RunDirectory RunDirectory::reopen(const fs::path& path) {
   std::error_code ignored;
   DUEL_CHECK(fs::is_directory(path, ignored), "run",
              "out: {}: no such run directory to resume; leave out --resume to start one", path.string());
+  DUEL_CHECK(fs::exists(path / "config.json", ignored) || !half_made(path), "run",
+             "out: {}: this run was stopped while its folder was made, before it trained: leave out --resume to start it anew",
+             path.string());
   DUEL_CHECK(fs::exists(path / "config.json", ignored), "run",
              "out: {}: no config.json in it, so it is not a run directory to resume; leave out --resume to "
              "start one",
              path.string());
   RunDirectory opened(path, take_lock(path));
-  make_folder(path / "samples", path);
-  make_folder(path / "checkpoints", path);
+  make_folders(path / "samples", path);
+  make_folders(path / "checkpoints", path);
   // With the lock held, temporary files are those of a writer that was killed.
   for (const fs::path& folder : {path, path / "samples", path / "checkpoints", path / "diagnostics"}) {
-    for (const fs::path& entry : entries(folder)) {
-      const std::string name = entry.filename().string();
-      if (name.starts_with('.') && name.find(".tmp-") != std::string::npos) fs::remove(entry, ignored);
-    }
+    remove_temporaries(folder);
   }
   return opened;
 }
 
 RunDirectory::RunDirectory(RunDirectory&& other) noexcept
-    : path_(std::move(other.path_)), lock_(std::exchange(other.lock_, -1)) {}
+    : path_(std::move(other.path_)), lock_(std::exchange(other.lock_, -1)), made_(std::exchange(other.made_, {})) {}
 
 RunDirectory::~RunDirectory() {
+  std::error_code ignored;  // a folder that somebody else has put something into stays
+  for (auto last = made_.rbegin(); last != made_.rend(); ++last) fs::remove(*last, ignored);
   if (lock_ >= 0) ::close(lock_);
 }
 
@@ -209,20 +321,9 @@ void RunDirectory::sync_metrics() {
 }
 
 void RunDirectory::cut_after(int64_t iteration) {
+  cut_lines(metrics(), iteration);
+  for (const fs::path& file : {metrics(), log()}) make_own(file);
   std::error_code ignored;
-  std::string all, kept;
-  if (fs::is_regular_file(metrics(), ignored)) {
-    std::ifstream in(metrics(), std::ios::binary);
-    all.assign(std::istreambuf_iterator<char>(in), {});
-  }
-  for (size_t begin = 0; begin < all.size();) {
-    const size_t end = all.find('\n', begin);
-    if (end == std::string::npos) break;  // torn
-    const auto number = iteration_of_line(all.substr(begin, end - begin));
-    if (number && *number <= iteration) kept.append(all, begin, end + 1 - begin);
-    begin = end + 1;
-  }
-  if (kept != all) write_file_atomically(metrics(), kept);
   for (const fs::path& entry : entries(path_ / "samples")) {
     const auto number = numbered(entry.filename().string(), "fakes_", ".png");
     if (number && *number > iteration) fs::remove(entry, ignored);

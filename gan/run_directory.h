@@ -6,6 +6,12 @@
 // dies; the system releases it however the process ends. A fresh folder is created exclusively, so it has one
 // owner from the start.
 //
+// Note [A start that fails leaves no trace, and one that was killed blocks nothing]
+// Until keep() every file and folder that was made here is remembered, and the object's death removes these and nothing
+// else: a folder of the user's stays. A process that is killed before keep() leaves a folder with a ".lock" and the first
+// files of a run, but no config.json, which is written last. Such a folder holds nothing of value, and the next run with
+// that name takes it over if its lock is free.
+//
 // Example:
 //   RunDirectory dir = RunDirectory::create("runs/a");        // or RunDirectory::reopen("runs/a")
 //   dir.append_metrics(line);
@@ -22,14 +28,15 @@ namespace duel::gan {
 
 class RunDirectory {
  public:
-  /// What fresh runs must meet: nothing there but an empty folder, and a place above it that can be written.
-  /// Writes nothing.
+  /// What fresh runs must meet: nothing there but an empty folder or a start that was killed, and a place above it that can
+  /// be written. Writes nothing.
   static void check_fresh(const std::filesystem::path& path);
   /// The second half of it.
   static void check_creatable(const std::filesystem::path& path);
   /// "root/NNNNN-name" with the next free number.
   static std::filesystem::path next_numbered(const std::filesystem::path& root, const std::string& name);
 
+  /// It goes away again without keep().
   static RunDirectory create(const std::filesystem::path& path);
   /// The next free number, also when other runs start at the same time.
   static RunDirectory create_numbered(const std::filesystem::path& root, const std::string& name);
@@ -40,6 +47,11 @@ class RunDirectory {
   RunDirectory(RunDirectory&& other) noexcept;
   RunDirectory& operator=(RunDirectory&&) = delete;
   ~RunDirectory();
+
+  /// A file or folder of this run, which a start that fails removes again.
+  void made(std::filesystem::path path) { made_.push_back(std::move(path)); }
+  /// From now on it is a run.
+  void keep() { made_.clear(); }
 
   const std::filesystem::path& path() const { return path_; }
   std::filesystem::path config() const { return path_ / "config.json"; }
@@ -63,8 +75,11 @@ class RunDirectory {
 
  private:
   RunDirectory(std::filesystem::path path, int lock) : path_(std::move(path)), lock_(lock) {}
+  /// Of a folder that is there: its lock, then what a run needs in it.
+  void settle();
   std::filesystem::path path_;
   int lock_ = -1;
+  std::vector<std::filesystem::path> made_;  // in the order in which they were
 };
 
 }  // namespace duel::gan

@@ -21,10 +21,11 @@ std::string resolved_device(const std::string& wanted) {
   return wanted;
 }
 
-/// Folder with MNIST's files; empty for drawn digits.
+/// Folder with MNIST's files; empty for drawn digits. Absolute, so that a run finds it again from wherever it is resumed.
 std::filesystem::path data_folder(const std::string& data) {
   if (data == "synthetic") return {};
-  return data == "auto" ? find_mnist() : find_mnist(data);
+  const std::filesystem::path found = data == "auto" ? find_mnist() : find_mnist(data);
+  return found.empty() ? found : std::filesystem::absolute(found).lexically_normal();
 }
 
 /// A side that the configuration fixes must be that of the data.
@@ -147,7 +148,7 @@ LoadedTrainer load_trainer(const std::filesystem::path& path) {
     try {
       return read_checkpoint(file);
     } catch (const Error&) {
-      if (file.extension() == ".safetensors") throw;
+      if (file.extension() == ".safetensors" || !why_unreadable(file).empty()) throw;
       fail("checkpoint",
            "{}: is not a safetensors file, or a damaged one; expected a checkpoint that duel train wrote "
            "(checkpoints/step_*.safetensors), or a run directory",

@@ -31,6 +31,7 @@ struct Term {
   double weight = 1.0;
   bool reads_real = false;  // of G's terms: whether round.real is needed
   std::function<Tensor(const Round&)> value;  // shape []
+  int64_t least_samples = 1;  // that the value needs: 2 where it compares the samples of a batch
 };
 
 /// Of G: the squared distance of the mean features of fake and real samples, as D's last layer sees them (Salimans 2016,

@@ -251,7 +251,7 @@ TEST_F(BadInput, CorruptAndForeignCheckpoints) {
   const std::string good = read(file);
   const auto refuse_both = [&](const std::string& bytes, const std::vector<std::string>& parts) {
     write(file, bytes);
-    refuse(resume(), with({file.string(), "delete that file"}, parts));
+    refuse(resume(), with({file.string(), "there is no checkpoint before it"}, parts));
     refuse({"sample", "--checkpoint", run_.string(), "--out", (scratch_ / "g.png").string()},
            with({file.string()}, parts));
   };

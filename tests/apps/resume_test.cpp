@@ -5,6 +5,8 @@
 #include <fstream>
 
 #include "command.h"
+#include "duel/gan/data/drawn_digits.h"
+#include "duel/gan/data/idx.h"
 
 namespace duel::apps::testing {
 namespace {
@@ -113,11 +115,103 @@ TEST(Resume, AFinishedRunIsMadeLonger) {
 
 TEST(Resume, BeforeTheFirstCheckpointItStartsAgain) {
   Scratch scratch;
-  ASSERT_EQ(duel(run_to(6, scratch / "whole")).status, 0);
-  ASSERT_EQ(duel(run_to(6, scratch / "early")).status, 0);
-  std::filesystem::remove(scratch / "early" / "checkpoints" / "step_00000006.safetensors");
-  ASSERT_EQ(resume(scratch / "early").status, 0);
-  expect_same_run(scratch / "whole", scratch / "early", "step_00000006.safetensors");
+  const auto whole = scratch / "whole", early = scratch / "early";
+  ASSERT_EQ(duel(run_to(6, whole)).status, 0);
+  {
+    Process process(run_to(100000, early, {"--checkpoint-every", "0"}));
+    ASSERT_TRUE(process.wait_for(early / "metrics.jsonl", "\"iteration\":9,"));
+    process.send(SIGKILL);
+    process.finish();
+  }
+  ASSERT_EQ(resume(early, {"--steps", "6", "--checkpoint-every", "7", "--threads", "1"}).status, 0);
+  expect_same_run(whole, early, "step_00000006.safetensors");
+}
+
+// `cp -al` makes a snapshot of a run out of hard links; a run that goes on must not write into it.
+TEST(Resume, ASnapshotOfHardLinksStaysAsItWas) {
+  Scratch scratch;
+  const auto run = scratch / "run", snapshot = scratch / "snapshot";
+  ASSERT_EQ(duel(run_to(6, run)).status, 0);
+  std::filesystem::copy(run, snapshot, std::filesystem::copy_options::recursive | std::filesystem::copy_options::create_hard_links);
+  const auto before = contents(snapshot);
+  ASSERT_EQ(resume(run, {"--steps", "9"}).status, 0);
+  EXPECT_TRUE(contents(snapshot) == before);
+  EXPECT_NE(read(run / "metrics.jsonl"), read(snapshot / "metrics.jsonl"));
+}
+
+// A checkpoint that was saved and is gone is not the same: everything would be written over from the start.
+TEST(Resume, WithoutTheCheckpointsThatWereSavedNothingIsOverwritten) {
+  Scratch scratch;
+  const auto run = scratch / "run", kept = scratch / "kept.safetensors", checkpoint = run / "checkpoints" / "step_00000006.safetensors";
+  ASSERT_EQ(duel(run_to(6, run)).status, 0);
+  std::filesystem::rename(checkpoint, kept);
+  const auto refused = [&](const std::vector<std::string>& parts) {
+    const auto before = contents(run);
+    for (const char* also : {"--quiet", "--dry-run"}) {
+      expect_refused(duel({"train", "--resume", "--out", run.string(), "--steps", "9", also}), parts);
+    }
+    EXPECT_TRUE(contents(run) == before);
+  };
+  refused({"no checkpoint", "log.txt says: saved ", "step_00000006", "put the checkpoint back", "another --out"});
+  std::filesystem::rename(run / "log.txt", scratch / "log.txt");
+  refused({"no checkpoint", "log.txt, which says whether there was one, is missing"});
+  std::filesystem::create_symlink("gone", run / "log.txt");
+  refused({"no checkpoint"});
+  std::filesystem::remove(run / "log.txt");
+  std::filesystem::rename(scratch / "log.txt", run / "log.txt");
+  // A folder that is not there now (on a disk that is not mounted) is not an empty one.
+  std::filesystem::remove(run / "checkpoints");
+  std::filesystem::create_symlink("not mounted", run / "checkpoints");
+  refused({"checkpoints", "cannot be created"});
+  std::filesystem::remove(run / "checkpoints");
+  std::filesystem::create_directory(run / "checkpoints");
+  std::filesystem::rename(kept, checkpoint);
+  EXPECT_EQ(resume(run, {"--steps", "9"}).status, 0);
+}
+
+// A disk that is not mounted, a right that is missing: the checkpoint is whole, and nobody is told to take it away.
+TEST(Resume, ACheckpointThatCannotBeReadMayBeWhole) {
+  Scratch scratch;
+  const auto run = scratch / "run", checkpoint = run / "checkpoints" / "step_00000006.safetensors";
+  ASSERT_EQ(duel(run_to(6, run, {"--checkpoint-every", "3"})).status, 0);
+  std::filesystem::rename(checkpoint, scratch / "moved");
+  std::filesystem::create_symlink(scratch / "not mounted", checkpoint);
+  const auto lost = [&](const Result& r) {
+    expect_refused(r, {checkpoint.string(), "No such file or directory"});
+    EXPECT_EQ(r.err.find("delete"), std::string::npos) << r.err;
+    EXPECT_EQ(r.err.find("elsewhere"), std::string::npos) << r.err;
+    EXPECT_EQ(r.err.find("damaged"), std::string::npos) << r.err;
+  };
+  lost(resume(run));
+  expect_refused(resume(run), {"may be whole", "make it readable"});
+  lost(duel({"sample", "--checkpoint", run.string(), "--out", (scratch / "g.png").string()}));
+  // Damage is another thing: the checkpoint before it is as good.
+  std::filesystem::remove(checkpoint);
+  std::string bytes = read(scratch / "moved");
+  bytes[bytes.size() - 1000] ^= 1;
+  std::ofstream(checkpoint, std::ios::binary) << bytes;
+  expect_refused(resume(run), {checkpoint.string(), "crc32", "move that file elsewhere to resume from the checkpoint before it"});
+  std::filesystem::remove(checkpoint);
+  EXPECT_EQ(resume(run).status, 0);
+  EXPECT_EQ(read(checkpoint), read(scratch / "moved"));
+}
+
+TEST(Resume, DataThatWasGivenByARelativePathIsFoundFromElsewhere) {
+  Scratch scratch;
+  const auto run = scratch / "run", elsewhere = scratch / "elsewhere";
+  for (const auto& folder : {elsewhere, scratch / "set"}) std::filesystem::create_directory(folder);
+  gan::write_mnist(scratch / "set", gan::Split::train, gan::draw_digits(20, 1), false);
+  ASSERT_EQ(duel(run_to(4, run, {"--data", "set", "--batch", "4"}), {.cwd = scratch.dir()}).status, 0);
+  const std::string config = read(run / "config.json"), absolute = "\"data\": \"" + (scratch / "set").string() + "\"";
+  ASSERT_NE(config.find(absolute), std::string::npos) << config;
+  EXPECT_EQ(duel({"train", "--resume", "--out", "../run", "--steps", "6", "--quiet"}, {.cwd = elsewhere}).status, 0);
+  // Duel 0.1.0 stored what was given.
+  std::string old = read(run / "config.json");
+  std::ofstream(run / "config.json") << old.replace(old.find(absolute), absolute.size(), "\"data\": \"set\"");
+  const std::vector<std::string> on{"train", "--resume", "--out", run.string(), "--steps", "8", "--quiet"};
+  expect_refused(duel(on, {.cwd = elsewhere}), {"data: set", elsewhere.string(), "--data"});
+  EXPECT_EQ(duel(with(on, {"--data", "../set"}), {.cwd = elsewhere}).status, 0);
+  EXPECT_NE(read(run / "config.json").find(absolute), std::string::npos);
 }
 
 class Signal : public ::testing::TestWithParam<int> {};

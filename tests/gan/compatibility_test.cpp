@@ -109,6 +109,12 @@ std::vector<Case> cases() {
       {"batch norm of vectors, a single sample", "norm-d layer", plain, 1, with_batch_norm()},
       {"batch norm of vectors, a single sample", "norm-d layer", with(plain, [](Objective& o) { o.schedule.packing = 2; }), 2, with_batch_norm()},
       {"batch norm of vectors, a single sample", "norm-g layer", plain, 1, std::make_shared<Sequential>(Linear(2, 1)), with_batch_norm()},
+      {"a term that compares samples, too few of them", "at least 2 of them, but D judges 1",
+       with(plain, [](Objective& o) { o.g_terms = {pull_away_term()}; }), 1},
+      {"a term that compares samples, too few of them", "'mine' compares", with(plain, [](Objective& o) {
+         o.d_terms = {{.name = "mine", .value = [](const Round& r) { return r.codes; }, .least_samples = 5}};
+         o.schedule.packing = 2;
+       })},
       {"weight clipping, spectral norm", "starve", with(plain, [](Objective& o) { o.constraint.weight_clip = 0.01; }), 8, with_spectral_norm()},
       {"spectral norm, a critic without it", "Linear(in_features=2", with(plain, [](Objective& o) { o.constraint.spectral_norm = true; })},
       {"spectral norm, a critic without it", "has none", with(plain, [](Objective& o) { o.constraint.spectral_norm = true; }), 8, half_spectral()},
