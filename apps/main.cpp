@@ -51,9 +51,10 @@ int main(int argc, char** argv) {
                                        info_command(), bench_command(), lab_command()}));
   } catch (const duel::gan::Diverged& error) {
     return failed(1, error.what());
+  } catch (const duel::OutOfMemory& error) {
+    return failed(3, error.what());
   } catch (const duel::Error& error) {
-    const std::string what = error.what();
-    return failed(what.starts_with("[allocator] out of memory") ? 3 : 2, what);
+    return failed(2, error.what());
   } catch (const duel::InternalError& error) {
     return failed(1, std::string(error.what()) + "; this is a mistake in Duel, please report it");
   } catch (const std::bad_alloc&) {

@@ -38,7 +38,16 @@ using detail::MemoryPool;
 
 std::atomic<bool> poison{false};
 
-std::string megabytes(int64_t bytes) { return std::to_string((bytes + (1 << 19)) >> 20) + " MiB"; }
+/// "16 MiB", "1.5 KiB", "640 bytes": at most one decimal.
+std::string memory_text(int64_t bytes) {
+  const auto in = [bytes](int shift, const char* unit) {
+    const int64_t tenths = (bytes * 10 + (int64_t{1} << (shift - 1))) >> shift;
+    const std::string whole = std::to_string(tenths / 10), rest = std::to_string(tenths % 10);
+    return whole + (rest == "0" ? "" : "." + rest) + unit;
+  };
+  if (bytes < 1 << 10) return std::to_string(bytes) + " bytes";
+  return bytes < 1 << 20 ? in(10, " KiB") : in(20, " MiB");
+}
 
 /// Where blocks come from.
 class System {
@@ -59,7 +68,7 @@ class System {
   }
   std::string name() const { return device_.is_cuda() ? to_text(device_) : "the CPU"; }
   std::string left() const {
-    return device_.is_cuda() ? message(", free on the device {}", megabytes(runtime::memory_info().free_bytes)) : "";
+    return device_.is_cuda() ? message(", free on the device {}", memory_text(runtime::memory_info().free_bytes)) : "";
   }
 
  private:
@@ -220,11 +229,11 @@ class Allocator {
       pointer = over_limit(bytes) ? nullptr : system_.take(bytes);
     }
     if (!pointer) {
-      fail("allocator", "out of memory on {}: wanted {}, in use {}, cached {}{}{}, limit {}. A smaller batch needs less",
-           system_.name(), megabytes(static_cast<int64_t>(wanted)), megabytes(stats_.active_bytes),
-           megabytes(stats_.cached_bytes),
-           stats_.graph_bytes > 0 ? message(", kept by graphs {}", megabytes(stats_.graph_bytes)) : std::string(),
-           system_.left(), limit_ > 0 ? megabytes(limit_) : std::string("none"));
+      throw OutOfMemory(message("[allocator] out of memory on {}: wanted {}, in use {}, cached {}{}{}, limit {}. A smaller batch needs less",
+           system_.name(), memory_text(static_cast<int64_t>(wanted)), memory_text(stats_.active_bytes),
+           memory_text(stats_.cached_bytes),
+           stats_.graph_bytes > 0 ? message(", kept by graphs {}", memory_text(stats_.graph_bytes)) : std::string(),
+           system_.left(), limit_ > 0 ? memory_text(limit_) : std::string("none")));
     }
     ++stats_.system_allocations;
     return pointer;

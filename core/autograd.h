@@ -33,7 +33,8 @@ struct GradOptions {
 
 /// d(sum_k <outputs[k], grad_outputs[k]>) / d(inputs). grad_outputs may be empty when every output has one element
 /// (then 1 is taken). Returns one tensor per input, of that input's shape. Inputs may be leaves or intermediate
-/// results. Throws Error when an output has no graph, an input is unused, or a derivative order does not exist.
+/// results; a frozen parameter among them gives an undefined tensor, which optimizers pass over. Throws Error when an
+/// output has no graph, an input is unused, or a derivative order does not exist.
 std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<Tensor>& inputs,
                          const std::vector<Tensor>& grad_outputs = {}, GradOptions options = {});
 

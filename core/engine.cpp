@@ -20,6 +20,18 @@ namespace {
 testing::Mutation mutation;
 int64_t mutated = 0;
 
+/// While it lives, errors and AnomalyMode name this op's backward.
+class WorksFor {
+ public:
+  explicit WorksFor(const char* op) : before_(backward_op) { backward_op = op; }
+  ~WorksFor() { backward_op = before_; }
+  WorksFor(const WorksFor&) = delete;
+  WorksFor& operator=(const WorksFor&) = delete;
+
+ private:
+  const char* before_;
+};
+
 struct Visit {
   Tensor grad;
   bool needed = false;
@@ -85,12 +97,10 @@ class Walk {
       any |= needs[i] != 0;
     }
     if (any) {
-      const char* before = backward_op;
-      backward_op = node->op;
+      const WorksFor now(node->op);
       Tensor grad = visit.grad;
       if (!visit.target) visit.grad = {};
       lanes_ ? apply_in_lanes(node, grad, needs) : apply(node, std::move(grad), needs);
-      backward_op = before;
     }
     if (!keep_) {
       node->released = true;
@@ -102,7 +112,9 @@ class Walk {
     std::vector<Tensor> grads = node->rule(RuleContext(node, needs), grad);
     grad = {};
     if (!mutation.op.empty() && mutation.op == node->op) mutate(grads);
-    DUEL_ASSERT(grads.size() == node->inputs.size());
+    DUEL_CHECK(grads.size() == node->inputs.size(), node->op,
+               "its rule gave {} gradients for {} inputs: one is expected for each, undefined where it is zero",
+               grads.size(), node->inputs.size());
     for (size_t i = 0; i < grads.size(); ++i) {
       if (needs[i] && grads[i].defined()) {
         accumulate(visits_.at(node->inputs[i].get()), fitted(node->op, *node->inputs[i], std::move(grads[i])));
@@ -131,12 +143,23 @@ class Walk {
     if (std::any_of(chain.begin(), chain.end(), [](char needed) { return needed != 0; })) apply(node, grad, chain);
   }
 
-  static Tensor fitted(const char* op, const Node& input, Tensor grad) {
-    if (grad.dtype() != input.dtype || !(grad.device() == input.device)) {
-      throw InternalError(message("the backward of {} gave {} for an input of {}", op, to_text(grad.dtype()),
-                                  to_text(input.dtype)));
+  /// Whether `to` broadcasts to `from`.
+  static bool sums_to(const Shape& from, const Shape& to) {
+    if (to.rank() > from.rank()) return false;
+    for (int back = 1; back <= to.rank(); ++back) {
+      if (to[-back] != from[-back] && to[-back] != 1) return false;
     }
-    return grad.shape() == input.shape ? grad : sum_to(grad, input.shape);
+    return true;
+  }
+
+  static Tensor fitted(const char* op, const Node& input, Tensor grad) {
+    DUEL_CHECK(grad.dtype() == input.dtype && grad.device() == input.device, op,
+               "its rule gave a gradient of {} on {} for an input of {} {} on {}", to_text(grad), grad.device(),
+               to_text(input.dtype), input.shape, input.device);
+    if (grad.shape() == input.shape) return grad;
+    DUEL_CHECK(sums_to(grad.shape(), input.shape), op, "its rule gave a gradient of {} for an input of {} {}",
+               to_text(grad), to_text(input.dtype), input.shape);
+    return sum_to(grad, input.shape);
   }
 
   static void mutate(std::vector<Tensor>& grads) {
@@ -186,7 +209,9 @@ std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<T
   detail::check_outputs(outputs);
   detail::Walk walk(outputs, options.create_graph, options.create_graph || options.retain_graph);
   for (const Tensor& input : inputs) {
-    DUEL_CHECK(input.defined() && input.impl()->node, "grad", "expected inputs that require grad");
+    if (detail::is_frozen(input)) continue;
+    DUEL_CHECK(input.defined() && input.impl()->node, "grad", "expected inputs that require grad, got {}",
+               input.defined() ? to_text(input) + " that does not" : std::string("an undefined tensor"));
     if (auto* visit = walk.find(input.impl()->node.get())) visit->target = true;
   }
   detail::seed(walk, outputs, grad_outputs);
@@ -194,6 +219,10 @@ std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<T
   std::vector<Tensor> results;
   results.reserve(inputs.size());
   for (size_t i = 0; i < inputs.size(); ++i) {
+    if (detail::is_frozen(inputs[i])) {
+      results.emplace_back();
+      continue;
+    }
     auto* visit = walk.find(inputs[i].impl()->node.get());
     Tensor result = visit ? visit->grad : Tensor();
     DUEL_CHECK(result.defined() || options.allow_unused, "grad",

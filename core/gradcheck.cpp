@@ -31,7 +31,7 @@ class Cotangents {
 };
 
 Tensor leaf_copy(const Tensor& tensor) {
-  Tensor copy = tensor.clone();
+  Tensor copy = tensor.detach().clone();
   if (tensor.requires_grad()) copy.set_requires_grad(true);
   return copy;
 }

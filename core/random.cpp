@@ -83,6 +83,10 @@ kernels::PhiloxState Counter::take(const Device& device, int64_t n) {
   return now;
 }
 
+void Counter::give_back(int64_t n) {
+  (home_.is_cuda() ? pending_ : offset_) -= kernels::philox_blocks(n);
+}
+
 Generator::State Counter::state() const {
   return {seed_, stream_, home_.is_cuda() ? read() + pending_ : offset_};
 }
@@ -124,14 +128,20 @@ CounterLog::~CounterLog() { log = nullptr; }
 
 namespace {
 
-/// For a call that reads so many numbers, four to an offset.
-kernels::PhiloxState take(const std::shared_ptr<detail::Counter>& counter, const Device& device, int64_t n) {
+/// Calls `fill` with the state for so many numbers, four to an offset. Where it refuses, nothing was drawn.
+template <class Fill>
+void draw(const std::shared_ptr<detail::Counter>& counter, const Device& device, int64_t n, Fill fill) {
   const kernels::PhiloxState state = counter->take(device, n);
   if (device.is_cuda() && detail::log != nullptr &&
       std::find(detail::log->begin(), detail::log->end(), counter) == detail::log->end()) {
     detail::log->push_back(counter);
   }
-  return state;
+  try {
+    fill(state);
+  } catch (...) {
+    counter->give_back(n);
+    throw;
+  }
 }
 
 }  // namespace
@@ -149,30 +159,35 @@ void Generator::set_state(const State& state) { counter_->set_state(state); }
 
 Tensor Generator::uniform(const Shape& shape, double low, double high, TensorOptions options) {
   Tensor x = Tensor::empty(shape, options);
-  DUEL_DISPATCH(options.dtype, "uniform",
-                kernels::uniform<T>(stream_of(options.device), take(counter_, options.device, x.numel()), x.numel(), low,
-                                    high, x.mutable_data<T>()));
+  draw(counter_, options.device, x.numel(), [&](const kernels::PhiloxState& state) {
+    DUEL_DISPATCH(options.dtype, "uniform",
+                  kernels::uniform<T>(stream_of(options.device), state, x.numel(), low, high, x.mutable_data<T>()));
+  });
   return x;
 }
 
 Tensor Generator::normal(const Shape& shape, double mean, double deviation, TensorOptions options) {
   Tensor x = Tensor::empty(shape, options);
-  DUEL_DISPATCH(options.dtype, "normal",
-                kernels::normal<T>(stream_of(options.device), take(counter_, options.device, x.numel()), x.numel(), mean,
-                                   deviation, x.mutable_data<T>()));
+  draw(counter_, options.device, x.numel(), [&](const kernels::PhiloxState& state) {
+    DUEL_DISPATCH(options.dtype, "normal",
+                  kernels::normal<T>(stream_of(options.device), state, x.numel(), mean, deviation, x.mutable_data<T>()));
+  });
   return x;
 }
 
 Tensor Generator::integers(const Shape& shape, int64_t bound, Device device) {
   Tensor x = Tensor::empty(shape, {DType::i64, device});
-  kernels::random_integers(stream_of(device), take(counter_, device, x.numel()), x.numel(), bound,
-                           x.mutable_data<int64_t>());
+  draw(counter_, device, x.numel(), [&](const kernels::PhiloxState& state) {
+    kernels::random_integers(stream_of(device), state, x.numel(), bound, x.mutable_data<int64_t>());
+  });
   return x;
 }
 
 Tensor Generator::shuffled(int64_t n, int64_t count, Device device) {
   Tensor x = Tensor::empty({n}, {DType::i64, device});
-  kernels::shuffled_items(stream_of(device), take(counter_, device, 4 * n), n, count, x.mutable_data<int64_t>());
+  draw(counter_, device, 4 * n, [&](const kernels::PhiloxState& state) {
+    kernels::shuffled_items(stream_of(device), state, n, count, x.mutable_data<int64_t>());
+  });
   return x;
 }
 

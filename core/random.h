@@ -33,7 +33,9 @@ class Generator {
   Generator(Generator&&) noexcept = default;
   Generator& operator=(Generator&&) noexcept = default;
 
-  /// Uniform in [low, high); f32 or f64.
+  // A refused draw (an Error) moves nothing.
+
+  /// Uniform in [low, high), a range of finite width; f32 or f64.
   Tensor uniform(const Shape& shape, double low = 0.0, double high = 1.0, TensorOptions options = {});
   Tensor normal(const Shape& shape, double mean = 0.0, double deviation = 1.0, TensorOptions options = {});
   /// i64, uniform in {0, …, bound - 1}.

@@ -24,6 +24,8 @@ class Counter {
 
   /// The state for a call of n elements on the device, which moves on.
   kernels::PhiloxState take(const Device& device, int64_t n);
+  /// Takes back the last take() of n elements, of which no kernel was told.
+  void give_back(int64_t n);
   /// Reads it back where it must.
   Generator::State state() const;
   void set_state(const Generator::State& state);

@@ -1,8 +1,9 @@
 // Recording: the thread-local modes, record(), nodes and their saved tensors.
 #include <atomic>
-#include <cmath>
+#include <optional>
 
 #include "duel/core/node.h"
+#include "duel/core/ops/reduction.h"
 
 namespace duel {
 namespace detail {
@@ -48,33 +49,20 @@ thread_local bool grad_mode = true;
 thread_local bool no_param_grad_mode = false;
 thread_local bool anomaly_mode = false;
 
-template <class T>
-int64_t first_not_finite(const Tensor& tensor) {
-  const T* values = tensor.data<T>();
-  for (int64_t i = 0; i < tensor.numel(); ++i) {
-    if (!std::isfinite(values[i])) return i;
-  }
-  return -1;
-}
-
-int64_t first_not_finite(const Tensor& tensor) {
-  if (!tensor.defined() || !is_floating(tensor.dtype())) return -1;
-  int64_t index = -1;
-  const Tensor here = detail::on_cpu(tensor);
-  DUEL_DISPATCH(here.dtype(), "anomaly", index = first_not_finite<T>(here));
-  return index;
+std::optional<int64_t> first_not_finite(const Tensor& tensor) {
+  return tensor.defined() && is_floating(tensor.dtype()) ? first_nonfinite(tensor) : std::nullopt;
 }
 
 void check_finite(const char* op, const Tensor& output, std::span<const Tensor> inputs) {
-  const int64_t index = first_not_finite(output);
-  if (index < 0) return;
+  const auto index = first_not_finite(output);
+  if (!index) return;
   std::string shapes;
   for (const Tensor& input : inputs) {
-    if (first_not_finite(input) >= 0) return;  // this op only passed it on
+    if (first_not_finite(input)) return;  // this op only passed it on
     shapes += (shapes.empty() ? "" : ", ") + to_text(input);
   }
   fail("anomaly", "{} made the first NaN or infinity, at flat index {} of its result {}; its inputs ({}) are finite{}", op,
-       index, to_text(output), shapes, detail::current_backward_op()
+       *index, to_text(output), shapes, detail::current_backward_op()
            ? message("; it works for the backward of {}", detail::current_backward_op())
            : std::string());
 }
@@ -100,6 +88,7 @@ bool tracked(const Tensor& tensor) {
 
 void mark_parameter(const Tensor& leaf, const std::string& name) {
   DUEL_CHECK(leaf.requires_grad() && leaf.is_leaf(), "mark_parameter", "expected a leaf that requires grad");
+  leaf.impl()->parameter = std::make_shared<const std::string>(name);
   leaf.impl()->node->is_parameter = true;
   leaf.impl()->node->name = name;
 }
@@ -139,7 +128,9 @@ Tensor record(const char* op, Tensor output, std::span<const Tensor> inputs, std
 }
 
 Tensor RuleContext::saved(int i) const {
-  const detail::SavedTensor& kept = node_->saved.at(static_cast<size_t>(i));
+  DUEL_CHECK(i >= 0 && i < static_cast<int>(node_->saved.size()), node_->op,
+             "its rule asks for saved tensor {}, but record() was given {}", i, node_->saved.size());
+  const detail::SavedTensor& kept = node_->saved[static_cast<size_t>(i)];
   if (!kept.data.defined()) return {};
   if (kept.data.version() != kept.version) {
     const std::string name = kept.node && !kept.node->name.empty() ? " (" + kept.node->name + ")" : std::string();

@@ -21,10 +21,6 @@ void with_type(DType dtype, F f) {
   }
 }
 
-void check_may_write(const Tensor& tensor, const char* op) {
-  DUEL_CHECK(!tracked(tensor), op, "a tensor that requires grad may be changed in place under no_grad only");
-}
-
 }  // namespace
 
 namespace detail {
@@ -52,14 +48,30 @@ void move_to_storage(const Tensor& tensor, const Tensor& base, size_t offset_byt
   impl.dtype = place.dtype();
   if (!impl.node || (impl.node->dtype == impl.dtype && impl.node->device == place.device())) return;
   // The old leaf node stays with graphs of the old dtype and device.
-  const std::shared_ptr<Node> old = impl.node;
   impl.node = nullptr;
   Tensor(tensor).set_requires_grad(true);
-  impl.node->is_parameter = old->is_parameter;
-  impl.node->name = old->name;
 }
 
-Tensor on_cpu(const Tensor& tensor) { return tensor.device().is_cuda() ? tensor.to(Device::cpu()) : tensor; }
+bool is_frozen(const Tensor& tensor) {
+  return tensor.defined() && tensor.impl()->parameter && !tensor.impl()->node;
+}
+
+void check_in_place(const char* op, const Tensor& target, const Tensor& source) {
+  if (!grad_enabled()) return;
+  DUEL_CHECK(!target.requires_grad(), op,
+             "the target ({}) requires grad, and the graph would not see the change: write under NoGrad, or use an op that "
+             "returns a new tensor", to_text(target));
+  DUEL_CHECK(!source.defined() || !source.requires_grad(), op,
+             "the source ({}) requires grad, and no gradient would flow back to it: write under NoGrad, detach() it, or use "
+             "an op that returns a new tensor", to_text(source));
+}
+
+Tensor on_cpu(const Tensor& tensor) {
+  if (!tensor.device().is_cuda()) return tensor;
+  Tensor copy = Tensor::empty(tensor.shape(), {tensor.dtype(), Device::cpu()});  // unrecorded: AnomalyMode reads results by it
+  copy.copy_(tensor.detach());
+  return copy;
+}
 
 void check_same_device(const char* op, const Tensor& a, const Tensor& b) {
   DUEL_CHECK(!a.defined() || !b.defined() || a.device() == b.device(), op,
@@ -90,18 +102,22 @@ Tensor Tensor::full(const Shape& shape, double value, TensorOptions options) {
 Tensor Tensor::zeros(const Shape& shape, TensorOptions options) { return full(shape, 0.0, options); }
 Tensor Tensor::ones(const Shape& shape, TensorOptions options) { return full(shape, 1.0, options); }
 
-template <class T>
+template <Element T>
 Tensor Tensor::from(std::span<const T> values, const Shape& shape, Device device) {
-  DUEL_CHECK(static_cast<int64_t>(values.size()) == shape.numel(), "from", "expected {} values for shape {}, got {}",
-             shape.numel(), shape, values.size());
-  Tensor tensor = empty(shape, {dtype_of<T>(), device});
-  T* to = tensor.mutable_data<T>();
-  if (device.is_cuda()) {
-    kernels::runtime::copy_to_device(stream_of(device), to, values.data(), tensor.bytes());
+  if constexpr (std::same_as<T, int>) {
+    return from(std::vector<int64_t>(values.begin(), values.end()), shape, device);
   } else {
-    std::copy(values.begin(), values.end(), to);
+    DUEL_CHECK(static_cast<int64_t>(values.size()) == shape.numel(), "from", "expected {} values for shape {}, got {}",
+               shape.numel(), shape, values.size());
+    Tensor tensor = empty(shape, {dtype_of<T>(), device});
+    T* to = tensor.mutable_data<T>();
+    if (device.is_cuda()) {
+      kernels::runtime::copy_to_device(stream_of(device), to, values.data(), tensor.bytes());
+    } else {
+      std::copy(values.begin(), values.end(), to);
+    }
+    return tensor;
   }
-  return tensor;
 }
 
 const Shape& Tensor::shape() const { return get().shape; }
@@ -158,6 +174,10 @@ Tensor& Tensor::set_requires_grad(bool on) {
     node->shape = shape();
     node->dtype = dtype();
     node->device = device();
+    if (impl_->parameter) {
+      node->is_parameter = true;
+      node->name = *impl_->parameter;
+    }
     impl_->node = std::move(node);
   }
   return *this;
@@ -171,11 +191,12 @@ void Tensor::zero_grad() {
 Tensor Tensor::detach() const {
   auto impl = std::make_shared<detail::TensorImpl>(get());
   impl->node = nullptr;
+  impl->parameter = nullptr;
   return Tensor(std::move(impl));
 }
 
 void Tensor::copy_(const Tensor& source) const {
-  check_may_write(*this, "copy_");
+  detail::check_in_place("copy_", *this, source);
   DUEL_CHECK(source.shape() == shape(), "copy_", "expected a source of shape {}, got {}", shape(), source.shape());
   if (source.dtype() != dtype() && !(source.device() == device())) return copy_(source.to(dtype()));
   const void* from = source.raw();
@@ -204,35 +225,50 @@ void Tensor::copy_(const Tensor& source) const {
 }
 
 void Tensor::fill_(double value) const {
-  check_may_write(*this, "fill_");
+  detail::check_in_place("fill_", *this);
   with_type(dtype(), [&](auto zero) {
     using T = decltype(zero);
     kernels::fill<T>(stream_of(device()), numel(), static_cast<T>(value), mutable_data<T>());
   });
 }
 
-Tensor Tensor::clone() const { return to(device()); }
+namespace {
+
+/// `back` undoes the copy for a gradient.
+template <class Back>
+Tensor recorded_copy(const char* op, const Tensor& source, TensorOptions options, Back back) {
+  Tensor copy = Tensor::empty(source.shape(), options);
+  copy.copy_(source.detach());
+  if (!is_floating(options.dtype)) return copy;
+  return record(op, std::move(copy), {source}, {},
+                [back](const RuleContext&, const Tensor& g) -> std::vector<Tensor> { return {back(g)}; });
+}
+
+}  // namespace
+
+Tensor Tensor::clone() const {
+  return recorded_copy("clone", *this, options(), [](const Tensor& g) { return g; });
+}
 
 Tensor Tensor::to(DType dtype) const {
-  Tensor copy = empty(shape(), {dtype, device()});
-  copy.copy_(*this);
-  return copy;
+  return recorded_copy("to", *this, {dtype, device()}, [from = this->dtype()](const Tensor& g) { return g.to(from); });
 }
 
 Tensor Tensor::to(Device device) const {
-  Tensor copy = empty(shape(), {dtype(), device});
-  copy.copy_(*this);
-  return copy;
+  return recorded_copy("to", *this, {dtype(), device}, [from = this->device()](const Tensor& g) { return g.to(from); });
 }
 
 Tensor Tensor::reshape(std::initializer_list<int64_t> sizes) const {
   std::vector<int64_t> filled(sizes);
   const auto hole = std::find(filled.begin(), filled.end(), -1);
   if (hole != filled.end()) {
+    DUEL_CHECK(std::count(filled.begin(), filled.end(), -1) == 1, "reshape", "expected one size of -1 at most, got {} for {}",
+               std::count(filled.begin(), filled.end(), -1), shape());
     int64_t known = 1;
     for (int64_t size : filled) known *= size == -1 ? 1 : size;
-    DUEL_CHECK(std::count(filled.begin(), filled.end(), -1) == 1 && known > 0 && numel() % known == 0, "reshape",
-               "cannot fill in -1: {} elements do not divide by {}", numel(), known);
+    DUEL_CHECK(known > 0 && numel() % known == 0, "reshape",
+               "cannot fill in -1: the {} elements of {} do not divide by the product of the other sizes, {}", numel(), shape(),
+               known);
     *hole = numel() / known;
   }
   return reshape(Shape(filled));
@@ -259,6 +295,7 @@ std::string to_text(const Tensor& tensor) {
   return tensor.defined() ? to_text(tensor.dtype()) + " " + to_text(tensor.shape()) : "an undefined tensor";
 }
 
+template Tensor Tensor::from<int>(std::span<const int>, const Shape&, Device);
 #define DUEL_TENSOR_OF(T)                                                         \
   template Tensor Tensor::from<T>(std::span<const T>, const Shape&, Device);      \
   template const T* Tensor::data<T>() const;                                      \

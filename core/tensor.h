@@ -1,7 +1,7 @@
 // Tensor: a cheap handle to shared, always contiguous, row-major storage.
 //
-// Copying a Tensor copies the handle. reshape() and slices of the leading axis share storage; every other op
-// returns fresh memory. Rank 0 to 5; f32, f64, u8 or i64; an optional place in the autograd graph.
+// Copying a Tensor copies the handle. reshape(), detach() and rows() share storage; every other op returns fresh
+// memory. Nothing but detach() and NoGrad cuts a graph: copies are recorded like any op. Rank 0 to 5; f32, f64, u8 or i64; an optional place in the autograd graph.
 //
 // Example:
 //   Tensor x = Tensor::from({1.f, 2.f, 3.f}, {3}).set_requires_grad(true);
@@ -10,6 +10,7 @@
 //   double value = y.item();
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <initializer_list>
 #include <memory>
@@ -33,6 +34,11 @@ struct TensorOptions {
   Device device = {};
 };
 
+/// What a tensor can be made of: the four element types, and int, which becomes i64.
+template <class T>
+concept Element = std::same_as<T, float> || std::same_as<T, double> || std::same_as<T, uint8_t> ||
+                  std::same_as<T, int64_t> || std::same_as<T, int>;
+
 class Tensor {
  public:
   /// An undefined tensor: only defined(), assignment and destruction are allowed.
@@ -42,14 +48,14 @@ class Tensor {
   static Tensor zeros(const Shape& shape, TensorOptions options = {});
   static Tensor ones(const Shape& shape, TensorOptions options = {});
   static Tensor full(const Shape& shape, double value, TensorOptions options = {});
-  /// Copies `values` (numel of them) to the device; the dtype is that of T.
-  template <class T>
+  /// Copies `values` (numel of them) to the device; the dtype is that of T, i64 for int.
+  template <Element T>
   static Tensor from(std::span<const T> values, const Shape& shape, Device device = {});
-  template <class T>
+  template <Element T>
   static Tensor from(const std::vector<T>& values, const Shape& shape, Device device = {}) {
     return from(std::span<const T>(values), shape, device);
   }
-  template <class T>
+  template <Element T>
   static Tensor from(std::initializer_list<T> values, const Shape& shape, Device device = {}) {
     return from(std::span<const T>(values.begin(), values.size()), shape, device);
   }
@@ -81,7 +87,8 @@ class Tensor {
 
   // Autograd: see autograd.h.
   bool requires_grad() const;
-  /// Makes a leaf that gradients are wanted for. Floating dtypes only; throws on a tensor made by an op.
+  /// Makes a leaf that gradients are wanted for. Floating dtypes only; throws on a tensor made by an op. A parameter
+  /// (mark_parameter) that is set to false is frozen: grad() and optimizers pass over it, and true wakes it.
   Tensor& set_requires_grad(bool on);
   /// A leaf is a tensor that no recorded op made.
   bool is_leaf() const;
@@ -91,21 +98,21 @@ class Tensor {
   /// The same storage without a graph.
   Tensor detach() const;
 
-  /// In place, outside the graph: on a tensor that requires grad only under no_grad. Converts the dtype; the source may lie
-  /// on another device.
+  /// In place, outside the graph: a target or a source that requires grad is refused unless NoGrad says that this is
+  /// meant. Converts the dtype; the source may lie on another device.
   void copy_(const Tensor& source) const;
   void fill_(double value) const;
 
-  /// A detached copy in fresh memory.
+  /// A copy in fresh memory, differentiable.
   Tensor clone() const;
   /// Shares storage; one size may be -1.
   Tensor reshape(const Shape& shape) const;
   Tensor reshape(std::initializer_list<int64_t> sizes) const;
   /// Axes from `start` on joined to one: [N, C, H, W] with start 1 gives [N, C*H*W].
   Tensor flatten(int start = 1) const;
-  /// Detached copy with another dtype.
+  /// A copy with another dtype; differentiable between floating dtypes.
   Tensor to(DType dtype) const;
-  /// Detached copy on another device.
+  /// A copy on another device, differentiable.
   Tensor to(Device device) const;
 
   /// Number of in-place changes of the storage so far.

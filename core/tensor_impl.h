@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "duel/core/allocator.h"
 #include "duel/core/tensor.h"
@@ -28,6 +29,7 @@ struct TensorImpl {
   Shape shape;
   DType dtype = DType::f32;
   std::shared_ptr<Node> node;  // the op that made it, or its own leaf node; null without a graph
+  std::shared_ptr<const std::string> parameter;  // the name of a parameter, also while it is frozen; else null
 
   std::byte* data() const { return storage->data + offset; }
 };
@@ -39,6 +41,12 @@ Tensor view(const Tensor& base, const Shape& shape, size_t offset_bytes);
 /// `tensor` (every handle of it) live there. For leaves and tensors without graph. With the same dtype and device a leaf
 /// keeps its place in recorded graphs and its gradient; otherwise it starts anew as a leaf without gradient.
 void move_to_storage(const Tensor& tensor, const Tensor& base, size_t offset_bytes);
+
+/// Whether it is a parameter whose requires_grad was set to false.
+bool is_frozen(const Tensor& tensor);
+
+/// Error where changing `target` in place, by `source` if that is defined, would lose a gradient.
+void check_in_place(const char* op, const Tensor& target, const Tensor& source = {});
 
 /// The tensor itself where it lies on the CPU, else a copy there.
 Tensor on_cpu(const Tensor& tensor);

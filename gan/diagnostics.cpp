@@ -111,8 +111,8 @@ void read_activations(Trainer& trainer, const Trainer::Batch& batch, Diagnosis& 
   const nn::ActivationTrace trace;
   const Tensor logits = judge(critic, images, labels).logits;
   const int64_t split = logits.dim(0) / 2;
-  const Tensor loss = trainer.adversarial_loss_of_d({.real = {batch.real, {}, {.logits = slice(logits, 0, 0, split)}},
-                                                     .fake = {batch.fake, {}, {.logits = slice(logits, 0, split, logits.dim(0))}},
+  const Tensor loss = trainer.adversarial_loss_of_d({.real = {batch.real, {}, {.logits = rows(logits, 0, split)}},
+                                                     .fake = {batch.fake, {}, {.logits = rows(logits, split, logits.dim(0))}},
                                                      .codes = {}});
   std::vector<Tensor> at{images};
   for (const Tensor& t : trace.tensors()) at.push_back(t);
@@ -285,7 +285,7 @@ double step_cosine(const nn::ParameterArena& arena, const std::vector<Tensor>& b
     for (const auto& entry : arena.blocks()[b].entries) {
       const Tensor& g = gradients[entry.index];
       if (!g.defined() || g.numel() == 0) continue;
-      products.push_back(sum(mul(slice(step, 0, entry.offset, entry.offset + g.numel()), g.detach().reshape({g.numel()}))));
+      products.push_back(sum(mul(rows(step, entry.offset, entry.offset + g.numel()), g.detach().reshape({g.numel()}))));
     }
   }
   double dot = 0, squared = 0;
@@ -300,6 +300,7 @@ double step_cosine(const nn::ParameterArena& arena, const std::vector<Tensor>& b
 Diagnosis diagnose(Trainer& trainer, const StepRecord& record, const ResidentData* held_out) {
   DUEL_CHECK(record.real_logits.defined() && !record.gradients_d.empty(), "diagnose",
              "expected the record of a step: call step(true, &record) first");
+  const Trainer::QuietDraws quiet(trainer);
   Diagnosis d;
   read_logits(trainer.objective(), record, d);
   d.gradients_d = named(*trainer.networks().discriminator, record.gradients_d);

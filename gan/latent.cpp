@@ -52,7 +52,7 @@ Latents compose_latents(const LatentPlan& plan, const Tensor& noise, const Tenso
 }
 
 Latents slice(const Latents& latents, int64_t begin, int64_t end) {
-  const auto rows = [&](const Tensor& t) { return t.defined() ? duel::slice(t, 0, begin, end) : t; };
+  const auto rows = [&](const Tensor& t) { return t.defined() ? duel::rows(t, begin, end) : t; };
   return {rows(latents.input), rows(latents.labels), rows(latents.codes)};
 }
 

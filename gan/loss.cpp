@@ -68,7 +68,7 @@ Loss softmax_loss() {
   };
   return {.name = "softmax", .d_real = nullptr, .d_fake = nullptr, .g_fake = nullptr, .g_real = nullptr,
           .d_joint = [log_shares](const Tensor& real, const Tensor& fake) {
-            return neg(mean(slice(log_shares(real, fake), 0, 0, real.numel())));
+            return neg(mean(rows(log_shares(real, fake), 0, real.numel())));
           },
           .g_joint = [log_shares](const Tensor& real, const Tensor& fake) { return neg(mean(log_shares(real, fake))); }};
 }

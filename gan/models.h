@@ -49,9 +49,9 @@ struct NetworkOptions {
 };
 
 struct Networks {
-  std::shared_ptr<nn::Module> generator, discriminator;
-  LatentPlan latent;
-  NetworkOptions options;  // with every automatic value filled in
+  std::shared_ptr<nn::Module> generator = {}, discriminator = {};
+  LatentPlan latent = {};
+  NetworkOptions options = {};  // with every automatic value filled in
 };
 
 std::vector<std::string> architecture_names();

@@ -38,7 +38,18 @@ Tensor line_points(const Tensor& real, const Tensor& fake, const Tensor& eps) {
   DUEL_DISPATCH(real.dtype(), "line_points",
                 kernels::interpolate_line(stream_of(real.device()), real.dim(0), real.shape().numel_from(1), real.data<T>(),
                                           fake.data<T>(), eps.data<T>(), points.mutable_data<T>()));
-  return points;
+  return record("line_points", points, {real, fake, eps}, {real, fake, eps},
+                [](const RuleContext& ctx, const Tensor& g) -> std::vector<Tensor> {
+                  const Tensor e = ctx.saved(2);
+                  std::vector<int64_t> sizes(static_cast<size_t>(g.rank()), 1);
+                  sizes[0] = g.dim(0);
+                  const Tensor share = e.reshape(Shape(sizes));
+                  std::vector<Tensor> grads(3);
+                  if (ctx.needs(0)) grads[0] = g * share;
+                  if (ctx.needs(1)) grads[1] = g - g * share;
+                  if (ctx.needs(2)) grads[2] = sum((g * (ctx.saved(0) - ctx.saved(1))).flatten(1), {1}).reshape(e.shape());
+                  return grads;
+                });
 }
 
 Tensor dragan_points(const Tensor& real, const Tensor& alpha, const Tensor& noise) {
@@ -51,7 +62,7 @@ Tensor dragan_points(const Tensor& real, const Tensor& alpha, const Tensor& nois
     kernels::dragan_perturb(stream_of(real.device()), batch, m, real.data<T>(), alpha.data<T>(), noise.data<T>(),
                             points.mutable_data<T>(), workspace.template as<T>());
   });
-  return points;
+  return record("dragan_points", points, {real, alpha, noise}, {}, not_differentiable("dragan_points", 1));
 }
 
 PenaltySampling on_lines() {

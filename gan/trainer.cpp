@@ -34,9 +34,19 @@ std::unique_ptr<nn::Optimizer> make_optimizer(const nn::ParameterArena& arena, c
 
 /// Checks that they fit, and moves the networks.
 TrainerOptions placed(const Networks& networks, const Objective& objective, const TrainerOptions& options) {
+  for (const auto& [name, network] : {std::pair("generator", networks.generator.get()),
+                                      std::pair("discriminator", networks.discriminator.get())}) {
+    DUEL_CHECK(network, "trainer", "expected a {}, got a null pointer", name);
+    DUEL_CHECK(network->parameter_count() > 0, "trainer",
+               "the {} has no parameters to train: {}. Layers of a network of one's own are registered with register_module, "
+               "weights with register_parameter", name, network->describe());
+  }
+  DUEL_CHECK(is_floating(options.dtype), "trainer", "expected f32 or f64 as dtype, got {}", to_text(options.dtype));
   check_compatible(objective, *networks.discriminator, options.batch, networks.generator.get());
-  networks.generator->to(options.device);
-  networks.discriminator->to(options.device);
+  for (nn::Module* network : {networks.generator.get(), networks.discriminator.get()}) {
+    network->to(options.dtype);
+    network->to(options.device);
+  }
   return options;
 }
 
@@ -61,7 +71,9 @@ Trainer::Trainer(Networks networks, Objective objective, std::shared_ptr<const R
                      stream(options.seed, RandomStream::codes)},
       penalty_noise_(stream(options.seed, RandomStream::penalty)),
       instance_noise_(stream(options.seed, RandomStream::instance_noise)),
-      label_flips_(stream(options.seed, RandomStream::label_flips)) {
+      label_flips_(stream(options.seed, RandomStream::label_flips)),
+      layers_d_(stream(options.seed, RandomStream::layers_d)),
+      layers_g_(stream(options.seed, RandomStream::layers_g)) {
   DUEL_CHECK(!data_ || options.batch <= data_->count(), "trainer", "batch: expected at most the {} images of the data set, got {}",
              data_->count(), options.batch);
   DUEL_CHECK(!data_ || networks_.latent.classes == 0 || data_->has_labels(), "trainer",
@@ -70,7 +82,7 @@ Trainer::Trainer(Networks networks, Objective objective, std::shared_ptr<const R
   DUEL_CHECK(!data_ || data_->device() == options.device, "trainer", "data: expected it on {}, where the trainer computes, got {}",
              options.device, data_->device());
   if (objective_.constraint.weight_clip > 0) optimizer_d_->set_clip(objective_.constraint.weight_clip);
-  if (objective_.schedule.ema > 0) optimizer_g_->set_ema(objective_.schedule.ema);
+  if (objective_.schedule.ema > 0) optimizer_g_->set_ema(objective_.schedule.ema, /*warm_up=*/true);
   if (objective_.schedule.instance_noise > 0) {
     noise_deviation_ = Tensor::full({}, objective_.schedule.instance_noise, {options.dtype, options.device});
   }
@@ -78,9 +90,23 @@ Trainer::Trainer(Networks networks, Objective objective, std::shared_ptr<const R
   ring_pushed_ = Tensor::zeros({1}, {DType::i64, options.device});
   networks_.generator->train(true);
   networks_.discriminator->train(true);
+  for (const auto& [prefix, network] : {std::pair("d.", networks_.discriminator.get()), std::pair("g.", networks_.generator.get())}) {
+    for (const auto& [name, buffer] : network->named_buffers()) {
+      if (is_floating(buffer.dtype())) buffers_.emplace_back(prefix + name, buffer);
+    }
+  }
 }
 
 namespace {
+
+/// Where D is frozen as a whole (a judge that stays as it is) its loss has nothing to differentiate.
+std::vector<Tensor> gradients_of(const Tensor& loss, const std::vector<Tensor>& parameters) {
+  if (std::none_of(parameters.begin(), parameters.end(), [](const Tensor& p) { return p.requires_grad(); })) {
+    return std::vector<Tensor>(parameters.size());
+  }
+  return grad({loss}, parameters, {}, {.allow_unused = true});
+}
+
 /// What is left of a linear fall to zero over `steps` iterations; 0 steps: it never falls.
 double share_left(int64_t iteration, int64_t steps) {
   return steps > 0 ? std::max(0.0, 1.0 - static_cast<double>(iteration) / static_cast<double>(steps)) : 1.0;
@@ -104,6 +130,7 @@ int64_t Trainer::critic_steps_now() const {
 
 Tensor Trainer::generate(const Tensor& z) {
   NoGrad no_grad;
+  const LendDefaultGenerator lent(layers_g_);
   return (*networks_.generator)(z);
 }
 
@@ -114,6 +141,7 @@ Tensor Trainer::packed(const Tensor& samples) const {
 }
 
 Judgement Trainer::judge(const Tensor& samples, const Tensor& labels) {
+  const LendDefaultGenerator lent(layers_d_);
   return gan::judge(*networks_.discriminator, packed(samples), labels);
 }
 
@@ -125,10 +153,12 @@ Tensor Trainer::with_instance_noise(const Tensor& samples) {
 
 namespace {
 
-Tensor rows(const Tensor& tensor, int64_t begin, int64_t end) { return tensor.defined() ? slice(tensor, 0, begin, end) : tensor; }
+/// Rows [begin, end), of an undefined tensor an undefined one.
+Tensor part_of(const Tensor& tensor, int64_t begin, int64_t end) { return tensor.defined() ? rows(tensor, begin, end) : tensor; }
 
-Judgement rows(const Judgement& j, int64_t begin, int64_t end) {
-  return {rows(j.logits, begin, end), rows(j.features, begin, end), rows(j.classes, begin, end), rows(j.codes, begin, end)};
+Judgement part_of(const Judgement& j, int64_t begin, int64_t end) {
+  return {part_of(j.logits, begin, end), part_of(j.features, begin, end), part_of(j.classes, begin, end),
+          part_of(j.codes, begin, end)};
 }
 
 Tensor joined(const Tensor& a, const Tensor& b) { return a.defined() && b.defined() ? concat({a, b}) : Tensor(); }
@@ -139,8 +169,9 @@ Tensor value_of(const Term& term, const Round& round) {
     if (term.reads_real || round.real.judgement.logits.defined()) return term.value(round);
     try {
       return term.value(round);
+    } catch (const OutOfMemory&) {
+      throw;
     } catch (const Error& error) {
-      if (std::string_view(error.what()).starts_with("[allocator]")) throw;
       fail("trainer", "the term '{}' of G: {}. In G's step D judges real samples only where they are asked for: set reads_real if "
            "the term reads round.real",
            term.name, error.what());
@@ -198,8 +229,8 @@ void Trainer::judge_both(Round& round) {
   }
   const Judgement all = judge(concat({real.samples, fake.samples}), joined(real.labels, fake.labels));
   const int64_t split = real.samples.dim(0) / objective_.schedule.packing;
-  real.judgement = rows(all, 0, split);
-  fake.judgement = rows(all, split, all.logits.dim(0));
+  real.judgement = part_of(all, 0, split);
+  fake.judgement = part_of(all, split, all.logits.dim(0));
 }
 
 // With probability p the label of a judged sample is wrong: logits of equal index change sides, which is the same in any loss
@@ -223,6 +254,9 @@ Tensor Trainer::adversarial_loss_of_d(const Round& round) const {
 }
 
 Tensor Trainer::loss_of_d(const Batch& batch, bool diagnostics) {
+  DUEL_CHECK(batch.real.rank() >= 1 && batch.fake.rank() == batch.real.rank() &&
+                 batch.fake.shape().with(0, batch.real.dim(0)) == batch.real.shape() && batch.fake.dtype() == batch.real.dtype(),
+             "trainer", "G's samples are {}, expected samples like the real ones, {}", to_text(batch.fake), to_text(batch.real));
   Round round{.real = {with_instance_noise(batch.real), batch.real_labels, {}},
               .fake = {with_instance_noise(batch.fake), batch.latents.labels, {}},
               .codes = batch.latents.codes};
@@ -245,6 +279,7 @@ Tensor Trainer::loss_of_d(const Batch& batch, bool diagnostics) {
     const auto interval = static_cast<double>(objective_.schedule.lazy_interval);
     std::vector<PenaltyResult> results;
     const auto judge_points = [&] {
+      const LendDefaultGenerator lent(layers_d_);
       for (const Penalty& penalty : objective_.penalties) {
         const Tensor& labels = penalty.sampling.labels == LabelsOf::fake ? round.fake.labels : round.real.labels;
         const Tensor points = penalty.sampling.points(round.real.samples.detach(), round.fake.samples.detach(), penalty_noise_);
@@ -283,8 +318,12 @@ Tensor Trainer::loss_of_d(const Batch& batch, bool diagnostics) {
 }
 
 Tensor Trainer::loss_of_g(const Batch& batch, Weights weights_of_d, bool diagnostics) {
+  const auto generated = [&] {
+    const LendDefaultGenerator lent(layers_g_);
+    return (*networks_.generator)(batch.latents.input);
+  };
   Round round{.real = {batch.real, batch.real_labels, {}},
-              .fake = {with_instance_noise((*networks_.generator)(batch.latents.input)), batch.latents.labels, {}},
+              .fake = {with_instance_noise(generated()), batch.latents.labels, {}},
               .codes = batch.latents.codes};
   const auto reads_real = [](const Term& term) { return term.reads_real; };
   const bool needs_real = generator_needs_real(objective_.loss, objective_.relativism) ||
@@ -326,6 +365,7 @@ void Trainer::keep_norms_d(const std::vector<Tensor>& gradients, const Batch& ba
   if (record_) record_->gradients_d = gradients;
   if (last_.input_gradient_norm.defined()) return;
   // A fixed eps: diagnostics draw no random numbers, so that the run is the same without them.
+  const QuietDraws quiet(*this);
   const Tensor middle = packed(line_points(batch.real, batch.fake.detach(), Tensor::full({batch.real.dim(0)}, 0.5, batch.real.options())));
   last_.input_gradient_norm =
       Tensor::full({}, mean_gradient_norm(*networks_.discriminator, middle, batch.real_labels), {DType::f64, {}});
@@ -336,8 +376,8 @@ void Trainer::keep_norms_g(const std::vector<Tensor>& gradients) {
   if (record_) record_->gradients_g = gradients;
 }
 
-void Trainer::critic_step(const Batch& batch, bool diagnostics) {
-  last_gradients_ = grad({loss_of_d(batch, diagnostics)}, parameters_d_, {}, {.allow_unused = true});
+void Trainer::critic_update(const Batch& batch, bool diagnostics) {
+  last_gradients_ = gradients_of(loss_of_d(batch, diagnostics), parameters_d_);
   last_.grad_norm_d = {};
   if (diagnostics) keep_norms_d(last_gradients_, batch);
   if (diagnostics && record_) record_->weights_d = arena_d_.copies();
@@ -346,15 +386,15 @@ void Trainer::critic_step(const Batch& batch, bool diagnostics) {
   ++critic_steps_done_;
 }
 
-void Trainer::generator_step(const Batch& batch, bool diagnostics) {
-  last_gradients_ = grad({loss_of_g(batch, Weights::constant, diagnostics)}, parameters_g_, {}, {.allow_unused = true});
+void Trainer::generator_update(const Batch& batch, bool diagnostics) {
+  last_gradients_ = gradients_of(loss_of_g(batch, Weights::constant, diagnostics), parameters_g_);
   last_.grad_norm_g = {};
   if (diagnostics) keep_norms_g(last_gradients_);
   if (diagnostics && record_) record_->weights_g = arena_g_.copies();
   optimizer_g_->step(last_gradients_);
 }
 
-void Trainer::joint_step(const Batch& batch, bool diagnostics) {
+void Trainer::joint_update(const Batch& batch, bool diagnostics) {
   Batch now = batch;
   if (diagnostics && record_) {
     record_->weights_d = arena_d_.copies();
@@ -363,7 +403,12 @@ void Trainer::joint_step(const Batch& batch, bool diagnostics) {
   const Schedule& s = objective_.schedule;
   const bool mutual = s.update == Update::consensus;  // each loss recorded for both players' weights
   const Game game{{parameters_d_, *optimizer_d_}, {parameters_g_, *optimizer_g_}, [&] {
-                    now.fake = mutual ? (*networks_.generator)(batch.latents.input) : generate(batch.latents.input);
+                    if (mutual) {
+                      const LendDefaultGenerator lent(layers_g_);
+                      now.fake = (*networks_.generator)(batch.latents.input);
+                    } else {
+                      now.fake = generate(batch.latents.input);
+                    }
                     const Tensor loss_d = loss_of_d(now, diagnostics);
                     return std::pair(loss_d, loss_of_g(now, mutual ? Weights::recorded : Weights::constant, diagnostics));
                   }};
@@ -378,6 +423,29 @@ void Trainer::joint_step(const Batch& batch, bool diagnostics) {
   last_gradients_ = gradients.g;
   balance();
   ++critic_steps_done_;
+}
+
+namespace {
+/// Batches of one kind start the same kernels.
+std::string kind_of(const char* call, const Trainer::Batch& batch) {
+  std::string kind = call;
+  for (const Tensor* t : {&batch.real, &batch.real_labels, &batch.fake, &batch.latents.input, &batch.latents.labels, &batch.latents.codes}) {
+    kind += " " + (t->defined() ? to_text(*t) : std::string("-"));
+  }
+  return kind;
+}
+}  // namespace
+
+void Trainer::critic_step(const Batch& batch, bool diagnostics) {
+  attempt(gan::kind_of("critic_step", batch), [&] { critic_update(batch, diagnostics); });
+}
+
+void Trainer::generator_step(const Batch& batch, bool diagnostics) {
+  attempt(gan::kind_of("generator_step", batch), [&] { generator_update(batch, diagnostics); });
+}
+
+void Trainer::joint_step(const Batch& batch, bool diagnostics) {
+  attempt(gan::kind_of("joint_step", batch), [&] { joint_update(batch, diagnostics); });
 }
 
 // The next n samples, and what G starts from for as many fakes.
@@ -397,14 +465,16 @@ void Trainer::step(bool diagnostics, StepRecord* record) {
     StepRecord*& slot;
     ~Recording() { slot = nullptr; }
   } recording{record_};
-  begin_iteration();
   const int64_t critic_steps = critic_steps_now();
-  if (options_.graphs && options_.device.is_cuda() && !diagnostics) {
-    replay(critic_steps);
-  } else {
-    iterate(critic_steps, diagnostics);
-  }
-  ++iteration_;
+  attempt("step " + kind_of(critic_steps) + (diagnostics ? " diagnostics" : ""), [&] {
+    begin_iteration();
+    if (options_.graphs && options_.device.is_cuda() && !diagnostics) {
+      replay(critic_steps);
+    } else {
+      iterate(critic_steps, diagnostics);
+    }
+    ++iteration_;
+  });
 }
 
 // One letter per critic step, since a penalty that is due in some of them only changes what is launched.
@@ -463,7 +533,7 @@ void Trainer::iterate(int64_t critic_steps, bool diagnostics) {
   const Batch all = draw(critic_steps * batch);
   const auto part = [&](int64_t k) {
     const int64_t begin = k * batch, end = begin + batch;
-    return Batch{rows(all.real, begin, end), rows(all.real_labels, begin, end), rows(all.fake, begin, end),
+    return Batch{part_of(all.real, begin, end), part_of(all.real_labels, begin, end), part_of(all.fake, begin, end),
                  slice(all.latents, begin, end)};
   };
   // The critics of one iteration meet the same G: without batch statistics in G one pass makes all their fakes.
@@ -473,16 +543,16 @@ void Trainer::iterate(int64_t critic_steps, bool diagnostics) {
     Batch now = part(k);
     const bool look = diagnostics && k + 1 == critic_steps;
     if (joint && k + 1 == critic_steps) {
-      joint_step(now, look);
+      joint_update(now, look);
       continue;
     }
-    now.fake = fakes.defined() ? rows(fakes, k * batch, (k + 1) * batch) : generate(now.latents.input);
-    critic_step(now, look);
+    now.fake = fakes.defined() ? part_of(fakes, k * batch, (k + 1) * batch) : generate(now.latents.input);
+    critic_update(now, look);
   }
   for (int64_t k = 0; k < s.generator_steps && !joint; ++k) {
     Batch last = part(critic_steps - 1);
     last.latents = draw_latents(networks_.latent, s.generator_batch * batch, latent_random_, {options_.dtype, options_.device});
-    generator_step(last, diagnostics && k + 1 == s.generator_steps);
+    generator_update(last, diagnostics && k + 1 == s.generator_steps);
   }
   DUEL_DISPATCH(options_.dtype, "trainer", {
     const auto place = [](const Tensor& t) { return t.defined() ? t.data<T>() : nullptr; };

@@ -13,6 +13,12 @@
 // penalties of one's own must not read results (item, to_vector), and an optimizer's other settings are captured as they
 // are: forget_graphs() after changing one.
 //
+// Note [A refused call changes nothing]
+// A call that throws leaves the Trainer as it was, bit for bit: weights, moments, buffers, generators, counts. What can be
+// checked is checked first. For the rest the first call of its kind (the same shapes, the same critic steps) is made with a
+// copy of everything at hand, which is put back; a kind that went through once does the same again, so it needs no copy.
+// Only a term of one's own that throws later, after D has moved, finds that update made.
+//
 // Example:
 //   Trainer trainer(nets, named_objective("wgan-gp"), std::make_shared<ResidentData>(draw_digits(60000, 1)), {.batch = 64});
 //   for (int i = 0; i < 2000; ++i) trainer.step();
@@ -24,6 +30,8 @@
 #include <limits>
 #include <map>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -44,8 +52,8 @@ namespace duel::gan {
 struct TrainerOptions {
   int64_t batch = 64;
   uint64_t seed = 1;
-  DType dtype = DType::f32;
-  Device device = {};  // the networks are moved there; the data must lie there
+  DType dtype = DType::f32;  // the networks are converted to it
+  Device device = {};        // the networks are moved there; the data must lie there
   bool graphs = true;  // on a GPU: Note [An iteration is one graph]
 };
 
@@ -126,14 +134,36 @@ class Trainer {
   static constexpr int64_t kRemembered = 1024;
   /// Iterations done.
   int64_t iteration() const { return iteration_; }
-  /// G(z) in evaluation mode, by the moving average of G's weights where the objective keeps one. [N, 1, H, W] on the
-  /// trainer's device; z may lie on another.
+  /// G(z) in evaluation mode, by the moving average of G's weights where the objective keeps one, with batch-norm statistics
+  /// gathered under it (nn/averaged_weights.h). [N, 1, H, W] on the trainer's device; z may lie on another. A function of
+  /// weights and z: it draws nothing.
   Tensor sample(const Tensor& z);
 
+  /// What is not finite, and since which update: "g.0.weight is not finite at flat index 3, since update 12 of G". Looks at
+  /// gradients, weights, moments, averages and buffers; empty where all is well, which costs next to nothing to find out.
+  std::optional<std::string> first_nonfinite() const;
+
+  /// While it lives layers that draw random numbers (dropout) draw from a generator that nothing depends on: a look at the
+  /// networks between two iterations does not change the run. On a GPU it waits for the device.
+  class QuietDraws {
+   public:
+    explicit QuietDraws(const Trainer& trainer);
+    ~QuietDraws();
+    QuietDraws(const QuietDraws&) = delete;
+
+   private:
+    const Trainer& trainer_;
+    Generator::State d_, g_;
+    Generator own_;
+    LendDefaultGenerator lent_;
+  };
+
   /// Everything that decides the future: weights, buffers, moments, EMA, generators, data order, iteration. On the CPU,
-  /// whatever the trainer's device: a checkpoint goes on on any.
+  /// whatever the trainer's device: a checkpoint goes on on any. The average is a network of its own, "g_ema.NAME", what
+  /// sample() uses.
   TensorFile state() const;
-  /// Restores it; throws Error naming key, expectation and find, and changes nothing then.
+  /// Restores it; throws Error naming key, expectation and find, and changes nothing then. Values that are not finite are
+  /// refused. Files of before version 0.2 (the average beside the optimizer's moments, no generators of layers) are taken.
   void restore(const TensorFile& state);
 
   const Networks& networks() const { return networks_; }
@@ -160,6 +190,20 @@ class Trainer {
     Shown shown;
     std::vector<Tensor> last_gradients;
   };
+  /// Note [A refused call changes nothing].
+  void attempt(const std::string& kind, const std::function<void()>& work);
+  /// state() without what follows from the rest: the average's buffers.
+  TensorFile own_state() const;
+  /// Without checks.
+  void take_over(const TensorFile& state);
+  /// Every generator by its name in a checkpoint.
+  std::vector<std::pair<std::string, Generator*>> generators() const;
+  /// The buffers that belong to the average; empty without one or without statistics in G.
+  const nn::StateDict& average_buffers() const;
+  bool has_average_buffers() const;
+  void critic_update(const Batch& batch, bool diagnostics);
+  void generator_update(const Batch& batch, bool diagnostics);
+  void joint_update(const Batch& batch, bool diagnostics);
   void iterate(int64_t critic_steps, bool diagnostics);
   void replay(int64_t critic_steps);
   std::string kind_of(int64_t critic_steps) const;
@@ -187,14 +231,19 @@ class Trainer {
   std::vector<Tensor> parameters_d_, parameters_g_;
   std::unique_ptr<nn::Optimizer> optimizer_d_, optimizer_g_;
   DataOrder order_;
-  LatentGenerators latent_random_;
-  Generator penalty_noise_, instance_noise_, label_flips_;
+  mutable LatentGenerators latent_random_;  // generators() hands them out to be read and set
+  mutable Generator penalty_noise_, instance_noise_, label_flips_;
+  mutable Generator layers_d_, layers_g_;  // what layers draw: lent as the default generator while the network runs
   Tensor noise_deviation_;  // of the instance noise now, shape []; undefined without it
   Tensor balance_;          // k of the objective's Equilibrium, shape []; undefined without one
   Tensor ring_, ring_pushed_;  // every iteration's losses [kRemembered, kernels::kRingColumns], and how many i64 [1]
   int64_t iteration_ = 0, critic_steps_done_ = 0;
   std::vector<Tensor> last_gradients_;
   Shown last_;
+  std::set<std::string> tried_;             // kinds of calls that went through
+  std::vector<std::pair<std::string, Tensor>> buffers_;  // of both networks, floating ones, by their names in a checkpoint
+  mutable nn::StateDict average_buffers_;
+  mutable int64_t average_buffers_at_ = -1;  // the update of G that they belong to
   std::map<std::string, Kind> kinds_;
   StepRecord* record_ = nullptr;  // during step()
   bool passes_beside_ = false;    // D's passes on streams of their own: while an iteration is captured
@@ -209,8 +258,9 @@ struct StepRecord {
   std::vector<Tensor> weights_d = {}, weights_g = {};      // one per block of the arena, before the update
 };
 
-/// Streams of the seed, one for each use of random numbers.
-enum class RandomStream : uint64_t { weights_g = 1, weights_d, latent, penalty, instance_noise, dropout, data_order, samples,
-                                         labels, codes, label_flips };
+/// Streams of the seed, one for each use of random numbers. layers_d, layers_g: what the networks' layers draw; average: what
+/// the average's statistics are gathered on; quiet: looks that change nothing.
+enum class RandomStream : uint64_t { weights_g = 1, weights_d, latent, penalty, instance_noise, layers_d, data_order, samples,
+                                     labels, codes, label_flips, layers_g, average, quiet };
 
 }  // namespace duel::gan

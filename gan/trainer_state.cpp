@@ -1,9 +1,13 @@
-// What a checkpoint holds: Trainer::state() and restore(), and sampling by the moving average.
+// What a checkpoint holds: Trainer::state() and restore(); what is put back where a call is refused; sampling by the moving
+// average.
+#include <algorithm>
 #include <map>
 
 #include "duel/core/autograd.h"
 #include "duel/core/ops.h"
+#include "duel/gan/sampling.h"
 #include "duel/gan/trainer.h"
+#include "duel/nn/averaged_weights.h"
 
 namespace duel::gan {
 namespace {
@@ -23,6 +27,26 @@ Entries strip_prefix(const std::string& prefix, const TensorFile& file) {
   }
   return out;
 }
+
+constexpr int64_t kStatisticsBatches = 8, kStatisticsBatch = 128;  // what the average's statistics are gathered on
+
+const std::string kAverage = "g_ema.", kOptimizerG = "optimizer_g.", kEmaSlot = ".ema";
+
+/// A file of before version 0.2 in today's form: there the average was optimizer_g.NAME.ema, with no buffers of its own, and
+/// layers drew from a generator that was not stored.
+TensorFile brought_up(TensorFile file, const TensorFile& expected) {
+  for (auto& [name, tensor] : file.tensors) {
+    if (name.starts_with(kOptimizerG) && name.ends_with(kEmaSlot)) {
+      name = kAverage + name.substr(kOptimizerG.size(), name.size() - kOptimizerG.size() - kEmaSlot.size());
+    }
+  }
+  for (const char* name : {"random.layers_d", "random.layers_g"}) {
+    if (!file.find(name)) file.tensors.emplace_back(name, *expected.find(name));
+  }
+  return file;
+}
+
+bool finite(const Tensor& tensor) { return !is_floating(tensor.dtype()) || !first_nonfinite(tensor); }
 
 void append(TensorFile& file, const Entries& entries) {
   file.tensors.insert(file.tensors.end(), entries.begin(), entries.end());
@@ -52,38 +76,79 @@ void check_same_layout(const TensorFile& found, const TensorFile& expected) {
 
 }  // namespace
 
-TensorFile Trainer::state() const {
+std::vector<std::pair<std::string, Generator*>> Trainer::generators() const {
+  return {{"random.latent", &latent_random_.noise},   {"random.labels", &latent_random_.labels},
+          {"random.codes", &latent_random_.codes},    {"random.penalty", &penalty_noise_},
+          {"random.instance_noise", &instance_noise_}, {"random.label_flips", &label_flips_},
+          {"random.layers_d", &layers_d_},            {"random.layers_g", &layers_g_}};
+}
+
+TensorFile Trainer::own_state() const {
   TensorFile file;
   append(file, with_prefix("g.", networks_.generator->state_dict()));
   append(file, with_prefix("d.", networks_.discriminator->state_dict()));
-  append(file, with_prefix("optimizer_g.", optimizer_g_->state_dict()));
+  if (optimizer_g_->has_ema()) {
+    const auto average = optimizer_g_->ema_state_dict(*networks_.generator);
+    const std::map<std::string, Tensor> by_name(average.begin(), average.end());
+    for (const auto& [name, parameter] : networks_.generator->named_parameters()) append(file, {{kAverage + name, by_name.at(name)}});
+  }
+  for (const auto& [name, tensor] : optimizer_g_->state_dict()) {
+    if (!name.ends_with(kEmaSlot)) append(file, {{kOptimizerG + name, tensor}});
+  }
   append(file, with_prefix("optimizer_d.", optimizer_d_->state_dict()));
-  append(file, {{"random.latent", as_tensor(latent_random_.noise.state())},
-                {"random.labels", as_tensor(latent_random_.labels.state())},
-                {"random.codes", as_tensor(latent_random_.codes.state())},
-                {"random.penalty", as_tensor(penalty_noise_.state())},
-                {"random.instance_noise", as_tensor(instance_noise_.state())},
-                {"random.label_flips", as_tensor(label_flips_.state())},
-                {"progress", Tensor::from({iteration_, critic_steps_done_, order_.position()}, {3})}});
+  for (const auto& [name, generator] : generators()) append(file, {{name, as_tensor(generator->state())}});
+  append(file, {{"progress", Tensor::from({iteration_, critic_steps_done_, order_.position()}, {3})}});
   if (balance_.defined()) append(file, {{"balance", balance_}});
   for (auto& [name, tensor] : file.tensors) tensor = tensor.device().is_cuda() ? tensor.to(Device::cpu()) : tensor.clone();
   return file;
 }
 
-void Trainer::restore(const TensorFile& file) {
-  check_same_layout(file, state());
+TensorFile Trainer::state() const {
+  TensorFile file = own_state();
+  for (const auto& [name, tensor] : average_buffers()) {
+    append(file, {{kAverage + name, tensor.device().is_cuda() ? tensor.to(Device::cpu()) : tensor.clone()}});
+  }
+  return file;
+}
+
+void Trainer::restore(const TensorFile& given) {
+  const TensorFile expected = own_state();
+  TensorFile file = brought_up(given, expected), own;
+  nn::StateDict buffers;
+  for (auto& [name, tensor] : file.tensors) {
+    const bool average_buffer = name.starts_with(kAverage) && !expected.find(name) && has_average_buffers();
+    average_buffer ? void(buffers.emplace_back(name.substr(kAverage.size()), tensor)) : void(own.tensors.emplace_back(name, tensor));
+  }
+  check_same_layout(own, expected);
+  const nn::StateDict known = has_average_buffers() ? networks_.generator->named_buffers() : nn::StateDict();
+  for (const auto& [name, tensor] : buffers) {
+    const auto same = [&, &n = name, &t = tensor](const auto& b) {
+      return b.first == n && b.second.shape() == t.shape() && b.second.dtype() == t.dtype();
+    };
+    DUEL_CHECK(std::any_of(known.begin(), known.end(), same), "checkpoint",
+               "'{}{}', {}, is no buffer of this G: this checkpoint was made with other options", kAverage, name, to_text(tensor));
+  }
+  DUEL_CHECK(buffers.empty() || buffers.size() == known.size(), "checkpoint",
+             "expected all {} buffers of the average, got {}", known.size(), buffers.size());
+  for (const auto& [name, tensor] : file.tensors) {
+    DUEL_CHECK(finite(tensor), "checkpoint", "'{}' holds a NaN or an infinity: the run had diverged when this was written", name);
+  }
   ring_pushed_.copy_(Tensor::zeros({1}, {DType::i64, {}}));
   forget_graphs();  // seeds are part of what was captured
+  take_over(own);
+  average_buffers_.clear();
+  for (const auto& [name, tensor] : buffers) average_buffers_.emplace_back(name, tensor.to(options_.device));
+  average_buffers_at_ = buffers.empty() ? -1 : optimizer_g_->steps();
+}
+
+void Trainer::take_over(const TensorFile& file) {
   networks_.generator->load_state_dict(strip_prefix("g.", file));
   networks_.discriminator->load_state_dict(strip_prefix("d.", file));
-  optimizer_g_->load_state_dict(strip_prefix("optimizer_g.", file));
+  nn::StateDict optimizer_g = strip_prefix(kOptimizerG, file);
+  for (const auto& [name, tensor] : strip_prefix(kAverage, file)) optimizer_g.emplace_back(name + kEmaSlot, tensor);
+  optimizer_g_->load_state_dict(optimizer_g);
   optimizer_d_->load_state_dict(strip_prefix("optimizer_d.", file));
-  latent_random_.noise.set_state(as_generator(*file.find("random.latent")));
-  latent_random_.labels.set_state(as_generator(*file.find("random.labels")));
-  latent_random_.codes.set_state(as_generator(*file.find("random.codes")));
-  penalty_noise_.set_state(as_generator(*file.find("random.penalty")));
-  instance_noise_.set_state(as_generator(*file.find("random.instance_noise")));
-  label_flips_.set_state(as_generator(*file.find("random.label_flips")));
+  for (const auto& [name, generator] : generators()) generator->set_state(as_generator(*file.find(name)));
   if (balance_.defined()) {
     NoGrad no_grad;
     balance_.copy_(*file.find("balance"));
@@ -92,20 +157,99 @@ void Trainer::restore(const TensorFile& file) {
   iteration_ = progress[0];
   critic_steps_done_ = progress[1];
   order_.set_position(progress[2]);
+  average_buffers_at_ = -1;
+}
+
+// Note [A refused call changes nothing] in trainer.h.
+void Trainer::attempt(const std::string& kind, const std::function<void()>& work) {
+  const bool first = !tried_.contains(kind), on_host = !options_.device.is_cuda();
+  std::optional<TensorFile> before;
+  if (first) before = own_state();
+  std::vector<Generator::State> draws;  // on a GPU their reading would wait
+  if (on_host) {
+    for (const auto& [name, generator] : generators()) draws.push_back(generator->state());
+  }
+  const int64_t position = on_host ? order_.position() : 0, iteration = iteration_, critic_steps_done = critic_steps_done_;
+  const Shown shown = last_;
+  const std::vector<Tensor> gradients = last_gradients_;
+  try {
+    work();
+  } catch (...) {
+    if (before) {
+      take_over(*before);
+    } else if (on_host) {
+      size_t i = 0;
+      for (const auto& [name, generator] : generators()) generator->set_state(draws[i++]);
+      order_.set_position(position);
+    }
+    iteration_ = iteration;
+    critic_steps_done_ = critic_steps_done;
+    last_ = shown;
+    last_gradients_ = gradients;
+    throw;
+  }
+  if (first) tried_.insert(kind);
+}
+
+Trainer::QuietDraws::QuietDraws(const Trainer& trainer)
+    : trainer_(trainer),
+      d_(trainer.layers_d_.state()),
+      g_(trainer.layers_g_.state()),
+      own_(trainer.options_.seed, static_cast<uint64_t>(RandomStream::quiet)),
+      lent_(own_) {}
+
+Trainer::QuietDraws::~QuietDraws() {
+  trainer_.layers_d_.set_state(d_);
+  trainer_.layers_g_.set_state(g_);
+}
+
+bool Trainer::has_average_buffers() const { return optimizer_g_->has_ema() && nn::has_statistics(*networks_.generator); }
+
+const nn::StateDict& Trainer::average_buffers() const {
+  if (!has_average_buffers()) return average_buffers_;  // empty
+  if (const int64_t now = optimizer_g_->steps(); average_buffers_at_ != now) {
+    const QuietDraws quiet(*this);
+    LatentGenerators random = sampling_generators(options_.seed, static_cast<uint64_t>(RandomStream::average));
+    std::vector<Tensor> inputs;
+    for (int64_t k = 0; k < kStatisticsBatches; ++k) {
+      inputs.push_back(draw_latents(networks_.latent, kStatisticsBatch, random, {options_.dtype, options_.device}).input);
+    }
+    average_buffers_ = nn::averaged_buffers(*networks_.generator, *optimizer_g_, inputs);
+    average_buffers_at_ = now;
+  }
+  return average_buffers_;
 }
 
 Tensor Trainer::sample(const Tensor& z) {
-  NoGrad no_grad;
+  const NoGrad no_grad;
   nn::Module& g = *networks_.generator;
-  const bool averaged = optimizer_g_->has_ema();
-  const Tensor weights = arena_g_.blocks()[0].flat;
-  const Tensor kept = averaged ? weights.clone() : Tensor();
-  if (averaged) weights.copy_(optimizer_g_->ema());
-  g.eval();
-  const Tensor images = g(z.device() == options_.device ? z : z.to(options_.device));
-  g.train(true);
-  if (averaged) weights.copy_(kept);
-  return images;
+  std::optional<nn::AveragedWeights> average;
+  if (optimizer_g_->has_ema()) {
+    const nn::StateDict& buffers = average_buffers();
+    average.emplace(g, *optimizer_g_, buffers);
+  }
+  const QuietDraws quiet(*this);
+  const nn::EvalMode eval(g);
+  return g(z.device() == options_.device ? z : z.to(options_.device));
+}
+
+std::optional<std::string> Trainer::first_nonfinite() const {
+  const auto bad = [](const std::string& name, const Tensor& tensor) {
+    const auto index = duel::first_nonfinite(tensor);
+    return index ? message("{} is not finite at flat index {}", name, *index) : std::string();
+  };
+  for (const auto& [name, buffer] : buffers_) {
+    if (const std::string found = bad(name, buffer); !found.empty()) return found;
+  }
+  const int64_t step_d = optimizer_d_->first_nonfinite_step(), step_g = optimizer_g_->first_nonfinite_step();
+  if (step_d == 0 && step_g == 0) return std::nullopt;
+  const std::string updates = (step_d ? message(", since update {} of D", step_d) : std::string()) +
+                              (step_g ? message(", since update {} of G", step_g) : std::string());
+  for (const auto& [name, tensor] : own_state().tensors) {
+    if (!is_floating(tensor.dtype())) continue;
+    if (const std::string found = bad(name, tensor); !found.empty()) return found + updates;
+  }
+  return "a gradient is not finite" + updates;
 }
 
 }  // namespace duel::gan

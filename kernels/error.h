@@ -22,10 +22,26 @@ class AnyError : public std::runtime_error {
  public:
   AnyError(const std::string& message, std::source_location where)
       : std::runtime_error(message), where_(where) {}
+  const char* what() const noexcept override { return text_.empty() ? std::runtime_error::what() : text_.c_str(); }
   const std::source_location& where() const { return where_; }
+
+  /// The error leaves a layer on its way to the caller: what() names the innermost one and the path to it from the
+  /// outermost, "…; in 1.0: Linear(…)". `name_of` gives a child's name, "" where it is none of the layer's.
+  template <class NameOf, class Describe>
+  void leaves_layer(const void* layer, NameOf name_of, Describe describe) {
+    if (layer_ == nullptr) {
+      description_ = describe();
+    } else if (const std::string name = name_of(layer_); !name.empty()) {
+      path_ = path_.empty() ? name : name + "." + path_;
+    }
+    layer_ = layer;
+    text_ = std::runtime_error::what() + ("; in " + path_) + (path_.empty() ? "" : ": ") + description_;
+  }
 
  private:
   std::source_location where_;
+  const void* layer_ = nullptr;  // the outermost that it left
+  std::string path_, description_, text_;
 };
 
 /// The user's mistake. The message says what was wrong, where, and what would be right.
@@ -34,6 +50,12 @@ class Error : public AnyError {
   explicit Error(const std::string& message,
                  std::source_location where = std::source_location::current())
       : AnyError(message, where) {}
+};
+
+/// Memory that the device has not got. A smaller batch or smaller networks are the way out.
+class OutOfMemory : public Error {
+ public:
+  using Error::Error;
 };
 
 /// A bug in Duel: the message also carries file and line.

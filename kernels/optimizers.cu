@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <limits>
+#include <vector>
 
 #include "duel/kernels/lanes.cuh"
 #include "duel/kernels/parallel.h"
@@ -86,6 +87,19 @@ struct AdamMaker {
   }
 };
 
+/// Parameters rest.
+template <class T>
+struct RestRule {
+  static constexpr bool kA = false, kB = false;
+  DUEL_HD T operator()(T, T p, T&, T&) const { return p; }
+};
+
+template <class T>
+struct RestMaker {
+  using Rule = RestRule<T>;
+  DUEL_HD Rule operator()(const StepState&) const { return {}; }
+};
+
 /// Everything around the rule: scale before; clip and EMA after.
 template <class T>
 struct Folded {
@@ -98,16 +112,34 @@ struct Folded {
 };
 
 template <class T>
+struct FoldedMaker {
+  T grad_scale, limit;
+  double ema_decay;
+  bool ema_warm_up;
+  DUEL_HD Folded<T> operator()(const StepState& s) const {
+    const double most = (1.0 + s.step) / (10.0 + s.step);
+    const double decay = ema_warm_up && most < ema_decay ? most : ema_decay;
+    return {grad_scale, limit, T(decay), T(1 - decay)};
+  }
+};
+
+template <class T>
 struct Arena {
   T *p, *a, *b, *ema;
 };
 
+// Note [The watch for NaN and infinities]
+// 0 x is 0 for a finite x and NaN otherwise. The sum of these over all that a step reads and writes costs a few percent of
+// the step where memory is the limit, needs no branch, and is 0 or NaN in whatever order it is added up.
+
+/// Returns that sum: NaN if a gradient, parameter, moment or average is not finite.
 template <bool kGradient, bool kEma, class Rule, class T>
-void step_run(int64_t n, const T* g, const Rule& given, const Folded<T>& folded, Arena<T> at) {
+T step_run(int64_t n, const T* g, const Rule& given, const Folded<T>& folded, Arena<T> at) {
   const Rule rule = given;
   const Folded<T> f = folded;
   T *p = at.p, *a = at.a, *b = at.b, *ema = at.ema;
-  DUEL_SIMD
+  T taint = 0;
+  DUEL_SIMD_SUM(taint)
   for (int64_t i = 0; i < n; ++i) {
     T a_i = 0, b_i = 0, gradient = 0;
     if constexpr (kGradient) gradient = f.grad_scale * g[i];
@@ -117,8 +149,15 @@ void step_run(int64_t n, const T* g, const Rule& given, const Folded<T>& folded,
     p[i] = p_i;
     if constexpr (Rule::kA) a[i] = a_i;
     if constexpr (Rule::kB) b[i] = b_i;
-    if constexpr (kEma) ema[i] = f.averaged(ema[i], p_i);
+    T read = T(0) * gradient + T(0) * p_i + (T(0) * a_i + T(0) * b_i);
+    if constexpr (kEma) {
+      const T average = f.averaged(ema[i], p_i);
+      ema[i] = average;
+      read += T(0) * average;
+    }
+    taint += read;
   }
+  return taint;
 }
 
 #if DUEL_DEVICE_CODE
@@ -126,9 +165,12 @@ constexpr int kStepUnroll = 4;
 
 template <class Maker, class T>
 __global__ void step_kernel(int64_t n, GradSegments<T> grads, Maker maker, const StepState* state,
-                            Folded<T> folded, Arena<T> at) {
+                            FoldedMaker<T> folded_maker, Arena<T> at, int64_t* bad_step) {
   using Rule = typename Maker::Rule;
   const Rule rule = maker(*state);
+  const Folded<T> folded = folded_maker(*state);
+  const int64_t this_step = state->step;
+  T taint = 0;
   const int64_t first = static_cast<int64_t>(blockIdx.x) * (kSumBlock * kStepUnroll) + threadIdx.x;
   T p[kStepUnroll], a[kStepUnroll] = {}, b[kStepUnroll] = {}, g[kStepUnroll] = {};
   int segment = 0;
@@ -151,8 +193,15 @@ __global__ void step_kernel(int64_t n, GradSegments<T> grads, Maker maker, const
     at.p[i] = updated;
     if constexpr (Rule::kA) at.a[i] = a[u];
     if constexpr (Rule::kB) at.b[i] = b[u];
-    if (at.ema != nullptr) at.ema[i] = folded.averaged(at.ema[i], updated);
+    taint += T(0) * g[u] + T(0) * updated + (T(0) * a[u] + T(0) * b[u]);
+    if (at.ema != nullptr) {
+      const T average = folded.averaged(at.ema[i], updated);
+      at.ema[i] = average;
+      taint += T(0) * average;
+    }
   }
+  // Rarely taken; every writer writes the same number.
+  if (bad_step != nullptr && taint != 0 && *bad_step == 0) *bad_step = this_step;
 }
 
 /// Block (c, k) sums the squares of every kNormBlocks-th stretch of segment k.
@@ -211,21 +260,23 @@ void step(const char* op, Stream stream, int64_t n, const GradSegments<T>& grads
   if (n == 0) return;
   at.ema = extras.ema;
   const T limit = extras.clip > 0 ? static_cast<T>(extras.clip) : std::numeric_limits<T>::infinity();
-  const Folded<T> folded{static_cast<T>(extras.grad_scale), limit, static_cast<T>(extras.ema_decay),
-                         static_cast<T>(1 - extras.ema_decay)};
+  const FoldedMaker<T> folded_maker{static_cast<T>(extras.grad_scale), limit, extras.ema_decay, extras.ema_warm_up};
 #if DUEL_DEVICE_CODE
   if (stream.on_device()) {
     const int64_t per_block = kSumBlock * kStepUnroll;
     launch(step_kernel<Maker, T>, dim3(static_cast<unsigned>((n + per_block - 1) / per_block)),
-           dim3(kSumBlock), 0, stream, n, grads, maker, state, folded, at);
+           dim3(kSumBlock), 0, stream, n, grads, maker, state, folded_maker, at, extras.bad_step);
     return;
   }
 #endif
   (void)stream;
   const auto rule = maker(*state);
+  const Folded<T> folded = folded_maker(*state);
   using Rule = std::decay_t<decltype(rule)>;
+  std::vector<T> taints(static_cast<size_t>((n + kStepGrain - 1) / kStepGrain), T(0));  // by range: begin / kStepGrain
   parallel_for(n, kStepGrain, [&](int64_t begin, int64_t end) {
     int k = 0;
+    T taint = 0;
     for (int64_t i = begin; i < end;) {
       while (i >= grads.begin[k + 1]) ++k;
       const int64_t stop = end < grads.begin[k + 1] ? end : grads.begin[k + 1];
@@ -236,10 +287,14 @@ void step(const char* op, Stream stream, int64_t n, const GradSegments<T>& grads
           g != nullptr
               ? (at.ema != nullptr ? step_run<true, true, Rule, T> : step_run<true, false, Rule, T>)
               : (at.ema != nullptr ? step_run<false, true, Rule, T> : step_run<false, false, Rule, T>);
-      run(stop - i, g, rule, folded, part);
+      taint += run(stop - i, g, rule, folded, part);
       i = stop;
     }
+    taints[static_cast<size_t>(begin / kStepGrain)] = taint;
   });
+  T taint = 0;
+  for (const T range : taints) taint += range;
+  if (extras.bad_step != nullptr && taint != 0 && *extras.bad_step == 0) *extras.bad_step = state->step;
 }
 
 }  // namespace
@@ -292,6 +347,13 @@ void adam_step(Stream stream, int64_t n, const GradSegments<T>& grads, const Ada
   step("adam", stream, n, grads, AdamMaker<T>{options}, state, Arena<T>{parameters, m, v, nullptr}, extras);
 }
 
+template <class T>
+void average_step(Stream stream, int64_t n, const StepState* state, T* parameters, const UpdateExtras<T>& extras) {
+  GradSegments<T> none;
+  none.add(nullptr, n);
+  step("average", stream, n, none, RestMaker<T>{}, state, Arena<T>{parameters, nullptr, nullptr, nullptr}, extras);
+}
+
 int64_t grad_norm_workspace(int64_t n, int count) {
   const int64_t host = n / kNormGrain + count, device = kNormBlocks * count;
   return host > device ? host : device;
@@ -339,6 +401,7 @@ void grad_norm(Stream stream, const GradSegments<T>& grads, T* total, std::type_
                              const StepState*, T*, T*, T*, const UpdateExtras<T>&);                          \
   template void adam_step(Stream, int64_t, const GradSegments<T>&, const AdamOptions&, const StepState*, T*, \
                           T*, T*, const UpdateExtras<T>&);                                                   \
+  template void average_step(Stream, int64_t, const StepState*, T*, const UpdateExtras<T>&);                  \
   template void grad_norm(Stream, const GradSegments<T>&, T*, T*, T*);
 DUEL_DEFINE_OPTIMIZERS(float)
 DUEL_DEFINE_OPTIMIZERS(double)

@@ -29,6 +29,9 @@
 
 // Loops over independent elements: tells the compiler that iterations do not touch each other.
 #define DUEL_SIMD _Pragma("omp simd")
+// The same where each iteration adds to one variable, in any order.
+#define DUEL_PRAGMA(text) _Pragma(#text)
+#define DUEL_SIMD_SUM(sum) DUEL_PRAGMA(omp simd reduction(+ : sum))
 
 #include "duel/kernels/error.h"
 

@@ -144,12 +144,17 @@ template <class T>
 void uniform(Stream stream, const PhiloxState& state, int64_t n, double low, double high, T* out) {
   DUEL_CHECK(low <= high, "uniform", "expected low <= high, got [{}, {})", low, high);
   const T l = static_cast<T>(low), h = static_cast<T>(high);
+  DUEL_CHECK(std::isfinite(h - l), "uniform", "expected a range whose width is finite in {}, got [{}, {})",
+             sizeof(T) == 4 ? "f32" : "f64", low, high);
   draw("uniform", stream, state, n, Uniform<T>{l, h - l, h}, out);
 }
 
 template <class T>
 void normal(Stream stream, const PhiloxState& state, int64_t n, double mean, double deviation, T* out) {
   DUEL_CHECK(deviation >= 0, "normal", "expected a deviation of at least 0, got {}", deviation);
+  DUEL_CHECK(std::isfinite(static_cast<T>(mean)) && std::isfinite(static_cast<T>(deviation)), "normal",
+             "expected mean and deviation that are finite in {}, got {} and {}", sizeof(T) == 4 ? "f32" : "f64", mean,
+             deviation);
   draw("normal", stream, state, n, Normal<T>{static_cast<T>(mean), static_cast<T>(deviation)}, out);
 }
 

@@ -111,7 +111,7 @@ FunctionalOptimizer::Now FunctionalOptimizer::advance() {
   const NoGrad no_grad;
   kernels::advance_step(stream_of(state_.device()),
                         reinterpret_cast<kernels::StepState*>(state_.mutable_data<double>()), beta1_, beta2_);
-  const auto number = [&](int64_t i) { return slice(state_, 0, i, i + 1).reshape({}); };
+  const auto number = [&](int64_t i) { return rows(state_, i, i + 1).reshape({}); };
   const auto factor = [&](const Tensor& value) { return Factor{0, value.to(dtype_)}; };
   return {true, false, factor(number(1)), factor(number(1) / number(2)), factor(reciprocal(sqrt(number(3))))};
 }
@@ -125,6 +125,10 @@ std::vector<Tensor> FunctionalOptimizer::step(const std::vector<Tensor>& paramet
   std::vector<Tensor> next;
   for (size_t i = 0; i < parameters.size(); ++i) {
     const Tensor& p = parameters[i];
+    if (!p.requires_grad()) {
+      next.push_back(p);
+      continue;
+    }
     const Tensor g = gradients[i].defined() ? gradients[i] : Tensor::zeros(p.shape(), p.options());
     Tensor value = rule_(p, g, moments_[i], now);
     if (clip_ > 0) value = clamp_max(clamp_min(value, -clip_), clip_);

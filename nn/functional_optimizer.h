@@ -21,7 +21,8 @@ class FunctionalOptimizer {
  public:
   explicit FunctionalOptimizer(const Optimizer& optimizer);
 
-  /// The parameters after one more step, in the order of Module::parameters(). An undefined gradient counts as zeros.
+  /// The parameters after one more step, in the order of Module::parameters(). An undefined gradient counts as zeros; parameters
+  /// that require no gradient are returned as they are.
   std::vector<Tensor> step(const std::vector<Tensor>& parameters, const std::vector<Tensor>& gradients);
 
  private:
@@ -44,7 +45,7 @@ class FunctionalOptimizer {
                                     std::vector<Tensor>& moments, const Now& now)>;
   Rule rule_;
   std::vector<std::vector<Tensor>> moments_;  // [parameter][slot]
-  Tensor state_;                              // a copy of the kernels' StepState as f64 [4]: on a GPU
+  Tensor state_;                              // a copy of the kernels' StepState as f64 [5]: on a GPU
   int64_t steps_ = 0;                         // on the CPU
   double lr_, beta1_, beta2_, clip_;
   DType dtype_ = DType::f32;

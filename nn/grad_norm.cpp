@@ -1,6 +1,7 @@
 #include "duel/nn/grad_norm.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "duel/core/autograd.h"
 #include "duel/core/workspace.h"
@@ -47,6 +48,11 @@ GradientNorms gradient_norms(const std::vector<Tensor>& gradients) {
   });
   // The norm of the parts' norms is the norm of all.
   if (parts > 1) norms.total = gradient_norms({totals}).total;
+  // Numbers to look at, not to differentiate: a gradient that is asked for must not be silently zero.
+  std::vector<Tensor> given;
+  std::copy_if(gradients.begin(), gradients.end(), std::back_inserter(given), [](const Tensor& g) { return g.defined(); });
+  norms.total = record("gradient_norms", norms.total, given, {}, not_differentiable("gradient_norms", 1));
+  norms.each = record("gradient_norms", norms.each, given, {}, not_differentiable("gradient_norms", 1));
   return norms;
 }
 

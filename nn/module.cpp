@@ -31,6 +31,28 @@ std::string number(double value) {
 }
 }  // namespace detail
 
+Tensor Module::operator()(const Tensor& x) {
+  try {
+    return detail::traced(*this, forward(x));
+  } catch (AnyError& error) {
+    const auto name_of = [this](const void* layer) {
+      const auto child = std::find_if(children_.begin(), children_.end(), [&](const auto& c) { return c.second.get() == layer; });
+      return child == children_.end() ? std::string() : child->first;
+    };
+    error.leaves_layer(this, name_of, [this] { return describe(); });
+    throw;
+  }
+}
+
+ScopedMode::ScopedMode(Module& module, bool training) {
+  module.apply([this](Module& m) { before_.emplace_back(&m, m.training_); });
+  module.train(training);
+}
+
+ScopedMode::~ScopedMode() {
+  for (const auto& [module, training] : before_) module->training_ = training;
+}
+
 void Module::check_name(const std::string& name, const char* op) const {
   DUEL_CHECK(!name.empty() && name.find('.') == std::string::npos, op,
              "expected a name without dots, got \"{}\"", name);
@@ -60,8 +82,13 @@ std::shared_ptr<Module> Module::register_module(const std::string& name, std::sh
   check_name(name, "register_module");
   DUEL_CHECK(module, "register_module", "expected a module as \"{}\", got a null pointer", name);
   // Errors name a parameter by its path from the outermost module.
-  for (const auto& [path, parameter] : module->named_parameters())
-    mark_parameter(parameter, name + "." + path);
+  for (const auto& [path, parameter] : module->named_parameters()) {
+    const bool frozen = duel::detail::is_frozen(parameter);
+    Tensor handle = parameter;
+    if (frozen) handle.set_requires_grad(true);
+    mark_parameter(handle, name + "." + path);
+    if (frozen) handle.set_requires_grad(false);
+  }
   children_.emplace_back(name, module);
   return module;
 }
@@ -114,6 +141,10 @@ void Module::apply(const std::function<void(Module&)>& f) {
 void Module::train(bool on) {
   training_ = on;
   for (const auto& [name, child] : children_) child->train(on);
+}
+
+void Module::set_requires_grad(bool on) {
+  for (Tensor& parameter : parameters()) parameter.set_requires_grad(on);
 }
 
 void Module::zero_grad() {

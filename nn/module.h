@@ -3,6 +3,11 @@
 //
 // A module is move-only: a copy would share its parameters. Limits: square kernels.
 //
+// Note [Passes come one after the other]
+// A pass may change its network (batch-norm statistics, spectral norm's vectors, a generator's offset), and C++ does not say
+// which operand of + it computes first. So two passes of one network stand in two statements:
+//   Tensor on_real = d(real), on_fake = d(fake);
+//
 // Example, a network of one's own:
 //   struct Critic : nn::Module {
 //     std::shared_ptr<nn::Linear> in = register_module("in", nn::Linear(784, 256));
@@ -43,7 +48,8 @@ class Module {
   virtual ~Module() = default;
 
   virtual Tensor forward(const Tensor& x) = 0;
-  Tensor operator()(const Tensor& x) { return detail::traced(*this, forward(x)); }
+  /// forward(x). An error on the way says in which layer it arose.
+  Tensor operator()(const Tensor& x);
 
   /// Every parameter once, even if two children share it: handles, so a step changes the module.
   std::vector<Tensor> parameters() const;
@@ -62,6 +68,10 @@ class Module {
   void train(bool on = true);
   void eval() { train(false); }
   bool is_training() const { return training_; }
+
+  /// false freezes every parameter here and below: gradients, optimizers and the Trainer pass over it (FreezeD: the
+  /// first layers of D rest); true wakes it.
+  void set_requires_grad(bool on);
 
   /// Forgets the gradients that backward() accumulated.
   void zero_grad();
@@ -119,6 +129,7 @@ class Module {
   std::string describe_children(const std::string& type) const;
 
  private:
+  friend class ScopedMode;
   void check_name(const std::string& name, const char* op) const;
   void collect(const std::string& prefix, bool parameters, bool buffers, StateDict& into) const;
 
@@ -127,16 +138,21 @@ class Module {
   bool training_ = true;
 };
 
-/// While it lives the module is in evaluation mode; then in the mode it had.
-class EvalMode {
+/// While it lives the module and all below are in training or evaluation mode; then each in the mode that it had.
+class ScopedMode {
  public:
-  explicit EvalMode(Module& module) : module_(module), before_(module.is_training()) { module.eval(); }
-  ~EvalMode() { module_.train(before_); }
-  EvalMode(const EvalMode&) = delete;
+  ScopedMode(Module& module, bool training);
+  ~ScopedMode();
+  ScopedMode(const ScopedMode&) = delete;
 
  private:
-  Module& module_;
-  bool before_;
+  std::vector<std::pair<Module*, bool>> before_;
+};
+
+/// While it lives the module is in evaluation mode.
+class EvalMode : public ScopedMode {
+ public:
+  explicit EvalMode(Module& module) : ScopedMode(module, false) {}
 };
 
 namespace detail {

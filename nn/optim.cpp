@@ -24,11 +24,11 @@ class StepMemory {
   kernels::StepState* state() const { return reinterpret_cast<kernels::StepState*>(bytes_.mutable_data<uint8_t>()); }
   double lr() const { return lr_; }
   Tensor numbers() const {
-    static_assert(kBytes == 4 * sizeof(double) && offsetof(kernels::StepState, lr) == 8 && offsetof(kernels::StepState, bias1) == 16 &&
+    static_assert(kBytes == 5 * sizeof(double) && offsetof(kernels::StepState, lr) == 8 && offsetof(kernels::StepState, bias1) == 16 &&
                   offsetof(kernels::StepState, bias2) == 24);
     auto as_numbers = std::make_shared<duel::detail::TensorImpl>(*bytes_.impl());
     as_numbers->dtype = DType::f64;
-    as_numbers->shape = {4};
+    as_numbers->shape = {5};
     return Tensor(std::move(as_numbers)).clone();
   }
   /// On a GPU this waits for it.
@@ -66,8 +66,9 @@ struct StepPart {
   const Tensor& flat;
   const std::vector<Tensor>& moments;
   const Tensor& ema;  // undefined: none
-  const kernels::StepState* state;
+  kernels::StepState* state;
   double clip, ema_decay;
+  bool ema_warm_up;
   int64_t offset = 0, size = 0;
   std::vector<Segment> segments = {};
 
@@ -92,7 +93,9 @@ struct StepPart {
   kernels::UpdateExtras<T> extras() const {
     return {.clip = clip,
             .ema = ema.defined() ? ema.mutable_data<T>() + offset : nullptr,
-            .ema_decay = ema_decay};
+            .ema_decay = ema_decay,
+            .ema_warm_up = ema_warm_up,
+            .bad_step = &state->bad_step};
   }
 };
 
@@ -104,6 +107,15 @@ namespace {
 Tensor window(const Tensor& flat, const ParameterArena::Entry& entry) {
   return duel::detail::view(flat, entry.parameter.shape(),
                             static_cast<size_t>(entry.offset) * size_of(flat.dtype()));
+}
+
+/// The average of frozen parameters goes on.
+void rest(const detail::StepPart& part) {
+  DUEL_DISPATCH(part.flat.dtype(), "step", {
+    kernels::UpdateExtras<T> extras = part.extras<T>();
+    extras.clip = 0;
+    kernels::average_step<T>(part.stream(), part.size, part.state, part.parameters<T>(), extras);
+  });
 }
 
 void check_rates(const char* name, double lr, double weight_decay, double momentum) {
@@ -136,6 +148,7 @@ Optimizer::~Optimizer() = default;
 double Optimizer::lr() const { return memory_->lr(); }
 Tensor Optimizer::step_numbers() const { return memory_->numbers(); }
 int64_t Optimizer::steps() const { return memory_->read().step; }
+int64_t Optimizer::first_nonfinite_step() const { return memory_->read().bad_step; }
 
 void Optimizer::set_lr(double lr) {
   DUEL_CHECK(lr >= 0, "set_lr", "expected lr >= 0, got {}", lr);
@@ -147,9 +160,10 @@ void Optimizer::set_clip(double clip) {
   clip_ = clip;
 }
 
-void Optimizer::set_ema(double decay) {
+void Optimizer::set_ema(double decay, bool warm_up) {
   DUEL_CHECK(decay >= 0 && decay <= 1, "set_ema", "expected a decay in [0, 1], got {}", decay);
   ema_decay_ = decay;
+  ema_warm_up_ = warm_up;
   if (has_ema()) return;
   for (const auto& block : arena_.blocks()) ema_.push_back(block.flat.clone());
 }
@@ -162,9 +176,14 @@ void Optimizer::zero_grad() {
 
 void Optimizer::step() {
   std::vector<Tensor> grads(arena_.size());
+  bool any = arena_.size() == 0;
   for (const auto& block : arena_.blocks()) {
-    for (const auto& entry : block.entries) grads[entry.index] = entry.parameter.grad();
+    for (const auto& entry : block.entries) {
+      grads[entry.index] = entry.parameter.grad();
+      any |= grads[entry.index].defined() || duel::detail::is_frozen(entry.parameter);
+    }
   }
+  DUEL_CHECK(any, "step", "no parameter has a gradient: call backward() first, or pass gradients, step(grad(...))");
   step(grads);
 }
 
@@ -195,7 +214,8 @@ void Optimizer::step_block(size_t b, const std::vector<Tensor>& grads, Average a
                         .ema = has_ema() && average == Average::moves ? ema_[b] : none,
                         .state = memory_->state(),
                         .clip = clip_,
-                        .ema_decay = ema_decay_};
+                        .ema_decay = ema_decay_,
+                        .ema_warm_up = ema_warm_up_};
   const auto flush = [&] {
     if (part.size > 0) update(part);
     part.offset += part.size;
@@ -212,6 +232,14 @@ void Optimizer::step_block(size_t b, const std::vector<Tensor>& grads, Average a
     const Tensor& g = grads[entry.index];
     const int64_t size = entry.parameter.numel();
     const int64_t end = i + 1 < block.entries.size() ? block.entries[i + 1].offset : block.flat.numel();
+    if (duel::detail::is_frozen(entry.parameter)) {
+      flush();
+      part.size = end - entry.offset;
+      if (part.ema.defined()) rest(part);
+      part.offset += part.size;
+      part.size = 0;
+      continue;
+    }
     if (size > 0) add(g.defined() ? g.raw() : nullptr, size);
     // The zeros up to the next aligned parameter take part with a zero gradient and stay zero.
     if (end > entry.offset + size) add(nullptr, end - entry.offset - size);
@@ -261,6 +289,7 @@ void Optimizer::load_state_dict(const StateDict& state) {
   for (const auto& [name, target] : targets) target.copy_(given.at(name));  // "step", "lr": into temporaries
   kernels::StepState now = memory_->read();
   now.step = given.at("step").to_vector<int64_t>()[0];
+  now.bad_step = 0;
   now.lr = given.at("lr").item();
   memory_->write(now);
 }

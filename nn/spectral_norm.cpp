@@ -10,8 +10,16 @@
 namespace duel::nn {
 namespace {
 
-/// x / max(|x|, eps)
-Tensor normalized(const Tensor& x, double eps) { return x / clamp_min(sqrt(sum(square(x))), eps); }
+/// x / |x|; where |x| is below eps x has no direction that could be trusted, and `otherwise` is taken.
+Tensor normalized(const Tensor& x, double eps, const Tensor& otherwise) {
+  const Tensor norm = sqrt(sum(square(x)));
+  return where(greater_equal(norm, Tensor::full({}, eps, x.options())), x / clamp_min(norm, eps), otherwise);
+}
+/// A random direction.
+Tensor direction(int64_t size, TensorOptions options, double eps) {
+  const Tensor x = default_generator().normal({size}, 0, 1, options);
+  return x / clamp_min(sqrt(sum(square(x))), eps);
+}
 
 }  // namespace
 
@@ -23,11 +31,8 @@ SpectralNorm::SpectralNorm(std::shared_ptr<WeightLayer> layer, SpectralNormOptio
   register_parameter("bias", layer_->bias);
   weight_orig = register_parameter("weight_orig", layer_->weight);
   const int64_t out = weight_orig.dim(layer_->output_axis()), rest = weight_orig.numel() / out;
-  Generator& generator = default_generator();
-  weight_u =
-      register_buffer("weight_u", normalized(generator.normal({out}, 0, 1, weight_orig.options()), o.eps));
-  weight_v =
-      register_buffer("weight_v", normalized(generator.normal({rest}, 0, 1, weight_orig.options()), o.eps));
+  weight_u = register_buffer("weight_u", direction(out, weight_orig.options(), o.eps));
+  weight_v = register_buffer("weight_v", direction(rest, weight_orig.options(), o.eps));
 }
 
 Tensor SpectralNorm::matrix() const {
@@ -39,10 +44,10 @@ Tensor SpectralNorm::matrix() const {
 void SpectralNorm::iterate() {
   NoGrad no_grad;
   const Tensor w = matrix();
-  Tensor u = weight_u.reshape({-1, 1}), v;
+  Tensor u = weight_u.reshape({-1, 1}), v = weight_v.reshape({-1, 1});
   for (int i = 0; i < options.n_power_iterations; ++i) {
-    v = normalized(matmul(w, u, true), options.eps);
-    u = normalized(matmul(w, v), options.eps);
+    v = normalized(matmul(w, u, true), options.eps, v);
+    u = normalized(matmul(w, v), options.eps, u);
   }
   weight_u.copy_(u.reshape(weight_u.shape()));
   weight_v.copy_(v.reshape(weight_v.shape()));
@@ -51,7 +56,7 @@ void SpectralNorm::iterate() {
 Tensor SpectralNorm::sigma() const {
   // Copies: the next forward moves u and v in place, perhaps before this graph's backward.
   const Tensor u = weight_u.clone().reshape({-1, 1}), v = weight_v.clone().reshape({-1, 1});
-  return sum(u * matmul(matrix(), v));
+  return clamp_min(abs(sum(u * matmul(matrix(), v))), options.eps);
 }
 
 Tensor SpectralNorm::forward(const Tensor& x) {

@@ -5,7 +5,8 @@
 // Note [Spectral norm by power iteration]
 // u and v are buffers. Every training forward moves them by one iteration, v = W^T u and u = W v, normalised;
 // then sigma = u^T W v with u and v as constants, and the gradient flows through W / sigma in both places
-// where W stands. In evaluation u and v rest.
+// where W stands. In evaluation u and v rest. Where W^T u or W v is shorter than eps the old direction stays, and sigma is at
+// least eps: a weight of zeros gives zeros, and the layer never stretches.
 //
 // Example:
 //   nn::Sequential d(nn::SpectralNorm(nn::Linear(784, 256)), nn::ReLU(), nn::SpectralNorm(nn::Linear(256, 1)));
@@ -28,7 +29,7 @@ class SpectralNorm : public Module {
   explicit SpectralNorm(std::shared_ptr<WeightLayer> layer, SpectralNormOptions o = {});
 
   Tensor forward(const Tensor& x) override;
-  /// u^T W v for the current u and v, shape []; differentiable in the weight.
+  /// |u^T W v| for the current u and v, at least eps, shape []; differentiable in the weight.
   Tensor sigma() const;
   /// In x; the weight's share is a constant for a penalty's input gradient.
   bool second_derivative_zero() const override { return true; }

@@ -166,6 +166,7 @@ Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
 }
 
 void add_in_place(Tensor& target, const Tensor& source) {
+  detail::check_in_place("add_in_place", target, source);
   detail::check_same_kind("add_in_place", target, source);
   DUEL_CHECK(target.shape() == source.shape(), "add_in_place", "expected a source of shape {}, got {}", target.shape(),
              source.shape());

@@ -83,24 +83,36 @@ Tensor transpose(const Tensor& x, int axis_a, int axis_b) {
   return permute(x, order);
 }
 
+namespace {
+
+void check_part(const char* op, const Tensor& x, int axis, int64_t begin, int64_t end) {
+  DUEL_CHECK(0 <= begin && begin <= end && end <= x.dim(axis), op,
+             "expected 0 <= begin <= end <= {} on axis {} of {}, got [{}, {})", x.dim(axis), axis, x.shape(), begin, end);
+}
+
+/// y is the part [begin, end) of x along one axis.
+Tensor record_part(const char* op, Tensor y, const Tensor& x, int axis, int64_t begin, int64_t end) {
+  return record(op, std::move(y), {x}, {},
+                [axis, begin, after = x.dim(axis) - end](const RuleContext&, const Tensor& g) -> Grads {
+                  return {pad(g, axis, begin, after)};
+                });
+}
+
+}  // namespace
+
 Tensor slice(const Tensor& x, int axis, int64_t begin, int64_t end) {
   const int at = normalize_axis("slice", axis, x.rank());
-  const int64_t size = x.dim(at);
-  DUEL_CHECK(0 <= begin && begin <= end && end <= size, "slice",
-             "expected 0 <= begin <= end <= {} on axis {} of {}, got [{}, {})", size, at, x.shape(), begin,
-             end);
-  const Shape shape = x.shape().with(at, end - begin);
-  Tensor y;
-  if (at == 0) {
-    y = detail::view(x, shape, static_cast<size_t>(begin * x.shape().numel_from(1)) * size_of(x.dtype()));
-  } else {
-    y = Tensor::empty(shape, x.options());
-    copy_along(x, begin, y, 0, at, end - begin);
-  }
-  return record("slice", y, {x}, {},
-                [at, begin, after = size - end](const RuleContext&, const Tensor& g) -> Grads {
-                  return {pad(g, at, begin, after)};
-                });
+  check_part("slice", x, at, begin, end);
+  Tensor y = Tensor::empty(x.shape().with(at, end - begin), x.options());
+  copy_along(x, begin, y, 0, at, end - begin);
+  return record_part("slice", y, x, at, begin, end);
+}
+
+Tensor rows(const Tensor& x, int64_t begin, int64_t end) {
+  DUEL_CHECK(x.rank() >= 1, "rows", "expected at least one axis, got {}", to_text(x));
+  check_part("rows", x, 0, begin, end);
+  const size_t offset = static_cast<size_t>(begin * x.shape().numel_from(1)) * size_of(x.dtype());
+  return record_part("rows", detail::view(x, x.shape().with(0, end - begin), offset), x, 0, begin, end);
 }
 
 Tensor pad(const Tensor& x, int axis, int64_t before, int64_t after) {

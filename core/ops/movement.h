@@ -13,8 +13,10 @@ Tensor permute(const Tensor& x, const std::vector<int>& order);
 /// Swaps two axes.
 Tensor transpose(const Tensor& x, int axis_a = -2, int axis_b = -1);
 
-/// Indices [begin, end) of one axis. A slice of axis 0 shares storage, others copy.
+/// Indices [begin, end) of one axis, as a copy.
 Tensor slice(const Tensor& x, int axis, int64_t begin, int64_t end);
+/// Indices [begin, end) of the leading axis, sharing storage: what is written to one is seen in the other.
+Tensor rows(const Tensor& x, int64_t begin, int64_t end);
 /// Zeros before and after along one axis.
 Tensor pad(const Tensor& x, int axis, int64_t before, int64_t after);
 

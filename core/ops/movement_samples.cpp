@@ -88,6 +88,44 @@ std::vector<OpSample> slice_samples() {
   return samples;
 }
 
+std::vector<OpSample> rows_samples() {
+  std::vector<OpSample> samples;
+  for (const Range& c : {Range{{7}, 0, 2, 5}, Range{{3, 4}, 0, 1, 3}, Range{{3, 2}, 0, 0, 3}, Range{{2, 3, 2, 2}, 0, 1, 2},
+                         Range{{3, 2}, 0, 3, 3}}) {
+    samples.push_back({.label = message("{} from {} to {}", c.shape, c.first, c.second),
+                       .inputs = {{.shape = c.shape}},
+                       .apply = [c](const Tensors& x) { return square(rows(x[0], c.first, c.second)); },
+                       .reference =
+                           [c](const Arrays& x) {
+                             return filled(c.shape.with(0, c.second - c.first), [&](Index index) {
+                               index[0] += c.first;
+                               return at(x[0], index) * at(x[0], index);
+                             });
+                           }});
+  }
+  return samples;
+}
+
+/// clone() and to(): copies that gradients pass, at every order.
+template <class Copy>
+std::vector<OpSample> copy_samples(Copy copy) {
+  std::vector<OpSample> samples;
+  for (const Shape& shape : {Shape{}, Shape{5}, Shape{2, 3}, Shape{2, 1, 2, 3, 1}, Shape{0, 3}}) {
+    samples.push_back({.label = to_text(shape),
+                       .inputs = {{.shape = shape}},
+                       .apply = [copy](const Tensors& x) { return square(copy(x[0])); },
+                       .reference = [](const Arrays& x) { return reference::map(x[0], [](double v) { return v * v; }); }});
+  }
+  return samples;
+}
+
+std::vector<OpSample> clone_samples() {
+  return copy_samples([](const Tensor& x) { return x.clone(); });
+}
+std::vector<OpSample> to_samples() {
+  return copy_samples([](const Tensor& x) { return x.to(x.dtype()); });
+}
+
 std::vector<OpSample> pad_samples() {
   std::vector<OpSample> samples;
   for (const Range& c : {Range{{5}, 0, 2, 1}, Range{{3, 4}, 0, 1, 0}, Range{{3, 4}, 1, 0, 3},
@@ -246,6 +284,9 @@ std::vector<OpSample> reshape_samples() {
 
 const RegisterOp permute_registered("permute", permute_samples);
 const RegisterOp slice_registered("slice", slice_samples);
+const RegisterOp rows_registered("rows", rows_samples);
+const RegisterOp clone_registered("clone", clone_samples);
+const RegisterOp to_registered("to", to_samples);
 const RegisterOp pad_registered("pad", pad_samples);
 const RegisterOp concat_registered("concat", concat_samples);
 const RegisterOp stack_registered("stack", stack_samples);

@@ -54,7 +54,7 @@ Tensor sum_marked(const char* op, const Tensor& x, const std::vector<char>& mark
     any = true;
     last = first;
   }
-  return any ? y : (scale == 1.0 ? x.clone() : mul_scalar(x.detach(), scale));
+  return any ? y : (scale == 1.0 ? x.detach().clone() : mul_scalar(x.detach(), scale));
 }
 
 Shape without_marked(const Shape& shape, const std::vector<char>& marked) {
@@ -164,6 +164,13 @@ Tensor broadcast_to(const Tensor& x, const Shape& shape) {
 
 Tensor variance(const Tensor& x, const std::vector<int>& axes, bool keep_axes) {
   return mean(square(sub(x, mean(x, axes, true))), axes, keep_axes);
+}
+
+std::optional<int64_t> first_nonfinite(const Tensor& x) {
+  const Tensor here = detail::on_cpu(x);
+  int64_t index = -1;
+  DUEL_DISPATCH(here.dtype(), "first_nonfinite", index = kernels::first_nonfinite<T>(here.numel(), here.data<T>()));
+  return index < 0 ? std::nullopt : std::optional(index);
 }
 
 Tensor argmax(const Tensor& x) {

@@ -164,7 +164,7 @@ Finished train_row(const GalleryRequest& request, const std::string& objective, 
       if (!std::isfinite(m.loss_d) || !std::isfinite(m.loss_g)) row.failure = message("not finite at step {}", trainer.iteration());
     }
     const Tensor samples = trainer.sample(z);
-    strip = image_grid(slice(samples, 0, 0, request.shown), kColumns);
+    strip = image_grid(rows(samples, 0, request.shown), kColumns);
     pixels.insert(pixels.end(), strip.pixels.begin(), strip.pixels.end());
     row.cells.push_back(judged(classifier, samples, step));
   }

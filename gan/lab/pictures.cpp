@@ -64,10 +64,10 @@ std::vector<Canvas> panels(const Mixture& mixture, const PointRun& run, size_t c
     const auto at = static_cast<int64_t>(i);
     const std::string step = "step " + std::to_string(run.snapshot_steps[i]);
     all.push_back(
-        cloud(mixture, slice(run.snapshots, 0, at, at + 1), i == 0 && named ? run.objective : step, size));
+        cloud(mixture, rows(run.snapshots, at, at + 1), i == 0 && named ? run.objective : step, size));
   }
   const auto last = static_cast<int64_t>(kept);
-  all.push_back(density(mixture, slice(run.snapshots, 0, last - 1, last),
+  all.push_back(density(mixture, rows(run.snapshots, last - 1, last),
                         run.diverged ? "diverged" : std::to_string(run.score.modes) + " modes", size));
   return all;
 }
@@ -94,7 +94,7 @@ Canvas final_points(const Mixture& mixture, const std::vector<PointRun>& runs) {
   for (const PointRun& run : runs) {
     const auto last = static_cast<int64_t>(run.snapshot_steps.size());
     const std::string found = run.diverged ? "diverged" : std::to_string(run.score.modes);
-    all.push_back(cloud(mixture, slice(run.snapshots, 0, last - 1, last), run.objective + ": " + found, 170));
+    all.push_back(cloud(mixture, rows(run.snapshots, last - 1, last), run.objective + ": " + found, 170));
   }
   return tile(all, 7, 2);
 }

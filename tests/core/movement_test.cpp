@@ -10,13 +10,13 @@
 namespace duel {
 namespace {
 
-TEST(Movement, ASliceOfTheFirstAxisSharesStorageOthersCopy) {
+TEST(Movement, RowsShareStorageAndSlicesCopy) {
   const Tensor x = Tensor::from({1.f, 2.f, 3.f, 4.f, 5.f, 6.f}, {3, 2});
-  const Tensor rows = slice(x, 0, 1, 3), columns = slice(x, 1, 1, 2);
-  EXPECT_TRUE(rows.same_storage(x));
-  EXPECT_EQ(rows.data<float>(), x.data<float>() + 2);
+  const Tensor part = rows(x, 1, 3), columns = slice(x, 1, 1, 2);
+  EXPECT_TRUE(part.same_storage(x));
+  EXPECT_EQ(part.data<float>(), x.data<float>() + 2);
   EXPECT_FALSE(columns.same_storage(x));
-  slice(rows, 0, 1, 2).fill_(9);  // a slice of a slice
+  rows(part, 1, 2).fill_(9);  // rows of rows
   EXPECT_EQ(x.to_vector<float>(), (std::vector<float>{1, 2, 3, 4, 9, 9}));
   EXPECT_EQ(columns.to_vector<float>(), (std::vector<float>{2, 4, 6}));
 }

@@ -119,7 +119,7 @@ TEST_F(DeviceMemory, OutOfMemorySaysWhatThereIs) {
   const Tensor held = Tensor::empty({2 << 20}, {DType::u8, kDevice});
   const std::string text = error_of([] { Tensor::empty({16 << 20}, {DType::u8, kDevice}); });
   set_allocator_limit(kDevice, 0);
-  for (const char* part : {"out of memory on cuda:0", "wanted 16 MiB", "in use 2 MiB", "cached 0 MiB", "free on the device ",
+  for (const char* part : {"out of memory on cuda:0", "wanted 16 MiB", "in use 2 MiB", "cached 0 bytes", "free on the device ",
                            "limit ", "A smaller batch needs less"}) {
     EXPECT_NE(text.find(part), std::string::npos) << part << ": " << text;
   }

@@ -53,7 +53,8 @@ TEST(KnownMistakes, SeparateStepForThePenalty_torchgan) {
     w.fill_(start);
   }
   nn::Adam adam(critic, {.lr = lr, .betas = {0.5, 0.9}});
-  adam.step(grad({discriminator_loss(objective.loss, Relativism::none, critic(real), critic(fake))}, {w}));
+  const Tensor on_real = critic(real), on_fake = critic(fake);
+  adam.step(grad({discriminator_loss(objective.loss, Relativism::none, on_real, on_fake)}, {w}));
   adam.step(grad({gradient_penalty(critic, real, one_centered(1.0), 10.0).value}, {w}));
   EXPECT_FALSE(follows_the_sum(w.item()));
 }
@@ -101,7 +102,8 @@ TEST(KnownMistakes, LossNeverBackPropagated_PyTorchGAN) {
   critic.load_state_dict(trainer.networks().discriminator->state_dict());
   const auto penalty = [&] { return gradient_penalty(critic, real, one_centered(1.0), 10.0).value; };
   const auto value = [&] {
-    return discriminator_loss(objective.loss, Relativism::none, critic(real), critic(fake)) + penalty();
+    const Tensor on_real = critic(real), on_fake = critic(fake);
+    return discriminator_loss(objective.loss, Relativism::none, on_real, on_fake) + penalty();
   };
   trainer.critic_step(real, fake);
   EXPECT_TRUE(is_gradient_of(value, critic.parameters(), trainer.last_gradients()));

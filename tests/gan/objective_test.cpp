@@ -115,7 +115,7 @@ TEST(Penalty, WeightGradientsByDifferences) {
       const auto gradients = grad({gradient_penalty(net, points, shape, 1.0).value}, parameters, {}, {.allow_unused = true});
       for (size_t k = 0; k < parameters.size(); ++k) {
         std::vector<Tensor> weights;
-        for (const Tensor& p : parameters) weights.push_back(p.clone());
+        for (const Tensor& p : parameters) weights.push_back(p.detach().clone());
         for (int64_t i = 0; i < weights[k].numel(); i += 3) {
           double* w = weights[k].mutable_data<double>() + i;
           const double kept = *w, h = 1e-6;

@@ -66,7 +66,7 @@ void equals_real_steps(Options options, double clip = 0) {
   for (int i = 0; i < 3; ++i) optimizer.step(grad({loss()}, net.parameters()));  // moments that are not zero
   FunctionalOptimizer ahead(optimizer);
   std::vector<Tensor> now;
-  for (const Tensor& p : net.parameters()) now.push_back(p.clone().set_requires_grad(true));
+  for (const Tensor& p : net.parameters()) now.push_back(p.detach().clone().set_requires_grad(true));
   for (int i = 0; i < 4; ++i) {
     std::vector<Tensor> g;
     {
@@ -102,7 +102,7 @@ TEST(FunctionalOptimizer, AWeightWithoutGradientGivesNoNaN) {
     layer.to(dtype);
     Adam optimizer(layer, {.lr = 0.1});
     FunctionalOptimizer ahead(optimizer);
-    const Tensor w = layer.weight.clone().set_requires_grad(true);
+    const Tensor w = layer.weight.detach().clone().set_requires_grad(true);
     const Tensor zero = w * 0.0;
     const Tensor next = ahead.step({w}, {zero})[0];
     EXPECT_EQ(next.item(), w.item());

@@ -125,5 +125,25 @@ TEST(SpectralNorm, BadOptionsAreRefused) {
   EXPECT_NE(error_of([] { SpectralNorm(std::shared_ptr<WeightLayer>()); }), "");
 }
 
+// A weight with no direction: zeros give zeros and u keeps its own; tiny ones are not blown up.
+TEST(SpectralNorm, AZeroOrTinyWeightIsFiniteAndNeverStretches) {
+  for (const double value : {0.0, 1e-20, 1e-9}) {
+    SpectralNorm layer{Linear(3, 2, {.bias = false})};
+    {
+      const NoGrad no_grad;
+      layer.weight_orig.fill_(value);
+    }
+    const Tensor x = Tensor::ones({1, 3}).set_requires_grad(true);
+    for (int i = 0; i < 3; ++i) {
+      const Tensor y = layer(x);
+      for (const float v : y.to_vector<float>()) EXPECT_LE(std::abs(v), 1.7321f) << value;
+      const auto g = grad({sum(y)}, {x, layer.weight_orig});
+      EXPECT_FALSE(first_nonfinite(g[0])) << value;
+      EXPECT_FALSE(first_nonfinite(g[1])) << value;
+    }
+    for (const Tensor& direction : {layer.weight_u, layer.weight_v}) EXPECT_NEAR(sum(square(direction)).item(), 1, 1e-4) << value;
+  }
+}
+
 }  // namespace
 }  // namespace duel::nn

@@ -168,7 +168,7 @@ TEST_F(SimtDevice, AFullDeviceIsAClearError) {
   EXPECT_NO_THROW(Tensor::empty({4 << 20}, TensorOptions{DType::u8, kDevice})) << "what is cached makes room";
   const std::string text = error_of([] { Tensor::empty({16 << 20}, {DType::u8, kDevice}); });
   simt::set_device_memory(size_t{1} << 30);
-  EXPECT_NE(text.find("out of memory on cuda:0: wanted 16 MiB, in use 3 MiB, cached 0 MiB, free on the device "),
+  EXPECT_NE(text.find("out of memory on cuda:0: wanted 16 MiB, in use 3 MiB, cached 0 bytes, free on the device "),
             std::string::npos)
       << text;
 }
