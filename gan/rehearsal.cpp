@@ -47,10 +47,11 @@ void rehearse(RunSetup& setup) {
     if (looks) diagnose(trainer, record);
     LatentGenerators random = sampling_generators(c.seed);
     trainer.sample(sample_grid(setup.networks.latent, std::min(c.sample_count, kSamples), random).input);
+  } catch (const OutOfMemory&) {
+    throw;
   } catch (const Error& error) {
-    const std::string why = error.what();
-    if (why.starts_with("[allocator]")) throw;
-    fail("config", "{} with {} and batch {}: its first iteration would fail: {}", c.objective, c.networks.arch, c.batch, why);
+    fail("config", "{} with {} and batch {}: its first iteration would fail: {}", c.objective, c.networks.arch, c.batch,
+         std::string(error.what()));
   }
   setup.networks = {};  // their memory first
   make_parts(setup);

@@ -104,7 +104,6 @@ void check_never_saved(const RunDirectory& directory) {
 /// read may be whole, and so may be one of another version or another run.
 std::string why_not_resumed(const std::filesystem::path& file, const RunDirectory& directory, const Error& error) {
   const std::string text = error.what();
-  if (dynamic_cast<const OutOfMemory*>(&error)) return text;
   const std::string told = (text.find(file.string()) == std::string::npos ? file.string() + ": " : "") + text;
   if (!why_unreadable(file).empty()) return told + "; it may be whole: make it readable and resume again";
   if (latest_checkpoint(directory.path(), file.filename().string()))
@@ -229,9 +228,8 @@ void Run::State::resume(RunObserver* observer) {
   resumed_from = latest_checkpoint(directory->path());
   if (!resumed_from) check_never_saved(*directory);
   const auto unusable = [&](const Error& error) {
-    const std::string text = why_not_resumed(*resumed_from, *directory, error);
-    if (text.starts_with("[allocator]")) throw Error(text);
-    fail("run", "{}", text);
+    if (dynamic_cast<const OutOfMemory*>(&error)) throw;
+    fail("run", "{}", why_not_resumed(*resumed_from, *directory, error));
   };
   std::optional<Checkpoint> checkpoint;  // read before digits are drawn: a damaged one is told at once
   try {
