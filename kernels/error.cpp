@@ -2,6 +2,16 @@
 
 namespace duel {
 
+void AnyError::leaves_layer(const void* layer, const std::string& name, const std::string& description) {
+  if (layer_ == nullptr) {
+    description_ = description;
+  } else if (!name.empty()) {
+    path_ = path_.empty() ? name : name + "." + path_;
+  }
+  layer_ = layer;
+  text_ = std::runtime_error::what() + ("; in " + path_) + (path_.empty() ? "" : ": ") + description_;
+}
+
 InternalError::InternalError(const std::string& message, std::source_location where)
     : AnyError("internal error in Duel (please report): " + message + " at " + where.file_name() +
                    ":" + std::to_string(where.line()),

@@ -25,22 +25,15 @@ class AnyError : public std::runtime_error {
   const char* what() const noexcept override { return text_.empty() ? std::runtime_error::what() : text_.c_str(); }
   const std::source_location& where() const { return where_; }
 
-  /// The error leaves a layer on its way to the caller: what() names the innermost one and the path to it from the
-  /// outermost, "…; in 1.0: Linear(…)". `name_of` gives a child's name, "" where it is none of the layer's.
-  template <class NameOf, class Describe>
-  void leaves_layer(const void* layer, NameOf name_of, Describe describe) {
-    if (layer_ == nullptr) {
-      description_ = describe();
-    } else if (const std::string name = name_of(layer_); !name.empty()) {
-      path_ = path_.empty() ? name : name + "." + path_;
-    }
-    layer_ = layer;
-    text_ = std::runtime_error::what() + ("; in " + path_) + (path_.empty() ? "" : ": ") + description_;
-  }
+  /// The error leaves a layer on its way to the caller: what() names the innermost one, by its description, and the path to
+  /// it from the outermost, "…; in 1.0: Linear(…)". `name` is that of layer() in this one, "" where it has none.
+  void leaves_layer(const void* layer, const std::string& name, const std::string& description);
+  /// The outermost layer that it left so far.
+  const void* layer() const { return layer_; }
 
  private:
   std::source_location where_;
-  const void* layer_ = nullptr;  // the outermost that it left
+  const void* layer_ = nullptr;
   std::string path_, description_, text_;
 };
 
@@ -55,7 +48,8 @@ class Error : public AnyError {
 /// Memory that the device has not got. A smaller batch or smaller networks are the way out.
 class OutOfMemory : public Error {
  public:
-  using Error::Error;
+  explicit OutOfMemory(const std::string& message, std::source_location where = std::source_location::current())
+      : Error(message, where) {}
 };
 
 /// A bug in Duel: the message also carries file and line.

@@ -35,11 +35,9 @@ Tensor Module::operator()(const Tensor& x) {
   try {
     return detail::traced(*this, forward(x));
   } catch (AnyError& error) {
-    const auto name_of = [this](const void* layer) {
-      const auto child = std::find_if(children_.begin(), children_.end(), [&](const auto& c) { return c.second.get() == layer; });
-      return child == children_.end() ? std::string() : child->first;
-    };
-    error.leaves_layer(this, name_of, [this] { return describe(); });
+    const auto child = std::find_if(children_.begin(), children_.end(),
+                                    [&](const auto& c) { return c.second.get() == error.layer(); });
+    error.leaves_layer(this, child == children_.end() ? "" : child->first, error.layer() ? "" : describe());
     throw;
   }
 }
