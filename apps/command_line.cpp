@@ -10,43 +10,48 @@
 #include "duel/gan/machine.h"
 #include "duel/gan/objective.h"
 #include "duel/kernels/error.h"
+#include "terminal.h"
 
 namespace duel::apps {
 namespace {
 
-/// Wraps help texts at 100 columns, which CLI11's own formatter leaves to the terminal.
+/// Wraps help texts at the width of the window, which CLI11's own formatter leaves to the terminal. In a narrow one explanations
+/// stand below what they explain.
 class Formatter : public CLI::Formatter {
  public:
-  Formatter() { column_width(28); }
+  Formatter() : columns_(static_cast<size_t>(std::max(columns_of(stdout), 40))) { column_width(columns_ < 60 ? 6 : 28); }
 
   std::string make_option(const CLI::Option* option, bool positional) const override {
-    std::string left = "  " + make_option_name(option, positional) + make_option_opts(option);
-    const size_t column = get_column_width();
-    std::string out = left;
-    if (left.size() + 1 > column) {
-      out += "\n" + std::string(column, ' ');
-    } else {
-      out.append(column - left.size(), ' ');
-    }
-    size_t at = column;
-    std::istringstream words(option->get_description());
-    for (std::string word; words >> word;) {
-      if (at > column && at + 1 + word.size() > 100) {
-        out += "\n" + std::string(column, ' ');
-        at = column;
-      }
-      if (at > column) {
-        out += ' ';
-        ++at;
-      }
-      out += word;
-      at += word.size();
-    }
-    return out + "\n";
+    return beside("  " + make_option_name(option, positional) + make_option_opts(option), option->get_description());
+  }
+  std::string make_subcommand(const CLI::App* command) const override {
+    return beside("  " + command->get_name(), command->get_description());
+  }
+  std::string make_help(const CLI::App* app, std::string name, CLI::AppFormatMode mode) const override {
+    std::istringstream lines(CLI::Formatter::make_help(app, std::move(name), mode));
+    std::string all;
+    for (std::string line; std::getline(lines, line);) all += fitted(line) + "\n";
+    return all;
   }
   std::string make_option_opts(const CLI::Option* option) const override {
     return option->get_type_name().empty() ? "" : " " + option->get_type_name();
   }
+
+ private:
+  /// The text in the second column; a line lower where the first one reaches into it.
+  std::string beside(std::string left, const std::string& text) const {
+    const size_t column = get_column_width();
+    left += left.size() + 1 > column ? "\n" + std::string(column, ' ') : std::string(column - left.size(), ' ');
+    return left + wrapped(text, column, columns_) + "\n";
+  }
+  /// A line that is too long. A command to copy stays in one piece.
+  std::string fitted(const std::string& line) const {
+    if (width_of(line) <= columns_ || line.starts_with("  duel ")) return line;
+    const size_t begin = std::min(line.find_first_not_of(' '), line.size());
+    return line.substr(0, begin) + wrapped(line.substr(begin), begin, columns_);
+  }
+
+  size_t columns_;
 };
 
 /// One option under all its spellings.

@@ -84,15 +84,10 @@ class LabProgress : public gan::lab::LabObserver {
     const double seconds = std::chrono::duration<double>(drew_ - began_).count();
     const double rate = seconds > 0 ? static_cast<double>(steps) / seconds : 0,
                  total = static_cast<double>(runs_ * steps_per_run_);
-    const std::string left = message("{}/{} runs ", finished_, runs_);
-    std::string right = message(" {} it/s, {}<{}", brief(rate), clock_text(seconds),
-                                rate > 0 ? clock_text((total - static_cast<double>(steps)) / rate) : "?");
-    const auto columns = static_cast<size_t>(columns_of(stderr)) - 1;
-    const size_t taken = left.size() + right.size();
-    const std::string bar = taken + 7 <= columns ? progress_bar(terminal_, static_cast<double>(steps) / total,
-                                                                std::min<size_t>(columns - taken - 2, 30))
-                                                 : "";
-    std::fprintf(stderr, "\r%s%s%s\033[K", left.c_str(), bar.c_str(), right.c_str());
+    const std::string clock = message("{}<{}", clock_text(seconds), rate > 0 ? clock_text((total - static_cast<double>(steps)) / rate) : "?");
+    const std::string line = progress_line(terminal_, static_cast<size_t>(columns_of(stderr)), message("{}/{} runs ", finished_, runs_),
+                                           {message("{} it/s, {}", brief(rate), clock), clock}, static_cast<double>(steps) / total);
+    std::fprintf(stderr, "\r%s\033[K", line.c_str());
     std::fflush(stderr);
     drawn_ = true;
   }

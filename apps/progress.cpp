@@ -1,4 +1,4 @@
-// The rate comes from the last five seconds; the bar takes what the texts leave of the line.
+// The rate comes from the last five seconds.
 #include "progress.h"
 
 #include <algorithm>
@@ -12,16 +12,10 @@ using namespace std::chrono_literals;
 
 constexpr auto kRedraw = 100ms;
 constexpr auto kWindow = 5s;  // over which the rate is taken
-constexpr size_t kHistory = 24;
+constexpr size_t kHistory = 24;  // losses to show
 
 double seconds_between(std::chrono::steady_clock::time_point from, std::chrono::steady_clock::time_point to) {
   return std::chrono::duration<double>(to - from).count();
-}
-
-/// Columns that a UTF-8 text takes, one for each character.
-size_t width_of(const std::string& text) {
-  return static_cast<size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
 }
 
 }  // namespace
@@ -59,7 +53,7 @@ void Progress::update(const gan::Metrics& latest, int64_t iteration) {
     std::fprintf(stream_, "[%lld/%lld] %s it/s, eta %s, %s\n", static_cast<long long>(iteration),
                  static_cast<long long>(total_), brief(speed).c_str(),
                  speed > 0 ? clock_text(static_cast<double>(total_ - iteration) / speed).c_str() : "?",
-                 values().c_str());
+                 (losses_text() + " " + outputs_text()).c_str());
     std::fflush(stream_);
   } else if (now - drew_ >= kRedraw || iteration == total_) {
     draw();
@@ -67,10 +61,11 @@ void Progress::update(const gan::Metrics& latest, int64_t iteration) {
   }
 }
 
-std::string Progress::values() const {
+std::string Progress::losses_text() const { return message("D {} G {}", brief(latest_.loss_d), brief(latest_.loss_g)); }
+
+std::string Progress::outputs_text() const {
   const gan::ShownOutputs outputs = gan::shown_outputs(objective_, latest_);
-  return message("D {} G {} {} {} {} {}", brief(latest_.loss_d), brief(latest_.loss_g), outputs.name_real,
-                 brief(outputs.real), outputs.name_fake, brief(outputs.fake));
+  return message("{} {} {} {}", outputs.name_real, brief(outputs.real), outputs.name_fake, brief(outputs.fake));
 }
 
 double Progress::rate() const {
@@ -83,25 +78,16 @@ void Progress::draw() {
   const double speed = rate();
   const std::string left_over =
       speed > 0 ? clock_text(static_cast<double>(total_ - iteration_) / speed) : "?";
-  std::string right =
-      message(" {} it/s, {} img/s, {}<{}, {}", brief(speed), brief(speed * static_cast<double>(batch_)),
-              clock_text(seconds()), left_over, values());
-  std::string spark =
-      terminal_.unicode && losses_.size() > 1 ? message(" {}", sparkline(losses_)) : std::string();
-  const std::string left = message("{}/{} ", iteration_, total_);
-  const auto columns =
-      static_cast<size_t>(columns_of(stream_)) - 1;  // the last column would make some terminals wrap
-  if (left.size() + right.size() + width_of(spark) + 12 > columns) spark.clear();
-  const size_t taken = left.size() + right.size() + width_of(spark) + 2;
-  std::string bar;
-  if (taken + 5 <= columns) {
-    const double share = total_ > 0 ? static_cast<double>(iteration_) / static_cast<double>(total_) : 1.0;
-    bar = progress_bar(terminal_, share, std::min<size_t>(columns - taken, 30));
-  } else if (left.size() + right.size() > columns) {
-    right.resize(columns > left.size() ? columns - left.size() : 0);
-  }
+  const std::string rates = message("{} it/s, ", brief(speed)), clock = message("{}<{}", clock_text(seconds()), left_over),
+                    images = message("{} img/s, ", brief(speed * static_cast<double>(batch_)));
+  // What a narrow window leaves out: images first, then what D says, then rates and losses. The bar stays.
+  const std::string line = progress_line(
+      terminal_, static_cast<size_t>(columns_of(stream_)), message("{}/{} ", iteration_, total_),
+      {rates + images + clock + ", " + losses_text() + " " + outputs_text(), rates + clock + ", " + losses_text() + " " + outputs_text(),
+       rates + clock + ", " + losses_text(), clock + ", " + losses_text(), clock},
+      total_ > 0 ? static_cast<double>(iteration_) / static_cast<double>(total_) : 1.0, losses_);
   // \033[K clears what an earlier, longer line left.
-  std::fprintf(stream_, "\r%s%s%s%s\033[K", left.c_str(), bar.c_str(), right.c_str(), spark.c_str());
+  std::fprintf(stream_, "\r%s\033[K", line.c_str());
   std::fflush(stream_);
   drawn_ = true;
 }
@@ -128,21 +114,15 @@ void Progress::picture(const gan::GrayImage& grid, int64_t height, int64_t width
   const int64_t shown =
       std::min((columns + margin) / (width + margin), (grid.width - padding) / (width + padding));
   if (shown < 1) return;
-  const auto ink = [&](int64_t y, int64_t x) {
-    return y < height && grid.pixels[static_cast<size_t>((padding + y) * grid.width + x)] >= 96;
-  };
-  std::string text;
-  for (int64_t y = 0; y < height; y += 2) {
-    for (int64_t i = 0; i < shown; ++i) {
-      for (int64_t x = 0; x < width; ++x) {
-        const int64_t at = padding + i * (width + padding) + x;
-        const bool top = ink(y, at), bottom = ink(y + 1, at);
-        text += top && bottom ? "█" : top ? "▀" : bottom ? "▄" : " ";
-      }
-      text.append(margin, ' ');
-    }
-    text += '\n';
+  std::vector<std::string> lines(static_cast<size_t>((height + 1) / 2));
+  for (int64_t i = 0; i < shown; ++i) {
+    const auto digit = half_blocks(terminal_, height, width, [&](int64_t y, int64_t x) {
+      return int{grid.pixels[static_cast<size_t>((padding + y) * grid.width + padding + i * (width + padding) + x)]};
+    });
+    for (size_t y = 0; y < lines.size(); ++y) lines[y] += digit[y] + std::string(margin, ' ');
   }
+  std::string text;
+  for (const std::string& each : lines) text += each + "\n";
   line(text);
 }
 

@@ -2,7 +2,8 @@
 //
 //   421/3000 |####      | 34.1 it/s, 2182 img/s, 0:12<1:15, D 0.61 G 1.92 D(x) 0.71 D(G(z)) 0.28 ▂▃▅▂
 //
-// The line is redrawn every 0.1 s at most and never wider than the window, whose width is read each time.
+// The line is redrawn every 0.1 s at most and never wider than the window, whose width is read each time: in a narrow one images
+// per second are left out first, then what D says, then the rate and the losses, and the bar stays down to 40 columns.
 // Without a terminal (or with TERM=dumb) every new set of metrics is one plain line. What it says of D's outputs,
 // and under which names, is gan::shown_outputs().
 //
@@ -34,7 +35,7 @@ class Progress {
   void update(const gan::Metrics& latest, int64_t iteration);
   /// A line of its own, above the bar; also when quiet only if `important`.
   void line(const std::string& text, bool important = false);
-  /// A sample grid's first digits in half blocks, on a terminal that can show them.
+  /// A sample grid's first digits in gray half blocks, on a terminal that can show them.
   void picture(const gan::GrayImage& grid, int64_t height, int64_t width);
   /// Leaves the bar as it is and goes to a fresh line.
   void end();
@@ -45,7 +46,8 @@ class Progress {
 
  private:
   using Clock = std::chrono::steady_clock;
-  std::string values() const;
+  std::string losses_text() const;
+  std::string outputs_text() const;
   double rate() const;  // iterations per second, lately
   void draw();
   void wipe();

@@ -106,6 +106,13 @@ std::string to_json_line(const Metrics& m, double epoch, bool probabilities, con
   return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
+std::string to_json_line(const Timing& t) {
+  const Json json = {{"iteration", t.iteration},
+                     {"seconds", std::round(t.seconds * 1e6) / 1e6},
+                     {"images_per_second", brief(t.images_per_second)}};
+  return json.dump() + "\n";
+}
+
 std::optional<int64_t> iteration_of_line(const std::string& line) {
   const Json json = Json::parse(line, nullptr, false);
   if (!json.is_object() || !json.contains("iteration") || !json["iteration"].is_number_integer()) return std::nullopt;

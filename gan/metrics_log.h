@@ -22,6 +22,14 @@ namespace duel::gan {
 /// One line. probabilities: also sigmoid of the logits.
 std::string to_json_line(const Metrics& metrics, double epoch, bool probabilities,
                          const std::optional<Diagnosis>& diagnosis = std::nullopt);
+/// A line of timing.jsonl, which stands beside so that metrics.jsonl is the same from run to run.
+struct Timing {
+  int64_t iteration = 0;
+  double seconds = 0;            // on the clock since training began: looks, samples and checkpoints with it, pauses without
+  double images_per_second = 0;  // since the line before
+};
+std::string to_json_line(const Timing& timing);
+
 /// The iteration of such a line; nothing if it is not a whole one.
 std::optional<int64_t> iteration_of_line(const std::string& line);
 

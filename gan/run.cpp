@@ -134,6 +134,9 @@ struct Run::State {
   std::optional<Diagnosis> diagnosis;  // of the same iteration, where one was made
   std::set<std::string> warned;
   std::chrono::steady_clock::time_point next_drawing = {};
+  std::chrono::steady_clock::time_point timed_from = {};  // of this process's training
+  double seconds_before = 0;                         // of the run until then
+  Timing timed = {};                                 // the last line of timing.jsonl
   bool prepared = false;
 
   const RunConfig& config() const { return setup.config; }
@@ -153,6 +156,8 @@ struct Run::State {
   void log(const std::string& text, RunObserver& observer);
   void warn_once(const std::string& kind, const std::string& text, RunObserver& observer);
   void write_metrics(RunObserver& observer);
+  void begin_timing();
+  void write_timing(RunObserver& observer);
   void sample(int64_t iteration, RunObserver& observer);
   void draw(bool last, RunObserver& observer);
   void save(RunObserver& observer);
@@ -322,6 +327,7 @@ bool Run::train(RunObserver& observer) try {
   }
   std::optional<AnomalyMode> anomaly;
   if (c.anomaly) anomaly.emplace();
+  s.begin_timing();
 
   while (trainer.iteration() < total) {
     const int64_t next = trainer.iteration() + 1;
@@ -351,6 +357,7 @@ bool Run::train(RunObserver& observer) try {
       if (next < total) s.draw(false, observer);
     }
     const bool stop = next < total && observer.stop();
+    if (logs || saves || stop) s.write_timing(observer);  // before a checkpoint: on resume its line is there
     if (saves || stop) {
       if (!saves) {
         s.check_finite(trainer.metrics(), logs);
@@ -433,6 +440,24 @@ void Run::State::write_metrics(RunObserver& observer) {
               short_number(latest.loss_g), outputs.name_real, short_number(outputs.real), outputs.name_fake,
               short_number(outputs.fake)),
       observer);
+}
+
+void Run::State::begin_timing() {
+  timed = {.iteration = trainer->iteration()};
+  if (std::filesystem::is_regular_file(directory->timing())) {
+    const MetricsLog log = parse_metrics(read_all(directory->timing()));
+    const Curve* seconds = log.curve("seconds");
+    if (seconds && !seconds->y.empty() && std::isfinite(seconds->y.back())) timed.seconds = seconds->y.back();
+  }
+  seconds_before = timed.seconds;
+  timed_from = std::chrono::steady_clock::now();
+}
+
+void Run::State::write_timing(RunObserver& observer) {
+  const double seconds = seconds_before + std::chrono::duration<double>(std::chrono::steady_clock::now() - timed_from).count();
+  const auto images = static_cast<double>((trainer->iteration() - timed.iteration) * config().batch);
+  timed = {.iteration = trainer->iteration(), .seconds = seconds, .images_per_second = images / (seconds - timed.seconds)};
+  if (auto problem = directory->append_timing(to_json_line(timed))) warn_once("timing", *problem, observer);
 }
 
 void Run::State::sample(int64_t iteration, RunObserver& observer) {

@@ -2,13 +2,14 @@
 // resumed.
 //
 // Run directory:  config.json (resolved, re-runs the run) · run.json (versions, machine, data) · metrics.jsonl
-//                 log.txt · samples/{reals,fakes_000000,fakes_000200,…}.png
+//                 timing.jsonl · log.txt · samples/{reals,fakes_000000,fakes_000200,…}.png
 //                 checkpoints/step_00000200.safetensors · diagnostics/{losses,outputs,…}.png · report.html
 //
 // Note [A resumed run continues the curve]
 // metrics.jsonl, samples and checkpoints hold nothing that depends on time or threads, and on resume what
 // lies behind the checkpoint is cut off: interrupted and uninterrupted runs end with the same files, bit for
-// bit.
+// bit. Times are in timing.jsonl, a line for every one of metrics.jsonl and for every checkpoint, and go on where
+// the checkpoint was saved.
 //
 // Example:
 //   RunConfig config;  config.overrides…;  config.out = "runs/a";

@@ -311,6 +311,7 @@ fs::path RunDirectory::checkpoint(int64_t iteration) const {
 std::optional<std::string> RunDirectory::append_metrics(const std::string& line) {
   return append(metrics(), line);
 }
+std::optional<std::string> RunDirectory::append_timing(const std::string& line) { return append(timing(), line); }
 std::optional<std::string> RunDirectory::append_log(const std::string& line) { return append(log(), line); }
 
 void RunDirectory::sync_metrics() {
@@ -321,8 +322,8 @@ void RunDirectory::sync_metrics() {
 }
 
 void RunDirectory::cut_after(int64_t iteration) {
-  cut_lines(metrics(), iteration);
-  for (const fs::path& file : {metrics(), log()}) make_own(file);
+  for (const fs::path& file : {metrics(), timing()}) cut_lines(file, iteration);
+  for (const fs::path& file : {metrics(), timing(), log()}) make_own(file);
   std::error_code ignored;
   for (const fs::path& entry : entries(path_ / "samples")) {
     const auto number = numbered(entry.filename().string(), "fakes_", ".png");

@@ -57,6 +57,7 @@ class RunDirectory {
   std::filesystem::path config() const { return path_ / "config.json"; }
   std::filesystem::path record() const { return path_ / "run.json"; }
   std::filesystem::path metrics() const { return path_ / "metrics.jsonl"; }
+  std::filesystem::path timing() const { return path_ / "timing.jsonl"; }
   std::filesystem::path log() const { return path_ / "log.txt"; }
   std::filesystem::path reals() const { return path_ / "samples" / "reals.png"; }
   std::filesystem::path fakes(int64_t iteration) const;
@@ -64,11 +65,12 @@ class RunDirectory {
 
   /// Whole lines; a line that could not be written completely is taken back, and the reason returned.
   std::optional<std::string> append_metrics(const std::string& line);
+  std::optional<std::string> append_timing(const std::string& line);
   std::optional<std::string> append_log(const std::string& line);
   /// Forces the lines of metrics.jsonl to the disk.
   void sync_metrics();
 
-  /// Drops metrics and sample grids after `iteration`, and a torn last line.
+  /// Drops metrics, times and sample grids after `iteration`, and a torn last line.
   void cut_after(int64_t iteration);
   /// Deletes checkpoints but the `keep` latest; `written` stays in any case.
   void keep_checkpoints(int64_t keep, const std::filesystem::path& written);

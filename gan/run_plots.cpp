@@ -214,6 +214,11 @@ Drawn cosines(const MetricsLog& log, const PlotHints&) {
   return add_curves(plot, log, {{"step_cosine_d", "D", kReal}, {"step_cosine_g", "G", kFake}}) ? Drawn(plot.draw()) : std::nullopt;
 }
 
+Drawn speed(const MetricsLog& log, const PlotHints&) {
+  Plot plot(over_iterations("speed, looks, samples and checkpoints with it", "images per second"));
+  return add_curves(plot, log, {{"images_per_second", "images/s", kReal}}) ? Drawn(plot.draw()) : std::nullopt;
+}
+
 Drawn terms(const MetricsLog& log, const PlotHints&) {
   Plot plot(over_iterations("what the objective says of itself", "value"));
   const bool d = add_group(plot, log, "terms_d", "D: "), g = add_group(plot, log, "terms_g", "G: ");
@@ -264,6 +269,7 @@ const Kind kKinds[] = {
      "The objective's extra terms by name, before their weights. BEGAN's convergence measure falls while training goes well "
      "(Berthelot 2017, section 3.4.1).",
      terms},
+    {"speed", "Healthy: level. Sick: a fall that stays: something else uses the machine, or it throttles.", speed},
 };
 
 std::string read_all(const std::filesystem::path& file) {
@@ -293,7 +299,11 @@ std::vector<RunPlotFile> write_run_plots(const std::filesystem::path& directory)
     const RunConfig config = read_run_config(config_file);
     hints = {config.overrides.k, config.overrides.clip};
   }
-  const std::vector<RunPlot> plots = run_plots(parse_metrics(read_all(metrics)), hints);
+  MetricsLog log = parse_metrics(read_all(metrics));
+  if (const auto timing = directory / "timing.jsonl"; std::filesystem::exists(timing, why)) {
+    for (auto& curve : parse_metrics(read_all(timing)).curves) log.curves.push_back(std::move(curve));
+  }
+  const std::vector<RunPlot> plots = run_plots(log, hints);
   DUEL_CHECK(!plots.empty(), "plot", "{}: holds no line to draw", metrics.string());
   const std::filesystem::path folder = directory / "diagnostics";
   std::filesystem::create_directories(folder, why);

@@ -36,7 +36,7 @@ struct RunPlotFile {
   std::string caption;
 };
 
-/// Reads metrics.jsonl and config.json of a run directory, writes diagnostics/*.png there (each atomically) and returns the
+/// Reads metrics.jsonl, timing.jsonl and config.json of a run directory, writes diagnostics/*.png there (each atomically) and returns the
 /// files. Error where there is no metrics.jsonl, or nothing in it to draw.
 std::vector<RunPlotFile> write_run_plots(const std::filesystem::path& directory);
 

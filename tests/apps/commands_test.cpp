@@ -2,9 +2,11 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <iterator>
 #include <sstream>
 
 #include "command.h"
+#include "duel/gan/metrics_log.h"
 #include "duel/gan/objective.h"
 
 namespace duel::apps::testing {
@@ -13,6 +15,22 @@ namespace {
 using duel::testing::Scratch;
 
 bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+/// Columns on a terminal: one for each character of UTF-8, none for escape sequences.
+size_t width_of(const std::string& text) {
+  size_t columns = 0;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '\033') i = text.find_first_of("mK", i);
+    else if ((text[i] & 0xC0) != 0x80) ++columns;
+  }
+  return columns;
+}
+
+size_t count(const std::string& text, const std::string& part) {
+  size_t found = 0;
+  for (size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + part.size())) ++found;
+  return found;
+}
 
 /// A run of a second: two small networks on a few drawn digits.
 std::vector<std::string> small_run(const std::filesystem::path& out, std::vector<std::string> more = {}) {
@@ -44,12 +62,35 @@ TEST(Command, HelpOfTrainShowsFlagsWithDefaultsAndHidesAliases) {
   }
   EXPECT_TRUE(has(help, "[64]"));
   EXPECT_FALSE(has(help, "--batchSize"));
-  size_t longest = 0, begin = 0;
-  for (size_t end = help.find('\n'); end != std::string::npos;
-       begin = end + 1, end = help.find('\n', begin)) {
-    longest = std::max(longest, end - begin);
+}
+
+/// Columns of the longest line that is no command to copy.
+size_t longest_line(const std::string& text) {
+  size_t longest = 0;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.starts_with("  duel ")) longest = std::max(longest, width_of(line));
   }
-  EXPECT_LE(longest, 105u);
+  return longest;
+}
+
+TEST(Command, HelpFitsTheWindow) {
+  const std::vector<std::vector<std::string>> all{{"--help"}, {"train", "--help"}, {"sample", "--help"}, {"bench", "--help"},
+                                                  {"lab", "--help"}, {"plot", "--help"}, {"objectives", "--help"}, {"info", "--help"}};
+  for (const auto& args : all) {
+    const std::string plain = duel(args).out;
+    EXPECT_LE(longest_line(plain), 80u) << plain;
+    for (const char* columns : {"40", "60", "120"}) {
+      const std::string help = duel(args, {.variables = {{"COLUMNS", columns}}}).out;
+      EXPECT_LE(longest_line(help), static_cast<size_t>(std::atoi(columns))) << help;
+      const auto words = [](const std::string& text) {
+        std::istringstream in(text);
+        return std::vector<std::string>(std::istream_iterator<std::string>(in), {});
+      };
+      EXPECT_EQ(words(help), words(plain));
+    }
+  }
+  EXPECT_GT(longest_line(duel({"train", "--help"}, {.variables = {{"COLUMNS", "120"}}}).out), 100u) << "a wide window is used";
 }
 
 TEST(Train, WritesARunDirectoryAndSaysHowToGoOn) {
@@ -70,6 +111,14 @@ TEST(Train, WritesARunDirectoryAndSaysHowToGoOn) {
                           "p_fake", "input_gradient_norm", "grad_norm_d", "grad_norm_g"}) {
     EXPECT_TRUE(has(metrics, key)) << key;
   }
+  const gan::MetricsLog timing = gan::parse_metrics(read(run / "timing.jsonl"));
+  for (const char* key : {"seconds", "images_per_second"}) {
+    const gan::Curve* curve = timing.curve(key);
+    ASSERT_NE(curve, nullptr) << key;
+    EXPECT_EQ(curve->x, (std::vector<double>{1, 2, 4}));
+    for (const double value : curve->y) EXPECT_TRUE(value > 0 && value < 1e9) << key << " " << value;
+  }
+  EXPECT_FALSE(has(metrics, "seconds"));
   EXPECT_TRUE(has(r.out, "duel train --resume --out '")) << r.out;
   EXPECT_TRUE(has(r.out, "duel sample --checkpoint '"));
   EXPECT_TRUE(has(r.out, "fakes_000004.png"));
@@ -248,17 +297,71 @@ TEST(Train, ShowsABarOnATerminal) {
 
   terminal.variables["NO_COLOR"] = "1";
   EXPECT_FALSE(has(duel(small_run(scratch / "b", {"--steps", "4"}), terminal).err, "\033[36m"));
-  terminal.variables["COLUMNS"] = "40";
-  terminal.variables["LANG"] = "C";
-  const std::string narrow = duel(small_run(scratch / "c", {"--steps", "4"}), terminal).err;
-  const size_t begin = narrow.find("\r4/4 "), end = narrow.find("\033[K", begin);
-  ASSERT_NE(begin, std::string::npos) << narrow;
-  EXPECT_LE(end - begin, 40u);
-
   terminal.variables["TERM"] = "dumb";
   const std::string dumb = duel(small_run(scratch / "d", {"--steps", "4"}), terminal).err;
   EXPECT_TRUE(has(dumb, "[4/4] ")) << dumb;
   EXPECT_FALSE(has(dumb, "\033"));
+}
+
+/// The last state of the line that is redrawn.
+std::string last_line(const std::string& err) {
+  const size_t begin = err.rfind("\r20/20 "), end = err.find("\033[K", begin);
+  return begin == std::string::npos ? "" : err.substr(begin + 1, end - begin - 1);
+}
+
+TEST(Train, TheProgressLineFitsEveryWindowAndKeepsItsBar) {
+  Scratch scratch;
+  Surroundings terminal{.variables = {{"TERM", "xterm-256color"}}, .terminal = true};
+  for (const char* locale : {"C", "C.UTF-8"}) {
+    const bool unicode = std::string(locale) != "C";
+    terminal.variables["LANG"] = locale;
+    for (const size_t columns : {40, 60, 80, 120}) {
+      terminal.variables["COLUMNS"] = std::to_string(columns);
+      const std::string err = duel(small_run(scratch / (locale + std::to_string(columns)), {"--steps", "20"}), terminal).err;
+      const std::string line = last_line(err);
+      EXPECT_LT(width_of(line), columns) << line;
+      EXPECT_GE(count(line, unicode ? "█" : "#"), 9u) << "a full bar: " << line;
+      EXPECT_TRUE(has(line, "<0:00")) << line;
+      EXPECT_EQ(has(line, "D(x)"), columns >= 120 || (columns == 80 && !unicode)) << line;
+      EXPECT_EQ(has(line, "img/s"), columns >= 120) << line;
+      EXPECT_EQ(has(line, " G "), columns >= 60) << line;
+      if (columns >= 80) {
+        EXPECT_TRUE(has(line, "it/s")) << line;
+        EXPECT_EQ(has(line, "▁"), unicode) << line;
+      }
+      // Every redrawn line and every line of the pictures, not only the last.
+      std::string text = err;
+      std::replace(text.begin(), text.end(), '\r', '\n');
+      std::istringstream lines(text);
+      for (std::string each; std::getline(lines, each);) {
+        EXPECT_LE(width_of(each), columns) << each;
+      }
+    }
+  }
+}
+
+// G has learned nothing yet: its pixels are around the middle gray, and so is the picture.
+TEST(Train, TheFirstPictureIsGray) {
+  Scratch scratch;
+  Surroundings terminal{.variables = {{"TERM", "xterm"}, {"LANG", "C.UTF-8"}, {"COLUMNS", "80"}}, .terminal = true};
+  const auto picture = [&](const std::string& name) {
+    const std::string err = duel(small_run(scratch / name, {"--steps", "1", "--sample-every", "0"}), terminal).err;
+    return err.substr(0, err.find("\r1/1 "));
+  };
+  const std::string dots = picture("dots");
+  const size_t full = count(dots, "█"), half = count(dots, "▀") + count(dots, "▄"), none = count(dots, " ");
+  EXPECT_GT(half, 400u) << dots;
+  EXPECT_LT(full, half) << dots;
+  EXPECT_LT(none, half) << dots;
+  EXPECT_FALSE(has(dots, "\033[38;5;")) << dots;
+  terminal.variables["TERM"] = "xterm-256color";
+  const std::string grays = picture("grays");
+  size_t middle = 0;
+  for (int code = 240; code <= 248; ++code) middle += count(grays, "\033[38;5;" + std::to_string(code) + "m");
+  EXPECT_GT(middle, 100u) << grays;
+  EXPECT_GT(2 * middle, count(grays, "\033[38;5;")) << grays;
+  terminal.variables["NO_COLOR"] = "1";
+  EXPECT_FALSE(has(picture("no color"), "\033[38;5;"));
 }
 
 TEST(Command, OutputThatIsLostIsAMistake) {
@@ -312,6 +415,20 @@ TEST_F(Sample, DrawsAGridFromAFileOrARun) {
   EXPECT_TRUE(read(a) == read(b));
   EXPECT_EQ(sample({"--out", c.string(), "--seed", "8", "--count", "9"}).status, 0);
   EXPECT_FALSE(read(a) == read(c));
+}
+
+TEST_F(Sample, GoesThroughLinks) {
+  const auto picture = scratch_ / "picture.png", link = scratch_ / "link.png", dangling = scratch_ / "dangling.png";
+  ASSERT_EQ(sample({"--out", picture.string()}).status, 0);
+  const std::string before = read(picture);
+  std::filesystem::create_symlink("picture.png", link);
+  std::filesystem::create_symlink("made.png", dangling);
+  expect_refused(sample({"--out", link.string(), "--seed", "8"}), {"link.png", "--force"});
+  EXPECT_EQ(sample({"--out", link.string(), "--seed", "8", "--force"}).status, 0);
+  EXPECT_EQ(sample({"--out", dangling.string(), "--seed", "8"}).status, 0);
+  EXPECT_TRUE(std::filesystem::is_symlink(link) && std::filesystem::is_symlink(dangling));
+  EXPECT_NE(read(picture), before);
+  EXPECT_EQ(read(scratch_ / "made.png"), read(picture));
 }
 
 TEST_F(Sample, InterpolatesAndOverwritesOnlyWhenForced) {

@@ -7,6 +7,7 @@
 #include "command.h"
 #include "duel/gan/data/drawn_digits.h"
 #include "duel/gan/data/idx.h"
+#include "duel/gan/metrics_log.h"
 
 namespace duel::apps::testing {
 namespace {
@@ -75,8 +76,18 @@ TEST(Resume, CutsWhatLiesBehindTheCheckpointAndRepeatsIt) {
   std::filesystem::remove(torn / "checkpoints" / "step_00000020.safetensors");
   std::ofstream(torn / "metrics.jsonl", std::ios::app) << "{\"iteration\":19,\"epo";
   std::ofstream(torn / "checkpoints" / ".step_00000021.safetensors.tmp-1-0") << "half";
+  const gan::MetricsLog before = gan::parse_metrics(read(torn / "timing.jsonl"));
   ASSERT_EQ(resume(torn).status, 0);
   expect_same_run(whole, torn, "step_00000020.safetensors");
+  // Times go on from those of the checkpoint's iteration.
+  const std::vector<double> expected{1, 3, 4, 6, 7, 8, 9, 12, 14, 15, 16, 18, 20};
+  const gan::MetricsLog after = gan::parse_metrics(read(torn / "timing.jsonl"));
+  const gan::Curve *old = before.curve("seconds"), *now = after.curve("seconds");
+  ASSERT_TRUE(old && now);
+  EXPECT_EQ(old->x, expected);
+  EXPECT_EQ(now->x, expected);
+  EXPECT_TRUE(std::is_sorted(now->y.begin(), now->y.end()));
+  for (size_t i = 0; i <= 8; ++i) EXPECT_EQ(now->y[i], old->y[i]) << "iteration " << now->x[i];
   EXPECT_FALSE(std::filesystem::exists(torn / "checkpoints" / ".step_00000021.safetensors.tmp-1-0"));
   // run.json says who started it and who went on, also after an earlier version that kept only the time of it.
   std::string record = read(torn / "run.json");

@@ -104,6 +104,10 @@ TEST(RunPlots, AreWrittenIntoTheRun) {
   std::ofstream(run / "metrics.jsonl") << logged(true);
   const auto files = write_run_plots(run);
   ASSERT_EQ(files.size(), 10u);
+  std::ofstream(run / "timing.jsonl") << to_json_line(Timing{100, 1.5, 4000}) << to_json_line(Timing{200, 3.25, 2000});
+  const auto timed = write_run_plots(run);
+  ASSERT_EQ(timed.size(), 11u);
+  EXPECT_EQ(timed.back().file.filename(), "speed.png");
   for (const auto& [file, caption] : files) {
     EXPECT_EQ(file.parent_path(), run / "diagnostics");
     EXPECT_GT(std::filesystem::file_size(file), 1000u);
