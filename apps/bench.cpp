@@ -2,12 +2,12 @@
 #include "bench/bench.h"
 
 #include <algorithm>
-#include <charconv>
 #include <memory>
 
 #include "commands.h"
 #include "duel/kernels/error.h"
 #include "duel/kernels/parallel.h"
+#include "duel/kernels/settings.h"
 
 namespace duel::apps {
 namespace {
@@ -20,22 +20,14 @@ struct Request {
   std::vector<std::string> of_step, of_kernels;  // options given that belong to one of the two
 };
 
-double number(const std::string& option, const std::string& text) {
-  double value = 0;
-  const auto [stop, status] = std::from_chars(text.data(), text.data() + text.size(), value);
-  DUEL_CHECK(status == std::errc() && stop == text.data() + text.size(), "option",
-             "{}: expected a number, got '{}'", option, text);
-  return value;
-}
-
 int run(Request& r) {
   DUEL_CHECK(r.what == "step" || r.what == "kernels", "bench", "unknown bench '{}': expected step or kernels",
              r.what);
   const std::vector<std::string>& stray = r.what == "step" ? r.of_kernels : r.of_step;
   DUEL_CHECK(stray.empty(), "bench", "{}: does not go with bench {}", stray.empty() ? "" : stray.front(),
              r.what);
-  DUEL_CHECK(r.threads >= 0 && r.threads <= 1024, "bench",
-             "threads: expected an integer from 0 to 1024, got {}", r.threads);
+  DUEL_CHECK(r.threads >= 0 && r.threads <= kernels::kMaxThreads, "bench",
+             "threads: expected an integer from 0 to {}, got {}", kernels::kMaxThreads, r.threads);
   if (r.threads > 0) kernels::set_threads(static_cast<int>(r.threads));
   const Device device = bench::chosen_device(r.device);
   if (r.what == "kernels") {
@@ -67,7 +59,7 @@ Command bench_command() {
                                }});
   };
   option("Options", "threads", "INT", "CPU threads; 0: every core [0]",
-         [r](const std::string& text) { r->threads = integer("threads", text); });
+         [r](const std::string& text) { r->threads = parsed<int64_t>("option", "threads", text); });
   option("Options", "json", "[FILE]",
          "step: one line of JSON on stdout, without FILE; kernels: a report in FILE",
          [r](const std::string& text) {
@@ -79,9 +71,9 @@ Command bench_command() {
   option("Of step", "objective", "NAME", "as in duel objectives [ns-gan]",
          [r](const std::string& text) { r->step.objective = text; });
   option("Of step", "batch", "INT", "images per step [64]",
-         [r](const std::string& text) { r->step.batch = integer("batch", text); });
+         [r](const std::string& text) { r->step.batch = parsed<int64_t>("option", "batch", text); });
   option("Of step", "iterations", "INT", "to time; 0: 30 and at least 3 s, at most 30 s [0]",
-         [r](const std::string& text) { r->step.iterations = integer("iterations", text); });
+         [r](const std::string& text) { r->step.iterations = parsed<int64_t>("option", "iterations", text); });
   option("Of step", "diagnostics", "", "what looking costs: logged and diagnosed iterations beside plain ones",
          [r](const std::string&) { r->step.diagnostics = true; });
   option("Options", "device", "NAME", "auto, cpu or cuda [auto]",
@@ -103,7 +95,7 @@ Command bench_command() {
   option("Of kernels", "compare", "FILE", "an older --json: what became slower; status 1 if anything did",
          [r](const std::string& text) { r->kernels.compare = text; });
   option("Of kernels", "threshold", "PERCENT", "slower than by this counts [10]",
-         [r](const std::string& text) { r->kernels.threshold = number("threshold", text); });
+         [r](const std::string& text) { r->kernels.threshold = parsed<double>("option", "threshold", text); });
   command.footer =
       "  duel bench step --arch mlp --objective wgan-gp --batch 64 --threads 1 --json\n"
       "  duel bench kernels --filter 'losses|adam' --json new.json --compare old.json";

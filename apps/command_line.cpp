@@ -3,13 +3,14 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <charconv>
-#include <cstdio>
 #include <map>
+#include <sstream>
 
 #include "duel/gan/machine.h"
 #include "duel/gan/objective.h"
 #include "duel/kernels/error.h"
+#include "duel/kernels/settings.h"
+#include "output.h"
 #include "terminal.h"
 
 namespace duel::apps {
@@ -127,14 +128,6 @@ std::string one_line(std::string text) {
 
 }  // namespace
 
-int64_t integer(const std::string& option, const std::string& text) {
-  int64_t value = 0;
-  const auto [stop, status] = std::from_chars(text.data(), text.data() + text.size(), value);
-  DUEL_CHECK(status == std::errc() && stop == text.data() + text.size() && !text.empty(), "option",
-             "{}: expected an integer, got '{}'", option, text);
-  return value;
-}
-
 int run_command_line(int argc, char** argv, const std::vector<Command>& commands) {
   CLI::App app("Duel trains generative adversarial networks: two networks fight, digits appear.", "duel");
   app.formatter(std::make_shared<Formatter>());
@@ -166,7 +159,10 @@ int run_command_line(int argc, char** argv, const std::vector<Command>& commands
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& request) {  // --help, --version
-    return app.exit(request);
+    std::ostringstream text;
+    const int status = app.exit(request, text, text);
+    print(text.str());
+    return status;
   } catch (const CLI::ExtrasError&) {
     const std::vector<std::string> rest = app.remaining(true);
     unknown(rest.empty() ? "" : rest.front(), commands, chosen());
@@ -177,9 +173,10 @@ int run_command_line(int argc, char** argv, const std::vector<Command>& commands
   }
   if (const Command* command = chosen()) {
     check_given_once(options[command], command->name);
+    kernels::check_environment();
     return command->run();
   }
-  std::fputs(app.help().c_str(), stdout);
+  print(app.help());
   return 0;
 }
 

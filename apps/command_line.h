@@ -39,9 +39,6 @@ struct Command {
   std::function<int()> run = {};
 };
 
-/// The text as an integer; throws duel::Error naming the option.
-int64_t integer(const std::string& option, const std::string& text);
-
 /// Parses, sets and runs; returns the exit status. A mistake of the user's is a duel::Error of one line, with
 /// the nearest known spelling where there is one. Help and version go to stdout.
 int run_command_line(int argc, char** argv, const std::vector<Command>& commands);

@@ -1,11 +1,10 @@
 // duel info: what this Duel runs on and is made of.
-#include <cstdio>
-
 #include "commands.h"
 #include "duel/gan/data/idx.h"
 #include "duel/gan/machine.h"
 #include "duel/kernels/device_library.h"
 #include "duel/kernels/error.h"
+#include "output.h"
 
 namespace duel::apps {
 namespace {
@@ -27,16 +26,13 @@ int info() {
   std::string libraries;
   for (const auto& [name, version] : m.libraries)
     libraries += (libraries.empty() ? "" : ", ") + name + " " + version;
-  std::printf(
-      "duel       %s\nCPU        %s, %d core%s usable\nvectors    %s\nthreads    %d ($DUEL_THREADS or "
-      "--threads set them)\nGPU        %s\n",
-      m.duel.c_str(), m.cpu.c_str(), m.cores, m.cores == 1 ? "" : "s", m.isa.c_str(), m.threads,
-      m.gpu.c_str());
-  if (kernels::device::compiled_for_gpu()) {
-    std::printf("GPU maths  %s\n", kernels::device_library_report().c_str());
-  }
-  std::printf("libraries  %s\ncompiler   %s\nsystem     %s\ndata       %s\n", libraries.c_str(),
-              m.compiler.c_str(), m.system.c_str(), data_found().c_str());
+  std::string text = message(
+      "duel       {}\nCPU        {}, {} core{} usable\nvectors    {}\nthreads    {} ($DUEL_THREADS or --threads set "
+      "them)\nGPU        {}\n",
+      m.duel, m.cpu, m.cores, m.cores == 1 ? "" : "s", m.isa, m.threads, m.gpu);
+  if (kernels::device::compiled_for_gpu()) text += message("GPU maths  {}\n", kernels::device_library_report());
+  print(text + message("libraries  {}\ncompiler   {}\nsystem     {}\ndata       {}\n", libraries, m.compiler, m.system,
+                       data_found()));
   return 0;
 }
 

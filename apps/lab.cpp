@@ -15,6 +15,8 @@
 #include "duel/gan/lab/lab.h"
 #include "duel/gan/lab/table.h"
 #include "duel/kernels/parallel.h"
+#include "duel/kernels/settings.h"
+#include "output.h"
 #include "signals.h"
 #include "terminal.h"
 
@@ -140,13 +142,15 @@ int mixture(const Request& request) {
     outcome = run_lab(plan, progress);
   }
   if (!outcome.runs.empty()) {
-    std::fputs(to_text(make_table(plan.mixture, plan.settings, outcome.runs)).c_str(), stdout);
-    std::printf("\nresults   %s/results.md, results.json, samples.png, final.png, scores.png, runs/\n",
-                plan.directory.c_str());
+    print(to_text(make_table(plan.mixture, plan.settings, outcome.runs)));
+    print(message("\nresults   {}/results.md, results.json, samples.png, final.png, scores.png, runs/\n",
+                  plan.directory.string()));
   }
   if (outcome.complete) return 0;
-  std::fprintf(stderr, "stopped; finished runs are kept: the same command with --out %s goes on\n",
-               plan.directory.c_str());
+  std::fputs(message("stopped; finished runs are kept: the same command with --out {} goes on\n",
+                     shell_word(plan.directory.string()))
+                 .c_str(),
+             stderr);
   return 128 + caught_signal();
 }
 
@@ -173,13 +177,13 @@ int dirac(const Request& request) {
     const std::string refusal = dirac_refusal(gan::named_objective(name));
     DUEL_CHECK(all || refusal.empty(), "lab", "{} cannot be played: {}", name, refusal);
     if (refusal.empty()) names.push_back(name);
-    else if (!request.quiet) std::fprintf(stderr, "left out: %s: %s\n", name.c_str(), refusal.c_str());
+    else if (!request.quiet) std::fputs(visible_lines(message("left out: {}: {}\n", name, refusal)).c_str(), stderr);
   }
   std::vector<DiracRow> rows;
   for (const std::string& name : names) {
     for (const DiracOrder& order : dirac_orders(gan::named_objective(name))) rows.push_back(dirac_row(name, order));
   }
-  std::fputs(to_markdown(rows).c_str(), stdout);
+  print(to_markdown(rows));
   return 0;
 }
 
@@ -195,9 +199,9 @@ int gallery(const Request& request) {
       .config = request.gallery,
       .out = request.out.empty() ? message("runs/lab-gallery-{}", steps) : request.out};
   gan::lab::make_gallery(plan, [&](const std::string& line) {
-    if (!request.quiet) std::fprintf(stderr, "%s\n", line.c_str());
+    if (!request.quiet) std::fputs((visible(line) + "\n").c_str(), stderr);
   });
-  std::printf("results   %s/gallery.png, gallery.md, gallery.json\n", plan.out.c_str());
+  print(message("results   {}/gallery.png, gallery.md, gallery.json\n", plan.out.string()));
   return 0;
 }
 
@@ -240,7 +244,7 @@ Command lab_command() {
                                }});
   };
   const auto positive = [](const char* name, const std::string& text, int64_t most) {
-    const int64_t value = integer(name, text);
+    const int64_t value = parsed<int64_t>("option", name, text);
     DUEL_CHECK(value >= 1 && value <= most, "lab", "--{}: expected 1 to {}, got {}", name, most, value);
     return value;
   };

@@ -1,18 +1,17 @@
 // The duel command: which commands there are, and what their exit statuses mean.
 //
-//   0 done · 1 failed while running (diverged, internal error) · 2 wrong input · 3 out of memory ·
+//   0 done · 1 failed while running (diverged, a full disk, internal error) · 2 wrong input · 3 out of memory ·
 //   130, 143, 129 stopped by SIGINT, SIGTERM, SIGHUP (a run that trains saves before)
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <cstdio>
-#include <cstring>
 #include <new>
 #include <string>
 
 #include "commands.h"
-#include "duel/gan/run.h"
+#include "duel/kernels/error.h"
+#include "output.h"
 
 namespace {
 
@@ -26,18 +25,15 @@ void hold_standard_streams() {
 
 int failed(int status, const std::string& what) {
   std::fflush(stdout);
-  std::string line = "duel: ";
-  for (const char c : what) line += c == '\n' ? ' ' : c;
-  line += '\n';
-  std::fputs(line.c_str(), stderr);
+  std::fputs(("duel: " + duel::visible(what) + "\n").c_str(), stderr);
   return status;
 }
 
-/// What could not be printed was not delivered; a reader that went away (a pipe to head) is no mistake.
+/// What could not be printed was not delivered.
 int delivered(int status) {
-  if (std::fflush(stdout) == 0 || errno == EPIPE || status != 0) return status;
-  return failed(2, duel::message("stdout: cannot be written: {}; choose another place for the output",
-                                 std::strerror(errno)));
+  const std::string why = duel::apps::undelivered();
+  if (why.empty() || status != 0) return status;
+  return failed(1, "stdout: cannot be written: " + why + "; choose another place for the output");
 }
 
 }  // namespace
@@ -49,7 +45,7 @@ int main(int argc, char** argv) {
     return delivered(run_command_line(argc, argv,
                                       {train_command(argc, argv), sample_command(), plot_command(), objectives_command(),
                                        info_command(), bench_command(), lab_command()}));
-  } catch (const duel::gan::Diverged& error) {
+  } catch (const duel::Failure& error) {
     return failed(1, error.what());
   } catch (const duel::OutOfMemory& error) {
     return failed(3, error.what());

@@ -4,11 +4,11 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
-#include <cstdlib>
 #include <memory>
 
 #include "commands.h"
 #include "duel/gan/run_config.h"
+#include "output.h"
 #include "terminal.h"
 
 namespace duel::apps {
@@ -53,7 +53,7 @@ std::string wrapped(const std::string& text, size_t indent) {
 std::string plain(const gan::ConfigField& field, const std::string& value) {
   if (field.kind != gan::ConfigField::Kind::number) return value;
   char text[400];
-  return {text, std::to_chars(text, text + sizeof text, std::strtod(value.c_str(), nullptr), std::chars_format::fixed).ptr};
+  return {text, std::to_chars(text, text + sizeof text, *parse_number<double>(value), std::chars_format::fixed).ptr};
 }
 
 /// What the letters of a formula mean.
@@ -89,32 +89,32 @@ std::string short_defaults(const std::string& name) {
 
 int show(const std::string& name) {
   if (name.empty()) {
-    std::puts(
+    print(
         "r = D(x), f = D(G(z)): raw logits; E: mean over the batch (ebgan, began: D's energy).\n"
-        "`duel objectives NAME` shows one in full.\n");
+        "`duel objectives NAME` shows one in full.\n\n");
     for (const std::string& each : gan::objective_names()) {
       const gan::Objective objective = gan::named_objective(each);
       std::string head = each;
       head.resize(std::max(kName, each.size() + 1), ' ');
       for (const std::string& line : {objective.formula, short_defaults(each), objective.paper}) {
-        std::printf("%s%s\n", head.c_str(), wrapped(line, kName).c_str());
+        print(head + wrapped(line, kName) + "\n");
         head.assign(kName, ' ');
       }
-      std::puts("");
+      print("\n");
     }
     return 0;
   }
   const gan::Objective objective = gan::named_objective(name);
-  std::printf("%s\n\n  %s\n  %s\n\n  %s\n\nDefaults, as flags of duel train:\n", name.c_str(),
-              wrapped(objective.formula, 2).c_str(), legend(objective), wrapped(objective.paper, 2).c_str());
+  print(message("{}\n\n  {}\n  {}\n\n  {}\n\nDefaults, as flags of duel train:\n", name, wrapped(objective.formula, 2),
+                legend(objective), wrapped(objective.paper, 2)));
   for (const auto& [flag, value] : defaults(name)) {
-    if (value == "true" || value == "false") std::printf("  --%s=%s\n", flag.c_str(), value.c_str());
-    else std::printf("  --%-22s %s\n", flag.c_str(), value.c_str());
+    const bool truth = value == "true" || value == "false";
+    print("  --" + flag + (truth ? "=" : std::string(flag.size() < 22 ? 23 - flag.size() : 1, ' ')) + value + "\n");
   }
-  if (!objective.note.empty()) std::printf("\n%s\n", wrapped(objective.note, 0).c_str());
+  if (!objective.note.empty()) print("\n" + wrapped(objective.note, 0) + "\n");
   if (!objective.penalties.empty()) {
-    std::printf("\n%s\n", wrapped("The penalty takes each sample's gradient by itself, so D has no batch norm (--norm-d "
-                                  "layer or instance can stand in).", 0).c_str());
+    print("\n" + wrapped("The penalty takes each sample's gradient by itself, so D has no batch norm (--norm-d "
+                         "layer or instance can stand in).", 0) + "\n");
   }
   return 0;
 }

@@ -1,9 +1,9 @@
 // duel plot: the diagrams and the report of a run, from what it logged.
-#include <cstdio>
 #include <memory>
 
 #include "commands.h"
 #include "duel/gan/report.h"
+#include "output.h"
 
 namespace duel::apps {
 
@@ -18,8 +18,8 @@ Command plot_command() {
                    "  duel plot runs/00000-dcgan-ns-gan";
   command.run = [directory] {
     const auto plots = gan::write_run_plots(*directory);
-    for (const auto& [file, caption] : plots) std::printf("%s\n", file.c_str());
-    std::printf("%s\n", gan::write_report(*directory, plots).c_str());
+    for (const auto& [file, caption] : plots) print(file.string() + "\n");
+    print(gan::write_report(*directory, plots).string() + "\n");
     return 0;
   };
   return command;

@@ -1,12 +1,13 @@
 // duel sample: a grid of images from a checkpoint, or walks between points of the latent space.
 #include <cctype>
-#include <cstdio>
 #include <memory>
 #include <optional>
 
 #include "commands.h"
 #include "duel/gan/run.h"
 #include "duel/gan/sampling.h"
+#include "duel/kernels/settings.h"
+#include "output.h"
 
 namespace duel::apps {
 namespace {
@@ -68,10 +69,8 @@ int sample(const Request& request) {
   const std::string filled = made == request.count
                                  ? ""
                                  : message(" ({} wanted, whole rows of {} made)", request.count, points.columns);
-  std::printf("%s: %lld images%s of iteration %lld (%s, %s), %lldx%lld pixels\n", request.out.c_str(),
-              static_cast<long long>(made), filled.c_str(), static_cast<long long>(loaded.trainer->iteration()),
-              loaded.config.objective.c_str(), loaded.config.networks.arch.c_str(),
-              static_cast<long long>(grid.width), static_cast<long long>(grid.height));
+  print(message("{}: {} images{} of iteration {} ({}, {}), {}x{} pixels\n", request.out.string(), made, filled,
+                loaded.trainer->iteration(), loaded.config.objective, loaded.config.networks.arch, grid.width, grid.height));
   return 0;
 }
 
@@ -93,19 +92,19 @@ Command sample_command() {
        .help = "images, 8 to a row; rows of classes, codes or walks are whole, so they may be more [64]",
        .value = "INT",
        .aliases = {"n"},
-       .set = [r](const std::string& text) { r->count = integer("count", text); }},
+       .set = [r](const std::string& text) { r->count = parsed<int64_t>("option", "count", text); }},
       {.name = "seed",
        .help = "of the latent points [7]",
        .value = "INT",
-       .set = [r](const std::string& text) { r->seed = static_cast<uint64_t>(integer("seed", text)); }},
+       .set = [r](const std::string& text) { r->seed = parsed<uint64_t>("option", "seed", text); }},
       {.name = "class",
        .help = "only this class (cgan, acgan, projection) [one class per column]",
        .value = "INT",
-       .set = [r](const std::string& text) { r->label = integer("class", text); }},
+       .set = [r](const std::string& text) { r->label = parsed<int64_t>("option", "class", text); }},
       {.name = "sweep-code",
        .help = "each row goes through all values of this code (infogan: 0 the categorical one, then the continuous)",
        .value = "INT",
-       .set = [r](const std::string& text) { r->code = integer("sweep-code", text); }},
+       .set = [r](const std::string& text) { r->code = parsed<int64_t>("option", "sweep-code", text); }},
       {.name = "interpolate",
        .help = "each row walks from one point to another, on the sphere",
        .value = "",

@@ -8,6 +8,8 @@
 #include <cstring>
 #include <sstream>
 
+#include "duel/kernels/text.h"
+
 namespace duel::apps {
 namespace {
 
@@ -39,8 +41,8 @@ Terminal terminal_of(std::FILE* stream) {
 
 int columns_of(std::FILE* stream) {
   if (const char* text = variable("COLUMNS")) {
-    const long wanted = std::strtol(text, nullptr, 10);
-    if (wanted >= 10 && wanted <= 10000) return static_cast<int>(wanted);
+    const int wanted = parse_number<int>(text).value_or(0);
+    if (wanted >= 10 && wanted <= 10000) return wanted;
   }
   winsize size{};
   return ::ioctl(::fileno(stream), TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
@@ -79,13 +81,7 @@ std::string clock_text(double seconds) {
 }
 
 std::string brief(double value) {
-  char text[32];
-  std::snprintf(text, sizeof text,
-                value >= 100 || value <= -100 ? "%.0f"
-                : value >= 10 || value <= -10 ? "%.1f"
-                                              : "%.2f",
-                value);
-  return text;
+  return fixed(value, value >= 100 || value <= -100 ? 0 : value >= 10 || value <= -10 ? 1 : 2);
 }
 
 std::string progress_bar(const Terminal& terminal, double share, size_t room) {

@@ -5,6 +5,7 @@
 
 #include "commands.h"
 #include "duel/gan/run.h"
+#include "output.h"
 #include "progress.h"
 #include "signals.h"
 
@@ -72,10 +73,10 @@ class Watcher : public gan::RunObserver {
   Watcher(Progress& progress, bool quiet) : progress_(progress), quiet_(quiet) {}
   void attach(gan::Run& run) { run_ = &run; }
 
-  void working(const std::string& what) override { progress_.line(what + " ..."); }
+  void working(const std::string& what) override { progress_.line(visible_lines(what) + " ..."); }
   void started(const std::string& banner) override {
     if (!quiet_) {
-      std::fputs((banner + "Ctrl-C saves and says how to go on\n").c_str(), stdout);
+      print(banner + "Ctrl-C saves and says how to go on\n");
       std::fflush(stdout);
     }
     progress_.begin(run_->trainer().iteration(), run_->total(), run_->config().batch,
@@ -90,7 +91,7 @@ class Watcher : public gan::RunObserver {
     progress_.picture(grid, sides.height, sides.width);
   }
   void saved(const std::filesystem::path&) override {}
-  void warned(const std::string& text) override { progress_.line("duel: warning: " + text, true); }
+  void warned(const std::string& text) override { progress_.line("duel: warning: " + visible_lines(text), true); }
   bool stop() override { return caught_signal() != 0; }
 
   const std::filesystem::path& last_grid() const { return last_grid_; }
@@ -102,17 +103,6 @@ class Watcher : public gan::RunObserver {
   std::filesystem::path last_grid_;
 };
 
-/// As a shell takes it back.
-std::string quoted(const std::filesystem::path& path) {
-  const std::string text = path.string();
-  if (text.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+=:,@%") ==
-      std::string::npos)
-    return text;
-  std::string out = "'";
-  for (const char c : text) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return out + "'";
-}
-
 int train(const Request& request) {
   RunConfig config = configuration(request);
   catch_signals();
@@ -121,10 +111,7 @@ int train(const Request& request) {
   gan::Run run(std::move(config), &watcher);
   watcher.attach(run);
   if (request.dry_run) {
-    std::fputs((run.banner() + "dry run: everything was checked, nothing was written; the configuration:\n" +
-                to_json(run.config()))
-                   .c_str(),
-               stdout);
+    print(run.banner() + "dry run: everything was checked, nothing was written; the configuration:\n" + to_json(run.config()));
     return 0;
   }
   if (const int signal = caught_signal()) return 128 + signal;  // nothing has begun yet
@@ -132,11 +119,11 @@ int train(const Request& request) {
   const double seconds = progress.seconds(), images = progress.images_per_second();
   progress.end();
 
-  const std::string directory = quoted(run.directory());
+  const std::string directory = shell_word(run.directory().string());
   const std::string resume = "duel train --resume --out " + directory;
   if (!finished) {
-    progress.line(message("stopped and saved at iteration {} of {}; continue with: {}",
-                          run.trainer().iteration(), run.total(), resume),
+    progress.line(visible_lines(message("stopped and saved at iteration {} of {}; continue with: {}",
+                                        run.trainer().iteration(), run.total(), resume)),
                   true);
     return 128 + caught_signal();
   }
@@ -148,7 +135,7 @@ int train(const Request& request) {
   if (!watcher.last_grid().empty()) text += "digits    " + watcher.last_grid().string() + "\n";
   text += message("more      duel sample --checkpoint {} --out grid.png\n", directory);
   text += message("longer    {} --steps {}\n", resume, run.total() * 2);
-  std::fputs(text.c_str(), stdout);
+  print(text);
   return 0;
 }
 

@@ -6,7 +6,7 @@ set(package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/Duel")
 foreach(room kernels core nn gan)
   set_target_properties(duel_${room} PROPERTIES EXPORT_NAME ${room})
   install(DIRECTORY "${PROJECT_SOURCE_DIR}/${room}/" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/duel/${room}"
-    FILES_MATCHING PATTERN "*.h" PATTERN "*.cuh")
+    FILES_MATCHING PATTERN "*.h" PATTERN "*.cuh" PATTERN "json.h" EXCLUDE)
 endforeach()
 install(TARGETS duel duel_kernels duel_core duel_nn duel_gan EXPORT DuelTargets ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}")
 install(EXPORT DuelTargets NAMESPACE Duel:: DESTINATION "${package_dir}")

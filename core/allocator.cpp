@@ -13,6 +13,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "duel/core/allocation_budget.h"
 #include "duel/core/device_state.h"
 #include "duel/kernels/error.h"
 #include "duel/kernels/runtime.h"
@@ -287,7 +288,10 @@ void empty_allocator_cache(Device device) { of(device).empty_cache(); }
 void set_allocator_poison(bool on) { poison = on; }
 
 namespace detail {
-void* allocate(Device device, size_t bytes) { return of(device).allocate(bytes); }
+void* allocate(Device device, size_t bytes) {
+  charge_budget(bytes);
+  return of(device).allocate(bytes);
+}
 void deallocate(Device device, void* pointer, size_t bytes) { of(device).deallocate(pointer, bytes); }
 MemoryPool* make_pool(Device device) { return of(device), new MemoryPool; }
 void release_pool(Device device, MemoryPool* pool) { of(device).release_pool(pool); }

@@ -108,8 +108,8 @@ class PendingFile {
 
   [[noreturn]] void give_up(std::string_view step) const {
     const int reason = errno;
-    fail("write", "{}: could not {} ({} bytes wanted): {}", path_.string(), step, bytes_,
-         std::strerror(reason));
+    fail_system(reason, "write", "{}: could not {} ({} bytes wanted): {}", path_.string(), step, bytes_,
+                std::strerror(reason));
   }
 
   std::filesystem::path path_, target_, temporary_;  // target_: path_ with its links followed

@@ -46,7 +46,7 @@ class Source {
  public:
   explicit Source(const std::filesystem::path& path)
       : name_(path.string()), fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
-    DUEL_CHECK(fd_ >= 0, kOp, "{}: could not open: {}", name_, std::strerror(errno));
+    if (fd_ < 0) fail_system(errno, kOp, "{}: could not open: {}", name_, std::strerror(errno));
     struct stat info {};
     const bool known = ::fstat(fd_, &info) == 0;
     if (!known || !S_ISREG(info.st_mode)) {
@@ -67,7 +67,7 @@ class Source {
     while (bytes > 0) {
       const ssize_t got = ::pread(fd_, at, std::min(bytes, size_t{1} << 30), static_cast<off_t>(offset));
       if (got < 0 && errno == EINTR) continue;
-      DUEL_CHECK(got >= 0, kOp, "{}: could not read: {}", name_, std::strerror(errno));
+      if (got < 0) fail_system(errno, kOp, "{}: could not read: {}", name_, std::strerror(errno));
       DUEL_CHECK(got > 0, kOp, "{}: the file became shorter while it was read", name_);
       at += got;
       offset += static_cast<uint64_t>(got);
@@ -163,7 +163,7 @@ void write_safetensors(const std::filesystem::path& path, const TensorFile& file
   for (const Named* entry : order) {
     DUEL_CHECK(entry->first != kMetadata, kOp, "{}: a tensor cannot be named {}", target, kMetadata);
     DUEL_CHECK(entry->second.defined(), kOp, "{}: tensor {}: expected a tensor, got an undefined one", target,
-               shown(entry->first));
+               in_quotes(entry->first));
   }
   std::sort(order.begin(), order.end(), [](const Named* a, const Named* b) {
     const size_t size_a = size_of(a->second.dtype()), size_b = size_of(b->second.dtype());

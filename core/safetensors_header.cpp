@@ -46,7 +46,7 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
         fail_at(
             "dtype",
             message("{} is not supported: convert the tensor to F32, F64, U8 or I64 where the file is made",
-                    shown(value)));
+                    in_quotes(value)));
       }
       entries_.back().type = found;
     } else {
@@ -83,7 +83,7 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
         fail_at("header", message("expected at most {} tensors", kMaxTensors));
     } else {
       const unsigned bit = key_ == "dtype" ? 1u : key_ == "shape" ? 2u : key_ == "data_offsets" ? 4u : 0u;
-      if (bit == 0) fail_at(shown(key_), "is no field of the format");
+      if (bit == 0) fail_at(in_quotes(key_), "is no field of the format");
       if (seen_ & bit) fail_at(key_, "is there twice");
       seen_ |= bit;
     }
@@ -127,7 +127,7 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
   [[noreturn]] void fail_at(std::string_view field, std::string_view what) const {
     std::string where(field);
     const bool in_tensor = place_ == Place::tensor || place_ == Place::shape || place_ == Place::offsets;
-    if (in_tensor) where = message("tensor {}, {}", shown(entries_.back().name), field);
+    if (in_tensor) where = message("tensor {}, {}", in_quotes(entries_.back().name), field);
     fail(kOp, "{}: {}: {}; make the file again with a safetensors writer", path_, where, what);
   }
   [[noreturn]] bool unexpected(std::string_view what) const {
@@ -135,7 +135,7 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
       case Place::outside:
         fail_at("header", message("expected a JSON object, got {}", what));
       case Place::top:
-        fail_at(shown(key_), message("expected an object, got {}", what));
+        fail_at(in_quotes(key_), message("expected an object, got {}", what));
       case Place::metadata:
         fail_at(kMetadata, message("expected texts, got {}", what));
       case Place::tensor:
@@ -166,7 +166,7 @@ void check_layout(const std::string& path, std::vector<Entry>& entries, uint64_t
   uint64_t position = 0;
   for (const Entry& entry : entries) {
     const auto refuse = [&](std::string_view field, const std::string& what) {
-      fail(kOp, "{}: tensor {}, {}: {}; the file is damaged: make it again", path, shown(entry.name), field,
+      fail(kOp, "{}: tensor {}, {}: {}; the file is damaged: make it again", path, in_quotes(entry.name), field,
            what);
     };
     uint64_t bytes = 1;
@@ -200,18 +200,11 @@ void check_layout(const std::string& path, std::vector<Entry>& entries, uint64_t
 
 }  // namespace
 
-/// A name from a file for a message: one line of at most 80 characters without control characters.
-std::string shown(std::string_view text) {
-  std::string out = "\"";
-  for (char c : text.substr(0, 80)) out += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? '?' : c;
-  return out + (text.size() > 80 ? "…\"" : "\"");
-}
-
 std::string json_text(const std::string& path, const std::string& text) {
   try {
     return nlohmann::json(text).dump();
   } catch (const nlohmann::json::exception&) {
-    fail(kOp, "{}: {}: expected UTF-8", path, shown(text));
+    fail(kOp, "{}: {}: expected UTF-8", path, in_quotes(text));
   }
 }
 

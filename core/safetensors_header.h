@@ -35,9 +35,6 @@ struct Entry {
   uint64_t begin = 0, end = 0;
 };
 
-/// A name from a file for a message: one line of at most 80 characters without control characters.
-std::string shown(std::string_view text);
-
 /// `text` as JSON; Error when it is not UTF-8.
 std::string json_text(const std::string& path, const std::string& text);
 
@@ -57,7 +54,7 @@ void check_distinct(const std::string& path, std::string_view what, const std::v
   const auto twice =
       std::adjacent_find(names.begin(), names.end(), [](const Name* a, const Name* b) { return *a == *b; });
   DUEL_CHECK(twice == names.end(), kOp, "{}: {} {} is there twice; give every one a name of its own", path,
-             what, shown(**twice));
+             what, in_quotes(**twice));
 }
 
 }  // namespace duel::safetensors

@@ -89,8 +89,10 @@ Tensor Tensor::empty(const Shape& shape, TensorOptions options) {
   auto impl = std::make_shared<detail::TensorImpl>();
   impl->shape = shape;
   impl->dtype = options.dtype;
-  impl->storage = std::make_shared<detail::Storage>(options.device,
-                                                    static_cast<size_t>(shape.numel()) * size_of(options.dtype));
+  size_t bytes = 0;
+  DUEL_CHECK(!__builtin_mul_overflow(static_cast<size_t>(shape.numel()), size_of(options.dtype), &bytes) && bytes <= INT64_MAX,
+             "shape", "the bytes of {} {} do not fit in 63 bits", options.dtype, shape);
+  impl->storage = std::make_shared<detail::Storage>(options.device, bytes);
   return Tensor(std::move(impl));
 }
 

@@ -70,9 +70,14 @@ Checkpoint read_checkpoint(const std::filesystem::path& path) {
   const std::string format = checkpoint.state.text("duel");
   DUEL_CHECK(!format.empty(), "checkpoint", "{}: a safetensors file, but not one that duel train wrote (no 'duel' entry in its metadata)",
              path.string());
-  DUEL_CHECK(format == kFormat, "checkpoint", "{}: format '{}' is not known to this Duel, expected '{}'", path.string(), format, kFormat);
-  DUEL_CHECK(checkpoint.state.text("crc32") == checksum(checkpoint.state), "checkpoint",
-             "{}: crc32 does not match, the file is damaged; use an earlier checkpoint", path.string());
+  DUEL_CHECK(format == kFormat, "checkpoint", "{}: format '{}' is not known to this Duel, expected '{}'", path.string(),
+             shown(format), kFormat);
+  // Whether a disk or a person changed the contents cannot be told from them; what is to be done can.
+  const std::string stored = checkpoint.state.text("crc32"), found = checksum(checkpoint.state);
+  DUEL_CHECK(stored == found, "checkpoint",
+             "{}: crc32 in its metadata: expected {} for these tensors and metadata, got {}: they are not as duel train wrote "
+             "them; if the file was damaged use an earlier checkpoint, if it was edited on purpose write {} there",
+             path.string(), found, stored.empty() ? "none" : "'" + shown(stored) + "'", found);
   checkpoint.config = checkpoint.state.text("config");
   checkpoint.state.metadata.clear();
   return checkpoint;
@@ -100,10 +105,10 @@ std::optional<std::filesystem::path> latest_checkpoint(const std::filesystem::pa
   std::optional<std::filesystem::path> best;
   std::error_code why;
   for (const auto& entry : std::filesystem::directory_iterator(run / "checkpoints", why)) {
-    long long step = 0;
-    int used = 0;
     const std::string name = entry.path().filename().string();
-    if (std::sscanf(name.c_str(), "step_%lld.safetensors%n", &step, &used) != 1 || used != static_cast<int>(name.size())) continue;
+    constexpr std::string_view prefix = "step_", suffix = ".safetensors";
+    if (name.size() < prefix.size() + suffix.size() || !name.starts_with(prefix) || !name.ends_with(suffix)) continue;
+    if (!parse_number<uint64_t>(std::string_view(name).substr(prefix.size(), name.size() - prefix.size() - suffix.size()))) continue;
     if (!before.empty() && !earlier(name, before)) continue;
     if (!best || earlier(best->filename().string(), name)) best = entry.path();
   }

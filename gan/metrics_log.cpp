@@ -2,33 +2,35 @@
 #include "duel/gan/metrics_log.h"
 
 #include <cmath>
-#include <cstdio>
-#include <cstdlib>
-#include <nlohmann/json.hpp>
 #include <unordered_map>
+
+#include "duel/core/json.h"
+#include "duel/core/read_file.h"
+#include "duel/kernels/text.h"
 
 namespace duel::gan {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using json::Json;
+
+/// Of one line.
+const json::Rules kLine = {.op = "metrics", .source = "metrics.jsonl", .bytes = size_t{4} << 20, .depth = 4};
 
 /// Six digits are enough for a diagnosis, and keep its line short.
 Json brief(double value) {
   if (!std::isfinite(value)) return nullptr;
-  char text[32];
-  std::snprintf(text, sizeof text, "%.6g", value);
-  return std::strtod(text, nullptr);
+  return *parse_number<double>(significant(value, 6));
 }
 
 Json as_json(const Histogram& h) { return {{"low", brief(h.low)}, {"high", brief(h.high)}, {"counts", h.counts}}; }
 
 Json as_json(const NamedValues& values) {
-  Json json = Json::object();
-  for (const auto& [name, value] : values) json[name] = brief(value);
-  return json;
+  Json object = Json::object();
+  for (const auto& [name, value] : values) object[name] = brief(value);
+  return object;
 }
 
-void add(Json& json, const Diagnosis& d) {
+void add(Json& line, const Diagnosis& d) {
   const std::pair<const char*, double> values[] = {
       {"js_estimate", d.js_estimate},
       {"wasserstein_estimate", d.wasserstein_estimate},
@@ -44,18 +46,18 @@ void add(Json& json, const Diagnosis& d) {
       {"fake_spread", d.fake_spread},
       {"share_at_clip", d.share_at_clip}};
   for (const auto& [key, value] : values) {
-    if (!std::isnan(value)) json[key] = brief(value);
+    if (!std::isnan(value)) line[key] = brief(value);
   }
   const std::pair<const char*, const NamedValues*> groups[] = {{"spectral_norms", &d.spectral_norms},
                                                                {"gradients_d", &d.gradients_d},
                                                                {"gradients_g", &d.gradients_g},
                                                                {"activation_gradients", &d.activation_gradients}};
   for (const auto& [key, group] : groups) {
-    if (!group->empty()) json[key] = as_json(*group);
+    if (!group->empty()) line[key] = as_json(*group);
   }
-  json["histogram_real"] = as_json(d.d_real);
-  json["histogram_fake"] = as_json(d.d_fake);
-  json["histogram_weights"] = as_json(d.weights_d);
+  line["histogram_real"] = as_json(d.d_real);
+  line["histogram_fake"] = as_json(d.d_fake);
+  line["histogram_weights"] = as_json(d.weights_d);
 }
 
 /// The value under a key, made on first use; `places` remembers where.
@@ -66,14 +68,14 @@ T& at(std::vector<std::pair<std::string, T>>& list, std::unordered_map<std::stri
   return list[place->second].second;
 }
 
-std::optional<Histogram> histogram_from(const Json& json) {
-  if (!json.is_object() || !json.contains("counts") || !json["counts"].is_array()) return std::nullopt;
+std::optional<Histogram> histogram_from(const Json& value) {
+  if (!value.is_object() || !value.contains("counts") || !value["counts"].is_array()) return std::nullopt;
   Histogram h;
-  for (const Json& count : json["counts"]) {
+  for (const Json& count : value["counts"]) {
     if (!count.is_number_integer()) return std::nullopt;
     h.counts.push_back(count.get<int64_t>());
   }
-  const auto side = [&](const char* key) { return json.contains(key) && json[key].is_number() ? json[key].get<double>() : 0.0; };
+  const auto side = [&](const char* key) { return value.contains(key) && value[key].is_number() ? value[key].get<double>() : 0.0; };
   h.low = side("low");
   h.high = side("high");
   return h;
@@ -90,20 +92,20 @@ const T* found(const std::vector<std::pair<std::string, T>>& list, const std::st
 }  // namespace
 
 std::string to_json_line(const Metrics& m, double epoch, bool probabilities, const std::optional<Diagnosis>& diagnosis) {
-  Json json = {{"iteration", m.iteration}, {"epoch", epoch},     {"loss_d", m.loss_d}, {"loss_g", m.loss_g},
+  Json values = {{"iteration", m.iteration}, {"epoch", epoch},     {"loss_d", m.loss_d}, {"loss_g", m.loss_g},
                {"penalty", m.penalty},     {"d_real", m.d_real}, {"d_fake", m.d_fake}};
   if (probabilities) {
-    json["p_real"] = m.p_real;
-    json["p_fake"] = m.p_fake;
+    values["p_real"] = m.p_real;
+    values["p_fake"] = m.p_fake;
   }
-  json["input_gradient_norm"] = m.input_gradient_norm;
-  json["grad_norm_d"] = m.grad_norm_d;
-  json["grad_norm_g"] = m.grad_norm_g;
-  for (const auto& [name, value] : m.terms_d) json["terms_d"][name] = value;
-  for (const auto& [name, value] : m.terms_g) json["terms_g"][name] = value;
-  for (const auto& [name, value] : m.more) json[name] = value;
-  if (diagnosis) add(json, *diagnosis);
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+  values["input_gradient_norm"] = m.input_gradient_norm;
+  values["grad_norm_d"] = m.grad_norm_d;
+  values["grad_norm_g"] = m.grad_norm_g;
+  for (const auto& [name, value] : m.terms_d) values["terms_d"][name] = value;
+  for (const auto& [name, value] : m.terms_g) values["terms_g"][name] = value;
+  for (const auto& [name, value] : m.more) values[name] = value;
+  if (diagnosis) add(values, *diagnosis);
+  return json::dumped(values) + "\n";
 }
 
 std::string to_json_line(const Timing& t) {
@@ -114,9 +116,9 @@ std::string to_json_line(const Timing& t) {
 }
 
 std::optional<int64_t> iteration_of_line(const std::string& line) {
-  const Json json = Json::parse(line, nullptr, false);
-  if (!json.is_object() || !json.contains("iteration") || !json["iteration"].is_number_integer()) return std::nullopt;
-  return json["iteration"].get<int64_t>();
+  const Json values = json::parse_or_null(line, kLine);
+  if (!values.is_object() || !values.contains("iteration") || !values["iteration"].is_number_integer()) return std::nullopt;
+  return values["iteration"].get<int64_t>();
 }
 
 const Curve* MetricsLog::curve(const std::string& key) const { return found(curves, key); }
@@ -139,18 +141,17 @@ MetricsLog parse_metrics(const std::string& text) {
   std::unordered_map<std::string, size_t> curve_places, histogram_places;
   for (size_t begin = 0; begin < text.size();) {
     const size_t end = std::min(text.find('\n', begin), text.size());
-    const Json json = Json::parse(text.begin() + static_cast<std::ptrdiff_t>(begin), text.begin() + static_cast<std::ptrdiff_t>(end),
-                                  nullptr, false);
+    const Json values = json::parse_or_null(std::string_view(text).substr(begin, end - begin), kLine);
     begin = end + 1;
-    if (!json.is_object() || !json.contains("iteration") || !json["iteration"].is_number()) continue;
-    const double iteration = json["iteration"].get<double>();
+    if (!values.is_object() || !values.contains("iteration") || !values["iteration"].is_number()) continue;
+    const double iteration = values["iteration"].get<double>();
     const auto add_value = [&](const std::string& key, const Json& value) {
       if (!value.is_number() && !value.is_null()) return;
       Curve& curve = at(log.curves, curve_places, key);
       curve.x.push_back(iteration);
       curve.y.push_back(value.is_number() ? value.get<double>() : std::nan(""));
     };
-    for (const auto& [key, value] : json.items()) {
+    for (const auto& [key, value] : values.items()) {
       if (key == "iteration") continue;
       if (const auto histogram = histogram_from(value)) {
         at(log.histograms, histogram_places, key).emplace_back(iteration, *histogram);
@@ -162,6 +163,10 @@ MetricsLog parse_metrics(const std::string& text) {
     }
   }
   return log;
+}
+
+MetricsLog read_metrics(const std::filesystem::path& file) {
+  return parse_metrics(read_file("plot", file, size_t{1} << 30, "the metrics.jsonl of a run directory of duel train"));
 }
 
 }  // namespace duel::gan

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <utility>
@@ -53,5 +54,7 @@ struct MetricsLog {
 
 /// Lines that are not whole are left out.
 MetricsLog parse_metrics(const std::string& text);
+/// The same of a file; Error where it cannot be read.
+MetricsLog read_metrics(const std::filesystem::path& file);
 
 }  // namespace duel::gan

@@ -279,6 +279,8 @@ ObjectiveOverrides without_idle(const std::string& name, ObjectiveOverrides o) {
 }
 
 std::string nearest_name(const std::string& word, const std::vector<std::string>& names) {
+  constexpr size_t most = 64;  // characters of any name there is, and more; a text from a file may have millions
+  if (word.size() > most) return {};
   const auto lower = [](std::string text) {
     for (char& c : text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
     return text;

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <limits>
 
 #include "duel/kernels/error.h"
@@ -169,9 +168,7 @@ std::vector<double> axis_ticks(Range range, bool logarithmic, int wanted) {
 }
 
 std::string tick_label(double value) {
-  char text[32];
-  std::snprintf(text, sizeof text, std::abs(value) >= 1e4 && std::abs(value) < 1e6 ? "%.0f" : "%.6g", value);
-  return text;
+  return std::abs(value) >= 1e4 && std::abs(value) < 1e6 ? fixed(value, 0) : significant(value, 6);
 }
 
 }  // namespace duel::gan

@@ -2,11 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
-#include <iterator>
 #include <numbers>
 
 #include "duel/core/atomic_file.h"
+#include "duel/core/read_file.h"
 #include "duel/gan/checkpoint.h"
 #include "duel/gan/png.h"
 #include "duel/gan/run.h"
@@ -23,11 +22,10 @@ constexpr size_t kMostGrids = 120;
 constexpr uintmax_t kMostBytes = 2'500'000;
 constexpr double kLearns = 300;  // iterations: before that every fight looks sick
 
-std::string read_all(const fs::path& file) {
+/// Empty where there is no such file.
+std::string read_if_there(const fs::path& file) {
   std::error_code why;
-  if (!fs::is_regular_file(file, why)) return {};
-  std::ifstream in(file, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+  return fs::is_regular_file(file, why) ? read_file("report", file, size_t{1} << 30, "a file of a run directory") : "";
 }
 
 std::vector<fs::path> files_like(const fs::path& folder, const std::string& prefix, const std::string& suffix) {
@@ -58,7 +56,7 @@ std::vector<fs::path> thinned(const std::vector<fs::path>& files) {
   return kept;
 }
 
-std::string data_uri(const fs::path& png) { return "data:image/png;base64," + base64(read_all(png)); }
+std::string data_uri(const fs::path& png) { return "data:image/png;base64," + base64(read_if_there(png)); }
 
 std::string iteration_of(const fs::path& file) {  // "fakes_000200.png" gives "200"
   std::string digits;
@@ -79,13 +77,6 @@ std::string value_of(const std::vector<std::pair<std::string, std::string>>& row
     if (name == key) return value;
   }
   return {};
-}
-
-/// As a shell takes it back.
-std::string quoted(const std::string& text) {
-  std::string out = "'";
-  for (const char c : text) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return out + "'";
 }
 
 // Colours follow the reader's light or dark scheme; diagrams keep their white ground.
@@ -149,7 +140,7 @@ std::string samples_html(const fs::path& directory) {
   html += "<div class=\"controls\"><button id=\"play\" type=\"button\">Play</button><input id=\"step\" type=\"range\" min=\"0\" max=\"" + last +
           "\" value=\"" + last + "\" aria-label=\"iteration\"><output id=\"at\">iteration " + iteration_of(grids.back()) +
           "</output></div></figcaption>\n</figure>\n";
-  if (const fs::path reals = directory / "samples" / "reals.png"; !read_all(reals).empty()) {
+  if (const fs::path reals = directory / "samples" / "reals.png"; !read_if_there(reals).empty()) {
     html += "<figure><img alt=\"images of the training set\" src=\"" + data_uri(reals) + "\"><figcaption>Images of the training set</figcaption></figure>\n";
   }
   html += "</div>\n<script type=\"application/json\" id=\"grids\">[";
@@ -186,9 +177,9 @@ std::string checkpoints_html(const fs::path& directory) {
   const fs::path absolute = fs::absolute(directory, why);
   std::string html = "<h2>Checkpoints and how to go on</h2>\n<pre>";
   for (const fs::path& file : files) {
-    html += html_text("duel sample --checkpoint " + quoted((absolute / "checkpoints" / file.filename()).string()) + " --out grid.png") + "\n";
+    html += html_text("duel sample --checkpoint " + shell_word((absolute / "checkpoints" / file.filename()).string()) + " --out grid.png") + "\n";
   }
-  return html + html_text("duel train --resume --out " + quoted(absolute.string()) + " --steps N") + "</pre>\n";
+  return html + html_text("duel train --resume --out " + shell_word(absolute.string()) + " --steps N") + "</pre>\n";
 }
 
 /// The last `count` values of a curve; fewer than that give none.
@@ -281,8 +272,8 @@ fs::path write_report(const fs::path& directory, const std::vector<RunPlotFile>&
   std::error_code why;
   DUEL_CHECK(fs::is_directory(directory, why), "report", "{}: no such folder; expected the run directory of duel train",
              directory.string());
-  const auto config = json_table(read_all(directory / "config.json")), record = json_table(read_all(directory / "run.json"));
-  const MetricsLog log = parse_metrics(read_all(directory / "metrics.jsonl"));
+  const auto config = json_table(read_if_there(directory / "config.json")), record = json_table(read_if_there(directory / "run.json"));
+  const MetricsLog log = parse_metrics(read_if_there(directory / "metrics.jsonl"));
   const std::string objective = value_of(config, "objective"), arch = value_of(config, "arch"), steps = value_of(config, "steps");
   const std::string name = fs::absolute(directory, why).lexically_normal().filename().string();
 

@@ -7,14 +7,13 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <fstream>
-#include <iterator>
 #include <optional>
 #include <set>
 #include <thread>
 
 #include "duel/core/atomic_file.h"
 #include "duel/core/autograd.h"
+#include "duel/core/read_file.h"
 #include "duel/gan/checkpoint.h"
 #include "duel/gan/data/drawn_digits.h"
 #include "duel/gan/diagnostics.h"
@@ -45,9 +44,8 @@ uint32_t checksum(const ImageSet& images) {
   return static_cast<uint32_t>(sum);
 }
 
-std::string read_all(const std::filesystem::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+std::string read_record(const std::filesystem::path& file) {
+  return read_file("run", file, kMaxRecord, "the run.json of a run directory");
 }
 
 /// The first field (or the one named) that a resumed run may not change and that differs is an Error.
@@ -90,7 +88,7 @@ void check_never_saved(const RunDirectory& directory) {
   } else if (const std::string why = why_unreadable(directory.log()); !why.empty()) {
     found = "log.txt, which says whether there was one, cannot be read: " + why;
   } else {
-    const std::string log = read_all(directory.log());
+    const std::string log = read_file("run", directory.log(), size_t{1} << 30, "the log.txt of a run directory");
     if (const size_t saved = log.rfind("  saved "); saved != std::string::npos)
       found = "log.txt says: " + log.substr(saved + 2, log.find('\n', saved) - saved - 2);
   }
@@ -112,11 +110,7 @@ std::string why_not_resumed(const std::filesystem::path& file, const RunDirector
                  directory.config().string());
 }
 
-std::string short_number(double value) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.4g", value);
-  return text;
-}
+std::string short_number(double value) { return significant(value, 4); }
 
 }  // namespace
 
@@ -246,7 +240,7 @@ void Run::State::resume(RunObserver* observer) {
   const std::filesystem::path record_file = directory->record();
   const std::optional<DataRecord> then =
       std::filesystem::is_regular_file(record_file)
-          ? std::optional(run_record_from_json(read_all(record_file), record_file.string()).data)
+          ? std::optional(run_record_from_json(read_record(record_file), record_file.string()).data)
           : std::nullopt;
   make_ready(observer);
   DUEL_CHECK(
@@ -265,7 +259,7 @@ void Run::State::write_record() const {
   RunRecord record;
   const std::filesystem::path file = directory->record();
   if (config().resume && std::filesystem::is_regular_file(file))
-    record = run_record_from_json(read_all(file), file.string());
+    record = run_record_from_json(read_record(file), file.string());
   if (record.started.empty()) {
     record.started = local_time();
     record.argv = config().argv;
@@ -445,9 +439,13 @@ void Run::State::write_metrics(RunObserver& observer) {
 void Run::State::begin_timing() {
   timed = {.iteration = trainer->iteration()};
   if (std::filesystem::is_regular_file(directory->timing())) {
-    const MetricsLog log = parse_metrics(read_all(directory->timing()));
-    const Curve* seconds = log.curve("seconds");
-    if (seconds && !seconds->y.empty() && std::isfinite(seconds->y.back())) timed.seconds = seconds->y.back();
+    try {
+      const MetricsLog log = read_metrics(directory->timing());
+      const Curve* seconds = log.curve("seconds");
+      if (seconds && !seconds->y.empty() && std::isfinite(seconds->y.back())) timed.seconds = seconds->y.back();
+    } catch (const Error&) {
+      // A run does not need it, and where it cannot be read, appending to it says so.
+    }
   }
   seconds_before = timed.seconds;
   timed_from = std::chrono::steady_clock::now();
@@ -495,10 +493,10 @@ void Run::State::save(RunObserver& observer) {
       break;
     } catch (const Error& error) {
       if (attempt == kSaveTries) {
-        fail("run",
-             "checkpoint of iteration {} failed {} times: {}; make room and continue with --resume; last "
-             "good checkpoint: {}",
-             iteration, attempt, error.what(), last_good_checkpoint());
+        throw Failure(message(
+            "[run] checkpoint of iteration {} failed {} times: {}; make room and continue with --resume; last good "
+            "checkpoint: {}",
+            iteration, attempt, error.what(), last_good_checkpoint()));
       }
       std::this_thread::sleep_for(std::chrono::milliseconds(200));
     }

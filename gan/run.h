@@ -29,9 +29,9 @@
 namespace duel::gan {
 
 /// Training left the finite numbers; the message says which value, at which iteration, and what to do.
-class Diverged : public Error {
+class Diverged : public Failure {
  public:
-  using Error::Error;
+  using Failure::Failure;
 };
 
 /// What the caller shows and decides while a run trains.
@@ -53,7 +53,7 @@ class Run {
   /// Throws Error naming field, file and remedy. Writes nothing but the lock of a run that is resumed.
   explicit Run(RunConfig config, RunObserver* observer = nullptr);
   ~Run();
-  /// False if the observer stopped it (a checkpoint is written then). Throws Diverged, and Error where a
+  /// False if the observer stopped it (a checkpoint is written then). Throws Diverged, and Failure where a
   /// checkpoint could not be written in three tries; a sample grid, metric or log line that cannot be written
   /// is a warning.
   bool train(RunObserver& observer);

@@ -1,12 +1,13 @@
 // The table of a run's fields. JSON is in run_json.cpp.
 #include "duel/gan/run_config.h"
 
-#include <charconv>
 #include <cmath>
-#include <fstream>
 #include <type_traits>
 
+#include "duel/core/read_file.h"
 #include "duel/kernels/error.h"
+#include "duel/kernels/parallel.h"
+#include "duel/kernels/settings.h"
 
 namespace duel::gan {
 namespace {
@@ -37,10 +38,8 @@ std::string text_of(const T& value) {
   if constexpr (std::is_same_v<T, bool>) {
     return value ? "true" : "false";
   } else if constexpr (std::is_arithmetic_v<T>) {
-    char text[40];
-    return {
-        text,
-        std::to_chars(text, text + sizeof text, value).ptr};  // the shortest text that reads back the same
+    if constexpr (std::is_floating_point_v<T>) return shortest(value);
+    else return std::to_string(value);
   } else if constexpr (std::is_same_v<T, OptimizerKind>) {
     for (const auto& [kind, name] : kOptimizers) {
       if (kind == value) return name;
@@ -61,29 +60,13 @@ std::string text_of(const T& value) {
 }
 
 template <class T>
-T number_from(const std::string& name, const std::string& text, const char* expected) {
-  T value{};
-  const char* begin = text.data() + (text.starts_with('+') ? 1 : 0);
-  const char* end = text.data() + text.size();
-  const auto [stop, status] = std::from_chars(begin, end, value);
-  bool good = status == std::errc() && stop == end && begin != end;
-  if constexpr (std::is_floating_point_v<T>) good = good && std::isfinite(value);
-  DUEL_CHECK(good, "config", "{}: expected {}, got '{}'", name, expected, text);
-  return value;
-}
-
-template <class T>
 T value_from(const std::string& name, const std::string& text) {
   if constexpr (std::is_same_v<T, bool>) {
     DUEL_CHECK(text == "true" || text == "false" || text.empty(), "config",
                "{}: expected true or false, got '{}'", name, text);
     return text != "false";
-  } else if constexpr (std::is_floating_point_v<T>) {
-    return number_from<T>(name, text, "a finite number");
-  } else if constexpr (std::is_unsigned_v<T>) {
-    return number_from<T>(name, text, "an integer from 0 to 2^64 - 1");
-  } else if constexpr (std::is_integral_v<T>) {
-    return number_from<T>(name, text, "an integer");
+  } else if constexpr (std::is_arithmetic_v<T>) {
+    return parsed<T>("config", name, text);
   } else if constexpr (std::is_same_v<T, OptimizerKind>) {
     for (const auto& [kind, known] : kOptimizers) {
       if (text == known) return kind;
@@ -309,21 +292,7 @@ void check_range(const char* name, int64_t value, int64_t low, int64_t high) {
 }
 
 std::string read_text(const std::filesystem::path& file) {
-  std::error_code reason;
-  const bool folder = std::filesystem::is_directory(file, reason);
-  DUEL_CHECK(!folder, "config",
-             "{}: is a folder; expected a JSON file, as the config.json of a run directory", file.string());
-  std::ifstream in(file, std::ios::binary);
-  DUEL_CHECK(in.good(), "config",
-             "{}: cannot be read; expected a JSON file, as the config.json of a run directory",
-             file.string());
-  constexpr size_t limit = 1 << 20;
-  std::string text(limit + 1, '\0');
-  in.read(text.data(), static_cast<std::streamsize>(text.size()));
-  text.resize(static_cast<size_t>(in.gcount()));
-  DUEL_CHECK(text.size() <= limit, "config",
-             "{}: longer than 1 MiB; expected the config.json of a run directory", file.string());
-  return text;
+  return read_file("config", file, size_t{1} << 20, "a JSON file, as the config.json of a run directory");
 }
 
 }  // namespace
@@ -353,7 +322,7 @@ void check_values(const RunConfig& c) {
   DUEL_CHECK(c.steps == 0 || c.epochs == 0, "config", "steps and epochs: expected one of them, got {} and {}",
              c.steps, c.epochs);
   check_range("synthetic-count", c.synthetic_count, 1, 10'000'000);
-  check_range("threads", c.threads, 0, 1024);
+  check_range("threads", c.threads, 0, kernels::kMaxThreads);
   check_range("log-every", c.log_every, 1, many);
   check_range("diagnose-every", c.diagnose_every, 0, many);
   check_range("sample-every", c.sample_every, 0, many);
@@ -365,6 +334,14 @@ void check_values(const RunConfig& c) {
   check_range("channels-d", c.networks.channels_d, 0, 1 << 14);
   check_range("height", c.networks.height, 0, 4096);
   check_range("width", c.networks.width, 0, 4096);
+  check_range("classes", c.networks.classes, 0, 1 << 16);
+  check_range("packing", c.overrides.packing.value_or(1), 1, 1 << 10);
+  check_range("code-classes", c.overrides.code_classes.value_or(0), 0, 1 << 16);
+  check_range("code-values", c.overrides.code_values.value_or(0), 0, 1 << 16);
+  check_range("generator-batch", c.overrides.generator_batch.value_or(1), 1, many);
+  check_range("critic-steps", c.overrides.critic_steps.value_or(1), 1, 1 << 20);
+  check_range("generator-steps", c.overrides.generator_steps.value_or(1), 1, 1 << 20);
+  check_range("unroll", c.overrides.unroll.value_or(0), 0, 1 << 10);
 }
 
 int64_t total_steps(const RunConfig& c, int64_t images) {

@@ -50,8 +50,9 @@ std::vector<fs::path> make_folders(const fs::path& path, const fs::path& run) {
     if (above.has_filename()) missing.insert(missing.begin(), above);  // "runs/a/" has no last name
   }
   fs::create_directories(path, why);
-  DUEL_CHECK(!why, "run", "out: {}: cannot be created: {}: {}; choose another --out", run.string(),
-             path.string(), why.message());
+  if (why)
+    fail_system(why.value(), "run", "out: {}: cannot be created: {}: {}; choose another --out", run.string(), path.string(),
+                why.message());
   return missing;
 }
 
@@ -79,8 +80,8 @@ std::optional<int> try_lock(const fs::path& file, int flags) {
   DUEL_CHECK(errno != EWOULDBLOCK, "run",
              "out: {}: another process is training in this folder; wait for it, or choose another --out",
              folder.string());
-  fail("run", "{}: cannot be opened and locked for writing: {}; choose a run directory that can be written",
-       (folder / ".lock").string(), reason());
+  fail_system(errno, "run", "{}: cannot be opened and locked for writing: {}; choose a run directory that can be written",
+              (folder / ".lock").string(), reason());
 }
 
 int take_lock(const fs::path& folder) {
@@ -231,8 +232,8 @@ RunDirectory RunDirectory::create(const fs::path& path) {
   // taken as it is.
   if (::mkdir(trimmed.c_str(), 0777) == 0) {
     made.made(trimmed);
-  } else {
-    DUEL_CHECK(errno == EEXIST, "run", "out: {}: cannot be created: {}; choose another --out", path.string(), reason());
+  } else if (errno != EEXIST) {
+    fail_system(errno, "run", "out: {}: cannot be created: {}; choose another --out", path.string(), reason());
   }
   made.settle();
   return made;
@@ -248,8 +249,8 @@ RunDirectory RunDirectory::create_numbered(const fs::path& root, const std::stri
       made.settle();
       return made;
     }
-    DUEL_CHECK(errno == EEXIST, "run", "out: {}: cannot be created: {}; choose another --out", made.path_.string(),
-               reason());
+    if (errno != EEXIST)
+      fail_system(errno, "run", "out: {}: cannot be created: {}; choose another --out", made.path_.string(), reason());
   }
 }
 
@@ -312,7 +313,7 @@ std::optional<std::string> RunDirectory::append_metrics(const std::string& line)
   return append(metrics(), line);
 }
 std::optional<std::string> RunDirectory::append_timing(const std::string& line) { return append(timing(), line); }
-std::optional<std::string> RunDirectory::append_log(const std::string& line) { return append(log(), line); }
+std::optional<std::string> RunDirectory::append_log(const std::string& line) { return append(log(), visible_lines(line)); }
 
 void RunDirectory::sync_metrics() {
   const int fd = ::open(metrics().c_str(), O_WRONLY | O_CLOEXEC);

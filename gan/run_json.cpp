@@ -1,7 +1,7 @@
-// Configuration and record of a run as JSON. Only this file and metrics_log.cpp include nlohmann's header.
+// Configuration and record of a run as JSON.
 #include <cstring>
-#include <nlohmann/json.hpp>
 
+#include "duel/core/json.h"
 #include "duel/gan/run_config.h"
 #include "duel/gan/run_record.h"
 #include "duel/kernels/error.h"
@@ -9,35 +9,15 @@
 namespace duel::gan {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using json::dumped;
+using json::Json;
 using Kind = ConfigField::Kind;
 
-/// Without the library's own prefix: "line 3, column 5: …".
-[[noreturn]] void not_json(const std::string& source, const nlohmann::json::exception& error) {
-  std::string why = error.what();
-  if (const size_t end = why.find("] "); why.starts_with('[') && end != std::string::npos)
-    why.erase(0, end + 2);
-  for (char& c : why) {
-    if (c == '\n') c = ' ';
-  }
-  fail("config", "{}: not JSON: {}", source, why);
-}
-
-Json parsed_object(const std::string& text, const std::string& source) {
-  Json json;
-  try {
-    json = Json::parse(text);
-  } catch (const nlohmann::json::exception& error) {
-    not_json(source, error);
-  }
-  DUEL_CHECK(json.is_object(), "config", "{}: expected a JSON object {\"objective\": …}, got {}", source,
-             json.type_name());
-  return json;
-}
-
-/// Bytes that are not UTF-8 (a path may be anything) are replaced, not refused.
-std::string dumped(const Json& json, int indent) {
-  return json.dump(indent, ' ', false, Json::error_handler_t::replace);
+Json parsed_object(const std::string& text, const json::Rules& rules) {
+  Json object = json::parse(text, rules);
+  DUEL_CHECK(object.is_object(), rules.op, "{}: expected a JSON object {\"objective\": …}, got {}", rules.source,
+             json::described(object));
+  return object;
 }
 
 Json as_json(Kind kind, const std::string& text) {
@@ -46,7 +26,7 @@ Json as_json(Kind kind, const std::string& text) {
       return text == "true";
     case Kind::number:
     case Kind::integer:
-      return Json::parse(text);
+      return json::parse(text, {});
     case Kind::text:
       break;
   }
@@ -55,7 +35,7 @@ Json as_json(Kind kind, const std::string& text) {
 
 std::string as_text(const ConfigField& field, const Json& value) {
   const auto wrong = [&](const char* expected) {
-    fail("config", "{}: expected {}, got {}", field.name, expected, dumped(value, -1).substr(0, 60));
+    fail("config", "{}: expected {}, got {}", field.name, expected, json::described(value));
   };
   switch (field.kind) {
     case Kind::truth:
@@ -63,10 +43,10 @@ std::string as_text(const ConfigField& field, const Json& value) {
       return value.get<bool>() ? "true" : "false";
     case Kind::number:
       if (!value.is_number()) wrong("a number");
-      return dumped(value, -1);
+      return dumped(value);
     case Kind::integer:
       if (!value.is_number_integer()) wrong("an integer");
-      return dumped(value, -1);
+      return dumped(value);
     case Kind::text:
       if (!value.is_string()) wrong("a text in quotes");
   }
@@ -76,36 +56,40 @@ std::string as_text(const ConfigField& field, const Json& value) {
 }  // namespace
 
 std::string to_json(const RunConfig& config) {
-  Json json = Json::object();
+  Json object = Json::object();
   for (const ConfigField& field : config_fields()) {
     if (!field.stored) continue;
-    if (const auto text = field.get(config)) json[field.name] = as_json(field.kind, *text);
+    if (const auto text = field.get(config)) object[field.name] = as_json(field.kind, *text);
   }
-  return dumped(json, 2) + "\n";
+  return dumped(object, 2) + "\n";
 }
 
 void update_from_json(RunConfig& config, const std::string& text, const std::string& source) {
-  const Json json = parsed_object(text, source);
-  std::vector<std::string> names;
-  for (const ConfigField& field : config_fields()) names.push_back(field.name);
+  const auto known = [](const std::string& key) -> const ConfigField* {
+    for (const ConfigField& field : config_fields()) {
+      if (field.name == key) return &field;
+    }
+    return nullptr;
+  };
+  const Json object = parsed_object(text, {.op = "config", .source = source, .check_key = [&](const std::string& key) {
+                                             if (known(key)) return;
+                                             std::vector<std::string> names;
+                                             for (const ConfigField& field : config_fields()) names.push_back(field.name);
+                                             const std::string nearest = nearest_name(key, names);
+                                             fail("config", "{}: unknown key '{}'{}", source, shown(key),
+                                                  nearest.empty() ? "; duel train --help lists the keys"
+                                                                  : ": did you mean '" + nearest + "'?");
+                                           }});
   RunConfig changed = config;
-  for (const auto& [key, value] : json.items()) {
-    const ConfigField* field = nullptr;
-    for (const ConfigField& known : config_fields()) {
-      if (known.name == key) field = &known;
-    }
-    if (!field) {
-      const std::string nearest = nearest_name(key, names);
-      fail("config", "{}: unknown key '{}'{}", source, key,
-           nearest.empty() ? "; duel train --help lists the keys" : ": did you mean '" + nearest + "'?");
-    }
+  for (const auto& [key, value] : object.items()) {
     if (value.is_null()) continue;
     try {
-      field->set(changed, as_text(*field, value));
+      const ConfigField& field = *known(key);
+      field.set(changed, as_text(field, value));
     } catch (const Error& error) {
       std::string why = error.what();
       if (why.starts_with("[config] ")) why.erase(0, std::strlen("[config] "));
-      fail("config", "{}: {}", source, why);
+      fail("config", "{}: {}", source, shown(why, 400));
     }
   }
   config = std::move(changed);
@@ -114,7 +98,7 @@ void update_from_json(RunConfig& config, const std::string& text, const std::str
 std::string to_json(const RunRecord& r) {
   Json libraries = Json::object();
   for (const auto& [name, version] : r.machine.libraries) libraries[name] = version;
-  const Json json = {
+  const Json record = {
       {"duel", r.machine.duel},
       {"argv", r.argv},
       {"started", r.started},
@@ -136,21 +120,21 @@ std::string to_json(const RunRecord& r) {
       {"resumed", r.resumed},
       {"resumed_argv", r.resumed_argv},
   };
-  return dumped(json, 2) + "\n";
+  return dumped(record, 2) + "\n";
 }
 
 RunRecord run_record_from_json(const std::string& text, const std::string& source) {
-  const Json json = parsed_object(text, source);
+  const Json object = parsed_object(text, {.op = "run", .source = source, .bytes = kMaxRecord});
   RunRecord r;
   try {
-    r.argv = json.at("argv").get<std::vector<std::string>>();
-    r.started = json.at("started").get<std::string>();
-    const Json& data = json.at("data");
+    r.argv = object.at("argv").get<std::vector<std::string>>();
+    r.started = object.at("started").get<std::string>();
+    const Json& data = object.at("data");
     r.data = {data.at("source").get<std::string>(), data.at("count").get<int64_t>(),
               data.at("height").get<int64_t>(), data.at("width").get<int64_t>(),
               data.at("crc32").get<uint32_t>()};
-    r.resumed = json.at("resumed").get<std::vector<std::string>>();
-    if (const auto found = json.find("resumed_argv"); found != json.end())  // earlier versions did not keep them
+    r.resumed = object.at("resumed").get<std::vector<std::string>>();
+    if (const auto found = object.find("resumed_argv"); found != object.end())  // earlier versions did not keep them
       r.resumed_argv = found->get<std::vector<std::vector<std::string>>>();
     r.resumed_argv.resize(r.resumed.size());
   } catch (const nlohmann::json::exception& error) {
@@ -165,28 +149,28 @@ std::string words_of(const Json& list) {
   std::string joined;
   for (const Json& item : list) {
     if (item.is_array()) joined += (joined.empty() ? "" : "; ") + words_of(item);
-    else joined += (joined.empty() ? "" : " ") + (item.is_string() ? item.get<std::string>() : dumped(item, -1));
+    else joined += (joined.empty() ? "" : " ") + (item.is_string() ? item.get<std::string>() : dumped(item));
   }
   return joined;
 }
 
-void add_rows(const Json& json, const std::string& prefix, std::vector<std::pair<std::string, std::string>>& rows) {
-  for (const auto& [key, value] : json.items()) {
+void add_rows(const Json& object, const std::string& prefix, std::vector<std::pair<std::string, std::string>>& rows) {
+  for (const auto& [key, value] : object.items()) {
     if (value.is_object()) {
       add_rows(value, prefix + key + ".", rows);
     } else if (value.is_array()) {
       rows.emplace_back(prefix + key, words_of(value));
     } else {
-      rows.emplace_back(prefix + key, value.is_string() ? value.get<std::string>() : dumped(value, -1));
+      rows.emplace_back(prefix + key, value.is_string() ? value.get<std::string>() : dumped(value));
     }
   }
 }
 }  // namespace
 
 std::vector<std::pair<std::string, std::string>> json_table(const std::string& text) {
-  const Json json = Json::parse(text, nullptr, false);
+  const Json object = json::parse_or_null(text, {.bytes = kMaxRecord});
   std::vector<std::pair<std::string, std::string>> rows;
-  if (json.is_object()) add_rows(json, "", rows);
+  if (object.is_object()) add_rows(object, "", rows);
   return rows;
 }
 

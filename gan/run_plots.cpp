@@ -3,8 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
-#include <iterator>
 #include <numbers>
 
 #include "duel/gan/run_config.h"
@@ -272,13 +270,6 @@ const Kind kKinds[] = {
     {"speed", "Healthy: level. Sick: a fall that stays: something else uses the machine, or it throttles.", speed},
 };
 
-std::string read_all(const std::filesystem::path& file) {
-  std::error_code why;
-  std::ifstream in(file, std::ios::binary);
-  DUEL_CHECK(std::filesystem::is_regular_file(file, why) && in.good(), "plot", "{}: cannot be read; expected the run directory of duel train", file.string());
-  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-}
-
 }  // namespace
 
 std::vector<RunPlot> run_plots(const MetricsLog& log, const PlotHints& hints) {
@@ -299,15 +290,15 @@ std::vector<RunPlotFile> write_run_plots(const std::filesystem::path& directory)
     const RunConfig config = read_run_config(config_file);
     hints = {config.overrides.k, config.overrides.clip};
   }
-  MetricsLog log = parse_metrics(read_all(metrics));
+  MetricsLog log = read_metrics(metrics);
   if (const auto timing = directory / "timing.jsonl"; std::filesystem::exists(timing, why)) {
-    for (auto& curve : parse_metrics(read_all(timing)).curves) log.curves.push_back(std::move(curve));
+    for (auto& curve : read_metrics(timing).curves) log.curves.push_back(std::move(curve));
   }
   const std::vector<RunPlot> plots = run_plots(log, hints);
   DUEL_CHECK(!plots.empty(), "plot", "{}: holds no line to draw", metrics.string());
   const std::filesystem::path folder = directory / "diagnostics";
   std::filesystem::create_directories(folder, why);
-  DUEL_CHECK(!why, "plot", "{}: cannot be created: {}", folder.string(), why.message());
+  if (why) fail_system(why.value(), "plot", "{}: cannot be created: {}", folder.string(), why.message());
   std::vector<RunPlotFile> files;
   for (const RunPlot& plot : plots) {
     files.push_back({folder / (plot.name + ".png"), plot.caption});

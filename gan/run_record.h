@@ -29,6 +29,9 @@ struct RunRecord {
   std::vector<std::vector<std::string>> resumed_argv = {};  // the command of each of these; empty where it was not kept
 };
 
+/// The longest run.json that is read: a run resumed ten thousand times.
+inline constexpr size_t kMaxRecord = size_t{8} << 20;
+
 std::string to_json(const RunRecord& record);
 /// The parts that a resumed run needs (argv, started, data, resumed, resumed_argv); the rest stays empty.
 RunRecord run_record_from_json(const std::string& text, const std::string& source);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "duel/core/allocation_budget.h"
 #include "duel/gan/checkpoint.h"
 #include "duel/gan/data/drawn_digits.h"
 #include "duel/gan/data/idx.h"
@@ -46,10 +47,9 @@ int64_t classes_of(const ImageSet& images, bool drawn) {
 Device device_named(const std::string& name) {
   if (name == "cpu") return Device::cpu();
   if (name == "cuda") return Device::cuda();
-  const bool numbered = name.starts_with("cuda:") && name.size() > 5 && name.size() < 9 &&
-                        name.find_first_not_of("0123456789", 5) == std::string::npos;
-  DUEL_CHECK(numbered, "config", "device: expected auto, cpu or cuda, got '{}'", name);
-  return Device::cuda(std::stoi(name.substr(5)));
+  const auto number = name.starts_with("cuda:") ? parse_number<int>(name.substr(5)) : std::nullopt;
+  DUEL_CHECK(number && *number >= 0 && *number < 1000, "config", "device: expected auto, cpu or cuda, got '{}'", shown(name));
+  return Device::cuda(*number);
 }
 
 void make_parts(RunSetup& setup) {
@@ -116,6 +116,17 @@ ImageSet held_out_images(const RunSetup& setup, int64_t count) {
 
 }  // namespace detail
 
+namespace {
+/// Of the parameters and buffers of G and D in a checkpoint.
+int64_t bytes_of_networks(const TensorFile& state) {
+  int64_t bytes = 0;
+  for (const auto& [name, tensor] : state.tensors) {
+    if (name.starts_with("g.") || name.starts_with("d.")) bytes += static_cast<int64_t>(tensor.bytes());
+  }
+  return bytes;
+}
+}  // namespace
+
 bool has_probabilities(const Objective& objective) {
   return objective.relativism == Relativism::none && objective.loss.cross_entropy;
 }
@@ -161,8 +172,17 @@ LoadedTrainer load_trainer(const std::filesystem::path& path) {
       setup.config.networks.height > 0 && setup.config.networks.width > 0, "checkpoint",
       "{}: config: the image's height and width are missing; expected a checkpoint that duel train wrote",
       file.string());
-  check_values(setup.config);
-  detail::make_parts(setup);
+  try {
+    check_values(setup.config);
+    // The configuration may ask for networks of any size; those that belong to this file's tensors are no larger than they.
+    const AllocationBudget budget(4 * bytes_of_networks(checkpoint.state) + (int64_t{1} << 20),
+                                  "networks larger than those in the file");
+    detail::make_parts(setup);
+  } catch (const OutOfMemory&) {
+    throw;
+  } catch (const Error& error) {
+    fail("checkpoint", "{}: config: {}", file.string(), error.what());
+  }
   auto trainer =
       std::make_unique<Trainer>(setup.networks, setup.objective, nullptr,
                                 TrainerOptions{.batch = setup.config.batch, .seed = setup.config.seed});

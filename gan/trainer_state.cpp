@@ -1,6 +1,7 @@
 // What a checkpoint holds: Trainer::state() and restore(); what is put back where a call is refused; sampling by the moving
 // average.
 #include <algorithm>
+#include <cmath>
 #include <map>
 
 #include "duel/core/autograd.h"
@@ -74,6 +75,29 @@ void check_same_layout(const TensorFile& found, const TensorFile& expected) {
   }
 }
 
+/// That the numbers of a state of the right layout can be those of a run: what is counted is not negative, rates are rates.
+void check_numbers(const TensorFile& file) {
+  constexpr int64_t most = int64_t{1} << 53;
+  const auto counted = [&](const char* entry, const char* what, size_t place) {
+    const int64_t value = file.find(entry)->to_vector<int64_t>()[place];
+    DUEL_CHECK(value >= 0 && value <= most, "checkpoint", "'{}': {}: expected an integer from 0 to 2^53, got {}", entry, what,
+               value);
+  };
+  counted("progress", "iteration", 0);
+  counted("progress", "updates of D", 1);
+  counted("progress", "position in the data", 2);
+  for (const std::string player : {"optimizer_g.", "optimizer_d."}) {
+    counted((player + "step").c_str(), "updates", 0);
+    const double rate = file.find(player + "lr")->item();
+    DUEL_CHECK(rate >= 0 && std::isfinite(rate), "checkpoint", "'{}lr': expected a finite number of at least 0, got {}", player,
+               rate);
+  }
+  if (const Tensor* balance = file.find("balance")) {
+    const double k = balance->item();
+    DUEL_CHECK(k >= 0 && k <= 1, "checkpoint", "'balance': expected a number from 0 to 1, got {}", k);
+  }
+}
+
 }  // namespace
 
 std::vector<std::pair<std::string, Generator*>> Trainer::generators() const {
@@ -120,6 +144,7 @@ void Trainer::restore(const TensorFile& given) {
     average_buffer ? void(buffers.emplace_back(name.substr(kAverage.size()), tensor)) : void(own.tensors.emplace_back(name, tensor));
   }
   check_same_layout(own, expected);
+  check_numbers(own);
   const nn::StateDict known = has_average_buffers() ? networks_.generator->named_buffers() : nn::StateDict();
   for (const auto& [name, tensor] : buffers) {
     const auto same = [&, &n = name, &t = tensor](const auto& b) {

@@ -1,34 +1,23 @@
 #include "duel/kernels/device_library.h"
 
 #include <atomic>
-#include <cstdlib>
-#include <string_view>
 
 #include "duel/kernels/cublas.h"
 #include "duel/kernels/cudnn.h"
 #include "duel/kernels/runtime.h"
+#include "duel/kernels/settings.h"
 
 namespace duel::kernels {
 namespace {
 
 std::atomic<DeviceLibrary>& library_in_use() {
-  static std::atomic<DeviceLibrary> library = [] {
-    const char* text = std::getenv("DUEL_DEVICE_LIBRARY");
-    if (text == nullptr || std::string_view(text) == "auto") return DeviceLibrary::automatic;
-    DUEL_CHECK(std::string_view(text) == "own", "DUEL_DEVICE_LIBRARY", "expected own or auto, got '{}'",
-               text);
-    return DeviceLibrary::own;
-  }();
+  static std::atomic<DeviceLibrary> library =
+      chosen("DUEL_DEVICE_LIBRARY", {"auto", "own"}) == 0 ? DeviceLibrary::automatic : DeviceLibrary::own;
   return library;
 }
 
 std::atomic<bool>& tf32_in_use() {
-  static std::atomic<bool> on = [] {
-    const char* text = std::getenv("DUEL_TF32");
-    if (text == nullptr || std::string_view(text) == "1") return true;
-    DUEL_CHECK(std::string_view(text) == "0", "DUEL_TF32", "expected 0 or 1, got '{}'", text);
-    return false;
-  }();
+  static std::atomic<bool> on = chosen("DUEL_TF32", {"1", "0"}) == 0;
   return on;
 }
 

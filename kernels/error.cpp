@@ -1,5 +1,9 @@
 #include "duel/kernels/error.h"
 
+#include <algorithm>
+#include <cerrno>
+#include <iterator>
+
 namespace duel {
 
 void AnyError::leaves_layer(const void* layer, const std::string& name, const std::string& description) {
@@ -31,6 +35,13 @@ std::string fill_in(std::string_view pattern, const std::string* values, int cou
     }
   }
   return out;
+}
+
+void throw_system(int code, const std::string& message) {
+  constexpr int named_wrongly[] = {ENOENT, ENOTDIR, EISDIR, EACCES, EPERM, EEXIST, ENOTEMPTY, ENAMETOOLONG,
+                                   ELOOP,  EROFS,   ENXIO,  ENODEV, EBUSY, ETXTBSY, EINVAL};
+  if (std::find(std::begin(named_wrongly), std::end(named_wrongly), code) != std::end(named_wrongly)) throw Error(message);
+  throw Failure(message);
 }
 
 }  // namespace detail

@@ -1,12 +1,14 @@
 // Errors of the whole house. Two families, so that a caller can tell its own mistake from ours.
 //
 //   duel::Error          the user asked for something impossible: bad shape, bad file, bad flag
+//   duel::Failure        one of them: what was asked for was right, but failed on the way: a full disk, a failed read
 //   duel::InternalError  a promise inside Duel was broken: report it
 //
 // Example:
 //   DUEL_CHECK(x.rank() == 2, "matmul", "expected a matrix, got shape {}", x.shape());
 // throws Error with the text "[matmul] expected a matrix, got shape [2, 3, 4]".
-// {} takes anything that has an overload of to_text(), std::to_string, or converts to std::string_view.
+// {} takes anything that has an overload of to_text(), numbers, or what converts to std::string_view. Messages are one
+// line of characters that can be seen, whatever was put in (text.h, Note [Text from outside]).
 #pragma once
 
 #include <source_location>
@@ -15,13 +17,15 @@
 #include <string_view>
 #include <type_traits>
 
+#include "duel/kernels/text.h"
+
 namespace duel {
 
 /// Base of both families. what() is one line for people; where() names the throwing source line.
 class AnyError : public std::runtime_error {
  public:
   AnyError(const std::string& message, std::source_location where)
-      : std::runtime_error(message), where_(where) {}
+      : std::runtime_error(shown(message, 4000)), where_(where) {}
   const char* what() const noexcept override { return text_.empty() ? std::runtime_error::what() : text_.c_str(); }
   const std::source_location& where() const { return where_; }
 
@@ -43,6 +47,14 @@ class Error : public AnyError {
   explicit Error(const std::string& message,
                  std::source_location where = std::source_location::current())
       : AnyError(message, where) {}
+};
+
+/// Nobody's mistake: what was asked for could be done, and the system failed while it was (a full disk, a device that does
+/// not answer). The same call may succeed later.
+class Failure : public Error {
+ public:
+  explicit Failure(const std::string& message, std::source_location where = std::source_location::current())
+      : Error(message, where) {}
 };
 
 /// Memory that the device has not got. A smaller batch or smaller networks are the way out.
@@ -73,16 +85,14 @@ std::string text_of(const T& value) {
   } else if constexpr (HasToText<T>) {
     return to_text(value);
   } else if constexpr (std::is_floating_point_v<T>) {
-    std::string text = std::to_string(value);
-    while (text.size() > 1 && text.back() == '0') text.pop_back();
-    if (!text.empty() && text.back() == '.') text.pop_back();
-    return text;
+    return shortest(value);
   } else {
     return std::to_string(value);
   }
 }
 
 std::string fill_in(std::string_view pattern, const std::string* values, int count);
+[[noreturn]] void throw_system(int code, const std::string& message);
 
 template <class... Args>
 std::string compose(std::string_view pattern, const Args&... args) {
@@ -102,6 +112,13 @@ std::string message(std::string_view pattern, const Args&... args) {
 template <class... Args>
 [[noreturn]] void fail(std::string_view op, std::string_view pattern, const Args&... args) {
   throw Error("[" + std::string(op) + "] " + detail::compose(pattern, args...));
+}
+
+/// Throws for a system call that failed with `code` (an errno): Error where what the caller named cannot be had (no such
+/// file, no permission), Failure where the system is at fault.
+template <class... Args>
+[[noreturn]] void fail_system(int code, std::string_view op, std::string_view pattern, const Args&... args) {
+  detail::throw_system(code, "[" + std::string(op) + "] " + detail::compose(pattern, args...));
 }
 
 }  // namespace duel

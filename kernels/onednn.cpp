@@ -12,7 +12,6 @@
 #include <array>
 #include <atomic>
 #include <bit>
-#include <cstdlib>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -22,6 +21,7 @@
 #include <dnnl.hpp>
 
 #include "duel/kernels/parallel.h"
+#include "duel/kernels/settings.h"
 
 #if DNNL_VERSION_MAJOR != 2
 #error "kernels/onednn.cpp is written for oneDNN 2 (Debian: libdnnl-dev)"
@@ -31,13 +31,8 @@ namespace duel::kernels {
 namespace {
 
 std::atomic<HostLibrary>& library_in_use() {
-  static std::atomic<HostLibrary> library = [] {
-    const char* text = std::getenv("DUEL_HOST_LIBRARY");
-    if (text == nullptr || std::string_view(text) == "own") return HostLibrary::own;
-    DUEL_CHECK(std::string_view(text) == "onednn", "DUEL_HOST_LIBRARY", "expected own or onednn, got '{}'",
-               text);
-    return HostLibrary::onednn;
-  }();
+  static std::atomic<HostLibrary> library =
+      chosen("DUEL_HOST_LIBRARY", {"own", "onednn"}) == 0 ? HostLibrary::own : HostLibrary::onednn;
   return library;
 }
 

@@ -4,11 +4,15 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cstdlib>
+#include <cstdio>
 #include <exception>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <vector>
+
+#include "duel/kernels/error.h"
+#include "duel/kernels/settings.h"
 
 namespace duel::kernels {
 namespace {
@@ -20,9 +24,12 @@ void pause_cpu() {
 }
 
 int default_threads() {
-  if (const char* text = std::getenv("DUEL_THREADS")) {
-    const int count = std::atoi(text);
-    if (count >= 1) return count;
+  // As --threads: an integer, 0 for every core.
+  if (const std::string text = environment("DUEL_THREADS"); !text.empty()) {
+    const auto count = parsed<int64_t>("environment", "DUEL_THREADS", text);
+    DUEL_CHECK(count >= 0 && count <= kMaxThreads, "environment", "DUEL_THREADS: expected an integer from 0 to {}, got {}",
+               kMaxThreads, count);
+    if (count >= 1) return static_cast<int>(count);
   }
   cpu_set_t set;
   if (sched_getaffinity(0, sizeof(set), &set) == 0) return std::max(1, CPU_COUNT(&set));
@@ -43,6 +50,7 @@ class Pool {
   int threads() const { return threads_.load(std::memory_order_relaxed); }
 
   void set_threads(int count) {
+    DUEL_CHECK(count <= kMaxThreads, "set_threads", "expected at most {}, got {}", kMaxThreads, count);
     std::scoped_lock lock(region_);
     stop_workers();
     threads_ = std::max(1, count);
@@ -116,7 +124,14 @@ class Pool {
     if (!workers_.empty()) return;
     epoch_ = 0;
     stopping_ = false;
-    for (int i = 1; i < threads(); ++i) workers_.emplace_back([this] { worker(); });
+    try {
+      for (int i = 1; i < threads(); ++i) workers_.emplace_back([this] { worker(); });
+    } catch (const std::system_error& error) {
+      // A limit on processes or on memory (ulimit -u, -v): the results are the same with fewer, only later.
+      const int wanted = threads_.exchange(static_cast<int>(workers_.size()) + 1);
+      std::fprintf(stderr, "duel: warning: %d of %d threads could be started (%s); going on with %d\n", threads(), wanted,
+                   error.code().message().c_str(), threads());
+    }
   }
 
   void stop_workers() {

@@ -21,11 +21,14 @@
 
 namespace duel::kernels {
 
-/// Threads that parallel_for may use, the caller included. Default: $DUEL_THREADS, else the cores this
-/// process may run on.
+inline constexpr int kMaxThreads = 1024;
+
+/// Threads that parallel_for may use, the caller included. Default: $DUEL_THREADS, else (not set, or 0) the cores this
+/// process may run on. Error where the variable holds anything but an integer from 0 to kMaxThreads.
 int threads();
 
-/// Sets that number (at least 1). Not to be called from inside a parallel_for body.
+/// Sets that number, 1 to kMaxThreads. Where the system does not let so many start, the first parallel_for says so on
+/// stderr and goes on with fewer. Not to be called from inside a parallel_for body.
 void set_threads(int count);
 
 namespace detail {

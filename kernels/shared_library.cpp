@@ -4,21 +4,16 @@
 #include <link.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <filesystem>
 #include <system_error>
 
 #include "duel/kernels/error.h"
+#include "duel/kernels/settings.h"
 
 namespace duel::kernels {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string environment(const char* name) {
-  const char* text = std::getenv(name);
-  return text ? text : "";
-}
 
 bool is_file(const fs::path& path) {
   std::error_code ignored;

@@ -2,7 +2,6 @@
 #include "duel/nn/module.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -24,11 +23,7 @@ void append(std::string& text, const std::string& part) { text += (text.empty() 
 }  // namespace
 
 namespace detail {
-std::string number(double value) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%g", value);
-  return text;
-}
+std::string number(double value) { return shortest(value); }
 }  // namespace detail
 
 Tensor Module::operator()(const Tensor& x) {

@@ -2,6 +2,7 @@
 #include "duel/nn/optim.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstring>
 #include <unordered_map>
@@ -286,11 +287,15 @@ void Optimizer::load_state_dict(const StateDict& state) {
     if (std::none_of(targets.begin(), targets.end(), known)) tell("unexpected: " + name);
   }
   DUEL_CHECK(problems.empty(), "load_state_dict", "the state does not fit this optimizer; {}", problems);
+  const auto steps_done = given.at("step").to_vector<int64_t>()[0];
+  const double rate = given.at("lr").item();
+  DUEL_CHECK(steps_done >= 0, "load_state_dict", "step: expected at least 0, got {}", steps_done);
+  DUEL_CHECK(rate >= 0 && std::isfinite(rate), "load_state_dict", "lr: expected a finite number of at least 0, got {}", rate);
   for (const auto& [name, target] : targets) target.copy_(given.at(name));  // "step", "lr": into temporaries
   kernels::StepState now = memory_->read();
-  now.step = given.at("step").to_vector<int64_t>()[0];
+  now.step = steps_done;
   now.bad_step = 0;
-  now.lr = given.at("lr").item();
+  now.lr = rate;
   memory_->write(now);
 }
 

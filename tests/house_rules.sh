@@ -25,6 +25,9 @@ ROOMS
   grep -rnE '\b(d|D|critic|discriminator|net)\([^;]*real[^;]*[-+*,][^;]*\b\1\([^;]*fake' kernels core nn gan apps tests \
     --include='*.h' --include='*.cpp' | grep -vE '= (d|D|critic|discriminator|net)\(' |
     sed 's/^/two passes of one network in one expression: /' || true
+  grep -rnE '%[-+ #0-9.*]*[fFgGeE][^a-z]|std::(strto(d|f|ld)|stod|stof|setprecision)\b|\b(atof|strtod)\(|[fs]scanf' kernels core nn gan --include='*.cpp' --include='*.cu' --include='*.h' |
+    grep -E 'printf|strto|sto[df]|atof|setprecision|scanf' | grep -vE '^[^:]*:[0-9]*: *(//|\*)' | sed 's/^/numbers are written and read by kernels\/text.h, whatever the locale: /' || true
+  grep -rlE 'nlohmann::(ordered_)?json::parse|\bJson::parse' kernels core nn gan apps | sed 's/^/JSON is read by core\/json.h: /' || true
   local entry
   for entry in *; do
     case $entry in
@@ -45,9 +48,11 @@ echo 'kernel<<<1, 2>>>(x);' >"$planted/kernels/bad.cu"
 echo 'exit(1);' >"$planted/gan/bad.cpp"
 echo '#pragma omp parallel for' >"$planted/core/threads.cpp"
 echo 'Tensor loss = mean(d(real)) - mean(d(fake));' >"$planted/gan/passes.cpp"
+echo 'std::printf("%.3f", 1.0);' >"$planted/core/locale.cpp"
+echo 'nlohmann::json::parse(text);' >"$planted/gan/json.cpp"
 touch "$planted/stray.txt"
 found=$(check "$planted" | wc -l)
-[ "$found" -eq 8 ] || { echo "the rules found $found of 8 planted violations:"; check "$planted"; exit 1; }
+[ "$found" -eq 10 ] || { echo "the rules found $found of 10 planted violations:"; check "$planted"; exit 1; }
 
 violations=$(check "$root")
 [ -z "$violations" ] || { echo "$violations"; exit 1; }

@@ -4,23 +4,19 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <fstream>
 #include <map>
-#include <nlohmann/json.hpp>
 
+#include "duel/core/json.h"
+#include "duel/core/read_file.h"
 #include "duel/kernels/error.h"
 
 namespace duel::apps::bench {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using json::Json;
 
 /// Six digits are more than any timer has.
-double rounded(double value) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.6g", value);
-  return std::strtod(text, nullptr);
-}
+double rounded(double value) { return *parse_number<double>(significant(value, 6)); }
 
 template <class T>
 Json maybe(const std::optional<T>& value) {
@@ -135,10 +131,10 @@ std::string to_csv(const Report& report) {
 }
 
 Report read_report(const std::filesystem::path& file) {
-  std::ifstream stream(file);
-  DUEL_CHECK(stream, "bench", "{}: cannot be read; expected a file that --json wrote", file.string());
+  constexpr size_t most = size_t{64} << 20;
+  const Json json = json::parse(read_file("bench", file, most, "a file that --json wrote"),
+                                {.op = "bench", .source = file.string(), .bytes = most});
   try {
-    const Json json = Json::parse(stream);
     DUEL_CHECK(json.is_object() && json.value("bench", "") == "kernels", "bench",
                "{}: expected a report of `duel bench kernels --json`", file.string());
     Report report{.duel = json.at("duel"),

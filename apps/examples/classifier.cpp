@@ -3,7 +3,6 @@
 //
 //   build/examples/classifier --train synthetic --count 60000 --test data/mnist
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <exception>
 #include <filesystem>
@@ -14,6 +13,7 @@
 #include "duel/gan/data/idx.h"
 #include "duel/kernels/error.h"
 #include "duel/kernels/parallel.h"
+#include "duel/kernels/settings.h"
 
 namespace {
 
@@ -33,18 +33,10 @@ struct Arguments {
   ClassifierOptions options;
 };
 
-double number(const std::string& flag, const char* text) {
-  char* end = nullptr;
-  const double value = std::strtod(text, &end);
-  DUEL_CHECK(end != text && *end == '\0', "classifier", "{}: expected a number, got '{}'", flag, text);
-  return value;
-}
-
 int64_t whole(const std::string& flag, const char* text, int64_t least) {
-  char* end = nullptr;
-  const int64_t value = std::strtoll(text, &end, 10);
-  DUEL_CHECK(end != text && *end == '\0' && value >= least && value <= 1'000'000'000, "classifier",
-             "{}: expected a whole number from {} to 1000000000, got '{}'", flag, least, text);
+  const auto value = parsed<int64_t>("classifier", flag, text);
+  DUEL_CHECK(value >= least && value <= 1'000'000'000, "classifier", "{}: expected a whole number from {} to 1000000000, got {}",
+             flag, least, value);
   return value;
 }
 
@@ -67,9 +59,9 @@ Arguments parse(int argc, char** argv) {
     } else if (flag == "--batch") {
       a.options.batch = whole(flag, value, 1);
     } else if (flag == "--lr") {
-      a.options.lr = number(flag, value);
+      a.options.lr = parsed<double>("classifier", flag, value);
     } else if (flag == "--seed") {
-      a.options.seed = static_cast<uint64_t>(whole(flag, value, 0));
+      a.options.seed = parsed<uint64_t>("classifier", flag, value);
     } else if (flag == "--threads") {
       kernels::set_threads(static_cast<int>(whole(flag, value, 1)));
     } else {

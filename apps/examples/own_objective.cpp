@@ -3,11 +3,11 @@
 //
 //   build/examples/own_objective [STEPS]
 #include <cstdio>
-#include <cstdlib>
 
 #include "duel/core/ops.h"
 #include "duel/gan/data/drawn_digits.h"
 #include "duel/gan/trainer.h"
+#include "duel/kernels/settings.h"
 
 using namespace duel;       // NOLINT: an example
 using namespace duel::gan;  // NOLINT
@@ -29,7 +29,7 @@ int main(int argc, char** argv) try {
   Generator weights(/*seed=*/1);
   const Networks networks = make_networks({.arch = "mlp", .channels_g = 64, .channels_d = 64}, mine, weights);
   Trainer trainer(networks, mine, std::make_shared<ResidentData>(draw_digits(512, 1)), {.batch = 32});
-  const int steps = argc > 1 ? std::atoi(argv[1]) : 20;
+  const int steps = argc > 1 ? parsed<int>("own_objective", "STEPS", argv[1]) : 20;
   for (int i = 0; i < steps; ++i) trainer.step(i + 1 == steps);
   const Metrics m = trainer.metrics();
   std::printf("%s: %lld iterations, loss of D %.4f, of G %.4f, penalty %.4f\n", mine.name.c_str(),

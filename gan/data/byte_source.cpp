@@ -44,7 +44,7 @@ struct ByteSource::State {
       const size_t kept = pending.size();
       const ssize_t got = ::read(fd, buffer.data() + kept, buffer.size() - kept);
       if (got < 0 && errno == EINTR) continue;
-      if (got < 0) refuse("could not read: {}", std::strerror(errno));
+      if (got < 0) fail_system(errno, op, "{}: could not read: {}", path, std::strerror(errno));
       pending = {buffer.data(), kept + static_cast<size_t>(got)};
       if (got == 0) return;
     }
@@ -63,11 +63,18 @@ struct ByteSource::State {
     return done;
   }
 
-  // After a member has ended: another may follow directly (RFC 1952, 2.2), anything else is an error.
+  // After a member has ended: another may follow directly (RFC 1952, 2.2), or zero bytes up to the end (what fills the
+  // last block of a tape or an archive; GNU gzip takes them, too). Anything else is an error.
   bool next_member() {
     fill(2);
+    bool padded = false;
+    while (!pending.empty() && pending[0] == 0) {
+      padded = true;
+      pending = pending.subspan(1);
+      fill(1);
+    }
     if (pending.empty()) return false;
-    if (pending.size() < 2 || pending[0] != 0x1f || pending[1] != 0x8b) {
+    if (padded || pending.size() < 2 || pending[0] != 0x1f || pending[1] != 0x8b) {
       refuse("gzip stream: expected the end of the file, got trailing bytes; get the file again");
     }
     ::inflateReset(&stream);

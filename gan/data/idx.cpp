@@ -93,8 +93,9 @@ int64_t read_shape(ByteSource& source, int rank, const std::string& file, std::v
   return elements;
 }
 
+/// `check` is called once the file's length has been found to go with its dimensions, before memory is taken.
 void read_elements(ByteSource& source, int64_t elements, int64_t header, const std::string& file,
-                   std::vector<uint8_t>& data) {
+                   const std::function<void()>& check, std::vector<uint8_t>& data) {
   const auto wrong_length = [&](std::string_view got) {
     fail("idx", "{}: length: expected {} bytes (header {} + elements {}), got {}; {}", file,
          header + elements, header, elements, got, again);
@@ -102,6 +103,7 @@ void read_elements(ByteSource& source, int64_t elements, int64_t header, const s
   const auto total = static_cast<size_t>(elements);
   if (!source.is_gzip()) {
     if (source.file_size() != header + elements) wrong_length(std::to_string(source.file_size()));
+    check();
     data.resize(total);
     const size_t got = source.read(data);
     if (got != total) wrong_length(std::to_string(header + static_cast<int64_t>(got)));
@@ -110,6 +112,7 @@ void read_elements(ByteSource& source, int64_t elements, int64_t header, const s
   if (elements / max_expansion > source.file_size()) {
     wrong_length("an archive of only " + std::to_string(source.file_size()));
   }
+  check();
   // Grows with what has really been unpacked, so that a small archive cannot ask for much.
   while (data.size() < total) {
     const size_t have = data.size();
@@ -177,7 +180,7 @@ fs::path require_file(const fs::path& dir, Split split, bool images) {
 
 }  // namespace
 
-IdxData read_idx(const fs::path& path, int rank) {
+IdxData read_idx(const fs::path& path, int rank, const std::function<void(const std::vector<int64_t>&)>& check_shape) {
   DUEL_CHECK(rank >= 1 && rank <= 3, "idx", "expected a rank of 1 to 3, got {}", rank);
   const std::string file = path.string();
   ByteSource source("idx", path);
@@ -188,7 +191,7 @@ IdxData read_idx(const fs::path& path, int rank) {
   check_magic(magic, rank, file);
   IdxData result;
   const int64_t elements = read_shape(source, rank, file, result.shape);
-  read_elements(source, elements, 4 + 4 * rank, file, result.data);
+  read_elements(source, elements, 4 + 4 * rank, file, [&] { if (check_shape) check_shape(result.shape); }, result.data);
   return result;
 }
 
@@ -229,10 +232,12 @@ ImageSet load_mnist(const fs::path& dir, Split split) {
              dir.string());
   const fs::path image_file = require_file(dir, split, true), label_file = require_file(dir, split, false);
   IdxData labels = read_idx(label_file, 1);
-  IdxData images = read_idx(image_file, 3);
-  DUEL_CHECK(labels.shape[0] == images.shape[0], "idx",
-             "{}: count: expected {} labels for the images of {}, got {}; take both files from the same set",
-             label_file.string(), images.shape[0], image_file.filename().string(), labels.shape[0]);
+  // Before the images are unpacked: a few bytes can stand for a gigabyte of them.
+  IdxData images = read_idx(image_file, 3, [&](const std::vector<int64_t>& shape) {
+    DUEL_CHECK(labels.shape[0] == shape[0], "idx",
+               "{}: count: expected {} labels for the images of {}, got {}; take both files from the same set",
+               label_file.string(), shape[0], image_file.filename().string(), labels.shape[0]);
+  });
   ImageSet set;
   set.count = images.shape[0];
   set.height = images.shape[1];

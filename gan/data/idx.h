@@ -17,6 +17,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <span>
 #include <vector>
@@ -42,8 +43,10 @@ struct IdxData {
   std::vector<uint8_t> data;
 };
 
-/// Reads a u8 IDX file whose rank must be `rank` (1 to 3).
-IdxData read_idx(const std::filesystem::path& path, int rank);
+/// Reads a u8 IDX file whose rank must be `rank` (1 to 3). `check_shape` may throw for its dimensions, before memory is
+/// taken for its elements.
+IdxData read_idx(const std::filesystem::path& path, int rank,
+                 const std::function<void(const std::vector<int64_t>& shape)>& check_shape = {});
 
 /// Writes a u8 IDX file atomically, gzip if asked; the same input gives the same bytes.
 /// data.size() must be the product of `shape` (1 to 3 dimensions below 2^32).

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 
 #include "duel/core/autograd.h"
 #include "duel/core/ops.h"
@@ -297,16 +296,16 @@ std::string to_text(DiracEnd end) {
 std::string to_markdown(const std::vector<DiracRow>& rows) {
   std::string text = "| objective | order | eigenvalues | modulus | (0, 0) | ends | psi, theta |\n|---|---|---|---|---|---|---|\n";
   for (const DiracRow& row : rows) {
-    char eigenvalues[64] = "-", modulus[32] = "-", last[64];
+    std::string eigenvalues = "-", modulus = "-";
     const auto& [first, second] = row.theory.eigenvalues;
     const double largest = std::max(std::abs(first), std::abs(second));
     if (row.theory.local != DiracLocal::not_smooth) {
-      if (first.imag() != 0) std::snprintf(eigenvalues, sizeof eigenvalues, "%.4f ± %.4fi", first.real(), std::abs(first.imag()));
-      else std::snprintf(eigenvalues, sizeof eigenvalues, "%.4f, %.4f", first.real(), second.real());
-      std::snprintf(modulus, sizeof modulus, "%.5f", largest);
+      eigenvalues = first.imag() != 0 ? fixed(first.real(), 4) + " ± " + fixed(std::abs(first.imag()), 4) + "i"
+                                      : fixed(first.real(), 4) + ", " + fixed(second.real(), 4);
+      modulus = fixed(largest, 5);
     }
-    if (row.run.radius < 1e6) std::snprintf(last, sizeof last, "%.3f, %.3f", row.run.last.psi + 0.0, row.run.last.theta + 0.0);
-    else std::snprintf(last, sizeof last, "beyond 1e6");
+    const std::string last = row.run.radius < 1e6 ? fixed(row.run.last.psi + 0.0, 3) + ", " + fixed(row.run.last.theta + 0.0, 3)
+                                                  : std::string("beyond 1e6");
     text += "| " + row.objective + " | " + row.order.name + " | " + eigenvalues + " | " + modulus + " | " +
             to_text(row.theory.local) + " | " + to_text(row.run.end) + " | " + last + " |\n";
   }

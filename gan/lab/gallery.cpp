@@ -4,11 +4,11 @@
 #include <chrono>
 #include <cmath>
 #include <mutex>
-#include <nlohmann/json.hpp>
 #include <optional>
 
 #include "duel/core/atomic_file.h"
 #include "duel/core/autograd.h"
+#include "duel/core/json.h"
 #include "duel/core/ops.h"
 #include "duel/core/safetensors.h"
 #include "duel/gan/canvas.h"
@@ -20,6 +20,7 @@
 #include "duel/gan/sampling.h"
 #include "duel/gan/trainer.h"
 #include "duel/kernels/parallel.h"
+#include "duel/kernels/settings.h"
 
 namespace duel::gan::lab {
 namespace {
@@ -68,9 +69,9 @@ Json to_json(const GalleryRow& row) {
   return {{"objective", row.objective}, {"failure", row.failure}, {"seconds", row.seconds}, {"cells", cells}};
 }
 
-GalleryRow row_from_json(const Json& json) {
-  GalleryRow row{json.at("objective"), json.at("failure"), json.at("seconds"), {}};
-  for (const Json& c : json.at("cells")) row.cells.push_back({c.at("step"), c.at("confident"), c.at("classes")});
+GalleryRow row_from_json(const json::Json& stored) {
+  GalleryRow row{stored.at("objective"), stored.at("failure"), stored.at("seconds"), {}};
+  for (const json::Json& c : stored.at("cells")) row.cells.push_back({c.at("step"), c.at("confident"), c.at("classes")});
   return row;
 }
 
@@ -80,7 +81,7 @@ std::optional<Finished> stored_row(const GalleryRequest& request, const std::str
   const TensorFile stored = read_safetensors(file);
   DUEL_CHECK(stored.text("request") == fingerprint(request, objective), "gallery",
              "{}: this row was made with other settings; choose another folder, or delete it", file.string());
-  return Finished{row_from_json(Json::parse(stored.text("row"))), *stored.find("strips")};
+  return Finished{row_from_json(json::parse(stored.text("row"), {.op = "gallery", .source = file.string()})), *stored.find("strips")};
 }
 
 /// What the classifier, in evaluation mode, reads in samples [N, 1, 28, 28].
@@ -116,7 +117,9 @@ std::optional<TensorFile> stored_judge(const GalleryRequest& request) {
   return stored.text("request") == judge_fingerprint(request) ? std::optional(std::move(stored)) : std::nullopt;
 }
 
-double real_confident_of(const TensorFile& stored) { return Json::parse(stored.text("real_confident")).get<double>(); }
+double real_confident_of(const TensorFile& stored) {
+  return parsed<double>("gallery", "judge.safetensors: real_confident", stored.text("real_confident"));
+}
 
 /// The stored one if it learned from these images; else a new one, which is stored.
 Judge make_judge(const GalleryRequest& request, const std::optional<TensorFile>& stored, const ImageSet& images, const ResidentData& data,

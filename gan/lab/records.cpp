@@ -1,16 +1,16 @@
 #include "duel/gan/lab/records.h"
 
-#include <fstream>
-#include <nlohmann/json.hpp>
-#include <sstream>
-
 #include "duel/core/atomic_file.h"
+#include "duel/core/json.h"
+#include "duel/core/read_file.h"
 #include "duel/core/safetensors.h"
 
 namespace duel::gan::lab {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using json::Json;
+
+constexpr size_t kMaxRecord = size_t{64} << 20;
 
 std::filesystem::path stem(const std::filesystem::path& directory, const std::string& objective,
                            uint64_t seed) {
@@ -63,8 +63,9 @@ void save_run(const std::filesystem::path& directory, const PointRun& run) {
   const std::filesystem::path path = stem(directory, run.objective, run.seed);
   std::error_code failure;
   std::filesystem::create_directories(path.parent_path(), failure);
-  DUEL_CHECK(!failure, "lab", "{}: cannot be created: {}; choose another --out", path.parent_path().string(),
-             failure.message());
+  if (failure)
+    fail_system(failure.value(), "lab", "{}: cannot be created: {}; choose another --out", path.parent_path().string(),
+                failure.message());
   write_safetensors(path.string() + ".safetensors", {.tensors = {{"points", run.snapshots}}, .metadata = {}});
   write_file_atomically(path.string() + ".json", to_json(run));
 }
@@ -73,35 +74,32 @@ std::optional<PointRun> load_run(const std::filesystem::path& directory, const M
                                  const std::string& objective, uint64_t seed, const PointSettings& settings) {
   const std::string path = stem(directory, objective, seed).string(), file = path + ".json";
   if (!std::filesystem::exists(file)) return std::nullopt;
-  std::ifstream in(file, std::ios::binary);
-  std::ostringstream text;
-  text << in.rdbuf();
-  DUEL_CHECK(in.good(), "lab", "{}: cannot be read", file);
+  const std::string text = read_file("lab", file, kMaxRecord, "the record of a run");
   PointRun run;
   try {
-    const Json json = Json::parse(text.str());
-    run = {.mixture = json.at("mixture"),
-           .objective = json.at("objective"),
-           .seed = json.at("seed"),
+    const Json record = json::parse(text, {.op = "lab", .source = file, .bytes = kMaxRecord});
+    run = {.mixture = record.at("mixture"),
+           .objective = record.at("objective"),
+           .seed = record.at("seed"),
            .settings = settings};
-    const Json wanted = settings_json(settings), &found = json.at("settings");
+    const Json wanted = settings_json(settings), &found = record.at("settings");
     DUEL_CHECK(run.mixture == mixture.name, "lab", "{}: holds runs on {}, not on {}; choose another --out",
                file, run.mixture, mixture.name);
     for (const auto& [key, value] : wanted.items()) {
       DUEL_CHECK(found.at(key) == value, "lab",
                  "{}: {}: this run has {}, asked for is {}; choose another --out", file, key,
-                 found.at(key).dump(), value.dump());
+                 json::described(found.at(key)), json::described(value));
     }
     DUEL_CHECK(run.objective == objective && run.seed == seed, "lab", "{}: holds the run of {}, seed {}",
                file, run.objective, run.seed);
-    run.score = {.modes = json.at("modes"),
-                 .high_quality = json.at("high_quality"),
-                 .reverse_kl = json.at("reverse_kl"),
-                 .good = json.at("good_points")};
-    if (!json.at("diverged").is_null()) run.diverged = json.at("diverged").get<int64_t>();
-    run.seconds = json.at("seconds");
-    run.snapshot_steps = json.at("snapshot_steps").get<std::vector<int64_t>>();
-    for (const Json& m : json.at("history")) {
+    run.score = {.modes = record.at("modes"),
+                 .high_quality = record.at("high_quality"),
+                 .reverse_kl = record.at("reverse_kl"),
+                 .good = record.at("good_points")};
+    if (!record.at("diverged").is_null()) run.diverged = record.at("diverged").get<int64_t>();
+    run.seconds = record.at("seconds");
+    run.snapshot_steps = record.at("snapshot_steps").get<std::vector<int64_t>>();
+    for (const Json& m : record.at("history")) {
       run.history.push_back({m.at("step"), m.at("modes"), m.at("high_quality"), m.at("reverse_kl")});
     }
   } catch (const nlohmann::json::exception& error) {

@@ -1,20 +1,13 @@
 #include "duel/gan/lab/table.h"
 
 #include <algorithm>
-#include <cstdio>
-#include <nlohmann/json.hpp>
 
 #include "duel/gan/lab/records.h"
+#include "duel/core/json.h"
 #include "duel/kernels/error.h"
 
 namespace duel::gan::lab {
 namespace {
-
-std::string fixed(double value, int digits) {
-  char text[64];
-  std::snprintf(text, sizeof text, "%.*f", digits, value);
-  return text;
-}
 
 /// "6.3 ± 0.5"; the error only where there is one.
 std::string spread_text(double mean, double error, int digits, bool has_error) {
@@ -161,7 +154,7 @@ std::string to_markdown(const Table& t) {
 }
 
 std::string to_json(const Table& t, const std::vector<PointRun>& runs) {
-  using Json = nlohmann::ordered_json;
+  using json::Json;
   const auto spread = [](const Spread& s) { return Json{{"mean", s.mean}, {"standard_error", s.error}}; };
   // One line for each row and each run: the file is kept beside the tables made of it, and read in diffs.
   std::string rows, all;
@@ -175,7 +168,7 @@ std::string to_json(const Table& t, const std::vector<PointRun>& runs) {
                     {"reverse_kl", spread(row.reverse_kl)},
                     {"seconds", row.seconds}});
   }
-  for (const PointRun& run : runs) add_line(all, Json::parse(to_json(run)));
+  for (const PointRun& run : runs) add_line(all, json::parse(to_json(run), {.bytes = size_t{1} << 30}));
   const Json head = {{"protocol", protocol_line(t)},
                      {"mixture", t.mixture.name},
                      {"steps", t.settings.steps},

@@ -1,8 +1,10 @@
-// Every mistake gets status 2 and one line that names file, field and remedy, and costs nothing that was
-// there.
+// Every mistake gets status 2, what fails on the way status 1, and one line that names file, field and remedy; nothing that was
+// there is lost.
+#include <sys/stat.h>
 #include <zlib.h>
 
 #include <fstream>
+#include <thread>
 
 #include "command.h"
 #include "duel/gan/data/idx.h"
@@ -40,9 +42,9 @@ class BadInput : public ::testing::Test {
   }
 
   /// Refused with these words, and every file is as it was.
-  void refuse(const Args& args, const std::vector<std::string>& parts, const Surroundings& around = {}) {
+  void refuse(const Args& args, const std::vector<std::string>& parts, const Surroundings& around = {}, int status = 2) {
     const auto before = contents(scratch_.dir());
-    expect_refused(duel(args, around), parts);
+    expect_refused(duel(args, around), parts, status);
     EXPECT_TRUE(contents(scratch_.dir()) == before) << "a file was changed, made or removed";
     EXPECT_FALSE(std::filesystem::exists(fresh_));
   }
@@ -186,11 +188,61 @@ TEST_F(BadInput, ConfigurationFiles) {
   refuse_config("{\"lr-d\": \"fast\"}", {"lr-d", "expected a number"});
   refuse_config("{\"batch\": 2.5}", {"batch", "expected an integer"});
   refuse_config("{\"objective\": 3}", {"objective", "text"});
-  refuse_config(std::string(100000, '['), {});
+  refuse_config(std::string(100000, '['), {"nested deeper than 16"});
+  refuse_config("{\"lr\": " + std::string(100000, '[') + std::string(100000, ']') + "}", {"nested deeper than 16"});
+  refuse_config("{\"lr-d\": [1, 2]}", {"lr-d", "expected a number", "a list"});
+  refuse_config("{\"batch\": 8, \"batch\": 16}", {"'batch' is there twice"});
+  refuse_config("{\"seed\": -1}", {"seed", "0 to 2^64 - 1", "'-1'"});
+  refuse_config("{\"seed\": 18446744073709551616}", {"seed", "expected an integer"});
+  refuse_config("{\"\\u001b]0;owned\\u0007\": 1}", {"unknown key '\\x1b]0;owned\\x07'"});
+  refuse_config(std::string("{}\0{\"batch\": ", 14), {"byte 2 is zero"});
+  refuse_config(std::string(1 << 20, ' ') + "{}", {"longer than 1 MiB"});
   write(file, "{\"objective\": \"wgan\", \"beta1\": 0.9}");
   refuse(train({"--config", file.string()}), {"wgan", "beta1"});
   refuse(train({"--config", (scratch_ / "none.json").string()}), {"none.json", "cannot be read"});
   refuse(train({"--config", scratch_.dir().string()}), {"is a folder"});
+}
+
+TEST_F(BadInput, AConfigurationThatIsAPipe) {
+  const auto pipe = scratch_ / "pipe";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  expect_refused(duel(train({"--config", pipe.string()})), {pipe.string(), "nothing came for 5 seconds"});
+  std::thread writer([&] { write(pipe, "{\"batch\": 2.5}"); });
+  expect_refused(duel(train({"--config", pipe.string()})), {pipe.string(), "batch: expected an integer"});
+  writer.join();
+}
+
+TEST_F(BadInput, SeedsFollowOneRule) {
+  make_run();
+  const auto sample = [&](const char* seed) {
+    return Args{"sample", "--checkpoint", run_.string(), "--out", (scratch_ / "g.png").string(), "--seed", seed};
+  };
+  for (const char* wrong : {"-1", "18446744073709551616", "1e3", "", "7x"}) {
+    const std::vector<std::string> parts = {"seed: expected an integer from 0 to 2^64 - 1", wrong};
+    refuse(sample(wrong), parts);
+    refuse(train({"--seed", wrong}), parts);
+  }
+  EXPECT_EQ(duel(train({"--seed", "18446744073709551615", "--dry-run"})).status, 0);
+  EXPECT_EQ(duel(sample("18446744073709551615")).status, 0);
+}
+
+TEST_F(BadInput, TheEnvironmentIsCheckedLikeFlags) {
+  for (const char* wrong : {"99999999999", "abc", "-1", "1025"})
+    refuse(train(), {"DUEL_THREADS: expected an integer", wrong}, {.variables = {{"DUEL_THREADS", wrong}}});
+  refuse(train(), {"DUEL_HOST_LIBRARY: expected own or onednn, got 'mkl'"}, {.variables = {{"DUEL_HOST_LIBRARY", "mkl"}}});
+  refuse(train(), {"DUEL_DEVICE_LIBRARY: expected auto or own"}, {.variables = {{"DUEL_DEVICE_LIBRARY", "cudnn"}}});
+  refuse(train(), {"DUEL_TF32: expected 1 or 0"}, {.variables = {{"DUEL_TF32", "yes"}}});
+  EXPECT_EQ(duel(train({"--dry-run"}), {.variables = {{"DUEL_THREADS", "2"}}}).status, 0);
+}
+
+TEST_F(BadInput, WordsThatMoveTheCursor) {
+  for (const Args& args : {Args{"\x1b[2J"}, Args{"train", "--\x1b[2J"}, train({"--objective", "\x1b[2J"}),
+                           train({"--data", (scratch_ / "\x1b[2J").string()}), Args{"plot", "\x1b[2J"},
+                           Args{"sample", "--checkpoint", "\x1b[2J"}, Args{"bench", "\x1b[2J"}, Args{"lab", "\x1b[2J"}}) {
+    const Result r = duel(args);
+    expect_refused(r, {"\\x1b[2J"});
+    EXPECT_EQ(r.err.find('\x1b'), std::string::npos);
+  }
 }
 
 // ---- Run directories and checkpoints ----
@@ -300,7 +352,7 @@ TEST_F(BadInput, FullDisk) {
   ASSERT_GT(before.size(), 150'000u);
   const Result r = duel(resume(), {.file_limit = 100'000});
   expect_refused(r, {"step_00000004.safetensors", "bytes wanted", "File too large", "3 times", "--resume",
-                     "last good checkpoint: " + file.string()});
+                     "last good checkpoint: " + file.string()}, 1);
   EXPECT_TRUE(read(file) == before);
   EXPECT_EQ(duel::testing::files_in(run_ / "checkpoints"), 1u);
   EXPECT_EQ(duel(resume()).status, 0);  // with room again it goes on
@@ -308,7 +360,7 @@ TEST_F(BadInput, FullDisk) {
 }
 
 TEST_F(BadInput, FullDiskBeforeAnythingBegan) {
-  refuse(train(), {"fresh", "bytes wanted", "File too large"}, {.file_limit = 300});
+  refuse(train(), {"fresh", "bytes wanted", "File too large"}, {.file_limit = 300}, 1);
 }
 
 TEST_F(BadInput, OutOfMemory) {

@@ -156,8 +156,8 @@ std::vector<std::string> with(std::vector<std::string> args, const std::vector<s
   return args;
 }
 
-void expect_refused(const Result& result, const std::vector<std::string>& parts) {
-  EXPECT_EQ(result.status, 2) << result.err;
+void expect_refused(const Result& result, const std::vector<std::string>& parts, int status) {
+  EXPECT_EQ(result.status, status) << result.err;
   EXPECT_EQ(result.out, "");
   EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 1) << result.err;
   EXPECT_TRUE(result.err.starts_with("duel: ")) << result.err;

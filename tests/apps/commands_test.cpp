@@ -367,9 +367,14 @@ TEST(Train, TheFirstPictureIsGray) {
 TEST(Command, OutputThatIsLostIsAMistake) {
   Surroundings full;
   full.stdout_file = "/dev/full";
-  const Result r = duel({"objectives"}, full);
-  EXPECT_EQ(r.status, 2);
-  EXPECT_TRUE(has(r.err, "stdout") && has(r.err, "No space left")) << r.err;
+  using Args = std::vector<std::string>;
+  for (const Args& args : {Args{"objectives"}, Args{"objectives", "began"}, Args{"--help"}, Args{"train", "--help"},
+                           Args{"--version"}, Args{"info"}, Args{}, Args{"lab", "dirac", "--objective", "gan"},
+                           Args{"train", "--dry-run", "--synthetic-count", "100"}}) {
+    const Result r = duel(args, full);
+    EXPECT_EQ(r.status, 1) << (args.empty() ? "" : args[0]);  // nothing is wrong with the input
+    EXPECT_TRUE(has(r.err, "stdout") && has(r.err, "No space left")) << r.err;
+  }
 }
 
 TEST(Train, RunsThatStartTogetherGetNumbersOfTheirOwn) {

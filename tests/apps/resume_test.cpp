@@ -96,7 +96,7 @@ TEST(Resume, CutsWhatLiesBehindTheCheckpointAndRepeatsIt) {
   const size_t begin = record.find("\"resumed_argv\"");
   ASSERT_NE(begin, std::string::npos) << record;
   EXPECT_NE(record.find("--resume", begin), std::string::npos) << record;
-  std::ofstream(torn / "run.json") << record.replace(begin, std::string::npos, "\"seed\": 1}");
+  std::ofstream(torn / "run.json") << record.replace(begin, std::string::npos, "\"earlier\": 1}");
   ASSERT_EQ(resume(torn, {"--keep", "2"}).status, 0);
   record = read(torn / "run.json");
   record.erase(0, record.find("\"resumed_argv\""));

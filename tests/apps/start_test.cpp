@@ -45,7 +45,7 @@ TEST(Start, AFailedOneRemovesWhatItMadeAndNothingElse) {
   const auto before = contents(scratch.dir());
   for (const int limit : {1, 300}) {
     for (const auto& out : {mine, mine / "inner" / "run", none}) {
-      expect_refused(duel(small_run(out), {.file_limit = limit}), {"bytes wanted", "File too large"});
+      expect_refused(duel(small_run(out), {.file_limit = limit}), {"bytes wanted", "File too large"}, 1);
       EXPECT_TRUE(contents(scratch.dir()) == before) << out;
     }
   }

@@ -1,0 +1,108 @@
+#include "duel/core/json.h"
+
+#include <unordered_set>
+#include <vector>
+
+#include "duel/kernels/error.h"
+
+namespace duel::json {
+namespace {
+
+/// Takes the parser's events and builds the value. Keys are appended as they come: nlohmann's own way looks through all
+/// earlier ones for each.
+class Builder : public nlohmann::json_sax<Json> {
+ public:
+  explicit Builder(const Rules& rules) : rules_(rules) {}
+  Json& result() { return root_; }
+
+  bool null() override { return add(nullptr); }
+  bool boolean(bool value) override { return add(value); }
+  bool number_integer(number_integer_t value) override { return add(value); }
+  bool number_unsigned(number_unsigned_t value) override { return add(value); }
+  bool number_float(number_float_t value, const string_t&) override { return add(value); }
+  bool string(string_t& value) override { return add(std::move(value)); }
+  bool binary(binary_t&) override { return false; }  // no event of text
+
+  bool start_object(size_t) override { return open(Json::object()); }
+  bool start_array(size_t) override { return open(Json::array()); }
+  bool end_object() override { return close(); }
+  bool end_array() override { return close(); }
+
+  bool key(string_t& name) override {
+    if (open_.size() == 1 && rules_.check_key) rules_.check_key(name);
+    DUEL_CHECK(open_.back().keys.insert(name).second, rules_.op, "{}: key '{}' is there twice; leave one of them out",
+               rules_.source, shown(name));
+    using Members = std::vector<std::pair<const std::string, Json>>;
+    static_cast<Members&>(open_.back().value->get_ref<Json::object_t&>()).emplace_back(std::move(name), nullptr);
+    return true;
+  }
+
+  bool parse_error(size_t, const std::string&, const nlohmann::detail::exception& error) override {
+    std::string why = error.what();  // "[json.exception.parse_error.101] parse error at line 3, column 5: …"
+    if (const size_t end = why.find("] "); why.starts_with('[') && end != std::string::npos) why.erase(0, end + 2);
+    fail(rules_.op, "{}: not JSON: {}", rules_.source, shown(why, 300));
+  }
+
+ private:
+  struct Open {
+    Json* value;
+    std::unordered_set<std::string> keys = {};  // of an object, so far
+  };
+
+  /// Where the next value belongs.
+  Json* place(Json&& value) {
+    if (open_.empty()) return &(root_ = std::move(value));
+    Json& above = *open_.back().value;
+    if (above.is_array()) return &above.get_ref<Json::array_t&>().emplace_back(std::move(value));
+    return &(above.get_ref<Json::object_t&>().back().second = std::move(value));
+  }
+  bool add(Json value) {
+    place(std::move(value));
+    return true;
+  }
+  bool open(Json value) {
+    DUEL_CHECK(std::ssize(open_) < rules_.depth, rules_.op,
+               "{}: not JSON as Duel writes it: lists and objects nested deeper than {} levels", rules_.source, rules_.depth);
+    open_.push_back({place(std::move(value))});
+    return true;
+  }
+  bool close() {
+    open_.pop_back();
+    return true;
+  }
+
+  const Rules& rules_;
+  Json root_;
+  std::vector<Open> open_;
+};
+
+}  // namespace
+
+Json parse(std::string_view text, const Rules& rules) {
+  DUEL_CHECK(text.size() <= rules.bytes, rules.op, "{}: longer than {} bytes, the most that is read as JSON here",
+             rules.source, rules.bytes);
+  // The parser takes a zero byte for the end of the text.
+  const size_t zero = text.find('\0');
+  DUEL_CHECK(zero == std::string_view::npos, rules.op, "{}: not JSON: byte {} is zero", rules.source, zero);
+  Builder builder(rules);
+  Json::sax_parse(text.begin(), text.end(), &builder);
+  return std::move(builder.result());
+}
+
+Json parse_or_null(std::string_view text, const Rules& rules) {
+  try {
+    return parse(text, rules);
+  } catch (const Error&) {
+    return nullptr;
+  }
+}
+
+std::string described(const Json& value) {
+  if (value.is_object()) return "an object";
+  if (value.is_array()) return "a list";
+  return value.is_string() ? in_quotes(value.get_ref<const std::string&>()) : dumped(value);
+}
+
+std::string dumped(const Json& json, int indent) { return json.dump(indent, ' ', false, Json::error_handler_t::replace); }
+
+}  // namespace duel::json
