@@ -20,10 +20,23 @@ struct Request {
   std::vector<std::string> of_step, of_kernels;  // options given that belong to one of the two
 };
 
+/// "64,128": the parts between commas.
+std::vector<std::string> parts(const std::string& text) {
+  std::vector<std::string> out;
+  size_t begin = 0;
+  for (size_t end; (end = text.find(',', begin)) != std::string::npos; begin = end + 1)
+    out.push_back(text.substr(begin, end - begin));
+  out.push_back(text.substr(begin));
+  return out;
+}
+
 int run(Request& r) {
-  DUEL_CHECK(r.what == "step" || r.what == "kernels", "bench", "unknown bench '{}': expected step or kernels",
-             r.what);
-  const std::vector<std::string>& stray = r.what == "step" ? r.of_kernels : r.of_step;
+  DUEL_CHECK(r.what == "step" || r.what == "nodes" || r.what == "kernels", "bench",
+             "unknown bench '{}': expected step, nodes or kernels", r.what);
+  std::vector<std::string> stray = r.what == "kernels" ? r.of_step : r.of_kernels;
+  if (r.what == "nodes")
+    std::copy_if(r.of_step.begin(), r.of_step.end(), std::back_inserter(stray),
+                 [](const std::string& name) { return name != "seconds"; });
   DUEL_CHECK(stray.empty(), "bench", "{}: does not go with bench {}", stray.empty() ? "" : stray.front(),
              r.what);
   DUEL_CHECK(r.threads >= 0 && r.threads <= kernels::kMaxThreads, "bench",
@@ -34,7 +47,7 @@ int run(Request& r) {
     DUEL_CHECK(r.kernels.json != "-", "bench", "json: expected a file for bench kernels");
     return bench::bench_kernels(r.kernels, device);
   }
-  return bench::bench_step(r.step, device);
+  return r.what == "nodes" ? bench::bench_nodes(r.step, device) : bench::bench_step(r.step, device);
 }
 
 }  // namespace
@@ -43,7 +56,7 @@ Command bench_command() {
   auto r = std::make_shared<Request>();
   Command command{.name = "bench", .summary = "Time training iterations or single kernels"};
   command.words = {{.name = "WHAT",
-                    .help = "step: whole training iterations; kernels: every own kernel",
+                    .help = "step: whole training iterations; kernels: every own kernel; nodes: of a captured graph, on a GPU",
                     .required = true,
                     .set = [r](const std::string& text) { r->what = text; }}};
   const auto option = [&](const std::string& group, const std::string& name, const std::string& value,
@@ -61,19 +74,24 @@ Command bench_command() {
   option("Options", "threads", "INT", "CPU threads; 0: every core [0]",
          [r](const std::string& text) { r->threads = parsed<int64_t>("option", "threads", text); });
   option("Options", "json", "[FILE]",
-         "step: one line of JSON on stdout, without FILE; kernels: a report in FILE",
+         "step, nodes: lines of JSON on stdout, without FILE; kernels: a report in FILE",
          [r](const std::string& text) {
            r->step.json = true;
            r->kernels.json = text.empty() ? "-" : text;
          });
-  option("Of step", "arch", "NAME", "mlp, dcgan, infogan [dcgan]",
-         [r](const std::string& text) { r->step.arch = text; });
-  option("Of step", "objective", "NAME", "as in duel objectives [ns-gan]",
-         [r](const std::string& text) { r->step.objective = text; });
-  option("Of step", "batch", "INT", "images per step [64]",
-         [r](const std::string& text) { r->step.batch = parsed<int64_t>("option", "batch", text); });
-  option("Of step", "iterations", "INT", "to time; 0: 30 and at least 3 s, at most 30 s [0]",
+  option("Of step", "arch", "NAME,…", "mlp, dcgan, infogan [dcgan]",
+         [r](const std::string& text) { r->step.archs = parts(text); });
+  option("Of step", "objective", "NAME,…", "as in duel objectives [ns-gan]",
+         [r](const std::string& text) { r->step.objectives = parts(text); });
+  option("Of step", "batch", "INT,…", "images per step; every combination of the three is timed [64]",
+         [r](const std::string& text) {
+           r->step.batches.clear();
+           for (const std::string& one : parts(text)) r->step.batches.push_back(parsed<int64_t>("option", "batch", one));
+         });
+  option("Of step", "iterations", "INT", "to time; 0: 30 and as many as --seconds needs [0]",
          [r](const std::string& text) { r->step.iterations = parsed<int64_t>("option", "iterations", text); });
+  option("Of step", "seconds", "S", "to time at least; 30 iterations too, but no more than ten times as long [3]",
+         [r](const std::string& text) { r->step.seconds = parsed<double>("option", "seconds", text); });
   option("Of step", "diagnostics", "", "what looking costs: logged and diagnosed iterations beside plain ones",
          [r](const std::string&) { r->step.diagnostics = true; });
   option("Options", "device", "NAME", "auto, cpu or cuda [auto]",

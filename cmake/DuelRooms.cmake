@@ -1,4 +1,5 @@
-# duel_room(NAME [USES ROOM] [LINK_PRIVATE LIBS…]): the static library duel_NAME from all sources of the folder.
+# duel_room(NAME [USES ROOM] [LINK_PRIVATE LIBS…]): the library duel_NAME from all sources of the folder, shared where
+# BUILD_SHARED_LIBS says so.
 #
 # A room sees its own headers and those of the rooms below it, as "duel/ROOM/file.h", through a folder of
 # links of its own: an include against the arrows does not compile.
@@ -30,10 +31,11 @@ function(duel_room name)
   file(CREATE_LINK "${room}" "${links}/duel/${name}" SYMBOLIC)
 
   set(target duel_${name})
-  add_library(${target} STATIC ${sources})
+  add_library(${target} ${sources})
   add_library(Duel::${name} ALIAS ${target})
   duel_compile_options(${target})
-  target_include_directories(${target} PUBLIC "$<BUILD_INTERFACE:${links}>" "$<INSTALL_INTERFACE:include>")
+  set_target_properties(${target} PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
+  target_include_directories(${target} PUBLIC "$<BUILD_INTERFACE:${links}>")  # installed: cmake/DuelInstall.cmake
   if(ARG_USES)
     target_link_libraries(${target} PUBLIC duel_${ARG_USES})
   endif()

@@ -1,16 +1,19 @@
-// What `duel bench` can be asked for; bench.cpp reads the command line, step.cpp and kernels.cpp do the work.
+// What `duel bench` can be asked for; bench.cpp reads the command line, step.cpp, nodes.cpp and kernels.cpp do the work.
 #pragma once
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "duel/core/device.h"
 
 namespace duel::apps::bench {
 
 struct StepRequest {
-  std::string arch = "dcgan", objective = "ns-gan";
-  int64_t batch = 64, iterations = 0;
+  std::vector<std::string> archs = {"dcgan"}, objectives = {"ns-gan"};  ///< every combination is timed
+  std::vector<int64_t> batches = {64};
+  int64_t iterations = 0;  ///< to time; 0: by `seconds`
+  double seconds = 3;      ///< to time at least, and 30 iterations or ten times as long
   bool json = false;
   bool diagnostics = false;  ///< time what a logged and a diagnosed iteration cost beside a plain one
 };
@@ -29,6 +32,18 @@ Device chosen_device(const std::string& name);
 
 /// Times whole training iterations; returns the exit status.
 int bench_step(const StepRequest& request, Device device);
+
+struct NodesRow {
+  std::string work;
+  int branches;
+  int64_t nodes;         ///< of the graph
+  double replay_us = 0;  ///< replays that follow each other
+  double alone_us = 0;   ///< one replay, launched and waited for
+};
+/// Graphs of `count` kernels: empty ones and ones on 64x256 floats, in a row and over three branches. Error on a CPU.
+std::vector<NodesRow> time_nodes(Device device, int count, double seconds);
+/// Prints them for 100 kernels; of the request, `json` and `seconds` count.
+int bench_nodes(const StepRequest& request, Device device);
 
 /// Times the own kernels. Status 1 where the comparison found a regression.
 int bench_kernels(const KernelsRequest& request, Device device);

@@ -141,6 +141,11 @@ int bench_kernels(const KernelsRequest& request, Device device) {
       report.device.c_str(), report.cpu.c_str(), report.threads, report.dtype.c_str(), report.l2.c_str(),
       static_cast<long long>(plan.wanted), table_header().c_str());
   const bool live = terminal_of(stderr).live;
+  // After every row: what is measured is kept where the time ends.
+  const auto keep = [&] {
+    if (!request.json.empty()) write_file_atomically(request.json, to_json(report));
+    if (!request.csv.empty()) write_file_atomically(request.csv, to_csv(report));
+  };
   const NoGrad no_grad;
   for (const NamedCase& named : cases) {
     std::string shape;
@@ -164,10 +169,9 @@ int bench_kernels(const KernelsRequest& request, Device device) {
       if (live) std::fputs("\r\033[K", stderr);
       std::fputs(line.c_str(), stdout);
       std::fflush(stdout);
+      keep();
     }
   }
-  if (!request.json.empty()) write_file_atomically(request.json, to_json(report));
-  if (!request.csv.empty()) write_file_atomically(request.csv, to_csv(report));
   if (!before) return 0;
   const Comparison comparison = compare(*before, report, request.threshold);
   std::printf("\n%s%lld compared with %s, %lld slower by more than %g %%\n", comparison.table.c_str(),

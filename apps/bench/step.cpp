@@ -1,8 +1,10 @@
 // duel bench step: times whole training iterations (critic steps and the generator's) of the networks in
-// shared/peers/torch_gan.py, with its Adam (2e-4, 0.5, 0.999) and its critic steps (5 under wgan*, else 1),
-// on uniform random images that lie ready.
+// tests/peers/torch_gan.py, with its Adam (2e-4, 0.5, 0.999) and its critic steps (5 under wgan*, else 1),
+// on uniform random images that lie ready. All workloads in one process, each after half a second of warm-up: a GPU that
+// idled runs at a fraction of its clock at first.
 #include <chrono>
 #include <cstdio>
+#include <ctime>
 #include <memory>
 #include <random>
 
@@ -12,6 +14,7 @@
 #include "duel/gan/diagnostics.h"
 #include "duel/gan/machine.h"
 #include "duel/gan/run.h"
+#include "duel/kernels/device_library.h"
 #include "duel/kernels/parallel.h"
 #include "statistics.h"
 
@@ -21,6 +24,14 @@ namespace {
 double now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
+
+/// Seconds of CPU time of all threads of this process: what a busy neighbour disturbs least.
+double cpu_time() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
+
+struct Workload {
+  std::string arch, objective;
+  int64_t batch;
+};
 
 gan::ImageSet uniform_images(int64_t count) {
   gan::ImageSet set{.count = count,
@@ -37,7 +48,7 @@ gan::ImageSet uniform_images(int64_t count) {
 
 /// Plain, logged and diagnosed iterations in turn, so that a busy machine slows all three alike; what the second and third
 /// cost more, as a share of the time between two of them at the default intervals.
-void time_looks(gan::Trainer& trainer, const StepRequest& request) {
+void time_looks(gan::Trainer& trainer, const Workload& workload, bool json) {
   const gan::ResidentData held_out(uniform_images(256), trainer.options().device);
   const gan::RunConfig defaults;
   std::vector<double> plain, logged, diagnosed;
@@ -66,53 +77,66 @@ void time_looks(gan::Trainer& trainer, const StepRequest& request) {
   const double step = summarize(plain).median, log = summarize(logged).median, look = summarize(diagnosed).median;
   const double every_log = (log - step) / (step * static_cast<double>(defaults.log_every));
   const double every_look = (look - step) / (step * static_cast<double>(defaults.diagnose_every));
-  std::printf(request.json ? "{\"bench\": \"diagnostics\", \"arch\": \"%s\", \"objective\": \"%s\", \"ms_plain\": %.4f, "
+  std::printf(json ? "{\"bench\": \"diagnostics\", \"arch\": \"%s\", \"objective\": \"%s\", \"ms_plain\": %.4f, "
                              "\"ms_logged\": %.4f, \"ms_diagnosed\": %.4f, \"share_logged\": %.5f, \"share_diagnosed\": %.5f}\n"
                            : "%s, %s: plain %.3f ms, logged %.3f ms, diagnosed %.3f ms; share of the time at the default "
                              "intervals: %.4f for logging, %.4f for diagnosing\n",
-              request.arch.c_str(), request.objective.c_str(), step, log, look, every_log, every_look);
+              workload.arch.c_str(), workload.objective.c_str(), step, log, look, every_log, every_look);
 }
 
-}  // namespace
+int64_t parameters_of(const nn::Module& net) {
+  int64_t count = 0;
+  for (const Tensor& each : net.parameters()) count += each.numel();
+  return count;
+}
 
-int bench_step(const StepRequest& request, Device device) {
-  DUEL_CHECK(request.batch >= 1 && request.batch <= 1 << 16, "bench",
-             "batch: expected an integer from 1 to 65536, got {}", request.batch);
-  DUEL_CHECK(request.iterations >= 0, "bench", "iterations: expected an integer of at least 0, got {}",
-             request.iterations);
+struct Setup {
+  gan::Objective objective;
+  gan::Networks networks;
+};
+/// Error for what has no such name.
+Setup set_up(const Workload& workload) {
   gan::ObjectiveOverrides as_peer;
   as_peer.optimizer = gan::OptimizerKind::adam;
   as_peer.lr_d = as_peer.lr_g = 2e-4;
   as_peer.beta1 = 0.5;
   as_peer.beta2 = 0.999;
-  as_peer.critic_steps = request.objective.starts_with("wgan") ? 5 : 1;
-  const gan::Objective objective = gan::named_objective(request.objective, as_peer);
+  as_peer.critic_steps = workload.objective.starts_with("wgan") ? 5 : 1;
+  const gan::Objective objective = gan::named_objective(workload.objective, as_peer);
   Generator weights(1, static_cast<uint64_t>(gan::RandomStream::weights_g));
-  gan::Networks networks = gan::make_networks({.arch = request.arch, .classes = 10}, objective, weights);
+  return {objective, gan::make_networks({.arch = workload.arch, .classes = 10}, objective, weights)};
+}
+
+void time_workload(const Workload& workload, const StepRequest& request, Device device) {
+  const auto [objective, networks] = set_up(workload);
   gan::Trainer trainer(networks, objective,
-                       std::make_shared<gan::ResidentData>(uniform_images(request.batch * 8), device),
-                       {.batch = request.batch, .device = device});
+                       std::make_shared<gan::ResidentData>(uniform_images(workload.batch * 8), device),
+                       {.batch = workload.batch, .device = device});
 
   const bool live = terminal_of(stderr).live;
   if (live) std::fputs("timing ...", stderr);
-  for (int i = 0; i < 5; ++i) trainer.step();
+  const double warm = now();
+  for (int done = 0; done < 3 || now() - warm < 0.5; ++done) {
+    trainer.step();
+    synchronize(device);
+  }
   if (request.diagnostics) {
-    time_looks(trainer, request);
+    time_looks(trainer, workload, request.json);
     if (live) std::fputs("\r\033[K", stderr);
-    return 0;
+    return;
   }
   synchronize(device);
   reset_allocator_peak(device);
   // A GPU is waited for once in ten iterations, as a training run does not wait for each.
   const int together = device.is_cuda() ? 10 : 1;
   std::vector<double> times;
-  const double began = now();
-  // By default 30 iterations and 3 seconds, but no more than 30 seconds.
+  const double began = now(), cpu_began = cpu_time();
   const auto enough = [&] {
     const auto done = static_cast<int64_t>(times.size()) * together;
     const double passed = now() - began;
     return request.iterations > 0 ? done >= request.iterations
-                                  : (done >= 30 && passed >= 3) || (done >= 5 && passed >= 30);
+                                  : (done >= 30 && passed >= request.seconds) ||
+                                        (done >= 5 && passed >= 10 * request.seconds);
   };
   do {
     const double start = now();
@@ -122,6 +146,7 @@ int bench_step(const StepRequest& request, Device device) {
   } while (!enough());
   if (live) std::fputs("\r\033[K", stderr);
   const Summary all = summarize(times);
+  const double cpu_ms = (cpu_time() - cpu_began) * 1e3 / static_cast<double>(times.size() * static_cast<size_t>(together));
   const double resident = static_cast<double>(gan::peak_resident_bytes()) / 1048576.0;
   const double tensors = static_cast<double>(allocator_stats(device).peak_bytes) / 1048576.0;
   if (request.json) {
@@ -129,24 +154,46 @@ int bench_step(const StepRequest& request, Device device) {
         "{\"bench\": \"step\", \"device\": \"%s\", \"arch\": \"%s\", \"objective\": \"%s\", \"batch\": %lld, "
         "\"threads\": %d, "
         "\"critic_steps\": %lld, "
-        "\"iterations\": %zu, \"ms_median\": %.4f, \"ms_p10\": %.4f, \"ms_p90\": %.4f, \"ms_min\": %.4f, "
+        "\"iterations\": %zu, \"ms_median\": %.4f, \"ms_p10\": %.4f, \"ms_p90\": %.4f, \"ms_min\": %.4f, \"ms_cpu\": %.4f, "
         "\"peak_resident_mib\": %.1f, "
-        "\"peak_tensors_mib\": %.1f, \"duel\": \"%s\"}\n",
-        to_text(device).c_str(), request.arch.c_str(), request.objective.c_str(),
-        static_cast<long long>(request.batch), kernels::threads(),
+        "\"peak_tensors_mib\": %.1f, \"parameters_g\": %lld, \"parameters_d\": %lld, \"tf32\": %s, \"duel\": \"%s\"}\n",
+        to_text(device).c_str(), workload.arch.c_str(), workload.objective.c_str(),
+        static_cast<long long>(workload.batch), kernels::threads(),
         static_cast<long long>(objective.schedule.critic_steps), times.size() * static_cast<size_t>(together),
-        all.median, all.p10, all.p90, all.smallest, resident, tensors, gan::this_machine().duel.c_str());
+        all.median, all.p10, all.p90, all.smallest, cpu_ms, resident, tensors,
+        static_cast<long long>(parameters_of(*networks.generator)),
+        static_cast<long long>(parameters_of(*networks.discriminator)), device.is_cuda() && kernels::tf32() ? "true" : "false",
+        gan::this_machine().duel.c_str());
   } else {
     std::printf(
         "%s, %s, %s, batch %lld, %d thread%s: %.3f ms per iteration (p10 %.3f, p90 %.3f; %zu iterations of "
         "%lld "
         "+ 1 steps); "
         "peak memory %.0f MiB, of it tensors %.0f MiB\n",
-        to_text(device).c_str(), request.arch.c_str(), request.objective.c_str(),
-        static_cast<long long>(request.batch), kernels::threads(), kernels::threads() == 1 ? "" : "s",
+        to_text(device).c_str(), workload.arch.c_str(), workload.objective.c_str(),
+        static_cast<long long>(workload.batch), kernels::threads(), kernels::threads() == 1 ? "" : "s",
         all.median, all.p10, all.p90, times.size() * static_cast<size_t>(together),
         static_cast<long long>(objective.schedule.critic_steps), resident, tensors);
   }
+  std::fflush(stdout);
+}
+
+}  // namespace
+
+int bench_step(const StepRequest& request, Device device) {
+  DUEL_CHECK(request.iterations >= 0, "bench", "iterations: expected an integer of at least 0, got {}",
+             request.iterations);
+  DUEL_CHECK(request.seconds > 0 && request.seconds <= 3600, "bench",
+             "seconds: expected a number above 0 and at most 3600, got {}", request.seconds);
+  std::vector<Workload> all;
+  for (const int64_t batch : request.batches) {
+    DUEL_CHECK(batch >= 1 && batch <= 1 << 16, "bench", "batch: expected an integer from 1 to 65536, got {}", batch);
+    for (const std::string& arch : request.archs) {
+      for (const std::string& objective : request.objectives) all.push_back({arch, objective, batch});
+    }
+  }
+  for (const Workload& each : all) set_up(each);  // a name that is wrong is told before minutes of timing
+  for (const Workload& each : all) time_workload(each, request, device);
   return 0;
 }
 

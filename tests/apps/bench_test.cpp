@@ -1,5 +1,6 @@
 // duel bench: its statistics against values by hand, its reports and their comparison, kernels against their compositions, and
 // the command as a user runs it.
+#include <csignal>
 #include <cmath>
 #include <cstdio>
 #include <nlohmann/json.hpp>
@@ -266,6 +267,19 @@ TEST(BenchKernels, WritesItsReportsAndComparesThem) {
   EXPECT_TRUE(has(slower.out, "2 slower by more than 10 %")) << slower.out;
   compared.back() = scratch / "slow.json";
   EXPECT_EQ(duel(compared).status, 0);
+}
+
+// Fails where the report is written at the end only: a time limit would lose everything.
+TEST(BenchKernels, WhatIsMeasuredIsKeptWhenItIsEnded) {
+  Scratch scratch;
+  Process running({"bench", "kernels", "--filter", "^clip$", "--device", "cpu", "--threads", "1", "--json", scratch / "r.json",
+                   "--csv", scratch / "r.csv"});
+  ASSERT_TRUE(running.wait_for(scratch / "r.json", "\"clip\""));
+  ASSERT_TRUE(running.wait_for(scratch / "r.csv", "clip"));
+  running.send(SIGKILL);
+  EXPECT_EQ(running.finish().status, 128 + SIGKILL);
+  const auto report = nlohmann::json::parse(read(scratch / "r.json"));
+  EXPECT_GE(report.at("results").size(), 1u);
 }
 
 TEST(BenchKernels, RefusesWhatItCannotDo) {

@@ -524,6 +524,30 @@ TEST(Bench, StepGivesOneLineOfJson) {
   EXPECT_GT(median, 0.0);
 }
 
+TEST(Bench, StepTimesEveryCombinationInOneProcess) {
+  const Result r = duel({"bench", "step", "--device", "cpu", "--arch", "mlp", "--objective", "ns-gan,hinge", "--batch", "2,3", "--threads", "1",
+                         "--seconds", "0.01", "--json"});
+  EXPECT_EQ(r.status, 0) << r.err;
+  std::istringstream lines(r.out);
+  for (const std::string workload : {"ns-gan\", \"batch\": 2,", "hinge\", \"batch\": 2,", "ns-gan\", \"batch\": 3,", "hinge\", \"batch\": 3,"}) {
+    std::string line;
+    ASSERT_TRUE(std::getline(lines, line)) << r.out;
+    // The counts are those of tests/peers/torch_gan.py, which bench_step.py compares.
+    for (const std::string& part : {"\"objective\": \"" + workload, std::string("\"parameters_g\": 559632, \"parameters_d\": 533505"),
+                                    std::string("\"ms_cpu\": ")})
+      EXPECT_TRUE(has(line, part)) << part << " in " << line;
+  }
+}
+
+TEST(Bench, RefusesWhatItCannotTime) {
+  expect_refused(duel({"bench", "step", "--batch", "64,,128"}), {"batch", "''"});
+  expect_refused(duel({"bench", "step", "--batch", "64,0"}), {"batch", "got 0"});
+  expect_refused(duel({"bench", "step", "--seconds", "0"}), {"seconds", "got 0"});
+  expect_refused(duel({"bench", "step", "--arch", "mlp,cnn"}), {"arch", "'cnn'"});
+  expect_refused(duel({"bench", "nodes", "--device", "cpu"}), {"nodes", "GPU"});
+  expect_refused(duel({"bench", "nodes", "--arch", "mlp"}), {"arch", "nodes"});
+}
+
 TEST(Lab, TrainsPrintsTheTableAndGoesOn) {
   Scratch scratch;
   const std::string out = (scratch / "ring").string();

@@ -1,19 +1,56 @@
 #!/usr/bin/env bash
 # check.sh SOURCE BUILD WORK: installs BUILD, then builds and runs the consumer project against the installation and
-# with Duel as a subdirectory. The path of WORK holds a space on purpose. Prints how long the consumer's file compiled.
+# with Duel as a subdirectory, there with shared libraries; that build is installed too, into other folders than the usual:
+# relative ones, after which it is moved, and absolute ones. The path of WORK holds a space on purpose. Prints how long the
+# consumer's file compiled.
 set -euo pipefail
 source_dir=$(realpath "$1") build_dir=$(realpath "$2") work="$(realpath -m "$3")/a user's project"
 rm -rf "$work"
 mkdir -p "$work"
+elsewhere=$(mktemp -d "${TMPDIR:-/tmp}/duel consumer XXXXXX")  # CMake refuses to install from a build folder into itself
+trap 'rm -rf "$elsewhere"' EXIT
 
-cmake --install "$build_dir" --prefix "$work/prefix" >/dev/null
-cmake -S "$source_dir/tests/consumer" -B "$work/installed" -DCMAKE_PREFIX_PATH="$work/prefix" -DCMAKE_BUILD_TYPE=Release >/dev/null
-begin=$(date +%s%N)
-cmake --build "$work/installed"
-echo "consumer compiled and linked in $((($(date +%s%N) - begin) / 1000000)) ms"
-"$work/installed/consumer"
+failed() { echo "FAILED: $*"; exit 1; }
+
+use() {  # use NAME PREFIX: the consumer against what is installed in PREFIX, as NAME
+  cmake -S "$source_dir/tests/consumer" -B "$work/$1" -DCMAKE_PREFIX_PATH="$2" -DCMAKE_BUILD_TYPE=Release >"$work/$1.log" 2>&1 ||
+    { cat "$work/$1.log"; failed "$1: does not configure"; }
+  local begin=$(date +%s%N)
+  cmake --build "$work/$1" >>"$work/$1.log" 2>&1 || { cat "$work/$1.log"; failed "$1: does not build"; }
+  echo "$1: consumer compiled and linked in $((($(date +%s%N) - begin) / 1000000)) ms"
+  "$work/$1/consumer" || failed "$1: does not run"
+}
+
+says_its_cpu() {  # says_its_cpu LOG: where a build is for this machine's CPU, it says so
+  ! grep -q '^DUEL_MARCH:[A-Z]*=native$' "$build_dir/CMakeCache.txt" || grep -q 'Duel: compiled with -march=native' "$1" ||
+    { cat "$1"; failed "$1: does not say that the library is for one CPU"; }
+}
+
+cmake --install "$build_dir" --prefix "$work/prefix" >"$work/install.log"
+says_its_cpu "$work/install.log"
+[ -n "$(find "$work/prefix" -path '*/doc/Duel/LICENSE')" ] || failed "the licence is not installed"
+use installed "$work/prefix"
+says_its_cpu "$work/installed.log"
 
 # The subdirectory build compiles the library again: reuse the compiler cache where there is one.
-cmake -S "$source_dir/tests/consumer" -B "$work/subdirectory" -DDUEL_SOURCE="$source_dir" -DCMAKE_BUILD_TYPE=Debug -DDUEL_CUDA=OFF >/dev/null
+subdirectory() {
+  cmake -S "$source_dir/tests/consumer" -B "$work/subdirectory" -DDUEL_SOURCE="$source_dir" -DCMAKE_BUILD_TYPE=Debug -DDUEL_CUDA=OFF \
+    -DBUILD_SHARED_LIBS=ON "$@" >/dev/null
+}
+subdirectory -DCMAKE_INSTALL_INCLUDEDIR=include/duel-0.1 -DCMAKE_INSTALL_LIBDIR=lib
 cmake --build "$work/subdirectory" --parallel 2 >/dev/null
 "$work/subdirectory/consumer"
+cmake --install "$work/subdirectory" --prefix "$elsewhere/first" >/dev/null
+mv "$elsewhere/first" "$elsewhere/moved"
+[ -e "$elsewhere/moved/include/duel-0.1/duel/core/tensor.h" ] || failed "CMAKE_INSTALL_INCLUDEDIR is not obeyed"
+[ -e "$elsewhere/moved/lib/libduel_gan.so.0.1" ] || failed "BUILD_SHARED_LIBS or CMAKE_INSTALL_LIBDIR is not obeyed"
+use relative "$elsewhere/moved"
+
+subdirectory -DCMAKE_INSTALL_INCLUDEDIR="$elsewhere/headers" -DCMAKE_INSTALL_LIBDIR="$elsewhere/libraries"
+cmake --install "$work/subdirectory" --prefix "$elsewhere/absolute" >/dev/null
+[ -e "$elsewhere/headers/duel/core/tensor.h" ] || failed "an absolute CMAKE_INSTALL_INCLUDEDIR is not obeyed"
+use absolute "$elsewhere/libraries/cmake"
+
+# The tests need static libraries; asked for together, that is said.
+said=$(cmake -S "$source_dir" -B "$work/both" -DBUILD_SHARED_LIBS=ON -DDUEL_TESTS=ON 2>&1) && failed "shared libraries with tests are not refused"
+tr -s ' \n' ' ' <<<"$said" | grep -q 'configure with BUILD_SHARED_LIBS=OFF or DUEL_TESTS=OFF' || failed "shared libraries with tests: $said"

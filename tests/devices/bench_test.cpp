@@ -1,4 +1,6 @@
-// duel bench kernels on a device: every case gives the CPU's numbers there, and the timer times and counts what is started.
+// duel bench on a device: every case of its kernels gives the CPU's numbers there, the timer times and counts what is started, and
+// graphs have the nodes that are counted.
+#include "../../apps/bench/bench.h"
 #include "../../apps/bench/cases.h"
 
 #include <cmath>
@@ -63,6 +65,18 @@ TEST_F(DeviceBench, TheTimerTimesAndCounts) {
       ASSERT_TRUE(composed) << named.name;
       EXPECT_GT(*composed, *launches) << "the fused kernel saves launches";
     }
+  }
+}
+
+TEST_F(DeviceBench, NodesAreCountedAndTimed) {
+  const std::vector<NodesRow> rows = time_nodes(kDevice, 7, 0);
+  ASSERT_EQ(rows.size(), 4u);
+  for (size_t k = 0; k < rows.size(); ++k) {
+    EXPECT_EQ(rows[k].nodes, 7) << k;
+    EXPECT_EQ(rows[k].branches, k % 2 == 0 ? 1 : 3);
+    EXPECT_EQ(rows[k].work, k < 2 ? "empty" : "64x256");
+    EXPECT_GT(rows[k].replay_us, 0);
+    EXPECT_GT(rows[k].alone_us, 0);
   }
 }
 
