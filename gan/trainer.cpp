@@ -491,27 +491,30 @@ int64_t Trainer::graphs() const {
   return std::count_if(kinds_.begin(), kinds_.end(), [](const auto& kind) { return kind.second.graph != nullptr; });
 }
 
+// What a side stream needs at its first use (handles, plans, kernels that only branches start) may not come up in a capture.
+void Trainer::iterate_beside(int64_t critic_steps) {
+  const ParallelLeafGradients beside;
+  const struct Passes {
+    bool& beside;
+    ~Passes() { beside = false; }
+  } passes{passes_beside_};
+  passes_beside_ = !has_buffers(*networks_.discriminator);
+  iterate(critic_steps, false);
+}
+
 // Note [An iteration is one graph] in trainer.h.
 void Trainer::replay(int64_t critic_steps) {
   const auto [found, first] = kinds_.try_emplace(kind_of(critic_steps));
   Kind& kind = found->second;
-  if (first || (!kind.graph && graphs() >= kMostGraphs)) {
-    iterate(critic_steps, false);  // libraries plan, memory comes into the cache
-    return;
-  }
+  if (first) return iterate_beside(critic_steps);  // libraries plan, memory comes into the cache, as the capture will ask
+  if (!kind.graph && graphs() >= kMostGraphs) return iterate(critic_steps, false);
   const int64_t done = critic_steps_done_;
   if (!kind.graph) {
     const Shown before = last_;
     try {
       last_ = {};
-      kind.graph = std::make_unique<CapturedGraph>(options_.device, [&] {
-        const ParallelLeafGradients beside;
-        passes_beside_ = !has_buffers(*networks_.discriminator);
-        iterate(critic_steps, false);
-      });
-      passes_beside_ = false;
+      kind.graph = std::make_unique<CapturedGraph>(options_.device, [&] { iterate_beside(critic_steps); });
     } catch (...) {
-      passes_beside_ = false;
       last_ = before;
       critic_steps_done_ = done;
       throw;

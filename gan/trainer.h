@@ -205,6 +205,8 @@ class Trainer {
   void generator_update(const Batch& batch, bool diagnostics);
   void joint_update(const Batch& batch, bool diagnostics);
   void iterate(int64_t critic_steps, bool diagnostics);
+  /// With the branches of a captured iteration: the gradients of weights, and D's passes where they do not change D.
+  void iterate_beside(int64_t critic_steps);
   void replay(int64_t critic_steps);
   std::string kind_of(int64_t critic_steps) const;
   bool penalty_due(int64_t critic_step) const { return critic_step % objective_.schedule.lazy_interval == 0; }
@@ -246,7 +248,7 @@ class Trainer {
   mutable int64_t average_buffers_at_ = -1;  // the update of G that they belong to
   std::map<std::string, Kind> kinds_;
   StepRecord* record_ = nullptr;  // during step()
-  bool passes_beside_ = false;    // D's passes on streams of their own: while an iteration is captured
+  bool passes_beside_ = false;    // D's passes on streams of their own: in iterate_beside
 };
 
 /// What one iteration leaves behind for diagnose(): handles to what its last updates of D and G saw, and copies of the

@@ -1,30 +1,37 @@
 #!/usr/bin/env python3
 """What tests/gpu.sh computes: comparisons of files, rows of benchmarks, and the record. Standard library only.
 
-gpu_tools.py record WORK OUT GPU DUEL       all parts' results as one JSON file, and a table on stdout
+gpu_tools.py machine OUT GPU DUEL           what the record says of the machine
+gpu_tools.py folders                        this interpreter's wheels: DUEL_CUBLAS=FOLDER and DUEL_CUDNN=FOLDER, where they are
+gpu_tools.py record WORK OUT                the results so far as one JSON file
+gpu_tools.py table OUT                      the same as text
+gpu_tools.py rows JSON COMMAND…             runs a command whose lines are JSON and keeps each when it comes, after those there
+gpu_tools.py ncu JSON CSV…                  kernels and their times from Nsight Compute's tables
 gpu_tools.py distance BOUND NAME A B …      checkpoints A and B: relative distance of their networks' tensors below BOUND
 gpu_tools.py values A B                     kernel outputs of duel_kernel_values: how far apart
 gpu_tools.py kernels JSON                   one line about a report of duel bench kernels
-gpu_tools.py steps DUEL JSON                duel bench step over the matrix of workloads
-gpu_tools.py peer TORCH_GAN JSON SECONDS    the same matrix in PyTorch, in this process, until the time is over
 """
 import array
+import csv
 import datetime
-import io
+import importlib.util
 import json
 import math
 import os
 import platform
 import re
-import runpy
+import statistics
 import struct
 import subprocess
 import sys
-import time
-from contextlib import redirect_stdout
 from pathlib import Path
 
-WORKLOADS = [(arch, objective, batch) for batch in (64, 128, 512) for arch in ("mlp", "dcgan") for objective in ("ns-gan", "wgan-gp")]
+
+def write(path, value):
+    """All of it or nothing: whoever looks meanwhile finds the value before."""
+    part = Path(f"{path}.part")
+    part.write_text(json.dumps(value, indent=1) + "\n")
+    os.replace(part, path)
 
 
 def tensors(path):
@@ -62,7 +69,7 @@ def command_distance(bound, *pairs):
         rows[name] = distance(a, b)
         good = good and rows[name] <= bound
         said.append(f"{name} {rows[name]:.1e}")
-    Path("data.json").write_text(json.dumps({"bound": bound, "distance": {k: v if math.isfinite(v) else None for k, v in rows.items()}}))
+    write("data.json", {"bound": bound, "distance": {k: v if math.isfinite(v) else None for k, v in rows.items()}})
     print(("" if good else f"above {bound:g}: ") + ", ".join(said))
     return good
 
@@ -102,7 +109,7 @@ def command_values(first, second):
         worst = max(worst, error)
         if not error <= (1e-5 if kind == "f" else 1e-12):
             bad.append(f"{name} {error:.1e}")
-    Path("data.json").write_text(json.dumps({"outputs": len(a), "equal_bits": equal, "worst_relative": worst if math.isfinite(worst) else None, "bad": bad}))
+    write("data.json", {"outputs": len(a), "equal_bits": equal, "worst_relative": worst if math.isfinite(worst) else None, "bad": bad})
     print(("too far apart: " + ", ".join(bad[:5]) + "; " if bad else "") +
           f"{equal} of {len(a)} outputs equal bit for bit, the others within {worst:.1e} of their largest value")
     return not bad
@@ -123,76 +130,109 @@ def command_kernels(path):
     return True
 
 
-def command_steps(duel, path):
-    rows = []
-    for tf32 in ("1", "0"):
-        for arch, objective, batch in WORKLOADS:
-            done = subprocess.run([duel, "bench", "step", "--device", "cuda", "--arch", arch, "--objective", objective, "--batch", str(batch),
-                                   "--iterations", "200", "--json"], capture_output=True, text=True, env={**os.environ, "DUEL_TF32": tf32})
-            lines = done.stdout.strip().splitlines()
-            row = {"arch": arch, "objective": objective, "batch": batch, "tf32": tf32 == "1"}
-            if done.returncode == 0 and lines:
-                row.update(json.loads(lines[-1]))
-            else:
-                row["error"] = (done.stderr.strip().splitlines() or ["no output"])[-1]
-            rows.append(row)
-            Path(path).write_text(json.dumps(rows))  # what is measured is kept where the time ends
-    errors = [row["error"] for row in rows if "error" in row]
-    fast = [f"{row['arch']} {row['objective']} {row['ms_median'] * 1e3:.0f} us" for row in rows
-            if row["batch"] == 64 and row["tf32"] and "error" not in row]
-    print(f"{len(errors)} of {len(rows)} rows failed: {errors[0]}" if errors else "batch 64: " + ", ".join(fast))
-    return not errors
+def row_text(row):
+    if row.get("bench") == "nodes":
+        return f"{row['work']}, branches {row['branches']}: {row['us_per_node']:.2f} us a node"
+    return f"{row['arch']} {row['objective']} {row['batch']} TF32 {'on' if row['tf32'] else 'off'}: {row['ms_median'] * 1e3:.0f} us"
 
 
-def command_peer(script, path, seconds):
-    """torch_gan.py is run in this process, so that torch is imported once."""
-    end, rows, left_out = time.time() + float(seconds) - 10, [], 0
-    modes = [(mode, tuned) for mode in ("graph", "eager", "compile") for tuned in (False, True)]
-    for mode, tuned in modes:
-        for tf32 in (True, False):
-            for arch, objective, batch in WORKLOADS:
-                row = {"arch": arch, "objective": objective, "batch": batch, "mode": mode, "tuned": tuned, "tf32": tf32}
-                if mode == "compile" and objective == "wgan-gp":
-                    continue  # torch.compile refuses double backward
-                if time.time() > end:
-                    left_out += 1
-                    continue
-                sys.argv = [script, "--device", "cuda", "--mode", mode, "--arch", arch, "--loss", {"ns-gan": "ns"}.get(objective, objective),
-                            "--batch", str(batch), "--iters", "50"] + ["--tuned"] * tuned + ["--tf32"] * tf32
-                said = io.StringIO()
-                try:
-                    with redirect_stdout(said):
-                        runpy.run_path(script, run_name="__main__")
-                    row.update(json.loads(said.getvalue().strip().splitlines()[-1]))
-                except (Exception, SystemExit) as error:  # one mode that torch refuses is a row, not the end
-                    row["error"] = f"{type(error).__name__}: {error}"[:200]
-                rows.append(row)
-                Path(path).write_text(json.dumps(rows))
-    measured = [row for row in rows if "error" not in row]
-    print(f"{len(measured)} rows, {len(rows) - len(measured)} refused by torch, {left_out} not reached")
-    return bool(measured)
+def command_rows(path, *command):
+    rows = json.loads(Path(path).read_text()) if Path(path).exists() else []
+    before = len(rows)
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # its errors are in the part's log
+    for line in running.stdout:
+        try:
+            rows.append(json.loads(line))
+        except ValueError:
+            print(line, end="")
+            continue
+        write(path, rows)
+    status = running.wait()
+    measured = [row for row in rows[before:] if "error" not in row]
+    refused = [row["error"] for row in rows[before:] if "error" in row]
+    said = [f"status {status} after {len(measured)} rows"] if status else []
+    said += [f"{len(refused)} refused: {refused[0]}"] if refused else []
+    said += [row_text(row) for row in measured[:8]]
+    print("; ".join(said) or "no row")
+    return status == 0 and bool(measured)
+
+
+def command_ncu(path, *tables):
+    """Rows per program and kernel: how often in three iterations, median and total time."""
+    rows, unit = [], {"ns": 1e-3, "nsecond": 1e-3, "us": 1, "usecond": 1, "ms": 1e3, "msecond": 1e3}
+    for table in tables:
+        lines = [line for line in Path(table).read_text(errors="replace").splitlines() if line.startswith('"')]
+        times = {}
+        for line in csv.DictReader(lines):
+            if line.get("Metric Name") == "gpu__time_duration.sum" and line.get("Metric Unit") in unit:
+                value = float(line["Metric Value"].replace(",", "")) * unit[line["Metric Unit"]]
+                times.setdefault(line["Kernel Name"], []).append(value)
+        rows += [{"program": Path(table).stem, "kernel": name, "launches": len(each), "us_median": statistics.median(each), "us_total": sum(each)}
+                 for name, each in sorted(times.items(), key=lambda item: -sum(item[1]))]
+    write(path, rows)
+    said = []
+    for table in tables:
+        own = [row for row in rows if row["program"] == Path(table).stem]
+        if not own:
+            print(f"{table}: ncu measured nothing: {Path(table).read_text(errors='replace').strip().splitlines()[-1:]}")
+            return False
+        most = ", ".join(f"{row['kernel'][:40]} {row['us_total']:.0f}" for row in own[:3])
+        said.append(f"{Path(table).stem}: {sum(row['launches'] for row in own)} kernels, {sum(row['us_total'] for row in own):.0f} us in three "
+                    f"iterations, most in {most}")
+    print("; ".join(said))
+    return True
+
+
+def command_folders():
+    spec = importlib.util.find_spec("nvidia")
+    for name, library in (("DUEL_CUBLAS", "libcublasLt.so.*"), ("DUEL_CUDNN", "libcudnn.so.*")):
+        found = [file for root in (spec.submodule_search_locations if spec else []) for file in sorted(Path(root).glob("*/lib/" + library))]
+        if found:
+            print(f"{name}={found[-1].parent}")
+    return True
+
+
+def mode_of(row):
+    return row["mode"] + " tuned" * row["tuned"] + " channels-last" * row["channels_last"]
 
 
 def step_table(parts):
     """Duel's iterations beside PyTorch's best mode."""
-    steps, peer = parts.get("bench_step", {}).get("data") or [], parts.get("peer", {}).get("data") or []
+    steps, peer = ([row for name in names for row in parts.get(name, {}).get("data") or []]
+                   for names in (("bench_step", "bench_step_all"), ("peer", "peer_all")))
     lines = []
     for row in steps:
         if "error" in row:
             continue
         same = [p for p in peer if "error" not in p and all(p[k] == row[k] for k in ("arch", "objective", "batch", "tf32"))]
         best = min(same, key=lambda p: p["ms_median"], default=None)
-        beside = "-" if best is None else (f"{best['ms_median'] * 1e3:9.1f}  {best['mode'] + (' tuned' if best['tuned'] else ''):14s} "
+        beside = "-" if best is None else (f"{best['ms_median'] * 1e3:9.1f}  {mode_of(best):22s} "
                                            f"{best['ms_median'] / row['ms_median']:5.2f}x")
         lines.append(f"  {row['arch']:6s} {row['objective']:8s} {row['batch']:5d}  TF32 {'on ' if row['tf32'] else 'off'} "
                      f"{row['ms_median'] * 1e3:9.1f}  {beside}")
-    return ["  iteration, us                             Duel    PyTorch  its best mode  PyTorch / Duel"] + lines if lines else []
+    return ["  iteration, us                             Duel    PyTorch  its best mode          PyTorch / Duel"] + lines if lines else []
 
 
-def command_record(work, out, gpu, duel):
+def command_machine(out, gpu, duel):
+    def lines_of(command):
+        try:
+            return subprocess.run(command, capture_output=True, text=True, timeout=20).stdout.strip().splitlines()
+        except (OSError, subprocess.TimeoutExpired):
+            return []
+    info = dict(re.split(r"\s{2,}", line, maxsplit=1) for line in lines_of([duel, "info"]) if re.search(r"\S\s{2,}\S", line))
+    smi = lines_of(["nvidia-smi", "--query-gpu=name,driver_version,clocks.sm,clocks.mem,power.limit", "--format=csv,noheader"])
+    write(out, {"what": "tests/gpu.sh", "date": datetime.datetime.now().astimezone().isoformat(timespec="seconds"), "gpu": gpu,
+                "nvidia_smi": smi, "system": platform.platform(), "duel": info})
+    return True
+
+
+def command_record(work, out):
     work, parts = Path(work), {}
-    for line in (work / "parts.tsv").read_text().splitlines() if (work / "parts.tsv").exists() else []:
-        name, status, seconds, limit, what = line.split("\t")
+    for name in (work / "order").read_text().split():
+        result = work / name / "result.tsv"
+        if not result.exists():
+            continue
+        name, status, seconds, limit, what = result.read_text().rstrip("\n").split("\t")
         log = (work / (name + ".log")).read_text(errors="replace").strip().splitlines()
         part = {"what": what, "result": status, "seconds": int(seconds), "limit": int(limit), "said": log[-1] if log else ""}
         if status in ("failed", "timeout"):
@@ -204,18 +244,12 @@ def command_record(work, out, gpu, duel):
             except ValueError:  # cut off by the part's limit
                 part["data"] = None
         parts[name] = part
+    write(out, {**json.loads((work / "machine.json").read_text()), "parts": parts})
+    return bool(parts)
 
-    def lines_of(command):
-        try:
-            return subprocess.run(command, capture_output=True, text=True, timeout=20).stdout.strip().splitlines()
-        except (OSError, subprocess.TimeoutExpired):
-            return []
-    info = dict(re.split(r"\s{2,}", line, maxsplit=1) for line in lines_of([duel, "info"]) if re.search(r"\S\s{2,}\S", line))
-    smi = lines_of(["nvidia-smi", "--query-gpu=name,driver_version,clocks.sm,clocks.mem,power.limit", "--format=csv,noheader"])
-    record = {"what": "tests/gpu.sh", "date": datetime.datetime.now().astimezone().isoformat(timespec="seconds"), "gpu": gpu,
-              "nvidia_smi": smi, "system": platform.platform(), "duel": info, "parts": parts}
-    Path(out).write_text(json.dumps(record, indent=1) + "\n")
 
+def command_table(out):
+    parts = json.loads(Path(out).read_text())["parts"] if Path(out).exists() else {}
     print()
     for name, part in parts.items():
         print(f"{name:14s} {part['result']:8s} {part['seconds']:4d} s  {part['said'][:150]}")
@@ -229,6 +263,6 @@ def command_record(work, out, gpu, duel):
 COMMANDS = {name[len("command_"):]: function for name, function in list(globals().items()) if name.startswith("command_")}
 
 if __name__ == "__main__":
-    if len(sys.argv) < 3 or sys.argv[1] not in COMMANDS:
+    if len(sys.argv) < 2 or sys.argv[1] not in COMMANDS:
         raise SystemExit(__doc__)
     raise SystemExit(0 if COMMANDS[sys.argv[1]](*sys.argv[2:]) else 1)

@@ -149,9 +149,10 @@ void set_device_memory(size_t bytes);
 void fail_next_call(cudaError_t status);
 /// Calls of cudaMalloc and cudaFree so far.
 long device_allocations();
-/// What the host has asked of the device so far: replays, kernels, copies and fills started one by one, waits for it.
+/// What the host has asked of the device so far: replays, kernels, copies and fills started one by one, waits for it, and
+/// streams told to wait for an event.
 struct HostCalls {
-  long graph_launches = 0, works = 0, waits = 0;
+  long graph_launches = 0, works = 0, waits = 0, event_waits = 0;
 };
 HostCalls host_calls();
 

@@ -443,6 +443,7 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t handle) {
   return cudaSuccess;
 }
 cudaError_t cudaStreamWaitEvent(cudaStream_t handle, cudaEvent_t event, unsigned) {
+  ++calls.event_waits;
   CudaStream* stream = known(handle);
   if (!event->capture) {
     if (stream != nullptr && stream->capture && event->recorded) return give(cudaErrorStreamCaptureIsolation);
