@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # gpu_bundle.sh OUT.tar.gz EXECUTABLE…: packs what tests/gpu.sh needs on a machine with a GPU and nothing else: the
-# executables, stripped; the libraries that a bare x86-64 Linux lacks, found by ldd; the scripts; PEER (a torch_gan.py), if that
-# variable names one. No part of the C library, none of the driver and none of CUDA: cuBLAS and cuDNN are found on that machine.
+# executables, stripped; the libraries that a bare x86-64 Linux lacks, found by ldd; the scripts and the PyTorch peer. No part of the C library, none of the driver and none of CUDA: cuBLAS and cuDNN are found on that machine.
 # The target gpu-bundle calls it (cmake --preset gpu-bundle, cmake --build --preset gpu-bundle).
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -30,14 +29,15 @@ for executable in "$@"; do
 done
 strip --strip-unneeded "$bundle"/lib/*
 install -m 755 "$here/gpu.sh" "$here/gpu_tools.py" "$bundle/"
-[ -z "${PEER:-}" ] || install -m 644 "$PEER" "$bundle/torch_gan.py"
+install -D -m 644 "$here/peers/torch_gan.py" "$bundle/peers/torch_gan.py"
 
 # The C library is the machine's own: it must be as new as the newest symbol that anything here asks for.
 glibc=$(for file in "$bundle"/bin/* "$bundle"/lib/*; do readelf -V "$file"; done | grep -oE 'GLIBC_[0-9.]+' | sort -Vu | tail -1)
 cat >"$bundle/README.txt" <<TEXT
-Duel for a machine with an NVIDIA GPU: bash gpu.sh
+Duel for a machine with an NVIDIA GPU: bash gpu.sh --half 1, then bash gpu.sh --half 2, four minutes each.
 It needs an x86-64-v3 CPU, ${glibc/_/ } or newer, bash and python3; for more speed cuBLAS and cuDNN 9 of CUDA 13 (toolkit, /usr,
-conda, or the wheels of the python3 on PATH); for its memory checks compute-sanitizer; for the comparison PyTorch (PEER=torch_gan.py).
+conda, or the wheels of PYTHON, python3 by default); for its memory checks compute-sanitizer; for per-kernel times ncu; for the
+comparison PyTorch, in PYTHON.
 Without a GPU it says so and exits with 77. bash gpu.sh --help says more.
 TEXT
 tar -C "$work" --sort=name --owner=0 --group=0 --numeric-owner -cf - duel-gpu | gzip -9n >"$out.part"

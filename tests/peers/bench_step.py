@@ -9,7 +9,8 @@ Each row (arch, objective, batch, threads) runs Duel and every PyTorch mode once
 figure is the median of its rounds. PyTorch's best mode of eager, eager tuned, both with channels_last (convolutions), and
 with --compile torch.compile of each, is what Duel is compared with. --networks times the five networks of torch_nets.py and
 networks.cpp (target duel_networks) instead. --cpu-time compares the processes' CPU seconds, which a busy neighbour disturbs
-less. Both sides must have as many parameters. Prints a Markdown table and writes all figures as JSON.
+less. Both sides must have as many parameters, and the five networks the same losses and gradients. Prints a Markdown table
+and writes all figures as JSON.
 """
 import argparse
 import datetime
@@ -19,6 +20,7 @@ import platform
 import statistics
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -55,10 +57,21 @@ def version_of(python):
     return done.stdout.strip()
 
 
+def same_numbers(args, net):
+    """The same weights and inputs must give PyTorch's losses and gradient norms."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, net + ".safetensors")
+        for command in ([args.python, HERE / "torch_nets.py", net, "--save", file], [args.duel_networks, net, "--check", file]):
+            done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
+            if done.returncode:
+                fail(f"{' '.join(map(str, command))}: {'; '.join((done.stderr or done.stdout).strip().splitlines()[-4:])}")
+
+
 def workloads(args):
     """Per row: its cells, threads, Duel's command, and PyTorch's by mode."""
     if args.networks is not None:
         for net in args.networks or NETWORKS:
+            same_numbers(args, net)
             for threads in args.threads:
                 timing = ["--threads", threads, "--seconds", args.seconds]
                 modes = {"eager": [], "channels-last": ["--channels-last"]}
