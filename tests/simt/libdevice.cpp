@@ -1,6 +1,6 @@
-// libm in f64 as a GPU has it: not glibc's bits. The linker sends the kernels' calls here (--wrap in CMakeLists.txt); in a
-// device thread one result in sixteen is the next double, as about that share of libdevice's results is an ulp off glibc's.
-// A test that asks the device for the host's bits where a GPU cannot give them fails.
+// libm in f64 as a GPU has it, for the tests that run on one too: not glibc's bits. The linker sends their calls here (--wrap in
+// CMakeLists.txt); in a device thread one result in sixteen is the next double, as about that share of libdevice's results is
+// an ulp off glibc's. A test that asks the device for the host's bits where a GPU cannot give them fails.
 #include <bit>
 #include <cmath>
 #include <cstdint>
