@@ -229,6 +229,43 @@ TEST(BenchTimer, TimesWhatIsCalled) {
 
 // ---- The command ----
 
+TEST(Bench, StepGivesOneLineOfJson) {
+  const Result r = duel({"bench", "step", "--arch", "mlp", "--objective", "wgan-gp", "--batch", "4",
+                         "--threads", "1", "--iterations", "5", "--json"});
+  EXPECT_EQ(r.status, 0) << r.err;
+  EXPECT_EQ(std::count(r.out.begin(), r.out.end(), '\n'), 1);
+  for (const char* part : {"\"ms_median\": ", "\"ms_p10\": ", "\"ms_p90\": ", "\"critic_steps\": 5",
+                           "\"threads\": 1", "\"iterations\": 5", "\"peak_resident_mib\": "}) {
+    EXPECT_TRUE(has(r.out, part)) << r.out;
+  }
+  const double median = std::stod(r.out.substr(r.out.find("\"ms_median\": ") + 13));
+  EXPECT_GT(median, 0.0);
+}
+
+TEST(Bench, StepTimesEveryCombinationInOneProcess) {
+  const Result r = duel({"bench", "step", "--device", "cpu", "--arch", "mlp", "--objective", "ns-gan,hinge", "--batch", "2,3", "--threads", "1",
+                         "--seconds", "0.01", "--json"});
+  EXPECT_EQ(r.status, 0) << r.err;
+  std::istringstream lines(r.out);
+  for (const std::string workload : {"ns-gan\", \"batch\": 2,", "hinge\", \"batch\": 2,", "ns-gan\", \"batch\": 3,", "hinge\", \"batch\": 3,"}) {
+    std::string line;
+    ASSERT_TRUE(std::getline(lines, line)) << r.out;
+    // The counts are those of tests/peers/torch_gan.py, which bench_step.py compares.
+    for (const std::string& part : {"\"objective\": \"" + workload, std::string("\"parameters_g\": 559632, \"parameters_d\": 533505"),
+                                    std::string("\"ms_cpu\": ")})
+      EXPECT_TRUE(has(line, part)) << part << " in " << line;
+  }
+}
+
+TEST(Bench, RefusesWhatItCannotTime) {
+  expect_refused(duel({"bench", "step", "--batch", "64,,128"}), {"batch", "''"});
+  expect_refused(duel({"bench", "step", "--batch", "64,0"}), {"batch", "got 0"});
+  expect_refused(duel({"bench", "step", "--seconds", "0"}), {"seconds", "got 0"});
+  expect_refused(duel({"bench", "step", "--arch", "mlp,cnn"}), {"arch", "'cnn'"});
+  expect_refused(duel({"bench", "nodes", "--device", "cpu"}), {"nodes", "GPU"});
+  expect_refused(duel({"bench", "nodes", "--arch", "mlp"}), {"arch", "nodes"});
+}
+
 TEST(BenchKernels, WritesItsReportsAndComparesThem) {
   Scratch scratch;
   const std::string json = scratch / "r.json", csv = scratch / "r.csv";
