@@ -29,6 +29,7 @@ struct Request {
   bool chosen = false;  // --objective was given
   int64_t seeds = 3, steps = 20000, threads = 0;
   bool own_schedule = false, quiet = false;
+  std::optional<double> lambda;
   std::string out;
   std::vector<std::string> given;  // names of the options on the command line
   std::optional<int64_t> gallery_steps;
@@ -129,10 +130,18 @@ int mixture(const Request& request) {
                .directory = {}};
   plan.settings.steps = request.steps;
   plan.settings.own_schedule = request.own_schedule;
-  plan.directory = request.out.empty() ? message("runs/lab-{}-{}{}", request.what, request.steps,
-                                                 request.own_schedule ? "-own" : "")
+  plan.settings.lambda = request.lambda;
+  plan.directory = request.out.empty() ? message("runs/lab-{}-{}{}{}", request.what, request.steps,
+                                                 request.own_schedule ? "-own" : "",
+                                                 request.lambda ? message("-lambda-{}", *request.lambda) : "")
                                        : request.out;
-  if (request.objectives == std::vector<std::string>{"all"}) plan.objectives = gan::objective_names();
+  if (request.objectives == std::vector<std::string>{"all"}) {
+    plan.objectives = gan::objective_names();
+    if (request.lambda) {
+      std::erase_if(plan.objectives, [](const std::string& name) { return gan::named_objective(name).penalties.empty(); });
+      if (!request.quiet) std::fputs("left out: objectives without a gradient penalty, which --lambda says nothing to\n", stderr);
+    }
+  }
   for (int64_t seed = 1; seed <= request.seeds; ++seed) plan.seeds.push_back(static_cast<uint64_t>(seed));
   if (request.threads > 0) kernels::set_threads(static_cast<int>(request.threads));
   catch_signals();
@@ -158,7 +167,7 @@ int mixture(const Request& request) {
 void check_options(const Request& request) {
   std::vector<std::string> used = {"objective"};
   if (request.what == "gallery") used.insert(used.end(), {"steps", "threads", "out", "data", "arch", "channels"});
-  else if (request.what != "dirac") used.insert(used.end(), {"seeds", "steps", "own-schedule", "threads", "out"});
+  else if (request.what != "dirac") used.insert(used.end(), {"seeds", "steps", "lambda", "own-schedule", "threads", "out"});
   used.push_back("quiet");
   std::string known;
   for (const std::string& name : used) known += (known.empty() ? "--" : ", --") + name;
@@ -219,9 +228,9 @@ Command lab_command() {
       "dirac       data at 0, G = theta, D(x) = psi x: what theory says near 0 and where the game ends, for "
       "every order\n"
       "            of updates; takes --objective [all] and --quiet\n"
-      "gallery     every objective's digits after several numbers of steps, read by a classifier; takes no --seeds "
-      "and no\n"
-      "            --own-schedule\n"
+      "gallery     every objective's digits after several numbers of steps, read by a classifier; takes no --seeds, "
+      "no\n"
+      "            --lambda and no --own-schedule\n"
       "  duel lab ring --objective ns-gan,wgan-gp --seeds 4 --steps 20000\n"
       "  duel lab grid --objective all --out runs/grid      Ctrl-C keeps what is finished; the same again "
       "goes on";
@@ -258,6 +267,13 @@ Command lab_command() {
       [=](const std::string& text) {
         request->steps = positive("steps", text, 1000000000);
         request->gallery_steps = request->steps;
+      });
+  add("lambda", "weight of gradient penalties [0.1 where they aim at a norm, as the WGAN-GP authors' toy code; else the objective's]",
+      "NUM", [request](const std::string& text) {
+        gan::RunConfig checked;
+        gan::set_field(checked, "lambda", text);
+        DUEL_CHECK(*checked.overrides.lambda >= 0, "lab", "--lambda: expected a number of at least 0, got {}", text);
+        request->lambda = checked.overrides.lambda;
       });
   add("own-schedule", "each objective's own optimizers and order of updates, not the protocol's", "",
       [request](const std::string&) { request->own_schedule = true; });

@@ -111,6 +111,7 @@ int show(const std::string& name) {
     const bool truth = value == "true" || value == "false";
     print("  --" + flag + (truth ? "=" : std::string(flag.size() < 22 ? 23 - flag.size() : 1, ' ')) + value + "\n");
   }
+  if (!objective.rates.empty()) print("\n" + wrapped(objective.rates, 0) + "\n");
   if (!objective.note.empty()) print("\n" + wrapped(objective.note, 0) + "\n");
   if (!objective.penalties.empty()) {
     print("\n" + wrapped("The penalty takes each sample's gradient by itself, so D has no batch norm (--norm-d "

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "commands.h"
+#include "duel/gan/data/class_names.h"
 #include "duel/gan/run.h"
 #include "duel/gan/sampling.h"
 #include "duel/kernels/settings.h"
@@ -40,11 +41,22 @@ bool is_png(const std::filesystem::path& file) {
   return ending == ".png";
 }
 
-gan::SampleGrid latents(const Request& request, const gan::LatentPlan& plan) {
+/// The class that --class names by its label.
+std::optional<int64_t> class_asked_for(const Request& request, const gan::RunConfig& config) {
+  if (!request.label) return std::nullopt;
+  const std::vector<int64_t> names = gan::class_names_of(config);
+  const std::optional<int64_t> number = gan::class_number(names, *request.label);
+  DUEL_CHECK(number, "sample", "class: expected a label of the training set, {}, got {}", gan::class_names_text(names), *request.label);
+  return number;
+}
+
+gan::SampleGrid latents(const Request& request, const gan::LoadedTrainer& loaded) {
+  const gan::LatentPlan& plan = loaded.trainer->networks().latent;
+  const std::optional<int64_t> label = class_asked_for(request, loaded.config);
   gan::LatentGenerators random = gan::sampling_generators(request.seed);
-  if (request.interpolate) return gan::walk_grid(plan, request.count, request.label, random);
+  if (request.interpolate) return gan::walk_grid(plan, request.count, label, random);
   if (request.code) return gan::sweep_grid(plan, request.count, *request.code, random);
-  if (request.label) return gan::class_grid(plan, request.count, *request.label, random);
+  if (request.label) return gan::class_grid(plan, request.count, *label, random);
   return gan::sample_grid(plan, request.count, random);
 }
 
@@ -62,15 +74,17 @@ int sample(const Request& request) {
              "count: expected an integer from 1 to 4096, got {}", request.count);
   const gan::LoadedTrainer loaded = gan::load_trainer(request.checkpoint);
   check_request(request, loaded);
-  const gan::SampleGrid points = latents(request, loaded.trainer->networks().latent);
+  const gan::SampleGrid points = latents(request, loaded);
   const gan::GrayImage grid = gan::image_grid(loaded.trainer->sample(points.input), points.columns);
   gan::write_png_gray(request.out, grid);
   const int64_t made = points.input.dim(0);
   const std::string filled = made == request.count
                                  ? ""
                                  : message(" ({} wanted, whole rows of {} made)", request.count, points.columns);
-  print(message("{}: {} images{} of iteration {} ({}, {}), {}x{} pixels\n", request.out.string(), made, filled,
-                loaded.trainer->iteration(), loaded.config.objective, loaded.config.networks.arch, grid.width, grid.height));
+  const bool columns = loaded.config.networks.classes > 0 && !request.label && !request.interpolate;
+  const std::string classes = columns ? "; a column for each class: " + gan::class_names_text(gan::class_names_of(loaded.config)) : "";
+  print(message("{}: {} images{} of iteration {} ({}, {}), {}x{} pixels{}\n", request.out.string(), made, filled,
+                loaded.trainer->iteration(), loaded.config.objective, loaded.config.networks.arch, grid.width, grid.height, classes));
   return 0;
 }
 
@@ -98,7 +112,7 @@ Command sample_command() {
        .value = "INT",
        .set = [r](const std::string& text) { r->seed = parsed<uint64_t>("option", "seed", text); }},
       {.name = "class",
-       .help = "only this class (cgan, acgan, projection) [one class per column]",
+       .help = "only this class, by its label (cgan, acgan, projection) [one class per column]",
        .value = "INT",
        .set = [r](const std::string& text) { r->label = parsed<int64_t>("option", "class", text); }},
       {.name = "sweep-code",

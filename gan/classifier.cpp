@@ -24,16 +24,18 @@ int64_t count_hits(const Tensor& logits, const Tensor& labels) {
   return std::inner_product(guess.begin(), guess.end(), label.begin(), int64_t{0}, std::plus<>(), std::equal_to<>());
 }
 
-void check_data(const ResidentData& data) {
+void check_data(const ResidentData& data, int64_t classes) {
   const Shape expected{1, Classifier::side, Classifier::side};
   DUEL_CHECK(data.sample_shape() == expected, "classifier", "expected images of {} x {}, got samples of shape {}", Classifier::side,
              Classifier::side, data.sample_shape());
   DUEL_CHECK(data.has_labels(), "classifier", "expected images with labels, got none");
+  DUEL_CHECK(data.label_end() <= classes, "classifier", "expected labels from 0 to {} for {} classes, got {}", classes - 1, classes,
+             data.label_end() - 1);
 }
 
 }  // namespace
 
-Classifier::Classifier(uint64_t seed) : masks_(std::make_unique<Generator>(seed, kMasks)) {
+Classifier::Classifier(uint64_t seed, int64_t classes) : classes_(classes), masks_(std::make_unique<Generator>(seed, kMasks)) {
   Generator weights(seed, kWeights);
   const LendDefaultGenerator lent(weights);
   conv1_ = register_module("conv1", nn::Conv2d(1, 32, 5, {.stride = 2, .padding = 2}));
@@ -54,14 +56,15 @@ Tensor Classifier::features(const Tensor& x) {
 Tensor Classifier::forward(const Tensor& x) { return (*fc2_)((*drop2_)(features(x))); }
 
 Classifier train_classifier(const ResidentData& data, const ClassifierOptions& options) {
-  check_data(data);
+  DUEL_CHECK(options.classes >= 1, "classifier", "classes: expected at least 1, got {}", options.classes);
+  check_data(data, options.classes);
   DUEL_CHECK(options.epochs >= 1, "classifier", "epochs: expected at least 1, got {}", options.epochs);
   DUEL_CHECK(options.batch >= 1, "classifier", "batch: expected at least 1, got {}", options.batch);
   DUEL_CHECK(options.lr > 0 && std::isfinite(options.lr), "classifier", "lr: expected a positive number, got {}", options.lr);
 
   const EnableGrad recording;
   const auto start = std::chrono::steady_clock::now();
-  Classifier net(options.seed);
+  Classifier net(options.seed, options.classes);
   nn::Adam optimizer(net, {.lr = options.lr});
   const std::vector<Tensor> parameters = net.parameters();
   DataOrder order(data.count(), options.seed);
@@ -92,7 +95,7 @@ Classifier train_classifier(const ResidentData& data, const ClassifierOptions& o
 }
 
 double evaluate_accuracy(Classifier& classifier, const ResidentData& data) {
-  check_data(data);
+  check_data(data, classifier.classes());
   const NoGrad no_grad;
   const nn::EvalMode eval(classifier);
   constexpr int64_t kBatch = 256;
@@ -111,8 +114,9 @@ void save_classifier(const std::filesystem::path& path, const Classifier& classi
 }
 
 Classifier load_classifier(const std::filesystem::path& path) {
-  Classifier net;
   const TensorFile file = read_safetensors(path);
+  const Tensor* last = file.find("fc2.weight");
+  Classifier net(1, last && last->rank() == 2 ? last->dim(0) : 10);
   try {
     net.load_state_dict(file.tensors);
   } catch (const Error& error) {

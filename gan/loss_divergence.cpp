@@ -22,9 +22,12 @@ Divergence reverse_kullback_leibler() {
           [](const Tensor& v) { return v - 1.0; }, 0.0, false, true};
 }
 
-// f*(t) = t^2 / 4 + t
+// f*(t) = t^2 / 4 + t; where t < -2, f* is at its floor -1 (the supremum over u >= 0 is at 0): twice alpha_divergence(2) at t / 2
 Divergence pearson_chi_squared() {
-  return {"pearson_chi_squared", same, [](const Tensor& v) { return square(v) * 0.25 + v; }};
+  return {"pearson_chi_squared", same, [](const Tensor& v) {
+            const Tensor within = clamp_min(v, -2.0);
+            return square(within) * 0.25 + within;
+          }};
 }
 
 // f*(t) = t / (1 - t), so f*(g(v)) = exp(v) - 1

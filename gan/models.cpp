@@ -167,12 +167,13 @@ struct Architecture {
   int64_t latent, channels_g, channels_d;
   Norm norm;  // what automatic means
   bool starts_small;
+  int64_t sides;  // of images are multiples of this
 };
 
 const Architecture kArchitectures[] = {
-    {"mlp", mlp_generator, mlp_trunk, 100, 256, 256, Norm::none, false},
-    {"dcgan", dcgan_generator, dcgan_trunk, 100, 64, 64, Norm::batch, true},
-    {"infogan", infogan_generator, infogan_trunk, 62, 64, 64, Norm::batch, true},
+    {"mlp", mlp_generator, mlp_trunk, 100, 256, 256, Norm::none, false, 1},
+    {"dcgan", dcgan_generator, dcgan_trunk, 100, 64, 64, Norm::batch, true, 4},
+    {"infogan", infogan_generator, infogan_trunk, 62, 64, 64, Norm::batch, true, 4},
 };
 
 const Architecture& architecture(const std::string& name) {
@@ -258,8 +259,10 @@ Networks make_networks(const NetworkOptions& options, const Objective& objective
 
 Networks make_networks(NetworkOptions o, bool allow_batch_norm_in_d, Generator& random) {
   const Architecture& a = architecture(o.arch);
-  DUEL_CHECK(o.height >= 4 && o.width >= 4 && o.height % 4 == 0 && o.width % 4 == 0, "models",
-             "expected images whose sides divide by 4, got {} x {}", o.height, o.width);
+  DUEL_CHECK(o.height >= 1 && o.width >= 1, "models", "expected images of at least 1 x 1 pixel, got {} x {}", o.height, o.width);
+  DUEL_CHECK(o.height % a.sides == 0 && o.width % a.sides == 0, "models",
+             "{} halves an image twice: expected sides that divide by {}, got {} x {}; --arch mlp takes any", a.name, a.sides, o.height,
+             o.width);
   DUEL_CHECK(o.latent >= 0 && o.channels_g >= 0 && o.channels_d >= 0 && o.packing >= 1, "models",
              "expected sizes of at least 1 (0: the default), got latent {}, channels-g {}, channels-d {}, packing {}", o.latent,
              o.channels_g, o.channels_d, o.packing);

@@ -6,7 +6,7 @@
 //   infogan  G FC 1024, FC 128x7x7, deconvolutions 64, 1; D convolutions 64, 128, FC 1024, 1 (Chen 2016; the de-facto
 //            MNIST network of later comparisons)
 //
-// dcgan and infogan need sides that divide by 4, and start from N(0, 0.02) weights as their papers do.
+// mlp takes images of any sides; dcgan and infogan need sides that divide by 4, and start from N(0, 0.02) weights as their papers do.
 //
 // A critic of another kind than plain (critic.h) is the same network up to its features, with other last layers: see
 // conditional.h. An autoencoder's encoder ends in channels_d codes, and its decoder is the architecture's generator, channels_d

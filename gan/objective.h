@@ -81,13 +81,14 @@ struct Objective {
   std::optional<Equilibrium> equilibrium = {};        // k on the fakes' term of D's loss
   std::string formula = "";  // both losses, in one line each
   std::string paper = "";
+  std::string rates = "";  // where optimizers, steps or weights are not the paper's: what that has, and why Duel differs
   std::string note = "";  // known pitfalls
 };
 
 /// What a user may set without composing: unset fields keep the objective's default. A field that the objective has no
 /// place for (a clip value without clipping, beta1 without Adam) is an Error that says so, and what would make a place.
 struct ObjectiveOverrides {
-  std::optional<double> lambda = {}, k = {}, clip = {}, label_a = {}, label_b = {}, label_c = {}, label_smoothing = {};
+  std::optional<double> lambda = {}, k = {}, clip = {}, label_a = {}, label_b = {}, label_c = {}, square_weight = {}, label_smoothing = {};
   std::optional<double> divergence_alpha = {}, consensus = {}, label_flip = {}, feature_matching = {};
   std::optional<double> margin = {}, pull_away = {}, gamma = {}, lambda_k = {}, class_weight = {}, info_weight = {};
   std::optional<int64_t> code_classes = {}, code_values = {};

@@ -36,6 +36,7 @@ struct ObjectiveRow {
   Objective (*make)(const ObjectiveOverrides& o);
   std::vector<RowSetting> settings = {};
   std::vector<RowCount> counts = {};
+  std::string rates = "";  // what the paper has where the row differs, and why: tests/gan/paper_rates_test.cpp
   std::string note = "";  // known pitfalls; shown with the row in full
 };
 

@@ -19,6 +19,7 @@ const struct {
     {&ObjectiveOverrides::label_a, "label-a", "least-squares labels"},
     {&ObjectiveOverrides::label_b, "label-b", "least-squares labels"},
     {&ObjectiveOverrides::label_c, "label-c", "least-squares labels"},
+    {&ObjectiveOverrides::square_weight, "square-weight", "squared distances to labels"},
     {&ObjectiveOverrides::label_smoothing, "label-smoothing", "probability targets"},
     {&ObjectiveOverrides::divergence_alpha, "divergence-alpha", "family of divergences"},
     {&ObjectiveOverrides::margin, "margin", "energy margin"},
@@ -66,6 +67,7 @@ void check_values(const ObjectiveOverrides& o) {
   positive(o.lr_d, "lr-d");
   positive(o.lr_g, "lr-g");
   positive(o.clip, "clip");
+  positive(o.square_weight, "square-weight");
   not_negative(o.lambda, "lambda");
   not_negative(o.k, "k");
   not_negative(o.instance_noise, "instance-noise");
@@ -201,6 +203,7 @@ Objective named_objective(const std::string& name, const ObjectiveOverrides& o) 
   objective.name = row.name;
   objective.formula = row.formula;
   objective.paper = row.paper;
+  objective.rates = row.rates;
   objective.note = row.note;
 
   for (Penalty& penalty : objective.penalties) {

@@ -17,12 +17,7 @@ constexpr int64_t kSamples = 8;
 /// As many images of the run's as a batch has.
 ImageSet some_images(const RunSetup& setup) {
   const int64_t count = setup.config.batch;
-  if (setup.drawn) return draw_digits(count, kDrawnSeed);
-  const ImageSet& all = setup.images;
-  ImageSet some{.count = count, .height = all.height, .width = all.width, .images = {}, .labels = {}, .source = all.source};
-  some.images.assign(all.images.begin(), all.images.begin() + count * all.height * all.width);
-  if (!all.labels.empty()) some.labels.assign(all.labels.begin(), all.labels.begin() + count);
-  return some;
+  return setup.drawn ? draw_digits(count, kDrawnSeed) : part_of(setup.images, 0, count);
 }
 
 /// The same iteration with what repeats itself cut short.

@@ -7,6 +7,7 @@
 #include "duel/core/atomic_file.h"
 #include "duel/core/read_file.h"
 #include "duel/gan/checkpoint.h"
+#include "duel/gan/data/class_names.h"
 #include "duel/gan/png.h"
 #include "duel/gan/run.h"
 #include "duel/gan/run_record.h"
@@ -129,13 +130,23 @@ document.addEventListener('keydown', event => {
 });
 )";
 
+/// What the columns of a conditional run's grids are.
+std::string columns_text(const fs::path& directory) {
+  try {
+    const std::string names = class_names_text(class_names_of(read_stored_config(directory / "config.json")));
+    return names.empty() ? "" : html_text("; a column for each class: " + names);
+  } catch (const Error&) {
+    return "";  // the settings of another version, or none: a report goes without
+  }
+}
+
 /// Grids and slider; the last grid is there without scripts too.
 std::string samples_html(const fs::path& directory) {
   const std::vector<fs::path> grids = thinned(files_like(directory / "samples", "fakes_", ".png"));
   if (grids.empty()) return {};
   std::string html = "<h2>Samples</h2>\n<div class=\"grids\">\n<figure>\n";
   html += "<img id=\"fakes\" alt=\"fakes at iteration " + iteration_of(grids.back()) + "\" src=\"" + data_uri(grids.back()) + "\">\n";
-  html += "<figcaption>Fakes, always from the same noise";
+  html += "<figcaption>Fakes, always from the same noise" + columns_text(directory);
   const std::string last = std::to_string(grids.size() - 1);
   html += "<div class=\"controls\"><button id=\"play\" type=\"button\">Play</button><input id=\"step\" type=\"range\" min=\"0\" max=\"" + last +
           "\" value=\"" + last + "\" aria-label=\"iteration\"><output id=\"at\">iteration " + iteration_of(grids.back()) +

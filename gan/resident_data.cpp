@@ -1,5 +1,6 @@
 #include "duel/gan/resident_data.h"
 
+#include <algorithm>
 #include <numeric>
 
 #include "duel/core/autograd.h"
@@ -11,7 +12,9 @@ namespace duel::gan {
 ResidentData::ResidentData(const ImageSet& set, Device device) {
   DUEL_CHECK(set.count > 0, "data", "{}: expected at least one image", set.source);
   samples_ = Tensor::from(set.images, {set.count, 1, set.height, set.width}, device);
-  if (!set.labels.empty()) labels_ = Tensor::from(set.labels, {set.count}, device);
+  if (set.labels.empty()) return;
+  labels_ = Tensor::from(set.labels, {set.count}, device);
+  label_end_ = 1 + int64_t{*std::max_element(set.labels.begin(), set.labels.end())};
 }
 
 ResidentData::ResidentData(const Tensor& samples, const Tensor& labels) : samples_(samples.detach()), labels_(labels) {
@@ -19,6 +22,9 @@ ResidentData::ResidentData(const Tensor& samples, const Tensor& labels) : sample
              "expected floating samples of shape [count, ...], got {}", to_text(samples));
   DUEL_CHECK(!labels.defined() || (labels.numel() == samples.dim(0) && labels.dtype() == DType::i64), "data",
              "expected an i64 label per sample, got {}", to_text(labels));
+  if (!labels.defined()) return;
+  const auto values = labels.to_vector<int64_t>();
+  label_end_ = 1 + *std::max_element(values.begin(), values.end());
 }
 
 Shape ResidentData::sample_shape() const { return samples_.shape().without(0); }

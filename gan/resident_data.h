@@ -48,11 +48,14 @@ class ResidentData {
   /// i64 [N]; throws Error where the set has no labels.
   Tensor labels(const Tensor& index) const;
   bool has_labels() const { return labels_.defined(); }
+  /// One more than the greatest label; 0 without labels.
+  int64_t label_end() const { return label_end_; }
   Device device() const { return samples_.device(); }
 
  private:
   Tensor samples_;  // u8 pixels [count, 1, H, W], or floating samples
   Tensor labels_;   // u8 or i64
+  int64_t label_end_ = 0;
 };
 
 }  // namespace duel::gan

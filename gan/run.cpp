@@ -15,7 +15,7 @@
 #include "duel/core/autograd.h"
 #include "duel/core/read_file.h"
 #include "duel/gan/checkpoint.h"
-#include "duel/gan/data/drawn_digits.h"
+#include "duel/gan/data/class_names.h"
 #include "duel/gan/diagnostics.h"
 #include "duel/gan/metrics_log.h"
 #include "duel/gan/rehearsal.h"
@@ -186,7 +186,9 @@ Run::Run(RunConfig config, RunObserver* observer) : state_(std::make_unique<Stat
 
   if (s.config().resume) {
     s.directory_path = s.directory->path();
-    check_same_run(read_stored_config(s.directory->config()), s.config());
+    RunConfig stored = read_stored_config(s.directory->config());
+    stored.overrides = resolved_overrides(stored.objective, stored.overrides);  // settings that are younger than the run
+    check_same_run(stored, s.config());
     s.resume(observer);
   } else if (s.config().out.empty()) {
     s.directory_path = RunDirectory::next_numbered(kRuns, s.run_name());
@@ -204,7 +206,7 @@ void Run::State::make_ready(RunObserver* observer) {
   if (setup.drawn) {
     if (observer && setup.images.count > kSlowToDraw)
       observer->working(message("drawing {} digits", setup.images.count));
-    setup.images = draw_digits(setup.images.count, detail::kDrawnSeed);
+    detail::draw_data(setup);
   }
   data.crc32 = checksum(setup.images);
   const Device device = detail::device_named(config().device);
@@ -529,6 +531,7 @@ std::string Run::banner() const {
                         machine.threads == 1 ? "" : "s", machine.gpu);
   text +=
       message("data      {} images of {}x{}: {}\n", s.data.count, s.data.height, s.data.width, s.data.source);
+  if (c.networks.classes > 0) text += message("classes   {}: {}\n", c.networks.classes, class_names_text(class_names_of(c)));
   text += message("networks  G {} and D {} parameters\n", s.setup.networks.generator->parameter_count(),
                   s.setup.networks.discriminator->parameter_count());
   text += message("run       {}\n", s.directory_path.string());

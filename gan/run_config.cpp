@@ -5,6 +5,7 @@
 #include <type_traits>
 
 #include "duel/core/read_file.h"
+#include "duel/gan/data/class_names.h"
 #include "duel/kernels/error.h"
 #include "duel/kernels/parallel.h"
 #include "duel/kernels/settings.h"
@@ -159,6 +160,17 @@ ConfigField both_rates(const char* group) {
   return field;
 }
 
+ConfigField names_of_classes() {
+  ConfigField field;
+  field.name = "class-names";
+  field.help = "labels of a conditional objective's classes, as 1-26; none: 0, 1, ...";
+  field.get = [](const RunConfig& config) -> std::optional<std::string> {
+    return config.class_names.empty() ? std::nullopt : std::optional(class_names_text(config.class_names));
+  };
+  field.set = [](RunConfig& config, const std::string& text) { config.class_names = parse_class_names(text); };
+  return field;
+}
+
 #define DUEL_FIELD(path) \
   [](RunConfig & c) -> auto& { return c.path; }
 
@@ -177,6 +189,7 @@ std::vector<ConfigField> make_fields() {
       row("label-a", objective, "least squares: D's target for fakes [0]", DUEL_FIELD(overrides.label_a)),
       row("label-b", objective, "least squares: D's target for reals [1]", DUEL_FIELD(overrides.label_b)),
       row("label-c", objective, "least squares: G's target for fakes [1]", DUEL_FIELD(overrides.label_c)),
+      row("square-weight", objective, "least squares: factor of every squared distance [0.5]", DUEL_FIELD(overrides.square_weight)),
       row("label-smoothing", objective, "D's target for reals is 1 - NUM; cross-entropy losses only [0]",
           DUEL_FIELD(overrides.label_smoothing)),
       row("divergence-alpha", objective, "fgan-alpha: which of the alpha divergences, not 0 or 1 [0.5]",
@@ -247,6 +260,7 @@ std::vector<ConfigField> make_fields() {
       row("height", "", "rows of an image; 0: the data's", DUEL_FIELD(networks.height)),
       row("width", "", "columns of an image; 0: the data's", DUEL_FIELD(networks.width)),
       row("classes", "", "classes of a conditional objective; 0: the data's", DUEL_FIELD(networks.classes)),
+      names_of_classes(),
 
       changeable(row("data", data,
                      "folder with MNIST's IDX files, 'synthetic' (drawn digits), or 'auto': $DUEL_DATA, "
@@ -332,6 +346,9 @@ void check_values(const RunConfig& c) {
   check_range("latent", c.networks.latent, 0, 1 << 16);
   check_range("channels-g", c.networks.channels_g, 0, 1 << 14);
   check_range("channels-d", c.networks.channels_d, 0, 1 << 14);
+  const auto names = static_cast<int64_t>(c.class_names.size());
+  DUEL_CHECK(names == 0 || c.networks.classes == 0 || c.networks.classes == names, "config",
+             "class-names: expected names of {} classes, got {}: {}", c.networks.classes, names, class_names_text(c.class_names));
   check_range("height", c.networks.height, 0, 4096);
   check_range("width", c.networks.width, 0, 4096);
   check_range("classes", c.networks.classes, 0, 1 << 16);
@@ -342,6 +359,10 @@ void check_values(const RunConfig& c) {
   check_range("critic-steps", c.overrides.critic_steps.value_or(1), 1, 1 << 20);
   check_range("generator-steps", c.overrides.generator_steps.value_or(1), 1, 1 << 20);
   check_range("unroll", c.overrides.unroll.value_or(0), 0, 1 << 10);
+}
+
+std::vector<int64_t> class_names_of(const RunConfig& c) {
+  return c.class_names.empty() ? counted_names(c.networks.classes) : c.class_names;
 }
 
 int64_t total_steps(const RunConfig& c, int64_t images) {

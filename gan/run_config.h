@@ -26,6 +26,7 @@ struct RunConfig {
   std::string objective = "ns-gan";
   ObjectiveOverrides overrides;
   NetworkOptions networks{.height = 0, .width = 0};  // sides 0: the data's; packing: overrides.packing counts
+  std::vector<int64_t> class_names = {};  // labels of the classes (class_names.h); empty: 0, 1, … networks.classes - 1
   std::string data =
       "auto";  // folder with IDX files, "synthetic", or "auto": MNIST where it is found, else synthetic
   int64_t synthetic_count = 60000;
@@ -65,6 +66,9 @@ void set_field(RunConfig& config, const std::string& name, const std::string& va
 /// Throws Error naming the first field whose value cannot be (objective's and networks' own checks come on
 /// top).
 void check_values(const RunConfig& config);
+
+/// Labels of the classes of a conditional run, by their numbers; none of another one.
+std::vector<int64_t> class_names_of(const RunConfig& config);
 
 /// The iterations that steps and epochs ask for, with `images` in the data set.
 int64_t total_steps(const RunConfig& config, int64_t images);

@@ -5,6 +5,7 @@
 
 #include "duel/core/allocation_budget.h"
 #include "duel/gan/checkpoint.h"
+#include "duel/gan/data/class_names.h"
 #include "duel/gan/data/drawn_digits.h"
 #include "duel/gan/data/idx.h"
 #include "duel/gan/run.h"
@@ -36,10 +37,22 @@ void settle_side(const char* name, int64_t& wanted, int64_t found, const std::st
   wanted = found;
 }
 
-/// 0 where the images have no labels.
-int64_t classes_of(const ImageSet& images, bool drawn) {
-  if (drawn) return 10;
-  return images.labels.empty() ? 0 : 1 + int64_t{*std::max_element(images.labels.begin(), images.labels.end())};
+/// Classes and their names as the labels of the data say, or as the configuration does where it fits them; the labels are
+/// numbered by them. Earlier versions counted labels up to the greatest one, also where some did not occur: such a run says
+/// more classes than there are labels, has no names, and goes on so.
+void settle_classes(RunConfig& config, ImageSet& images) {
+  std::vector<int64_t> names = class_names(images);
+  DUEL_CHECK(!names.empty(), "config", "objective: {} needs the class of every image, but those of {} have no labels; put the "
+             "file of labels beside them, or take an objective without classes", config.objective, images.source);
+  const int64_t wanted = config.networks.classes, found = static_cast<int64_t>(names.size());
+  DUEL_CHECK(config.class_names.empty() || config.class_names == names, "config", "class-names: expected {}, but {} has {}",
+             class_names_text(config.class_names), images.source, class_names_text(names));
+  if (config.class_names.empty() && wanted > found && wanted == names.back() + 1) names = counted_names(wanted);
+  DUEL_CHECK(wanted == 0 || wanted == static_cast<int64_t>(names.size()), "config", "classes: expected {}, but {} has {}", wanted,
+             images.source, found);
+  config.networks.classes = static_cast<int64_t>(names.size());
+  config.class_names = names == counted_names(config.networks.classes) ? std::vector<int64_t>() : names;
+  number_labels(images, names);
 }
 
 }  // namespace
@@ -61,36 +74,38 @@ void make_parts(RunSetup& setup) {
   c.networks = setup.networks.options;
 }
 
+void find_data(RunSetup& setup, RunConfig& config) {
+  const std::filesystem::path folder = data_folder(config.data);
+  setup.drawn = folder.empty();
+  if (setup.drawn) {
+    setup.images = {.count = config.synthetic_count, .height = 28, .width = 28, .images = {}, .labels = {},
+                    .source = message("drawn digits (seed {})", kDrawnSeed), .classes = counted_names(10)};
+    config.data = "synthetic";
+  } else {
+    setup.images = load_mnist(folder, Split::train);
+    config.data = folder.string();
+  }
+}
+
+void draw_data(RunSetup& setup) {
+  if (setup.drawn) setup.images = draw_digits(setup.images.count, kDrawnSeed);
+}
+
 RunSetup set_up(RunConfig config) {
   RunSetup setup;
   check_values(config);
   config.overrides = resolved_overrides(config.objective, config.overrides);
   config.device = resolved_device(config.device);
 
-  const std::filesystem::path folder = data_folder(config.data);
-  setup.drawn = folder.empty();
-  if (setup.drawn) {
-    setup.images.count = config.synthetic_count;
-    setup.images.height = setup.images.width = 28;
-    setup.images.source = message("drawn digits (seed {})", kDrawnSeed);
-    config.data = "synthetic";
-  } else {
-    setup.images = load_mnist(folder, Split::train);
-    config.data = folder.string();
-  }
-  const ImageSet& images = setup.images;
+  find_data(setup, config);
+  ImageSet& images = setup.images;
   DUEL_CHECK(config.batch <= images.count, "config",
              "batch: expected at most {}, the number of images in {}, got {}", images.count, images.source,
              config.batch);
   settle_side("height", config.networks.height, images.height, images.source);
   settle_side("width", config.networks.width, images.width, images.source);
   if (is_conditional(named_objective(config.objective, config.overrides).critic)) {
-    const int64_t found = classes_of(images, setup.drawn);
-    DUEL_CHECK(found > 0, "config", "objective: {} needs the class of every image, but those of {} have no labels",
-               config.objective, images.source);
-    DUEL_CHECK(config.networks.classes == 0 || config.networks.classes == found, "config",
-               "classes: expected {}, but {} has {}", config.networks.classes, images.source, found);
-    config.networks.classes = found;
+    settle_classes(config, images);
   }
   config.steps = total_steps(config, images.count);
   config.epochs = 0;
@@ -108,10 +123,12 @@ ImageSet held_out_images(const RunSetup& setup, int64_t count) {
     return {};  // no test set in the folder: a run does not need one
   }
   if (set.height != setup.images.height || set.width != setup.images.width) return {};
-  set.count = std::min(set.count, count);
-  set.images.resize(static_cast<size_t>(set.count * set.height * set.width));
-  if (!set.labels.empty()) set.labels.resize(static_cast<size_t>(set.count));
-  return set;
+  if (setup.config.networks.classes > 0) {
+    const std::vector<int64_t> names = class_names_of(setup.config);
+    keep_classes(set, names);
+    number_labels(set, names);
+  }
+  return part_of(set, 0, std::min(set.count, count));
 }
 
 }  // namespace detail
@@ -138,9 +155,11 @@ ShownOutputs shown_outputs(const Objective& objective, const Metrics& m) {
 }
 
 ImageSet load_images(const RunConfig& config) {
-  const std::filesystem::path folder = detail::data_folder(config.data);
-  return folder.empty() ? draw_digits(config.synthetic_count, detail::kDrawnSeed)
-                        : load_mnist(folder, Split::train);
+  detail::RunSetup setup;
+  setup.config = config;
+  detail::find_data(setup, setup.config);
+  detail::draw_data(setup);
+  return std::move(setup.images);
 }
 
 LoadedTrainer load_trainer(const std::filesystem::path& path) {

@@ -23,6 +23,12 @@ struct RunSetup {
 /// "cpu", "cuda" or "cuda:N"; Error for anything else.
 Device device_named(const std::string& name);
 
+/// Reads the data that the configuration names, and says in it where that is; drawn digits are not drawn yet.
+void find_data(RunSetup& setup, RunConfig& config);
+
+/// Draws the digits of a set that is drawn.
+void draw_data(RunSetup& setup);
+
 /// Every check that needs no run directory. Reads the data, but does not draw digits yet.
 RunSetup set_up(RunConfig config);
 

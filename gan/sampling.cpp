@@ -59,6 +59,8 @@ Tensor input_of(const LatentPlan& plan, const Parts& parts) {
 }  // namespace
 
 GrayImage image_grid(const Tensor& images, int64_t columns) {
+  DUEL_CHECK(images.rank() == 4 && images.dim(1) == 1, "image_grid", "expected gray images [N, 1, H, W], got {}; slice(images, 1, c, c + 1) "
+             "is channel c of several", to_text(images));
   const auto values = images.to_vector<float>();
   std::vector<uint8_t> pixels(values.size());
   std::transform(values.begin(), values.end(), pixels.begin(), [](float v) {

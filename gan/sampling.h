@@ -16,7 +16,7 @@
 
 namespace duel::gan {
 
-/// Images [N, 1, H, W] in [-1, 1] as a grid of rows of `columns`.
+/// Images [N, 1, H, W] in [-1, 1] as a grid of rows of `columns`. Error for images of several channels.
 GrayImage image_grid(const Tensor& images, int64_t columns);
 
 struct SampleGrid {

@@ -78,6 +78,9 @@ Trainer::Trainer(Networks networks, Objective objective, std::shared_ptr<const R
              data_->count(), options.batch);
   DUEL_CHECK(!data_ || networks_.latent.classes == 0 || data_->has_labels(), "trainer",
              "{} is conditional: it needs the class of every real sample, and this data set has no labels", objective_.name);
+  DUEL_CHECK(!data_ || networks_.latent.classes == 0 || data_->label_end() <= networks_.latent.classes, "trainer",
+             "labels: expected 0 to {} for networks of {} classes, got {}; number_labels (class_names.h) counts classes from 0",
+             networks_.latent.classes - 1, networks_.latent.classes, data_->label_end() - 1);
   if (objective_.equilibrium) balance_ = Tensor::zeros({}, {options.dtype, options.device});
   DUEL_CHECK(!data_ || data_->device() == options.device, "trainer", "data: expected it on {}, where the trainer computes, got {}",
              options.device, data_->device());
@@ -563,17 +566,6 @@ void Trainer::iterate(int64_t critic_steps, bool diagnostics) {
                        kernels::RingRow<T>{{place(last_.loss_d), place(last_.loss_g), place(last_.penalty)}},
                        ring_pushed_.mutable_data<int64_t>(), ring_.mutable_data<T>());
   });
-}
-
-std::vector<Losses> Trainer::recent_losses() const {
-  const auto values = ring_.to_vector<double>();
-  const int64_t pushed = ring_pushed_.to_vector<int64_t>()[0], count = std::min(pushed, kRemembered);
-  std::vector<Losses> result;
-  for (int64_t i = pushed - count; i < pushed; ++i) {
-    const double* row = values.data() + i % kRemembered * kernels::kRingColumns;
-    result.push_back({iteration_ - pushed + i + 1, row[0], row[1], row[2]});
-  }
-  return result;
 }
 
 Metrics Trainer::metrics() const {

@@ -1,5 +1,5 @@
 // What a checkpoint holds: Trainer::state() and restore(); what is put back where a call is refused; sampling by the moving
-// average.
+// average; the losses that are remembered.
 #include <algorithm>
 #include <cmath>
 #include <map>
@@ -8,6 +8,7 @@
 #include "duel/core/ops.h"
 #include "duel/gan/sampling.h"
 #include "duel/gan/trainer.h"
+#include "duel/kernels/ring.h"
 #include "duel/nn/averaged_weights.h"
 
 namespace duel::gan {
@@ -275,6 +276,17 @@ std::optional<std::string> Trainer::first_nonfinite() const {
     if (const std::string found = bad(name, tensor); !found.empty()) return found + updates;
   }
   return "a gradient is not finite" + updates;
+}
+
+std::vector<Losses> Trainer::recent_losses() const {
+  const auto values = ring_.to_vector<double>();
+  const int64_t pushed = ring_pushed_.to_vector<int64_t>()[0], count = std::min(pushed, kRemembered);
+  std::vector<Losses> result;
+  for (int64_t i = pushed - count; i < pushed; ++i) {
+    const double* row = values.data() + i % kRemembered * kernels::kRingColumns;
+    result.push_back({iteration_ - pushed + i + 1, row[0], row[1], row[2]});
+  }
+  return result;
 }
 
 }  // namespace duel::gan

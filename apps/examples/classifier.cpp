@@ -9,6 +9,7 @@
 #include <string>
 
 #include "duel/gan/classifier.h"
+#include "duel/gan/data/class_names.h"
 #include "duel/gan/data/drawn_digits.h"
 #include "duel/gan/data/idx.h"
 #include "duel/kernels/error.h"
@@ -78,12 +79,7 @@ ImageSet training_set(const Arguments& a) {
   ImageSet set = load_mnist(find_mnist(a.train), Split::train);
   DUEL_CHECK(a.count <= set.count, "classifier", "--count: expected at most the {} images of {}, got {}", set.count, a.train,
              a.count);
-  if (a.count > 0) {
-    set.count = a.count;
-    set.images.resize(static_cast<size_t>(a.count * set.height * set.width));
-    set.labels.resize(static_cast<size_t>(a.count));
-  }
-  return set;
+  return a.count > 0 ? part_of(set, 0, a.count) : set;
 }
 
 ImageSet test_set(const Arguments& a) {
@@ -97,7 +93,12 @@ void run(Arguments a) {
     const std::filesystem::path folder = std::filesystem::absolute(a.save).parent_path();
     DUEL_CHECK(std::filesystem::is_directory(folder), "classifier", "--save: {} is not a folder; make it first", folder.string());
   }
-  const ImageSet train_images = training_set(a), test_images = test_set(a);
+  ImageSet train_images = training_set(a), test_images = test_set(a);
+  const std::vector<int64_t> names = class_names(train_images);
+  a.options.classes = static_cast<int64_t>(names.size());
+  DUEL_CHECK(!names.empty(), "classifier", "--train: expected images with labels, and those of {} have none", train_images.source);
+  number_labels(train_images, names);
+  number_labels(test_images, names);
   const ResidentData train(train_images), test(test_images);
   std::printf("train: %lld images, %s\ntest:  %lld images, %s\n", static_cast<long long>(train.count()),
               train_images.source.c_str(), static_cast<long long>(test.count()), test_images.source.c_str());

@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "duel/gan/data/class_names.h"
 #include "duel/gan/data/digit_shapes.h"
 #include "duel/gan/data/pen.h"
 #include "duel/kernels/error.h"
@@ -353,6 +354,7 @@ ImageSet draw_digits(int64_t count, uint64_t seed) {
   set.height = set.width = side;
   set.images.resize(static_cast<size_t>(count) * side * side);
   set.labels.resize(static_cast<size_t>(count));
+  set.classes = counted_names(10);
   set.source = message("{} drawn digits, seed {}", count, seed);
   kernels::parallel_for(count, 64, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {

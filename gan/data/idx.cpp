@@ -70,6 +70,8 @@ void check_magic(std::span<const uint8_t> magic, int rank, const std::string& fi
        expected, purpose(rank), rank, got, magic[3], purpose(rank));
 }
 
+int64_t largest(int axis) { return axis == 0 ? max_elements : max_side; }
+
 // Reads and checks the dimensions; returns the number of elements.
 int64_t read_shape(ByteSource& source, int rank, const std::string& file, std::vector<int64_t>& shape) {
   std::array<uint8_t, 12> bytes{};
@@ -81,9 +83,8 @@ int64_t read_shape(ByteSource& source, int rank, const std::string& file, std::v
   for (int axis = 0; axis < rank; ++axis) {
     const uint8_t* b = &bytes[static_cast<size_t>(axis) * 4];
     const int64_t side = int64_t{b[0]} << 24 | int64_t{b[1]} << 16 | int64_t{b[2]} << 8 | int64_t{b[3]};
-    const int64_t limit = axis == 0 ? max_elements : max_side;
-    DUEL_CHECK(side >= 1 && side <= limit, "idx", "{}: dimension {}: expected 1 to {}, got {}; {}", file,
-               axis, limit, side, again);
+    DUEL_CHECK(side >= 1 && side <= largest(axis), "idx", "{}: dimension {}: expected 1 to {}, got {}; {}", file,
+               axis, largest(axis), side, again);
     elements *= side;  // at most 2^30 * 2^12 * 2^12
     shape.push_back(side);
   }
@@ -167,15 +168,14 @@ fs::path find_file(const fs::path& dir, Split split, bool images) {
   return folder;
 }
 
-fs::path require_file(const fs::path& dir, Split split, bool images) {
-  const fs::path found = find_file(dir, split, images);
+fs::path image_file_in(const fs::path& dir, Split split) {
+  const fs::path found = find_file(dir, split, true);
   if (!found.empty()) return found;
-  const auto names = mnist_names(split, images);
+  const auto names = mnist_names(split, true);
   fail("mnist",
-       "{}: {} {} missing: looked for {} and {}, each also with .gz; put MNIST's files there or choose "
+       "{}: {} images missing: looked for {} and {}, each also with .gz; put MNIST's files there or choose "
        "another folder",
-       dir.string(), split == Split::train ? "training" : "test", images ? "images" : "labels", names[0],
-       names[1]);
+       dir.string(), split == Split::train ? "training" : "test", names[0], names[1]);
 }
 
 }  // namespace
@@ -201,9 +201,9 @@ void write_idx(const fs::path& path, std::span<const int64_t> shape, std::span<c
              path.string(), shape.size());
   std::vector<uint8_t> bytes{0, 0, 0x08, static_cast<uint8_t>(shape.size())};
   int64_t elements = 1;
-  for (const int64_t side : shape) {
-    DUEL_CHECK(side >= 0 && side <= max_elements, "idx", "{}: expected dimensions of 0 to {}, got {}",
-               path.string(), max_elements, side);
+  for (size_t axis = 0; axis < shape.size(); ++axis) {
+    const int64_t side = shape[axis], limit = largest(static_cast<int>(axis));
+    DUEL_CHECK(side >= 1 && side <= limit, "idx", "{}: dimension {}: expected 1 to {}, got {}", path.string(), axis, limit, side);
     elements *= side;
     DUEL_CHECK(elements <= max_elements, "idx", "{}: expected at most {} elements, got {} or more",
                path.string(), max_elements, elements);
@@ -217,11 +217,15 @@ void write_idx(const fs::path& path, std::span<const int64_t> shape, std::span<c
 
 void write_mnist(const fs::path& dir, Split split, const ImageSet& set, bool gzip) {
   const size_t name = gzip ? 2 : 0;
-  write_idx(dir / mnist_names(split, true)[name], std::array{set.count, set.height, set.width}, set.images,
-            gzip);
-  if (!set.labels.empty()) {
-    write_idx(dir / mnist_names(split, false)[name], std::array{set.count}, set.labels, gzip);
+  const fs::path images = dir / mnist_names(split, true)[name];
+  const fs::path labels = set.labels.empty() ? fs::path() : dir / mnist_names(split, false)[name];
+  for (const bool of_images : {true, false}) {
+    const fs::path there = find_file(dir, split, of_images), ours = of_images ? images : labels;
+    DUEL_CHECK(there.empty() || there == ours, "mnist",
+               "{}: is there already and would be read with these images; remove it or choose another folder", there.string());
   }
+  write_idx(images, std::array{set.count, set.height, set.width}, set.images, gzip);
+  if (!labels.empty()) write_idx(labels, std::array{set.count}, set.labels, gzip);
 }
 
 ImageSet load_mnist(const fs::path& dir, Split split) {
@@ -230,13 +234,14 @@ ImageSet load_mnist(const fs::path& dir, Split split) {
              dir.string());
   DUEL_CHECK(fs::is_directory(dir, ignored), "mnist", "{}: is a file; expected the folder with MNIST's files",
              dir.string());
-  const fs::path image_file = require_file(dir, split, true), label_file = require_file(dir, split, false);
-  IdxData labels = read_idx(label_file, 1);
+  const fs::path image_file = image_file_in(dir, split), label_file = find_file(dir, split, false);
+  IdxData labels;
+  if (!label_file.empty()) labels = read_idx(label_file, 1);
   // Before the images are unpacked: a few bytes can stand for a gigabyte of them.
   IdxData images = read_idx(image_file, 3, [&](const std::vector<int64_t>& shape) {
-    DUEL_CHECK(labels.shape[0] == shape[0], "idx",
+    DUEL_CHECK(label_file.empty() || labels.shape[0] == shape[0], "idx",
                "{}: count: expected {} labels for the images of {}, got {}; take both files from the same set",
-               label_file.string(), shape[0], image_file.filename().string(), labels.shape[0]);
+               label_file.string(), shape[0], image_file.filename().string(), labels.data.size());
   });
   ImageSet set;
   set.count = images.shape[0];

@@ -14,6 +14,10 @@ struct ImageSet {
   std::vector<uint8_t> images;  ///< [count, height, width], 0 background to 255 ink
   std::vector<uint8_t> labels;  ///< [count], or empty where the classes are not known
   std::string source;           ///< for people: the files read, or how it was drawn
+  std::vector<int64_t> classes = {};  ///< labels that there are, rising, where more than those that occur (class_names.h)
 };
+
+/// Images begin to end - 1 with their labels.
+ImageSet part_of(const ImageSet& set, int64_t begin, int64_t end);
 
 }  // namespace duel::gan

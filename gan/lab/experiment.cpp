@@ -13,6 +13,8 @@ namespace {
 
 Generator stream(uint64_t seed, RandomStream which) { return Generator(seed, static_cast<uint64_t>(which)); }
 
+constexpr double kPointLambda = 0.1;  // Note [Where the protocol would break an objective]
+
 // The training points are nobody's seed: every run meets the same.
 constexpr uint64_t kDataSeed = 0;
 
@@ -48,16 +50,27 @@ std::vector<int64_t> kept_steps(const std::vector<int64_t>& evaluations) {
 }  // namespace
 
 Objective point_objective(const std::string& name, const PointSettings& settings) {
-  Objective objective = named_objective(name);
+  Objective objective = named_objective(name, {.lambda = settings.lambda});
   Schedule& schedule = objective.schedule;
+  for (Penalty& penalty : objective.penalties) {
+    if (!settings.lambda && penalty.shape.with_k) penalty.weight = kPointLambda;
+  }
   if (!settings.own_schedule) {
-    schedule.d = schedule.g = {.kind = OptimizerKind::adam, .lr = settings.lr, .beta1 = 0.8, .beta2 = 0.999};
+    if (objective.constraint.weight_clip == 0) {
+      schedule.d = schedule.g = {.kind = OptimizerKind::adam, .lr = settings.lr, .beta1 = 0.8, .beta2 = 0.999};
+    }
     schedule.lr_decay_steps = 0;
     // Several steps or another batch of G, and D seen ahead, need the players in turn.
     const bool in_turn = schedule.unroll > 0 || schedule.generator_steps > 1 || schedule.generator_batch > 1;
     if (schedule.update == Update::alternating && !in_turn) schedule.update = Update::simultaneous;
   }
   return objective;
+}
+
+std::string point_defaults(const PointSettings& settings) {
+  const std::string weights = settings.lambda ? message("Gradient penalties weigh {}", *settings.lambda)
+                                              : message("Penalties that aim at a norm of D's gradient weigh {}", kPointLambda);
+  return settings.own_schedule ? weights : weights + ", wgan has its own optimizer";
 }
 
 std::shared_ptr<const ResidentData> training_points(const Mixture& mixture, const PointSettings& settings) {

@@ -6,6 +6,11 @@
 // its penalties, constraint, packing (a batch is then 100 packed samples), moving average, and steps of D per step of
 // G, the last of which is taken together with G (objectives that need the players in turn, as unrolled, have them so).
 //
+// Note [Where the protocol would break an objective]
+// Penalties that draw D's gradient to a norm K weigh 0.1 on points, as in the toy code of the WGAN-GP authors (gan_toy.py of
+// arXiv:1704.00028; of WGAN-LP too): with the 10 of images wgan-gp stood at 2 modes of the ring after 375 steps, with 0.1 at 8.
+// Clipped critics keep their own optimizers: momentum is what the WGAN paper found unstable (arXiv:1701.07875, section 4).
+//
 // A run is a function of (mixture, objective, seed, settings): the same bits on any number of threads, alone or beside
 // others.
 //
@@ -33,6 +38,7 @@ struct PointSettings {
   int64_t steps = 20000;
   int64_t batch = 100;        // what D judges in a step, packed samples
   double lr = 1e-4;           // Adam's, of both players
+  std::optional<double> lambda = {};  // weight of gradient penalties; unset: Note [Where the protocol would break an objective]
   bool own_schedule = false;  // the objective's own optimizers and order of updates, not the protocol's
   int64_t training_points = 100000;
   int64_t measured_points = 2500;
@@ -60,8 +66,12 @@ struct PointRun {
   Tensor snapshots = {};  // f32 [number of snapshot_steps, measured_points, 2]
 };
 
-/// The objective as the experiment trains it: its own loss, penalties and numbers of steps, the protocol's optimizers.
+/// The objective as the experiment trains it: its own loss, penalties and numbers of steps, the protocol's optimizers. Error
+/// where settings weigh a penalty that it does not have.
 Objective point_objective(const std::string& name, const PointSettings& settings);
+
+/// One sentence, without its full stop: what the settings change in the objectives.
+std::string point_defaults(const PointSettings& settings);
 
 /// The training points of an experiment, each labelled with its mode: the same for every objective and seed.
 std::shared_ptr<const ResidentData> training_points(const Mixture& mixture, const PointSettings& settings);

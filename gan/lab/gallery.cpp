@@ -13,9 +13,8 @@
 #include "duel/core/safetensors.h"
 #include "duel/gan/canvas.h"
 #include "duel/gan/classifier.h"
-#include "duel/gan/data/drawn_digits.h"
+#include "duel/gan/data/class_names.h"
 #include "duel/gan/png.h"
-#include "duel/gan/run.h"
 #include "duel/gan/run_setup.h"
 #include "duel/gan/sampling.h"
 #include "duel/gan/trainer.h"
@@ -53,10 +52,42 @@ std::string percent(double share) { return std::to_string(static_cast<int>(std::
 
 constexpr int64_t kJudgeEpochs = 4;
 
+/// What rows train on, what the judge learns from, and real images that it never sees; labels are numbers of classes.
+struct GalleryData {
+  ImageSet training, learned, held_out;
+  std::vector<int64_t> names;
+};
+
+/// Held out are the first images of the data's test set, or, where it has none, the last ones of the training set.
+GalleryData gallery_data(const GalleryRequest& request) {
+  detail::RunSetup setup;
+  setup.config = request.config;
+  detail::find_data(setup, setup.config);
+  detail::draw_data(setup);
+  const std::vector<int64_t> names = class_names(setup.images);
+  DUEL_CHECK(!names.empty(), "gallery", "the judge learns the class of every image, but those of {} have no labels; put the file of "
+             "labels beside them", setup.images.source);
+  number_labels(setup.images, names);
+  setup.config.networks.classes = static_cast<int64_t>(names.size());
+  setup.config.class_names = names;
+  ImageSet held_out = detail::held_out_images(setup, request.judged);
+  int64_t learned = setup.images.count;
+  if (held_out.count == 0) {
+    DUEL_CHECK(learned >= 2, "gallery", "expected at least two images, got {}", learned);
+    learned -= std::clamp<int64_t>(learned / 5, 1, request.judged);
+    held_out = part_of(setup.images, learned, setup.images.count);
+  }
+  ImageSet part = part_of(setup.images, 0, learned);
+  return {std::move(setup.images), std::move(part), std::move(held_out), names};
+}
+
+/// What a count of classes is of.
+std::string word_for(const std::vector<int64_t>& names) { return names == counted_names(10) ? "digits" : "classes"; }
+
 /// What the judge depends on, as far as the request says; the images themselves are compared once they are read.
 std::string judge_fingerprint(const GalleryRequest& request) {
   return Json{{"data", request.config.data}, {"synthetic_count", request.config.synthetic_count}, {"judged", request.judged},
-              {"epochs", kJudgeEpochs}}.dump();
+              {"epochs", kJudgeEpochs}, {"real", "held out"}}.dump();
 }
 
 std::filesystem::path row_file(const GalleryRequest& request, const std::string& objective) {
@@ -90,10 +121,11 @@ GalleryCell judged(Classifier& judge, const Tensor& samples, int64_t step) {
   const std::vector<double> p = softmax(judge(samples)).to_vector<double>();
   const int64_t n = samples.dim(0);
   int64_t sure = 0;
-  std::vector<int64_t> counts(Classifier::classes);
+  const int64_t classes = judge.classes();
+  std::vector<int64_t> counts(static_cast<size_t>(classes));
   for (int64_t i = 0; i < n; ++i) {
-    const auto begin = p.begin() + i * Classifier::classes;
-    const auto best = std::max_element(begin, begin + Classifier::classes);
+    const auto begin = p.begin() + i * classes;
+    const auto best = std::max_element(begin, begin + classes);
     if (!(*best >= kSure)) continue;
     ++sure;
     ++counts[static_cast<size_t>(best - begin)];
@@ -103,10 +135,10 @@ GalleryCell judged(Classifier& judge, const Tensor& samples, int64_t step) {
           std::count_if(counts.begin(), counts.end(), [&](int64_t c) { return c >= enough; })};
 }
 
-/// The classifier and what it makes of real digits.
+/// The classifier and what it makes of real images that it did not learn from.
 struct Judge {
   Classifier net;
-  double real_confident = 0;  // share of real images of which it is sure
+  double real_confident = 0;  // share of them of which it is sure
 };
 
 std::filesystem::path judge_file(const GalleryRequest& request) { return request.out / "judge.safetensors"; }
@@ -122,24 +154,26 @@ double real_confident_of(const TensorFile& stored) {
 }
 
 /// The stored one if it learned from these images; else a new one, which is stored.
-Judge make_judge(const GalleryRequest& request, const std::optional<TensorFile>& stored, const ImageSet& images, const ResidentData& data,
+Judge make_judge(const GalleryRequest& request, const std::optional<TensorFile>& stored, const GalleryData& data,
                  const std::function<void(const std::string&)>& told) {
-  const std::string set = message("{} images: {}", images.count, images.source);
+  const std::string set = message("{} images: {}", data.learned.count, data.learned.source);
   if (stored && stored->text("set") == set) {
     Judge judge{load_classifier(judge_file(request)), real_confident_of(*stored)};
     judge.net.eval();
     return judge;
   }
-  told(message("training the judge on {}", images.source));
-  Judge judge{train_classifier(data, {.epochs = kJudgeEpochs, .on_epoch = [&](Classifier&, const ClassifierEpoch& e) {
-                told(message("judge: epoch {} of {}, reads {} of them, {} s", e.epoch, kJudgeEpochs, percent(e.accuracy),
-                             std::lround(e.seconds)));
-              }})};
+  told(message("training the judge on {}", data.learned.source));
+  ClassifierOptions options{.epochs = kJudgeEpochs, .classes = static_cast<int64_t>(data.names.size())};
+  options.on_epoch = [&](Classifier&, const ClassifierEpoch& e) {
+    told(message("judge: epoch {} of {}, reads {} of them, {} s", e.epoch, kJudgeEpochs, percent(e.accuracy), std::lround(e.seconds)));
+  };
+  Judge judge{train_classifier(ResidentData(data.learned), options)};
   judge.net.eval();
-  const Tensor first = data.first(std::min(request.judged, data.count()));
-  judge.real_confident = judged(judge.net, data.batch(first, DType::f32), 0).confident;
+  const ResidentData real(data.held_out);
+  judge.real_confident = judged(judge.net, real.batch(real.first(real.count()), DType::f32), 0).confident;
   write_safetensors(judge_file(request), {.tensors = judge.net.state_dict(),
                                           .metadata = {{"request", judge_fingerprint(request)}, {"set", set},
+                                                       {"classes", class_names_text(data.names)},
                                                        {"real_confident", Json(judge.real_confident).dump()}}});
   return judge;
 }
@@ -152,7 +186,7 @@ Finished train_row(const GalleryRequest& request, const std::string& objective, 
   setup.config.objective = objective;
   setup.config.overrides = resolved_overrides(objective, request.config.overrides);
   const bool conditional = is_conditional(named_objective(objective, setup.config.overrides).critic);
-  setup.config.networks.classes = conditional ? Classifier::classes : 0;
+  setup.config.networks.classes = conditional ? classifier.classes() : 0;
   detail::make_parts(setup);
   Trainer trainer(setup.networks, setup.objective, data, {.batch = setup.config.batch, .seed = setup.config.seed});
   LatentGenerators random = sampling_generators(setup.config.seed, static_cast<uint64_t>(RandomStream::samples));
@@ -202,7 +236,7 @@ void draw_gallery(const GalleryRequest& request, const std::vector<Finished>& ro
   write_png_gray(request.out / "gallery.png", canvas.width(), canvas.height(), gray);
 }
 
-void write_tables(const GalleryRequest& request, const std::vector<Finished>& rows, double real_confident) {
+void write_tables(const GalleryRequest& request, const std::vector<Finished>& rows, double real_confident, const std::string& word) {
   Json all = Json::array();
   std::string text = "| objective |";
   for (const int64_t step : request.steps) text += message(" step {} |", step);
@@ -214,10 +248,10 @@ void write_tables(const GalleryRequest& request, const std::vector<Finished>& ro
   for (const Finished& f : rows) {
     all.push_back(to_json(f.row));
     text += "| " + f.row.objective + " |";
-    for (const GalleryCell& c : f.row.cells) text += message(" {}, {} digits |", percent(c.confident), c.classes);
+    for (const GalleryCell& c : f.row.cells) text += message(" {}, {} {} |", percent(c.confident), c.classes, word);
     text += "\n";
   }
-  text += message("| real digits | {} |\n", percent(real_confident));
+  text += message("| real {}, held out | {} |\n", word, percent(real_confident));
   write_file_atomically(request.out / "gallery.md", text);
   const Json whole{{"batch", request.config.batch}, {"seed", request.config.seed},
                    {"architecture", request.config.networks.arch}, {"channels_g", request.config.networks.channels_g},
@@ -243,14 +277,17 @@ std::vector<GalleryRow> make_gallery(const GalleryRequest& given, const std::fun
 
   const std::optional<TensorFile> stored = stored_judge(given);
   double real_confident = 0;
+  std::string word;
   if (stored && std::all_of(rows.begin(), rows.end(), [](const auto& row) { return row.has_value(); })) {
     real_confident = real_confident_of(*stored);
+    word = word_for(parse_class_names(stored->text("classes")));
   } else {
-    const ImageSet images = load_images(request.config);
-    request.config.networks.height = images.height;
-    request.config.networks.width = images.width;
-    const auto data = std::make_shared<const ResidentData>(images);
-    Judge judge = make_judge(given, stored, images, *data, told);
+    const GalleryData images = gallery_data(request);
+    request.config.networks.height = images.training.height;
+    request.config.networks.width = images.training.width;
+    const auto data = std::make_shared<const ResidentData>(images.training);
+    Judge judge = make_judge(given, stored, images, told);
+    word = word_for(images.names);
     real_confident = judge.real_confident;
     std::mutex mutex;
     kernels::parallel_for(static_cast<int64_t>(rows.size()), 1, [&](int64_t begin, int64_t end) {
@@ -265,7 +302,7 @@ std::vector<GalleryRow> make_gallery(const GalleryRequest& given, const std::fun
         const GalleryCell& last = made.row.cells.back();
         slot = std::move(made);
         const std::scoped_lock lock(mutex);
-        told(message("{}: {} sure, {} digits{}", name, percent(last.confident), last.classes,
+        told(message("{}: {} sure, {} {}{}", name, percent(last.confident), last.classes, word,
                      slot->row.failure.empty() ? "" : "; " + slot->row.failure));
       }
     });
@@ -277,7 +314,7 @@ std::vector<GalleryRow> make_gallery(const GalleryRequest& given, const std::fun
     finished.push_back(std::move(*row));
   }
   draw_gallery(request, finished);
-  write_tables(request, finished, real_confident);
+  write_tables(request, finished, real_confident, word);
   return result;
 }
 

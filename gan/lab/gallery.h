@@ -1,5 +1,5 @@
 // The grid of grids: every objective trained on the same digits with the same network, its samples after several numbers of
-// steps, and what a classifier trained on real digits reads in them.
+// steps, and what a classifier trained on real digits reads in them, beside what it reads in real digits that it never saw.
 //
 // A row that lies finished in the folder is taken from there, so an interrupted gallery goes on where it stopped, and so is
 // the trained classifier; where no row is missing, neither images nor classifier are needed. Several
@@ -31,7 +31,7 @@ struct GalleryRequest {
 struct GalleryCell {
   int64_t step = 0;
   double confident = 0;  // share of samples of which the classifier is at least 90 % sure
-  int64_t classes = 0;   // digits among those samples, each at least once in a hundred
+  int64_t classes = 0;   // classes among those samples, each at least once in a hundred
 };
 
 struct GalleryRow {

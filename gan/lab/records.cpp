@@ -17,10 +17,34 @@ std::filesystem::path stem(const std::filesystem::path& directory, const std::st
   return directory / "runs" / (objective + "-" + std::to_string(seed));
 }
 
-Json settings_json(const PointSettings& s) {
+std::string optimizer_text(const OptimizerChoice& o) {
+  if (o.kind == OptimizerKind::adam) return message("adam {} ({}, {})", shortest(o.lr), shortest(o.beta1), shortest(o.beta2));
+  return message("{} {}", o.kind == OptimizerKind::rmsprop ? "rmsprop" : "sgd", shortest(o.lr));
+}
+
+Json penalty_weight_json(const Objective& objective) {
+  return objective.penalties.empty() ? Json() : Json(objective.penalties.front().weight);
+}
+
+/// What experiments that did not write these settings down trained an objective with: its own penalties, and the protocol's
+/// optimizer for every one.
+Json older_settings_json(const PointSettings& s, const std::string& name) {
+  const Objective own = named_objective(name);
+  const OptimizerChoice protocol{.kind = OptimizerKind::adam, .lr = s.lr, .beta1 = 0.8, .beta2 = 0.999};
+  return {{"lambda", penalty_weight_json(own)},
+          {"optimizer_d", optimizer_text(s.own_schedule ? own.schedule.d : protocol)},
+          {"optimizer_g", optimizer_text(s.own_schedule ? own.schedule.g : protocol)}};
+}
+
+Json settings_json(PointSettings s, const std::string& name) {
+  if (named_objective(name).penalties.empty()) s.lambda = {};  // beside runs that it is for
+  const Objective trained = point_objective(name, s);
   return {{"steps", s.steps},
           {"batch", s.batch},
           {"lr", s.lr},
+          {"lambda", penalty_weight_json(trained)},
+          {"optimizer_d", optimizer_text(trained.schedule.d)},
+          {"optimizer_g", optimizer_text(trained.schedule.g)},
           {"own_schedule", s.own_schedule},
           {"training_points", s.training_points},
           {"measured_points", s.measured_points},
@@ -31,6 +55,14 @@ Json settings_json(const PointSettings& s) {
           {"layers_g", s.networks.layers_g},
           {"layers_d", s.networks.layers_d},
           {"pieces", s.networks.pieces}};
+}
+
+Json parsed_record(const std::string& text, const std::string& file) {
+  try {
+    return json::parse(text, {.op = "lab", .source = file, .bytes = kMaxRecord});
+  } catch (const Error& error) {
+    throw Error(std::string(error.what()) + "; delete it to train that run again");
+  }
 }
 
 Json moment_json(const Moment& m) {
@@ -44,7 +76,7 @@ Json run_json(const PointRun& run) {
   return {{"mixture", run.mixture},
           {"objective", run.objective},
           {"seed", run.seed},
-          {"settings", settings_json(run.settings)},
+          {"settings", settings_json(run.settings, run.objective)},
           {"modes", run.score.modes},
           {"high_quality", run.score.high_quality},
           {"reverse_kl", run.score.reverse_kl},
@@ -77,21 +109,23 @@ std::optional<PointRun> load_run(const std::filesystem::path& directory, const M
   const std::string text = read_file("lab", file, kMaxRecord, "the record of a run");
   PointRun run;
   try {
-    const Json record = json::parse(text, {.op = "lab", .source = file, .bytes = kMaxRecord});
+    const Json record = parsed_record(text, file);
     run = {.mixture = record.at("mixture"),
            .objective = record.at("objective"),
            .seed = record.at("seed"),
            .settings = settings};
-    const Json wanted = settings_json(settings), &found = record.at("settings");
     DUEL_CHECK(run.mixture == mixture.name, "lab", "{}: holds runs on {}, not on {}; choose another --out",
                file, run.mixture, mixture.name);
+    DUEL_CHECK(run.objective == objective && run.seed == seed, "lab", "{}: holds the run of {}, seed {}",
+               file, run.objective, run.seed);
+    const Json wanted = settings_json(settings, objective);
+    Json found = older_settings_json(settings, objective);
+    found.update(record.at("settings"));
     for (const auto& [key, value] : wanted.items()) {
       DUEL_CHECK(found.at(key) == value, "lab",
                  "{}: {}: this run has {}, asked for is {}; choose another --out", file, key,
                  json::described(found.at(key)), json::described(value));
     }
-    DUEL_CHECK(run.objective == objective && run.seed == seed, "lab", "{}: holds the run of {}, seed {}",
-               file, run.objective, run.seed);
     run.score = {.modes = record.at("modes"),
                  .high_quality = record.at("high_quality"),
                  .reverse_kl = record.at("reverse_kl"),

@@ -97,14 +97,15 @@ std::string protocol_line(const Table& t) {
   std::string seeds;
   for (size_t i = 0; i < t.seeds.size(); ++i) seeds += (i ? ", " : "") + std::to_string(t.seeds[i]);
   return message(
-      "{}: {} modes, deviation {}. {} step{} of batch {}, seed{} {}{}. {}", t.mixture.name,
+      "{}: {} modes, deviation {}. {} step{} of batch {}, seed{} {}{}. {} {}.", t.mixture.name,
       t.mixture.means.size(), t.mixture.deviation, with_commas(t.settings.steps), t.settings.steps == 1 ? "" : "s", t.settings.batch,
       t.seeds.size() == 1 ? "" : "s", seeds.empty() ? "none" : seeds,
       t.settings.own_schedule ? ", each objective's own optimizers and order of updates" : "",
       t.settings.steps == 400000 && t.seeds.size() == 10 && !t.settings.own_schedule
           ? "As many as published."
           : message("NOT the published length: PacGAN's protocol has 400,000 steps{} and 10 trials.",
-                    t.settings.own_schedule ? " of Adam 1e-4 for both players at the same time" : ""));
+                    t.settings.own_schedule ? " of Adam 1e-4 for both players at the same time" : ""),
+      point_defaults(t.settings));
 }
 
 std::string to_text(const Table& t) {

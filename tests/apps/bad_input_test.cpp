@@ -57,8 +57,7 @@ class BadInput : public ::testing::Test {
 
 TEST_F(BadInput, MissingFiles) {
   std::filesystem::remove(labels());
-  refuse(train(),
-         {data_.string(), "training labels missing", "train-labels-idx1-ubyte", "put MNIST's files there"});
+  refuse(train({"--objective", "acgan"}), {"acgan needs the class", images().string(), "no labels", "file of labels beside them"});
   refuse(train({"--data", (scratch_ / "nowhere").string()}), {"nowhere", "no such folder"});
   refuse(train({"--data", images().string()}), {images().string(), "is a file", "folder"});
 }

@@ -1,5 +1,8 @@
 // duel train and duel sample with classes and codes, from the command line.
+#include <fstream>
+
 #include "command.h"
+#include "duel/gan/data/idx.h"
 
 namespace duel::apps::testing {
 namespace {
@@ -36,6 +39,8 @@ TEST_F(Grid, ClassesOfAConditionalRun) {
   EXPECT_TRUE(has(read(scratch / "cgan" / "config.json"), "\"classes\": 10"));
   Result r = sample(cgan, "all.png");
   ASSERT_EQ(r.status, 0) << r.err;
+  EXPECT_TRUE(has(r.out, "a column for each class: 0-9\n")) << r.out;
+  EXPECT_FALSE(has(read(scratch / "cgan" / "config.json"), "class-names")) << "classes that are counted have no other names";
   EXPECT_TRUE(has(r.out, "70 images (64 wanted, whole rows of 10 made)") && has(r.out, "302x212")) << r.out;  // 10 columns, a class each, in full rows
   r = sample(cgan, "seven.png", {"--class", "7", "--count", "16"});
   ASSERT_EQ(r.status, 0) << r.err;
@@ -44,7 +49,7 @@ TEST_F(Grid, ClassesOfAConditionalRun) {
   EXPECT_FALSE(read(scratch / "seven.png") == read(scratch / "eight.png"));
   ASSERT_EQ(sample(cgan, "walk.png", {"--class", "7", "--interpolate", "--count", "16"}).status, 0);
   EXPECT_FALSE(read(scratch / "seven.png") == read(scratch / "walk.png"));
-  expect_refused(sample(cgan, "x.png", {"--class", "10"}), {"class", "from 0 to 9, got 10"});
+  expect_refused(sample(cgan, "x.png", {"--class", "10"}), {"class", "0-9, got 10"});
   expect_refused(sample(cgan, "x.png", {"--class", "-1"}), {"class", "got -1"});
   expect_refused(sample(cgan, "x.png", {"--class", "-1", "--interpolate"}), {"class", "got -1"});
   expect_refused(sample(cgan, "x.png", {"--class", "seven"}), {"class", "seven"});
@@ -83,6 +88,95 @@ TEST(ConditionalFlags, BelongToTheirObjective) {
   refused({"--objective", "infogan", "--code-classes", "0", "--code-values", "0"}, {"codes"});
   refused({"--objective", "acgan", "--packing", "2"}, {"packing 2"});
   refused({"--objective", "cgan", "--classes", "7"}, {"classes", "7", "10"});
+  refused({"--objective", "cgan", "--classes", "12"}, {"classes", "12", "10"});
+  refused({"--objective", "cgan", "--class-names", "1-10"}, {"class-names: expected 1-10", "0-9"});
+  refused({"--objective", "cgan", "--class-names", "3,1"}, {"class-names", "rising labels", "3,1"});
+}
+
+/// Noise of 28x28 pixels with these labels, as a folder in MNIST's format.
+std::filesystem::path folder_of(const std::filesystem::path& dir, std::vector<uint8_t> labels, int64_t height = 28, int64_t width = 28,
+                                int64_t count = 52, gan::Split split = gan::Split::train) {
+  gan::ImageSet set{.count = count, .height = height, .width = width, .images = {}, .labels = std::move(labels), .source = ""};
+  for (int64_t i = 0; i < count * height * width; ++i) set.images.push_back(static_cast<uint8_t>(i * 89 % 251));
+  std::filesystem::create_directories(dir);
+  gan::write_mnist(dir, split, set, false);
+  return dir;
+}
+
+std::vector<uint8_t> letters(int64_t count, int first, int kinds) {
+  std::vector<uint8_t> labels;
+  for (int64_t i = 0; i < count; ++i) labels.push_back(static_cast<uint8_t>(first + i % kinds));
+  return labels;
+}
+
+// EMNIST's letters are labelled 1 to 26: 26 classes, which every place calls by their labels. The test set has a 27th, which D knows nothing of.
+TEST_F(Grid, ClassesAreThoseThatOccurUnderTheirLabels) {
+  const auto data = folder_of(scratch / "letters", letters(52, 1, 26));
+  folder_of(data, letters(27, 1, 27), 28, 28, 27, gan::Split::test);
+  for (const char* objective : {"acgan", "cgan", "projection"}) {
+    const auto out = scratch / objective;
+    train(out, objective, {"--data", data.string(), "--diagnose-every", "1"});
+    const std::string config = read(out / "config.json");
+    EXPECT_TRUE(has(config, "\"classes\": 26") && has(config, "\"class-names\": \"1-26\"")) << config;
+    EXPECT_TRUE(has(read(out / "metrics.jsonl"), "critic_held_out")) << objective;
+    EXPECT_TRUE(has(read(out / "report.html"), "a column for each class: 1-26")) << objective;
+    Result r = sample(out.string(), std::string(objective) + ".png");
+    ASSERT_EQ(r.status, 0) << r.err;
+    EXPECT_TRUE(has(r.out, "whole rows of 26") && has(r.out, "a column for each class: 1-26")) << r.out;
+    ASSERT_EQ(sample(out.string(), std::string(objective) + "-z.png", {"--class", "26"}).status, 0);
+    expect_refused(sample(out.string(), "x.png", {"--class", "0"}), {"class", "1-26, got 0"});
+    expect_refused(sample(out.string(), "x.png", {"--class", "27"}), {"class", "1-26, got 27"});
+    const Result again = duel({"train", "--resume", "--out", out.string(), "--steps", "4", "--quiet"});
+    EXPECT_EQ(again.status, 0) << again.err;
+  }
+  const Result plan = duel({"train", "--dry-run", "--data", data.string(), "--objective", "acgan", "--batch", "4"});
+  EXPECT_TRUE(has(plan.out, "classes   26: 1-26\n")) << plan.out;
+  expect_refused(duel({"train", "--dry-run", "--config", (scratch / "acgan" / "config.json").string(), "--data", "synthetic"}),
+                 {"class-names: expected 1-26", "0-9"});
+
+  auto stray = letters(52, 0, 10);
+  stray[7] = 255;
+  const auto with_stray = folder_of(scratch / "stray", stray);
+  const Result eleven = duel({"train", "--dry-run", "--data", with_stray.string(), "--objective", "acgan", "--batch", "4"});
+  EXPECT_TRUE(has(eleven.out, "classes   11: 0-9,255\n")) << eleven.out;
+}
+
+// Duel 0.1.0 made a class of every label up to the greatest, also of those without an image: its runs go on with as many.
+TEST_F(Grid, RunsOfEarlierVersionsKeepTheirClasses) {
+  const auto data = folder_of(scratch / "letters", letters(52, 1, 26));
+  train(scratch / "old", "acgan", {"--data", data.string(), "--classes", "27"});
+  const std::string config = read(scratch / "old" / "config.json");
+  EXPECT_TRUE(has(config, "\"classes\": 27") && !has(config, "class-names")) << config;
+  EXPECT_EQ(duel({"train", "--resume", "--out", (scratch / "old").string(), "--steps", "4", "--quiet"}).status, 0);
+  EXPECT_EQ(sample((scratch / "old").string(), "z.png", {"--class", "26"}).status, 0);
+  expect_refused(duel({"train", "--dry-run", "--data", data.string(), "--objective", "acgan", "--batch", "4", "--classes", "28"}),
+                 {"classes: expected 28", "26"});
+}
+
+TEST_F(Grid, ImagesWithoutLabelsAndOfAnySidesTrain) {
+  for (const auto& [name, height, width] : {std::tuple{"27x28", 27, 28}, {"29x29", 29, 29}, {"7x7", 7, 7}, {"1x5", 1, 5}}) {
+    const auto data = folder_of(scratch / name, {}, height, width);
+    train(scratch / (std::string("run-") + name), "wgan-gp", {"--data", data.string()});
+    EXPECT_EQ(sample((scratch / (std::string("run-") + name)).string(), std::string(name) + ".png").status, 0);
+  }
+  for (const char* arch : {"dcgan", "infogan"}) {
+    expect_refused(duel({"train", "--dry-run", "--data", (scratch / "7x7").string(), "--arch", arch, "--batch", "4"}),
+                   {arch, "divide by 4", "7 x 7", "mlp"});
+  }
+  expect_refused(duel({"train", "--dry-run", "--data", (scratch / "7x7").string(), "--arch", "mlp", "--objective", "cgan", "--batch", "4"}),
+                 {"cgan needs the class", "no labels"});
+}
+
+// Settings that are younger than a run count with their defaults for it.
+TEST_F(Grid, ARunFromBeforeASettingResumes) {
+  train(scratch / "run", "lsgan");
+  std::string config = read(scratch / "run" / "config.json");
+  const size_t begin = config.find("  \"square-weight\""), end = config.find('\n', begin);
+  ASSERT_NE(begin, std::string::npos);
+  config.erase(begin, end + 1 - begin);
+  std::ofstream(scratch / "run" / "config.json") << config;
+  const Result r = duel({"train", "--resume", "--out", (scratch / "run").string(), "--steps", "4", "--quiet"});
+  EXPECT_EQ(r.status, 0) << r.err;
 }
 
 // Resuming must restore k and the streams of labels and codes.

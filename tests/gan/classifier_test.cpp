@@ -155,6 +155,21 @@ TEST(Classifier, SameSeedSameBitsOnAnyNumberOfThreads) {
   kernels::set_threads(before);
 }
 
+TEST(Classifier, HasAsManyClassesAsItIsToldAndComesBackWithThem) {
+  ImageSet letters = draw_digits(60, 1);
+  for (size_t i = 0; i < letters.labels.size(); ++i) letters.labels[i] = static_cast<uint8_t>(i % 26);
+  const ResidentData data(letters);
+  EXPECT_NE(error_of([&] { train_classifier(data, {.epochs = 1}); }).find("labels from 0 to 9 for 10 classes, got 25"), std::string::npos);
+  Classifier net = train_classifier(data, {.epochs = 1, .classes = 26});
+  const Scratch scratch;
+  save_classifier(scratch / "letters", net);
+  Classifier back = load_classifier(scratch / "letters");
+  EXPECT_EQ(back.classes(), 26);
+  net.eval();
+  EXPECT_EQ(logits_of(back, data), logits_of(net, data));
+  EXPECT_EQ(logits_of(back, data).size(), 60U * 26U);
+}
+
 TEST(Classifier, ComesBackFromAFile) {
   const Scratch scratch;
   const ResidentData data(draw_digits(9, 5));

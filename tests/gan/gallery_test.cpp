@@ -3,11 +3,16 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 
+#include "duel/core/ops.h"
 #include "duel/core/safetensors.h"
+#include "duel/gan/classifier.h"
+#include "duel/gan/data/drawn_digits.h"
+#include "duel/gan/data/idx.h"
 #include "duel/kernels/parallel.h"
 #include "files.h"
 
@@ -65,7 +70,7 @@ TEST(Gallery, KeepsFinishedRowsAndDoesNotDependOnThreads) {
   told.clear();
   const std::string table = bytes_of(out / "gallery.md"), json = bytes_of(out / "gallery.json"),
                     judge = bytes_of(out / "judge.safetensors");
-  EXPECT_NE(table.find("| real digits | "), std::string::npos);
+  EXPECT_NE(table.find("| real digits, held out | "), std::string::npos);
   make_gallery(request, tell);
   EXPECT_EQ(told.size(), 0u);
   std::filesystem::remove(out / "judge.safetensors");
@@ -79,6 +84,52 @@ TEST(Gallery, KeepsFinishedRowsAndDoesNotDependOnThreads) {
   GalleryRequest other = request;
   other.config.seed = 7;
   EXPECT_NE(duel::testing::error_of([&] { make_gallery(other, tell); }).find("other settings"), std::string::npos);
+}
+
+// Letters 1 to 26 with every kind of row, in a folder without a test set.
+TEST(Gallery, JudgesAsManyClassesAsThereAreByImagesThatTheJudgeNeverSaw) {
+  const duel::testing::Scratch scratch;
+  ImageSet set = draw_digits(130, 1);
+  for (size_t i = 0; i < set.labels.size(); ++i) set.labels[i] = static_cast<uint8_t>(1 + i % 26);
+  std::filesystem::create_directory(scratch / "letters");
+  write_mnist(scratch / "letters", Split::train, set, false);
+  GalleryRequest request = small_request(scratch / "gallery");
+  request.objectives = {"acgan"};
+  request.config.data = (scratch / "letters").string();
+  std::vector<std::string> told;
+  make_gallery(request, [&](const std::string& line) { told.push_back(line); });
+  const TensorFile judge = read_safetensors(scratch / "gallery" / "judge.safetensors");
+  EXPECT_EQ(judge.find("fc2.weight")->dim(0), 26);
+  EXPECT_EQ(judge.text("classes"), "1-26");
+  EXPECT_NE(judge.text("set").find("104 images: "), std::string::npos) << "a fifth is held out: " << judge.text("set");
+  EXPECT_NE(told.back().find(" classes"), std::string::npos) << told.back();
+  EXPECT_NE(bytes_of(scratch / "gallery" / "gallery.md").find("| real classes, held out | "), std::string::npos);
+
+}
+
+TEST(Gallery, RealIsTheTestSet) {
+  const duel::testing::Scratch scratch;
+  const std::filesystem::path digits = scratch / "digits";
+  std::filesystem::create_directory(digits);
+  const ImageSet train = draw_digits(3000, 1), test = draw_digits(64, 2);
+  write_mnist(digits, Split::train, train, false);
+  write_mnist(digits, Split::test, test, false);
+  GalleryRequest request = small_request(scratch / "gallery");
+  request.objectives = {"ns-gan"};
+  request.config.data = digits.string();
+  request.judged = 64;
+  make_gallery(request, [](const std::string&) {});
+  const std::filesystem::path file = scratch / "gallery" / "judge.safetensors";
+  Classifier judge = load_classifier(file);
+  const auto sure = [&](const ImageSet& images) {
+    const ResidentData data(images);
+    const std::vector<float> p = softmax(judge(data.batch(data.first(64), DType::f32))).to_vector<float>();
+    double count = 0;
+    for (size_t i = 0; i < 64; ++i) count += *std::max_element(&p[10 * i], &p[10 * i] + 10) >= 0.9f;
+    return count / 64;
+  };
+  EXPECT_EQ(std::stod(read_safetensors(file).text("real_confident")), sure(test));
+  EXPECT_NE(sure(train), sure(test)) << "or this test could not tell";
 }
 
 }  // namespace

@@ -97,6 +97,22 @@ TEST(Divergence, AlphaHasTheOthersAsSpecialCases) {
   EXPECT_EQ(grad({floor}, {v})[0].item(), 0);
 }
 
+// f of Pearson's chi-squared is twice that of alpha = 2, so its conjugate is twice the other's at half the point: below the domain too,
+// where no ratio of densities gives a smaller logit than -2.
+TEST(Divergence, PearsonAndAlphaTwoAgreeEverywhere) {
+  const std::vector<double> points{-50.0, -3.0, -2.0, -1.9, -0.5, 0.0, 1.0, 30.0};
+  const Tensor v = Tensor::from(points, {8}).set_requires_grad(true), half = (v.detach() * 0.5).set_requires_grad(true);
+  const Tensor pearson = pearson_chi_squared().conjugate_activation(v), alpha = alpha_divergence(2.0).conjugate_activation(half);
+  const auto slopes = grad({sum(pearson)}, {v})[0].to_vector<double>(), slopes_alpha = grad({sum(alpha)}, {half})[0].to_vector<double>();
+  for (size_t i = 0; i < points.size(); ++i) {
+    EXPECT_NEAR(pearson.to_vector<double>()[i], 2 * alpha.to_vector<double>()[i], 1e-12) << points[i];
+    EXPECT_NEAR(slopes[i], slopes_alpha[i], 1e-12) << points[i];
+    if (points[i] < -2) {
+      EXPECT_EQ(pearson.to_vector<double>()[i], -1) << points[i];
+    }
+  }
+}
+
 TEST(Divergence, JensenShannonHasTheGradientsOfTheNonSaturatingLoss) {
   const Tensor r = Tensor::from({0.3, -1.2}, {2}).set_requires_grad(true), f = Tensor::from({-0.4, 0.9}, {2}).set_requires_grad(true);
   const Loss js = divergence_loss(jensen_shannon()), non_saturating = non_saturating_loss();

@@ -176,6 +176,19 @@ TEST(Loss, LeastSquaresOptimumAndLabels) {
   EXPECT_DOUBLE_EQ(generator_loss(pearson, Relativism::none, r, f).item(), 0.5 * (1 + 9) / 2);
 }
 
+// The paper's eq. 9 has 1/2 before every square, the authors' code has none.
+TEST(Loss, LeastSquaresWithAnotherFactor) {
+  const Tensor r = Tensor::from({0.5, 2.0}, {2, 1}), f = Tensor::from({-1.0, 0.25}, {2, 1});
+  for (const char* name : {"lsgan", "lsgan-pearson"}) {
+    const Loss half = named_objective(name).loss, whole = named_objective(name, {.square_weight = 1.0}).loss;
+    EXPECT_DOUBLE_EQ(discriminator_loss(whole, Relativism::none, r, f).item(), 2 * discriminator_loss(half, Relativism::none, r, f).item());
+    EXPECT_DOUBLE_EQ(generator_loss(whole, Relativism::none, r, f).item(), 2 * generator_loss(half, Relativism::none, r, f).item());
+    EXPECT_EQ(resolved_overrides(name).square_weight, 0.5);
+  }
+  EXPECT_THROW(named_objective("lsgan", {.square_weight = 0.0}), Error);
+  EXPECT_THROW(named_objective("ns-gan", {.square_weight = 0.5}), Error);
+}
+
 TEST(Loss, ExtremeLogitsStayFinite) {
   for (const double x : {-100.0, 100.0, -1000.0, 1000.0}) {
     Tensor logit = Tensor::from({static_cast<float>(x)}, {1}).set_requires_grad(true);

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "duel/core/tensor.h"
+#include "duel/gan/sampling.h"
 #include "files.h"
 
 #pragma GCC diagnostic push
@@ -34,6 +36,13 @@ TEST(Grid, SixtyFourDigitsAre242By242) {
       const int expected = inside ? images[static_cast<size_t>(((row * 8 + column) * 28 + iy) * 28 + ix)] : 0;
       ASSERT_EQ(int{grid.pixels[static_cast<size_t>(y * 242 + x)]}, expected) << x << "," << y;
     }
+  }
+}
+
+TEST(Grid, OfImagesWithSeveralChannelsIsRefused) {
+  EXPECT_EQ(image_grid(Tensor::zeros({3, 1, 2, 5}), 3).width, 3 * 7 + 2);
+  for (const Shape& shape : {Shape{4, 3, 8, 8}, Shape{4, 8, 8}, Shape{1, 0, 8, 8}}) {
+    EXPECT_NE(duel::testing::error_of([&] { image_grid(Tensor::zeros(shape), 2); }).find("[N, 1, H, W], got f32 ["), std::string::npos);
   }
 }
 

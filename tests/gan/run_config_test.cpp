@@ -25,6 +25,7 @@ std::string unusual(const ConfigField& field, int place) {
   }
   if (field.name == "optimizer") return "rmsprop";
   if (field.name == "update") return "consensus";
+  if (field.name == "class-names") return "1-26,255";
   if (field.name.starts_with("norm-")) return field.name == "norm-g" ? "layer" : "instance";
   return "a \"quoted\" näme " + std::to_string(place);
 }

@@ -176,7 +176,7 @@ def f_divergence(spec):
     if spec["f"] == "reverse_kl":
         return lambda v: -torch.exp(-v), lambda t: -1 - torch.log(-t)
     if spec["f"] == "pearson":
-        return lambda v: v, lambda t: t * t / 4 + t
+        return lambda v: v, lambda t: torch.where(t < -2, -torch.ones_like(t), t * t / 4 + t)
     if spec["f"] == "hellinger":
         return lambda v: 1 - torch.exp(-v), lambda t: t / (1 - t)
     if spec["f"] == "js":
