@@ -108,6 +108,8 @@ Command bench_command() {
          [r](const std::string& text) { r->kernels.l2 = text; });
   option("Of kernels", "quick", "", "20 samples and 0.2 s per kernel and size, not 100 and 3 s",
          [r](const std::string&) { r->kernels.quick = true; });
+  option("Of kernels", "check", "", "status 1 where a fused kernel is slower than the plain ops beside it, 5 times of 5",
+         [r](const std::string&) { r->kernels.check = true; });
   option("Of kernels", "csv", "FILE", "the report as a table",
          [r](const std::string& text) { r->kernels.csv = text; });
   option("Of kernels", "compare", "FILE", "an older --json: what became slower; status 1 if anything did",

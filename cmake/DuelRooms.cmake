@@ -11,6 +11,15 @@ endif()
 
 set(DUEL_CMAKE_DIR "${CMAKE_CURRENT_LIST_DIR}")
 
+# duel_kernel_options(TARGET): as duel_compile_options, for sources that hold the kernels' loops.
+# -fno-trapping-math: g++ computes both sides of a select, and without AVX-512's masks that is how its loop vectorises;
+# the bits are the same. clang computes both sides anyway.
+function(duel_kernel_options target)
+  duel_compile_options(${target})
+  target_compile_options(${target} PRIVATE "$<$<COMPILE_LANGUAGE:CXX>:-fno-trapping-math>"
+    "$<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-fno-trapping-math>")
+endfunction()
+
 function(duel_compile_options target)
   target_compile_features(${target} PUBLIC cxx_std_20)
   set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF POSITION_INDEPENDENT_CODE ON)
@@ -33,7 +42,11 @@ function(duel_room name)
   set(target duel_${name})
   add_library(${target} ${sources})
   add_library(Duel::${name} ALIAS ${target})
-  duel_compile_options(${target})
+  if(name STREQUAL kernels)
+    duel_kernel_options(${target})
+  else()
+    duel_compile_options(${target})
+  endif()
   set_target_properties(${target} PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
   target_include_directories(${target} PUBLIC "$<BUILD_INTERFACE:${links}>")  # installed: cmake/DuelInstall.cmake
   if(ARG_USES)

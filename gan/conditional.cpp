@@ -79,16 +79,16 @@ Tensor code_loss(const Codes& plan, const Tensor& predictions, const Tensor& cod
              predictions.defined() ? to_text(predictions) : "none", codes.defined() ? to_text(codes) : "none");
   Tensor loss;
   const auto add_up = [&](const Tensor& value) { loss = loss.defined() ? add(loss, value) : value; };
-  const double share = 1.0 / static_cast<double>(codes.dim(0));
+  const auto count = static_cast<double>(codes.dim(0));
   int64_t begin = 0;
   for (const int64_t size : plan.categorical) {
     const Tensor log_q = log_softmax(slice(predictions, 1, begin, begin + size));
-    add_up(mul_scalar(sum(mul(slice(codes, 1, begin, begin + size), log_q)), -share));
+    add_up(div_scalar(sum(mul(slice(codes, 1, begin, begin + size), log_q)), -count));
     begin += size;
   }
   if (plan.continuous > 0) {
     const Tensor away = sub(slice(codes, 1, begin, begin + plan.continuous), slice(predictions, 1, begin, begin + plan.continuous));
-    add_up(mul_scalar(sum(square(away)), 0.5 * share));
+    add_up(div_scalar(sum(square(away)), 2.0 * count));
     begin += plan.continuous;
   }
   DUEL_CHECK(loss.defined() && begin == codes.dim(1), "code_loss", "expected codes of {} columns, at least 1, got {}", begin,

@@ -28,7 +28,7 @@ Tensor pull_away(const Tensor& codes) {
   const Tensor rows = div(codes, clamp_min(sample_norm(codes), 1e-12).reshape({n, 1}));
   const Tensor all = sum(square(matmul(rows, rows, false, true)));
   const Tensor diagonal = sum(square(sum(square(rows), {1})));  // each row with itself: no pair
-  return mul_scalar(sub(all, diagonal), 1.0 / static_cast<double>(n * (n - 1)));
+  return div_scalar(sub(all, diagonal), static_cast<double>(n * (n - 1)));
 }
 
 Term pull_away_term(double weight) {

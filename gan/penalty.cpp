@@ -129,7 +129,7 @@ PenaltyResult gradient_penalty(nn::Module& critic, const Tensor& points, const P
 Tensor mean_norm(const std::vector<PenaltyResult>& results) {
   Tensor total = results.at(0).mean_norm;
   for (size_t i = 1; i < results.size(); ++i) total = add(total, results[i].mean_norm);
-  return results.size() == 1 ? total : mul_scalar(total, 1.0 / static_cast<double>(results.size()));
+  return results.size() == 1 ? total : div_scalar(total, static_cast<double>(results.size()));
 }
 
 double mean_gradient_norm(nn::Module& critic, const Tensor& points, const Tensor& labels) {

@@ -1,6 +1,7 @@
 // Activations: one struct each with value, first and second derivative.
 //
-// The conventions at kinks are PyTorch's: relu'(0) = 0, leaky_relu'(0) = slope, elu'(0) = alpha.
+// The conventions at kinks are PyTorch's: relu'(0) = 0, leaky_relu'(0) = slope, elu'(0) = alpha. Not-a-number gives
+// not-a-number, in every derivative that depends on x.
 // second_is_zero says that the second derivative is zero almost everywhere (piecewise linear): gradient
 // penalties over such critics have a cheaper exact form.
 //
@@ -45,7 +46,8 @@ struct Relu {
   }
   template <class T>
   DUEL_HD T first(T x) const {
-    return x > T(0) ? T(1) : T(0);
+    const T below = x <= T(0) ? T(0) : x;  // x: not-a-number
+    return x > T(0) ? T(1) : below;
   }
   template <class T>
   DUEL_HD T second(T) const {
@@ -65,7 +67,7 @@ struct LeakyRelu {
   }
   template <class T>
   DUEL_HD T first(T x) const {
-    const T below = T(slope);
+    const T at_most = T(slope), below = x <= T(0) ? at_most : x;  // x: not-a-number
     return x > T(0) ? T(1) : below;
   }
   template <class T>
@@ -81,17 +83,17 @@ struct Elu {
   static constexpr bool second_is_zero = false;
   template <class T>
   DUEL_HD T value(T x) const {
-    const T below = T(alpha) * math::expm1(x < T(0) ? x : T(0));
+    const T below = T(alpha) * math::expm1(x > T(0) ? T(0) : x);
     return x > T(0) ? x : below;
   }
   template <class T>
   DUEL_HD T first(T x) const {
-    const T below = T(alpha) * math::exp(x < T(0) ? x : T(0));
+    const T below = T(alpha) * math::exp(x > T(0) ? T(0) : x);
     return x > T(0) ? T(1) : below;
   }
   template <class T>
   DUEL_HD T second(T x) const {
-    const T below = T(alpha) * math::exp(x < T(0) ? x : T(0));
+    const T below = T(alpha) * math::exp(x > T(0) ? T(0) : x);
     return x > T(0) ? T(0) : below;
   }
 };

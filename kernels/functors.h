@@ -3,7 +3,7 @@
 // A functor is templated on the element type, so that float and double share the text; scalar parameters are
 // double members. Registering makes unary<F, T> or binary<F, T> callable from everywhere; the code is
 // compiled once, in elementwise.cu. Comparisons give 1 or 0 in the element type. Not-a-number passes through
-// every formula except comparisons (false) and Sign (0).
+// every formula except comparisons (false), pow(1, nan) and pow(nan, 0), which C makes 1.
 #pragma once
 
 #include "duel/kernels/elementwise.h"
@@ -96,7 +96,8 @@ DUEL_UNARY(Abs)
 struct Sign {
   template <class T>
   DUEL_HD T operator()(T x) const {
-    return (x > T(0) ? T(1) : T(0)) - (x < T(0) ? T(1) : T(0));
+    const T other = x < T(0) ? T(-1) : x;  // 0, or not-a-number
+    return x > T(0) ? T(1) : other;
   }
 };
 DUEL_UNARY(Sign)
@@ -136,6 +137,26 @@ struct MulScalar {
   }
 };
 DUEL_UNARY(MulScalar)
+
+/// x / value: rounded once, which a product with 1 / value is not.
+struct DivScalar {
+  double value = 1;
+  template <class T>
+  DUEL_HD T operator()(T x) const {
+    return x / T(value);
+  }
+};
+DUEL_UNARY(DivScalar)
+
+/// value / x
+struct ScalarDiv {
+  double value = 1;
+  template <class T>
+  DUEL_HD T operator()(T x) const {
+    return T(value) / x;
+  }
+};
+DUEL_UNARY(ScalarDiv)
 
 struct PowScalar {
   double exponent = 1;

@@ -16,14 +16,14 @@ constexpr int kLossUnroll = 4;         // logits of a thread under way at once
 template <class L, class T>
 struct SecondProduct {
   L loss;
-  T scale;
-  DUEL_HD T operator()(T x, T g) const { return g * (scale * loss.template second<T>(x)); }
+  T divisor;
+  DUEL_HD T operator()(T x, T g) const { return g * (loss.template second<T>(x) / divisor); }
 };
 
 #if DUEL_DEVICE_CODE
-/// Block b leaves factor * its sum in sums[b].
+/// Block b leaves its sum / of_sum in sums[b].
 template <class L, class T>
-__global__ void loss_kernel(int64_t n, const T* logits, L loss, T scale, T factor, T* sums, T* grad) {
+__global__ void loss_kernel(int64_t n, const T* logits, L loss, T divisor, T of_sum, T* sums, T* grad) {
   const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
   Terms<1, T> sum{};
   for (int64_t first = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; first < n; first += kLossUnroll * stride) {
@@ -34,19 +34,19 @@ __global__ void loss_kernel(int64_t n, const T* logits, L loss, T scale, T facto
     for (int u = 0; u < kLossUnroll; ++u) {
       const int64_t i = first + u * stride;
       if (i >= n) break;
-      if (grad != nullptr) grad[i] = scale * loss.template first<T>(x[u]);
+      if (grad != nullptr) grad[i] = loss.template first<T>(x[u]) / divisor;
       sum.v[0] += loss.template value<T>(x[u]);
     }
   }
   const auto total = block_sum(sum);
-  if (threadIdx.x == 0) sums[blockIdx.x] = factor * total.v[0];
+  if (threadIdx.x == 0) sums[blockIdx.x] = total.v[0] / of_sum;
 }
 
 template <class T>
-__global__ void loss_combine_kernel(int64_t n, const T* partial, T scale, T* value) {
+__global__ void loss_combine_kernel(int64_t n, const T* partial, T divisor, T* value) {
   const auto total = block_sum(
       strided_terms<1, T>(threadIdx.x, n, blockDim.x, [&](int64_t i) { return Terms<1, T>{{partial[i]}}; }));
-  if (threadIdx.x == 0) *value = scale * total.v[0];
+  if (threadIdx.x == 0) *value = total.v[0] / divisor;
 }
 #endif
 
@@ -58,7 +58,7 @@ int64_t loss_workspace(int64_t n) {
 }
 
 template <class L, class T>
-void loss_value_grad(Stream stream, int64_t n, const T* logits, L loss, std::type_identity_t<T> scale,
+void loss_value_grad(Stream stream, int64_t n, const T* logits, L loss, std::type_identity_t<T> divisor,
                      T* value, std::type_identity_t<T>* grad, T* workspace) {
   DUEL_CHECK(n >= 0, "loss", "expected a number of logits of at least 0, got {}", n);
 #if DUEL_DEVICE_CODE
@@ -66,9 +66,9 @@ void loss_value_grad(Stream stream, int64_t n, const T* logits, L loss, std::typ
     const int64_t wanted = n <= kOneBlock ? 1 : (n + kSumBlock * kLossUnroll - 1) / (kSumBlock * kLossUnroll);
     const int64_t blocks = wanted < kLossBlocks ? wanted : kLossBlocks;
     launch(loss_kernel<L, T>, dim3(static_cast<unsigned>(blocks)), dim3(kSumBlock), 0, stream, n, logits,
-           loss, scale, blocks == 1 ? scale : T{1}, blocks == 1 ? value : workspace, grad);
+           loss, divisor, blocks == 1 ? divisor : T{1}, blocks == 1 ? value : workspace, grad);
     if (blocks == 1) return;
-    launch(loss_combine_kernel<T>, dim3(1), dim3(kSumBlock), 0, stream, blocks, workspace, scale, value);
+    launch(loss_combine_kernel<T>, dim3(1), dim3(kSumBlock), 0, stream, blocks, workspace, divisor, value);
     return;
   }
 #endif
@@ -80,7 +80,7 @@ void loss_value_grad(Stream stream, int64_t n, const T* logits, L loss, std::typ
       T* g = grad + begin;
       sums.add(end - begin, [=](int64_t i) {
         const T logit = x[i];
-        g[i] = scale * loss.template first<T>(logit);
+        g[i] = loss.template first<T>(logit) / divisor;
         return Terms<1, T>{{loss.template value<T>(logit)}};
       });
     } else {
@@ -90,14 +90,14 @@ void loss_value_grad(Stream stream, int64_t n, const T* logits, L loss, std::typ
   });
   double total = 0;
   for (int64_t r = 0; r < (n + kLossGrain - 1) / kLossGrain; ++r) total += static_cast<double>(workspace[r]);
-  *value = static_cast<T>(static_cast<double>(scale) * total);
+  *value = static_cast<T>(total / static_cast<double>(divisor));
 }
 
 template <class L, class T>
-void loss_d2(Stream stream, int64_t n, const T* logits, L loss, std::type_identity_t<T> scale, const T* g,
+void loss_d2(Stream stream, int64_t n, const T* logits, L loss, std::type_identity_t<T> divisor, const T* g,
              T* out) {
   DUEL_CHECK(n >= 0, "loss_d2", "expected a number of logits of at least 0, got {}", n);
-  map(stream, n, SecondProduct<L, T>{loss, scale}, out, logits, g);
+  map(stream, n, SecondProduct<L, T>{loss, divisor}, out, logits, g);
 }
 
 #define DUEL_DEFINE_LOSS(L)                                                                            \

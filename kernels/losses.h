@@ -1,4 +1,4 @@
-// Adversarial losses on raw logits, fused: value and gradient of scale * sum_i loss(x_i) in one pass.
+// Adversarial losses on raw logits, fused: value and gradient of (sum_i loss(x_i)) / divisor in one pass.
 //
 // A loss is one struct with value(x), first(x), second(x) (derivatives with respect to the logit) and
 // second_is_zero (the second derivative vanishes almost everywhere, so a double backward can stop there).
@@ -9,7 +9,7 @@
 //
 // Example (critic on real samples, non-saturating GAN, batch mean):
 //   std::vector<float> scratch(loss_workspace(n));
-//   loss_value_grad(Stream(), n, logits, SigmoidBce{1.0}, 1.0f / n, &value, grad, scratch.data());
+//   loss_value_grad(Stream(), n, logits, SigmoidBce{1.0}, n, &value, grad, scratch.data());
 #pragma once
 
 #include <cstdint>
@@ -21,8 +21,8 @@
 namespace duel::kernels {
 
 /// Binary cross-entropy of sigmoid(x) against any target t in [0, 1]: softplus(x) - t x (Goodfellow et al.
-/// 2014, eq. 1, on logits). t = 1: -log sigmoid(x), t = 0: -log(1 - sigmoid(x)); scale < 0 gives the
-/// saturating form. Written around e = exp(-|x|), so that nothing overflows or cancels: at x = 100, t = 1 the
+/// 2014, eq. 1, on logits). t = 1: -log sigmoid(x), t = 0: -log(1 - sigmoid(x)); a divisor < 0 gives
+/// the saturating form. Written around e = exp(-|x|), so that nothing overflows or cancels: at x = 100, t = 1 the
 /// value is exp(-100), not 0, and so is the derivative's size.
 struct SigmoidBce {
   double target = 1;
@@ -115,16 +115,16 @@ struct WassersteinMean {
 /// Scratch elements (of T) that loss_value_grad needs for n logits.
 int64_t loss_workspace(int64_t n);
 
-/// *value = scale * sum_i loss.value(x_i) and grad[i] = scale * loss.first(x_i), one pass over logits [n].
+/// *value = (sum_i loss.value(x_i)) / divisor and grad[i] = loss.first(x_i) / divisor, one pass over logits [n].
 /// value is one element; grad [n] may be null or the logits themselves; n = 0 gives value 0.
 template <class L, class T>
-void loss_value_grad(Stream stream, int64_t n, const T* logits, L loss, std::type_identity_t<T> scale,
+void loss_value_grad(Stream stream, int64_t n, const T* logits, L loss, std::type_identity_t<T> divisor,
                      T* value, std::type_identity_t<T>* grad, T* workspace);
 
-/// The second-order product out[i] = g[i] * scale * loss.second(x_i), for the backward of grad above: g [n] is
+/// The second-order product out[i] = g[i] * loss.second(x_i) / divisor, for the backward of grad above: g [n] is
 /// the cotangent of grad. out may be g.
 template <class L, class T>
-void loss_d2(Stream stream, int64_t n, const T* logits, L loss, std::type_identity_t<T> scale, const T* g,
+void loss_d2(Stream stream, int64_t n, const T* logits, L loss, std::type_identity_t<T> divisor, const T* g,
              T* out);
 
 #define DUEL_DECLARE_LOSS(L)                                                                             \

@@ -73,6 +73,14 @@ void launch_map(Stream stream, int64_t n, F f, Out* out, const In*... in) {
 
 #endif
 
+/// The host's part [begin, end). Everything comes by value: a byte that is written through a captured pointer could be the
+/// captured pointer's own, and then no loop over bytes vectorises.
+template <class F, class Out, class... In>
+inline void map_range(int64_t begin, int64_t end, F f, Out* out, const In*... in) {
+  DUEL_SIMD
+  for (int64_t i = begin; i < end; ++i) out[i] = f(in[i]...);
+}
+
 /// out may be one of the inputs (same index), no other overlap.
 template <class F, class Out, class... In>
 void map(Stream stream, int64_t n, F f, Out* out, const In*... in) {
@@ -90,10 +98,7 @@ void map(Stream stream, int64_t n, F f, Out* out, const In*... in) {
   }
 #endif
   (void)stream;
-  parallel_for(n, kMapGrain, [&](int64_t begin, int64_t end) {
-    DUEL_SIMD
-    for (int64_t i = begin; i < end; ++i) out[i] = f(in[i]...);
-  });
+  parallel_for(n, kMapGrain, [&](int64_t begin, int64_t end) { map_range(begin, end, f, out, in...); });
 }
 
 }  // namespace duel::kernels

@@ -15,7 +15,9 @@
 // Note [Selects]
 // g++ moves a computation into the branch of the only select that uses it, and then the loop no longer
 // vectorises. So selects choose between constants and arguments, and special results are added or multiplied
-// onto the finite one.
+// onto the finite one. Nor do two selects meet whose conditions are the same for the whole loop (pow with one exponent):
+// g++ joins the conditions into one that it cannot vectorise. g++ vectorises selects on AVX2 only
+// under -fno-trapping-math, which cmake/DuelRooms.cmake sets; tests/vectorized.py finds loops that stayed scalar.
 //
 // Note [Polynomials]
 // Coefficients are minimax fits (Remez exchange in 200 bits, weighted for relative error of the function,
@@ -223,13 +225,14 @@ DUEL_HD float pow(float base, float exponent) {
   const double power_of_one = x > 0.0 ? 1.0 : power_of_minus_one;
   const double magnitude = detail::exp2_of((size == 1.0 ? power_of_one : y) * logarithm);
 
-  // Integers are told by rounding; from 2^24 on every float is an even one.
-  const double large = abs(y) >= 0x1p24 ? 0.0 : y, halved = 0.5 * large;
-  const double signed_one = ::copysign(1.0, x);
-  const double of_whole = (halved + 0x1.8p52) - 0x1.8p52 == halved ? 1.0 : signed_one;
+  // Integers are told by rounding; from 2^24 on every float is an even one. An odd one lies 1/2 beside an integer when halved,
+  // and 4 (1/2)^2 = 1, all others less. No select: it would be joined with the one below, see Note [Selects].
+  const double large = abs(y) < 0x1p24 ? y : 0.0, halved = 0.5 * large;
+  const double beside = halved - ((halved + 0x1.8p52) - 0x1.8p52), odd = ::floor(4.0 * beside * beside);
+  const double of_odd = fma(odd, ::copysign(1.0, x) - 1.0, 1.0);  // the sign of x, or 1
   const double below = size < detail::kInfinity ? detail::kNan : 1.0;
   const double of_fraction = x < 0.0 ? below : 1.0;
-  return static_cast<float>(magnitude * ((large + 0x1.8p52) - 0x1.8p52 == large ? of_whole : of_fraction));
+  return static_cast<float>(magnitude * (of_odd * ((large + 0x1.8p52) - 0x1.8p52 == large ? 1.0 : of_fraction)));
 }
 DUEL_HD double pow(double base, double exponent) { return ::pow(base, exponent); }
 

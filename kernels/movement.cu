@@ -241,7 +241,7 @@ template <class T>
 struct SumPool {
   int64_t out_width, k;
   const T* x;
-  T scale;
+  T divisor;
   DUEL_HD T value(int64_t line, int64_t column) const {
     const T* patch = x + (line * out_width * k + column) * k;
     T sum = T(0);
@@ -250,7 +250,7 @@ struct SumPool {
       for (int64_t b = 0; b < k; ++b) part += patch[a * out_width * k + b];
       sum += part;
     }
-    return sum * scale;
+    return sum / divisor;
   }
   DUEL_HD T at(int64_t i) const { return value(i / out_width, i % out_width); }
 };
@@ -259,8 +259,11 @@ template <class T>
 struct Upsample {
   int64_t width, k;  // of the input
   const T* x;
-  T scale;
-  DUEL_HD T value(int64_t line, int64_t column) const { return scale * x[line * width + column]; }
+  T divisor;
+  DUEL_HD T value(int64_t line, int64_t column) const {
+    const T pixel = x[line * width + column];
+    return divisor == T(1) ? pixel : pixel / divisor;
+  }
   DUEL_HD T at(int64_t i) const {
     const int64_t line = i / (width * k);
     return value(line / k, (i - line * width * k) / k);
@@ -443,7 +446,7 @@ void scatter_add_rows(Stream stream, int64_t count, int64_t rows, int64_t cols, 
 
 template <class T>
 void sum_pool2d(Stream stream, int64_t planes, int64_t height, int64_t width, int64_t k, const T* x, T* y,
-                double scale) {
+                double divisor) {
   DUEL_CHECK(planes >= 0 && height >= 0 && width >= 0, "sum_pool2d",
              "expected extents of at least 0, got [{}, {}, {}]", planes, height, width);
   DUEL_CHECK(k >= 1 && height % k == 0 && width % k == 0, "sum_pool2d",
@@ -452,7 +455,7 @@ void sum_pool2d(Stream stream, int64_t planes, int64_t height, int64_t width, in
   if (n == 0) return;
   DUEL_CHECK(x && y, "sum_pool2d", "expected arrays, got a null pointer");
   const int64_t out_width = width / k;
-  const SumPool<T> pool{out_width, k, x, static_cast<T>(scale)};
+  const SumPool<T> pool{out_width, k, x, static_cast<T>(divisor)};
   if (stream.on_device()) {
     generate(stream, n, pool, y);
     return;
@@ -460,7 +463,7 @@ void sum_pool2d(Stream stream, int64_t planes, int64_t height, int64_t width, in
   parallel_for(n / out_width, kMapGrain / (width * k) + 1, [&](int64_t begin, int64_t end) {
     for (int64_t line = begin; line < end; ++line) {
       if (k == 2) {  // the usual case, with the loops unrolled
-        const SumPool<T> halves{out_width, 2, x, pool.scale};
+        const SumPool<T> halves{out_width, 2, x, pool.divisor};
         for (int64_t j = 0; j < out_width; ++j) y[line * out_width + j] = halves.value(line, j);
       } else {
         for (int64_t j = 0; j < out_width; ++j) y[line * out_width + j] = pool.value(line, j);
@@ -471,14 +474,14 @@ void sum_pool2d(Stream stream, int64_t planes, int64_t height, int64_t width, in
 
 template <class T>
 void upsample_nearest2d(Stream stream, int64_t planes, int64_t height, int64_t width, int64_t k, const T* x,
-                        T* y, double scale) {
+                        T* y, double divisor) {
   DUEL_CHECK(planes >= 0 && height >= 0 && width >= 0, "upsample_nearest2d",
              "expected extents of at least 0, got [{}, {}, {}]", planes, height, width);
   DUEL_CHECK(k >= 1, "upsample_nearest2d", "expected a factor of at least 1, got {}", k);
   const int64_t n = planes * height * k * width * k;
   if (n == 0) return;
   DUEL_CHECK(x && y, "upsample_nearest2d", "expected arrays, got a null pointer");
-  const Upsample<T> wide{width, k, x, static_cast<T>(scale)};
+  const Upsample<T> wide{width, k, x, static_cast<T>(divisor)};
   if (stream.on_device()) {
     generate(stream, n, wide, y);
     return;

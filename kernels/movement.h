@@ -7,7 +7,7 @@
 //   slice = copy_box   pad = fill zeros, then copy_box with source and destination exchanged
 //   broadcast_to       sum over the broadcast axes (reduce.h)
 //   gather_rows        scatter_add_rows
-//   avg_pool2d(k)      upsample_nearest2d(k) with scale 1 / k^2
+//   avg_pool2d(k)      upsample_nearest2d(k) with divisor k^2
 //
 // Example: y = concat([a[n, 3], b[n, 5]], axis 1)
 //   int64_t whole[] = {n, 8}, size_a[] = {n, 3}, size_b[] = {n, 5}, zero[] = {0, 0}, after_a[] = {0, 3};
@@ -50,23 +50,23 @@ template <class T>
 void scatter_add_rows(Stream stream, int64_t count, int64_t rows, int64_t cols, const T* g,
                       const int64_t* index, T* y);
 
-/// y[p, i, j] = scale * sum of the k x k patch of x at (i k, j k); x[planes, height, width], y[planes,
-/// height/k, width/k]. k divides height and width. The average (scale = 1 / k^2) is avg_pool2d; the adjoint
-/// of upsample_nearest2d is scale = 1.
+/// y[p, i, j] = (sum of the k x k patch of x at (i k, j k)) / divisor; x[planes, height, width], y[planes,
+/// height/k, width/k]. k divides height and width. The average (divisor = k^2) is avg_pool2d; the adjoint
+/// of upsample_nearest2d is divisor = 1.
 template <class T>
 void sum_pool2d(Stream stream, int64_t planes, int64_t height, int64_t width, int64_t k, const T* x, T* y,
-                double scale);
+                double divisor);
 
 /// The mean of each k x k patch. Shapes as in sum_pool2d.
 template <class T>
 void avg_pool2d(Stream stream, int64_t planes, int64_t height, int64_t width, int64_t k, const T* x, T* y) {
-  sum_pool2d(stream, planes, height, width, k, x, y, 1.0 / (static_cast<double>(k) * static_cast<double>(k)));
+  sum_pool2d(stream, planes, height, width, k, x, y, static_cast<double>(k) * static_cast<double>(k));
 }
 
-/// y[p, i, j] = scale * x[p, i / k, j / k]; x[planes, height, width], y[planes, height*k, width*k].
+/// y[p, i, j] = x[p, i / k, j / k] / divisor; x[planes, height, width], y[planes, height*k, width*k].
 template <class T>
 void upsample_nearest2d(Stream stream, int64_t planes, int64_t height, int64_t width, int64_t k, const T* x,
-                        T* y, double scale = 1);
+                        T* y, double divisor = 1);
 
 /// y[i, c] = (label[i] == c), y[count, classes]. A label outside [0, classes) gives a row of zeros.
 template <class T>

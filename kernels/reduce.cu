@@ -64,9 +64,9 @@ template <class Op, class T>
 using Accumulator = std::conditional_t<std::is_same_v<Op, SumOp>, double, T>;
 
 template <class Op, class T>
-T finish(Accumulator<Op, T> value, double scale) {
+T finish(Accumulator<Op, T> value, double divisor) {
   if constexpr (std::is_same_v<Op, SumOp>) {
-    return static_cast<T>(value * scale);
+    return static_cast<T>(value / divisor);
   } else {
     return value;
   }
@@ -118,7 +118,7 @@ void reduce_tile(const T* x, int64_t begin, int64_t end, int64_t B, int64_t colu
 
 /// One stage on the host: x[A, R, B] -> out[A, chunks, B].
 template <class Op, class T>
-void host_stage(int64_t A, int64_t R, int64_t B, Plan plan, const T* x, T* out, double scale) {
+void host_stage(int64_t A, int64_t R, int64_t B, Plan plan, const T* x, T* out, double divisor) {
   const int64_t tiles = (B + kTile - 1) / kTile, items = A * plan.chunks * tiles;
   const int64_t item_size = plan.chunk_rows * (B < kTile ? B : kTile);
   const int64_t grain = item_size >= kChunk ? 1 : kChunk / (item_size < 1 ? 1 : item_size);
@@ -131,7 +131,7 @@ void host_stage(int64_t A, int64_t R, int64_t B, Plan plan, const T* x, T* out, 
       Accumulator<Op, T> acc[kTile];
       reduce_tile<Op>(x + a * R * B, begin, end, B, column, width, acc);
       T* to = out + (a * plan.chunks + chunk) * B + column;
-      for (int64_t j = 0; j < width; ++j) to[j] = finish<Op, T>(acc[j], scale);
+      for (int64_t j = 0; j < width; ++j) to[j] = finish<Op, T>(acc[j], divisor);
     }
   });
 }
@@ -143,7 +143,7 @@ constexpr int kLanes = 256;
 /// columns.
 template <class Op, class T>
 __global__ void reduce_kernel(int64_t R, int64_t B, int64_t chunk_rows, int64_t chunks, int columns,
-                              const T* x, T* out, T scale) {
+                              const T* x, T* out, T divisor) {
   __shared__ T lanes[kLanes];
   const int64_t tiles = (B + columns - 1) / columns;
   const int64_t item = blockIdx.x;
@@ -172,32 +172,32 @@ __global__ void reduce_kernel(int64_t R, int64_t B, int64_t chunk_rows, int64_t 
     __syncthreads();
     if (lane < half) lanes[threadIdx.x] = Op::apply(lanes[threadIdx.x], lanes[threadIdx.x + half * columns]);
   }
-  if (lane == 0 && column < B) out[(a * chunks + chunk) * B + column] = lanes[threadIdx.x] * scale;
+  if (lane == 0 && column < B) out[(a * chunks + chunk) * B + column] = lanes[threadIdx.x] / divisor;
 }
 
 template <class Op, class T>
 void device_stage(Stream stream, int64_t A, int64_t R, int64_t B, Plan plan, const T* x, T* out,
-                  double scale) {
+                  double divisor) {
   int columns = 1;
   while (columns < 32 && columns < B) columns *= 2;
   const int64_t blocks = A * plan.chunks * ((B + columns - 1) / columns);
   DUEL_CHECK(blocks <= std::numeric_limits<int32_t>::max(), "reduce",
              "too many results for one launch: {} blocks", blocks);
   launch(reduce_kernel<Op, T>, dim3(static_cast<unsigned>(blocks)), dim3(kLanes), 0, stream, R, B,
-         plan.chunk_rows, plan.chunks, columns, x, out, static_cast<T>(scale));
+         plan.chunk_rows, plan.chunks, columns, x, out, static_cast<T>(divisor));
 }
 #endif
 
 template <class Op, class T>
-void stage(Stream stream, int64_t A, int64_t R, int64_t B, Plan plan, const T* x, T* out, double scale) {
+void stage(Stream stream, int64_t A, int64_t R, int64_t B, Plan plan, const T* x, T* out, double divisor) {
 #if DUEL_DEVICE_CODE
   if (stream.on_device()) {
-    device_stage<Op>(stream, A, R, B, plan, x, out, scale);
+    device_stage<Op>(stream, A, R, B, plan, x, out, divisor);
     return;
   }
 #endif
   (void)stream;
-  host_stage<Op>(A, R, B, plan, x, out, scale);
+  host_stage<Op>(A, R, B, plan, x, out, divisor);
 }
 
 /// The sum of nothing.
@@ -208,7 +208,7 @@ struct Zero {
 
 template <class Op, class T>
 void reduce(const char* op, Stream stream, int64_t A, int64_t R, int64_t B, const T* x, T* y, T* workspace,
-            double scale) {
+            double divisor) {
   DUEL_CHECK(A >= 0 && R >= 0 && B >= 0, op, "expected extents of at least 0, got [{}, {}, {}]", A, R, B);
   if (A * B == 0) return;
   DUEL_CHECK(y && (x || R == 0), op, "expected arrays, got a null pointer");
@@ -218,13 +218,13 @@ void reduce(const char* op, Stream stream, int64_t A, int64_t R, int64_t B, cons
   }
   const Plan plan = make_plan(R, B);
   if (plan.chunks == 1) {
-    stage<Op>(stream, A, R, B, plan, x, y, scale);
+    stage<Op>(stream, A, R, B, plan, x, y, divisor);
     return;
   }
   DUEL_CHECK(workspace, op, "expected a workspace of {} elements, got a null pointer", A * plan.chunks * B);
   stage<Op>(stream, A, R, B, plan, x, workspace, 1.0);
   const Plan whole{plan.chunks, 1};
-  stage<Op>(stream, A, plan.chunks, B, whole, workspace, y, scale);
+  stage<Op>(stream, A, plan.chunks, B, whole, workspace, y, divisor);
 }
 
 template <class T>
@@ -276,8 +276,8 @@ int64_t reduce_workspace(int64_t A, int64_t R, int64_t B) {
 }
 
 template <class T>
-void sum_axes(Stream stream, int64_t A, int64_t R, int64_t B, const T* x, T* y, T* workspace, double scale) {
-  reduce<SumOp>("sum_axes", stream, A, R, B, x, y, workspace, scale);
+void sum_axes(Stream stream, int64_t A, int64_t R, int64_t B, const T* x, T* y, T* workspace, double divisor) {
+  reduce<SumOp>("sum_axes", stream, A, R, B, x, y, workspace, divisor);
 }
 
 template <class T>

@@ -24,10 +24,10 @@ namespace duel::kernels {
 /// Workspace of the three reductions below, in elements of T. May be 0.
 int64_t reduce_workspace(int64_t A, int64_t R, int64_t B);
 
-/// y[A, B] = scale * sum over R of x[A, R, B]. R = 0 gives zeros. Mean: scale = 1.0 / R.
+/// y[A, B] = (sum over R of x[A, R, B]) / divisor. R = 0 gives zeros. Mean: divisor = R.
 template <class T>
 void sum_axes(Stream stream, int64_t A, int64_t R, int64_t B, const T* x, T* y, T* workspace,
-              double scale = 1);
+              double divisor = 1);
 
 /// y[A, B] = largest over R of x[A, R, B]. Not-a-number wins. R must be at least 1.
 template <class T>

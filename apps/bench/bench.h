@@ -25,6 +25,7 @@ struct KernelsRequest {
   std::string smallest = "1K", largest = "256M";  ///< bytes that a kernel moves
   double threshold = 10;                          ///< per cent: slower than that is a regression
   bool quick = false;
+  bool check = false;  ///< status 1 where a fused kernel is slower than the plain ops beside it
 };
 
 /// "auto" (a GPU where one can be used), "cpu" or "cuda"; Error where that is not there.
@@ -45,7 +46,7 @@ std::vector<NodesRow> time_nodes(Device device, int count, double seconds);
 /// Prints them for 100 kernels; of the request, `json` and `seconds` count.
 int bench_nodes(const StepRequest& request, Device device);
 
-/// Times the own kernels. Status 1 where the comparison found a regression.
+/// Times the own kernels. Status 1 where the comparison found a regression or the check a loss.
 int bench_kernels(const KernelsRequest& request, Device device);
 
 /// "64M" is 64 MiB; B, K, M and G with or without a B behind. Error naming the option.

@@ -14,14 +14,14 @@ Case value_and_gradient(const Setting& s, L loss, std::function<Tensor(const Ten
   const int64_t n = s.count(2 * s.element());
   const Tensor x = s.numbers({n}, 1), value = s.empty({1}), gradient = s.empty({n});
   const Tensor work = s.empty({kernels::loss_workspace(n)});
-  const T scale = static_cast<T>(1.0 / static_cast<double>(n));
+  const T divisor = static_cast<T>(n);
   return {.shape = std::to_string(n),
           .bytes = 2 * n * s.element(),
           .run =
               [=, stream = s.stream(), v = value.mutable_data<T>(), g = gradient.mutable_data<T>(),
                scratch = work.mutable_data<T>()] {
                 (void)work;
-                kernels::loss_value_grad(stream, n, x.data<T>(), loss, scale, v, g, scratch);
+                kernels::loss_value_grad(stream, n, x.data<T>(), loss, divisor, v, g, scratch);
               },
           .results = {value, gradient},
           .composed =

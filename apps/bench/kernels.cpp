@@ -1,10 +1,13 @@
 // duel bench kernels: every own kernel at sizes from 1 KB to 256 MB, beside a copy of as many bytes and beside the same
 // function made of plain ops. The three are timed in turns, so that a busy neighbour disturbs them alike.
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <optional>
 #include <regex>
+#include <thread>
 
 #include "../terminal.h"
 #include "bench.h"
@@ -53,6 +56,7 @@ Row measure(const NamedCase& named, const Setting& setting, Timer& timer, const 
   for (int64_t done = 0; !plan.enough(done, now() - began); ++done) {
     for (size_t k = 0; k < timed.size(); ++k) times[k].push_back(timer.sample(timed[k]) * 1e6);
   }
+  const Summary copy = summarize(times[1]);
   Row row{.name = named.name,
           .family = named.family,
           .shape = made.shape,
@@ -60,14 +64,23 @@ Row measure(const NamedCase& named, const Setting& setting, Timer& timer, const 
           .bytes = made.bytes,
           .microseconds = summarize(times[0]),
           .calls = timed[0].calls,
-          .copy_us = summarize(times[1]).median,
+          .copy_us = copy.median,
           .flops = made.flops,
           .launches = timer.launches(made.run)};
+  row.noise = std::max(row.microseconds.spread_percent(), copy.spread_percent());
   if (made.composed) {
-    row.composed_us = summarize(times[2]).median;
+    const Summary composed = summarize(times[2]);
+    row.composed_us = composed.median;
+    row.noise = std::max(row.noise, composed.spread_percent());
     row.composed_launches = timer.launches([&] { made.composed(); });
   }
   return row;
+}
+
+/// Processes that want a CPU, over the last minute; 0 where the system does not say.
+double machine_load() {
+  double load = 0;
+  return getloadavg(&load, 1) == 1 ? load : 0;
 }
 
 }  // namespace
@@ -120,9 +133,15 @@ int bench_kernels(const KernelsRequest& request, Device device) {
   }
   DUEL_CHECK(!cases.empty(), "bench", "filter: no kernel's name or family matches '{}'", request.filter);
 
+  DUEL_CHECK(!request.check || std::any_of(cases.begin(), cases.end(),
+                                           [&](const NamedCase& named) {
+                                             return bool(named.make({.size = 1024, .dtype = DType::f32, .device = device}).composed);
+                                           }),
+             "bench", "check: none of the chosen kernels has plain ops beside it; expected a filter that leaves one");
+
   const auto timer = make_timer(device, request.l2 == "cold" ? Cache::cold : Cache::warm);
   const SamplingPlan plan =
-      request.quick ? SamplingPlan{.wanted = 20, .least = 3, .seconds = 0.2} : SamplingPlan{};
+      request.quick ? SamplingPlan{.wanted = 20, .least = 10, .seconds = 0.2} : SamplingPlan{};
   const gan::Machine machine = gan::this_machine();
   Report report{
       .duel = machine.duel,
@@ -132,14 +151,19 @@ int bench_kernels(const KernelsRequest& request, Device device) {
       .dtype = request.dtype,
       .l2 = request.l2,
       .threads = kernels::threads(),
+      .load = machine_load(),
       .samples_wanted = plan.wanted,
       .rows = {},
       .skipped = {}};
   std::printf(
-      "%s, %s, %d threads, %s, caches %s; median of %lld samples; %% copy: of the bandwidth of a copy of as "
+      "%s, %s, %d thread%s, %s, caches %s; median of %lld samples; %% copy: of the bandwidth of a copy of as "
       "many bytes\n%s",
-      report.device.c_str(), report.cpu.c_str(), report.threads, report.dtype.c_str(), report.l2.c_str(),
+      report.device.c_str(), report.cpu.c_str(), report.threads, report.threads == 1 ? "" : "s", report.dtype.c_str(), report.l2.c_str(),
       static_cast<long long>(plan.wanted), table_header().c_str());
+  if (!device.is_cuda()) {
+    const int cpus = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+    std::fputs(load_warning(report.load, report.threads, cpus).c_str(), stderr);
+  }
   const bool live = terminal_of(stderr).live;
   // After every row: what is measured is kept where the time ends.
   const auto keep = [&] {
@@ -147,6 +171,7 @@ int bench_kernels(const KernelsRequest& request, Device device) {
     if (!request.csv.empty()) write_file_atomically(request.csv, to_csv(report));
   };
   const NoGrad no_grad;
+  constexpr int64_t kAttempts = 5;  // of a row that loses, under --check
   for (const NamedCase& named : cases) {
     std::string shape;
     for (const int64_t size : sweep(smallest, largest)) {
@@ -155,7 +180,7 @@ int bench_kernels(const KernelsRequest& request, Device device) {
       try {
         const Setting setting{
             .size = size, .dtype = request.dtype == "f64" ? DType::f64 : DType::f32, .device = device};
-        Row row = measure(named, setting, *timer, plan);
+        Row row = best_attempt([&] { return measure(named, setting, *timer, plan); }, request.check ? kAttempts : 1);
         // A size below the smallest shape gives that shape again.
         if (row.shape != shape) {
           line = table_row(row, plan.wanted);
@@ -172,12 +197,18 @@ int bench_kernels(const KernelsRequest& request, Device device) {
       keep();
     }
   }
-  if (!before) return 0;
+  int status = 0;
+  if (request.check) {
+    const Verdict verdict = check_gains(report);
+    std::printf("\n%s", verdict.text.c_str());
+    if (verdict.lost > 0) status = 1;
+  }
+  if (!before) return status;
   const Comparison comparison = compare(*before, report, request.threshold);
   std::printf("\n%s%lld compared with %s, %lld slower by more than %g %%\n", comparison.table.c_str(),
               static_cast<long long>(comparison.compared), request.compare.c_str(),
               static_cast<long long>(comparison.regressions), request.threshold);
-  return comparison.regressions > 0 ? 1 : 0;
+  return comparison.regressions > 0 ? 1 : status;
 }
 
 }  // namespace duel::apps::bench

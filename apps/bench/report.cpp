@@ -48,6 +48,9 @@ Json row_json(const Row& row) {
           {"gb_per_s", rounded(row.gb_per_s())},
           {"copy_us", rounded(row.copy_us)},
           {"copy_percent", rounded(row.copy_percent())},
+          {"noise_percent", rounded(row.noise)},
+          {"noisy", row.noisy()},
+          {"attempts", row.attempts},
           {"flops", maybe(row.flops)},
           {"gflop_per_s", maybe(row.gflop_per_s())},
           {"launches", maybe(row.launches)},
@@ -69,10 +72,12 @@ Row row_from(const Json& json) {
                            .count = json.at("samples")},
           .calls = json.at("calls_per_sample"),
           .copy_us = json.at("copy_us"),
+          .noise = json.value("noise_percent", 0.0),  // 0.1.0 wrote none
           .flops = maybe_from<double>(json.at("flops")),
           .launches = maybe_from<int64_t>(json.at("launches")),
           .composed_us = maybe_from<double>(json.at("composed_us")),
-          .composed_launches = maybe_from<int64_t>(json.at("composed_launches"))};
+          .composed_launches = maybe_from<int64_t>(json.at("composed_launches")),
+          .attempts = json.value("attempts", int64_t{1})};
   DUEL_CHECK(row.microseconds.median > 0, "bench", "{}: median_us: expected a positive number, got {}",
              row.name, row.microseconds.median);
   return row;
@@ -105,6 +110,7 @@ std::string cell(const Json& value) {
 std::string to_json(const Report& report) {
   Json json{{"bench", "kernels"},       {"duel", report.duel},     {"time", report.time},
             {"device", report.device},  {"cpu", report.cpu},       {"threads", report.threads},
+            {"load", rounded(report.load)},
             {"dtype", report.dtype},    {"l2", report.l2},         {"samples_wanted", report.samples_wanted},
             {"results", Json::array()}, {"skipped", Json::array()}};
   for (const Row& row : report.rows) json["results"].push_back(row_json(row));
@@ -144,6 +150,7 @@ Report read_report(const std::filesystem::path& file) {
                   .dtype = json.at("dtype"),
                   .l2 = json.at("l2"),
                   .threads = json.at("threads"),
+                  .load = json.value("load", 0.0),
                   .samples_wanted = json.at("samples_wanted"),
                   .rows = {},
                   .skipped = {}};
@@ -166,7 +173,7 @@ std::string size_text(int64_t bytes) {
 
 std::string table_header() {
   return padded("kernel", -31) + padded("shape", -18) + padded("moved", 9) + padded("median us", 11) +
-         padded("p10 - p90", 19) + padded("GB/s", 8) + padded("% copy", 8) + padded("GFLOP/s", 9) +
+         padded("p10 - p90", 19) + padded("noise", 8) + padded("GB/s", 8) + padded("% copy", 8) + padded("GFLOP/s", 9) +
          padded("launches", 10) + padded("plain ops us", 14) + padded("gain", 7) + "\n";
 }
 
@@ -174,15 +181,52 @@ std::string table_row(const Row& row, int64_t samples_wanted) {
   const auto number = [](const auto& value, const char* format) {
     return value ? text(format, static_cast<double>(*value)) : std::string("-");
   };
-  const std::string few =
-      row.microseconds.count < samples_wanted ? message("  {} samples", row.microseconds.count) : "";
+  std::string remarks;
+  if (row.noisy()) remarks += "  noisy";
+  if (row.copy_percent() > 110) remarks += "  faster than a copy";
+  if (row.microseconds.count < samples_wanted) remarks += message("  {} samples", row.microseconds.count);
+  if (row.attempts > 1) remarks += message("  best of {} attempts", row.attempts);
   return padded(row.name, -31) + padded(row.shape, -18) + padded(size_text(row.bytes), 9) +
          padded(short_time(row.microseconds.median), 11) +
          padded(short_time(row.microseconds.p10) + " - " + short_time(row.microseconds.p90), 19) +
+         padded(text("%.0f %%", row.noise), 8) +
          padded(text("%.1f", row.gb_per_s()), 8) + padded(text("%.0f", row.copy_percent()), 8) +
          padded(number(row.gflop_per_s(), "%.1f"), 9) + padded(number(row.launches, "%.0f"), 10) +
          padded(row.composed_us ? short_time(*row.composed_us) : "-", 14) +
-         padded(number(row.gain(), "%.1fx"), 7) + few + "\n";
+         padded(number(row.gain(), row.loses() ? "%.2fx" : "%.1fx"), 7) + remarks + "\n";
+}
+
+Row best_attempt(const std::function<Row()>& measure, int64_t attempts) {
+  Row best = measure();
+  int64_t made = 1;
+  for (; best.loses() && made < attempts; ++made) {
+    Row again = measure();
+    if (*again.gain() > *best.gain()) best = std::move(again);
+  }
+  best.attempts = made;
+  return best;
+}
+
+Verdict check_gains(const Report& report) {
+  Verdict verdict;
+  for (const Row& row : report.rows) {
+    if (!row.gain()) continue;
+    ++verdict.compared;
+    if (!row.loses()) continue;
+    ++verdict.lost;
+    verdict.text += message("{} {}: {} us, the plain ops beside it {} us, a gain of {} in the best of {} attempts\n", row.name,
+                            row.shape, short_time(row.microseconds.median), short_time(*row.composed_us),
+                            text("%.2f", *row.gain()), row.attempts);
+  }
+  verdict.text += message("check: {} of {} rows are slower than the plain ops beside them\n", verdict.lost, verdict.compared);
+  return verdict;
+}
+
+std::string load_warning(double load, int threads, int cpus) {
+  if (load + threads <= cpus + 0.5) return "";
+  return message("warning: {} of {} CPUs are busy and the bench wants {}: times will be noisy; stop other programs or lower "
+                 "--threads\n",
+                 text("%.1f", load), cpus, threads);
 }
 
 Comparison compare(const Report& before, const Report& now, double threshold_percent) {

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -27,10 +28,12 @@ struct Row {
   Summary microseconds = {};
   int64_t calls = 1;   ///< per sample; a sample is their mean
   double copy_us = 0;  ///< median of a copy that moves as many bytes, taken in turns with this case
+  double noise = 0;    ///< per cent: the widest spread of the kernel's, the copy's and the plain ops' times
   std::optional<double> flops = {};        ///< of one call
   std::optional<int64_t> launches = {};    ///< kernels started by one call
   std::optional<double> composed_us = {};  ///< median of the same function made of plain ops, taken in turns
   std::optional<int64_t> composed_launches = {};
+  int64_t attempts = 1;  ///< measured so often and the best gain kept: more than once where --check saw a loss
 
   double gb_per_s() const { return static_cast<double>(bytes) / microseconds.median * 1e-3; }
   double copy_percent() const { return 100 * copy_us / microseconds.median; }
@@ -41,6 +44,10 @@ struct Row {
   std::optional<double> gain() const {
     return composed_us ? std::optional(*composed_us / microseconds.median) : std::nullopt;
   }
+  /// Slower than the plain ops that it replaces.
+  bool loses() const { return composed_us && *gain() < 1; }
+  bool noisy() const { return noise > kNoisyPercent; }
+  static constexpr double kNoisyPercent = 10;
 };
 
 /// A case that could not be measured.
@@ -53,6 +60,7 @@ struct Skipped {
 struct Report {
   std::string duel, device, cpu, time, dtype, l2;
   int threads = 0;
+  double load = 0;  ///< of the machine before the first sample: processes that want a CPU, over the last minute
   int64_t samples_wanted = 0;
   std::vector<Row> rows;
   std::vector<Skipped> skipped;
@@ -68,6 +76,20 @@ std::string table_row(const Row& row, int64_t samples_wanted);
 
 /// "1 KB", "256 KB", "64 MB", in powers of two; other numbers with one decimal.
 std::string size_text(int64_t bytes);
+
+/// measure(), and while the kernel loses once more, `attempts` times at most; the attempt with the best gain is kept. A
+/// neighbour's noise is rarely there every time, a slow kernel is.
+Row best_attempt(const std::function<Row()>& measure, int64_t attempts);
+
+/// What --check says: how many kernels were compared with plain ops, and by name and shape those that lost every time.
+struct Verdict {
+  std::string text;
+  int64_t compared = 0, lost = 0;
+};
+Verdict check_gains(const Report& report);
+
+/// A warning where the load leaves fewer CPUs free than the bench has threads, else nothing.
+std::string load_warning(double load, int threads, int cpus);
 
 struct Comparison {
   std::string table;  ///< the rows that both have, the largest change for the worse first

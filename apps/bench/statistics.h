@@ -16,13 +16,15 @@ double quantile(const std::vector<double>& sorted, double q);
 struct Summary {
   double median = 0, p10 = 0, p90 = 0, smallest = 0;
   int64_t count = 0;
+  /// How far four fifths of the values lie apart, in per cent of the median.
+  double spread_percent() const { return median > 0 ? 100 * (p90 - p10) / median : 0; }
 };
 /// Of at least one value, in any order.
 Summary summarize(std::vector<double> values);
 
 /// How many samples are taken: `wanted`, but none is begun after `seconds` once there are `least`.
 struct SamplingPlan {
-  int64_t wanted = 100, least = 5;
+  int64_t wanted = 100, least = 10;
   double seconds = 3;
   bool enough(int64_t done, double passed) const {
     return done >= wanted || (done >= least && passed >= seconds);

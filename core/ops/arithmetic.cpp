@@ -29,8 +29,7 @@ Tensor mul(const Tensor& a, const Tensor& b) {
 Tensor div(const Tensor& a, const Tensor& b) {
   return record("div", binary<kernels::Div>("div", a, b), {a, b}, {a, b}, [](const RuleContext& ctx, const Tensor& g) -> Grads {
     const Tensor x = ctx.saved(0), y = ctx.saved(1);
-    const Tensor per_y = div(g, y);
-    return {per_y, ctx.needs(1) ? neg(mul(per_y, div(x, y))) : Tensor()};
+    return {ctx.needs(0) ? div(g, y) : Tensor(), ctx.needs(1) ? neg(mul(g, div(div(x, y), y))) : Tensor()};
   });
 }
 
@@ -71,6 +70,19 @@ Tensor add_scalar(const Tensor& a, double value) {
 Tensor mul_scalar(const Tensor& a, double value) {
   return record("mul_scalar", unary("mul_scalar", a, kernels::MulScalar{value}), {a}, {},
                 [value](const RuleContext&, const Tensor& g) -> Grads { return {mul_scalar(g, value)}; });
+}
+
+Tensor div_scalar(const Tensor& a, double value) {
+  return record("div_scalar", unary("div_scalar", a, kernels::DivScalar{value}), {a}, {},
+                [value](const RuleContext&, const Tensor& g) -> Grads { return {div_scalar(g, value)}; });
+}
+
+Tensor scalar_div(double value, const Tensor& a) {
+  return record("scalar_div", unary("scalar_div", a, kernels::ScalarDiv{value}), {a}, {a},
+                [value](const RuleContext& ctx, const Tensor& g) -> Grads {
+                  const Tensor x = ctx.saved(0);
+                  return {neg(mul(g, div(scalar_div(value, x), x)))};
+                });
 }
 
 Tensor pow_scalar(const Tensor& a, double exponent) {

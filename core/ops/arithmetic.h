@@ -19,6 +19,9 @@ Tensor minimum(const Tensor& a, const Tensor& b);
 
 Tensor add_scalar(const Tensor& a, double value);
 Tensor mul_scalar(const Tensor& a, double value);
+/// a / value and value / a, each rounded once: a product with a reciprocal is rounded twice, and 169 / 13 is then not 13.
+Tensor div_scalar(const Tensor& a, double value);
+Tensor scalar_div(double value, const Tensor& a);
 /// a^exponent with a constant exponent; integer exponents take any a.
 Tensor pow_scalar(const Tensor& a, double exponent);
 /// max(a, low) and min(a, high); the gradient is 1 inside and at the bound, as in PyTorch.
@@ -32,7 +35,7 @@ Tensor sqrt(const Tensor& a);
 Tensor square(const Tensor& a);
 /// Gradient sign(a): 0 at 0.
 Tensor abs(const Tensor& a);
-/// -1, 0 or 1; gradient 0 everywhere.
+/// -1, 0 or 1, and not-a-number of not-a-number; gradient 0 everywhere.
 Tensor sign(const Tensor& a);
 Tensor reciprocal(const Tensor& a);
 
@@ -57,7 +60,7 @@ inline Tensor operator-(const Tensor& a, double b) { return add_scalar(a, -b); }
 inline Tensor operator-(double a, const Tensor& b) { return add_scalar(neg(b), a); }
 inline Tensor operator*(const Tensor& a, double b) { return mul_scalar(a, b); }
 inline Tensor operator*(double a, const Tensor& b) { return mul_scalar(b, a); }
-inline Tensor operator/(const Tensor& a, double b) { return mul_scalar(a, 1.0 / b); }
-inline Tensor operator/(double a, const Tensor& b) { return mul_scalar(reciprocal(b), a); }
+inline Tensor operator/(const Tensor& a, double b) { return div_scalar(a, b); }
+inline Tensor operator/(double a, const Tensor& b) { return scalar_div(a, b); }
 
 }  // namespace duel

@@ -195,6 +195,13 @@ const RegisterOp mul_scalar_registered("mul_scalar", [] {
   return unary_samples([](const Tensor& x) { return mul_scalar(x, -2.5); },
                        [](double v) { return -2.5 * v; });
 });
+const RegisterOp div_scalar_registered("div_scalar", [] {
+  return unary_samples([](const Tensor& x) { return div_scalar(x, -13.0); }, [](double v) { return v / -13.0; });
+});
+const RegisterOp scalar_div_registered("scalar_div", [] {
+  return unary_samples([](const Tensor& x) { return scalar_div(-2.5, x); }, [](double v) { return -2.5 / v; },
+                       kAwayFromZero);
+});
 const RegisterOp pow_scalar_registered("pow_scalar", [] {
   auto all =
       unary_samples([](const Tensor& x) { return pow_scalar(x, 3); }, [](double v) { return v * v * v; });

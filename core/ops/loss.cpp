@@ -19,8 +19,9 @@ using Grads = std::vector<Tensor>;
 // d loss / d x in plain ops.
 Tensor slope(const kernels::SigmoidBce& loss, const Tensor& x) { return add_scalar(sigmoid(x), -loss.target); }
 Tensor slope(const kernels::Hinge& loss, const Tensor& x) {
-  const Tensor inside = greater(1.0 - x.detach() * loss.sign, Tensor::zeros({}, x.options()));
-  return inside * -loss.sign;
+  const Tensor margin = 1.0 - x.detach() * loss.sign;
+  const Tensor inside = greater(margin, Tensor::zeros({}, x.options()));
+  return where(equal(margin, margin), inside, margin) * -loss.sign;  // of not-a-number, not-a-number
 }
 Tensor slope(const kernels::SquaredDifference& loss, const Tensor& x) { return (x - loss.target) * (2.0 * loss.factor); }
 Tensor slope(const kernels::WassersteinMean& loss, const Tensor& x) { return Tensor::full(x.shape(), loss.sign, x.options()); }
@@ -29,18 +30,18 @@ template <class L>
 Tensor fused(const char* op, const Tensor& logits, L loss) {
   const int64_t n = logits.numel();
   DUEL_CHECK(n > 0, op, "expected at least one logit, got shape {}", logits.shape());
-  const double scale = 1.0 / static_cast<double>(n);
+  const auto count = static_cast<double>(n);
   Tensor value = Tensor::empty({}, logits.options());
   Tensor gradient = tracked(logits) ? Tensor::empty(logits.shape(), logits.options()) : Tensor();
   DUEL_DISPATCH(logits.dtype(), op, {
     detail::Workspace workspace(logits.device(), static_cast<size_t>(kernels::loss_workspace(n)) * sizeof(T));
-    kernels::loss_value_grad(stream_of(logits.device()), n, logits.data<T>(), loss, static_cast<T>(scale),
+    kernels::loss_value_grad(stream_of(logits.device()), n, logits.data<T>(), loss, static_cast<T>(count),
                              value.mutable_data<T>(), gradient.defined() ? gradient.mutable_data<T>() : nullptr,
                              workspace.template as<T>());
   });
-  return record(op, value, {logits}, {logits, gradient}, [loss, scale](const RuleContext& ctx, const Tensor& g) -> Grads {
+  return record(op, value, {logits}, {logits, gradient}, [loss, count](const RuleContext& ctx, const Tensor& g) -> Grads {
     if (!grad_enabled()) return {mul(ctx.saved(1), g)};
-    return {mul(slope(loss, ctx.saved(0)), mul_scalar(g, scale))};
+    return {mul(slope(loss, ctx.saved(0)), div_scalar(g, count))};
   });
 }
 

@@ -35,8 +35,8 @@ Tensor reduce_run(const char* op, const Tensor& x, int first, int last, Kernel k
   return y;
 }
 
-/// Sum over the marked axes, scaled; the result keeps them with size 1. Unrecorded.
-Tensor sum_marked(const char* op, const Tensor& x, const std::vector<char>& marked, double scale) {
+/// Sum over the marked axes, divided at the end; the result keeps them with size 1. Unrecorded.
+Tensor sum_marked(const char* op, const Tensor& x, const std::vector<char>& marked, double divisor) {
   Tensor y = x;
   const int rank = x.rank();
   bool any = false;
@@ -47,14 +47,14 @@ Tensor sum_marked(const char* op, const Tensor& x, const std::vector<char>& mark
     }
     int first = last - 1;
     while (first > 0 && marked[static_cast<size_t>(first - 1)]) --first;
-    const double now = any ? 1.0 : scale;
+    const double now = std::none_of(marked.begin(), marked.begin() + first, [](char m) { return m != 0; }) ? divisor : 1.0;
     y = reduce_run(op, y, first, last, [now](auto stream, int64_t a, int64_t r, int64_t b, auto* in, auto* out, auto* work) {
       kernels::sum_axes(stream, a, r, b, in, out, work, now);
     });
     any = true;
     last = first;
   }
-  return any ? y : (scale == 1.0 ? x.detach().clone() : mul_scalar(x.detach(), scale));
+  return any ? y : (divisor == 1.0 ? x.detach().clone() : div_scalar(x.detach(), divisor));
 }
 
 Shape without_marked(const Shape& shape, const std::vector<char>& marked) {
@@ -75,30 +75,30 @@ std::vector<char> mark(const char* op, const Shape& shape, const std::vector<int
   return marked;
 }
 
-/// scale * sum over axes: one recorded op for sum and mean.
-Tensor scaled_sum(const char* op, const Tensor& x, const std::vector<char>& marked, double scale, bool keep_axes) {
-  const Tensor kept = sum_marked(op, x, marked, scale);
+/// (Sum over axes) / divisor: one recorded op for sum and mean.
+Tensor scaled_sum(const char* op, const Tensor& x, const std::vector<char>& marked, double divisor, bool keep_axes) {
+  const Tensor kept = sum_marked(op, x, marked, divisor);
   const Shape kept_shape = kept.shape(), from = x.shape();
   const Tensor y = keep_axes ? kept : detail::view(kept, without_marked(from, marked), 0);
-  return record(op, y, {x}, {}, [kept_shape, from, scale](const RuleContext&, const Tensor& g) -> Grads {
-    Tensor spread = broadcast_to(scale == 1.0 ? g.reshape(kept_shape) : mul_scalar(g.reshape(kept_shape), scale), from);
+  return record(op, y, {x}, {}, [kept_shape, from, divisor](const RuleContext&, const Tensor& g) -> Grads {
+    Tensor spread = broadcast_to(divisor == 1.0 ? g.reshape(kept_shape) : div_scalar(g.reshape(kept_shape), divisor), from);
     return {spread};
   });
 }
 
 std::vector<char> all_axes(const Tensor& x) { return std::vector<char>(static_cast<size_t>(x.rank()), 1); }
 
-double one_over_count(const Tensor& x, const std::vector<char>& marked) {
+double count_of(const Tensor& x, const std::vector<char>& marked) {
   int64_t count = 1;
   for (int axis = 0; axis < x.rank(); ++axis) count *= marked[static_cast<size_t>(axis)] ? x.dim(axis) : 1;
   DUEL_CHECK(count > 0, "mean", "the mean of no elements is undefined, got shape {}", x.shape());
-  return 1.0 / static_cast<double>(count);
+  return static_cast<double>(count);
 }
 
 }  // namespace
 
 Tensor sum(const Tensor& x) { return scaled_sum("sum", x, all_axes(x), 1.0, false); }
-Tensor mean(const Tensor& x) { return scaled_sum("mean", x, all_axes(x), one_over_count(x, all_axes(x)), false); }
+Tensor mean(const Tensor& x) { return scaled_sum("mean", x, all_axes(x), count_of(x, all_axes(x)), false); }
 
 Tensor sum(const Tensor& x, const std::vector<int>& axes, bool keep_axes) {
   return scaled_sum("sum", x, mark("sum", x.shape(), axes), 1.0, keep_axes);
@@ -106,7 +106,7 @@ Tensor sum(const Tensor& x, const std::vector<int>& axes, bool keep_axes) {
 
 Tensor mean(const Tensor& x, const std::vector<int>& axes, bool keep_axes) {
   const auto marked = mark("mean", x.shape(), axes);
-  return scaled_sum("mean", x, marked, one_over_count(x, marked), keep_axes);
+  return scaled_sum("mean", x, marked, count_of(x, marked), keep_axes);
 }
 
 namespace {

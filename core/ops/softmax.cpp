@@ -72,15 +72,14 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& labels) {
   DUEL_DISPATCH(
       logits.dtype(), "cross_entropy",
       kernels::one_hot<T>(stream_of(logits.device()), count, classes, first, target.mutable_data<T>()));
-  const double scale = 1.0 / static_cast<double>(count);
   Tensor value;
   {
     NoGrad no_grad;
-    value = mul_scalar(sum(mul(target, log_softmax_value(logits))), -scale);
+    value = div_scalar(neg(sum(mul(target, log_softmax_value(logits)))), static_cast<double>(count));
   }
   return record("cross_entropy", value, {logits}, {logits, target},
-                [scale](const RuleContext& ctx, const Tensor& g) -> Grads {
-                  return {mul(sub(softmax(ctx.saved(0)), ctx.saved(1)), mul_scalar(g, scale))};
+                [count](const RuleContext& ctx, const Tensor& g) -> Grads {
+                  return {mul(sub(softmax(ctx.saved(0)), ctx.saved(1)), div_scalar(g, static_cast<double>(count)))};
                 });
 }
 

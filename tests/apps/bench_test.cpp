@@ -49,6 +49,7 @@ TEST(BenchStatistics, SummaryDoesNotNeedOrder) {
 }
 
 TEST(BenchStatistics, SamplingStopsByCountOrByTimeButNotBelowTheLeast) {
+  EXPECT_GE(SamplingPlan{}.least, 10);  // three samples have no tenth percentile
   const SamplingPlan plan{.wanted = 100, .least = 5, .seconds = 3};
   EXPECT_FALSE(plan.enough(99, 2.9));
   EXPECT_TRUE(plan.enough(100, 0.1));
@@ -131,6 +132,52 @@ TEST(BenchReport, CsvHasOneCellPerColumn) {
   while (std::getline(csv, line)) commas.push_back(std::count(line.begin(), line.end(), ','));
   EXPECT_EQ(commas.size(), 3u);
   EXPECT_EQ(commas, std::vector<int64_t>(3, commas[0]));
+}
+
+TEST(BenchReport, NoiseIsSaidWhereItIs) {
+  Row row = row_of("a", 4);
+  EXPECT_DOUBLE_EQ(row.microseconds.spread_percent(), 20);
+  EXPECT_FALSE(has(table_row(row, 100), "noisy"));
+  row.noise = 10.5;
+  EXPECT_TRUE(has(table_row(row, 100), "noisy"));
+  EXPECT_TRUE(has(to_json(report_of({row})), "\"noisy\": true"));
+  EXPECT_FALSE(has(table_row(row, 100), "faster than a copy"));
+  row.copy_us = 243;  // 6082 % of a copy is a disturbed copy
+  EXPECT_TRUE(has(table_row(row, 100), "faster than a copy"));
+  EXPECT_FALSE(has(table_row(row, 100), "samples"));
+  EXPECT_TRUE(has(table_row(row, 101), "100 samples"));
+}
+
+TEST(BenchReport, OtherProgramsAreWarnedOf) {
+  EXPECT_EQ(load_warning(0.2, 4, 4), "");
+  EXPECT_EQ(load_warning(3.2, 1, 4), "");
+  EXPECT_TRUE(has(load_warning(3.9, 4, 4), "3.9 of 4 CPUs are busy and the bench wants 4"));
+  EXPECT_TRUE(has(load_warning(12, 1, 2), "warning"));
+}
+
+TEST(BenchReport, ALossIsMeasuredAgainBeforeItCounts) {
+  std::vector<double> medians{12, 11, 9, 8};  // beside plain ops of 10
+  size_t made = 0;
+  const auto measure = [&] {
+    Row row = row_of("a", medians.at(made++));
+    row.composed_us = 10;
+    return row;
+  };
+  const Row kept = best_attempt(measure, 5);
+  EXPECT_EQ(made, 3u);  // the third was a gain
+  EXPECT_EQ(kept.attempts, 3);
+  EXPECT_DOUBLE_EQ(kept.microseconds.median, 9);
+  made = 0;
+  const Row lost = best_attempt(measure, 2);
+  EXPECT_EQ(lost.attempts, 2);
+  EXPECT_TRUE(lost.loses());
+  EXPECT_DOUBLE_EQ(lost.microseconds.median, 11);
+  const Verdict verdict = check_gains(report_of({kept, lost, row_of("plain", 3)}));
+  EXPECT_EQ(verdict.compared, 2);
+  EXPECT_EQ(verdict.lost, 1);
+  EXPECT_TRUE(has(verdict.text, "a 2x3: 11.0 us, the plain ops beside it 10.0 us, a gain of 0.91 in the best of 2 attempts"))
+      << verdict.text;
+  EXPECT_TRUE(has(verdict.text, "check: 1 of 2 rows")) << verdict.text;
 }
 
 TEST(BenchReport, SizesAreReadable) {
@@ -275,7 +322,7 @@ TEST(BenchKernels, WritesItsReportsAndComparesThem) {
       csv};
   const Result r = duel(run);
   ASSERT_EQ(r.status, 0) << r.err;
-  for (const char* part : {"loss_hinge", "clip", "% copy", "gain"}) EXPECT_TRUE(has(r.out, part)) << r.out;
+  for (const char* part : {"loss_hinge", "clip", "% copy", "gain", "noise", " 1 thread,"}) EXPECT_TRUE(has(r.out, part)) << r.out;
   EXPECT_FALSE(has(r.out, "adam"));
   const auto report = nlohmann::json::parse(read(json));
   ASSERT_EQ(report.at("results").size(), 4u);
@@ -337,6 +384,7 @@ TEST(BenchKernels, RefusesWhatItCannotDo) {
   refuse({"--threshold", "-1"}, {"threshold", "-1"});
   refuse({"--threads", "-1"}, {"threads", "-1"});
   refuse({"--arch", "mlp"}, {"arch", "kernels"});
+  refuse({"--check", "--quick", "--filter", "^fill$", "--max-size", "1K", "--device", "cpu"}, {"check", "plain ops"});
   refuse({"--json", scratch / "none/r.json"}, {"json", "none"});
   refuse({"--compare", scratch / "none.json"}, {"none.json"});
   write(scratch / "bad.json", "{\"bench\": \"step\"}");

@@ -184,7 +184,7 @@ void moves() {
   const Array<T> permuted(5 * 7 * 3 * 11), pooled(6 * 3 * 4), wide(6 * 12 * 16), rows(4 * 7);
   permute<T>(stream, 4, shape, axes, x, permuted);
   permuted.write(named<T>("permute"));
-  sum_pool2d<T>(stream, 6, 6, 8, 2, x, pooled, 0.25);
+  sum_pool2d<T>(stream, 6, 6, 8, 2, x, pooled, 4);
   pooled.write(named<T>("pool"));
   upsample_nearest2d<T>(stream, 6, 6, 8, 2, x, wide);
   wide.write(named<T>("upsample"));
@@ -210,9 +210,9 @@ template <class T, class L>
 void loss_of(const std::string& name, L loss) {
   const auto x = numbers<T>(kN, 10, -5, 5), g = numbers<T>(kN, 11);
   const Array<T> value(1), gradient(kN), second(kN), work(loss_workspace(kN));
-  loss_value_grad(stream, kN, static_cast<const T*>(x), loss, T(0.01), static_cast<T*>(value),
+  loss_value_grad(stream, kN, static_cast<const T*>(x), loss, T(100), static_cast<T*>(value),
                   static_cast<T*>(gradient), static_cast<T*>(work));
-  loss_d2(stream, kN, static_cast<const T*>(x), loss, T(0.01), static_cast<const T*>(g),
+  loss_d2(stream, kN, static_cast<const T*>(x), loss, T(100), static_cast<const T*>(g),
           static_cast<T*>(second));
   value.write(named<T>(name));
   gradient.write(named<T>(name + " gradient"));

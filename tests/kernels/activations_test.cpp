@@ -105,6 +105,32 @@ TYPED_TEST(Activations, EmptyAndInPlace) {
   EXPECT_THROW(activation({}, 1, static_cast<const double*>(nullptr), x.data(), f), Error);
 }
 
+// At every place: the wide part of the loop, its remainder, the last element.
+template <class T, class A>
+void expect_nan_passes(const A& f) {
+  const int64_t n = 37;
+  for (int64_t at = 0; at < n; ++at) {
+    std::vector<T> x = noise<T>(n, 3);
+    x[static_cast<size_t>(at)] = std::numeric_limits<T>::quiet_NaN();
+    const std::vector<T> g(static_cast<size_t>(n), T(1));
+    Guarded<T> value(n), first(n), second(n);
+    activation({}, n, x.data(), value.data(), f);
+    activation_d1({}, n, x.data(), g.data(), first.data(), f);
+    activation_d2({}, n, x.data(), g.data(), second.data(), f);
+    for (int64_t i = 0; i < n; ++i) {
+      EXPECT_EQ(std::isnan(value.data()[i]), i == at) << "value " << i;
+      EXPECT_EQ(std::isnan(first.data()[i]), i == at) << "first " << i;
+      // A second derivative that is zero whatever x is does not depend on it.
+      EXPECT_EQ(std::isnan(second.data()[i]), i == at && !f.second_is_zero) << "second " << i;
+    }
+  }
+}
+
+TYPED_TEST(Activations, NotANumberPassesThroughEveryDerivative) {
+  expect_nan_passes<float>(plain(TypeParam()));
+  expect_nan_passes<double>(plain(TypeParam()));
+}
+
 TEST(ActivationKinks, AsPyTorch) {
   EXPECT_EQ(Relu{}.first(0.0f), 0.0f);
   EXPECT_EQ(LeakyRelu{0.2}.first(0.0), 0.2);

@@ -71,13 +71,17 @@ std::vector<Formula> formulas() {
       formula<Erf>("Erf", [](double x) { return std::erf(x); }),
       formula<Sqrt>("Sqrt", [](double x) { return std::sqrt(x); }),
       formula<Abs>("Abs", [](double x) { return std::abs(x); }),
-      formula<Sign>("Sign", [](double x) { return x > 0 ? 1.0 : (x < 0 ? -1.0 : 0.0); }),
+      formula<Sign>("Sign", [](double x) { return x > 0 ? 1.0 : (x < 0 ? -1.0 : x); }),
       formula<Square>("Square", [](double x) { return x * x; }),
       formula<Reciprocal>("Reciprocal", [](double x) { return 1 / x; }),
       formula(
           "AddScalar", [](double x) { return x + 1.25; }, AddScalar{1.25}),
       formula(
           "MulScalar", [](double x) { return x * -0.75; }, MulScalar{-0.75}),
+      formula(
+          "DivScalar", [](double x) { return x / -13.0; }, DivScalar{-13.0}),
+      formula(
+          "ScalarDiv", [](double x) { return 13.0 / x; }, ScalarDiv{13.0}),
       formula(
           "PowScalar", [](double x) { return std::pow(x, 3); }, PowScalar{3}),
       formula(

@@ -55,7 +55,7 @@ void expect_close(T got, Real want, Real size, const char* what) {
 }
 
 template <class T, class L>
-void check(const L& loss, int64_t n, double spread, double scale) {
+void check(const L& loss, int64_t n, double spread, double divisor) {
   SCOPED_TRACE(testing::Message() << typeid(L).name() << " n " << n << " spread " << spread);
   std::vector<T> x = noise<T>(n, 7 + n);
   for (T& v : x) v = static_cast<T>(v * spread);
@@ -63,20 +63,20 @@ void check(const L& loss, int64_t n, double spread, double scale) {
   Guarded<T> value(1), grad(n), product(n), value_only(1);
   Workspace space(loss_workspace(n) * sizeof(T));
   auto* scratch = static_cast<T*>(space.data());
-  loss_value_grad({}, n, x.data(), loss, scale, value.data(), grad.data(), scratch);
-  loss_value_grad({}, n, x.data(), loss, scale, value_only.data(), nullptr, scratch);
+  loss_value_grad({}, n, x.data(), loss, divisor, value.data(), grad.data(), scratch);
+  loss_value_grad({}, n, x.data(), loss, divisor, value_only.data(), nullptr, scratch);
   const std::vector<T> g = noise<T>(n, 99);
-  loss_d2({}, n, x.data(), loss, scale, g.data(), product.data());
+  loss_d2({}, n, x.data(), loss, divisor, g.data(), product.data());
   EXPECT_TRUE(value.guards_intact() && grad.guards_intact() && product.guards_intact());
   Real sum = 0, size = 0;
-  const T t_scale = static_cast<T>(scale);
+  const Real scale = 1 / static_cast<Real>(static_cast<T>(divisor));
   for (int64_t i = 0; i < n; ++i) {
     const Real v = want.value(x[i]), d = want.first(x[i]);
-    sum += t_scale * v;
-    size += std::abs(t_scale * v) + std::abs(t_scale) * std::abs(Real(x[i])) * Real(1e-3);
-    expect_close(grad.data()[i], t_scale * d,
-                 std::abs(t_scale) * std::max(std::abs(d), Real(spread > 50 ? 0 : 1)), "gradient");
-    expect_close(product.data()[i], t_scale * g[i] * want.second(x[i]), std::abs(t_scale * g[i]),
+    sum += scale * v;
+    size += std::abs(scale * v) + std::abs(scale) * std::abs(Real(x[i])) * Real(1e-3);
+    expect_close(grad.data()[i], scale * d,
+                 std::abs(scale) * std::max(std::abs(d), Real(spread > 50 ? 0 : 1)), "gradient");
+    expect_close(product.data()[i], scale * g[i] * want.second(x[i]), std::abs(scale * g[i]),
                  "second product");
     if (L::second_is_zero) {
       EXPECT_EQ(product.data()[i], T(0));
@@ -94,15 +94,42 @@ TYPED_TEST_SUITE(Losses, Types);
 TYPED_TEST(Losses, MatchTheirFormulas) {
   for (int64_t n : {1, 2, 31, 64, 100, 1000, 4096, 4097, 20001}) {
     for (double spread : {0.5, 3.0, 20.0}) {
-      for (double target : {0.0, 1.0, 0.9, 0.25}) check<TypeParam>(SigmoidBce{target}, n, spread, 1.0 / n);
+      for (double target : {0.0, 1.0, 0.9, 0.25}) check<TypeParam>(SigmoidBce{target}, n, spread, n);
       for (double sign : {1.0, -1.0}) {
-        check<TypeParam>(Hinge{sign}, n, spread, 0.7);
-        check<TypeParam>(WassersteinMean{sign}, n, spread, -1.0 / n);
+        check<TypeParam>(Hinge{sign}, n, spread, 1.4);
+        check<TypeParam>(WassersteinMean{sign}, n, spread, -n);
       }
-      check<TypeParam>(SquaredDifference{1.0, 0.5}, n, spread, 1.0 / n);
-      check<TypeParam>(SquaredDifference{-1.0, 1.5}, n, spread, 2.0);
+      check<TypeParam>(SquaredDifference{1.0, 0.5}, n, spread, n);
+      check<TypeParam>(SquaredDifference{-1.0, 1.5}, n, spread, 0.5);
     }
   }
+}
+
+template <class T, class L>
+void expect_nan_passes(const L& loss, bool first_depends, bool second_depends) {
+  const int64_t n = 77;
+  Workspace space(loss_workspace(n) * sizeof(T));
+  for (int64_t at = 0; at < n; at += 4) {
+    std::vector<T> x = noise<T>(n, 3);
+    x[static_cast<size_t>(at)] = std::numeric_limits<T>::quiet_NaN();
+    const std::vector<T> g(static_cast<size_t>(n), T(1));
+    Guarded<T> value(1), grad(n), product(n);
+    loss_value_grad({}, n, x.data(), loss, n, value.data(), grad.data(), static_cast<T*>(space.data()));
+    loss_d2({}, n, x.data(), loss, n, g.data(), product.data());
+    EXPECT_TRUE(std::isnan(*value.data()));
+    for (int64_t i = 0; i < n; ++i) {
+      EXPECT_EQ(std::isnan(grad.data()[i]), i == at && first_depends) << i;
+      EXPECT_EQ(std::isnan(product.data()[i]), i == at && second_depends) << i;
+    }
+  }
+}
+
+// A derivative that is the same number for every logit does not depend on it.
+TYPED_TEST(Losses, NotANumberPasses) {
+  expect_nan_passes<TypeParam>(SigmoidBce{0.9}, true, true);
+  expect_nan_passes<TypeParam>(Hinge{-1}, true, false);
+  expect_nan_passes<TypeParam>(SquaredDifference{1, 0.5}, true, false);
+  expect_nan_passes<TypeParam>(WassersteinMean{-1}, false, false);
 }
 
 TYPED_TEST(Losses, NothingGivesZero) {

@@ -241,7 +241,7 @@ TEST(Pool, AverageUpsampleAndAdjoint) {
     Guarded<double> y(planes * 6), up(planes * height * width);
     avg_pool2d({}, planes, height, width, k, x.data(), y.data());
     upsample_nearest2d({}, planes, int64_t{2}, int64_t{3}, k, g.data(), up.data(),
-                       1.0 / static_cast<double>(k * k));
+                       static_cast<double>(k * k));
     ASSERT_TRUE(y.guards_intact() && up.guards_intact());
     for (int64_t p = 0; p < planes; ++p) {
       for (int64_t i = 0; i < height; ++i) {
