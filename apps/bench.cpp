@@ -108,7 +108,7 @@ Command bench_command() {
          [r](const std::string& text) { r->kernels.l2 = text; });
   option("Of kernels", "quick", "", "20 samples and 0.2 s per kernel and size, not 100 and 3 s",
          [r](const std::string&) { r->kernels.quick = true; });
-  option("Of kernels", "check", "", "status 1 where a fused kernel is slower than the plain ops beside it, 5 times of 5",
+  option("Of kernels", "check", "", "status 1 where a fused kernel is slower by more than a tenth than plain ops, 5 times of 5",
          [r](const std::string&) { r->kernels.check = true; });
   option("Of kernels", "csv", "FILE", "the report as a table",
          [r](const std::string& text) { r->kernels.csv = text; });

@@ -218,7 +218,7 @@ Verdict check_gains(const Report& report) {
                             row.shape, short_time(row.microseconds.median), short_time(*row.composed_us),
                             text("%.2f", *row.gain()), row.attempts);
   }
-  verdict.text += message("check: {} of {} rows are slower than the plain ops beside them\n", verdict.lost, verdict.compared);
+  verdict.text += message("check: {} of {} rows are slower by more than a tenth than the plain ops beside them\n", verdict.lost, verdict.compared);
   return verdict;
 }
 
