@@ -8,7 +8,8 @@
 //
 // Note [Where the protocol would break an objective]
 // Penalties that draw D's gradient to a norm K weigh 0.1 on points, as in the toy code of the WGAN-GP authors (gan_toy.py of
-// arXiv:1704.00028; of WGAN-LP too): with the 10 of images wgan-gp stood at 2 modes of the ring after 375 steps, with 0.1 at 8.
+// arXiv:1704.00028; of WGAN-LP too): with the 10 of images wgan-gp stood at 0 and 2 modes of the ring after 375 and 400 steps,
+// with 0.1 at 8 and 6 (seed 1).
 // Clipped critics keep their own optimizers: momentum is what the WGAN paper found unstable (arXiv:1701.07875, section 4).
 //
 // A run is a function of (mixture, objective, seed, settings): the same bits on any number of threads, alone or beside
