@@ -8,6 +8,10 @@
 namespace duel::json {
 namespace {
 
+[[noreturn]] void refuse(const Rules& rules, const std::string& what) {
+  fail(rules.op, "{}: {}{}", rules.source, what, rules.remedy.empty() ? "" : "; " + rules.remedy);
+}
+
 /// Takes the parser's events and builds the value. Keys are appended as they come: nlohmann's own way looks through all
 /// earlier ones for each.
 class Builder : public nlohmann::json_sax<Json> {
@@ -30,8 +34,8 @@ class Builder : public nlohmann::json_sax<Json> {
 
   bool key(string_t& name) override {
     if (open_.size() == 1 && rules_.check_key) rules_.check_key(name);
-    DUEL_CHECK(open_.back().keys.insert(name).second, rules_.op, "{}: key '{}' is there twice; leave one of them out",
-               rules_.source, shown(name));
+    if (!open_.back().keys.insert(name).second)
+      refuse(rules_, message("key '{}' is there twice; leave one of them out", shown(name)));
     using Members = std::vector<std::pair<const std::string, Json>>;
     static_cast<Members&>(open_.back().value->get_ref<Json::object_t&>()).emplace_back(std::move(name), nullptr);
     return true;
@@ -40,7 +44,7 @@ class Builder : public nlohmann::json_sax<Json> {
   bool parse_error(size_t, const std::string&, const nlohmann::detail::exception& error) override {
     std::string why = error.what();  // "[json.exception.parse_error.101] parse error at line 3, column 5: …"
     if (const size_t end = why.find("] "); why.starts_with('[') && end != std::string::npos) why.erase(0, end + 2);
-    fail(rules_.op, "{}: not JSON: {}", rules_.source, shown(why, 300));
+    refuse(rules_, "not JSON: " + shown(why, 300));
   }
 
  private:
@@ -61,8 +65,8 @@ class Builder : public nlohmann::json_sax<Json> {
     return true;
   }
   bool open(Json value) {
-    DUEL_CHECK(std::ssize(open_) < rules_.depth, rules_.op,
-               "{}: not JSON as Duel writes it: lists and objects nested deeper than {} levels", rules_.source, rules_.depth);
+    if (std::ssize(open_) >= rules_.depth)
+      refuse(rules_, message("not JSON as Duel writes it: lists and objects nested deeper than {} levels", rules_.depth));
     open_.push_back({place(std::move(value))});
     return true;
   }
@@ -79,11 +83,10 @@ class Builder : public nlohmann::json_sax<Json> {
 }  // namespace
 
 Json parse(std::string_view text, const Rules& rules) {
-  DUEL_CHECK(text.size() <= rules.bytes, rules.op, "{}: longer than {} bytes, the most that is read as JSON here",
-             rules.source, rules.bytes);
+  if (text.size() > rules.bytes) refuse(rules, message("longer than {} bytes, the most that is read as JSON here", rules.bytes));
   // The parser takes a zero byte for the end of the text.
   const size_t zero = text.find('\0');
-  DUEL_CHECK(zero == std::string_view::npos, rules.op, "{}: not JSON: byte {} is zero", rules.source, zero);
+  if (zero != std::string_view::npos) refuse(rules, message("not JSON: byte {} is zero", zero));
   Builder builder(rules);
   Json::sax_parse(text.begin(), text.end(), &builder);
   return std::move(builder.result());

@@ -21,6 +21,7 @@ using Json = nlohmann::ordered_json;
 struct Rules {
   std::string op = "json";  // first word of every error
   std::string source = "";  // where the text is from, for errors
+  std::string remedy = "";  // what else to do about an error than to write the text anew
   size_t bytes = size_t{1} << 20;
   int depth = 16;           // of lists and objects in each other
   std::function<void(const std::string& key)> check_key = {};  // throws for a key that the outermost object may not have

@@ -15,8 +15,8 @@ using Kind = ConfigField::Kind;
 
 Json parsed_object(const std::string& text, const json::Rules& rules) {
   Json object = json::parse(text, rules);
-  DUEL_CHECK(object.is_object(), rules.op, "{}: expected a JSON object {\"objective\": …}, got {}", rules.source,
-             json::described(object));
+  DUEL_CHECK(object.is_object(), rules.op, "{}: expected a JSON object {\"name\": value, …}, got {}{}", rules.source,
+             json::described(object), rules.remedy.empty() ? "" : "; " + rules.remedy);
   return object;
 }
 
@@ -123,8 +123,10 @@ std::string to_json(const RunRecord& r) {
   return dumped(record, 2) + "\n";
 }
 
+constexpr const char* kWithoutRecord = "delete it to resume without the comparison of the data";
+
 RunRecord run_record_from_json(const std::string& text, const std::string& source) {
-  const Json object = parsed_object(text, {.op = "run", .source = source, .bytes = kMaxRecord});
+  const Json object = parsed_object(text, {.op = "run", .source = source, .remedy = kWithoutRecord, .bytes = kMaxRecord});
   RunRecord r;
   try {
     r.argv = object.at("argv").get<std::vector<std::string>>();
@@ -138,8 +140,7 @@ RunRecord run_record_from_json(const std::string& text, const std::string& sourc
       r.resumed_argv = found->get<std::vector<std::vector<std::string>>>();
     r.resumed_argv.resize(r.resumed.size());
   } catch (const nlohmann::json::exception& error) {
-    fail("run", "{}: not a record of a run ({}); delete it to resume without the comparison of the data",
-         source, error.what());
+    fail("run", "{}: not a record of a run ({}); {}", source, error.what(), kWithoutRecord);
   }
   return r;
 }

@@ -118,12 +118,13 @@ void run(Arguments a) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc == 1 || std::strcmp(argv[1], "--help") == 0) {
-    std::fputs(kUsage, stdout);
-    return argc == 1 ? 2 : 0;
-  }
+  int status = 0;
   try {
-    run(parse(argc, argv));
+    if (argc > 1 && std::strcmp(argv[1], "--help") != 0) run(parse(argc, argv));
+    else if (std::fputs(kUsage, stdout); argc == 1) status = 2;
+  } catch (const Failure& error) {
+    std::fprintf(stderr, "error: %s\n", error.what());
+    return 1;
   } catch (const Error& error) {
     std::fprintf(stderr, "error: %s\n", error.what());
     return 2;
@@ -131,5 +132,7 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "error: %s\n", error.what());
     return 1;
   }
-  return 0;
+  if (std::fflush(stdout) == 0 && !std::ferror(stdout)) return status;
+  std::fputs("error: stdout: cannot be written\n", stderr);
+  return 1;
 }

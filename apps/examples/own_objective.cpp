@@ -34,7 +34,7 @@ int main(int argc, char** argv) try {
   const Metrics m = trainer.metrics();
   std::printf("%s: %lld iterations, loss of D %.4f, of G %.4f, penalty %.4f\n", mine.name.c_str(),
               static_cast<long long>(m.iteration), m.loss_d, m.loss_g, m.penalty);
-  return 0;
+  return std::fflush(stdout) == 0 ? 0 : 1;
 } catch (const Error& error) {
   std::fprintf(stderr, "own_objective: %s\n", error.what());
   return 2;

@@ -112,7 +112,7 @@ std::optional<Finished> stored_row(const GalleryRequest& request, const std::str
   const TensorFile stored = read_safetensors(file);
   DUEL_CHECK(stored.text("request") == fingerprint(request, objective), "gallery",
              "{}: this row was made with other settings; choose another folder, or delete it", file.string());
-  return Finished{row_from_json(json::parse(stored.text("row"), {.op = "gallery", .source = file.string()})), *stored.find("strips")};
+  return Finished{row_from_json(json::parse(stored.text("row"), {.op = "gallery", .source = file.string(), .remedy = "delete it to make that row again"})), *stored.find("strips")};
 }
 
 /// What the classifier, in evaluation mode, reads in samples [N, 1, 28, 28].

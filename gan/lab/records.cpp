@@ -58,11 +58,7 @@ Json settings_json(PointSettings s, const std::string& name) {
 }
 
 Json parsed_record(const std::string& text, const std::string& file) {
-  try {
-    return json::parse(text, {.op = "lab", .source = file, .bytes = kMaxRecord});
-  } catch (const Error& error) {
-    throw Error(std::string(error.what()) + "; delete it to train that run again");
-  }
+  return json::parse(text, {.op = "lab", .source = file, .remedy = "delete it to train that run again", .bytes = kMaxRecord});
 }
 
 Json moment_json(const Moment& m) {

@@ -77,6 +77,11 @@ TEST(Json, DamagedText) {
   EXPECT_EQ(refusal("\"\x1b\"").find('\x1b'), std::string::npos);
 }
 
+TEST(Json, ARemedyOfTheCallers) {
+  for (const char* text : {"{", "[[[", "{\"a\": 1, \"a\": 1}"})
+    EXPECT_TRUE(refusal(text, {.remedy = "delete it", .depth = 2}).ends_with("; delete it")) << text;
+}
+
 TEST(Json, ValuesInMessages) {
   const Json all = json::parse(R"([2.5, "fast", true, null, [[[[1]]]], {"a": 1}])", {});
   const char* words[] = {"2.5", "\"fast\"", "true", "null", "a list", "an object"};

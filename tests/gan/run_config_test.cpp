@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "../files.h"
+#include "duel/gan/run_record.h"
 
 namespace duel::gan {
 namespace {
@@ -65,6 +66,16 @@ TEST(RunConfig, AWrongKeyChangesNothing) {
   EXPECT_TRUE(has(error_of([&] { update_from_json(config, "{\"batch\": 7, \"sede\": 3}", "c.json"); }),
                   "c.json: unknown key 'sede': did you mean 'seed'?"));
   EXPECT_EQ(config.batch, 64);
+}
+
+TEST(RunRecord, WhatIsNoneSaysHowToGoOnWithoutIt) {
+  const std::string deep = std::string(100'000, '[') + std::string(100'000, ']');
+  for (const std::string& text : {std::string(), std::string("{"), std::string("[1]"), std::string("{\"argv\": 3}"), "{\"argv\": " + deep + "}"}) {
+    const std::string why = error_of([&] { run_record_from_json(text, "run.json"); });
+    EXPECT_TRUE(why.starts_with("[run] run.json: ") && why.ends_with("delete it to resume without the comparison of the data")) << why;
+    EXPECT_LT(why.size(), 400u);
+    EXPECT_TRUE(json_table(text).empty() || text == "{\"argv\": 3}");
+  }
 }
 
 TEST(RunConfig, StepsComeFromEpochs) {
