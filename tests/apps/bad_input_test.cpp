@@ -127,7 +127,7 @@ TEST_F(BadInput, UnknownNames) {
   refuse(train({"stray"}), {"stray"});
   refuse({"trian"}, {"unknown command 'trian'", "'train'"});
   refuse({"objectives", "hing"}, {"'hing'", "'hinge'"});
-  refuse({"bench", "stop"}, {"'stop'", "step or kernels"});
+  refuse({"bench", "stop"}, {"'stop'", "step, nodes or kernels"});
 }
 
 TEST_F(BadInput, WrongValues) {
