@@ -29,7 +29,7 @@ struct Place {
   int row, column;
 };
 
-DUEL_HD Place at(const Walk& w, int64_t index) {
+[[maybe_unused]] DUEL_HD Place at(const Walk& w, int64_t index) {  // by device code alone
   const unsigned i = static_cast<unsigned>(index), t = i / w.count_c, c = i - t * w.count_c;
   const unsigned a = t / w.count_b, b = t - a * w.count_b;
   return {w.base + a * w.step_a + b * w.step_b + c * w.step_c, w.row + static_cast<int>(b) * w.row_b,

@@ -188,8 +188,8 @@ DUEL_INLINE void put(const ConvShape& s, const Phases<T>& phases, const simd::Ve
   }
   simd::Vec<T> values[2] = {sums[0], sums[1]};
   if (s.stride_w == 2) {
-    values[0] = simd::interleave<T>(sums[0], sums[1], 0);
-    values[1] = simd::interleave<T>(sums[0], sums[1], 1);
+    values[0] = simd::interleave<T, 0>(sums[0], sums[1]);
+    values[1] = simd::interleave<T, 1>(sums[0], sums[1]);
   }
   for (int v = 0; v < s.stride_w && phases.mask[v] != 0; ++v) {
     T* at = row + v * kLanes<T>;

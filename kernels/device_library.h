@@ -61,7 +61,7 @@ class StepAside {
   StepAside& operator=(const StepAside&) = delete;
 
  private:
-  int mode_ = 0;
+  [[maybe_unused]] int mode_ = 0;  // by the GPU's compiler alone
 };
 
 }  // namespace device

@@ -16,7 +16,7 @@ void AnyError::leaves_layer(const void* layer, const std::string& name, const st
   text_ = std::runtime_error::what() + ("; in " + path_) + (path_.empty() ? "" : ": ") + description_;
 }
 
-InternalError::InternalError(const std::string& message, std::source_location where)
+InternalError::InternalError(const std::string& message, SourceLocation where)
     : AnyError("internal error in Duel (please report): " + message + " at " + where.file_name() +
                    ":" + std::to_string(where.line()),
                where) {}

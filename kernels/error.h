@@ -11,12 +11,12 @@
 // line of characters that can be seen, whatever was put in (text.h, Note [Text from outside]).
 #pragma once
 
-#include <source_location>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 #include <type_traits>
 
+#include "duel/kernels/source_location.h"
 #include "duel/kernels/text.h"
 
 namespace duel {
@@ -24,10 +24,10 @@ namespace duel {
 /// Base of both families. what() is one line for people; where() names the throwing source line.
 class AnyError : public std::runtime_error {
  public:
-  AnyError(const std::string& message, std::source_location where)
+  AnyError(const std::string& message, SourceLocation where)
       : std::runtime_error(shown(message, 4000)), where_(where) {}
   const char* what() const noexcept override { return text_.empty() ? std::runtime_error::what() : text_.c_str(); }
-  const std::source_location& where() const { return where_; }
+  const SourceLocation& where() const { return where_; }
 
   /// The error leaves a layer on its way to the caller: what() names the innermost one, by its description, and the path to
   /// it from the outermost, "…; in 1.0: Linear(…)". `name` is that of layer() in this one, "" where it has none.
@@ -36,7 +36,7 @@ class AnyError : public std::runtime_error {
   const void* layer() const { return layer_; }
 
  private:
-  std::source_location where_;
+  SourceLocation where_;
   const void* layer_ = nullptr;
   std::string path_, description_, text_;
 };
@@ -45,7 +45,7 @@ class AnyError : public std::runtime_error {
 class Error : public AnyError {
  public:
   explicit Error(const std::string& message,
-                 std::source_location where = std::source_location::current())
+                 SourceLocation where = SourceLocation::current())
       : AnyError(message, where) {}
 };
 
@@ -53,14 +53,14 @@ class Error : public AnyError {
 /// not answer). The same call may succeed later.
 class Failure : public Error {
  public:
-  explicit Failure(const std::string& message, std::source_location where = std::source_location::current())
+  explicit Failure(const std::string& message, SourceLocation where = SourceLocation::current())
       : Error(message, where) {}
 };
 
 /// Memory that the device has not got. A smaller batch or smaller networks are the way out.
 class OutOfMemory : public Error {
  public:
-  explicit OutOfMemory(const std::string& message, std::source_location where = std::source_location::current())
+  explicit OutOfMemory(const std::string& message, SourceLocation where = SourceLocation::current())
       : Error(message, where) {}
 };
 
@@ -68,7 +68,7 @@ class OutOfMemory : public Error {
 class InternalError : public AnyError {
  public:
   explicit InternalError(const std::string& message,
-                         std::source_location where = std::source_location::current());
+                         SourceLocation where = SourceLocation::current());
 };
 
 namespace detail {

@@ -1,4 +1,4 @@
-// Host vectors for kernels/*.cpp: as wide as the compiler's target, on top of GCC's vector types.
+// Host vectors for kernels/*.cpp: as wide as the compiler's target, on top of the vector types of g++ and clang.
 //
 // Internal. Only what the tile kernels need: unaligned access, partial access, fused multiply-add, transposition.
 // Everything is templated on T = float or double; kLanes<T> is the width (16 floats with AVX-512, 8 with AVX2, 4
@@ -165,7 +165,7 @@ constexpr int exchanged(int lane, int step, bool high, int lanes) {
 
 template <class T, int kStep, bool kHigh, int... kLane>
 DUEL_INLINE Vec<T> exchange(Vec<T> a, Vec<T> b, std::integer_sequence<int, kLane...>) {
-  return __builtin_shuffle(a, b, typename Types<T>::Index{exchanged(kLane, kStep, kHigh, kLanes<T>)...});
+  return __builtin_shufflevector(a, b, exchanged(kLane, kStep, kHigh, kLanes<T>)...);
 }
 
 template <class T, int kStep>
@@ -190,22 +190,27 @@ DUEL_INLINE void transpose(Vec<T>* rows) {
   detail::transpose_step<T, kLanes<T> / 2>(rows);
 }
 
+namespace detail {
+template <class T, int kPart, int... kLane>
+DUEL_INLINE Vec<T> interleaved(Vec<T> a, Vec<T> b, std::integer_sequence<int, kLane...>) {
+  return __builtin_shufflevector(a, b, ((kPart * kLanes<T> + kLane) / 2 + (kLane % 2) * kLanes<T>)...);
+}
+template <class T, int... kLane>
+DUEL_INLINE Vec<T> evens(Vec<T> value, std::integer_sequence<int, kLane...>) {
+  return __builtin_shufflevector(value, value, (2 * kLane % kLanes<T>)...);
+}
+}  // namespace detail
+
 /// a0 b0 a1 b1 …: its first (part 0) or second (part 1) vector.
-template <class T>
-DUEL_INLINE Vec<T> interleave(Vec<T> a, Vec<T> b, int part) {
-  typename Types<T>::Index index{};
-  for (int lane = 0; lane < kLanes<T>; ++lane) {
-    index[lane] = (part * kLanes<T> + lane) / 2 + (lane % 2) * kLanes<T>;
-  }
-  return __builtin_shuffle(a, b, index);
+template <class T, int kPart>
+DUEL_INLINE Vec<T> interleave(Vec<T> a, Vec<T> b) {
+  return detail::interleaved<T, kPart>(a, b, std::make_integer_sequence<int, kLanes<T>>{});
 }
 
 /// Lanes 0, 2, 4, … in the lower half; the upper half repeats them.
 template <class T>
 DUEL_INLINE Vec<T> even_lanes(Vec<T> value) {
-  typename Types<T>::Index index{};
-  for (int lane = 0; lane < kLanes<T>; ++lane) index[lane] = 2 * lane % kLanes<T>;
-  return __builtin_shuffle(value, index);
+  return detail::evens<T>(value, std::make_integer_sequence<int, kLanes<T>>{});
 }
 
 }  // namespace duel::kernels::simd

@@ -33,9 +33,9 @@ std::vector<OpSample> permute_samples() {
     for (int axis : order) text += message(" {}", axis);
     samples.push_back({.label = to_text(shape) + " by" + text,
                        .inputs = {{.shape = shape}},
-                       .apply = [order](const Tensors& x) { return permute(x[0], order); },
+                       .apply = [order = order](const Tensors& x) { return permute(x[0], order); },
                        .reference =
-                           [order](const Arrays& x) {
+                           [order = order](const Arrays& x) {
                              const int rank = x[0].shape.rank();
                              const auto source = [&](size_t i) {
                                return static_cast<size_t>((order[i] + rank) % rank);
@@ -160,9 +160,9 @@ std::vector<OpSample> concat_samples() {
         Case{{{0, 2}, {3, 2}}, 0}, Case{{{2, 0}, {2, 0}}, 1}, Case{{{1, 2, 1, 2, 2}, {1, 2, 2, 2, 2}}, 2}}) {
     OpSample sample{.label = message("axis {}", axis),
                     .inputs = {},
-                    .apply = [axis](const Tensors& x) { return concat(x, axis); },
+                    .apply = [axis = axis](const Tensors& x) { return concat(x, axis); },
                     .reference =
-                        [axis](const Arrays& x) {
+                        [axis = axis](const Arrays& x) {
                           const int along = axis < 0 ? axis + x[0].shape.rank() : axis;
                           int64_t size = 0;
                           for (const Array& part : x) size += part.shape[along];
@@ -194,9 +194,9 @@ std::vector<OpSample> stack_samples() {
     samples.push_back(
         {.label = message("{} of {} axis {}", count, shape, axis),
          .inputs = std::vector<OpInput>(static_cast<size_t>(count), {.shape = shape}),
-         .apply = [axis](const Tensors& x) { return stack(x, axis); },
+         .apply = [axis = axis](const Tensors& x) { return stack(x, axis); },
          .reference =
-             [axis](const Arrays& x) {
+             [axis = axis](const Arrays& x) {
                const int along = axis < 0 ? axis + x[0].shape.rank() + 1 : axis;
                return filled(x[0].shape.inserted(along, static_cast<int64_t>(x.size())), [&](Index index) {
                  const auto part = static_cast<size_t>(index[static_cast<size_t>(along)]);
@@ -245,9 +245,9 @@ std::vector<OpSample> scatter_add_samples() {
         {.label = message("{} to {} rows", shape, rows),
          .inputs = {{.shape = shape},
                     {.shape = {shape[0]}, .low = 0, .high = static_cast<double>(rows), .index = true}},
-         .apply = [rows](const Tensors& x) { return scatter_add(x[0], x[1], rows); },
+         .apply = [rows = rows](const Tensors& x) { return scatter_add(x[0], x[1], rows); },
          .reference =
-             [rows](const Arrays& x) {
+             [rows = rows](const Arrays& x) {
                Array y = filled(x[0].shape.with(0, rows), [](const Index&) { return 0.0; });
                for (int64_t i = 0; i < x[0].shape.numel(); ++i) {
                  Index index = reference::unravel(x[0].shape, i);
@@ -271,9 +271,9 @@ std::vector<OpSample> reshape_samples() {
     // The product makes the gradient depend on the values, so that a wrong order is seen.
     samples.push_back({.label = message("{} to {}", from, to),
                        .inputs = {{.shape = from}},
-                       .apply = [to](const Tensors& x) { return square(x[0].reshape(to)); },
+                       .apply = [to = to](const Tensors& x) { return square(x[0].reshape(to)); },
                        .reference =
-                           [to](const Arrays& x) {
+                           [to = to](const Arrays& x) {
                              Array y = reference::map(x[0], [](double v) { return v * v; });
                              y.shape = to;
                              return y;

@@ -148,9 +148,9 @@ std::vector<OpSample> sum_to_samples() {
     }
     samples.push_back({.label = message("{} to {}", from, to),
                        .inputs = {{.shape = from}},
-                       .apply = [to](const Tensors& x) { return sum_to(x[0], to) * 1.0; },
+                       .apply = [to = to](const Tensors& x) { return sum_to(x[0], to) * 1.0; },
                        .reference =
-                           [to, axes](const Arrays& x) {
+                           [to = to, axes](const Arrays& x) {
                              Array y = axes.empty() ? x[0] : reduced(x[0], axes, true, total);
                              y.shape = to;
                              return y;
@@ -169,9 +169,9 @@ std::vector<OpSample> broadcast_to_samples() {
         Pair{{1, 2, 1}, {2, 2, 3}}, Pair{{7}, {7}}, Pair{{1}, {0}}, Pair{{1, 1, 2, 1, 1}, {2, 1, 2, 3, 2}}}) {
     samples.push_back({.label = message("{} to {}", from, to),
                        .inputs = {{.shape = from}},
-                       .apply = [to](const Tensors& x) { return broadcast_to(x[0], to) * 1.0; },
+                       .apply = [to = to](const Tensors& x) { return broadcast_to(x[0], to) * 1.0; },
                        .reference =
-                           [to](const Arrays& x) {
+                           [to = to](const Arrays& x) {
                              const Array zeros{to, Values(static_cast<size_t>(to.numel()))};
                              return reference::zip(x[0], zeros, [](double v, double) { return v; });
                            }});

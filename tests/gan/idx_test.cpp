@@ -109,7 +109,7 @@ TEST(Idx, WhatIsWrittenCanBeRead) {
                                     {{1, 0, 1}, "dimension 1: expected 1 to 4096, got 0"},
                                     {{0, 1, 1}, "dimension 0: expected 1 to 1073741824, got 0"}}) {
     const Bytes data(static_cast<size_t>(shape[0] * shape[1] * shape[2]));
-    EXPECT_TRUE(has(error_of([&] { write_idx(scratch / "x", shape, data, false); }), text)) << text;
+    EXPECT_TRUE(has(error_of([&, shape = shape] { write_idx(scratch / "x", shape, data, false); }), text)) << text;
   }
   EXPECT_FALSE(fs::exists(scratch / "x"));
 
