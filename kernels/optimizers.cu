@@ -129,10 +129,12 @@ struct Arena {
 };
 
 // Note [The watch for NaN and infinities]
-// 0 x is 0 for a finite x and NaN otherwise. The sum of these over all that a step reads and writes costs a few percent of
-// the step where memory is the limit, needs no branch, and is 0 or NaN in whatever order it is added up.
+// 0 x is 0 for a finite x and NaN otherwise. The sum of these over all that a step writes costs a few percent of the step
+// where memory is the limit, needs no branch, and is 0 or NaN in whatever order it is added up. An element's values are added
+// before they are multiplied: numbers whose sum overflows count as infinite. A gradient shows in the first moment; where a rule
+// has none it is added too, as a rate of 0 or clipping may hide it.
 
-/// Returns that sum: NaN if a gradient, parameter, moment or average is not finite.
+/// Returns that sum: NaN if a parameter, moment, average or (without moments) gradient is not finite.
 template <bool kGradient, bool kEma, class Rule, class T>
 T step_run(int64_t n, const T* g, const Rule& given, const Folded<T>& folded, Arena<T> at) {
   const Rule rule = given;
@@ -149,13 +151,12 @@ T step_run(int64_t n, const T* g, const Rule& given, const Folded<T>& folded, Ar
     p[i] = p_i;
     if constexpr (Rule::kA) a[i] = a_i;
     if constexpr (Rule::kB) b[i] = b_i;
-    T read = T(0) * gradient + T(0) * p_i + (T(0) * a_i + T(0) * b_i);
-    if constexpr (kEma) {
-      const T average = f.averaged(ema[i], p_i);
-      ema[i] = average;
-      read += T(0) * average;
-    }
-    taint += read;
+    T all = p_i;
+    if constexpr (Rule::kA) all += a_i;
+    if constexpr (Rule::kB) all += b_i;
+    if constexpr (!Rule::kA && kGradient) all += gradient;
+    if constexpr (kEma) all += ema[i] = f.averaged(ema[i], p_i);
+    taint += T(0) * all;
   }
   return taint;
 }
@@ -193,12 +194,12 @@ __global__ void step_kernel(int64_t n, GradSegments<T> grads, Maker maker, const
     at.p[i] = updated;
     if constexpr (Rule::kA) at.a[i] = a[u];
     if constexpr (Rule::kB) at.b[i] = b[u];
-    taint += T(0) * g[u] + T(0) * updated + (T(0) * a[u] + T(0) * b[u]);
-    if (at.ema != nullptr) {
-      const T average = folded.averaged(at.ema[i], updated);
-      at.ema[i] = average;
-      taint += T(0) * average;
-    }
+    T all = updated;
+    if constexpr (Rule::kA) all += a[u];
+    if constexpr (Rule::kB) all += b[u];
+    if constexpr (!Rule::kA) all += g[u];
+    if (at.ema != nullptr) all += at.ema[i] = folded.averaged(at.ema[i], updated);
+    taint += T(0) * all;
   }
   // Rarely taken; every writer writes the same number.
   if (bad_step != nullptr && taint != 0 && *bad_step == 0) *bad_step = this_step;
