@@ -206,6 +206,8 @@ void check_outputs(const std::vector<Tensor>& outputs) {
 
 std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<Tensor>& inputs,
                          const std::vector<Tensor>& grad_outputs, GradOptions options) {
+  // Of what is wholly frozen (a D that stays as it is) the outputs may have no graph at all.
+  if (!inputs.empty() && std::all_of(inputs.begin(), inputs.end(), detail::is_frozen)) return std::vector<Tensor>(inputs.size());
   detail::check_outputs(outputs);
   detail::Walk walk(outputs, options.create_graph, options.create_graph || options.retain_graph);
   for (const Tensor& input : inputs) {

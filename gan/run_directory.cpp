@@ -10,10 +10,9 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <fstream>
-#include <iterator>
 
 #include "duel/core/atomic_file.h"
+#include "duel/core/read_file.h"
 #include "duel/gan/checkpoint.h"
 #include "duel/gan/metrics_log.h"
 #include "duel/kernels/error.h"
@@ -146,10 +145,7 @@ std::optional<std::string> append(const fs::path& file, const std::string& text)
   return problem;
 }
 
-std::string text_of(const fs::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
+std::string text_of(const fs::path& file) { return read_file("run", file, size_t{1} << 40, "a file of a run directory"); }
 
 /// Keeps the whole lines of iterations up to this one.
 void cut_lines(const fs::path& file, int64_t iteration) {

@@ -101,15 +101,6 @@ Trainer::Trainer(Networks networks, Objective objective, std::shared_ptr<const R
 }
 
 namespace {
-
-/// Where D is frozen as a whole (a judge that stays as it is) its loss has nothing to differentiate.
-std::vector<Tensor> gradients_of(const Tensor& loss, const std::vector<Tensor>& parameters) {
-  if (std::none_of(parameters.begin(), parameters.end(), [](const Tensor& p) { return p.requires_grad(); })) {
-    return std::vector<Tensor>(parameters.size());
-  }
-  return grad({loss}, parameters, {}, {.allow_unused = true});
-}
-
 /// What is left of a linear fall to zero over `steps` iterations; 0 steps: it never falls.
 double share_left(int64_t iteration, int64_t steps) {
   return steps > 0 ? std::max(0.0, 1.0 - static_cast<double>(iteration) / static_cast<double>(steps)) : 1.0;
@@ -380,7 +371,7 @@ void Trainer::keep_norms_g(const std::vector<Tensor>& gradients) {
 }
 
 void Trainer::critic_update(const Batch& batch, bool diagnostics) {
-  last_gradients_ = gradients_of(loss_of_d(batch, diagnostics), parameters_d_);
+  last_gradients_ = grad({loss_of_d(batch, diagnostics)}, parameters_d_, {}, {.allow_unused = true});
   last_.grad_norm_d = {};
   if (diagnostics) keep_norms_d(last_gradients_, batch);
   if (diagnostics && record_) record_->weights_d = arena_d_.copies();
@@ -390,7 +381,7 @@ void Trainer::critic_update(const Batch& batch, bool diagnostics) {
 }
 
 void Trainer::generator_update(const Batch& batch, bool diagnostics) {
-  last_gradients_ = gradients_of(loss_of_g(batch, Weights::constant, diagnostics), parameters_g_);
+  last_gradients_ = grad({loss_of_g(batch, Weights::constant, diagnostics)}, parameters_g_, {}, {.allow_unused = true});
   last_.grad_norm_g = {};
   if (diagnostics) keep_norms_g(last_gradients_);
   if (diagnostics && record_) record_->weights_g = arena_g_.copies();

@@ -124,54 +124,46 @@ TensorFile Trainer::own_state() const {
   for (const auto& [name, generator] : generators()) append(file, {{name, as_tensor(generator->state())}});
   append(file, {{"progress", Tensor::from({iteration_, critic_steps_done_, order_.position()}, {3})}});
   if (balance_.defined()) append(file, {{"balance", balance_}});
-  for (auto& [name, tensor] : file.tensors) tensor = tensor.device().is_cuda() ? tensor.to(Device::cpu()) : tensor.clone();
+  for (auto& [name, tensor] : file.tensors) tensor = tensor.to(Device::cpu());
   return file;
 }
 
 TensorFile Trainer::state() const {
   TensorFile file = own_state();
   for (const auto& [name, tensor] : average_buffers()) {
-    append(file, {{kAverage + name, tensor.device().is_cuda() ? tensor.to(Device::cpu()) : tensor.clone()}});
+    append(file, {{kAverage + name, tensor.to(Device::cpu())}});
   }
   return file;
 }
 
 void Trainer::restore(const TensorFile& given) {
-  const TensorFile expected = own_state();
-  TensorFile file = brought_up(given, expected), own;
-  nn::StateDict buffers;
-  for (auto& [name, tensor] : file.tensors) {
-    const bool average_buffer = name.starts_with(kAverage) && !expected.find(name) && has_average_buffers();
-    average_buffer ? void(buffers.emplace_back(name.substr(kAverage.size()), tensor)) : void(own.tensors.emplace_back(name, tensor));
-  }
-  check_same_layout(own, expected);
-  check_numbers(own);
-  const nn::StateDict known = has_average_buffers() ? networks_.generator->named_buffers() : nn::StateDict();
-  for (const auto& [name, tensor] : buffers) {
-    const auto same = [&, &n = name, &t = tensor](const auto& b) {
-      return b.first == n && b.second.shape() == t.shape() && b.second.dtype() == t.dtype();
-    };
-    DUEL_CHECK(std::any_of(known.begin(), known.end(), same), "checkpoint",
-               "'{}{}', {}, is no buffer of this G: this checkpoint was made with other options", kAverage, name, to_text(tensor));
-  }
-  DUEL_CHECK(buffers.empty() || buffers.size() == known.size(), "checkpoint",
-             "expected all {} buffers of the average, got {}", known.size(), buffers.size());
+  TensorFile expected = own_state();
+  const TensorFile file = brought_up(given, expected);
+  const nn::StateDict buffers = has_average_buffers() ? networks_.generator->named_buffers() : nn::StateDict();
+  // Files of before version 0.2 have none of the average's: they are gathered when they are needed.
+  const bool stored = std::any_of(buffers.begin(), buffers.end(), [&](const auto& b) { return file.find(kAverage + b.first); });
+  if (stored) append(expected, with_prefix(kAverage, buffers));
+  check_same_layout(file, expected);
+  check_numbers(file);
   for (const auto& [name, tensor] : file.tensors) {
     DUEL_CHECK(finite(tensor), "checkpoint", "'{}' holds a NaN or an infinity: the run had diverged when this was written", name);
   }
   ring_pushed_.copy_(Tensor::zeros({1}, {DType::i64, {}}));
   forget_graphs();  // seeds are part of what was captured
-  take_over(own);
+  take_over(file);
   average_buffers_.clear();
-  for (const auto& [name, tensor] : buffers) average_buffers_.emplace_back(name, tensor.to(options_.device));
-  average_buffers_at_ = buffers.empty() ? -1 : optimizer_g_->steps();
+  if (!stored) return;
+  for (const auto& [name, buffer] : buffers) average_buffers_.emplace_back(name, file.find(kAverage + name)->to(options_.device));
+  average_buffers_at_ = optimizer_g_->steps();
 }
 
 void Trainer::take_over(const TensorFile& file) {
   networks_.generator->load_state_dict(strip_prefix("g.", file));
   networks_.discriminator->load_state_dict(strip_prefix("d.", file));
   nn::StateDict optimizer_g = strip_prefix(kOptimizerG, file);
-  for (const auto& [name, tensor] : strip_prefix(kAverage, file)) optimizer_g.emplace_back(name + kEmaSlot, tensor);
+  for (const auto& [name, parameter] : networks_.generator->named_parameters()) {
+    if (const Tensor* average = file.find(kAverage + name)) optimizer_g.emplace_back(name + kEmaSlot, *average);
+  }
   optimizer_g_->load_state_dict(optimizer_g);
   optimizer_d_->load_state_dict(strip_prefix("optimizer_d.", file));
   for (const auto& [name, generator] : generators()) generator->set_state(as_generator(*file.find(name)));

@@ -1,7 +1,5 @@
 #include "duel/gan/update.h"
 
-#include <algorithm>
-#include <iterator>
 
 #include "duel/core/autograd.h"
 #include "duel/core/ops.h"
@@ -63,17 +61,12 @@ Gradients consensus_update(const Game& game, double gamma) {
 std::vector<Tensor> unrolled_parameters(const Player& d, int64_t steps, const std::function<Tensor()>& loss) {
   nn::FunctionalOptimizer ahead(d.optimizer);
   std::vector<Tensor> now;
-  // Frozen parameters stay what they are.
-  for (const Tensor& parameter : d.parameters) now.push_back(parameter.detach().set_requires_grad(parameter.requires_grad()));
+  for (const Tensor& p : d.parameters) now.push_back(p.requires_grad() ? p.detach().set_requires_grad(true) : p);  // frozen ones stay
   for (int64_t k = 0; k < steps; ++k) {
     std::vector<Tensor> gradients;
     {
       nn::ScopedParameters there(d.parameters, now);
-      std::vector<Tensor> moving;
-      std::copy_if(now.begin(), now.end(), std::back_inserter(moving), [](const Tensor& p) { return p.requires_grad(); });
-      const std::vector<Tensor> found = grad({loss()}, moving, {}, {.create_graph = true, .allow_unused = true});
-      size_t next = 0;
-      for (const Tensor& p : now) gradients.push_back(p.requires_grad() ? found[next++] : Tensor());
+      gradients = grad({loss()}, now, {}, {.create_graph = true, .allow_unused = true});
     }
     now = ahead.step(now, gradients);
   }

@@ -117,8 +117,11 @@ struct FoldedMaker {
   double ema_decay;
   bool ema_warm_up;
   DUEL_HD Folded<T> operator()(const StepState& s) const {
-    const double most = (1.0 + s.step) / (10.0 + s.step);
-    const double decay = ema_warm_up && most < ema_decay ? most : ema_decay;
+    double decay = ema_decay;
+    if (ema_warm_up) {
+      const double most = (1.0 + s.step) / (10.0 + s.step);
+      decay = most < decay ? most : decay;
+    }
     return {grad_scale, limit, T(decay), T(1 - decay)};
   }
 };
@@ -133,6 +136,16 @@ struct Arena {
 // where memory is the limit, needs no branch, and is 0 or NaN in whatever order it is added up. An element's values are added
 // before they are multiplied: numbers whose sum overflows count as infinite. A gradient shows in the first moment; where a rule
 // has none it is added too, as a rate of 0 or clipping may hide it.
+
+/// 0 times all that a step wrote of one element.
+template <class Rule, class T>
+DUEL_HD T taint_of(T g, T p, T a, T b, T average) {
+  T all = p + average;
+  if constexpr (Rule::kA) all += a;
+  if constexpr (Rule::kB) all += b;
+  if constexpr (!Rule::kA) all += g;
+  return T(0) * all;
+}
 
 /// Returns that sum: NaN if a parameter, moment, average or (without moments) gradient is not finite.
 template <bool kGradient, bool kEma, class Rule, class T>
@@ -151,12 +164,9 @@ T step_run(int64_t n, const T* g, const Rule& given, const Folded<T>& folded, Ar
     p[i] = p_i;
     if constexpr (Rule::kA) a[i] = a_i;
     if constexpr (Rule::kB) b[i] = b_i;
-    T all = p_i;
-    if constexpr (Rule::kA) all += a_i;
-    if constexpr (Rule::kB) all += b_i;
-    if constexpr (!Rule::kA && kGradient) all += gradient;
-    if constexpr (kEma) all += ema[i] = f.averaged(ema[i], p_i);
-    taint += T(0) * all;
+    T average = 0;
+    if constexpr (kEma) ema[i] = average = f.averaged(ema[i], p_i);
+    taint += taint_of<Rule>(gradient, p_i, a_i, b_i, average);
   }
   return taint;
 }
@@ -194,12 +204,9 @@ __global__ void step_kernel(int64_t n, GradSegments<T> grads, Maker maker, const
     at.p[i] = updated;
     if constexpr (Rule::kA) at.a[i] = a[u];
     if constexpr (Rule::kB) at.b[i] = b[u];
-    T all = updated;
-    if constexpr (Rule::kA) all += a[u];
-    if constexpr (Rule::kB) all += b[u];
-    if constexpr (!Rule::kA) all += g[u];
-    if (at.ema != nullptr) all += at.ema[i] = folded.averaged(at.ema[i], updated);
-    taint += T(0) * all;
+    T average = 0;
+    if (at.ema != nullptr) at.ema[i] = average = folded.averaged(at.ema[i], updated);
+    taint += taint_of<Rule>(g[u], updated, a[u], b[u], average);
   }
   // Rarely taken; every writer writes the same number.
   if (bad_step != nullptr && taint != 0 && *bad_step == 0) *bad_step = this_step;

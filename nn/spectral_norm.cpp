@@ -18,7 +18,7 @@ Tensor normalized(const Tensor& x, double eps, const Tensor& otherwise) {
 /// A random direction.
 Tensor direction(int64_t size, TensorOptions options, double eps) {
   const Tensor x = default_generator().normal({size}, 0, 1, options);
-  return x / clamp_min(sqrt(sum(square(x))), eps);
+  return normalized(x, eps, x);
 }
 
 }  // namespace

@@ -127,14 +127,21 @@ TEST(FrozenTrunk, RestsTrainsTheRestAndResumes) {
 }
 
 TEST(FrozenTrunk, AWhollyFrozenDIsAJudgeThatStays) {
-  Networks networks = own_networks();
-  networks.discriminator->set_requires_grad(false);
-  Trainer trainer = make("ns-gan", networks);
-  const auto before = trainer.networks().discriminator->parameters()[0].to_vector<float>();
-  const auto g = trainer.networks().generator->parameters()[0].to_vector<float>();
-  run(trainer, 2);
-  EXPECT_EQ(trainer.networks().discriminator->parameters()[0].to_vector<float>(), before);
-  EXPECT_NE(trainer.networks().generator->parameters()[0].to_vector<float>(), g);
+  for (const Update update : {Update::alternating, Update::simultaneous, Update::extragradient, Update::consensus}) {
+    for (const char* name : {"ns-gan", "unrolled"}) {
+      if (name == std::string("unrolled") && update != Update::alternating) continue;
+      Networks networks = own_networks();
+      networks.discriminator->set_requires_grad(false);
+      Objective objective = named_objective(name);
+      objective.schedule.update = update;
+      Trainer trainer(networks, objective, data(), {.batch = 8});
+      const auto before = trainer.networks().discriminator->parameters()[0].to_vector<float>();
+      const auto g = trainer.networks().generator->parameters()[0].to_vector<float>();
+      run(trainer, 2);
+      EXPECT_EQ(trainer.networks().discriminator->parameters()[0].to_vector<float>(), before);
+      EXPECT_NE(trainer.networks().generator->parameters()[0].to_vector<float>(), g);
+    }
+  }
 }
 
 // ---- Refused calls ----
