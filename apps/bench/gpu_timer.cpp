@@ -7,7 +7,6 @@
 #include "gpu_timer.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <utility>
 
@@ -20,10 +19,6 @@ namespace duel::apps::bench {
 namespace {
 
 namespace runtime = kernels::runtime;
-
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 class GpuTimer : public Timer {
  public:

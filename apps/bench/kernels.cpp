@@ -1,7 +1,6 @@
 // duel bench kernels: every own kernel at sizes from 1 KB to 256 MB, beside a copy of as many bytes and beside the same
 // function made of plain ops. The three are timed in turns, so that a busy neighbour disturbs them alike.
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -23,10 +22,6 @@
 
 namespace duel::apps::bench {
 namespace {
-
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 std::regex pattern_of(const std::string& filter) {
   try {

@@ -1,7 +1,6 @@
 // duel bench nodes: what one node of a captured graph costs, where it does nothing and where it works on a hidden layer's
 // activations; one after the other, and over three branches. An iteration of the small networks is hundreds of such nodes, so
 // that these four numbers and its node count foretell its time.
-#include <chrono>
 #include <cstdio>
 
 #include "bench.h"
@@ -12,13 +11,10 @@
 #include "duel/kernels/activations.h"
 #include "duel/kernels/elementwise.h"
 #include "duel/kernels/error.h"
+#include "timer.h"
 
 namespace duel::apps::bench {
 namespace {
-
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 /// Microseconds per call of `work`, over `seconds` at least after half as long a warm-up.
 template <class F>

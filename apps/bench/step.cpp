@@ -2,7 +2,6 @@
 // tests/peers/torch_gan.py, with its Adam (2e-4, 0.5, 0.999) and its critic steps (5 under wgan*, else 1),
 // on uniform random images that lie ready. All workloads in one process, each after half a second of warm-up: a GPU that
 // idled runs at a fraction of its clock at first.
-#include <chrono>
 #include <cstdio>
 #include <ctime>
 #include <memory>
@@ -17,13 +16,10 @@
 #include "duel/kernels/device_library.h"
 #include "duel/kernels/parallel.h"
 #include "statistics.h"
+#include "timer.h"
 
 namespace duel::apps::bench {
 namespace {
-
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 /// Seconds of CPU time of all threads of this process: what a busy neighbour disturbs least.
 double cpu_time() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
@@ -82,12 +78,6 @@ void time_looks(gan::Trainer& trainer, const Workload& workload, bool json) {
                            : "%s, %s: plain %.3f ms, logged %.3f ms, diagnosed %.3f ms; share of the time at the default "
                              "intervals: %.4f for logging, %.4f for diagnosing\n",
               workload.arch.c_str(), workload.objective.c_str(), step, log, look, every_log, every_look);
-}
-
-int64_t parameters_of(const nn::Module& net) {
-  int64_t count = 0;
-  for (const Tensor& each : net.parameters()) count += each.numel();
-  return count;
 }
 
 struct Setup {
@@ -161,8 +151,8 @@ void time_workload(const Workload& workload, const StepRequest& request, Device 
         static_cast<long long>(workload.batch), kernels::threads(),
         static_cast<long long>(objective.schedule.critic_steps), times.size() * static_cast<size_t>(together),
         all.median, all.p10, all.p90, all.smallest, cpu_ms, resident, tensors,
-        static_cast<long long>(parameters_of(*networks.generator)),
-        static_cast<long long>(parameters_of(*networks.discriminator)), device.is_cuda() && kernels::tf32() ? "true" : "false",
+        static_cast<long long>(networks.generator->parameter_count()),
+        static_cast<long long>(networks.discriminator->parameter_count()), device.is_cuda() && kernels::tf32() ? "true" : "false",
         gan::this_machine().duel.c_str());
   } else {
     std::printf(

@@ -2,7 +2,6 @@
 #include "timer.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cstring>
 #include <fstream>
 #include <string>
@@ -15,10 +14,6 @@
 
 namespace duel::apps::bench {
 namespace {
-
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 /// Of the last level; 32 MB where the system does not say.
 int64_t cache_bytes() {

@@ -12,6 +12,7 @@
 //   double seconds = timer->sample(timed);
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -20,6 +21,9 @@
 #include "duel/core/device.h"
 
 namespace duel::apps::bench {
+
+/// Seconds of a clock that only goes forward.
+inline double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 enum class Cache { warm, cold };
 
