@@ -5,9 +5,9 @@
 #include <memory>
 
 #include "commands.h"
-#include "duel/kernels/error.h"
-#include "duel/kernels/parallel.h"
-#include "duel/kernels/settings.h"
+#include "duel/kernels/base/error.h"
+#include "duel/kernels/base/parallel.h"
+#include "duel/kernels/base/settings.h"
 
 namespace duel::apps {
 namespace {

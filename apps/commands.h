@@ -2,7 +2,7 @@
 // bench.cpp, lab.cpp.
 #pragma once
 
-#include "command_line.h"
+#include "terminal/command_line.h"
 
 namespace duel::apps {
 

@@ -1,10 +1,10 @@
 // duel info: what this Duel runs on and is made of.
 #include "commands.h"
 #include "duel/gan/data/idx.h"
-#include "duel/gan/machine.h"
-#include "duel/kernels/device_library.h"
-#include "duel/kernels/error.h"
-#include "output.h"
+#include "duel/gan/record/machine.h"
+#include "duel/kernels/base/error.h"
+#include "duel/kernels/linear/device_library.h"
+#include "terminal/output.h"
 
 namespace duel::apps {
 namespace {

@@ -14,11 +14,11 @@
 #include "duel/gan/lab/gallery.h"
 #include "duel/gan/lab/lab.h"
 #include "duel/gan/lab/table.h"
-#include "duel/kernels/parallel.h"
-#include "duel/kernels/settings.h"
-#include "output.h"
-#include "signals.h"
-#include "terminal.h"
+#include "duel/kernels/base/parallel.h"
+#include "duel/kernels/base/settings.h"
+#include "terminal/output.h"
+#include "terminal/signals.h"
+#include "terminal/terminal.h"
 
 namespace duel::apps {
 namespace {

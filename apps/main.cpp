@@ -10,8 +10,8 @@
 #include <string>
 
 #include "commands.h"
-#include "duel/kernels/error.h"
-#include "output.h"
+#include "duel/kernels/base/error.h"
+#include "terminal/output.h"
 
 namespace {
 

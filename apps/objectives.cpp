@@ -7,9 +7,9 @@
 #include <memory>
 
 #include "commands.h"
-#include "duel/gan/run_config.h"
-#include "output.h"
-#include "terminal.h"
+#include "duel/gan/record/run_config.h"
+#include "terminal/output.h"
+#include "terminal/terminal.h"
 
 namespace duel::apps {
 namespace {

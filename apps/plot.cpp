@@ -2,8 +2,8 @@
 #include <memory>
 
 #include "commands.h"
-#include "duel/gan/report.h"
-#include "output.h"
+#include "duel/gan/report/report.h"
+#include "terminal/output.h"
 
 namespace duel::apps {
 

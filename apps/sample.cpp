@@ -5,10 +5,10 @@
 
 #include "commands.h"
 #include "duel/gan/data/class_names.h"
-#include "duel/gan/run.h"
-#include "duel/gan/sampling.h"
-#include "duel/kernels/settings.h"
-#include "output.h"
+#include "duel/gan/run/run.h"
+#include "duel/gan/train/sampling.h"
+#include "duel/kernels/base/settings.h"
+#include "terminal/output.h"
 
 namespace duel::apps {
 namespace {

@@ -4,10 +4,10 @@
 #include <memory>
 
 #include "commands.h"
-#include "duel/gan/run.h"
-#include "output.h"
-#include "progress.h"
-#include "signals.h"
+#include "duel/gan/run/run.h"
+#include "terminal/output.h"
+#include "terminal/progress.h"
+#include "terminal/signals.h"
 
 namespace duel::apps {
 namespace {

@@ -1,4 +1,4 @@
-# Headers of cuBLASLt and cuDNN for kernels/cublas.cpp and kernels/cudnn.cpp, and the folders in which those look for the
+# Headers of cuBLASLt and cuDNN for cublas.cpp and cudnn.cpp of kernels/linear/vendor/, and the folders in which those look for the
 # libraries at run time. Nothing is linked; without the headers the own kernels do everything, and say so.
 function(duel_device_libraries target)
   set(hints ${CUDAToolkit_INCLUDE_DIRS} ${CUDAToolkit_ROOT} $ENV{CUDA_HOME} $ENV{CUDA_PATH} /usr/local/cuda)
@@ -26,9 +26,9 @@ function(duel_device_libraries target)
     message(STATUS "Duel: no cuDNN headers: convolutions on the GPU by own kernels only (set CUDNN_ROOT, or pip install nvidia-cudnn-cu13)")
   endif()
   list(JOIN cublas_folders ":" cublas_folders)
-  set_source_files_properties("${PROJECT_SOURCE_DIR}/kernels/cublas.cpp" PROPERTIES
+  set_source_files_properties("${PROJECT_SOURCE_DIR}/kernels/linear/vendor/cublas.cpp" PROPERTIES
     COMPILE_DEFINITIONS "DUEL_CUDA_LIBRARY_FOLDERS=\"${cublas_folders}\"")
-  set_source_files_properties("${PROJECT_SOURCE_DIR}/kernels/cudnn.cpp" PROPERTIES
+  set_source_files_properties("${PROJECT_SOURCE_DIR}/kernels/linear/vendor/cudnn.cpp" PROPERTIES
     COMPILE_DEFINITIONS "DUEL_CUDNN_LIBRARY_FOLDERS=\"${cudnn_folders}\"")
   target_link_libraries(${target} PRIVATE ${CMAKE_DL_LIBS})
 endfunction()

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "duel/core/autograd.h"
 #include "duel/core/ops.h"
+#include "duel/core/tensor/autograd.h"
 
 namespace duel::testing_ops {
 

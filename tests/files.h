@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "duel/kernels/error.h"
+#include "duel/kernels/base/error.h"
 
 namespace duel::testing {
 

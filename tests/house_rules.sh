@@ -21,7 +21,7 @@ ROOMS
   grep -rnE '<<<[^<]' kernels core nn gan apps --include='*.cu' --include='*.cuh' --include='*.h' | sed 's/^/start kernels by launch(): /' || true
   grep -rnE '#pragma omp parallel|std::(rand|random_device)\b' kernels core nn gan | sed 's/^/threads and random numbers have one source: /' || true
   grep -rnE '\b(std::)?(exit|abort)\(' kernels core nn gan --include='*.cpp' --include='*.cu' --include='*.h' | sed 's/^/the library never exits: /' || true
-  # Note [Passes come one after the other] in nn/module.h.
+  # Note [Passes come one after the other] in nn/module/module.h.
   grep -rnE '\b(d|D|critic|discriminator|net)\([^;]*real[^;]*[-+*,][^;]*\b\1\([^;]*fake' kernels core nn gan apps tests \
     --include='*.h' --include='*.cpp' | grep -vE '= (d|D|critic|discriminator|net)\(' |
     sed 's/^/two passes of one network in one expression: /' || true
@@ -41,8 +41,8 @@ root=$1
 planted=$(mktemp -d)
 trap 'rm -rf "$planted"' EXIT
 mkdir -p "$planted"/{kernels,core,nn,gan,apps,tests}
-echo '#include "duel/core/tensor.h"' >"$planted/kernels/bad.h"
-echo '#include "duel/gan/trainer.h"' >"$planted/nn/bad.cpp"
+echo '#include "duel/core/tensor/tensor.h"' >"$planted/kernels/bad.h"
+echo '#include "duel/gan/train/trainer.h"' >"$planted/nn/bad.cpp"
 seq 601 >"$planted/core/long.cpp"
 echo 'kernel<<<1, 2>>>(x);' >"$planted/kernels/bad.cu"
 echo 'exit(1);' >"$planted/gan/bad.cpp"

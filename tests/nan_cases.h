@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "duel/core/autograd.h"
+#include "duel/core/tensor/autograd.h"
 #include "op_cases.h"
 
 namespace duel::testing_ops {

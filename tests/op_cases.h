@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "duel/core/op_registry.h"
-#include "duel/kernels/error.h"
+#include "tests/core/samples/op_registry.h"
+#include "duel/kernels/base/error.h"
 
 namespace duel::testing_ops {
 

@@ -4,7 +4,7 @@
 
 namespace duel::testing {
 
-// The path of a file or folder of the repository, e.g. in_source("gan/proofs.md").
+// The path of a file or folder of the repository, e.g. in_source("gan/objective/proofs.md").
 std::filesystem::path in_source(const std::filesystem::path& path);
 
 }  // namespace duel::testing

@@ -4,7 +4,7 @@
 #include <cstring>
 #include <string>
 
-#include "duel/core/safetensors.h"
+#include "duel/core/io/safetensors.h"
 
 namespace duel::testing {
 

@@ -18,7 +18,7 @@ LIBRARY = r"(exp|expm1|log|log1p|pow|tanh|erf|erfc)"
 def marked_loops(folder):
     """{(file, line of the loop)}: the line after each mark."""
     loops = set()
-    for path in sorted(pathlib.Path(folder).iterdir()):
+    for path in sorted(pathlib.Path(folder).rglob("*.*")):
         if path.suffix in (".h", ".cuh", ".cu", ".cpp"):
             lines = path.read_text().split("\n")
             loops |= {(path.name, number + 2) for number, line in enumerate(lines) if MARK.match(line)}

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "duel/core/device.h"
+#include "duel/core/device/device.h"
 
 namespace duel::apps::bench {
 

@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "duel/core/tensor.h"
+#include "duel/core/tensor/tensor.h"
 
 namespace duel::apps::bench {
 

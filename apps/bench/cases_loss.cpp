@@ -1,9 +1,9 @@
 // The fused adversarial losses and the per-sample norm with its two backwards.
 #include "cases.h"
-#include "duel/core/autograd.h"
 #include "duel/core/ops.h"
-#include "duel/kernels/losses.h"
-#include "duel/kernels/sample_norm.h"
+#include "duel/core/tensor/autograd.h"
+#include "duel/kernels/map/losses.h"
+#include "duel/kernels/reduce/sample_norm.h"
 
 namespace duel::apps::bench {
 namespace {

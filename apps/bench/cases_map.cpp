@@ -1,12 +1,12 @@
 // Element-wise maps, activations, clipping and reductions.
 #include "cases.h"
-#include "duel/core/autograd.h"
 #include "duel/core/ops.h"
-#include "duel/core/random.h"
-#include "duel/kernels/activations.h"
-#include "duel/kernels/clip.h"
-#include "duel/kernels/functors.h"
-#include "duel/kernels/reduce.h"
+#include "duel/core/tensor/autograd.h"
+#include "duel/core/tensor/random.h"
+#include "duel/kernels/map/activations.h"
+#include "duel/kernels/map/functors.h"
+#include "duel/kernels/reduce/reduce.h"
+#include "duel/kernels/training/clip.h"
 
 namespace duel::apps::bench {
 

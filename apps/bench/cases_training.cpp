@@ -3,11 +3,11 @@
 
 #include "cases.h"
 #include "duel/core/ops.h"
-#include "duel/core/random.h"
-#include "duel/kernels/batch.h"
-#include "duel/kernels/conv.h"
-#include "duel/kernels/optimizers.h"
-#include "duel/kernels/random.h"
+#include "duel/core/tensor/random.h"
+#include "duel/kernels/linear/conv.h"
+#include "duel/kernels/map/random.h"
+#include "duel/kernels/training/batch.h"
+#include "duel/kernels/training/optimizers.h"
 
 namespace duel::apps::bench {
 namespace {

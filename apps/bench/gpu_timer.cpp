@@ -10,9 +10,9 @@
 #include <cmath>
 #include <utility>
 
-#include "duel/core/tensor.h"
-#include "duel/kernels/error.h"
-#include "duel/kernels/runtime.h"
+#include "duel/core/tensor/tensor.h"
+#include "duel/kernels/base/error.h"
+#include "duel/kernels/base/runtime.h"
 #include "statistics.h"
 
 namespace duel::apps::bench {

@@ -8,15 +8,15 @@
 #include <regex>
 #include <thread>
 
-#include "../terminal.h"
+#include "../terminal/terminal.h"
 #include "bench.h"
 #include "cases.h"
-#include "duel/core/atomic_file.h"
-#include "duel/core/autograd.h"
-#include "duel/gan/machine.h"
-#include "duel/kernels/error.h"
-#include "duel/kernels/parallel.h"
-#include "duel/kernels/runtime.h"
+#include "duel/core/io/atomic_file.h"
+#include "duel/core/tensor/autograd.h"
+#include "duel/gan/record/machine.h"
+#include "duel/kernels/base/error.h"
+#include "duel/kernels/base/parallel.h"
+#include "duel/kernels/base/runtime.h"
 #include "report.h"
 #include "timer.h"
 

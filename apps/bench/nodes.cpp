@@ -4,13 +4,13 @@
 #include <cstdio>
 
 #include "bench.h"
-#include "duel/core/autograd.h"
-#include "duel/core/branches.h"
-#include "duel/core/graph.h"
-#include "duel/core/tensor.h"
-#include "duel/kernels/activations.h"
-#include "duel/kernels/elementwise.h"
-#include "duel/kernels/error.h"
+#include "duel/core/device/branches.h"
+#include "duel/core/device/graph.h"
+#include "duel/core/tensor/autograd.h"
+#include "duel/core/tensor/tensor.h"
+#include "duel/kernels/base/error.h"
+#include "duel/kernels/map/activations.h"
+#include "duel/kernels/map/elementwise.h"
 #include "timer.h"
 
 namespace duel::apps::bench {

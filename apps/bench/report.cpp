@@ -6,9 +6,9 @@
 #include <cstdio>
 #include <map>
 
-#include "duel/core/json.h"
-#include "duel/core/read_file.h"
-#include "duel/kernels/error.h"
+#include "duel/core/io/internal/json.h"
+#include "duel/core/io/internal/read_file.h"
+#include "duel/kernels/base/error.h"
 
 namespace duel::apps::bench {
 namespace {

@@ -7,14 +7,14 @@
 #include <memory>
 #include <random>
 
-#include "../terminal.h"
+#include "../terminal/terminal.h"
 #include "bench.h"
-#include "duel/core/allocator.h"
-#include "duel/gan/diagnostics.h"
-#include "duel/gan/machine.h"
-#include "duel/gan/run.h"
-#include "duel/kernels/device_library.h"
-#include "duel/kernels/parallel.h"
+#include "duel/core/device/allocator.h"
+#include "duel/gan/record/machine.h"
+#include "duel/gan/run/run.h"
+#include "duel/gan/train/diagnostics.h"
+#include "duel/kernels/base/parallel.h"
+#include "duel/kernels/linear/device_library.h"
 #include "statistics.h"
 #include "timer.h"
 

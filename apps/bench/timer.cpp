@@ -7,8 +7,8 @@
 #include <string>
 #include <utility>
 
-#include "duel/core/tensor.h"
-#include "duel/kernels/parallel.h"
+#include "duel/core/tensor/tensor.h"
+#include "duel/kernels/base/parallel.h"
 #include "gpu_timer.h"
 #include "statistics.h"
 

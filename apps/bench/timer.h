@@ -18,7 +18,7 @@
 #include <memory>
 #include <optional>
 
-#include "duel/core/device.h"
+#include "duel/core/device/device.h"
 
 namespace duel::apps::bench {
 

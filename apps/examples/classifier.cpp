@@ -8,13 +8,13 @@
 #include <filesystem>
 #include <string>
 
-#include "duel/gan/classifier.h"
 #include "duel/gan/data/class_names.h"
 #include "duel/gan/data/drawn_digits.h"
 #include "duel/gan/data/idx.h"
-#include "duel/kernels/error.h"
-#include "duel/kernels/parallel.h"
-#include "duel/kernels/settings.h"
+#include "duel/gan/judge/classifier.h"
+#include "duel/kernels/base/error.h"
+#include "duel/kernels/base/parallel.h"
+#include "duel/kernels/base/settings.h"
 
 namespace {
 

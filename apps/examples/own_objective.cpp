@@ -6,8 +6,8 @@
 
 #include "duel/core/ops.h"
 #include "duel/gan/data/drawn_digits.h"
-#include "duel/gan/trainer.h"
-#include "duel/kernels/settings.h"
+#include "duel/gan/train/trainer.h"
+#include "duel/kernels/base/settings.h"
 
 using namespace duel;       // NOLINT: an example
 using namespace duel::gan;  // NOLINT

@@ -5,7 +5,7 @@
 #include <charconv>
 #include <numeric>
 
-#include "duel/kernels/error.h"
+#include "duel/kernels/base/error.h"
 
 namespace duel::gan {
 namespace {

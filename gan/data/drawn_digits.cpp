@@ -8,10 +8,10 @@
 #include <utility>
 
 #include "duel/gan/data/class_names.h"
-#include "duel/gan/data/digit_shapes.h"
-#include "duel/gan/data/pen.h"
-#include "duel/kernels/error.h"
-#include "duel/kernels/parallel.h"
+#include "duel/gan/data/internal/digit_shapes.h"
+#include "duel/gan/data/internal/pen.h"
+#include "duel/kernels/base/error.h"
+#include "duel/kernels/base/parallel.h"
 
 namespace duel::gan {
 namespace {

@@ -9,9 +9,9 @@
 #include <string>
 #include <system_error>
 
-#include "duel/core/atomic_file.h"
-#include "duel/gan/data/byte_source.h"
-#include "duel/kernels/error.h"
+#include "duel/core/io/atomic_file.h"
+#include "duel/gan/data/internal/byte_source.h"
+#include "duel/kernels/base/error.h"
 
 namespace duel::gan {
 namespace {

@@ -1,6 +1,6 @@
 #include "duel/gan/data/image_set.h"
 
-#include "duel/kernels/error.h"
+#include "duel/kernels/base/error.h"
 
 namespace duel::gan {
 

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
-#include "duel/core/autograd.h"
 #include "duel/core/ops.h"
-#include "duel/gan/trainer.h"
+#include "duel/core/tensor/autograd.h"
+#include "duel/gan/train/trainer.h"
 #include "duel/nn/layers.h"
 
 namespace duel::gan::lab {

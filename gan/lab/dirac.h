@@ -38,7 +38,7 @@
 #include <string>
 #include <vector>
 
-#include "duel/gan/objective.h"
+#include "duel/gan/objective/objective.h"
 
 namespace duel::gan {
 class Trainer;

@@ -4,9 +4,9 @@
 #include <chrono>
 #include <cmath>
 
-#include "duel/core/ops/movement.h"
-#include "duel/gan/sampling.h"
-#include "duel/gan/trainer.h"
+#include "duel/core/ops/map/movement.h"
+#include "duel/gan/train/sampling.h"
+#include "duel/gan/train/trainer.h"
 
 namespace duel::gan::lab {
 namespace {

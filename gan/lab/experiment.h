@@ -27,11 +27,11 @@
 #include <utility>
 #include <vector>
 
+#include "duel/gan/data/resident_data.h"
 #include "duel/gan/lab/mixture.h"
 #include "duel/gan/lab/modes.h"
 #include "duel/gan/lab/networks.h"
-#include "duel/gan/objective.h"
-#include "duel/gan/resident_data.h"
+#include "duel/gan/objective/objective.h"
 
 namespace duel::gan::lab {
 

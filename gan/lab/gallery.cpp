@@ -6,20 +6,20 @@
 #include <mutex>
 #include <optional>
 
-#include "duel/core/atomic_file.h"
-#include "duel/core/autograd.h"
-#include "duel/core/json.h"
+#include "duel/core/io/atomic_file.h"
+#include "duel/core/io/internal/json.h"
+#include "duel/core/io/safetensors.h"
 #include "duel/core/ops.h"
-#include "duel/core/safetensors.h"
-#include "duel/gan/canvas.h"
-#include "duel/gan/classifier.h"
+#include "duel/core/tensor/autograd.h"
 #include "duel/gan/data/class_names.h"
-#include "duel/gan/png.h"
-#include "duel/gan/run_setup.h"
-#include "duel/gan/sampling.h"
-#include "duel/gan/trainer.h"
-#include "duel/kernels/parallel.h"
-#include "duel/kernels/settings.h"
+#include "duel/gan/judge/classifier.h"
+#include "duel/gan/picture/canvas.h"
+#include "duel/gan/picture/png.h"
+#include "duel/gan/run/internal/run_setup.h"
+#include "duel/gan/train/sampling.h"
+#include "duel/gan/train/trainer.h"
+#include "duel/kernels/base/parallel.h"
+#include "duel/kernels/base/settings.h"
 
 namespace duel::gan::lab {
 namespace {

@@ -15,7 +15,7 @@
 #include <string>
 #include <vector>
 
-#include "duel/gan/run_config.h"
+#include "duel/gan/record/run_config.h"
 
 namespace duel::gan::lab {
 

@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <optional>
 
-#include "duel/core/atomic_file.h"
-#include "duel/gan/lab/pictures.h"
-#include "duel/gan/lab/records.h"
+#include "duel/core/io/atomic_file.h"
+#include "duel/gan/lab/internal/pictures.h"
+#include "duel/gan/lab/internal/records.h"
 #include "duel/gan/lab/table.h"
-#include "duel/kernels/parallel.h"
+#include "duel/kernels/base/parallel.h"
 
 namespace duel::gan::lab {
 namespace {

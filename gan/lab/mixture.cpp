@@ -3,7 +3,7 @@
 #include <cmath>
 #include <numbers>
 
-#include "duel/kernels/error.h"
+#include "duel/kernels/base/error.h"
 
 namespace duel::gan::lab {
 

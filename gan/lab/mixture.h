@@ -15,8 +15,8 @@
 #include <string>
 #include <vector>
 
-#include "duel/core/random.h"
-#include "duel/core/tensor.h"
+#include "duel/core/tensor/random.h"
+#include "duel/core/tensor/tensor.h"
 
 namespace duel::gan::lab {
 

@@ -5,7 +5,7 @@
 #include <limits>
 #include <numeric>
 
-#include "duel/kernels/error.h"
+#include "duel/kernels/base/error.h"
 
 namespace duel::gan::lab {
 

@@ -16,7 +16,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "duel/core/tensor.h"
+#include "duel/core/tensor/tensor.h"
 #include "duel/gan/lab/mixture.h"
 
 namespace duel::gan::lab {

@@ -1,15 +1,15 @@
 #include "duel/gan/lab/networks.h"
 
-#include "duel/gan/conditional.h"
-#include "duel/gan/energy.h"
-#include "duel/kernels/error.h"
-#include "duel/nn/activations.h"
-#include "duel/nn/batch_norm.h"
-#include "duel/nn/init.h"
-#include "duel/nn/linear.h"
-#include "duel/nn/maxout.h"
-#include "duel/nn/sequential.h"
-#include "duel/nn/spectral_norm.h"
+#include "duel/gan/objective/conditional.h"
+#include "duel/gan/objective/energy.h"
+#include "duel/kernels/base/error.h"
+#include "duel/nn/layers/activations.h"
+#include "duel/nn/layers/linear.h"
+#include "duel/nn/layers/maxout.h"
+#include "duel/nn/module/init.h"
+#include "duel/nn/module/sequential.h"
+#include "duel/nn/norm/batch_norm.h"
+#include "duel/nn/norm/spectral_norm.h"
 
 namespace duel::gan::lab {
 namespace {

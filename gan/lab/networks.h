@@ -16,9 +16,9 @@
 #include <cstdint>
 #include <memory>
 
-#include "duel/core/random.h"
-#include "duel/gan/critic.h"
-#include "duel/gan/latent.h"
+#include "duel/core/tensor/random.h"
+#include "duel/gan/objective/critic.h"
+#include "duel/gan/objective/latent.h"
 
 namespace duel::gan::lab {
 

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
-#include "duel/gan/lab/records.h"
-#include "duel/core/json.h"
-#include "duel/kernels/error.h"
+#include "duel/core/io/internal/json.h"
+#include "duel/gan/lab/internal/records.h"
+#include "duel/kernels/base/error.h"
 
 namespace duel::gan::lab {
 namespace {

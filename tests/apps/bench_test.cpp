@@ -6,12 +6,12 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "../../apps/bench/cases.h"
-#include "../../apps/bench/report.h"
-#include "../../apps/bench/statistics.h"
-#include "../../apps/bench/timer.h"
+#include "apps/bench/cases.h"
+#include "apps/bench/report.h"
+#include "apps/bench/statistics.h"
+#include "apps/bench/timer.h"
 #include "command.h"
-#include "duel/core/autograd.h"
+#include "duel/core/tensor/autograd.h"
 
 namespace duel::apps::testing {
 namespace {

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "../files.h"
+#include "tests/files.h"
 
 namespace duel::apps::testing {
 

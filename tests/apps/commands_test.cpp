@@ -6,8 +6,8 @@
 #include <sstream>
 
 #include "command.h"
-#include "duel/gan/metrics_log.h"
-#include "duel/gan/objective.h"
+#include "duel/gan/objective/objective.h"
+#include "duel/gan/record/metrics_log.h"
 
 namespace duel::apps::testing {
 namespace {

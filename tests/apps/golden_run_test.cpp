@@ -2,9 +2,9 @@
 #include <algorithm>
 #include <cmath>
 
-#include "../source.h"
 #include "command.h"
-#include "duel/core/safetensors.h"
+#include "duel/core/io/safetensors.h"
+#include "tests/source.h"
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wunused-function"

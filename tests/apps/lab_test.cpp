@@ -1,6 +1,6 @@
 // duel lab: tables and folders of results, games of the Dirac-GAN, and what is refused.
 #include "command.h"
-#include "duel/gan/objective.h"
+#include "duel/gan/objective/objective.h"
 
 namespace duel::apps::testing {
 namespace {

@@ -7,7 +7,7 @@
 #include "command.h"
 #include "duel/gan/data/drawn_digits.h"
 #include "duel/gan/data/idx.h"
-#include "duel/gan/metrics_log.h"
+#include "duel/gan/record/metrics_log.h"
 
 namespace duel::apps::testing {
 namespace {

@@ -42,13 +42,13 @@ cmake --build "$work/subdirectory" --parallel 2 >/dev/null
 "$work/subdirectory/consumer"
 cmake --install "$work/subdirectory" --prefix "$elsewhere/first" >/dev/null
 mv "$elsewhere/first" "$elsewhere/moved"
-[ -e "$elsewhere/moved/include/duel-0.1/duel/core/tensor.h" ] || failed "CMAKE_INSTALL_INCLUDEDIR is not obeyed"
+[ -e "$elsewhere/moved/include/duel-0.1/duel/core/tensor/tensor.h" ] || failed "CMAKE_INSTALL_INCLUDEDIR is not obeyed"
 [ -e "$elsewhere/moved/lib/libduel_gan.so.0.1" ] || failed "BUILD_SHARED_LIBS or CMAKE_INSTALL_LIBDIR is not obeyed"
 use relative "$elsewhere/moved"
 
 subdirectory -DCMAKE_INSTALL_INCLUDEDIR="$elsewhere/headers" -DCMAKE_INSTALL_LIBDIR="$elsewhere/libraries"
 cmake --install "$work/subdirectory" --prefix "$elsewhere/absolute" >/dev/null
-[ -e "$elsewhere/headers/duel/core/tensor.h" ] || failed "an absolute CMAKE_INSTALL_INCLUDEDIR is not obeyed"
+[ -e "$elsewhere/headers/duel/core/tensor/tensor.h" ] || failed "an absolute CMAKE_INSTALL_INCLUDEDIR is not obeyed"
 use absolute "$elsewhere/libraries/cmake"
 
 # The tests need static libraries; asked for together, that is said.

@@ -1,13 +1,13 @@
 // duel bench on a device: every case of its kernels gives the CPU's numbers there, the timer times and counts what is started, and
 // graphs have the nodes that are counted.
-#include "../../apps/bench/bench.h"
-#include "../../apps/bench/cases.h"
+#include "apps/bench/bench.h"
+#include "apps/bench/cases.h"
 
 #include <cmath>
 
-#include "../../apps/bench/timer.h"
+#include "apps/bench/timer.h"
 #include "device.h"
-#include "duel/core/autograd.h"
+#include "duel/core/tensor/autograd.h"
 
 namespace duel {
 namespace {

@@ -3,12 +3,12 @@
 
 #include <gtest/gtest.h>
 
-#include "duel/core/allocator.h"
-#include "duel/core/tensor.h"
-#include "duel/kernels/device_library.h"
+#include "duel/core/device/allocator.h"
+#include "duel/core/tensor/tensor.h"
+#include "duel/kernels/linear/device_library.h"
 
-#include "../files.h"
-#include "../tensors.h"
+#include "tests/files.h"
+#include "tests/tensors.h"
 
 namespace duel::testing_devices {
 

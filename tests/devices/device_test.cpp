@@ -7,10 +7,10 @@
 #include <filesystem>
 #include <string>
 
-#include "duel/core/autograd.h"
+#include "duel/core/io/safetensors.h"
 #include "duel/core/ops.h"
-#include "duel/core/safetensors.h"
-#include "duel/kernels/error.h"
+#include "duel/core/tensor/autograd.h"
+#include "duel/kernels/base/error.h"
 
 namespace duel {
 namespace {

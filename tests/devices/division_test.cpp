@@ -1,5 +1,5 @@
 // Divisions on the device: see tests/divisions.h.
-#include "../divisions.h"
+#include "tests/divisions.h"
 
 #include "device.h"
 

@@ -4,13 +4,13 @@
 #include <cmath>
 #include <memory>
 
-#include "duel/core/autograd.h"
-#include "duel/core/branches.h"
-#include "duel/core/graph.h"
+#include "duel/core/device/branches.h"
+#include "duel/core/device/graph.h"
 #include "duel/core/ops.h"
-#include "duel/core/random.h"
+#include "duel/core/tensor/autograd.h"
+#include "duel/core/tensor/random.h"
 #include "duel/nn/layers.h"
-#include "duel/nn/optim.h"
+#include "duel/nn/optim/optim.h"
 
 namespace duel {
 namespace {

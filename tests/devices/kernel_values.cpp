@@ -12,20 +12,20 @@
 #include <string>
 #include <vector>
 
-#include "duel/kernels/activations.h"
-#include "duel/kernels/batch.h"
-#include "duel/kernels/clip.h"
-#include "duel/kernels/conv.h"
-#include "duel/kernels/functors.h"
-#include "duel/kernels/gemm.h"
-#include "duel/kernels/losses.h"
-#include "duel/kernels/movement.h"
-#include "duel/kernels/normalize.h"
-#include "duel/kernels/optimizers.h"
-#include "duel/kernels/random.h"
-#include "duel/kernels/reduce.h"
-#include "duel/kernels/runtime.h"
-#include "duel/kernels/sample_norm.h"
+#include "duel/kernels/base/runtime.h"
+#include "duel/kernels/linear/conv.h"
+#include "duel/kernels/linear/gemm.h"
+#include "duel/kernels/map/activations.h"
+#include "duel/kernels/map/functors.h"
+#include "duel/kernels/map/losses.h"
+#include "duel/kernels/map/movement.h"
+#include "duel/kernels/map/random.h"
+#include "duel/kernels/reduce/normalize.h"
+#include "duel/kernels/reduce/reduce.h"
+#include "duel/kernels/reduce/sample_norm.h"
+#include "duel/kernels/training/batch.h"
+#include "duel/kernels/training/clip.h"
+#include "duel/kernels/training/optimizers.h"
 
 using namespace duel;
 using namespace duel::kernels;

@@ -1,5 +1,5 @@
 // NaN passes through every op on the device too: see tests/nan_cases.h.
-#include "../nan_cases.h"
+#include "tests/nan_cases.h"
 
 #include "device.h"
 

@@ -3,11 +3,11 @@
 #include <functional>
 
 #include "device.h"
-#include "duel/core/autograd.h"
 #include "duel/core/ops.h"
-#include "duel/core/random.h"
+#include "duel/core/tensor/autograd.h"
+#include "duel/core/tensor/random.h"
 #include "duel/nn/layers.h"
-#include "duel/nn/optim.h"
+#include "duel/nn/optim/optim.h"
 
 namespace duel {
 namespace {

@@ -9,10 +9,10 @@
 #include <map>
 #include <set>
 
-#include "../op_cases.h"
 #include "device.h"
-#include "duel/core/autograd.h"
 #include "duel/core/ops.h"
+#include "duel/core/tensor/autograd.h"
+#include "tests/op_cases.h"
 
 namespace duel {
 namespace {
@@ -76,7 +76,7 @@ bool adds_up(const std::string& test) {
   return std::any_of(kSums.begin(), kSums.end(), [&](const std::string& op) { return test.starts_with(op); });
 }
 
-/// How far f64 values that libm computes (kernels/math.h) may be apart, in units of the last place; 0 for all other ops. It
+/// How far f64 values that libm computes (kernels/base/math.h) may be apart, in units of the last place; 0 for all other ops. It
 /// is glibc's on a CPU and libdevice's on a GPU: each may be an ulp off for itself, pow two, erfc (in gelu) five by CUDA's
 /// own table, and sigmoid and softplus make one more operation of it. The f32 versions are Duel's, with equal bits.
 double libm_ulps(const std::string& test) {

@@ -1,7 +1,7 @@
 // Generators give the same numbers on every device, wherever their offset lives.
 #include "device.h"
 
-#include "duel/core/random.h"
+#include "duel/core/tensor/random.h"
 
 namespace duel {
 namespace {

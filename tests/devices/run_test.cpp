@@ -1,5 +1,5 @@
 // A run on a device: `auto` takes it, samples, diagnoses and saves; the CPU goes on from its checkpoint, and the other way round.
-#include "duel/gan/run.h"
+#include "duel/gan/run/run.h"
 
 #include <unistd.h>
 
@@ -7,7 +7,7 @@
 #include <filesystem>
 
 #include "device.h"
-#include "duel/gan/checkpoint.h"
+#include "duel/gan/train/checkpoint.h"
 
 namespace duel::gan {
 namespace {

@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "duel/core/ops.h"
-#include "duel/gan/diagnostics.h"
+#include "duel/gan/train/diagnostics.h"
 
 namespace duel::gan {
 namespace {

@@ -4,11 +4,11 @@
 #include <memory>
 #include <string>
 
-#include "../training.h"
 #include "device.h"
-#include "duel/gan/conditional.h"
-#include "duel/gan/trainer.h"
-#include "duel/kernels/runtime.h"
+#include "duel/gan/objective/conditional.h"
+#include "duel/gan/train/trainer.h"
+#include "duel/kernels/base/runtime.h"
+#include "tests/training.h"
 
 namespace duel::testing_devices {
 

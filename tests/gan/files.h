@@ -3,8 +3,8 @@
 
 #include <cstdlib>
 
-#include "../files.h"
-#include "../source.h"
+#include "tests/files.h"
+#include "tests/source.h"
 
 namespace duel::gan::testing {
 

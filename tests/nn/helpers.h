@@ -8,11 +8,11 @@
 #include <string>
 #include <vector>
 
-#include "duel/core/autograd.h"
 #include "duel/core/ops.h"
-#include "../files.h"
+#include "duel/core/tensor/autograd.h"
 #include "duel/nn/layers.h"
 #include "pytorch_values.h"
+#include "tests/files.h"
 
 namespace duel::nn {
 

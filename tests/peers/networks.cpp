@@ -18,15 +18,15 @@
 #include <string>
 #include <vector>
 
-#include "duel/core/autograd.h"
+#include "duel/core/io/safetensors.h"
 #include "duel/core/ops.h"
-#include "duel/core/random.h"
-#include "duel/core/safetensors.h"
-#include "duel/gan/penalty.h"
-#include "duel/kernels/error.h"
-#include "duel/kernels/parallel.h"
+#include "duel/core/tensor/autograd.h"
+#include "duel/core/tensor/random.h"
+#include "duel/gan/objective/penalty.h"
+#include "duel/kernels/base/error.h"
+#include "duel/kernels/base/parallel.h"
 #include "duel/nn/layers.h"
-#include "duel/nn/optim.h"
+#include "duel/nn/optim/optim.h"
 
 using namespace duel;
 using namespace duel::nn;

@@ -1,7 +1,7 @@
 // Buffers, schedules and the comparison of orders.
 #include <algorithm>
 
-#include "simt/engine.h"
+#include "engine.h"
 
 namespace duel::simt {
 namespace {

@@ -1,5 +1,5 @@
 // Running blocks: fibers, their schedule, barriers. See the notes in engine.h.
-#include "simt/engine.h"
+#include "engine.h"
 
 #include <signal.h>
 #include <sys/mman.h>
@@ -13,7 +13,7 @@
 #include <numeric>
 #include <thread>
 
-#include "simt/host_cuda.h"
+#include "host_cuda.h"
 
 // Saves the callee-saved registers on the running stack, its pointer in *from, and continues on the stack `to`. The
 // last jump is indirect instead of a return: a return to another place than the call's is mispredicted every time.

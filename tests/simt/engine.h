@@ -24,7 +24,7 @@
 #include <string>
 #include <vector>
 
-#include "simt/simt.h"
+#include "simt.h"
 
 namespace duel::simt {
 

@@ -1,7 +1,7 @@
 // Kernels with one mistake each: see the comment at the line that harness_test.cpp expects to be named.
 #include <cstring>
 
-#include "simt/harness_kernels.h"
+#include "harness_kernels.h"
 
 namespace duel::simt {
 using kernels::launch;

@@ -1,5 +1,5 @@
 // Right kernels of the harness's tests.
-#include "simt/harness_kernels.h"
+#include "harness_kernels.h"
 
 namespace duel::simt {
 using kernels::launch;

@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "duel/kernels/platform.h"
+#include "duel/kernels/base/platform.h"
 
 namespace duel::simt {
 

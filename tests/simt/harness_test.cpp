@@ -9,9 +9,9 @@
 #include <string>
 #include <vector>
 
-#include "simt/harness_kernels.h"
-#include "../source.h"
-#include "simt/simt.h"
+#include "harness_kernels.h"
+#include "simt.h"
+#include "tests/source.h"
 
 namespace duel::simt {
 namespace {

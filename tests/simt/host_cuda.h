@@ -1,4 +1,4 @@
-// The CUDA language for g++: kernels/platform.h includes this under DUEL_SIMT, and the same .cu files then run on the
+// The CUDA language for g++: kernels/base/platform.h includes this under DUEL_SIMT, and the same .cu files then run on the
 // CPU, thread by thread, as strictly as README.md says.
 //
 // Every operation that another thread can see is an ordinary function of the harness. Left out on purpose:
@@ -13,8 +13,8 @@
 #include <type_traits>
 #include <utility>
 
-#include "simt/host_runtime.h"
-#include "simt/vector_types.h"
+#include "host_runtime.h"
+#include "vector_types.h"
 
 #define __global__
 #define __device__

@@ -1,4 +1,4 @@
-// The CUDA runtime API for g++: exactly the calls that kernels/runtime.cu makes, answered by runtime.cpp. One device, whose
+// The CUDA runtime API for g++: exactly the calls that kernels/base/runtime.cu makes, answered by runtime.cpp. One device, whose
 // memory only kernels and these calls may touch: anything else that does dies at the access.
 //
 // Streams run everything at once, except while they are captured: then launches, copies and fills are recorded, with what

@@ -11,7 +11,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "simt/engine.h"
+#include "engine.h"
 
 namespace duel::simt {
 namespace {

@@ -16,8 +16,8 @@
 #include <utility>
 #include <vector>
 
-#include "simt/engine.h"
-#include "simt/host_runtime.h"
+#include "engine.h"
+#include "host_runtime.h"
 
 namespace duel::simt {
 

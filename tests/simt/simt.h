@@ -21,8 +21,8 @@
 #include <type_traits>
 #include <vector>
 
-#include "duel/kernels/platform.h"
-#include "simt/vector_types.h"
+#include "duel/kernels/base/platform.h"
+#include "vector_types.h"
 
 namespace duel::simt {
 
@@ -58,7 +58,7 @@ struct Failure : std::runtime_error {
   std::string kernel;  ///< "void duel::kernels::(anonymous namespace)::map_kernel<…>(…)"
   bool in_thread = false;
   uint3 block{}, thread{};
-  std::string site;  ///< "kernels/map.cuh:26", then the calls that led there
+  std::string site;  ///< "kernels/base/map.cuh:26", then the calls that led there
 };
 
 enum class Order { forward, reverse, shuffled };

@@ -6,7 +6,7 @@
 #include <map>
 #include <mutex>
 
-#include "simt/engine.h"
+#include "engine.h"
 
 namespace duel::simt {
 namespace {
@@ -49,7 +49,7 @@ std::vector<std::string> lines_of(const std::string& command) {
   return lines;
 }
 
-/// "kernels/lanes.cuh:75" from the path that the compiler saw.
+/// "kernels/base/lanes.cuh:75" from the path that the compiler saw.
 std::string shortened(std::string where) {
   const std::string root = std::string(DUEL_SOURCE_DIR) + "/";
   if (where.rfind(root, 0) == 0) where.erase(0, root.size());

@@ -2,8 +2,8 @@
 #include <atomic>
 #include <bit>
 
-#include "simt/engine.h"
-#include "simt/host_cuda.h"
+#include "engine.h"
+#include "host_cuda.h"
 
 #define DUEL_SIMT_CALLER (reinterpret_cast<uintptr_t>(__builtin_return_address(0)))
 

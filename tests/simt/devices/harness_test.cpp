@@ -1,16 +1,16 @@
 // What only the harness can tell of core/ on a device: closed memory, other orders of kernels, lanes and blocks, what is
 // refused, and how errors of the runtime are told.
-#include "../../devices/device.h"
-#include "duel/core/autograd.h"
-#include "duel/core/branches.h"
-#include "duel/core/graph.h"
+#include "duel/core/device/branches.h"
+#include "duel/core/device/graph.h"
 #include "duel/core/ops.h"
-#include "duel/core/random.h"
-#include "duel/kernels/runtime.h"
+#include "duel/core/tensor/autograd.h"
+#include "duel/core/tensor/random.h"
+#include "duel/kernels/base/runtime.h"
 #include "duel/nn/layers.h"
-#include "duel/nn/optim.h"
-#include "simt/host_runtime.h"
-#include "simt/simt.h"
+#include "duel/nn/optim/optim.h"
+#include "tests/devices/device.h"
+#include "tests/simt/host_runtime.h"
+#include "tests/simt/simt.h"
 
 namespace duel {
 namespace {
@@ -154,7 +154,7 @@ TEST_F(SimtDevice, ErrorsOfTheRuntimeSayWhatToDo) {
     simt::fail_next_call(each.status);
     const std::string text = error_of([] { synchronize(kDevice); });
     EXPECT_EQ(text.rfind(std::string("[cuda] CUDA error ") + cudaGetErrorName(each.status) + ": ", 0), 0u) << text;
-    for (const char* part : {"cudaStreamSynchronize(", "(kernels/runtime.cu:", each.advice}) {
+    for (const char* part : {"cudaStreamSynchronize(", "(kernels/base/runtime.cu:", each.advice}) {
       EXPECT_NE(text.find(part), std::string::npos) << part << ": " << text;
     }
   }

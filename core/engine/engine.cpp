@@ -1,0 +1,263 @@
+// The backward walk: iterative, pruned to what the wanted inputs need, in one fixed order.
+#include <algorithm>
+#include <optional>
+#include <unordered_map>
+
+#include "duel/core/device/branches.h"
+#include "duel/core/ops.h"
+#include "duel/core/tensor/internal/node.h"
+
+namespace duel {
+namespace detail {
+
+namespace {
+thread_local const char* backward_op = nullptr;
+}
+const char* current_backward_op() { return backward_op; }
+
+namespace {
+
+testing::Mutation mutation;
+int64_t mutated = 0;
+
+/// While it lives, errors and AnomalyMode name this op's backward.
+class WorksFor {
+ public:
+  explicit WorksFor(const char* op) : before_(backward_op) { backward_op = op; }
+  ~WorksFor() { backward_op = before_; }
+  WorksFor(const WorksFor&) = delete;
+  WorksFor& operator=(const WorksFor&) = delete;
+
+ private:
+  const char* before_;
+};
+
+struct Visit {
+  Tensor grad;
+  bool needed = false;
+  bool target = false;
+};
+
+class Walk {
+ public:
+  Walk(const std::vector<Tensor>& outputs, bool create_graph, bool keep)
+      : create_graph_(create_graph), keep_(keep) {
+    for (const Tensor& output : outputs) {
+      if (visits_.try_emplace(output.impl()->node.get()).second) order_.push_back(output.impl()->node);
+    }
+    for (size_t i = 0; i < order_.size(); ++i) {
+      // A freed node has forgotten its inputs, so that whatever lies behind it would look unused.
+      DUEL_CHECK(!order_[i]->released, "grad", "the graph of {} was freed by an earlier walk: pass retain_graph to that walk",
+                 order_[i]->op);
+      for (const auto& input : order_[i]->inputs) {
+        if (input && visits_.try_emplace(input.get()).second) order_.push_back(input);
+      }
+    }
+    // Later ops first; an op's inputs always have smaller sequences.
+    std::sort(order_.begin(), order_.end(), [](const auto& a, const auto& b) { return a->sequence > b->sequence; });
+  }
+
+  const std::vector<std::shared_ptr<Node>>& nodes() const { return order_; }
+  Visit* find(Node* node) {
+    const auto found = visits_.find(node);
+    return found == visits_.end() ? nullptr : &found->second;
+  }
+
+  void accumulate(Visit& visit, Tensor grad) {
+    if (!visit.grad.defined()) {
+      visit.grad = std::move(grad);
+    } else if (!create_graph_ && !lanes_ && visit.grad.impl().use_count() == 1 && visit.grad.impl()->storage.use_count() == 1) {
+      add_in_place(visit.grad, grad);
+    } else {
+      visit.grad = add(visit.grad, grad);
+    }
+  }
+
+  void run() {
+    for (auto it = order_.rbegin(); it != order_.rend(); ++it) {
+      Visit& visit = visits_.at(it->get());
+      visit.needed = visit.target;
+      for (const auto& input : (*it)->inputs) visit.needed |= input && visits_.at(input.get()).needed;
+    }
+    EnableGrad mode(create_graph_);
+    const Device device = order_.empty() ? Device{} : order_.front()->device;
+    if (parallel_leaf_gradients() && !create_graph_ && device.is_cuda()) lanes_.emplace(device);
+    for (const auto& node : order_) step(node);
+    if (lanes_) lanes_->join();
+  }
+
+ private:
+  void step(const std::shared_ptr<Node>& node) {
+    Visit& visit = visits_.at(node.get());
+    if (!visit.needed || node->is_leaf() || !visit.grad.defined()) return;
+    std::vector<char> needs(node->inputs.size());
+    bool any = false;
+    for (size_t i = 0; i < needs.size(); ++i) {
+      needs[i] = node->inputs[i] && visits_.at(node->inputs[i].get()).needed;
+      any |= needs[i] != 0;
+    }
+    if (any) {
+      const WorksFor now(node->op);
+      Tensor grad = visit.grad;
+      if (!visit.target) visit.grad = {};
+      lanes_ ? apply_in_lanes(node, grad, needs) : apply(node, std::move(grad), needs);
+    }
+    if (!keep_) {
+      node->released = true;
+      node->release();
+    }
+  }
+
+  void apply(const std::shared_ptr<Node>& node, Tensor grad, const std::vector<char>& needs) {
+    std::vector<Tensor> grads = node->rule(RuleContext(node, needs), grad);
+    grad = {};
+    if (!mutation.op.empty() && mutation.op == node->op) mutate(grads);
+    DUEL_CHECK(grads.size() == node->inputs.size(), node->op,
+               "its rule gave {} gradients for {} inputs: one is expected for each, undefined where it is zero",
+               grads.size(), node->inputs.size());
+    for (size_t i = 0; i < grads.size(); ++i) {
+      if (needs[i] && grads[i].defined()) {
+        accumulate(visits_.at(node->inputs[i].get()), fitted(node->op, *node->inputs[i], std::move(grads[i])));
+      }
+    }
+  }
+
+  // A leaf's gradients are added in its own lane, in the order of the walk; what other lanes may still read is never
+  // changed in place.
+  void apply_in_lanes(const std::shared_ptr<Node>& node, const Tensor& grad, const std::vector<char>& needs) {
+    std::vector<char> chain = needs;
+    for (size_t i = 0; i < needs.size(); ++i) {
+      if (!needs[i] || !node->inputs[i]->is_leaf()) continue;
+      chain[i] = 0;
+      const Node* leaf = node->inputs[i].get();
+      if (std::find_if(node->inputs.begin(), node->inputs.begin() + static_cast<std::ptrdiff_t>(i),
+                       [&](const auto& input) { return input.get() == leaf; }) !=
+          node->inputs.begin() + static_cast<std::ptrdiff_t>(i)) {
+        continue;  // done with its first place
+      }
+      std::vector<char> only(needs.size());
+      for (size_t k = i; k < needs.size(); ++k) only[k] = needs[k] && node->inputs[k].get() == leaf;
+      const int lane = static_cast<int>(lane_of_.try_emplace(leaf, lane_of_.size() % Lanes::kCount).first->second);
+      lanes_->run(lane, [&] { apply(node, grad, only); });
+    }
+    if (std::any_of(chain.begin(), chain.end(), [](char needed) { return needed != 0; })) apply(node, grad, chain);
+  }
+
+  /// Whether `to` broadcasts to `from`.
+  static bool sums_to(const Shape& from, const Shape& to) {
+    if (to.rank() > from.rank()) return false;
+    for (int back = 1; back <= to.rank(); ++back) {
+      if (to[-back] != from[-back] && to[-back] != 1) return false;
+    }
+    return true;
+  }
+
+  static Tensor fitted(const char* op, const Node& input, Tensor grad) {
+    DUEL_CHECK(grad.dtype() == input.dtype && grad.device() == input.device, op,
+               "its rule gave a gradient of {} on {} for an input of {} {} on {}", to_text(grad), grad.device(),
+               to_text(input.dtype), input.shape, input.device);
+    if (grad.shape() == input.shape) return grad;
+    DUEL_CHECK(sums_to(grad.shape(), input.shape), op, "its rule gave a gradient of {} for an input of {} {}",
+               to_text(grad), to_text(input.dtype), input.shape);
+    return sum_to(grad, input.shape);
+  }
+
+  static void mutate(std::vector<Tensor>& grads) {
+    const auto i = static_cast<size_t>(mutation.input);
+    if (i >= grads.size() || !grads[i].defined()) return;
+    ++mutated;
+    grads[i] = mutation.factor == 0.0 ? Tensor() : mul_scalar(grads[i], mutation.factor);
+  }
+
+  std::unordered_map<Node*, Visit> visits_;
+  std::vector<std::shared_ptr<Node>> order_;
+  std::unordered_map<const Node*, size_t> lane_of_;  // leaves
+  std::optional<Lanes> lanes_;
+  bool create_graph_, keep_;
+};
+
+void seed(Walk& walk, const std::vector<Tensor>& outputs, const std::vector<Tensor>& grad_outputs) {
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    Tensor start = i < grad_outputs.size() ? grad_outputs[i] : Tensor();
+    if (start.defined()) {
+      DUEL_CHECK(start.shape() == outputs[i].shape() && start.dtype() == outputs[i].dtype(), "grad",
+                 "expected grad_outputs[{}] of {}, got {}", i, to_text(outputs[i]), to_text(start));
+      check_same_device("grad", outputs[i], start);
+    } else {
+      DUEL_CHECK(outputs[i].numel() == 1, "grad",
+                 "output {} has shape {}: pass grad_outputs, only an output of one element needs none", i,
+                 outputs[i].shape());
+      start = Tensor::ones(outputs[i].shape(), outputs[i].options());
+    }
+    walk.accumulate(*walk.find(outputs[i].impl()->node.get()), start);
+  }
+}
+
+void check_outputs(const std::vector<Tensor>& outputs) {
+  DUEL_CHECK(!outputs.empty(), "grad", "expected at least one output");
+  for (const Tensor& output : outputs) {
+    DUEL_CHECK(output.defined() && output.impl()->node, "grad",
+               "an output does not depend on anything that requires grad (was it computed under no_grad or detached?)");
+  }
+}
+
+}  // namespace
+}  // namespace detail
+
+std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<Tensor>& inputs,
+                         const std::vector<Tensor>& grad_outputs, GradOptions options) {
+  // Of what is wholly frozen (a D that stays as it is) the outputs may have no graph at all.
+  if (!inputs.empty() && std::all_of(inputs.begin(), inputs.end(), detail::is_frozen)) return std::vector<Tensor>(inputs.size());
+  detail::check_outputs(outputs);
+  detail::Walk walk(outputs, options.create_graph, options.create_graph || options.retain_graph);
+  for (const Tensor& input : inputs) {
+    if (detail::is_frozen(input)) continue;
+    DUEL_CHECK(input.defined() && input.impl()->node, "grad", "expected inputs that require grad, got {}",
+               input.defined() ? to_text(input) + " that does not" : std::string("an undefined tensor"));
+    if (auto* visit = walk.find(input.impl()->node.get())) visit->target = true;
+  }
+  detail::seed(walk, outputs, grad_outputs);
+  walk.run();
+  std::vector<Tensor> results;
+  results.reserve(inputs.size());
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    if (detail::is_frozen(inputs[i])) {
+      results.emplace_back();
+      continue;
+    }
+    auto* visit = walk.find(inputs[i].impl()->node.get());
+    Tensor result = visit ? visit->grad : Tensor();
+    DUEL_CHECK(result.defined() || options.allow_unused, "grad",
+               "no output depends on input {}{}: set allow_unused for an undefined tensor instead", i,
+               inputs[i].impl()->node->name.empty() ? "" : " (" + inputs[i].impl()->node->name + ")");
+    results.push_back(std::move(result));
+  }
+  return results;
+}
+
+void backward(const Tensor& loss, bool retain_graph) {
+  detail::check_outputs({loss});
+  detail::Walk walk({loss}, false, retain_graph);
+  for (const auto& node : walk.nodes()) {
+    if (node->is_leaf()) walk.find(node.get())->target = true;
+  }
+  detail::seed(walk, {loss}, {});
+  walk.run();
+  NoGrad no_grad;
+  for (const auto& node : walk.nodes()) {
+    if (!node->is_leaf()) continue;
+    const Tensor& fresh = walk.find(node.get())->grad;
+    if (!fresh.defined()) continue;
+    node->grad = node->grad.defined() ? add(node->grad, fresh) : fresh.detach();
+  }
+}
+
+namespace testing {
+void set_mutation(const Mutation& mutation) {
+  detail::mutation = mutation;
+  detail::mutated = 0;
+}
+int64_t mutations_applied() { return detail::mutated; }
+}  // namespace testing
+
+}  // namespace duel

@@ -1,0 +1,87 @@
+// Activations: three kernels each (value, first, second derivative), and the third derivative in plain ops.
+#include "duel/core/ops/map/activation.h"
+
+#include <cmath>
+#include <numbers>
+
+#include "duel/core/ops/map/arithmetic.h"
+#include "duel/core/tensor/autograd.h"
+#include "duel/kernels/map/activations.h"
+
+namespace duel {
+namespace {
+
+using Grads = std::vector<Tensor>;
+
+// f'''(x) in plain ops. It is reached from order 3 on, and differentiates itself to any order.
+Tensor third(const kernels::Elu& f, const Tensor& x) {
+  const Tensor zero = Tensor::zeros({}, x.options());
+  return where(greater(x, zero), zero, mul_scalar(exp(minimum(x, zero)), f.alpha));
+}
+Tensor third(const kernels::Tanh&, const Tensor& x) {
+  const Tensor t2 = square(tanh(x));
+  return (1.0 - t2) * (t2 * 6.0 - 2.0);
+}
+Tensor third(const kernels::Sigmoid&, const Tensor& x) {
+  const Tensor s = sigmoid(x), slope = s * (1.0 - s);
+  return slope * (1.0 - slope * 6.0);
+}
+Tensor third(const kernels::Softplus&, const Tensor& x) {
+  const Tensor s = sigmoid(x);
+  return s * (1.0 - s) * (1.0 - s * 2.0);
+}
+Tensor third(const kernels::Gelu&, const Tensor& x) {
+  const Tensor density = exp(square(x) * -0.5) * (1.0 / std::sqrt(2.0 * std::numbers::pi));
+  return x * (square(x) - 4.0) * density;
+}
+
+/// g f''(x)
+template <class A>
+Tensor second_order(const char* op, A f, const Tensor& x, const Tensor& g) {
+  Tensor y = Tensor::empty(x.shape(), x.options());
+  DUEL_DISPATCH(x.dtype(), op,
+                kernels::activation_d2<A, T>(stream_of(x.device()), x.numel(), x.data<T>(), g.data<T>(), y.mutable_data<T>(), f));
+  return record(op, y, {x, g}, {x, g}, [op, f](const RuleContext& ctx, const Tensor& h) -> Grads {
+    return {ctx.needs(0) ? h * ctx.saved(1) * third(f, ctx.saved(0)) : Tensor(),
+            ctx.needs(1) ? second_order(op, f, ctx.saved(0), h) : Tensor()};
+  });
+}
+
+/// g f'(x)
+template <class A>
+Tensor first_order(const char* op, A f, const Tensor& x, const Tensor& g) {
+  Tensor y = Tensor::empty(x.shape(), x.options());
+  DUEL_DISPATCH(x.dtype(), op,
+                kernels::activation_d1<A, T>(stream_of(x.device()), x.numel(), x.data<T>(), g.data<T>(), y.mutable_data<T>(), f));
+  return record(op, y, {x, g}, {x, g}, [op, f](const RuleContext& ctx, const Tensor& h) -> Grads {
+    Tensor dx;
+    if constexpr (!A::second_is_zero) {
+      if (ctx.needs(0)) dx = second_order(op, f, ctx.saved(0), h * ctx.saved(1));
+    }
+    return {dx, ctx.needs(1) ? first_order(op, f, ctx.saved(0), h) : Tensor()};
+  });
+}
+
+template <class A>
+Tensor activation(const char* op, const char* backward_op, A f, const Tensor& x) {
+  Tensor y = Tensor::empty(x.shape(), x.options());
+  DUEL_DISPATCH(x.dtype(), op,
+                kernels::activation<A, T>(stream_of(x.device()), x.numel(), x.data<T>(), y.mutable_data<T>(), f));
+  return record(op, y, {x}, {x}, [backward_op, f](const RuleContext& ctx, const Tensor& g) -> Grads {
+    return {first_order(backward_op, f, ctx.saved(0), g)};
+  });
+}
+
+}  // namespace
+
+Tensor relu(const Tensor& x) { return activation("relu", "relu_backward", kernels::Relu{}, x); }
+Tensor leaky_relu(const Tensor& x, double slope) {
+  return activation("leaky_relu", "leaky_relu_backward", kernels::LeakyRelu{slope}, x);
+}
+Tensor elu(const Tensor& x, double alpha) { return activation("elu", "elu_backward", kernels::Elu{alpha}, x); }
+Tensor tanh(const Tensor& x) { return activation("tanh", "tanh_backward", kernels::Tanh{}, x); }
+Tensor sigmoid(const Tensor& x) { return activation("sigmoid", "sigmoid_backward", kernels::Sigmoid{}, x); }
+Tensor softplus(const Tensor& x) { return activation("softplus", "softplus_backward", kernels::Softplus{}, x); }
+Tensor gelu(const Tensor& x) { return activation("gelu", "gelu_backward", kernels::Gelu{}, x); }
+
+}  // namespace duel

@@ -1,0 +1,66 @@
+// Element-wise arithmetic with NumPy broadcasting. Closed under differentiation: every rule uses these ops only.
+//
+// Example:  Tensor y = (a - b) * c + 1.0;
+#pragma once
+
+#include "duel/core/tensor/tensor.h"
+
+namespace duel {
+
+Tensor add(const Tensor& a, const Tensor& b);
+Tensor sub(const Tensor& a, const Tensor& b);
+Tensor mul(const Tensor& a, const Tensor& b);
+Tensor div(const Tensor& a, const Tensor& b);
+/// a^b for a > 0; gradients: b a^(b-1) and a^b log a.
+Tensor pow(const Tensor& a, const Tensor& b);
+/// At a tie the gradient goes half to each, as in PyTorch.
+Tensor maximum(const Tensor& a, const Tensor& b);
+Tensor minimum(const Tensor& a, const Tensor& b);
+
+Tensor add_scalar(const Tensor& a, double value);
+Tensor mul_scalar(const Tensor& a, double value);
+/// a / value and value / a, each rounded once: a product with a reciprocal is rounded twice, and 169 / 13 is then not 13.
+Tensor div_scalar(const Tensor& a, double value);
+Tensor scalar_div(double value, const Tensor& a);
+/// a^exponent with a constant exponent; integer exponents take any a.
+Tensor pow_scalar(const Tensor& a, double exponent);
+/// max(a, low) and min(a, high); the gradient is 1 inside and at the bound, as in PyTorch.
+Tensor clamp_min(const Tensor& a, double low);
+Tensor clamp_max(const Tensor& a, double high);
+
+Tensor neg(const Tensor& a);
+Tensor exp(const Tensor& a);
+Tensor log(const Tensor& a);
+Tensor sqrt(const Tensor& a);
+Tensor square(const Tensor& a);
+/// Gradient sign(a): 0 at 0.
+Tensor abs(const Tensor& a);
+/// -1, 0 or 1, and not-a-number of not-a-number; gradient 0 everywhere.
+Tensor sign(const Tensor& a);
+Tensor reciprocal(const Tensor& a);
+
+/// 1 where true, 0 where false, in the inputs' dtype; gradient 0.
+Tensor greater(const Tensor& a, const Tensor& b);
+Tensor greater_equal(const Tensor& a, const Tensor& b);
+Tensor equal(const Tensor& a, const Tensor& b);
+/// a where condition is nonzero, else b; the condition has the dtype of a and b and gets no gradient.
+Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b);
+
+/// target += source (same shape, no graph); for accumulating gradients.
+void add_in_place(Tensor& target, const Tensor& source);
+
+inline Tensor operator+(const Tensor& a, const Tensor& b) { return add(a, b); }
+inline Tensor operator-(const Tensor& a, const Tensor& b) { return sub(a, b); }
+inline Tensor operator*(const Tensor& a, const Tensor& b) { return mul(a, b); }
+inline Tensor operator/(const Tensor& a, const Tensor& b) { return div(a, b); }
+inline Tensor operator-(const Tensor& a) { return neg(a); }
+inline Tensor operator+(const Tensor& a, double b) { return add_scalar(a, b); }
+inline Tensor operator+(double a, const Tensor& b) { return add_scalar(b, a); }
+inline Tensor operator-(const Tensor& a, double b) { return add_scalar(a, -b); }
+inline Tensor operator-(double a, const Tensor& b) { return add_scalar(neg(b), a); }
+inline Tensor operator*(const Tensor& a, double b) { return mul_scalar(a, b); }
+inline Tensor operator*(double a, const Tensor& b) { return mul_scalar(b, a); }
+inline Tensor operator/(const Tensor& a, double b) { return div_scalar(a, b); }
+inline Tensor operator/(double a, const Tensor& b) { return scalar_div(a, b); }
+
+}  // namespace duel

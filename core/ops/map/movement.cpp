@@ -1,0 +1,195 @@
+// permute, slice and pad, concat and stack, gather and scatter_add. Samples: movement_samples.cpp.
+#include "duel/core/ops/map/movement.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "duel/core/tensor/autograd.h"
+#include "duel/core/tensor/internal/tensor_impl.h"
+#include "duel/kernels/map/movement.h"
+
+namespace duel {
+namespace {
+
+using Grads = std::vector<Tensor>;
+
+/// Calls f with a value of the C++ type of dtype: data of every type can be moved.
+template <class F>
+void with_type(DType dtype, F f) {
+  switch (dtype) {
+    case DType::f32:
+      return f(float{});
+    case DType::f64:
+      return f(double{});
+    case DType::u8:
+      return f(uint8_t{});
+    case DType::i64:
+      return f(int64_t{});
+  }
+}
+
+/// Copies a box of `extent` along `axis` (whole along the others) from `from_at` of x to `to_at` of y.
+void copy_along(const Tensor& x, int64_t from_at, Tensor& y, int64_t to_at, int axis, int64_t extent) {
+  int64_t box[Shape::kMaxRank], from[Shape::kMaxRank] = {}, to[Shape::kMaxRank] = {};
+  std::copy(x.shape().begin(), x.shape().end(), box);
+  box[axis] = extent;
+  from[axis] = from_at;
+  to[axis] = to_at;
+  with_type(x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    kernels::copy_box<T>(stream_of(x.device()), x.rank(), box, x.data<T>(), x.shape().begin(), from,
+                         y.mutable_data<T>(), y.shape().begin(), to);
+  });
+}
+
+void check_index(const char* op, const Tensor& x, const Tensor& index) {
+  DUEL_CHECK(index.dtype() == DType::i64 && index.rank() == 1, op, "expected an index of i64 [N], got {}",
+             to_text(index));
+  DUEL_CHECK(x.rank() >= 1, op, "expected rows [R, ...], got {}", to_text(x));
+  detail::check_same_device(op, x, index);
+}
+
+}  // namespace
+
+Tensor permute(const Tensor& x, const std::vector<int>& order) {
+  const int rank = x.rank();
+  DUEL_CHECK(static_cast<int>(order.size()) == rank, "permute", "expected {} axes for {}, got {}", rank,
+             x.shape(), order.size());
+  std::vector<int> axes, inverse(order.size(), -1);
+  std::vector<int64_t> sizes;
+  for (int i = 0; i < rank; ++i) {
+    const int axis = normalize_axis("permute", order[static_cast<size_t>(i)], rank);
+    int& entry = inverse[static_cast<size_t>(axis)];
+    DUEL_CHECK(entry < 0, "permute", "axis {} is given twice", axis);
+    entry = i;
+    axes.push_back(axis);
+    sizes.push_back(x.dim(axis));
+  }
+  Tensor y = Tensor::empty(Shape(sizes), x.options());
+  with_type(x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    kernels::permute<T>(stream_of(x.device()), rank, x.shape().begin(), axes.data(), x.data<T>(),
+                        y.mutable_data<T>());
+  });
+  return record("permute", y, {x}, {},
+                [inverse](const RuleContext&, const Tensor& g) -> Grads { return {permute(g, inverse)}; });
+}
+
+Tensor transpose(const Tensor& x, int axis_a, int axis_b) {
+  std::vector<int> order(static_cast<size_t>(x.rank()));
+  std::iota(order.begin(), order.end(), 0);
+  std::swap(order[static_cast<size_t>(normalize_axis("transpose", axis_a, x.rank()))],
+            order[static_cast<size_t>(normalize_axis("transpose", axis_b, x.rank()))]);
+  return permute(x, order);
+}
+
+namespace {
+
+void check_part(const char* op, const Tensor& x, int axis, int64_t begin, int64_t end) {
+  DUEL_CHECK(0 <= begin && begin <= end && end <= x.dim(axis), op,
+             "expected 0 <= begin <= end <= {} on axis {} of {}, got [{}, {})", x.dim(axis), axis, x.shape(), begin, end);
+}
+
+/// y is the part [begin, end) of x along one axis.
+Tensor record_part(const char* op, Tensor y, const Tensor& x, int axis, int64_t begin, int64_t end) {
+  return record(op, std::move(y), {x}, {},
+                [axis, begin, after = x.dim(axis) - end](const RuleContext&, const Tensor& g) -> Grads {
+                  return {pad(g, axis, begin, after)};
+                });
+}
+
+}  // namespace
+
+Tensor slice(const Tensor& x, int axis, int64_t begin, int64_t end) {
+  const int at = normalize_axis("slice", axis, x.rank());
+  check_part("slice", x, at, begin, end);
+  Tensor y = Tensor::empty(x.shape().with(at, end - begin), x.options());
+  copy_along(x, begin, y, 0, at, end - begin);
+  return record_part("slice", y, x, at, begin, end);
+}
+
+Tensor rows(const Tensor& x, int64_t begin, int64_t end) {
+  DUEL_CHECK(x.rank() >= 1, "rows", "expected at least one axis, got {}", to_text(x));
+  check_part("rows", x, 0, begin, end);
+  const size_t offset = static_cast<size_t>(begin * x.shape().numel_from(1)) * size_of(x.dtype());
+  return record_part("rows", detail::view(x, x.shape().with(0, end - begin), offset), x, 0, begin, end);
+}
+
+Tensor pad(const Tensor& x, int axis, int64_t before, int64_t after) {
+  const int at = normalize_axis("pad", axis, x.rank());
+  DUEL_CHECK(before >= 0 && after >= 0, "pad", "expected at least 0 elements before and after, got {} and {}",
+             before, after);
+  const int64_t size = x.dim(at);
+  Tensor y = Tensor::zeros(x.shape().with(at, before + size + after), x.options());
+  copy_along(x, 0, y, before, at, size);
+  return record("pad", y, {x}, {}, [at, before, size](const RuleContext&, const Tensor& g) -> Grads {
+    return {slice(g, at, before, before + size)};
+  });
+}
+
+Tensor concat(const std::vector<Tensor>& tensors, int axis) {
+  DUEL_CHECK(!tensors.empty(), "concat", "expected at least one tensor");
+  const Tensor& first = tensors.front();
+  const int at = normalize_axis("concat", axis, first.rank());
+  int64_t total = 0;
+  std::vector<int64_t> starts;
+  for (const Tensor& tensor : tensors) {
+    detail::check_same_device("concat", first, tensor);
+    DUEL_CHECK(tensor.dtype() == first.dtype() && tensor.rank() == first.rank() &&
+                   tensor.shape().with(at, 0) == first.shape().with(at, 0),
+               "concat", "expected tensors that differ along axis {} only, got {} and {}", at, to_text(first),
+               to_text(tensor));
+    starts.push_back(total);
+    total += tensor.dim(at);
+  }
+  starts.push_back(total);
+  Tensor y = Tensor::empty(first.shape().with(at, total), first.options());
+  for (size_t i = 0; i < tensors.size(); ++i) copy_along(tensors[i], 0, y, starts[i], at, tensors[i].dim(at));
+  return record("concat", y, tensors, {}, [at, starts](const RuleContext& ctx, const Tensor& g) -> Grads {
+    Grads parts(starts.size() - 1);
+    for (size_t i = 0; i < parts.size(); ++i) {
+      if (ctx.needs(static_cast<int>(i))) parts[i] = slice(g, at, starts[i], starts[i + 1]);
+    }
+    return parts;
+  });
+}
+
+Tensor stack(const std::vector<Tensor>& tensors, int axis) {
+  DUEL_CHECK(!tensors.empty(), "stack", "expected at least one tensor");
+  const int at = normalize_axis("stack", axis, tensors.front().rank() + 1);
+  std::vector<Tensor> slices;
+  for (const Tensor& tensor : tensors) {
+    DUEL_CHECK(tensor.shape() == tensors.front().shape(), "stack",
+               "expected tensors of one shape, got {} and {}", tensors.front().shape(), tensor.shape());
+    slices.push_back(tensor.reshape(tensor.shape().inserted(at)));
+  }
+  return concat(slices, at);
+}
+
+Tensor gather(const Tensor& x, const Tensor& index) {
+  check_index("gather", x, index);
+  const int64_t rows = x.dim(0), columns = x.shape().numel_from(1);
+  Tensor y = Tensor::empty(x.shape().with(0, index.dim(0)), x.options());
+  with_type(x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    kernels::gather_rows<T>(stream_of(x.device()), index.dim(0), rows, columns, x.data<T>(),
+                            index.data<int64_t>(), y.mutable_data<T>());
+  });
+  return record("gather", y, {x}, {index}, [rows](const RuleContext& ctx, const Tensor& g) -> Grads {
+    return {scatter_add(g, ctx.saved(0), rows)};
+  });
+}
+
+Tensor scatter_add(const Tensor& x, const Tensor& index, int64_t rows) {
+  check_index("scatter_add", x, index);
+  DUEL_CHECK(x.dim(0) == index.dim(0) && rows >= 0, "scatter_add",
+             "expected one index per row of {} and rows >= 0, got {} and {}", x.shape(), index.shape(), rows);
+  Tensor y = Tensor::zeros(x.shape().with(0, rows), x.options());
+  DUEL_DISPATCH(x.dtype(), "scatter_add",
+                kernels::scatter_add_rows<T>(stream_of(x.device()), x.dim(0), rows, x.shape().numel_from(1),
+                                             x.data<T>(), index.data<int64_t>(), y.mutable_data<T>()));
+  return record("scatter_add", y, {x}, {index},
+                [](const RuleContext& ctx, const Tensor& g) -> Grads { return {gather(g, ctx.saved(0))}; });
+}
+
+}  // namespace duel

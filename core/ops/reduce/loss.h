@@ -1,0 +1,18 @@
+// Adversarial losses on raw logits, fused: mean value and gradient in one pass. Orders above the first are composed of
+// plain ops, which are also the oracle of the tests. Every function returns shape [].
+#pragma once
+
+#include "duel/core/tensor/tensor.h"
+
+namespace duel {
+
+/// mean of softplus(x) - target x: binary cross-entropy of sigmoid(x) against any target in [0, 1].
+Tensor bce_with_logits(const Tensor& logits, double target);
+/// mean of max(0, 1 - sign x).
+Tensor hinge_loss(const Tensor& logits, double sign);
+/// mean of scale (x - target)^2.
+Tensor squared_difference(const Tensor& logits, double target, double scale = 1.0);
+/// mean of sign x.
+Tensor wasserstein_mean(const Tensor& logits, double sign = 1.0);
+
+}  // namespace duel

@@ -1,0 +1,49 @@
+// A node of the autograd graph. Internal to core/.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "duel/core/tensor/autograd.h"
+#include "duel/core/tensor/internal/tensor_impl.h"
+
+namespace duel::detail {
+
+/// A tensor kept for backward: its data, its place in the graph, and the version it had.
+struct SavedTensor {
+  Tensor data;                 // detached
+  std::shared_ptr<Node> node;  // null for constants and for the output (that would be a cycle)
+  bool is_output = false;
+  uint64_t version = 0;
+};
+
+/// Made by an op, or the leaf node of a tensor that gradients are wanted for (no rule, no inputs).
+struct Node {
+  ~Node();
+  /// Frees what only backward needs.
+  void release();
+  bool is_leaf() const { return leaf; }
+
+  const char* op = "leaf";
+  bool leaf = false;
+  bool released = false;
+  bool is_parameter = false;
+  std::string name;  // parameters
+  uint64_t sequence = 0;
+  Shape shape;
+  DType dtype = DType::f32;
+  Device device;
+  std::vector<std::shared_ptr<Node>> inputs;  // null where no gradient flows
+  std::vector<SavedTensor> saved;
+  Rule rule;
+  Tensor grad;  // leaves: what backward() accumulated
+};
+
+/// Follows every op of the process, so that a larger sequence is never an input of a smaller one.
+uint64_t next_sequence();
+
+/// The op whose backward rule runs on this thread now; null outside a walk.
+const char* current_backward_op();
+
+}  // namespace duel::detail

@@ -1,0 +1,148 @@
+#include "duel/gan/lab/internal/records.h"
+
+#include "duel/core/io/atomic_file.h"
+#include "duel/core/io/internal/json.h"
+#include "duel/core/io/internal/read_file.h"
+#include "duel/core/io/safetensors.h"
+
+namespace duel::gan::lab {
+namespace {
+
+using json::Json;
+
+constexpr size_t kMaxRecord = size_t{64} << 20;
+
+std::filesystem::path stem(const std::filesystem::path& directory, const std::string& objective,
+                           uint64_t seed) {
+  return directory / "runs" / (objective + "-" + std::to_string(seed));
+}
+
+std::string optimizer_text(const OptimizerChoice& o) {
+  if (o.kind == OptimizerKind::adam) return message("adam {} ({}, {})", shortest(o.lr), shortest(o.beta1), shortest(o.beta2));
+  return message("{} {}", o.kind == OptimizerKind::rmsprop ? "rmsprop" : "sgd", shortest(o.lr));
+}
+
+Json penalty_weight_json(const Objective& objective) {
+  return objective.penalties.empty() ? Json() : Json(objective.penalties.front().weight);
+}
+
+/// What experiments that did not write these settings down trained an objective with: its own penalties, and the protocol's
+/// optimizer for every one.
+Json older_settings_json(const PointSettings& s, const std::string& name) {
+  const Objective own = named_objective(name);
+  const OptimizerChoice protocol{.kind = OptimizerKind::adam, .lr = s.lr, .beta1 = 0.8, .beta2 = 0.999};
+  return {{"lambda", penalty_weight_json(own)},
+          {"optimizer_d", optimizer_text(s.own_schedule ? own.schedule.d : protocol)},
+          {"optimizer_g", optimizer_text(s.own_schedule ? own.schedule.g : protocol)}};
+}
+
+Json settings_json(PointSettings s, const std::string& name) {
+  if (named_objective(name).penalties.empty()) s.lambda = {};  // beside runs that it is for
+  const Objective trained = point_objective(name, s);
+  return {{"steps", s.steps},
+          {"batch", s.batch},
+          {"lr", s.lr},
+          {"lambda", penalty_weight_json(trained)},
+          {"optimizer_d", optimizer_text(trained.schedule.d)},
+          {"optimizer_g", optimizer_text(trained.schedule.g)},
+          {"own_schedule", s.own_schedule},
+          {"training_points", s.training_points},
+          {"measured_points", s.measured_points},
+          {"evaluations", s.evaluations},
+          {"latent", s.networks.latent},
+          {"width_g", s.networks.width_g},
+          {"width_d", s.networks.width_d},
+          {"layers_g", s.networks.layers_g},
+          {"layers_d", s.networks.layers_d},
+          {"pieces", s.networks.pieces}};
+}
+
+Json parsed_record(const std::string& text, const std::string& file) {
+  return json::parse(text, {.op = "lab", .source = file, .remedy = "delete it to train that run again", .bytes = kMaxRecord});
+}
+
+Json moment_json(const Moment& m) {
+  return {
+      {"step", m.step}, {"modes", m.modes}, {"high_quality", m.high_quality}, {"reverse_kl", m.reverse_kl}};
+}
+
+Json run_json(const PointRun& run) {
+  Json history = Json::array();
+  for (const Moment& moment : run.history) history.push_back(moment_json(moment));
+  return {{"mixture", run.mixture},
+          {"objective", run.objective},
+          {"seed", run.seed},
+          {"settings", settings_json(run.settings, run.objective)},
+          {"modes", run.score.modes},
+          {"high_quality", run.score.high_quality},
+          {"reverse_kl", run.score.reverse_kl},
+          {"good_points", run.score.good},
+          {"diverged", run.diverged ? Json(*run.diverged) : Json()},
+          {"seconds", run.seconds},
+          {"snapshot_steps", run.snapshot_steps},
+          {"history", history}};
+}
+
+}  // namespace
+
+std::string to_json(const PointRun& run) { return run_json(run).dump(2) + "\n"; }
+
+void save_run(const std::filesystem::path& directory, const PointRun& run) {
+  const std::filesystem::path path = stem(directory, run.objective, run.seed);
+  std::error_code failure;
+  std::filesystem::create_directories(path.parent_path(), failure);
+  if (failure)
+    fail_system(failure.value(), "lab", "{}: cannot be created: {}; choose another --out", path.parent_path().string(),
+                failure.message());
+  write_safetensors(path.string() + ".safetensors", {.tensors = {{"points", run.snapshots}}, .metadata = {}});
+  write_file_atomically(path.string() + ".json", to_json(run));
+}
+
+std::optional<PointRun> load_run(const std::filesystem::path& directory, const Mixture& mixture,
+                                 const std::string& objective, uint64_t seed, const PointSettings& settings) {
+  const std::string path = stem(directory, objective, seed).string(), file = path + ".json";
+  if (!std::filesystem::exists(file)) return std::nullopt;
+  const std::string text = read_file("lab", file, kMaxRecord, "the record of a run");
+  PointRun run;
+  try {
+    const Json record = parsed_record(text, file);
+    run = {.mixture = record.at("mixture"),
+           .objective = record.at("objective"),
+           .seed = record.at("seed"),
+           .settings = settings};
+    DUEL_CHECK(run.mixture == mixture.name, "lab", "{}: holds runs on {}, not on {}; choose another --out",
+               file, run.mixture, mixture.name);
+    DUEL_CHECK(run.objective == objective && run.seed == seed, "lab", "{}: holds the run of {}, seed {}",
+               file, run.objective, run.seed);
+    const Json wanted = settings_json(settings, objective);
+    Json found = older_settings_json(settings, objective);
+    found.update(record.at("settings"));
+    for (const auto& [key, value] : wanted.items()) {
+      DUEL_CHECK(found.at(key) == value, "lab",
+                 "{}: {}: this run has {}, asked for is {}; choose another --out", file, key,
+                 json::described(found.at(key)), json::described(value));
+    }
+    run.score = {.modes = record.at("modes"),
+                 .high_quality = record.at("high_quality"),
+                 .reverse_kl = record.at("reverse_kl"),
+                 .good = record.at("good_points")};
+    if (!record.at("diverged").is_null()) run.diverged = record.at("diverged").get<int64_t>();
+    run.seconds = record.at("seconds");
+    run.snapshot_steps = record.at("snapshot_steps").get<std::vector<int64_t>>();
+    for (const Json& m : record.at("history")) {
+      run.history.push_back({m.at("step"), m.at("modes"), m.at("high_quality"), m.at("reverse_kl")});
+    }
+  } catch (const nlohmann::json::exception& error) {
+    fail("lab", "{}: not the record of a run ({}); delete it to train that run again", file, error.what());
+  }
+  const TensorFile points = read_safetensors(path + ".safetensors");
+  const Tensor* found = points.find("points");
+  const Shape expected{static_cast<int64_t>(run.snapshot_steps.size()), settings.measured_points, 2};
+  DUEL_CHECK(found && found->dtype() == DType::f32 && found->shape() == expected, "lab",
+             "{}.safetensors: expected f32 points {}; delete it and {} to train that run again", path,
+             expected, file);
+  run.snapshots = *found;
+  return run;
+}
+
+}  // namespace duel::gan::lab

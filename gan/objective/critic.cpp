@@ -1,0 +1,29 @@
+#include "duel/gan/objective/critic.h"
+
+namespace duel::gan {
+
+SequentialCritic::SequentialCritic(const nn::Sequential& layers) {
+  DUEL_CHECK(layers.size() > 0, "SequentialCritic", "expected at least one layer");
+  for (const auto& [name, layer] : layers.named_children()) register_module(name, layer);
+}
+
+Judgement SequentialCritic::judge(const Tensor& x, const Tensor&) {
+  Tensor features, y = x;
+  for (const auto& [name, layer] : named_children()) {
+    features = y;
+    y = (*layer)(y);
+  }
+  return {.logits = y, .features = features};
+}
+
+Judgement judge(nn::Module& discriminator, const Tensor& x, const Tensor& labels) {
+  auto* critic = dynamic_cast<Critic*>(&discriminator);
+  DUEL_CHECK(!critic || !critic->needs_labels() || labels.defined(), "judge", "this critic looks at labels, and none were given");
+  Judgement j = critic ? critic->judge(x, labels) : Judgement{.logits = discriminator(x)};
+  DUEL_CHECK(j.logits.defined() && j.logits.rank() >= 1 && j.logits.dim(0) == x.dim(0) && j.logits.numel() == x.dim(0), "judge",
+             "expected of D a logit for each sample, [{}, 1], got {}", x.dim(0),
+             j.logits.defined() ? to_text(j.logits.shape()) : "nothing");
+  return j;
+}
+
+}  // namespace duel::gan

@@ -1,0 +1,30 @@
+// report.html: one file that shows a run to anybody with a browser. Samples over time with a slider, walks between latents,
+// diagrams, warnings, configuration, machine, checkpoints and the commands to go on. No network, no server: every picture is
+// inside.
+//
+// Limits: of many sample grids at most 120, evenly thinned, and no more than 2.5 MB; the first and the last stay.
+//
+// Example:
+//   write_report("runs/a", write_run_plots("runs/a"));     // runs/a/report.html
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "duel/gan/report/run_plots.h"
+
+namespace duel::gan {
+
+/// Reads a run directory (what is missing is left out), writes report.html there atomically and returns its path.
+std::filesystem::path write_report(const std::filesystem::path& directory, const std::vector<RunPlotFile>& plots);
+
+/// What a person should look at, one sentence each, by the sick values of diagnostics.h; empty for a run that looks well.
+std::vector<std::string> run_warnings(const MetricsLog& log);
+
+/// With &, <, > and quotes as character references.
+std::string html_text(const std::string& text);
+/// RFC 4648, with padding.
+std::string base64(const std::string& bytes);
+
+}  // namespace duel::gan

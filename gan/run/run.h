@@ -1,0 +1,97 @@
+// A training run as a user sees it: a configuration, a run directory, and a loop that can be stopped and
+// resumed.
+//
+// Run directory:  config.json (resolved, re-runs the run) · run.json (versions, machine, data) · metrics.jsonl
+//                 timing.jsonl · log.txt · samples/{reals,fakes_000000,fakes_000200,…}.png
+//                 checkpoints/step_00000200.safetensors · diagnostics/{losses,outputs,…}.png · report.html
+//
+// Note [A resumed run continues the curve]
+// metrics.jsonl, samples and checkpoints hold nothing that depends on time or threads, and on resume what
+// lies behind the checkpoint is cut off: interrupted and uninterrupted runs end with the same files, bit for
+// bit. Times are in timing.jsonl, a line for every one of metrics.jsonl and for every checkpoint, and go on where
+// the checkpoint was saved.
+//
+// Example:
+//   RunConfig config;  config.overrides…;  config.out = "runs/a";
+//   Run run(config);               // checks everything before it writes anything
+//   run.train(observer);           // until config.steps, or until observer.stop()
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "duel/gan/picture/png.h"
+#include "duel/gan/record/run_config.h"
+#include "duel/gan/train/trainer.h"
+
+namespace duel::gan {
+
+/// Training left the finite numbers; the message says which value, at which iteration, and what to do.
+class Diverged : public Failure {
+ public:
+  using Failure::Failure;
+};
+
+/// What the caller shows and decides while a run trains.
+class RunObserver {
+ public:
+  virtual ~RunObserver() = default;
+  virtual void working(const std::string& /*what*/) {}  // before something that takes seconds
+  virtual void started(const std::string& banner) = 0;  // few lines: device, threads, data, sizes
+  virtual void progressed(const Metrics& latest, int64_t iteration,
+                          int64_t total) = 0;  // after every iteration; cheap
+  virtual void sampled(const std::filesystem::path& /*file*/, const GrayImage& /*grid*/) {}
+  virtual void saved(const std::filesystem::path& file) = 0;
+  virtual void warned(const std::string& line) = 0;
+  virtual bool stop() = 0;  // true: save and return
+};
+
+class Run {
+ public:
+  /// Throws Error naming field, file and remedy. Writes nothing but the lock of a run that is resumed.
+  explicit Run(RunConfig config, RunObserver* observer = nullptr);
+  ~Run();
+  /// False if the observer stopped it (a checkpoint is written then). Throws Diverged, and Failure where a
+  /// checkpoint could not be written in three tries; a sample grid, metric or log line that cannot be written
+  /// is a warning.
+  bool train(RunObserver& observer);
+
+  /// Where the run writes; before train() where it will.
+  const std::filesystem::path& directory() const;
+  /// With every default filled in.
+  const RunConfig& config() const;
+  int64_t total() const;
+  /// The lines for RunObserver::started.
+  std::string banner() const;
+  Trainer& trainer();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// Whether sigmoid(D) is a probability under this objective, so that D(x) means something.
+bool has_probabilities(const Objective& objective);
+
+/// What people are shown of D's outputs, on the terminal and in log.txt: probabilities D(x) and D(G(z)) where the objective
+/// has them; else energies or raw outputs, under names that say so.
+struct ShownOutputs {
+  const char *name_real, *name_fake;
+  double real, fake;
+};
+ShownOutputs shown_outputs(const Objective& objective, const Metrics& metrics);
+
+/// The images that a configuration names: MNIST's training set, or drawn digits.
+ImageSet load_images(const RunConfig& config);
+
+/// A trainer for sampling from a checkpoint, without data; and the configuration it was made with.
+struct LoadedTrainer {
+  std::unique_ptr<Trainer> trainer;
+  RunConfig config;
+};
+/// `path` is a checkpoint or a run directory, whose latest checkpoint is taken.
+LoadedTrainer load_trainer(const std::filesystem::path& path);
+
+}  // namespace duel::gan

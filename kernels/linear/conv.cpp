@@ -1,0 +1,184 @@
+// Convolutions: checks, empty cases, and who computes: on the host a library or the three passes of
+// kernels/linear/host/conv_host.h, on the device the kernels of kernels/linear/device/conv_device.h.
+#include "duel/kernels/linear/conv.h"
+
+#include <algorithm>
+#include <type_traits>
+
+#include "duel/kernels/linear/device/conv_device.h"
+#include "duel/kernels/linear/device_library.h"
+#include "duel/kernels/linear/host/conv_host.h"
+#include "duel/kernels/linear/host/conv_winograd.h"
+#include "duel/kernels/linear/vendor/cudnn.h"
+#include "duel/kernels/linear/vendor/onednn.h"
+
+namespace duel::kernels {
+namespace {
+
+void check(const char* op, const ConvShape& s) {
+  DUEL_CHECK(s.n >= 0 && s.c_in >= 0 && s.c_out >= 0 && s.h_in >= 0 && s.w_in >= 0, op,
+             "expected sizes >= 0, got batch {}, channels {} -> {}, image {}x{}", s.n, s.c_in, s.c_out,
+             s.h_in, s.w_in);
+  DUEL_CHECK(
+      s.kh >= 1 && s.kw >= 1 && s.stride_h >= 1 && s.stride_w >= 1 && s.pad_h >= 0 && s.pad_w >= 0, op,
+      "expected kernel and stride >= 1 and padding >= 0, got kernel {}x{}, stride {}x{}, padding {}x{}", s.kh,
+      s.kw, s.stride_h, s.stride_w, s.pad_h, s.pad_w);
+  const int64_t h = conv_out_size(s.h_in, s.kh, s.stride_h, s.pad_h);
+  const int64_t w = conv_out_size(s.w_in, s.kw, s.stride_w, s.pad_w);
+  DUEL_CHECK(s.h_out == h && s.w_out == w, op, "expected an output of {}x{}, got {}x{}", h, w, s.h_out,
+             s.w_out);
+}
+
+int64_t in_elements(const ConvShape& s) { return s.n * s.c_in * s.h_in * s.w_in; }
+int64_t out_elements(const ConvShape& s) { return s.n * s.c_out * s.h_out * s.w_out; }
+
+// What is left of a convolution without products: the bias of every channel, or 0.
+template <class T>
+void fill_planes(int64_t n, int64_t channels, int64_t plane, const T* bias, T* out) {
+  for (int64_t i = 0; i < n * channels; ++i) {
+    std::fill(out + i * plane, out + (i + 1) * plane, bias ? bias[i % channels] : T(0));
+  }
+}
+
+// An empty convolution has nothing to compute with.
+bool no_products(const ConvShape& s) { return in_elements(s) == 0 || out_elements(s) == 0; }
+
+// double keeps to the definition's products.
+template <class T>
+bool fast(const ConvShape& s, ConvPass pass) {
+  return std::is_same_v<T, float> && host::winograd_suits(s, pass);
+}
+
+template <class T>
+T* checked(const char* op, Stream stream, const ConvShape& s, ConvPass pass, void* workspace) {
+  const size_t bytes = conv2d_workspace<T>(s, pass, stream);
+  DUEL_CHECK(bytes == 0 || workspace != nullptr, op, "expected a workspace of {} bytes, got a null pointer",
+             bytes);
+  return static_cast<T*>(workspace);
+}
+
+template <class T>
+size_t own_workspace(const ConvShape& s, ConvPass pass) {
+  if (fast<T>(s, pass)) return static_cast<size_t>(host::winograd_elements(s, pass)) * sizeof(T);
+  switch (pass) {
+    case ConvPass::kForward:
+      return host::conv_forward_workspace<T>(s);
+    case ConvPass::kInputGrad:
+      return host::conv_input_grad_workspace<T>(s);
+    case ConvPass::kWeightGrad:
+      break;
+  }
+  return host::conv_weight_grad_workspace<T>(s);
+}
+
+template <class T>
+size_t onednn_workspace(const ConvShape& s, ConvPass pass) {
+  if constexpr (std::is_same_v<T, float>) {
+    if (host_library() == HostLibrary::onednn) return onednn::conv2d_workspace(s, pass);
+  }
+  return 0;
+}
+
+// Has oneDNN done it?
+template <class T>
+bool by_onednn(const ConvShape& s, ConvPass pass, const T* first, const T* second, const T* bias, T* out,
+               void* workspace) {
+  if constexpr (std::is_same_v<T, float>) {
+    if (host_library() == HostLibrary::onednn) {
+      return onednn::conv2d(s, pass, first, second, bias, out, workspace);
+    }
+  }
+  return false;
+}
+
+template <class T>
+size_t device_workspace(const ConvShape& s, ConvPass pass) {
+  if (device::thin_suits(s)) return device::thin_workspace<T>(s, pass);
+  const size_t own = device::general_workspace<T>(s, pass);
+  return device::libraries_in_charge() ? std::max(own, cudnn::workspace<T>(s, pass)) : own;
+}
+
+template <class T>
+void on_device(Stream stream, const ConvShape& s, ConvPass pass, const T* first, const T* second,
+               const T* bias, T* out, void* workspace) {
+  if (device::thin_suits(s)) {
+    device::thin_conv(stream, s, pass, first, second, bias, out, workspace);
+  } else if (device::libraries_in_charge() && cudnn::conv(stream, s, pass, first, second, out, workspace)) {
+    if (!bias) return;
+    const bool forward = pass == ConvPass::kForward;
+    device::add_bias(stream, s.n, forward ? s.c_out : s.c_in, forward ? s.h_out * s.w_out : s.h_in * s.w_in,
+                     bias, out);
+  } else {
+    device::general_conv(stream, s, pass, first, second, bias, out, workspace);
+  }
+}
+
+// The result where there is nothing to multiply.
+template <class T>
+void no_terms(Stream stream, int64_t n, int64_t channels, int64_t plane, const T* bias, T* out) {
+  if (stream.on_device()) return device::fill_planes(stream, n, channels, plane, bias, out);
+  fill_planes(n, channels, plane, bias, out);
+}
+
+}  // namespace
+
+template <class T>
+size_t conv2d_workspace(const ConvShape& s, ConvPass pass, Stream stream) {
+  if (no_products(s)) return 0;
+  if (stream.on_device()) return device_workspace<T>(s, pass);
+  const size_t bytes = onednn_workspace<T>(s, pass);
+  return bytes != 0 ? bytes : own_workspace<T>(s, pass);
+}
+
+template <class T>
+void conv2d_forward(Stream stream, const ConvShape& s, const T* x, const T* w, const T* bias, T* y,
+                    void* workspace) {
+  check("conv2d", s);
+  if (no_products(s)) return no_terms(stream, s.n, s.c_out, s.h_out * s.w_out, bias, y);
+  T* const space = checked<T>("conv2d", stream, s, ConvPass::kForward, workspace);
+  if (stream.on_device()) return on_device<T>(stream, s, ConvPass::kForward, x, w, bias, y, space);
+  if (by_onednn<T>(s, ConvPass::kForward, x, w, bias, y, space)) return;
+  if constexpr (std::is_same_v<T, float>) {
+    if (fast<T>(s, ConvPass::kForward)) return host::winograd_forward(s, x, w, bias, y, space);
+  }
+  host::conv_forward(s, x, w, bias, y, space);
+}
+
+template <class T>
+void conv2d_input_grad(Stream stream, const ConvShape& s, const T* dy, const T* w, const T* bias, T* dx,
+                       void* workspace) {
+  check("conv2d_input_grad", s);
+  if (no_products(s)) return no_terms(stream, s.n, s.c_in, s.h_in * s.w_in, bias, dx);
+  T* const space = checked<T>("conv2d_input_grad", stream, s, ConvPass::kInputGrad, workspace);
+  if (stream.on_device()) return on_device<T>(stream, s, ConvPass::kInputGrad, dy, w, bias, dx, space);
+  if (by_onednn<T>(s, ConvPass::kInputGrad, dy, w, bias, dx, space)) return;
+  if constexpr (std::is_same_v<T, float>) {
+    if (fast<T>(s, ConvPass::kInputGrad)) return host::winograd_input_grad(s, dy, w, bias, dx, space);
+  }
+  host::conv_input_grad(s, dy, w, bias, dx, space);
+}
+
+template <class T>
+void conv2d_weight_grad(Stream stream, const ConvShape& s, const T* x, const T* dy, T* dw, void* workspace) {
+  check("conv2d_weight_grad", s);
+  if (no_products(s)) return no_terms<T>(stream, s.c_out, s.c_in, s.kh * s.kw, nullptr, dw);
+  T* const space = checked<T>("conv2d_weight_grad", stream, s, ConvPass::kWeightGrad, workspace);
+  if (stream.on_device())
+    return on_device<T>(stream, s, ConvPass::kWeightGrad, x, dy, static_cast<const T*>(nullptr), dw, space);
+  if (by_onednn<T>(s, ConvPass::kWeightGrad, x, dy, nullptr, dw, space)) return;
+  if constexpr (std::is_same_v<T, float>) {
+    if (fast<T>(s, ConvPass::kWeightGrad)) return host::winograd_weight_grad(s, x, dy, dw, space);
+  }
+  host::conv_weight_grad(s, x, dy, dw, space);
+}
+
+#define DUEL_INSTANTIATE(T)                                                                              \
+  template size_t conv2d_workspace<T>(const ConvShape&, ConvPass, Stream);                               \
+  template void conv2d_forward<T>(Stream, const ConvShape&, const T*, const T*, const T*, T*, void*);    \
+  template void conv2d_input_grad<T>(Stream, const ConvShape&, const T*, const T*, const T*, T*, void*); \
+  template void conv2d_weight_grad<T>(Stream, const ConvShape&, const T*, const T*, T*, void*);
+DUEL_INSTANTIATE(float)
+DUEL_INSTANTIATE(double)
+#undef DUEL_INSTANTIATE
+
+}  // namespace duel::kernels

@@ -1,0 +1,386 @@
+// Convolutions on the device as matrix products without the matrices (implicit GEMM), for any shape.
+//
+//   pass          rows   columns                    k                     left             right (gathered)
+//   forward       c_out  n, h_out, w_out            c_in, kh, kw          w                x
+//   input grad    c_in   n, rows and columns of a   c_out, taps of that   w                dy
+//                        phase of the stride        phase
+//   weight grad   c_out  c_in, kh, kw               n, h_out, w_out       dy               x
+//
+// An index of three digits (a, b, c) gives an address and a place in the image that are sums of a part of the
+// column and a part of k (struct Walk); whatever lies outside the image counts as 0. The input gradient is
+// cut into stride_h x stride_w phases: pixels of one phase meet the same taps, so no product with a zero
+// between the strides is computed.
+#include "duel/kernels/linear/device/conv_device.h"
+
+#include "duel/kernels/linear/device/gemm_tile.cuh"
+
+namespace duel::kernels::device {
+namespace {
+
+/// Index -> digits (a, b, c), c the fastest -> an offset and a place (row, column) of the image.
+struct Walk {
+  unsigned count_b = 1, count_c = 1;
+  int64_t base = 0, step_a = 0, step_b = 0, step_c = 0;
+  int row = 0, row_b = 0, column = 0, column_c = 0;
+};
+
+struct Place {
+  int64_t offset;
+  int row, column;
+};
+
+[[maybe_unused]] DUEL_HD Place at(const Walk& w, int64_t index) {  // by device code alone
+  const unsigned i = static_cast<unsigned>(index), t = i / w.count_c, c = i - t * w.count_c;
+  const unsigned a = t / w.count_b, b = t - a * w.count_b;
+  return {w.base + a * w.step_a + b * w.step_b + c * w.step_c, w.row + static_cast<int>(b) * w.row_b,
+          w.column + static_cast<int>(c) * w.column_c};
+}
+
+template <class T>
+struct Product {
+  int64_t rows = 0, columns = 0, k = 0;
+  const T* left = nullptr;  // [row * left_step + left_k]
+  int64_t left_step = 0;
+  Walk left_k;
+  bool left_aligned = false;  // four steps of k from a multiple of 4 are one 16-byte access
+  const T* right = nullptr;
+  Walk right_k, right_column;
+  int height = 0, width = 0;  // of the image that right gathers from
+  T* out = nullptr;           // [row * out_step + out_column]
+  int64_t out_step = 0;
+  Walk out_column;
+  bool out_aligned = false;
+  const T* bias = nullptr;  // per row
+};
+
+struct Phases {
+  int64_t down = 1, across = 1;  // of an input gradient: how many
+};
+Phases phases(const ConvShape& s) {
+  return {s.stride_h < s.h_in ? s.stride_h : s.h_in, s.stride_w < s.w_in ? s.stride_w : s.w_in};
+}
+
+/// The product of one phase, from the one of the whole pass: rows r0, r0 + stride_h, … and columns alike.
+template <class T>
+DUEL_HD Product<T> phase_of(Product<T> p, const ConvShape& s, int64_t r0, int64_t c0) {
+  const int64_t down = (s.h_in - r0 + s.stride_h - 1) / s.stride_h;
+  const int64_t across = (s.w_in - c0 + s.stride_w - 1) / s.stride_w;
+  // Pixel r0 + a stride_h meets the taps i = i0, i0 + stride_h, … in the rows a + top, a + top - 1, … of dy.
+  const int64_t i0 = (r0 + s.pad_h) % s.stride_h, top = (r0 + s.pad_h) / s.stride_h;
+  const int64_t j0 = (c0 + s.pad_w) % s.stride_w, start = (c0 + s.pad_w) / s.stride_w;
+  const int64_t taps_h = i0 < s.kh ? (s.kh - i0 + s.stride_h - 1) / s.stride_h : 0;
+  const int64_t taps_w = j0 < s.kw ? (s.kw - j0 + s.stride_w - 1) / s.stride_w : 0;
+  p.columns = s.n * down * across;
+  p.k = s.c_out * taps_h * taps_w;
+  p.left_k.count_b = static_cast<unsigned>(taps_h), p.left_k.count_c = static_cast<unsigned>(taps_w);
+  p.left_k.base = i0 * s.kw + j0;
+  p.right_k.count_b = static_cast<unsigned>(taps_h), p.right_k.count_c = static_cast<unsigned>(taps_w);
+  p.right_column.count_b = static_cast<unsigned>(down),
+  p.right_column.count_c = static_cast<unsigned>(across);
+  p.right_column.base = top * s.w_out + start;
+  p.right_column.row = static_cast<int>(top), p.right_column.column = static_cast<int>(start);
+  p.out_column.count_b = static_cast<unsigned>(down), p.out_column.count_c = static_cast<unsigned>(across);
+  p.out_column.base = r0 * s.w_in + c0;
+  return p;
+}
+
+#if DUEL_DEVICE_CODE
+
+template <class T, class Tile>
+struct LeftTile {
+  const Product<T>& p;
+  int64_t row0;
+
+  __device__ __forceinline__ void fetch(int64_t k, int64_t end, Four<T> (&loads)[Tile::kLoads]) const {
+#pragma unroll
+    for (int i = 0; i < Tile::kLoads; ++i) {
+      Four<T> f{};
+      const int64_t row = row0 + AlongDepth<Tile>::outer(i), d = k + AlongDepth<Tile>::depth(i);
+      if (row < p.rows) {
+        const T* from = p.left + row * p.left_step;
+        if (p.left_aligned && d + 4 <= end) {
+          f = load_four(from + at(p.left_k, d).offset);
+        } else {
+#pragma unroll
+          for (int j = 0; j < 4; ++j) {
+            if (d + j < end) f.v[j] = from[at(p.left_k, d + j).offset];
+          }
+        }
+      }
+      loads[i] = f;
+    }
+  }
+
+  __device__ __forceinline__ void place(T* shared, const Four<T> (&loads)[Tile::kLoads]) const {
+#pragma unroll
+    for (int i = 0; i < Tile::kLoads; ++i) AlongDepth<Tile>::place(shared, i, loads[i]);
+  }
+};
+
+template <class T, class Tile>
+struct RightTile {
+  const Product<T>& p;
+  Place columns[4];  // of this thread, in every step
+
+  __device__ __forceinline__ RightTile(const Product<T>& product, int64_t column0) : p(product) {
+#pragma unroll
+    for (int j = 0; j < 4; ++j) {
+      const int64_t column = column0 + AlongOuter<Tile>::outer() + j;
+      columns[j] = at(p.right_column, column < p.columns ? column : 0);
+      if (column >= p.columns) columns[j].row = -(1 << 30);  // outside of every image
+    }
+  }
+
+  __device__ __forceinline__ void fetch(int64_t k, int64_t end, Four<T> (&loads)[Tile::kLoads]) const {
+#pragma unroll
+    for (int i = 0; i < Tile::kLoads; ++i) {
+      Four<T> f{};
+      const int64_t d = k + AlongOuter<Tile>::depth(i);
+      if (d < end) {
+        const Place step = at(p.right_k, d);
+#pragma unroll
+        for (int j = 0; j < 4; ++j) {
+          const int row = columns[j].row + step.row, column = columns[j].column + step.column;
+          if (row >= 0 && row < p.height && column >= 0 && column < p.width) {
+            f.v[j] = p.right[columns[j].offset + step.offset];
+          }
+        }
+      }
+      loads[i] = f;
+    }
+  }
+
+  __device__ __forceinline__ void place(T* shared, const Four<T> (&loads)[Tile::kLoads]) const {
+#pragma unroll
+    for (int i = 0; i < Tile::kLoads; ++i) AlongOuter<Tile>::place(shared, i, loads[i]);
+  }
+};
+
+template <class T, class Tile>
+__device__ __forceinline__ void conv_tile(const Product<T>& p, int64_t tile, int64_t part, int64_t depth,
+                                          T* parts) {
+  const int64_t across = ceil_div(p.columns, Tile::kSide);
+  const int64_t row0 = tile / across * Tile::kSide, column0 = tile % across * Tile::kSide;
+  const int64_t begin = part * depth, end = begin + depth < p.k ? begin + depth : p.k;
+  Four<T> sums[4 * Tile::kGroups][Tile::kGroups];
+  multiply_tile<T, Tile>(LeftTile<T, Tile>{p, row0}, RightTile<T, Tile>(p, column0), begin, end, sums);
+  for_results<T, Tile>(sums, [&](int i, int j, Four<T> sum) {
+    const int64_t row = row0 + i, column = column0 + j, count = p.columns - column;
+    if (row >= p.rows || count <= 0) return;
+    if (parts) {
+      return store_some(parts + (part * p.rows + row) * p.columns + column, sum, count, p.out_aligned);
+    }
+    if (p.bias) {
+      const T add = p.bias[row];
+#pragma unroll
+      for (int l = 0; l < 4; ++l) sum.v[l] += add;
+    }
+    T* out = p.out + row * p.out_step;
+    if (p.out_aligned && count >= 4) return store_four(out + at(p.out_column, column).offset, sum);
+#pragma unroll
+    for (int l = 0; l < 4; ++l) {
+      if (l < count) out[at(p.out_column, column + l).offset] = sum.v[l];
+    }
+  });
+}
+
+/// One block per tile and part; `parts` is null where there is one part.
+template <class T, class Tile>
+__global__ void __launch_bounds__(Tile::kThreads, Tile::kResident)
+    conv_kernel(Product<T> p, int64_t depth, T* parts) {
+  conv_tile<T, Tile>(p, blockIdx.x, blockIdx.y, depth, parts);
+}
+
+/// One block per tile of the largest phase and phase.
+template <class T, class Tile>
+__global__ void __launch_bounds__(Tile::kThreads, Tile::kResident)
+    conv_input_grad_kernel(Product<T> whole, ConvShape s, int64_t tiles, int64_t across) {
+  const int64_t phase = blockIdx.x / tiles, tile = blockIdx.x % tiles;
+  const Product<T> p = phase_of(whole, s, phase / across, phase % across);
+  if (tile >= ceil_div(p.rows, Tile::kSide) * ceil_div(p.columns, Tile::kSide)) return;
+  conv_tile<T, Tile>(p, tile, 0, p.k, nullptr);
+}
+
+constexpr int kBlock = 256;
+
+/// With `add` out is read, else only written.
+template <class T, bool add>
+__global__ void __launch_bounds__(kBlock)
+    planes_kernel(int64_t count, int64_t channels, int64_t plane, const T* bias, T* out) {
+  const int64_t stride = static_cast<int64_t>(gridDim.x) * kBlock;
+  for (int64_t i = static_cast<int64_t>(blockIdx.x) * kBlock + threadIdx.x; i < count; i += stride) {
+    const T value = bias ? bias[i / plane % channels] : T(0);
+    out[i] = add ? out[i] + value : value;
+  }
+}
+
+/// Calls start(tile type) for the tile of a cut.
+template <class T, class F>
+void with_tile(const Cut& cut, F start) {
+  if (cut.tile == 32) {
+    start(Small<T>());
+  } else if (cut.tile == 64) {
+    start(Medium<T>());
+  } else if constexpr (sizeof(T) == 4) {
+    start(Large<T>());
+  }
+}
+
+#endif
+
+/// Rows, columns and k of a pass; of an input gradient those of its largest phase.
+struct Extent {
+  int64_t rows, columns, k;
+};
+Extent extent_of(const ConvShape& s, ConvPass pass) {
+  switch (pass) {
+    case ConvPass::kForward:
+      return {s.c_out, s.n * s.h_out * s.w_out, s.c_in * s.kh * s.kw};
+    case ConvPass::kInputGrad:
+      return {s.c_in, s.n * ceil_div(s.h_in, s.stride_h) * ceil_div(s.w_in, s.stride_w),
+              s.c_out * ceil_div(s.kh, s.stride_h) * ceil_div(s.kw, s.stride_w)};
+    case ConvPass::kWeightGrad:
+      break;
+  }
+  return {s.c_out, s.c_in * s.kh * s.kw, s.n * s.h_out * s.w_out};
+}
+
+template <class T>
+Cut cut_of(const ConvShape& s, ConvPass pass) {
+  const Extent e = extent_of(s, pass);
+  return cut_product<T>(e.rows, e.columns, e.k, pass == ConvPass::kWeightGrad);
+}
+
+unsigned count(int64_t n) { return static_cast<unsigned>(n); }
+
+// x as the right side: columns (n, p, q) and steps (c_in, i, j) of k, or the other way round.
+Walk image_walk(const ConvShape& s) {
+  return {count(s.h_out),
+          count(s.w_out),
+          -s.pad_h * s.w_in - s.pad_w,
+          s.c_in * s.h_in * s.w_in,
+          s.stride_h * s.w_in,
+          s.stride_w,
+          static_cast<int>(-s.pad_h),
+          static_cast<int>(s.stride_h),
+          static_cast<int>(-s.pad_w),
+          static_cast<int>(s.stride_w)};
+}
+Walk tap_walk(const ConvShape& s) {
+  return {count(s.kh), count(s.kw), 0, s.h_in * s.w_in, s.w_in, 1, 0, 1, 0, 1};
+}
+// An index that is the offset.
+Walk straight(int64_t n) { return {1, count(n), 0, 0, 0, 1}; }
+
+template <class T>
+Product<T> product_of(const ConvShape& s, ConvPass pass, const T* first, const T* second, const T* bias,
+                      T* out) {
+  const int64_t taps = s.kh * s.kw, in = s.h_in * s.w_in, plane = s.h_out * s.w_out;
+  const Extent e = extent_of(s, pass);
+  Product<T> p;
+  p.rows = e.rows, p.columns = e.columns, p.k = e.k;
+  p.out = out;
+  p.bias = bias;
+  p.height = static_cast<int>(s.h_in), p.width = static_cast<int>(s.w_in);
+  switch (pass) {
+    case ConvPass::kForward:
+      p.left = second, p.left_step = p.k, p.left_k = straight(p.k);
+      p.left_aligned = wide(second, p.k);
+      p.right = first, p.right_column = image_walk(s), p.right_k = tap_walk(s);
+      p.out_step = plane, p.out_column = {1, count(plane), 0, s.c_out * plane, 0, 1};
+      p.out_aligned = wide(out, plane) && plane % 4 == 0;
+      break;
+    case ConvPass::kInputGrad:  // phase_of() fills in the rest
+      p.left = second, p.left_step = taps;
+      p.left_k = {1, 1, 0, s.c_in * taps, s.stride_h * s.kw, s.stride_w};
+      p.right = first, p.height = static_cast<int>(s.h_out), p.width = static_cast<int>(s.w_out);
+      p.right_column = {1, 1, 0, s.c_out * plane, s.w_out, 1, 0, 1, 0, 1};
+      p.right_k = {1, 1, 0, plane, -s.w_out, -1, 0, -1, 0, -1};
+      p.out_step = in, p.out_column = {1, 1, 0, s.c_in * in, s.stride_h * s.w_in, s.stride_w};
+      break;
+    case ConvPass::kWeightGrad:
+      p.left = second, p.left_step = plane, p.left_k = {1, count(plane), 0, s.c_out * plane, 0, 1};
+      p.left_aligned = wide(second, plane) && plane % 4 == 0;
+      p.right = first, p.right_column = tap_walk(s), p.right_k = image_walk(s);
+      p.out_step = p.columns, p.out_column = straight(p.columns);
+      p.out_aligned = wide(out, p.columns);
+      break;
+  }
+  return p;
+}
+
+template <class T, bool add>
+void planes(Stream stream, int64_t elements, int64_t channels, int64_t plane, const T* bias, T* out) {
+  if (elements == 0) return;
+#if DUEL_DEVICE_CODE
+  const int64_t blocks = ceil_div(elements, kBlock);
+  launch(planes_kernel<T, add>, dim3(count(blocks < 4096 ? blocks : 4096)), dim3(kBlock), 0, stream, elements,
+         channels, plane, bias, out);
+#else
+  (void)stream, (void)channels, (void)plane, (void)bias, (void)out;
+  fail("conv2d", "expected a host stream: no CUDA kernel in this build");
+#endif
+}
+
+}  // namespace
+
+template <class T>
+size_t general_workspace(const ConvShape& s, ConvPass pass) {
+  const Cut cut = cut_of<T>(s, pass);
+  const Extent e = extent_of(s, pass);
+  return cut.splits > 1 ? static_cast<size_t>(cut.splits * e.rows * e.columns) * sizeof(T) : 0;
+}
+
+template <class T>
+void general_conv(Stream stream, const ConvShape& s, ConvPass pass, const T* first, const T* second,
+                  const T* bias, T* out, void* workspace) {
+  constexpr int64_t kLimit = int64_t{1} << 31;
+  const Cut cut = cut_of<T>(s, pass);
+  const Extent e = extent_of(s, pass);
+  const Phases phase = pass == ConvPass::kInputGrad ? phases(s) : Phases{};
+  const int64_t blocks = cut.tiles(e.rows, e.columns) * phase.down * phase.across;
+  DUEL_CHECK(
+      e.columns < kLimit && e.k < kLimit && blocks < kLimit && s.h_in < kLimit / 4 && s.w_in < kLimit / 4,
+      "conv2d", "expected fewer than 2^31 pixels and terms for one launch, got {} and {}", e.columns, e.k);
+  Product<T> p = product_of(s, pass, first, second, bias, out);
+  T* const parts = cut.splits > 1 ? static_cast<T*>(workspace) : nullptr;
+  if (parts) p.out_aligned = wide(parts, e.columns);
+#if DUEL_DEVICE_CODE
+  with_tile<T>(cut, [&](auto tile) {
+    using Tile = decltype(tile);
+    if (pass == ConvPass::kInputGrad) {
+      launch(conv_input_grad_kernel<T, Tile>, dim3(count(blocks)), dim3(Tile::kThreads), 0, stream, p, s,
+             cut.tiles(e.rows, e.columns), phase.across);
+    } else {
+      launch(conv_kernel<T, Tile>, dim3(count(blocks), count(cut.splits)), dim3(Tile::kThreads), 0, stream, p,
+             cut.depth, parts);
+    }
+  });
+  if (parts) add_parts<T>(stream, e.rows, e.columns, cut.splits, parts, T(1), nullptr, T(0), out);
+#else
+  (void)stream, (void)p;
+  fail("conv2d", "expected a host stream: no CUDA kernel in this build");
+#endif
+}
+
+template <class T>
+void fill_planes(Stream stream, int64_t n, int64_t channels, int64_t plane, const T* bias, T* out) {
+  planes<T, false>(stream, n * channels * plane, channels, plane, bias, out);
+}
+
+template <class T>
+void add_bias(Stream stream, int64_t n, int64_t channels, int64_t plane, const T* bias, T* out) {
+  planes<T, true>(stream, n * channels * plane, channels, plane, bias, out);
+}
+
+#define DUEL_INSTANTIATE(T)                                                                           \
+  template size_t general_workspace<T>(const ConvShape&, ConvPass);                                   \
+  template void general_conv<T>(Stream, const ConvShape&, ConvPass, const T*, const T*, const T*, T*, \
+                                void*);                                                               \
+  template void fill_planes<T>(Stream, int64_t, int64_t, int64_t, const T*, T*);                      \
+  template void add_bias<T>(Stream, int64_t, int64_t, int64_t, const T*, T*);
+DUEL_INSTANTIATE(float)
+DUEL_INSTANTIATE(double)
+#undef DUEL_INSTANTIATE
+
+}  // namespace duel::kernels::device

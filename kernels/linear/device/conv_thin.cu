@@ -1,0 +1,250 @@
+// Convolutions on the device with one input or one output channel: the first layer of a critic, the last of a
+// generator.
+//
+//   spread   one channel -> many    forward with c_in = 1, input gradient with c_out = 1
+//   gather   many channels -> one   forward with c_out = 1, input gradient with c_in = 1
+//   weights  one against many       weight gradient of either
+//
+// In all of them the weights of channel c are w[c * kh * kw + tap], whichever side is the thin one. An output
+// pixel meets a tap m at source row first + m * direction, tap row tap0 + m * step (struct Line): the forward
+// direction counts up, its adjoint down, and skips the taps that its stride does not meet.
+#include "duel/kernels/base/lanes.cuh"
+#include "duel/kernels/linear/device/conv_device.h"
+#include "duel/kernels/linear/device/gemm_device.h"
+
+namespace duel::kernels::device {
+namespace {
+
+constexpr int kMostTaps = 64;
+
+/// What a thin pass needs of a shape. "wide" counts the channels of the many-channel side.
+struct Thin {
+  int64_t n, wide;
+  int from_h, from_w, to_h, to_w;  // images that are read and written; of a weight gradient x and dy
+  int kh, kw, stride_h, stride_w, pad_h, pad_w;
+};
+
+Thin thin_of(const ConvShape& s, bool adjoint) {
+  const auto i = [](int64_t v) { return static_cast<int>(v); };
+  Thin t{s.n,     s.c_in * s.c_out, i(s.h_in),     i(s.w_in),     i(s.h_out), i(s.w_out),
+         i(s.kh), i(s.kw),          i(s.stride_h), i(s.stride_w), i(s.pad_h), i(s.pad_w)};
+  if (adjoint) t.from_h = i(s.h_out), t.from_w = i(s.w_out), t.to_h = i(s.h_in), t.to_w = i(s.w_in);
+  return t;
+}
+
+// Weight gradient: samples are cut into slabs, taps into groups of kTaps.
+constexpr int kTaps = 16;
+struct Slabs {
+  int64_t count, samples;
+};
+Slabs slabs_of(const ConvShape& s) {
+  const int64_t blocks = s.c_in * s.c_out * ceil_div(s.kh * s.kw, kTaps), pixels = s.h_out * s.w_out;
+  const int64_t wanted = ceil_div(264, blocks), worth = ceil_div(s.n * pixels, 2048);
+  int64_t slabs = wanted < worth ? wanted : worth;
+  if (slabs > s.n) slabs = s.n;
+  const int64_t samples = ceil_div(s.n, slabs);
+  return {ceil_div(s.n, samples), samples};
+}
+
+#if DUEL_DEVICE_CODE
+
+/// The taps along one axis that an output pixel meets.
+struct Line {
+  int tap0, step, first, direction;
+};
+template <bool adjoint>
+__device__ __forceinline__ Line line_of(int pixel, int stride, int pad) {
+  if (adjoint) return {(pixel + pad) % stride, stride, (pixel + pad) / stride, -1};
+  return {0, 1, pixel * stride - pad, 1};
+}
+
+/// Calls f(source row, source column, tap) for every tap of pixel (u, v) that lies in the source image.
+template <bool adjoint, class F>
+__device__ __forceinline__ void for_taps(const Thin& t, int u, int v, F f) {
+  const Line down = line_of<adjoint>(u, t.stride_h, t.pad_h),
+             across = line_of<adjoint>(v, t.stride_w, t.pad_w);
+  for (int i = down.tap0, row = down.first; i < t.kh; i += down.step, row += down.direction) {
+    if (row < 0 || row >= t.from_h) continue;
+    for (int j = across.tap0, column = across.first; j < t.kw; j += across.step, column += across.direction) {
+      if (column >= 0 && column < t.from_w) f(row, column, i * t.kw + j);
+    }
+  }
+}
+
+constexpr int kBlock = 256, kChannels = 8;
+
+/// One thread per pixel, kChannels channels at a time (blockIdx.y).
+template <class T, bool adjoint>
+__global__ void __launch_bounds__(kBlock, 4)
+    spread_kernel(Thin t, const T* in, const T* w, const T* bias, T* out) {
+  __shared__ T weights[kMostTaps][kChannels];
+  const int taps = t.kh * t.kw;
+  const int64_t c0 = static_cast<int64_t>(blockIdx.y) * kChannels;
+  for (int i = static_cast<int>(threadIdx.x); i < taps * kChannels; i += kBlock) {
+    const int64_t c = c0 + i % kChannels;
+    weights[i / kChannels][i % kChannels] = c < t.wide ? w[c * taps + i / kChannels] : T(0);
+  }
+  __syncthreads();
+  const int64_t plane = static_cast<int64_t>(t.to_h) * t.to_w;
+  const int64_t pixel = static_cast<int64_t>(blockIdx.x) * kBlock + threadIdx.x;
+  if (pixel >= t.n * plane) return;
+  const int64_t sample = pixel / plane;
+  const int at = static_cast<int>(pixel - sample * plane);
+  T sums[kChannels] = {};
+  const T* image = in + sample * t.from_h * t.from_w;
+  for_taps<adjoint>(t, at / t.to_w, at % t.to_w, [&](int row, int column, int tap) {
+    const T x = image[row * t.from_w + column];
+#pragma unroll
+    for (int c = 0; c < kChannels; ++c) sums[c] = std::fma(x, weights[tap][c], sums[c]);
+  });
+#pragma unroll
+  for (int c = 0; c < kChannels; ++c) {
+    if (c0 + c >= t.wide) break;
+    out[(sample * t.wide + c0 + c) * plane + at] = bias ? sums[c] + bias[c0 + c] : sums[c];
+  }
+}
+
+/// A block sums `pixels` (a power of 2) pixels: kBlock / pixels slices of the channels each, folded as a
+/// tree.
+template <class T, bool adjoint>
+__global__ void __launch_bounds__(kBlock)
+    gather_kernel(Thin t, int pixels, const T* in, const T* w, const T* bias, T* out) {
+  __shared__ T partial[kBlock];
+  const int slices = kBlock / pixels, slice = static_cast<int>(threadIdx.x) / pixels;
+  const int taps = t.kh * t.kw;
+  const int64_t plane = static_cast<int64_t>(t.to_h) * t.to_w,
+                from = static_cast<int64_t>(t.from_h) * t.from_w;
+  const int64_t pixel = static_cast<int64_t>(blockIdx.x) * pixels + static_cast<int>(threadIdx.x) % pixels;
+  const bool inside = pixel < t.n * plane;
+  T sum = 0;
+  if (inside) {
+    const int64_t sample = pixel / plane;
+    const int at = static_cast<int>(pixel - sample * plane);
+    for (int64_t c = slice; c < t.wide; c += slices) {
+      const T *image = in + (sample * t.wide + c) * from, *weights = w + c * taps;
+      for_taps<adjoint>(t, at / t.to_w, at % t.to_w, [&](int row, int column, int tap) {
+        sum = std::fma(image[row * t.from_w + column], weights[tap], sum);
+      });
+    }
+  }
+  partial[threadIdx.x] = sum;
+  for (int half = slices / 2; half > 0; half /= 2) {
+    __syncthreads();
+    if (slice < half) partial[threadIdx.x] += partial[threadIdx.x + half * pixels];
+  }
+  if (slice == 0 && inside) out[pixel] = bias ? partial[threadIdx.x] + bias[0] : partial[threadIdx.x];
+}
+
+/// One block per wide channel, group of taps (blockIdx.y) and slab of samples (blockIdx.z); sums go to
+/// parts[slab][channel][tap]. x_step and dy_step are the strides of a wide channel: a plane, or 0 on the thin
+/// side.
+template <class T>
+__global__ void __launch_bounds__(kSumBlock)
+    weights_kernel(Thin t, int64_t samples, int64_t x_step, int64_t dy_step, int64_t x_sample,
+                   int64_t dy_sample, const T* x, const T* dy, T* parts) {
+  const int taps = t.kh * t.kw, tap0 = static_cast<int>(blockIdx.y) * kTaps;
+  const int64_t plane = static_cast<int64_t>(t.to_h) * t.to_w;
+  const int64_t begin = blockIdx.z * samples, end = begin + samples < t.n ? begin + samples : t.n;
+  x += blockIdx.x * x_step;
+  dy += blockIdx.x * dy_step;
+  Terms<kTaps, T> sums{};
+  for (int64_t i = begin * plane + threadIdx.x; i < end * plane; i += kSumBlock) {
+    const int64_t sample = i / plane;
+    const int at = static_cast<int>(i - sample * plane);
+    const T g = dy[sample * dy_sample + at];
+    const int row0 = at / t.to_w * t.stride_h - t.pad_h, column0 = at % t.to_w * t.stride_w - t.pad_w;
+    const T* image = x + sample * x_sample;
+    int row = row0 + tap0 / t.kw, tap_column = tap0 % t.kw;
+#pragma unroll
+    for (int l = 0; l < kTaps; ++l) {
+      const int column = column0 + tap_column;
+      if (tap0 + l < taps && row >= 0 && row < t.from_h && column >= 0 && column < t.from_w) {
+        sums.v[l] = std::fma(g, image[row * t.from_w + column], sums.v[l]);
+      }
+      if (++tap_column == t.kw) tap_column = 0, ++row;
+    }
+  }
+  sums = block_sum(sums);
+#pragma unroll
+  for (int l = 0; l < kTaps; ++l) {  // a constant index each: sums stays in registers
+    if (static_cast<int>(threadIdx.x) == l && tap0 + l < taps) {
+      parts[(blockIdx.z * t.wide + blockIdx.x) * taps + tap0 + l] = sums.v[l];
+    }
+  }
+}
+
+template <class T, bool adjoint>
+void pixels_pass(Stream stream, const ConvShape& s, const T* in, const T* w, const T* bias, T* out) {
+  const Thin t = thin_of(s, adjoint);
+  const int64_t pixels = t.n * t.to_h * t.to_w;
+  if ((adjoint ? s.c_out : s.c_in) == 1) {
+    const dim3 grid(static_cast<unsigned>(ceil_div(pixels, kBlock)),
+                    static_cast<unsigned>(ceil_div(t.wide, kChannels)));
+    launch(spread_kernel<T, adjoint>, grid, dim3(kBlock), 0, stream, t, in, w, bias, out);
+  } else {
+    const int each = pixels >= 8192 ? 32 : pixels >= 1024 ? 8 : 2;
+    launch(gather_kernel<T, adjoint>, dim3(static_cast<unsigned>(ceil_div(pixels, each))), dim3(kBlock), 0,
+           stream, t, each, in, w, bias, out);
+  }
+}
+
+template <class T>
+void weights_pass(Stream stream, const ConvShape& s, const T* x, const T* dy, T* dw, T* workspace) {
+  const Thin t = thin_of(s, false);
+  const Slabs slabs = slabs_of(s);
+  const int64_t in = s.h_in * s.w_in, plane = s.h_out * s.w_out;
+  const dim3 grid(static_cast<unsigned>(t.wide), static_cast<unsigned>(ceil_div(s.kh * s.kw, kTaps)),
+                  static_cast<unsigned>(slabs.count));
+  T* const parts = slabs.count > 1 ? workspace : dw;
+  launch(weights_kernel<T>, grid, dim3(kSumBlock), 0, stream, t, slabs.samples, s.c_in == 1 ? 0 : in,
+         s.c_out == 1 ? 0 : plane, s.c_in * in, s.c_out * plane, x, dy, parts);
+  if (slabs.count > 1) {
+    add_parts<T>(stream, t.wide, s.kh * s.kw, slabs.count, parts, T(1), nullptr, T(0), dw);
+  }
+}
+
+#endif
+
+}  // namespace
+
+bool thin_suits(const ConvShape& s) {
+  constexpr int64_t kLimit = int64_t{1} << 30;
+  return (s.c_in == 1 || s.c_out == 1) && s.kh * s.kw <= kMostTaps && s.h_in * s.w_in < kLimit &&
+         s.h_out * s.w_out < kLimit && s.n * s.h_in * s.w_in < kLimit && s.n * s.h_out * s.w_out < kLimit &&
+         s.c_in * s.c_out <= 65535 && s.n <= 65535 && s.stride_h < kLimit && s.stride_w < kLimit &&
+         s.pad_h < kLimit && s.pad_w < kLimit;
+}
+
+template <class T>
+size_t thin_workspace(const ConvShape& s, ConvPass pass) {
+  const int64_t slabs = pass == ConvPass::kWeightGrad ? slabs_of(s).count : 1;
+  return slabs > 1 ? static_cast<size_t>(slabs * s.c_in * s.c_out * s.kh * s.kw) * sizeof(T) : 0;
+}
+
+template <class T>
+void thin_conv(Stream stream, const ConvShape& s, ConvPass pass, const T* first, const T* second,
+               const T* bias, T* out, void* workspace) {
+#if DUEL_DEVICE_CODE
+  switch (pass) {
+    case ConvPass::kForward:
+      return pixels_pass<T, false>(stream, s, first, second, bias, out);
+    case ConvPass::kInputGrad:
+      return pixels_pass<T, true>(stream, s, first, second, bias, out);
+    case ConvPass::kWeightGrad:
+      return weights_pass<T>(stream, s, first, second, out, static_cast<T*>(workspace));
+  }
+#else
+  (void)thin_of, (void)stream, (void)s, (void)pass, (void)first, (void)second, (void)bias, (void)out,
+      (void)workspace;
+  fail("conv2d", "expected a host stream: no CUDA kernel in this build");
+#endif
+}
+
+#define DUEL_INSTANTIATE(T)                                      \
+  template size_t thin_workspace<T>(const ConvShape&, ConvPass); \
+  template void thin_conv<T>(Stream, const ConvShape&, ConvPass, const T*, const T*, const T*, T*, void*);
+DUEL_INSTANTIATE(float)
+DUEL_INSTANTIATE(double)
+#undef DUEL_INSTANTIATE
+
+}  // namespace duel::kernels::device

@@ -1,0 +1,71 @@
+// The device side of kernels/linear/gemm.h in own kernels; internal. What cuBLAS does not do, or where it is not
+// installed. Sizes arrive checked and not 0; only k may be 0.
+//
+// Note [Fixed splits]
+// A product with few results and a long sum is cut along k into `splits` parts, whose number depends on the
+// shape alone. Every part writes its sums to the workspace, [part][row][column], and a second kernel adds
+// them in the order of the parts. No atomics, no semaphores: the same bits on every run and every device.
+#pragma once
+
+#include "duel/kernels/base/platform.h"
+
+namespace duel::kernels::device {
+
+inline constexpr int kDepth = 16;  // steps of k between two barriers
+
+DUEL_HD constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+/// How a product is cut; by its shape alone.
+struct Cut {
+  int tile = 32;       // rows and columns of a block: 32, 64 or 128
+  int64_t splits = 1;  // parts along k
+  int64_t depth = 0;   // steps of one part, a multiple of kDepth
+  int64_t tiles(int64_t rows, int64_t columns) const {
+    return ceil_div(rows, tile) * ceil_div(columns, tile);
+  }
+};
+
+/// The largest tile that still gives every multiprocessor of a large GPU a block; where not even the smallest
+/// does, parts along k, each of 128 steps or more. `may_split`: the caller has a workspace for the parts.
+template <class T>
+Cut cut_product(int64_t rows, int64_t columns, int64_t k, bool may_split) {
+  constexpr int64_t kBlocks = 132, kShortest = 128, kMostSplits = 64;
+  Cut cut;
+  for (int tile : {64, 128}) {
+    if (tile == 128 && sizeof(T) == 8) break;  // too many registers
+    const bool filled = rows > tile / 2 && columns > tile / 2;
+    if (filled && ceil_div(rows, tile) * ceil_div(columns, tile) >= kBlocks) cut.tile = tile;
+  }
+  if (may_split) {
+    const int64_t wanted = 2 * kBlocks / cut.tiles(rows, columns);
+    const int64_t most = wanted < kMostSplits ? wanted : kMostSplits;
+    const int64_t worth = k / kShortest < most ? k / kShortest : most;
+    cut.splits = worth > 1 ? worth : 1;
+  }
+  cut.depth = ceil_div(ceil_div(k, cut.splits), kDepth) * kDepth;
+  cut.splits = cut.depth > 0 ? ceil_div(k, cut.depth) : 1;
+  return cut;
+}
+
+/// Bytes for the parts of a product that is cut along k; 0 for most shapes.
+template <class T>
+size_t gemm_workspace(int64_t m, int64_t n, int64_t k);
+
+/// c = alpha * op(a) op(b) + bias + beta * c; bias[n] may be null.
+template <class T>
+void gemm(Stream stream, bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, T alpha, const T* a,
+          const T* b, T beta, const T* bias, T* c, void* workspace);
+
+/// The same by a given cut: the tests run every tile on small shapes. The workspace holds splits * m * n
+/// elements.
+template <class T>
+void gemm_by(const Cut& cut, Stream stream, bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k,
+             T alpha, const T* a, const T* b, T beta, const T* bias, T* c, void* workspace);
+
+/// c[rows, columns] = alpha * (parts[0] + parts[1] + …) + bias[column] + beta * c, each part [rows, columns];
+/// without parts the sum is 0. bias may be null; c is not read where beta is 0. See Note [Fixed splits].
+template <class T>
+void add_parts(Stream stream, int64_t rows, int64_t columns, int64_t parts, const T* values, T alpha,
+               const T* bias, T beta, T* c);
+
+}  // namespace duel::kernels::device

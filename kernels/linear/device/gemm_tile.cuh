@@ -1,0 +1,180 @@
+// The register-blocked matrix product of the device kernels: out[row, column] = sum over k of left(row, k)
+// right(k, column), for any two operands that can be read in groups of four. Internal: gemm_device.cu and
+// conv_device.cu.
+//
+// A block computes kSide x kSide results, kDepth steps at a time. The next step is on its way from memory
+// into registers while this one is multiplied from shared memory; two shared buffers need one barrier per
+// step. A thread holds groups of 4 x 4 results. Sums run in ascending k, by fused multiply-adds: the same
+// bits on every run.
+#pragma once
+
+#include <cmath>
+
+#include "duel/kernels/linear/device/gemm_device.h"
+
+namespace duel::kernels::device {
+
+/// Can groups of four elements be read by 16-byte loads, when every offset is a multiple of `step` elements?
+template <class T>
+bool wide(const T* p, int64_t step) {
+  constexpr int64_t kVector = 16 / sizeof(T);
+  return reinterpret_cast<uintptr_t>(p) % 16 == 0 && step % kVector == 0;
+}
+
+#if DUEL_DEVICE_CODE
+
+template <class T>
+struct alignas(16) Four {
+  T v[4];
+};
+
+/// Four elements from an address that is a multiple of 16 bytes.
+template <class T>
+__device__ __forceinline__ Four<T> load_four(const T* p) {
+  if constexpr (sizeof(T) == 4) {
+    const float4 x = *reinterpret_cast<const float4*>(p);
+    return {{x.x, x.y, x.z, x.w}};
+  } else {
+    const double2 x = *reinterpret_cast<const double2*>(p), y = *reinterpret_cast<const double2*>(p + 2);
+    return {{x.x, x.y, y.x, y.y}};
+  }
+}
+
+template <class T>
+__device__ __forceinline__ void store_four(T* p, const Four<T>& f) {
+  if constexpr (sizeof(T) == 4) {
+    *reinterpret_cast<float4*>(p) = make_float4(f.v[0], f.v[1], f.v[2], f.v[3]);
+  } else {
+    *reinterpret_cast<double2*>(p) = make_double2(f.v[0], f.v[1]);
+    *reinterpret_cast<double2*>(p + 2) = make_double2(f.v[2], f.v[3]);
+  }
+}
+
+/// A tile of kSide x kSide results by kSide * kSide / (16 * kGroups^2) threads, kGroups x kGroups groups of 4
+/// x 4 each.
+template <class T, int kSide_, int kGroups_>
+struct Tile {
+  static constexpr int kSide = kSide_, kGroups = kGroups_;
+  static constexpr int kLine = kSide / (4 * kGroups);  // threads along a side
+  static constexpr int kThreads = kLine * kLine;
+  static constexpr int kResident = sizeof(T) == 8 || kSide == 128 ? 1
+                                   : kSide == 64                  ? 3
+                                                                  : 8;  // blocks, for ptxas
+  static constexpr int kLoads =
+      kSide * kDepth / 4 / kThreads;        // groups of four that a thread fetches, of each operand
+  static constexpr int kPitch = kSide + 4;  // a multiple of 16 bytes
+  static_assert(kLoads * kThreads * 4 == kSide * kDepth);
+};
+template <class T>
+using Small = Tile<T, 32, 1>;
+template <class T>
+using Medium = Tile<T, 64, 1>;
+template <class T>
+using Large = Tile<T, 128, 2>;
+
+/// Which four elements a thread moves in its i-th load, for an operand whose neighbours in memory are
+/// neighbours along k …
+template <class Tile>
+struct AlongDepth {
+  static __device__ __forceinline__ int outer(int i) {
+    return (static_cast<int>(threadIdx.x) + i * Tile::kThreads) / (kDepth / 4);
+  }
+  static __device__ __forceinline__ int depth(int i) {
+    return (static_cast<int>(threadIdx.x) + i * Tile::kThreads) % (kDepth / 4) * 4;
+  }
+  template <class T>
+  static __device__ __forceinline__ void place(T* shared, int i, const Four<T>& f) {
+    for (int j = 0; j < 4; ++j) shared[(depth(i) + j) * Tile::kPitch + outer(i)] = f.v[j];
+  }
+};
+
+/// … or along rows or columns. The outer index does not depend on i.
+template <class Tile>
+struct AlongOuter {
+  static constexpr int kLine = Tile::kSide / 4;
+  static_assert(Tile::kThreads % kLine == 0);
+  static __device__ __forceinline__ int outer() { return static_cast<int>(threadIdx.x) % kLine * 4; }
+  static __device__ __forceinline__ int depth(int i) {
+    return static_cast<int>(threadIdx.x) / kLine + i * (Tile::kThreads / kLine);
+  }
+  template <class T>
+  static __device__ __forceinline__ void place(T* shared, int i, const Four<T>& f) {
+    store_four(shared + depth(i) * Tile::kPitch + outer(), f);
+  }
+};
+
+/// Sums over [begin, end) of k for the tile. Left and Right have fetch(k, end, loads) and place(shared,
+/// loads).
+template <class T, class Tile, class Left, class Right>
+__device__ __forceinline__ void multiply_tile(const Left& left, const Right& right, int64_t begin,
+                                              int64_t end,
+                                              Four<T> (&sums)[4 * Tile::kGroups][Tile::kGroups]) {
+  constexpr int kGroups = Tile::kGroups, kSpan = Tile::kSide / kGroups, kPitch = Tile::kPitch;
+  alignas(16) __shared__ T lefts[2][kDepth * kPitch];
+  alignas(16) __shared__ T rights[2][kDepth * kPitch];
+  const int row = static_cast<int>(threadIdx.x) / Tile::kLine * 4,
+            column = static_cast<int>(threadIdx.x) % Tile::kLine * 4;
+  for (int i = 0; i < 4 * kGroups; ++i) {
+    for (int g = 0; g < kGroups; ++g) sums[i][g] = Four<T>{};
+  }
+  Four<T> l[Tile::kLoads], r[Tile::kLoads];
+  left.fetch(begin, end, l);
+  right.fetch(begin, end, r);
+  int now = 0;
+  for (int64_t k = begin; k < end; k += kDepth, now ^= 1) {
+    left.place(lefts[now], l);
+    right.place(rights[now], r);
+    __syncthreads();  // also: everyone is done with the other buffer, which the next step overwrites
+    if (k + kDepth < end) {
+      left.fetch(k + kDepth, end, l);
+      right.fetch(k + kDepth, end, r);
+    }
+#pragma unroll
+    for (int d = 0; d < kDepth; ++d) {
+      Four<T> a[kGroups], b[kGroups];
+#pragma unroll
+      for (int g = 0; g < kGroups; ++g) {
+        a[g] = load_four(lefts[now] + d * kPitch + g * kSpan + row);
+        b[g] = load_four(rights[now] + d * kPitch + g * kSpan + column);
+      }
+#pragma unroll
+      for (int i = 0; i < 4 * kGroups; ++i) {
+#pragma unroll
+        for (int j = 0; j < 4 * kGroups; ++j) {
+          T& sum = sums[i][j / 4].v[j % 4];
+          sum = std::fma(a[i / 4].v[i % 4], b[j / 4].v[j % 4], sum);
+        }
+      }
+    }
+  }
+}
+
+/// Calls write(row, column, sums) for every group of four results of this thread; row and column count from
+/// the tile's.
+template <class T, class Tile, class Write>
+__device__ __forceinline__ void for_results(const Four<T> (&sums)[4 * Tile::kGroups][Tile::kGroups],
+                                            Write write) {
+  constexpr int kSpan = Tile::kSide / Tile::kGroups;
+  const int row = static_cast<int>(threadIdx.x) / Tile::kLine * 4,
+            column = static_cast<int>(threadIdx.x) % Tile::kLine * 4;
+#pragma unroll
+  for (int i = 0; i < 4 * Tile::kGroups; ++i) {
+#pragma unroll
+    for (int g = 0; g < Tile::kGroups; ++g)
+      write(i / 4 * kSpan + row + i % 4, g * kSpan + column, sums[i][g]);
+  }
+}
+
+/// Up to four results side by side: `count` of them exist.
+template <class T>
+__device__ __forceinline__ void store_some(T* to, const Four<T>& f, int64_t count, bool aligned) {
+  if (aligned && count >= 4) return store_four(to, f);
+#pragma unroll
+  for (int j = 0; j < 4; ++j) {
+    if (j < count) to[j] = f.v[j];
+  }
+}
+
+#endif
+
+}  // namespace duel::kernels::device

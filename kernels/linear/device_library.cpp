@@ -1,0 +1,46 @@
+#include "duel/kernels/linear/device_library.h"
+
+#include <atomic>
+
+#include "duel/kernels/base/runtime.h"
+#include "duel/kernels/base/settings.h"
+#include "duel/kernels/linear/vendor/cublas.h"
+#include "duel/kernels/linear/vendor/cudnn.h"
+
+namespace duel::kernels {
+namespace {
+
+std::atomic<DeviceLibrary>& library_in_use() {
+  static std::atomic<DeviceLibrary> library =
+      chosen("DUEL_DEVICE_LIBRARY", {"auto", "own"}) == 0 ? DeviceLibrary::automatic : DeviceLibrary::own;
+  return library;
+}
+
+std::atomic<bool>& tf32_in_use() {
+  static std::atomic<bool> on = chosen("DUEL_TF32", {"1", "0"}) == 0;
+  return on;
+}
+
+}  // namespace
+
+DeviceLibrary device_library() { return library_in_use().load(std::memory_order_relaxed); }
+void set_device_library(DeviceLibrary library) { library_in_use() = library; }
+
+bool tf32() { return tf32_in_use().load(std::memory_order_relaxed); }
+void set_tf32(bool on) { tf32_in_use() = on; }
+
+std::string device_library_report() {
+  if (!device::compiled_for_gpu()) return "own kernels: this build has no CUDA libraries";
+  if (device_library() == DeviceLibrary::own) return "own kernels: DUEL_DEVICE_LIBRARY=own";
+  if (const runtime::Availability& gpu = runtime::availability(); gpu.devices == 0) {
+    return "own kernels: " + gpu.reason;
+  }
+  return message("{}, {}, TF32 {}", cublas::report(), cudnn::report(), tf32() ? "on" : "off");
+}
+
+namespace device {
+
+bool libraries_in_charge() { return compiled_for_gpu() && device_library() == DeviceLibrary::automatic; }
+
+}  // namespace device
+}  // namespace duel::kernels

@@ -1,0 +1,25 @@
+// The part of device_library.h that depends on who compiles.
+#include "duel/kernels/linear/device_library.h"
+
+namespace duel::kernels::device {
+
+#if defined(__CUDACC__)
+bool compiled_for_gpu() { return true; }
+
+// Without a GPU the calls fail and nothing is captured either: their status is of no interest.
+StepAside::StepAside() {
+  cudaStreamCaptureMode mode = cudaStreamCaptureModeRelaxed;
+  cudaThreadExchangeStreamCaptureMode(&mode);
+  mode_ = static_cast<int>(mode);
+}
+StepAside::~StepAside() {
+  cudaStreamCaptureMode mode = static_cast<cudaStreamCaptureMode>(mode_);
+  cudaThreadExchangeStreamCaptureMode(&mode);
+}
+#else
+bool compiled_for_gpu() { return false; }
+StepAside::StepAside() = default;
+StepAside::~StepAside() = default;
+#endif
+
+}  // namespace duel::kernels::device

@@ -1,0 +1,33 @@
+// Matrix products.
+//
+// Row-major, contiguous: op(a) is [m, k], op(b) is [k, n], c is [m, n]; a transposed operand is stored the
+// other way round, [k, m] or [n, k]. float and double, on the host and on a device; in a build without CUDA a
+// device stream is an Error. On a GPU floats are multiplied as TF32 unless that is switched off:
+// kernels/linear/device_library.h, which also says which library computes. The bits do not depend on the number of
+// threads. m, n and k may be 0 or 1 (k == 0 gives beta * c, or the bias). c must not overlap a or b.
+//
+// The workspace is the caller's: gemm_workspace() bytes, aligned to 64; may be null where that is 0.
+//
+// Example: y[64, 256] = x[64, 784] w[256, 784]^T + bias[256]
+//   gemm_bias<float>(stream, false, true, 64, 256, 784, x, w, bias, y, workspace);
+#pragma once
+
+#include "duel/kernels/base/platform.h"
+
+namespace duel::kernels {
+
+/// Bytes of workspace for gemm() and gemm_bias() of this shape on this stream; the same for any number of threads.
+template <class T>
+size_t gemm_workspace(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, Stream stream = {});
+
+/// c = alpha * op(a) op(b) + beta * c. With beta == 0 the old c is not read (it may be NaN).
+template <class T>
+void gemm(Stream stream, bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, T alpha, const T* a,
+          const T* b, T beta, T* c, void* workspace);
+
+/// c = op(a) op(b) + bias, bias[n] added to every row; a null bias adds nothing.
+template <class T>
+void gemm_bias(Stream stream, bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, const T* a,
+               const T* b, const T* bias, T* c, void* workspace);
+
+}  // namespace duel::kernels

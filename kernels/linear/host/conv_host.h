@@ -1,0 +1,25 @@
+// The host side of kernels/linear/conv.h, one file per pass; internal. Shapes arrive checked and not empty.
+#pragma once
+
+#include "duel/kernels/linear/conv.h"
+
+namespace duel::kernels::host {
+
+template <class T>
+size_t conv_forward_workspace(const ConvShape& s);
+template <class T>
+void conv_forward(const ConvShape& s, const T* x, const T* w, const T* bias, T* y, T* workspace);
+
+template <class T>
+size_t conv_input_grad_workspace(const ConvShape& s);
+template <class T>
+void conv_input_grad(const ConvShape& s, const T* dy, const T* w, const T* bias, T* dx, T* workspace);
+
+template <class T>
+size_t conv_weight_grad_workspace(const ConvShape& s);
+template <class T>
+void conv_weight_grad(const ConvShape& s, const T* x, const T* dy, T* dw, T* workspace);
+
+constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+}  // namespace duel::kernels::host

@@ -1,0 +1,341 @@
+// Element-wise maps: the loops and kernels behind elementwise.h, and the only place where functors.h is
+// compiled.
+#include "duel/kernels/map/elementwise.h"
+
+#include <cmath>
+#include <type_traits>
+
+#include "duel/kernels/base/map.cuh"
+
+namespace duel::kernels {
+namespace {
+
+/// Row-major strides of `in` seen with the output's rank; 0 along broadcast axes.
+void align(std::span<const int64_t> out, std::span<const int64_t> in, int64_t* strides) {
+  DUEL_CHECK(in.size() <= out.size(), "broadcast", "expected rank at most {}, got {}",
+             static_cast<int64_t>(out.size()), static_cast<int64_t>(in.size()));
+  const size_t lead = out.size() - in.size();
+  int64_t step = 1;
+  for (size_t d = out.size(); d-- > 0;) {
+    const int64_t extent = d < lead ? 1 : in[d - lead];
+    DUEL_CHECK(extent == out[d] || extent == 1, "broadcast", "axis {}: expected {} or 1, got {}",
+               static_cast<int64_t>(d), out[d], extent);
+    strides[d] = extent == 1 ? 0 : step;
+    step *= extent;
+  }
+}
+
+}  // namespace
+
+Broadcast make_broadcast(std::span<const int64_t> out, std::span<const int64_t> a, std::span<const int64_t> b,
+                         std::span<const int64_t> c) {
+  DUEL_CHECK(out.size() <= kMaxRank, "broadcast", "expected rank at most {}, got {}", kMaxRank,
+             static_cast<int64_t>(out.size()));
+  int64_t full[3][kMaxRank] = {};
+  align(out, a, full[0]);
+  align(out, b, full[1]);
+  align(out, c, full[2]);
+
+  Broadcast plan;
+  int64_t* kept[3] = {plan.stride_a, plan.stride_b, plan.stride_c};
+  int rank = 0;
+  for (size_t d = 0; d < out.size(); ++d) {
+    DUEL_CHECK(out[d] >= 0, "broadcast", "expected extents of at least 0, got {}", out[d]);
+    if (out[d] == 1) continue;
+    // The axis before it is walked in the same stride: one axis of the product.
+    bool merges = rank > 0;
+    for (int k = 0; k < 3; ++k) merges = merges && kept[k][rank - 1] == full[k][d] * out[d];
+    if (!merges) {
+      plan.shape[rank++] = 1;
+    }
+    plan.shape[rank - 1] *= out[d];
+    for (int k = 0; k < 3; ++k) kept[k][rank - 1] = full[k][d];
+  }
+  if (rank == 0) {
+    plan.shape[0] = 1;
+    rank = 1;
+  }
+  plan.rank = rank;
+  return plan;
+}
+
+Broadcast make_broadcast(std::span<const int64_t> out, std::span<const int64_t> a,
+                         std::span<const int64_t> b) {
+  return make_broadcast(out, a, b, a);
+}
+
+namespace {
+
+/// Where the inputs stand for one output element.
+struct Offsets {
+  int64_t a, b, c;
+};
+
+template <class Index>
+DUEL_HD Offsets locate(const Broadcast& plan, int axes, Index i) {
+  Offsets at{0, 0, 0};
+  for (int d = axes - 1; d >= 0; --d) {
+    const Index extent = static_cast<Index>(plan.shape[d]), rest = i / extent;
+    const int64_t k = static_cast<int64_t>(i - rest * extent);
+    at.a += k * plan.stride_a[d];
+    at.b += k * plan.stride_b[d];
+    at.c += k * plan.stride_c[d];
+    i = rest;
+  }
+  return at;
+}
+
+/// run(first output, offsets, count) for every stretch of the innermost axis, in parallel.
+template <class Run>
+void for_stretches(const Broadcast& plan, Run run) {
+  const int last = plan.rank - 1;
+  const int64_t length = plan.shape[last];
+  parallel_for(plan.size(), kMapGrain, [&](int64_t begin, int64_t end) {
+    // Outer axes are counted up, not divided: stretches can be short.
+    int64_t line = begin / length, inner = begin - line * length;
+    int64_t position[kMaxRank] = {};
+    int64_t rest = line;
+    for (int d = last - 1; d >= 0; --d) {
+      position[d] = rest % plan.shape[d];
+      rest /= plan.shape[d];
+    }
+    Offsets at = locate(plan, last, line);
+    for (int64_t i = begin; i < end;) {
+      const int64_t count = length - inner < end - i ? length - inner : end - i;
+      run(i,
+          Offsets{at.a + inner * plan.stride_a[last], at.b + inner * plan.stride_b[last],
+                  at.c + inner * plan.stride_c[last]},
+          count);
+      i += count;
+      inner = 0;
+      for (int d = last - 1; d >= 0; --d) {
+        at.a += plan.stride_a[d];
+        at.b += plan.stride_b[d];
+        at.c += plan.stride_c[d];
+        if (++position[d] < plan.shape[d]) break;
+        at.a -= plan.stride_a[d] * plan.shape[d];
+        at.b -= plan.stride_b[d] * plan.shape[d];
+        at.c -= plan.stride_c[d] * plan.shape[d];
+        position[d] = 0;
+      }
+    }
+  });
+}
+
+/// run(s) with s the compile-time form of an innermost stride, 0 or 1.
+template <class Run>
+void with_stride(int64_t stride, Run run) {
+  if (stride != 0) {
+    run(std::integral_constant<int64_t, 1>());
+  } else {
+    run(std::integral_constant<int64_t, 0>());
+  }
+}
+
+#if DUEL_DEVICE_CODE
+/// Division of 32-bit numbers is several times faster there.
+DUEL_HD Offsets locate_element(const Broadcast& plan, int64_t n, int64_t i) {
+  return n <= UINT32_MAX ? locate(plan, plan.rank, static_cast<uint32_t>(i)) : locate(plan, plan.rank, i);
+}
+
+template <class F, class T>
+__global__ void binary_kernel(int64_t n, Broadcast plan, F f, const T* a, const T* b, T* y) {
+  const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
+  for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < n; i += stride) {
+    const Offsets at = locate_element(plan, n, i);
+    y[i] = f(a[at.a], b[at.b]);
+  }
+}
+
+template <class F, class T>
+__global__ void ternary_kernel(int64_t n, Broadcast plan, F f, const T* a, const T* b, const T* c, T* y) {
+  const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
+  for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < n; i += stride) {
+    const Offsets at = locate_element(plan, n, i);
+    y[i] = f(a[at.a], b[at.b], c[at.c]);
+  }
+}
+#endif
+
+struct Choose {
+  template <class T>
+  DUEL_HD T operator()(T condition, T a, T b) const {
+    return condition != T(0) ? a : b;
+  }
+};
+
+template <class T>
+struct Constant {
+  T value;
+  DUEL_HD T operator()() const { return value; }
+};
+
+template <class To>
+struct CastTo {
+  template <class From>
+  DUEL_HD To operator()(From x) const {
+    if constexpr (std::is_floating_point_v<To> || std::is_same_v<From, To>) {
+      return static_cast<To>(x);
+    } else if constexpr (std::is_same_v<To, uint8_t>) {
+      const From low = x > From(0) ? x : From(0);  // false for not-a-number
+      const From inside = low < From(255) ? low : From(255);
+      return static_cast<To>(static_cast<std::conditional_t<std::is_floating_point_v<From>, int32_t, From>>(inside));
+    } else if constexpr (std::is_floating_point_v<From>) {
+      const From edge = From(9223372036854775808.0);
+      const bool fits = x >= -edge && x < edge;
+      const To whole = static_cast<To>(fits ? x : From(0));
+      const To above = x >= edge ? To(INT64_MAX) : whole;
+      return x < -edge ? To(INT64_MIN) : above;
+    } else {
+      return static_cast<To>(x);
+    }
+  }
+};
+
+template <class T>
+struct Axpy {
+  T a;
+  DUEL_HD T operator()(T x, T y) const { return std::fma(a, x, y); }
+};
+
+struct Increment {
+  int64_t by;
+  DUEL_HD int64_t operator()(int64_t x) const { return x + by; }
+};
+
+struct Plus {
+  template <class T>
+  DUEL_HD T operator()(T x, T y) const {
+    return x + y;
+  }
+};
+
+void check(const char* op, int64_t n, bool pointers) {
+  DUEL_CHECK(n >= 0, op, "expected a size of at least 0, got {}", n);
+  DUEL_CHECK(n == 0 || pointers, op, "expected arrays, got a null pointer");
+}
+
+}  // namespace
+
+template <class F, class T>
+void unary(Stream stream, int64_t n, const T* x, T* y, F f) {
+  check("unary", n, x && y);
+  map(stream, n, f, y, x);
+}
+
+template <class F, class T>
+void binary(Stream stream, const Broadcast& plan, const T* a, const T* b, T* y, F f) {
+  const int64_t n = plan.size();
+  check("binary", n, a && b && y);
+  if (n == 0) return;
+  const int64_t inner_a = plan.stride_a[plan.rank - 1], inner_b = plan.stride_b[plan.rank - 1];
+  if (plan.rank == 1 && inner_a == 1 && inner_b == 1) {
+    map(stream, n, f, y, a, b);
+    return;
+  }
+#if DUEL_DEVICE_CODE
+  if (stream.on_device()) {
+    launch(binary_kernel<F, T>, dim3(map_blocks(n)), dim3(kMapBlock), 0, stream, n, plan, f, a, b, y);
+    return;
+  }
+#endif
+  with_stride(inner_a, [&](auto sa) {
+    with_stride(inner_b, [&](auto sb) {
+      for_stretches(plan, [&](int64_t first, const Offsets& at, int64_t count) {
+        T* out = y + first;
+        const T* pa = a + at.a;
+        const T* pb = b + at.b;
+        DUEL_SIMD
+        for (int64_t i = 0; i < count; ++i) out[i] = f(pa[i * sa], pb[i * sb]);
+      });
+    });
+  });
+}
+
+template <class T>
+void where(Stream stream, const Broadcast& plan, const T* condition, const T* a, const T* b, T* y) {
+  const int64_t n = plan.size();
+  check("where", n, condition && a && b && y);
+  if (n == 0) return;
+  const int last = plan.rank - 1;
+  if (plan.rank == 1 && plan.stride_a[0] == 1 && plan.stride_b[0] == 1 && plan.stride_c[0] == 1) {
+    map(stream, n, Choose{}, y, condition, a, b);
+    return;
+  }
+#if DUEL_DEVICE_CODE
+  if (stream.on_device()) {
+    launch(ternary_kernel<Choose, T>, dim3(map_blocks(n)), dim3(kMapBlock), 0, stream, n, plan, Choose{},
+           condition, a, b, y);
+    return;
+  }
+#endif
+  with_stride(plan.stride_a[last], [&](auto sc) {
+    with_stride(plan.stride_b[last], [&](auto sa) {
+      with_stride(plan.stride_c[last], [&](auto sb) {
+        for_stretches(plan, [&](int64_t first, const Offsets& at, int64_t count) {
+          T* out = y + first;
+          const T* pc = condition + at.a;
+          const T* pa = a + at.b;
+          const T* pb = b + at.c;
+          DUEL_SIMD
+          for (int64_t i = 0; i < count; ++i) {
+            const T left = pa[i * sa], right = pb[i * sb];
+            out[i] = Choose{}(pc[i * sc], left, right);
+          }
+        });
+      });
+    });
+  });
+}
+
+template <class T>
+void fill(Stream stream, int64_t n, T value, T* y) {
+  check("fill", n, y);
+  map(stream, n, Constant<T>{value}, y);
+}
+
+template <class From, class To>
+void cast(Stream stream, int64_t n, const From* x, To* y) {
+  check("cast", n, x && y);
+  map(stream, n, CastTo<To>{}, y, x);
+}
+
+template <class T>
+void axpy(Stream stream, int64_t n, T a, const T* x, T* y) {
+  check("axpy", n, x && y);
+  map(stream, n, Axpy<T>{a}, y, x, static_cast<const T*>(y));
+}
+
+void increment(Stream stream, int64_t by, int64_t* counter) {
+  check("increment", 1, counter);
+  map(stream, 1, Increment{by}, counter, static_cast<const int64_t*>(counter));
+}
+
+template <class T>
+void add_inplace(Stream stream, int64_t n, const T* x, T* y) {
+  check("add_inplace", n, x && y);
+  map(stream, n, Plus{}, y, static_cast<const T*>(y), x);
+}
+
+#define DUEL_FLOATING(T)                                                              \
+  template void where<T>(Stream, const Broadcast&, const T*, const T*, const T*, T*); \
+  template void axpy<T>(Stream, int64_t, T, const T*, T*);                            \
+  template void add_inplace<T>(Stream, int64_t, const T*, T*);
+DUEL_FLOATING(float)
+DUEL_FLOATING(double)
+
+#define DUEL_EVERY(T)                                                  \
+  template void fill<T>(Stream, int64_t, T, T*);                       \
+  template void cast<T, float>(Stream, int64_t, const T*, float*);     \
+  template void cast<T, double>(Stream, int64_t, const T*, double*);   \
+  template void cast<T, uint8_t>(Stream, int64_t, const T*, uint8_t*); \
+  template void cast<T, int64_t>(Stream, int64_t, const T*, int64_t*);
+DUEL_EVERY(float)
+DUEL_EVERY(double)
+DUEL_EVERY(uint8_t)
+DUEL_EVERY(int64_t)
+
+}  // namespace duel::kernels
+
+#define DUEL_INSTANTIATE
+#include "duel/kernels/map/functors.h"

@@ -1,0 +1,139 @@
+// Adversarial losses on raw logits, fused: value and gradient of (sum_i loss(x_i)) / divisor in one pass.
+//
+// A loss is one struct with value(x), first(x), second(x) (derivatives with respect to the logit) and
+// second_is_zero (the second derivative vanishes almost everywhere, so a double backward can stop there).
+// Adding a loss: write the struct here and name it in DUEL_LOSSES; nothing else changes.
+//
+// Limits: one logit per sample; relativistic losses subtract means or partners first and come here after.
+// Sums use fixed lanes and fixed ranges: same bits for any number of threads.
+//
+// Example (critic on real samples, non-saturating GAN, batch mean):
+//   std::vector<float> scratch(loss_workspace(n));
+//   loss_value_grad(Stream(), n, logits, SigmoidBce{1.0}, n, &value, grad, scratch.data());
+#pragma once
+
+#include <cstdint>
+#include <type_traits>
+
+#include "duel/kernels/base/math.h"
+#include "duel/kernels/base/platform.h"
+
+namespace duel::kernels {
+
+/// Binary cross-entropy of sigmoid(x) against any target t in [0, 1]: softplus(x) - t x (Goodfellow et al.
+/// 2014, eq. 1, on logits). t = 1: -log sigmoid(x), t = 0: -log(1 - sigmoid(x)); a divisor < 0 gives
+/// the saturating form. Written around e = exp(-|x|), so that nothing overflows or cancels: at x = 100, t = 1 the
+/// value is exp(-100), not 0, and so is the derivative's size.
+struct SigmoidBce {
+  double target = 1;
+  static constexpr bool second_is_zero = false;
+
+  template <class T>
+  DUEL_HD T value(T x) const {
+    const T rest = T(1 - target), share = T(target);  // before the select: see Note [Selects] in math.h
+    return (x > T(0) ? rest : share) * math::abs(x) + math::log1p(math::exp(-math::abs(x)));
+  }
+  template <class T>
+  DUEL_HD T first(T x) const {
+    const T e = math::exp(-math::abs(x));
+    const T tail = e / (T(1) + e);  // sigmoid(-|x|)
+    const T rest = T(1 - target), minus = T(-target), side = x > T(0) ? T(1) : T(-1);
+    return (x > T(0) ? rest : minus) - side * tail;
+  }
+  template <class T>
+  DUEL_HD T second(T x) const {
+    const T e = math::exp(-math::abs(x));
+    return e / ((T(1) + e) * (T(1) + e));
+  }
+};
+
+/// relu(1 - sign * x): sign = +1 for real, -1 for fake samples (Lim & Ye 2017; Miyato et al. 2018).
+/// At the kink the derivative is 0, as for relu.
+struct Hinge {
+  double sign = 1;
+  static constexpr bool second_is_zero = true;
+
+  template <class T>
+  DUEL_HD T value(T x) const {
+    const T margin = T(1) - T(sign) * x;
+    return margin < T(0) ? T(0) : margin;  // a NaN logit stays NaN
+  }
+  template <class T>
+  DUEL_HD T first(T x) const {
+    const T margin = T(1) - T(sign) * x;
+    return margin > T(0) ? T(-sign) : margin <= T(0) ? T(0) : margin;  // margin is NaN last
+  }
+  template <class T>
+  DUEL_HD T second(T) const {
+    return T(0);
+  }
+};
+
+/// factor * (x - target)^2; least-squares GAN (Mao et al. 2016) has factor 1/2.
+struct SquaredDifference {
+  double target = 0;
+  double factor = 0.5;
+  static constexpr bool second_is_zero = false;
+
+  template <class T>
+  DUEL_HD T value(T x) const {
+    const T d = x - T(target);
+    return T(factor) * d * d;
+  }
+  template <class T>
+  DUEL_HD T first(T x) const {
+    return T(2 * factor) * (x - T(target));
+  }
+  template <class T>
+  DUEL_HD T second(T) const {
+    return T(2 * factor);
+  }
+};
+
+/// sign * x: the critic minimizes mean f - mean r (Arjovsky et al. 2017), so sign = -1 for real, +1 for fake.
+struct WassersteinMean {
+  double sign = 1;
+  static constexpr bool second_is_zero = true;
+
+  template <class T>
+  DUEL_HD T value(T x) const {
+    return T(sign) * x;
+  }
+  template <class T>
+  DUEL_HD T first(T) const {
+    return T(sign);
+  }
+  template <class T>
+  DUEL_HD T second(T) const {
+    return T(0);
+  }
+};
+
+/// Every loss that losses.cu instantiates (for float and double).
+#define DUEL_LOSSES(LOSS) LOSS(SigmoidBce) LOSS(Hinge) LOSS(SquaredDifference) LOSS(WassersteinMean)
+
+/// Scratch elements (of T) that loss_value_grad needs for n logits.
+int64_t loss_workspace(int64_t n);
+
+/// *value = (sum_i loss.value(x_i)) / divisor and grad[i] = loss.first(x_i) / divisor, one pass over logits [n].
+/// value is one element; grad [n] may be null or the logits themselves; n = 0 gives value 0.
+template <class L, class T>
+void loss_value_grad(Stream stream, int64_t n, const T* logits, L loss, std::type_identity_t<T> divisor,
+                     T* value, std::type_identity_t<T>* grad, T* workspace);
+
+/// The second-order product out[i] = g[i] * loss.second(x_i) / divisor, for the backward of grad above: g [n] is
+/// the cotangent of grad. out may be g.
+template <class L, class T>
+void loss_d2(Stream stream, int64_t n, const T* logits, L loss, std::type_identity_t<T> divisor, const T* g,
+             T* out);
+
+#define DUEL_DECLARE_LOSS(L)                                                                             \
+  extern template void loss_value_grad(Stream, int64_t, const float*, L, float, float*, float*, float*); \
+  extern template void loss_value_grad(Stream, int64_t, const double*, L, double, double*, double*,      \
+                                       double*);                                                         \
+  extern template void loss_d2(Stream, int64_t, const float*, L, float, const float*, float*);           \
+  extern template void loss_d2(Stream, int64_t, const double*, L, double, const double*, double*);
+DUEL_LOSSES(DUEL_DECLARE_LOSS)
+#undef DUEL_DECLARE_LOSS
+
+}  // namespace duel::kernels

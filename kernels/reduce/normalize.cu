@@ -1,0 +1,141 @@
+// Normalisation forward: moments and normalisation in one visit of each tile (host) or row (device).
+#include "duel/kernels/reduce/normalize.h"
+
+#include "duel/kernels/reduce/normalize.cuh"
+
+namespace duel::kernels {
+namespace {
+
+#if DUEL_DEVICE_CODE
+template <class T>
+__global__ void norm_forward_kernel(NormShape s, const T* x, const T* gamma, const T* beta, T eps, T* y,
+                                    T* mean, T* rstd, RunningStats<T> running) {
+  const int64_t row = blockIdx.x;
+  const T count = norm::divisor<T>(s.outer * s.inner);
+  const auto sum = norm::row_sums<1, T>(s, [&](int64_t i, int64_t) { return Terms<1, T>{{x[i]}}; });
+  const T centre = sum.v[0] / count;
+  const auto square = norm::row_sums<1, T>(s, [&](int64_t i, int64_t) {
+    const T d = x[i] - centre;
+    return Terms<1, T>{{d * d}};
+  });
+  const T var = square.v[0] / count;
+  const T scale = norm::rstd_of(var, eps);
+  if (threadIdx.x == 0) {
+    mean[row] = centre;
+    rstd[row] = scale;
+    if (running.mean != nullptr) norm::update_running(running, row, s.outer * s.inner, centre, var);
+  }
+  norm::row_each(s, [&](int64_t i, int64_t inner) {
+    const int64_t a = norm::affine_index(s, row, inner);
+    y[i] = norm::normalized(x[i], centre, scale) * norm::at_or(gamma, a, T(1)) + norm::at_or(beta, a, T(0));
+  });
+}
+
+template <class T>
+__global__ void norm_inference_kernel(NormShape s, const T* x, const T* mean, const T* var, const T* gamma,
+                                      const T* beta, T eps, T* y) {
+  const int64_t row = blockIdx.x;
+  const T centre = mean[row], scale = norm::rstd_of(var[row], eps);
+  norm::row_each(s, [&](int64_t i, int64_t inner) {
+    const int64_t a = norm::affine_index(s, row, inner);
+    y[i] = norm::normalized(x[i], centre, scale) * norm::at_or(gamma, a, T(1)) + norm::at_or(beta, a, T(0));
+  });
+}
+#endif
+
+/// y = gamma xhat + beta over one tile; mean and rstd as functions of the column.
+template <class T, class AnyTile, class Column>
+void apply(const NormShape& s, const AnyTile& tile, const T* x, Column mean, Column rstd, const T* gamma,
+           const T* beta, T* y) {
+  const norm::AffineColumns<T> gammas(s, tile, gamma, T(1)), betas(s, tile, beta, T(0));
+  tile.map(y, [&](int64_t base, int64_t at) {
+    return [=, from = x + base, g = gammas.at(at), b = betas.at(at)](int64_t j) {
+      return norm::normalized(from[j], mean[j], rstd[j]) * g[j] + b[j];
+    };
+  });
+}
+
+}  // namespace
+
+NormShape batch_norm_shape(int64_t n, int64_t c, int64_t s) { return {n, c, s, c, false}; }
+NormShape instance_norm_shape(int64_t n, int64_t c, int64_t s) { return {1, n * c, s, c, false}; }
+NormShape layer_norm_shape(int64_t b, int64_t m) { return {1, b, m, m, true}; }
+
+template <class T>
+void norm_forward(Stream stream, const NormShape& shape, const T* x, const std::type_identity_t<T>* gamma,
+                  const std::type_identity_t<T>* beta, std::type_identity_t<T> eps, T* y, T* mean, T* rstd,
+                  const RunningStats<std::type_identity_t<T>>& running) {
+  norm::check("norm_forward", shape);
+  DUEL_CHECK((running.mean == nullptr) == (running.var == nullptr), "norm_forward",
+             "expected both running statistics or none, got one");
+  DUEL_CHECK(running.mean == nullptr || (!shape.affine_inner && shape.affine == shape.rows), "norm_forward",
+             "expected running statistics for batch norm only, got {} rows for {} channels", shape.rows,
+             shape.affine);
+  if (shape.rows == 0) return;
+  RunningStats<T> kept = running;
+  if (shape.count() == 0) kept = {};  // nothing was seen
+#if DUEL_DEVICE_CODE
+  if (stream.on_device()) {
+    launch(norm_forward_kernel<T>, dim3(static_cast<unsigned>(shape.rows)), dim3(kSumBlock), 0, stream, shape,
+           x, gamma, beta, eps, y, mean, rstd, kept);
+    return;
+  }
+#endif
+  (void)stream;
+  const T count = norm::divisor<T>(shape.count());
+  norm::for_tiles<T>(shape, [&](const auto& tile) {
+    alignas(64) T centres[norm::kColumns], scales[norm::kColumns];
+    tile.template sums<1>(
+        [&](int64_t base, int64_t) {
+          return [from = x + base](int64_t j) { return Terms<1, T>{{from[j]}}; };
+        },
+        [&](int64_t row, const Terms<1, T>& sum) { mean[row] = sum.v[0] / count; });
+    const auto centre = tile.per_row([&](int64_t row) { return mean[row]; }, centres);
+    tile.template sums<1>(
+        [&](int64_t base, int64_t) {
+          return [from = x + base, centre](int64_t j) {
+            const T d = from[j] - centre[j];
+            return Terms<1, T>{{d * d}};
+          };
+        },
+        [&](int64_t row, const Terms<1, T>& square) {
+          const T var = square.v[0] / count;
+          rstd[row] = norm::rstd_of(var, T(eps));
+          if (kept.mean != nullptr) norm::update_running(kept, row, shape.count(), mean[row], var);
+        });
+    apply(shape, tile, x, centre, tile.per_row([&](int64_t row) { return rstd[row]; }, scales), gamma, beta,
+          y);
+  });
+}
+
+template <class T>
+void norm_inference(Stream stream, const NormShape& shape, const T* x, const T* mean, const T* var,
+                    const std::type_identity_t<T>* gamma, const std::type_identity_t<T>* beta,
+                    std::type_identity_t<T> eps, T* y) {
+  norm::check("norm_inference", shape);
+  if (shape.size() == 0) return;
+#if DUEL_DEVICE_CODE
+  if (stream.on_device()) {
+    launch(norm_inference_kernel<T>, dim3(static_cast<unsigned>(shape.rows)), dim3(kSumBlock), 0, stream,
+           shape, x, mean, var, gamma, beta, eps, y);
+    return;
+  }
+#endif
+  (void)stream;
+  norm::for_tiles<T>(shape, [&](const auto& tile) {
+    alignas(64) T centres[norm::kColumns], scales[norm::kColumns];
+    const auto centre = tile.per_row([&](int64_t row) { return mean[row]; }, centres);
+    const auto scale = tile.per_row([&](int64_t row) { return norm::rstd_of(var[row], T(eps)); }, scales);
+    apply(shape, tile, x, centre, scale, gamma, beta, y);
+  });
+}
+
+#define DUEL_DEFINE_NORM(T)                                                                                \
+  template void norm_forward(Stream, const NormShape&, const T*, const T*, const T*, T, T*, T*, T*,        \
+                             const RunningStats<T>&);                                                      \
+  template void norm_inference(Stream, const NormShape&, const T*, const T*, const T*, const T*, const T*, \
+                               T, T*);
+DUEL_DEFINE_NORM(float)
+DUEL_DEFINE_NORM(double)
+
+}  // namespace duel::kernels

@@ -1,0 +1,62 @@
+// Activations as layers, with PyTorch's names and defaults. ReLU and LeakyReLU are piecewise linear and say
+// so, which makes gradient penalties over them cheaper; the others are not.
+#pragma once
+
+#include "duel/nn/module/module.h"
+
+namespace duel::nn {
+
+class ReLU : public Module {
+ public:
+  Tensor forward(const Tensor& x) override;
+  bool second_derivative_zero() const override { return true; }
+  std::string describe() const override { return "ReLU()"; }
+};
+
+class LeakyReLU : public Module {
+ public:
+  explicit LeakyReLU(double slope = 0.01) : negative_slope(slope) {}
+  Tensor forward(const Tensor& x) override;
+  bool second_derivative_zero() const override { return true; }
+  std::string describe() const override;
+  double negative_slope;
+};
+
+/// x above 0, alpha (exp(x) - 1) below.
+class ELU : public Module {
+ public:
+  explicit ELU(double alpha_ = 1.0) : alpha(alpha_) {}
+  Tensor forward(const Tensor& x) override;
+  std::string describe() const override;
+  double alpha;
+};
+
+class Tanh : public Module {
+ public:
+  Tensor forward(const Tensor& x) override;
+  std::string describe() const override { return "Tanh()"; }
+};
+
+class Sigmoid : public Module {
+ public:
+  Tensor forward(const Tensor& x) override;
+  std::string describe() const override { return "Sigmoid()"; }
+};
+
+/// log(1 + exp(beta x)) / beta, exact for large |x| (PyTorch goes over to x itself at beta x > 20).
+class Softplus : public Module {
+ public:
+  explicit Softplus(double beta_ = 1.0);
+  Tensor forward(const Tensor& x) override;
+  std::string describe() const override;
+  double beta;
+};
+
+/// x Phi(x), the exact form.
+class GELU : public Module {
+ public:
+  Tensor forward(const Tensor& x) override;
+  std::string describe() const override { return "GELU()"; }
+};
+
+}  // namespace duel::nn

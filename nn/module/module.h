@@ -1,0 +1,164 @@
+// Module: the base of every layer and network. It knows its parameters, buffers and children by PyTorch's
+// names, its mode (train or eval), and what a gradient penalty must know about it.
+//
+// A module is move-only: a copy would share its parameters. Limits: square kernels.
+//
+// Note [Passes come one after the other]
+// A pass may change its network (batch-norm statistics, spectral norm's vectors, a generator's offset), and C++ does not say
+// which operand of + it computes first. So two passes of one network stand in two statements:
+//   Tensor on_real = d(real), on_fake = d(fake);
+//
+// Example, a network of one's own:
+//   struct Critic : nn::Module {
+//     std::shared_ptr<nn::Linear> in = register_module("in", nn::Linear(784, 256));
+//     std::shared_ptr<nn::Linear> out = register_module("out", nn::Linear(256, 1));
+//     Tensor forward(const Tensor& x) override { return (*out)(leaky_relu((*in)(x), 0.2)); }
+//     bool second_derivative_zero() const override { return true; }   // piecewise linear: cheaper penalties
+//   };
+#pragma once
+
+#include <concepts>
+#include <functional>
+#include <memory>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "duel/core/tensor/tensor.h"
+
+namespace duel::nn {
+
+/// Names and tensors in order: a module's own parameters, its buffers, then its children's, as in PyTorch.
+using StateDict = std::vector<std::pair<std::string, Tensor>>;
+
+class Module;
+namespace detail {
+/// Shows a layer's output to the ActivationTrace of this thread, if there is one (nn/module/activation_trace.h).
+Tensor traced(const Module& module, Tensor output);
+}  // namespace detail
+
+class Module {
+ public:
+  Module() = default;
+  Module(Module&&) = default;
+  Module& operator=(Module&&) = default;
+  Module(const Module&) = delete;
+  Module& operator=(const Module&) = delete;
+  virtual ~Module() = default;
+
+  virtual Tensor forward(const Tensor& x) = 0;
+  /// forward(x). An error on the way says in which layer it arose.
+  Tensor operator()(const Tensor& x);
+
+  /// Every parameter once, even if two children share it: handles, so a step changes the module.
+  std::vector<Tensor> parameters() const;
+  StateDict named_parameters() const;
+  StateDict named_buffers() const;
+  /// Elements of all parameters.
+  int64_t parameter_count() const;
+  const std::vector<std::pair<std::string, std::shared_ptr<Module>>>& named_children() const {
+    return children_;
+  }
+  std::vector<std::shared_ptr<Module>> children() const;
+  /// Calls f on every descendant, then on this module; for custom initialisation (nn/module/init.h).
+  void apply(const std::function<void(Module&)>& f);
+
+  /// Training or evaluation mode, for this module and all below. New modules train.
+  void train(bool on = true);
+  void eval() { train(false); }
+  bool is_training() const { return training_; }
+
+  /// false freezes every parameter here and below: gradients, optimizers and the Trainer pass over it (FreezeD: the
+  /// first layers of D rest); true wakes it.
+  void set_requires_grad(bool on);
+
+  /// Forgets the gradients that backward() accumulated.
+  void zero_grad();
+
+  /// Parameters and buffers, detached, sharing storage with the module: clone() what must not change.
+  StateDict state_dict() const;
+
+  struct LoadReport {
+    std::vector<std::string> missing, unexpected;
+  };
+  /// Copies values by name; floating dtypes are converted. Throws Error that names every wrong shape or
+  /// dtype, every repeated key and, if strict, every missing and unexpected key; then nothing was changed.
+  LoadReport load_state_dict(const StateDict& state, bool strict = true);
+
+  /// Converts floating parameters and buffers; handles stay valid. A parameter whose dtype changes loses its
+  /// gradient, and an arena or optimizer made before must be made anew.
+  void to(DType dtype);
+  /// Moves parameters and buffers; handles stay valid. A parameter that moves loses its gradient, and an arena or optimizer
+  /// made before must be made anew. Error with the reason where the device is not available; then nothing was changed.
+  void to(Device device);
+
+  // What a per-sample penalty asks; both answers are for the current mode.
+
+  /// Whether one sample's output depends on other samples of the batch. By default: whether a child's does.
+  virtual bool mixes_samples() const;
+  /// Whether forward's second derivative in its input is zero almost everywhere (linear, or piecewise
+  /// linear), so that no penalty needs a second pass through the primal. By default false: that is always
+  /// correct, only slower. A container that does nothing but call its children in turn may return
+  /// children_second_derivative_zero().
+  virtual bool second_derivative_zero() const { return false; }
+
+  /// One line like PyTorch's repr: "Linear(in_features=100, out_features=256, bias=True)".
+  virtual std::string describe() const { return describe_children("Module"); }
+
+ protected:
+  /// Makes `tensor` a trained parameter and returns it; an undefined tensor (no bias) is passed through
+  /// unregistered. Names: not empty, no dots, unique in this module.
+  Tensor register_parameter(const std::string& name, Tensor tensor);
+  /// State that is saved but not trained.
+  Tensor register_buffer(const std::string& name, Tensor tensor);
+  std::shared_ptr<Module> register_module(const std::string& name, std::shared_ptr<Module> module);
+  /// Takes a layer by value or by shared pointer and returns it as what it is.
+  template <std::derived_from<Module> Layer>
+  std::shared_ptr<Layer> register_module(const std::string& name, Layer layer) {
+    return register_module(name, std::make_shared<Layer>(std::move(layer)));
+  }
+  template <std::derived_from<Module> Layer>
+  std::shared_ptr<Layer> register_module(const std::string& name, std::shared_ptr<Layer> layer) {
+    register_module(name, std::shared_ptr<Module>(layer));
+    return layer;
+  }
+
+  bool children_second_derivative_zero() const;
+  /// "TYPE((0): …, (1): …)"
+  std::string describe_children(const std::string& type) const;
+
+ private:
+  friend class ScopedMode;
+  void check_name(const std::string& name, const char* op) const;
+  void collect(const std::string& prefix, bool parameters, bool buffers, StateDict& into) const;
+
+  StateDict parameters_, buffers_;
+  std::vector<std::pair<std::string, std::shared_ptr<Module>>> children_;
+  bool training_ = true;
+};
+
+/// While it lives the module and all below are in training or evaluation mode; then each in the mode that it had.
+class ScopedMode {
+ public:
+  ScopedMode(Module& module, bool training);
+  ~ScopedMode();
+  ScopedMode(const ScopedMode&) = delete;
+
+ private:
+  std::vector<std::pair<Module*, bool>> before_;
+};
+
+/// While it lives the module is in evaluation mode.
+class EvalMode : public ScopedMode {
+ public:
+  explicit EvalMode(Module& module) : ScopedMode(module, false) {}
+};
+
+namespace detail {
+/// A number as Python prints it, nearly: 1e-05, 0.2, 2.
+std::string number(double value);
+inline const char* truth(bool value) { return value ? "True" : "False"; }
+}  // namespace detail
+
+}  // namespace duel::nn

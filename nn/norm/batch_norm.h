@@ -1,0 +1,55 @@
+// BatchNorm1d and BatchNorm2d, as in torch.nn: y = (x - mean) / sqrt(var + eps) * weight + bias per channel.
+//
+// Training: mean and biased variance of the batch, and the running ones move by `momentum` towards the
+// batch's mean and unbiased variance. Evaluation: the running ones. A norm that uses the batch mixes its
+// samples, so a per-sample gradient penalty over it means nothing: mixes_samples() says so.
+#pragma once
+
+#include "duel/nn/module/module.h"
+
+namespace duel::nn {
+
+struct BatchNormOptions {
+  double eps = 1e-5;
+  double momentum = 0.1;  // running = (1 - momentum) running + momentum batch
+  bool affine = true;
+  bool track_running_stats = true;  // false: the batch's statistics in both modes, no buffers
+};
+
+/// What both have in common.
+class BatchNorm : public Module {
+ public:
+  bool mixes_samples() const override { return is_training() || !options.track_running_stats; }
+  /// With the running statistics it is affine.
+  bool second_derivative_zero() const override { return !mixes_samples(); }
+
+  int64_t num_features;
+  BatchNormOptions options;
+  Tensor weight, bias;  // [C], ones and zeros; undefined without affine
+  Tensor running_mean, running_var,
+      num_batches_tracked;  // [C], [C], i64 []; undefined without track_running_stats
+
+ protected:
+  BatchNorm(const char* name, int64_t num_features, BatchNormOptions options);
+  /// x of [N, C] or [N, C, H, W].
+  Tensor normalize(const Tensor& x);
+  std::string describe_as(const char* name) const;
+};
+
+class BatchNorm1d : public BatchNorm {
+ public:
+  explicit BatchNorm1d(int64_t num_features, BatchNormOptions options = {});
+  /// x [N, C] or [N, C, L].
+  Tensor forward(const Tensor& x) override;
+  std::string describe() const override { return describe_as("BatchNorm1d"); }
+};
+
+class BatchNorm2d : public BatchNorm {
+ public:
+  explicit BatchNorm2d(int64_t num_features, BatchNormOptions options = {});
+  /// x [N, C, H, W].
+  Tensor forward(const Tensor& x) override;
+  std::string describe() const override { return describe_as("BatchNorm2d"); }
+};
+
+}  // namespace duel::nn

@@ -1,0 +1,26 @@
+// InstanceNorm2d: every channel of every sample by its own mean and biased variance, as
+// torch.nn.InstanceNorm2d without running statistics (its default).
+#pragma once
+
+#include "duel/nn/module/module.h"
+
+namespace duel::nn {
+
+struct InstanceNormOptions {
+  double eps = 1e-5;
+  bool affine = false;
+};
+
+class InstanceNorm2d : public Module {
+ public:
+  explicit InstanceNorm2d(int64_t num_features, InstanceNormOptions options = {});
+  /// x [N, C, H, W] with more than one pixel.
+  Tensor forward(const Tensor& x) override;
+  std::string describe() const override;
+
+  int64_t num_features;
+  InstanceNormOptions options;
+  Tensor weight, bias;  // [C], ones and zeros; undefined without affine
+};
+
+}  // namespace duel::nn

@@ -1,0 +1,29 @@
+// LayerNorm over the last axes, as torch.nn.LayerNorm. It does not mix samples: the norm for critics under a
+// penalty.
+//
+// Example:  nn::LayerNorm norm({64, 14, 14});   // inputs [N, 64, 14, 14]
+#pragma once
+
+#include "duel/nn/module/module.h"
+
+namespace duel::nn {
+
+struct LayerNormOptions {
+  double eps = 1e-5;
+  bool elementwise_affine = true;
+  bool bias = true;
+};
+
+class LayerNorm : public Module {
+ public:
+  explicit LayerNorm(const Shape& normalized_shape, LayerNormOptions options = {});
+  /// x [..., normalized_shape]: every leading index is normalised by itself.
+  Tensor forward(const Tensor& x) override;
+  std::string describe() const override;
+
+  Shape normalized_shape;
+  LayerNormOptions options;
+  Tensor weight, bias;  // normalized_shape, ones and zeros; may be undefined
+};
+
+}  // namespace duel::nn

@@ -1,0 +1,54 @@
+// FunctionalOptimizer: what an optimizer's next steps would do, as recorded ops on copies, so that a later loss can be
+// differentiated through them (unrolled GANs: Metz et al. 2017, arXiv:1611.02163).
+//
+// It starts from the optimizer's present moments and step count and changes nothing of the optimizer. Adam, RMSProp and SGD
+// with their options and weight clipping; no average. On a GPU rates and step counts are read there, when the work runs, so
+// that an iteration that does this can be replayed as a CUDA graph; SGD with dampening is refused there.
+//
+// Example, one step ahead:
+//   nn::FunctionalOptimizer ahead(optimizer);
+//   std::vector<Tensor> next = ahead.step(weights, grad({loss}, weights, {}, {.create_graph = true}));
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "duel/nn/optim/optim.h"
+
+namespace duel::nn {
+
+class FunctionalOptimizer {
+ public:
+  explicit FunctionalOptimizer(const Optimizer& optimizer);
+
+  /// The parameters after one more step, in the order of Module::parameters(). An undefined gradient counts as zeros; parameters
+  /// that require no gradient are returned as they are.
+  std::vector<Tensor> step(const std::vector<Tensor>& parameters, const std::vector<Tensor>& gradients);
+
+ private:
+  /// A constant of a step: a number, or on a GPU a scalar that lies there.
+  struct Factor {
+    double value = 0;
+    Tensor tensor = {};
+  };
+  friend Tensor operator*(const Tensor& x, const Factor& factor);
+  /// What the rules need of the step count and the rate.
+  struct Now {
+    bool may_be_first = false, is_first = false;  // SGD's momentum starts as the first gradient
+    Factor lr, lr_over_bias1, over_root_bias2;
+  };
+  struct Rules;
+  Now advance();
+
+  /// From one parameter, its gradient and its moments, which it moves, to the parameter's next value.
+  using Rule = std::function<Tensor(const Tensor& parameter, const Tensor& gradient,
+                                    std::vector<Tensor>& moments, const Now& now)>;
+  Rule rule_;
+  std::vector<std::vector<Tensor>> moments_;  // [parameter][slot]
+  Tensor state_;                              // a copy of the kernels' StepState as f64 [5]: on a GPU
+  int64_t steps_ = 0;                         // on the CPU
+  double lr_, beta1_, beta2_, clip_;
+  DType dtype_ = DType::f32;
+};
+
+}  // namespace duel::nn

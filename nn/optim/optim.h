@@ -1,0 +1,149 @@
+// SGD, RMSProp and Adam over a flat arena: PyTorch's formulas, names and defaults, one kernel launch per
+// step, with weight clipping and an exponential moving average of the weights folded in.
+//
+// An undefined gradient counts as zero (PyTorch skips such a parameter instead). Frozen parameters (set_requires_grad(false))
+// and their moments rest; an average goes on towards them.
+//
+// Example:
+//   nn::Adam optimizer(net, {.lr = 2e-4, .betas = {0.5, 0.999}});
+//   optimizer.set_ema(0.999);
+//   optimizer.step(grad({loss}, net.parameters()));            // or: backward(loss); optimizer.step();
+//   averaged.load_state_dict(optimizer.ema_state_dict(net));
+#pragma once
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "duel/nn/optim/parameter_arena.h"
+
+namespace duel::nn {
+
+namespace detail {
+struct StepPart;
+class StepMemory;
+}  // namespace detail
+
+/// Whether a step moves the average of the weights: a step that will be taken back, to look ahead, must not.
+enum class Average { moves, stays };
+
+class Optimizer {
+ public:
+  Optimizer(const Optimizer&) = delete;
+  virtual ~Optimizer();
+
+  /// One update from one gradient per parameter, in Module::parameters() order, each of its parameter's shape
+  /// and dtype.
+  void step(const std::vector<Tensor>& grads, Average average = Average::moves);
+  /// The same from the gradients that backward() left in the parameters; Error where it left none.
+  void step();
+  /// Forgets those.
+  void zero_grad();
+
+  double lr() const;
+  /// On a GPU in its order: steps that were started before, captured ones too, take the rate that was set then.
+  void set_lr(double lr);
+  /// Updates so far. On a GPU this waits for them.
+  int64_t steps() const;
+  /// The first update that read a gradient or wrote a parameter, moment or average which is not finite; 0: none did.
+  /// On a GPU this waits.
+  int64_t first_nonfinite_step() const;
+
+  /// Every parameter, biases too, ends each step in [-clip, clip]; 0: no clipping.
+  void set_clip(double clip);
+  double clip() const { return clip_; }
+
+  /// ema = decay ema + (1 - decay) parameter after every step that moves it. The first call starts the average at the
+  /// present parameters; later ones change the decay only. With warm_up the decay of update n is at most
+  /// (1 + n) / (10 + n), so that a long average forgets how it began (as TensorFlow's ExponentialMovingAverage).
+  void set_ema(double decay, bool warm_up = false);
+  bool has_ema() const { return !ema_.empty(); }
+  /// The average in the arena's layout, per block; undefined without set_ema.
+  Tensor ema(size_t block = 0) const { return block < ema_.size() ? ema_[block] : Tensor(); }
+  /// module.state_dict() with the averages in place of the parameters; buffers as they are. `module` must be
+  /// the arena's. Shares storage with the average.
+  StateDict ema_state_dict(const Module& module) const;
+
+  /// "step", "lr", and per parameter "NAME.exp_avg" and so on, "NAME.ema" with an average: all that an exact
+  /// resume needs besides the options. Shares storage: clone() what must not change.
+  StateDict state_dict() const;
+  /// Error that names what is missing, unexpected or of the wrong shape; then nothing was changed.
+  void load_state_dict(const StateDict& state);
+
+  const ParameterArena& arena() const { return arena_; }
+
+ protected:
+  /// `slots`: PyTorch's names of the moments that this optimizer keeps per parameter, each starting at zero.
+  Optimizer(ParameterArena arena, double lr, std::vector<std::string> slots, double beta1 = 0.0,
+            double beta2 = 0.0);
+  /// One kernel call.
+  virtual void update(const detail::StepPart& part) = 0;
+
+ private:
+  friend class FunctionalOptimizer;
+  void step_block(size_t block, const std::vector<Tensor>& grads, Average average);
+  /// The moments and the average by name, without what lies in StepMemory.
+  StateDict named_state() const;
+  /// A copy of the kernels' StepState, f64 [5]: bits of the step count, rate, 1 - beta1^step, 1 - beta2^step, bits of the
+  /// first step that was not finite.
+  Tensor step_numbers() const;
+
+  ParameterArena arena_;
+  std::vector<std::string> slots_;
+  std::vector<std::vector<Tensor>> moments_;  // [block][slot], in the arena's layout
+  std::vector<Tensor> ema_;                   // [block], empty without an average
+  std::unique_ptr<detail::StepMemory> memory_;
+  double beta1_, beta2_, clip_ = 0.0, ema_decay_ = 0.0;
+  bool ema_warm_up_ = false;
+};
+
+struct SGDOptions {
+  double lr = 1e-3;
+  double momentum = 0.0, dampening = 0.0, weight_decay = 0.0;
+  bool nesterov = false;
+};
+
+/// b = momentum b + (1 - dampening) g, first b = g;  p -= lr b (nesterov: lr (g + momentum b)).
+class SGD : public Optimizer {
+ public:
+  explicit SGD(ParameterArena arena, SGDOptions options = {});
+  const SGDOptions options;
+
+ private:
+  void update(const detail::StepPart& part) override;
+};
+
+struct RMSPropOptions {
+  double lr = 1e-2;
+  double alpha = 0.99, eps = 1e-8, weight_decay = 0.0, momentum = 0.0;
+};
+
+/// s = alpha s + (1 - alpha) g^2;  p -= lr g / (sqrt(s) + eps), through a velocity with momentum. Not
+/// centred.
+class RMSProp : public Optimizer {
+ public:
+  explicit RMSProp(ParameterArena arena, RMSPropOptions options = {});
+  const RMSPropOptions options;
+
+ private:
+  void update(const detail::StepPart& part) override;
+};
+
+struct AdamOptions {
+  double lr = 1e-3;
+  std::pair<double, double> betas = {0.9, 0.999};
+  double eps = 1e-8, weight_decay = 0.0;
+};
+
+/// Kingma & Ba 2014 with bias correction; eps outside the root; weight decay added to the gradient.
+class Adam : public Optimizer {
+ public:
+  explicit Adam(ParameterArena arena, AdamOptions options = {});
+  const AdamOptions options;
+
+ private:
+  void update(const detail::StepPart& part) override;
+};
+
+}  // namespace duel::nn

@@ -1,0 +1,136 @@
+// The gallery trains what is missing, keeps what is finished, and refuses rows of another request.
+#include "duel/gan/lab/gallery.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "duel/core/io/safetensors.h"
+#include "duel/core/ops.h"
+#include "duel/gan/data/drawn_digits.h"
+#include "duel/gan/data/idx.h"
+#include "duel/gan/judge/classifier.h"
+#include "duel/kernels/base/parallel.h"
+#include "tests/gan/files.h"
+
+namespace duel::gan::lab {
+namespace {
+
+std::string bytes_of(const std::filesystem::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+}
+
+GalleryRequest small_request(const std::filesystem::path& out) {
+  GalleryRequest request{.objectives = {"ns-gan", "hinge"}, .steps = {0, 3}, .shown = 16, .judged = 32, .out = out};
+  request.config.data = "synthetic";
+  request.config.synthetic_count = 200;
+  request.config.batch = 8;
+  request.config.networks.arch = "mlp";
+  request.config.networks.channels_g = request.config.networks.channels_d = 8;
+  return request;
+}
+
+TEST(Gallery, KeepsFinishedRowsAndDoesNotDependOnThreads) {
+  const duel::testing::Scratch scratch;
+  const std::filesystem::path out = scratch / "gallery";
+  const GalleryRequest request = small_request(out);
+  std::vector<std::string> told;
+  const auto tell = [&](const std::string& line) { told.push_back(line); };
+
+  const auto rows = make_gallery(request, tell);
+  ASSERT_EQ(rows.size(), 2u);
+  EXPECT_EQ(told.size(), 1u + 4u + 2u) << "the judge, its epochs, and two rows";
+  for (const GalleryRow& row : rows) {
+    EXPECT_EQ(row.failure, "");
+    ASSERT_EQ(row.cells.size(), 2u);
+    EXPECT_EQ(row.cells[1].step, 3);
+  }
+  const Tensor strips = *read_safetensors(out / "rows" / "hinge.safetensors").find("strips");
+  EXPECT_EQ(strips.shape(), (Shape{2, 2 * 30 + 2, 8 * 30 + 2}));
+  const auto pixels = strips.to_vector<uint8_t>();
+  EXPECT_NE(std::vector<uint8_t>(pixels.begin(), pixels.begin() + static_cast<std::ptrdiff_t>(pixels.size() / 2)),
+            std::vector<uint8_t>(pixels.begin() + static_cast<std::ptrdiff_t>(pixels.size() / 2), pixels.end()))
+      << "samples move as G trains";
+  const std::string picture = bytes_of(out / "gallery.png");
+
+  told.clear();
+  std::filesystem::remove(out / "rows" / "hinge.safetensors");
+  kernels::set_threads(1);
+  make_gallery(request, tell);
+  kernels::set_threads(2);
+  EXPECT_EQ(told.size(), 1u) << "only hinge is trained again: " << told.front();
+  EXPECT_EQ(bytes_of(out / "gallery.png"), picture);
+  EXPECT_NE(bytes_of(out / "gallery.md").find("| ns-gan |"), std::string::npos);
+
+  // Nothing is missing: nothing is trained, and images are not even read. An earlier gallery has no judge yet.
+  told.clear();
+  const std::string table = bytes_of(out / "gallery.md"), json = bytes_of(out / "gallery.json"),
+                    judge = bytes_of(out / "judge.safetensors");
+  EXPECT_NE(table.find("| real digits, held out | "), std::string::npos);
+  make_gallery(request, tell);
+  EXPECT_EQ(told.size(), 0u);
+  std::filesystem::remove(out / "judge.safetensors");
+  make_gallery(request, tell);
+  EXPECT_EQ(told.size(), 1u + 4u);
+  EXPECT_EQ(bytes_of(out / "judge.safetensors"), judge);
+  EXPECT_EQ(bytes_of(out / "gallery.png"), picture);
+  EXPECT_EQ(bytes_of(out / "gallery.md"), table);
+  EXPECT_EQ(bytes_of(out / "gallery.json"), json);
+
+  GalleryRequest other = request;
+  other.config.seed = 7;
+  EXPECT_NE(duel::testing::error_of([&] { make_gallery(other, tell); }).find("other settings"), std::string::npos);
+}
+
+// Letters 1 to 26 with every kind of row, in a folder without a test set.
+TEST(Gallery, JudgesAsManyClassesAsThereAreByImagesThatTheJudgeNeverSaw) {
+  const duel::testing::Scratch scratch;
+  ImageSet set = draw_digits(130, 1);
+  for (size_t i = 0; i < set.labels.size(); ++i) set.labels[i] = static_cast<uint8_t>(1 + i % 26);
+  std::filesystem::create_directory(scratch / "letters");
+  write_mnist(scratch / "letters", Split::train, set, false);
+  GalleryRequest request = small_request(scratch / "gallery");
+  request.objectives = {"acgan"};
+  request.config.data = (scratch / "letters").string();
+  std::vector<std::string> told;
+  make_gallery(request, [&](const std::string& line) { told.push_back(line); });
+  const TensorFile judge = read_safetensors(scratch / "gallery" / "judge.safetensors");
+  EXPECT_EQ(judge.find("fc2.weight")->dim(0), 26);
+  EXPECT_EQ(judge.text("classes"), "1-26");
+  EXPECT_NE(judge.text("set").find("104 images: "), std::string::npos) << "a fifth is held out: " << judge.text("set");
+  EXPECT_NE(told.back().find(" classes"), std::string::npos) << told.back();
+  EXPECT_NE(bytes_of(scratch / "gallery" / "gallery.md").find("| real classes, held out | "), std::string::npos);
+
+}
+
+TEST(Gallery, RealIsTheTestSet) {
+  const duel::testing::Scratch scratch;
+  const std::filesystem::path digits = scratch / "digits";
+  std::filesystem::create_directory(digits);
+  const ImageSet train = draw_digits(3000, 1), test = draw_digits(64, 2);
+  write_mnist(digits, Split::train, train, false);
+  write_mnist(digits, Split::test, test, false);
+  GalleryRequest request = small_request(scratch / "gallery");
+  request.objectives = {"ns-gan"};
+  request.config.data = digits.string();
+  request.judged = 64;
+  make_gallery(request, [](const std::string&) {});
+  const std::filesystem::path file = scratch / "gallery" / "judge.safetensors";
+  Classifier judge = load_classifier(file);
+  const auto sure = [&](const ImageSet& images) {
+    const ResidentData data(images);
+    const std::vector<float> p = softmax(judge(data.batch(data.first(64), DType::f32))).to_vector<float>();
+    double count = 0;
+    for (size_t i = 0; i < 64; ++i) count += *std::max_element(&p[10 * i], &p[10 * i] + 10) >= 0.9f;
+    return count / 64;
+  };
+  EXPECT_EQ(std::stod(read_safetensors(file).text("real_confident")), sure(test));
+  EXPECT_NE(sure(train), sure(test)) << "or this test could not tell";
+}
+
+}  // namespace
+}  // namespace duel::gan::lab

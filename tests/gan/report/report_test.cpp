@@ -1,0 +1,176 @@
+// report.html: whole, self-contained, safe against what names and settings hold; and the warnings, each on a sick and on a
+// healthy log.
+#include "duel/gan/report/report.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <functional>
+
+#include "duel/core/tensor/random.h"
+#include "duel/gan/picture/png.h"
+#include "duel/gan/run/run.h"
+#include "duel/gan/train/checkpoint.h"
+#include "duel/gan/train/sampling.h"
+#include "tests/gan/files.h"
+
+namespace duel::gan {
+namespace {
+
+using duel::gan::testing::Scratch;
+
+TEST(Report, Base64IsThatOfTheRfc) {
+  const std::pair<const char*, const char*> vectors[] = {{"", ""}, {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"}, {"foob", "Zm9vYg=="},
+                                                         {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"}};
+  for (const auto& [plain, coded] : vectors) EXPECT_EQ(base64(plain), coded);
+  EXPECT_EQ(base64("\xff\xfb\xf0"), "//vw");
+}
+
+size_t count(const std::string& text, const std::string& part) {
+  size_t n = 0;
+  for (size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++n;
+  return n;
+}
+
+std::string report_of(const std::filesystem::path& run) {
+  const auto file = write_report(run, {});
+  const auto bytes = duel::testing::get(file);
+  return {bytes.begin(), bytes.end()};
+}
+
+TEST(Report, HoldsEverythingAndRefersToNothing) {
+  Scratch scratch;
+  const auto run = scratch / "a <b>'s run";
+  std::filesystem::create_directories(run / "samples");
+  std::filesystem::create_directories(run / "checkpoints");
+  const std::vector<uint8_t> black(16, 0);
+  for (int i = 0; i <= 300; ++i) {
+    char name[32];
+    std::snprintf(name, sizeof name, "fakes_%06d.png", i * 5000);  // the last ones have seven digits
+    write_png_gray(run / "samples" / name, 4, 4, black);
+  }
+  write_png_gray(run / "samples" / "reals.png", 4, 4, black);
+  std::ofstream(run / "checkpoints" / "step_00000200.safetensors") << "x";
+  std::ofstream(run / "config.json") << R"({"objective": "ns-gan", "arch": "<script>alert(1)</script>", "steps": 9})";
+  std::ofstream(run / "run.json") << R"({"seed": 1, "data": {"source": "drawn & bent", "count": 50}, "argv": ["duel", "train"]})";
+  std::ofstream(run / "metrics.jsonl") << "{\"iteration\":7,\"loss_d\":1}\n";
+  write_png_gray(scratch / "losses.png", 4, 4, black);
+  const auto file = write_report(run, {{scratch / "losses.png", "What a \"loss\" is"}});
+  EXPECT_EQ(file, run / "report.html");
+  const auto bytes = duel::testing::get(file);
+  const std::string html(bytes.begin(), bytes.end());
+  for (const char* part : {"ns-gan", "iteration 7 of 9", "50 images of drawn &amp; bent", "&lt;script&gt;alert(1)", "duel train --resume",
+                           "step_00000200.safetensors", "What a &quot;loss&quot; is", "a &lt;b&gt;&#39;s run", "data.source", "duel train</td>"}) {
+    EXPECT_NE(html.find(part), std::string::npos) << part;
+  }
+  EXPECT_EQ(html.find("alert(1)</script>"), std::string::npos);
+  for (const char* outside : {"http:", "https:", "src=\"/", "href=\"/", "@import", "url("}) EXPECT_EQ(html.find(outside), std::string::npos) << outside;
+  EXPECT_EQ(count(html, "{\"at\":"), 120u) << "thinned";
+  EXPECT_NE(html.find("{\"at\":\"0\""), std::string::npos);
+  EXPECT_NE(html.find("{\"at\":\"1500000\""), std::string::npos) << "the last one stays";
+  EXPECT_LT(html.find("{\"at\":\"995000\""), html.find("{\"at\":\"1500000\"")) << "by number, not by letters";
+  EXPECT_EQ(html.find("Look at this"), std::string::npos) << "no warnings";
+}
+
+TEST(Report, StaysSmallWithLargeGrids) {
+  Scratch scratch;
+  const auto run = scratch / "run";
+  std::filesystem::create_directories(run / "samples");
+  for (int i = 0; i < 20; ++i) {
+    std::ofstream(run / "samples" / ("fakes_00000" + std::string(1, static_cast<char>('a' + i)) + ".png")) << std::string(500'000, 'x');
+  }
+  const std::string html = report_of(run);
+  EXPECT_EQ(count(html, "{\"at\":"), 5u);
+  EXPECT_LT(html.size(), 5'000'000u);
+}
+
+struct Silent : RunObserver {
+  void started(const std::string&) override {}
+  void progressed(const Metrics&, int64_t, int64_t) override {}
+  void saved(const std::filesystem::path&) override {}
+  void warned(const std::string& line) override { ADD_FAILURE() << line; }
+  bool stop() override { return false; }
+};
+
+TEST(Report, WalksBetweenLatentsOfTheNewestCheckpoint) {
+  Scratch scratch;
+  RunConfig config{.objective = "ns-gan", .overrides = {}, .data = "synthetic", .synthetic_count = 16, .batch = 4, .steps = 2,
+                   .device = "cpu", .out = scratch / "run", .diagnose_every = 0, .checkpoint_every = 1, .sample_count = 4, .argv = {}};
+  config.networks.arch = "mlp";
+  Silent observer;
+  gan::Run(config).train(observer);
+  const auto walks = [&] {
+    const std::string html = report_of(config.out);
+    const size_t begin = html.find("<img id=\"walks\""), end = html.find("</figure>", begin);
+    return begin == std::string::npos ? std::string() : html.substr(begin, end - begin);
+  };
+  const Generator::State before = default_generator().state();
+  const std::string second = walks();
+  EXPECT_TRUE(default_generator().state() == before) << "drawn while the run goes on: its numbers are not touched";
+  EXPECT_NE(second.find("at iteration 2."), std::string::npos) << second.substr(0, 100);
+  // 4 rows of 8 images of 28x28, with a pixel around each, as the PNG's header says (8 bytes, then length, IHDR, sides).
+  const GrayImage like = image_grid(Tensor::zeros({32, 1, 28, 28}), 8);
+  const std::string png = base64({reinterpret_cast<const char*>(encode_png_gray(like.width, like.height, like.pixels).data()), 24});
+  EXPECT_NE(second.find("base64," + png), std::string::npos);
+  EXPECT_EQ(walks(), second);
+  std::filesystem::remove(config.out / "checkpoints" / checkpoint_name(2));
+  EXPECT_NE(walks().find("at iteration 1."), std::string::npos);
+  EXPECT_NE(walks(), second);
+  std::ofstream(config.out / "checkpoints" / checkpoint_name(3)) << "damaged";
+  EXPECT_EQ(walks(), "");
+}
+
+TEST(Report, OfAnEmptyFolderIsAnEmptyReport) {
+  Scratch scratch;
+  EXPECT_NE(report_of(scratch.dir()).find("</html>"), std::string::npos);
+  EXPECT_THROW(write_report(scratch / "nowhere", {}), Error);
+}
+
+/// Ten looks and thirty lines of a run that is well but for one change.
+MetricsLog log_of(const std::function<void(Metrics&, Diagnosis&, int)>& change, int64_t interval = 20) {
+  std::string text;
+  for (int i = 1; i <= 30; ++i) {
+    Metrics m{.iteration = i * interval, .loss_d = 1, .loss_g = 1, .grad_norm_d = 1, .grad_norm_g = 1};
+    Diagnosis d;
+    d.js_estimate = 0.3;
+    d.accuracy = 0.8;
+    d.share_at_clip = 0.3;
+    d.wasserstein_estimate = 2;
+    d.step_cosine_d = d.step_cosine_g = 0.7;
+    d.input_gradient_fake = 1;
+    d.critic_training = 2;
+    d.critic_held_out = 1.9;
+    d.spectral_norms = {{"0.weight", 2}};
+    d.fake_spread = 0.9;
+    change(m, d, i);
+    text += to_json_line(m, 0, false, d);
+  }
+  return parse_metrics(text);
+}
+
+TEST(RunWarnings, NameWhatIsSickAndNothingElse) {
+  EXPECT_TRUE(run_warnings(log_of([](Metrics&, Diagnosis&, int) {})).empty());
+  EXPECT_TRUE(run_warnings({}).empty());
+  EXPECT_TRUE(run_warnings(log_of([](Metrics&, Diagnosis& d, int) { d.fake_spread = 0.1; }, 1)).empty()) << "it has only begun";
+  const std::pair<const char*, std::function<void(Metrics&, Diagnosis&, int)>> sick[] = {
+      {"loss_d is not finite", [](Metrics& m, Diagnosis&, int i) { m.loss_d = i == 30 ? NAN : 1; }},
+      {"perfectly", [](Metrics&, Diagnosis& d, int) { d.js_estimate = 0.692; }},
+      {"guesses", [](Metrics&, Diagnosis& d, int) { d.accuracy = 0.5; }},
+      {"two-valued", [](Metrics&, Diagnosis& d, int) { d.share_at_clip = 0.95; }},
+      {"behind G", [](Metrics&, Diagnosis& d, int) { d.wasserstein_estimate = -0.1; }},
+      {"steps of D go against", [](Metrics&, Diagnosis& d, int i) { d.step_cosine_d = i > 27 ? -0.1 : 0.5; }},
+      {"steps of G go against", [](Metrics&, Diagnosis& d, int) { d.step_cosine_g = -0.1; }},
+      {"flat at the fakes", [](Metrics&, Diagnosis& d, int) { d.input_gradient_fake = 1e-5; }},
+      {"by heart", [](Metrics&, Diagnosis& d, int) { d.critic_held_out = 0.3; }},
+      {"vanishes", [](Metrics& m, Diagnosis&, int i) { m.grad_norm_g = i < 20 ? 10 : 1e-5; }},
+      {"0.weight has grown", [](Metrics&, Diagnosis& d, int i) { d.spectral_norms[0].second = i < 20 ? 1 : 9; }},
+      {"mode collapse", [](Metrics&, Diagnosis& d, int) { d.fake_spread = 0.1; }}};
+  for (const auto& [words, change] : sick) {
+    const auto warnings = run_warnings(log_of(change));
+    ASSERT_EQ(warnings.size(), 1u) << words;
+    EXPECT_NE(warnings[0].find(words), std::string::npos) << warnings[0];
+  }
+}
+
+}  // namespace
+}  // namespace duel::gan

@@ -1,0 +1,115 @@
+// The three convolutions against a naive f64 definition, within the bound of a float sum in any order. Fails on
+// wrong padding or stride arithmetic, rows of the input that no window reaches, tile edges, a batch or channel
+// count that is not a multiple of a chunk, writes outside the output, bits that follow the thread count.
+#include "duel/kernels/linear/conv.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <vector>
+
+#include "conv_reference.h"
+#include "duel/kernels/base/parallel.h"
+
+namespace duel::kernels {
+namespace {
+
+template <class T>
+class Conv : public ::testing::Test {};
+using Reals = ::testing::Types<float, double>;
+TYPED_TEST_SUITE(Conv, Reals);
+
+TYPED_TEST(Conv, KernelsStridesPads) {
+  for (int64_t kernel = 1; kernel <= 5; ++kernel) {
+    for (int64_t stride = 1; stride <= 3; ++stride) {
+      for (int64_t pad = 0; pad <= 2; ++pad) {
+        for (int64_t c_in : {1, 3}) {
+          // 9x11: with most strides some rows or columns are never reached (output_padding of the adjoint).
+          Arrays<TypeParam>(make_shape(3, c_in, 9, 11, 5, kernel, kernel, stride, stride, pad, pad))
+              .expect_right(pad != 1);
+        }
+      }
+    }
+  }
+}
+
+TYPED_TEST(Conv, ChannelCounts) {
+  for (int64_t c_in : {1, 2, 3, 16, 17, 64}) {
+    for (int64_t c_out : {1, 2, 3, 16, 17, 64}) {
+      Arrays<TypeParam>(make_shape(2, c_in, 6, 6, c_out, 4, 4, 2, 2, 1, 1)).expect_right(c_in != 3);
+    }
+  }
+}
+
+TYPED_TEST(Conv, RectanglesEverywhere) {
+  Arrays<TypeParam>(make_shape(2, 3, 5, 12, 4, 2, 5, 3, 1, 0, 2)).expect_right(true);
+  Arrays<TypeParam>(make_shape(2, 1, 12, 5, 4, 5, 2, 1, 3, 2, 0)).expect_right(true);
+  Arrays<TypeParam>(make_shape(1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0)).expect_right(true);
+  Arrays<TypeParam>(make_shape(1, 2, 1, 40, 2, 1, 4, 1, 2, 0, 1)).expect_right(true);
+  Arrays<TypeParam>(make_shape(3, 1, 33, 67, 2, 4, 4, 2, 2, 1, 1)).expect_right(true);
+}
+
+TYPED_TEST(Conv, GanLayersAndOddBatches) {
+  for (int64_t n : {1, 5, 19}) {
+    Arrays<TypeParam>(make_shape(n, 1, 28, 28, 64, 4, 4, 2, 2, 1, 1)).expect_right(true);
+    Arrays<TypeParam>(make_shape(n, 1, 28, 28, 13, 4, 4, 2, 2, 1, 1)).expect_right(false);
+  }
+  Arrays<TypeParam>(make_shape(3, 64, 14, 14, 40, 4, 4, 2, 2, 1, 1)).expect_right(true);
+  Arrays<TypeParam>(make_shape(2, 20, 6, 5, 290, 4, 4, 2, 2, 1, 1)).expect_right(true);
+  Arrays<TypeParam>(make_shape(33, 8, 7, 7, 33, 3, 3, 1, 1, 1, 1)).expect_right(true);
+}
+
+TYPED_TEST(Conv, KernelTwiceTheStride) {
+  // Fewer products than the definition has (kernels/linear/host/conv_winograd.h): odd and even outputs, rows that no window
+  // reaches, wide padding, a batch that does not fill the last vector.
+  Arrays<TypeParam>(make_shape(31, 26, 14, 13, 37, 4, 4, 2, 2, 1, 1)).expect_right(true);
+  Arrays<TypeParam>(make_shape(16, 24, 7, 9, 24, 4, 4, 2, 2, 0, 0)).expect_right(false);
+  Arrays<TypeParam>(make_shape(16, 24, 4, 5, 30, 4, 4, 2, 2, 3, 2)).expect_right(true);
+  Arrays<TypeParam>(make_shape(47, 24, 5, 4, 24, 2, 2, 1, 1, 0, 1)).expect_right(true);
+  Arrays<TypeParam>(make_shape(32, 25, 11, 8, 24, 6, 4, 3, 2, 2, 1)).expect_right(true);
+  Arrays<TypeParam>(make_shape(15, 24, 4, 4, 24, 4, 4, 2, 2, 0, 0)).expect_right(true);  // one output
+  Arrays<TypeParam>(make_shape(64, 64, 6, 6, 128, 4, 4, 2, 2, 1, 1)).expect_right(true);
+}
+
+TYPED_TEST(Conv, Empty) {
+  const auto none = Arrays<TypeParam>(make_shape(0, 3, 8, 8, 5, 4, 4, 2, 2, 1, 1));
+  none.expect_right(true);  // y and dx have no entries, dw is all zero
+  Arrays<TypeParam>(make_shape(2, 0, 8, 8, 5, 4, 4, 2, 2, 1, 1)).expect_right(true);  // y is the bias
+  Arrays<TypeParam>(make_shape(2, 3, 8, 8, 0, 4, 4, 2, 2, 1, 1)).expect_right(true);  // dx is the bias
+  Arrays<TypeParam>(make_shape(2, 1, 2, 2, 3, 4, 4, 1, 1, 0, 0)).expect_right(true);  // no window fits
+}
+
+TYPED_TEST(Conv, SameBitsForAnyThreadCount) {
+  for (const ConvShape& s :
+       {make_shape(37, 1, 28, 28, 64, 4, 4, 2, 2, 1, 1), make_shape(21, 16, 14, 14, 32, 4, 4, 2, 2, 1, 1),
+        make_shape(46, 24, 9, 9, 30, 4, 4, 2, 2, 1, 1), make_shape(9, 3, 13, 11, 20, 3, 5, 1, 2, 1, 0)}) {
+    const Arrays<TypeParam> arrays(s);
+    set_threads(1);
+    const std::vector<TypeParam> one[] = {arrays.forward(true), arrays.input_grad(true),
+                                          arrays.weight_grad()};
+    for (int threads : {2, 4}) {
+      set_threads(threads);
+      const std::vector<TypeParam> many[] = {arrays.forward(true), arrays.input_grad(true),
+                                             arrays.weight_grad()};
+      for (int pass = 0; pass < 3; ++pass) {
+        ASSERT_EQ(std::memcmp(one[pass].data(), many[pass].data(), one[pass].size() * sizeof(TypeParam)), 0)
+            << threads << " threads, pass " << pass << ", " << text(s);
+      }
+    }
+  }
+  set_threads(2);
+}
+
+TYPED_TEST(Conv, RefusesBadShapes) {
+  using T = TypeParam;
+  ConvShape s = make_shape(1, 1, 4, 4, 1, 3, 3, 1, 1, 0, 0);
+  std::vector<T> some(64);
+  s.h_out = 3;
+  EXPECT_THROW(conv2d_forward<T>({}, s, some.data(), some.data(), nullptr, some.data(), nullptr), Error);
+  s = make_shape(1, 1, 4, 4, 1, 3, 3, 1, 1, 0, 0);
+  s.stride_w = 0;
+  EXPECT_THROW(conv2d_weight_grad<T>({}, s, some.data(), some.data(), some.data(), nullptr), Error);
+}
+
+}  // namespace
+}  // namespace duel::kernels

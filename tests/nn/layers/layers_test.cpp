@@ -1,0 +1,190 @@
+// Value and gradients of every layer against PyTorch in f64. A wrong axis, eps, slope, momentum, bias
+// correction or parameter order fails.
+#include "tests/nn/helpers.h"
+
+namespace duel::nn {
+namespace {
+
+/// Compares y and all gradients of <y, wave 5> with PyTorch's.
+void compare(const std::string& name, Module& module, const Tensor& input) {
+  const bool differentiable = is_floating(input.dtype());
+  Tensor x = input.detach().clone();
+  if (differentiable) x.set_requires_grad(true);
+  const Tensor y = module(x);
+  expect_pytorch(y, name + ".y");
+  std::vector<Tensor> wanted;
+  std::vector<std::string> labels;
+  if (differentiable) {
+    wanted.push_back(x);
+    labels.push_back("x");
+  }
+  for (const auto& [label, parameter] : module.named_parameters()) {
+    wanted.push_back(parameter);
+    labels.push_back(label);
+  }
+  const auto grads = grad({y}, wanted, {wave(y.shape(), 5)});
+  for (size_t i = 0; i < grads.size(); ++i) expect_pytorch(grads[i], name + ".d_" + labels[i]);
+}
+
+void check(const std::string& name, Module&& module, const Shape& shape, double scale = 1.0) {
+  module.to(DType::f64);
+  set_parameters(module);
+  compare(name, module, wave(shape, 0) * scale);
+}
+
+TEST(Layers, Linear) {
+  check("linear", Linear(3, 2), {4, 3});
+  check("linear_rank3", Linear(3, 2, {.bias = false}), {2, 2, 3});
+}
+
+TEST(Layers, LinearTakesAnyLeadingAxes) {
+  Linear layer(3, 2);
+  const Tensor x = wave({2, 4, 3}, 0, DType::f32);
+  expect_same_bits(layer(x).detach().reshape({8, 2}), layer(x.reshape({8, 3})).detach());
+  expect_same_bits(layer(slice(x.reshape({8, 3}), 0, 0, 1).reshape({3})).detach(),
+                   slice(layer(x.reshape({8, 3})).detach(), 0, 0, 1).reshape({2}));
+}
+
+TEST(Layers, Conv2d) { check("conv2d", Conv2d(2, 3, 3, {.stride = 2, .padding = 1}), {2, 2, 5, 5}); }
+
+TEST(Layers, ConvTranspose2d) {
+  check("conv_transpose2d", ConvTranspose2d(2, 3, 3, {.stride = 2, .padding = 1, .output_padding = 1}),
+        {2, 2, 3, 3});
+}
+
+void check_batch_norm(const std::string& name, BatchNorm&& norm, const Shape& shape) {
+  norm.to(DType::f64);
+  set_parameters(norm);
+  compare(name, norm, wave(shape, 0));
+  norm(wave(shape, 3) * 2.0 + 1.0);
+  expect_pytorch(norm.running_mean, name + ".running_mean");
+  expect_pytorch(norm.running_var, name + ".running_var");
+  EXPECT_EQ(norm.num_batches_tracked.to_vector<int64_t>(), std::vector<int64_t>{2});
+  norm.eval();
+  const Tensor mean_before = norm.running_mean.clone(), var_before = norm.running_var.clone();
+  compare(name + "_eval", norm, wave(shape, 0));
+  expect_same_bits(norm.running_mean, mean_before);
+  expect_same_bits(norm.running_var, var_before);
+  EXPECT_EQ(norm.num_batches_tracked.to_vector<int64_t>(), std::vector<int64_t>{2});
+}
+
+TEST(Layers, BatchNorm) {
+  check_batch_norm("batch_norm1d", BatchNorm1d(3), {4, 3});
+  check_batch_norm("batch_norm1d_length", BatchNorm1d(3, {.momentum = 0.3}), {2, 3, 4});
+  check_batch_norm("batch_norm2d", BatchNorm2d(3, {.eps = 1e-3}), {2, 3, 2, 2});
+}
+
+TEST(Layers, BatchNormWithoutStatisticsUsesTheBatchInEvaluationToo) {
+  BatchNorm2d norm(3, {.affine = false, .track_running_stats = false});
+  norm.to(DType::f64);
+  norm.eval();
+  EXPECT_TRUE(norm.state_dict().empty());
+  compare("batch_norm2d_bare", norm, wave({2, 3, 2, 2}, 0));
+}
+
+TEST(Layers, BatchNormRefusesOneValuePerChannelAndCountsNothing) {
+  BatchNorm1d norm(3);
+  EXPECT_NE(error_of([&] { norm(Tensor::ones({1, 3})); }), "");
+  EXPECT_EQ(norm.num_batches_tracked.to_vector<int64_t>()[0], 0);
+  norm.eval();
+  EXPECT_EQ(norm(Tensor::ones({1, 3})).shape(), (Shape{1, 3}));
+}
+
+TEST(Layers, LayerNorm) {
+  check("layer_norm", LayerNorm({3, 2, 2}), {2, 3, 2, 2});
+  check("layer_norm_last", LayerNorm({5}, {.eps = 1e-3}), {2, 3, 5});
+  LayerNorm bare({4}, {.elementwise_affine = false});
+  EXPECT_TRUE(bare.parameters().empty());
+  expect_close(bare(Tensor::from({1.f, 1.f, 3.f, 3.f}, {4})), {-1, -1, 1, 1}, "one row without batch axis",
+               1e-5);
+}
+
+TEST(Layers, InstanceNorm) {
+  check("instance_norm2d", InstanceNorm2d(3, {.affine = true}), {2, 3, 2, 3});
+  check("instance_norm2d_bare", InstanceNorm2d(3), {2, 3, 2, 3});
+}
+
+TEST(Layers, Activations) {
+  check("relu", ReLU(), {7}, 3.0);
+  check("leaky_relu", LeakyReLU(), {7}, 3.0);
+  check("leaky_relu02", LeakyReLU(0.2), {7}, 3.0);
+  check("elu", ELU(), {7}, 3.0);
+  check("elu2", ELU(2.0), {7}, 3.0);
+  check("tanh", Tanh(), {7}, 3.0);
+  check("sigmoid", Sigmoid(), {7}, 3.0);
+  check("softplus", Softplus(), {7}, 3.0);
+  check("softplus3", Softplus(3.0), {7}, 3.0);
+  check("gelu", GELU(), {7}, 3.0);
+}
+
+TEST(Layers, MaxoutTakesTheGreatestOfItsPieces) {
+  Tensor x = Tensor::from({1., -7., 5., -3., 2., -4., 0., 6., 8., 6., 8., 6.}, {2, 6}).set_requires_grad(true);
+  const Tensor y = Maxout(3)(x);
+  EXPECT_EQ(y.shape(), (Shape{2, 2}));
+  expect_close(y, {5, -3, 8, 6}, "maxout");
+  // Every second feature belongs together (not neighbours), and ties share.
+  expect_close(grad({sum(y * Tensor::from({1., 2., 4., 3.}, {2, 2}))}, {x})[0], {0, 0, 1, 2, 0, 0, 0, 1, 2, 1, 2, 1},
+               "maxout gradient");
+  EXPECT_EQ(Maxout(2)(wave({2, 3, 4}, 1)).shape(), (Shape{2, 3, 2}));
+  EXPECT_EQ(Maxout(2)(Tensor::ones({0, 4})).shape(), (Shape{0, 2}));
+  expect_same_bits(Maxout(1)(x), x);
+  EXPECT_NE(error_of([] { Maxout(4)(Tensor::ones({2, 6})); }).find("4 divides, got [2, 6]"), std::string::npos);
+  EXPECT_THROW(Maxout(0), Error);
+}
+
+TEST(Layers, Resampling) {
+  check("upsample", Upsample(2), {1, 2, 2, 3});
+  check("avg_pool2d", AvgPool2d(2), {1, 2, 4, 6});
+}
+
+TEST(Layers, Embedding) {
+  Embedding table(4, 3);
+  table.to(DType::f64);
+  set_parameters(table);
+  compare("embedding", table, Tensor::from<int64_t>({2, 0, 2, 3, 3, 1}, {2, 3}));
+  EXPECT_EQ(table(Tensor::from<int64_t>({1}, {})).shape(), (Shape{3}));
+  expect_mentions(error_of([&] { table(Tensor::from<int64_t>({4}, {1})); }), {"4"});
+  EXPECT_NE(error_of([&] { table(Tensor::from<int64_t>({-1}, {1})); }), "");
+  expect_mentions(error_of([&] { table(Tensor::ones({1})); }), {"i64"});
+}
+
+TEST(Layers, FlattenAndUnflatten) {
+  const Tensor x = wave({2, 3, 4, 5}, 0);
+  EXPECT_EQ(Flatten()(x).shape(), (Shape{2, 60}));
+  EXPECT_EQ(Flatten(0, 1)(x).shape(), (Shape{6, 4, 5}));
+  EXPECT_EQ(Flatten(2)(x).shape(), (Shape{2, 3, 20}));
+  EXPECT_EQ(Unflatten(1, {3, 1})(x).shape(), (Shape{2, 3, 1, 4, 5}));
+  EXPECT_EQ(Unflatten({3, 4, 5})(Flatten()(x)).shape(), x.shape());
+  EXPECT_EQ(Unflatten(-1, {5})(x).shape(), x.shape());
+  expect_same_bits(Unflatten({3, 4, 5})(Flatten()(x)), x);
+  expect_mentions(error_of([&] { Unflatten(1, {2, 2})(x); }), {"4 elements", "[2, 3, 4, 5]"});
+  EXPECT_NE(error_of([&] { Flatten(2, 1)(x); }), "");
+}
+
+TEST(Layers, DefaultsAreF32AndEmptyBatchesPass) {
+  Sequential net(Conv2d(1, 2, 3), LeakyReLU(), Flatten(), Linear(8, 1));
+  const Tensor y = net(Tensor::zeros({0, 1, 4, 4}));
+  EXPECT_EQ(y.shape(), (Shape{0, 1}));
+  EXPECT_EQ(y.dtype(), DType::f32);
+}
+
+TEST(Layers, WrongInputsAreNamed) {
+  expect_mentions(error_of([] { Linear(3, 2)(Tensor::ones({4, 5})); }), {"Linear", "3", "[4, 5]"});
+  expect_mentions(error_of([] { BatchNorm2d(3)(Tensor::ones({4, 3})); }), {"BatchNorm2d", "[4, 3]"});
+  expect_mentions(error_of([] {
+                    LayerNorm({3, 2})(Tensor::ones({4, 3}));
+                  }),
+                  {"LayerNorm", "[3, 2]", "[4, 3]"});
+  expect_mentions(error_of([] {
+                    InstanceNorm2d(3)(Tensor::ones({2, 3, 1, 1}));
+                  }),
+                  {"instance_norm", "pixel"});
+  expect_mentions(error_of([] { Linear(0, 2); }), {"Linear", "0"});
+  EXPECT_NE(error_of([] { Conv2d(1, 1, 3, {.stride = 0}); }), "");
+  EXPECT_NE(error_of([] { ConvTranspose2d(1, 1, 3, {.output_padding = 1}); }), "");
+  EXPECT_NE(error_of([] { BatchNorm2d(3, {.momentum = 2}); }), "");
+  EXPECT_NE(error_of([] { Softplus(0.0); }), "");
+}
+
+}  // namespace
+}  // namespace duel::nn

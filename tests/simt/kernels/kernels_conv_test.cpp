@@ -1,0 +1,172 @@
+// Convolutions as CUDA kernels against the naive f64 definition: all passes, thin and general kernels. Fails
+// on a lost phase of a stride, a pixel beyond the padding, a tap at the wrong place, a slab counted twice, a
+// misaligned access.
+#include "duel/kernels/linear/conv.h"
+#include "duel/kernels/linear/device/conv_device.h"
+#include "kernels_common.h"
+#include "tests/kernels/linear/conv_reference.h"
+
+namespace duel::simt {
+namespace {
+
+using kernels::Arrays;
+using kernels::ConvPass;
+using kernels::ConvShape;
+using kernels::make_shape;
+using kernels::Reference;
+
+template <class T>
+class SimtConv : public ::testing::Test {};
+TYPED_TEST_SUITE(SimtConv, Types);
+
+// The launchers as a user meets them, and the general kernel where a thin one would be chosen.
+enum class By { choice, general };
+
+template <class T>
+void expect_pass(const Arrays<T>& host, ConvPass pass, By by, bool with_bias, int shift) {
+  const ConvShape& s = host.s;
+  const bool weight_grad = pass == ConvPass::kWeightGrad, forward = pass == ConvPass::kForward;
+  const std::vector<T>& result = weight_grad ? host.w : forward ? host.dy : host.x;
+  const std::vector<T>& add = forward ? host.bias_out : host.bias_in;
+  Reference expected(static_cast<int64_t>(result.size()));
+  if (with_bias) {
+    const int64_t plane = forward ? s.h_out * s.w_out : s.h_in * s.w_in;
+    for (size_t i = 0; i < result.size(); ++i) {
+      expected.add(static_cast<int64_t>(i), add[i / static_cast<size_t>(plane) % add.size()]);
+    }
+  }
+  kernels::for_products(s, [&](int64_t in, int64_t tap, int64_t out) {
+    if (forward) expected.add(out, double(host.x[in]) * host.w[tap]);
+    if (pass == ConvPass::kInputGrad) expected.add(in, double(host.dy[out]) * host.w[tap]);
+    if (weight_grad) expected.add(tap, double(host.dy[out]) * host.x[in]);
+  });
+
+  const In<T> first(pass == ConvPass::kInputGrad ? host.dy : host.x, "first");
+  const In<T> second(weight_grad ? host.dy : host.w, "second"), bias(add, "bias");
+  const Out<T> out(static_cast<int64_t>(result.size()), "out");
+  const size_t bytes = by == By::general ? kernels::device::general_workspace<T>(s, pass)
+                                         : kernels::conv2d_workspace<T>(s, pass, stream());
+  const Scratch<T> space(static_cast<int64_t>(bytes / sizeof(T)), "workspace");
+  const std::string what = std::string(forward       ? "forward, "
+                                       : weight_grad ? "weight gradient, "
+                                                     : "input gradient, ") +
+                           (by == By::general ? "general, " : "") + text(s) + ", shift " +
+                           std::to_string(shift);
+  try {
+    run_all_orders(
+        [&] {
+          const T* b = with_bias ? bias.data() : nullptr;
+          if (by == By::general) {
+            kernels::device::general_conv<T>(stream(), s, pass, first.data(), second.data(), b, out.data(),
+                                             space.data());
+          } else if (forward) {
+            kernels::conv2d_forward<T>(stream(), s, first.data(), second.data(), b, out.data(), space.data());
+          } else if (weight_grad) {
+            kernels::conv2d_weight_grad<T>(stream(), s, first.data(), second.data(), out.data(),
+                                           space.data());
+          } else {
+            kernels::conv2d_input_grad<T>(stream(), s, first.data(), second.data(), b, out.data(),
+                                          space.data());
+          }
+        },
+        {.shuffles = 1, .shift = shift});
+  } catch (const Failure& failure) {
+    FAIL() << what << ": " << failure.what();
+  }
+  expected.expect(out.values(), what);
+}
+
+template <class T>
+void expect_all(const ConvShape& s, By by, int shift = 0) {
+  const Arrays<T> host(s);
+  for (ConvPass pass : {ConvPass::kForward, ConvPass::kInputGrad, ConvPass::kWeightGrad}) {
+    expect_pass(host, pass, by, pass != ConvPass::kWeightGrad && (s.c_in + shift) % 2 == 0, shift);
+  }
+}
+
+//                        n  ci  h  w  co kh kw sh sw ph pw
+const std::vector<ConvShape> kShapes = {
+    make_shape(2, 3, 6, 6, 5, 4, 4, 2, 2, 1, 1),    // the layers of a DCGAN
+    make_shape(1, 2, 7, 5, 2, 3, 3, 1, 1, 1, 1),    //
+    make_shape(3, 4, 5, 8, 2, 2, 3, 2, 3, 0, 1),    // strides that leave a rest
+    make_shape(2, 2, 9, 4, 3, 5, 1, 3, 1, 2, 0),    // taps that some phases do not meet
+    make_shape(2, 5, 4, 4, 3, 1, 1, 1, 1, 0, 0),    //
+    make_shape(1, 2, 4, 5, 2, 1, 2, 3, 2, 0, 0),    // pixels without any tap
+    make_shape(2, 2, 2, 3, 2, 4, 5, 1, 2, 2, 3),    // more padding than image
+    make_shape(1, 33, 3, 3, 34, 3, 3, 1, 1, 1, 1),  // more than one tile
+    make_shape(40, 2, 4, 4, 3, 2, 2, 2, 2, 0, 0),   //
+    make_shape(70, 3, 6, 6, 2, 4, 4, 2, 2, 1, 1),   // a weight gradient in parts
+};
+
+TYPED_TEST(SimtConv, AnyShape) {
+  for (const ConvShape& s : kShapes) expect_all<TypeParam>(s, By::choice);
+  EXPECT_GT(kernels::conv2d_workspace<TypeParam>(kShapes.back(), ConvPass::kWeightGrad, stream()), 0u);
+}
+
+TYPED_TEST(SimtConv, AnyAddress) {
+  expect_all<TypeParam>(kShapes[0], By::choice, 1);
+  expect_all<TypeParam>(make_shape(2, 4, 4, 4, 8, 3, 3, 1, 1, 1, 1), By::choice, 0);  // every 16-byte path
+  expect_all<TypeParam>(make_shape(2, 4, 4, 4, 8, 3, 3, 1, 1, 1, 1), By::choice, 1);  // and none of them
+}
+
+// One channel on either side or on both, through its own kernels and through the general one.
+TYPED_TEST(SimtConv, OneChannel) {
+  for (const ConvShape& s :
+       {make_shape(2, 1, 6, 6, 9, 4, 4, 2, 2, 1, 1), make_shape(3, 7, 6, 6, 1, 4, 4, 2, 2, 1, 1),
+        make_shape(2, 1, 7, 5, 3, 3, 2, 1, 3, 2, 0), make_shape(2, 1, 3, 4, 1, 5, 5, 1, 1, 2, 2),
+        make_shape(3, 20, 4, 4, 1, 4, 4, 1, 1, 0, 0), make_shape(1, 2, 9, 8, 1, 8, 8, 1, 1, 3, 3)}) {
+    ASSERT_TRUE(kernels::device::thin_suits(s));
+    expect_all<TypeParam>(s, By::choice, 1);
+    expect_all<TypeParam>(s, By::general);
+  }
+  const ConvShape many = make_shape(24, 1, 28, 28, 2, 4, 4, 2, 2, 1, 1);  // slabs of samples
+  EXPECT_GT(kernels::conv2d_workspace<TypeParam>(many, ConvPass::kWeightGrad, stream()), 0u);
+  expect_all<TypeParam>(many, By::choice);
+  const ConvShape wide = make_shape(1, 1, 9, 9, 2, 9, 9, 1, 1, 4, 4);  // more taps than the thin kernels hold
+  ASSERT_FALSE(kernels::device::thin_suits(wide));
+  expect_all<TypeParam>(wide, By::choice);
+}
+
+// Pixels for eight and for thirty-two at a time.
+TYPED_TEST(SimtConv, OneChannelManyPixels) {
+  const Arrays<TypeParam> some(make_shape(1, 2, 34, 33, 1, 3, 3, 1, 1, 1, 1)),
+      more(make_shape(9, 2, 31, 31, 1, 1, 2, 1, 1, 0, 0));
+  expect_pass(some, ConvPass::kForward, By::choice, true, 0);
+  expect_pass(more, ConvPass::kForward, By::choice, false, 0);
+}
+
+TYPED_TEST(SimtConv, WithoutProducts) {
+  using T = TypeParam;
+  const ConvShape no_batch = make_shape(0, 2, 4, 4, 3, 2, 2, 1, 1, 0, 0),
+                  no_input = make_shape(2, 0, 4, 4, 3, 2, 2, 1, 1, 0, 0);
+  expect_all<T>(no_batch, By::choice);
+  expect_all<T>(no_input, By::choice);
+  expect_pass(Arrays<T>(no_input), ConvPass::kForward, By::choice, true, 0);  // the bias is left
+}
+
+// What follows cuDNN, which adds no bias.
+TYPED_TEST(SimtConv, AddBias) {
+  using T = TypeParam;
+  const auto values = noise<T>(2 * 3 * 7, 1), add = noise<T>(3, 2);
+  std::vector<T> expected = values;
+  for (size_t i = 0; i < expected.size(); ++i) expected[i] += add[i / 7 % 3];
+  const InOut<T> y(values, "y");
+  const In<T> bias(add, "bias");
+  run_all_orders([&] { kernels::device::add_bias<T>(stream(), 2, 3, 7, bias.data(), y.data()); },
+                 {.shift = 1});
+  expect_same(y.values(), expected, "add_bias");
+}
+
+// Images wide enough for the tiles of 64 and 128.
+TYPED_TEST(SimtConv, LargeTiles) {
+  using T = TypeParam;
+  const Arrays<T> medium(make_shape(3, 2, 54, 54, 33, 1, 1, 1, 1, 0, 0));
+  const Arrays<T> large(make_shape(3, 1, 76, 76, 65, 1, 1, 1, 1, 0, 0));
+  ASSERT_GT(medium.s.n * 54 * 54, 132 * 64);
+  ASSERT_GT(large.s.n * 76 * 76, 132 * 128);
+  expect_pass(medium, ConvPass::kForward, By::general, true, 0);
+  if (sizeof(T) == 4) expect_pass(large, ConvPass::kForward, By::general, true, 0);
+}
+
+}  // namespace
+}  // namespace duel::simt

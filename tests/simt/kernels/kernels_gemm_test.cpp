@@ -1,0 +1,153 @@
+// Matrix products as CUDA kernels against the naive f64 sum: every transposition, tile, tail and cut along k.
+// Fails on a lost tail, a swapped operand, a part counted twice, a read beyond an operand, a misaligned
+// 16-byte access.
+#include <cmath>
+
+#include "duel/kernels/linear/device/gemm_device.h"
+#include "duel/kernels/linear/gemm.h"
+#include "kernels_common.h"
+
+namespace duel::simt {
+namespace {
+
+using kernels::Stream;
+using kernels::device::Cut;
+
+template <class T>
+class SimtGemm : public ::testing::Test {};
+TYPED_TEST_SUITE(SimtGemm, Types);
+
+struct Sizes {
+  int64_t m, n, k;
+};
+
+// call(a, b, bias, c, workspace) against alpha * op(a) op(b) + bias + beta * c, entry by entry.
+template <class T, class Call>
+void expect_product(const Sizes& s, int transposed, T alpha, bool with_bias, T beta, size_t workspace_bytes,
+                    int shift, Call call) {
+  const bool ta = transposed & 1, tb = transposed & 2;
+  const auto left = noise<T>(s.m * s.k, 1), right = noise<T>(s.k * s.n, 2), add = noise<T>(s.n, 3),
+             old = noise<T>(s.m * s.n, 4);
+  std::vector<double> expected, bound;
+  for (int64_t i = 0; i < s.m; ++i) {
+    for (int64_t j = 0; j < s.n; ++j) {
+      const size_t at = static_cast<size_t>(i * s.n + j);
+      double sum = 0, size = 0;
+      for (int64_t p = 0; p < s.k; ++p) {
+        const double term = static_cast<double>(alpha) *
+                            left[static_cast<size_t>(ta ? p * s.m + i : i * s.k + p)] *
+                            right[static_cast<size_t>(tb ? j * s.k + p : p * s.n + j)];
+        sum += term, size += std::abs(term);
+      }
+      const double rest = (with_bias ? add[static_cast<size_t>(j)] : 0.0) +
+                          (beta != T(0) ? static_cast<double>(beta) * old[at] : 0.0);
+      expected.push_back(sum + rest);
+      bound.push_back(kernels::rounding_bound<T>(s.k + 2, size + std::abs(rest) + std::abs(expected.back())));
+    }
+  }
+  const std::string what = std::to_string(s.m) + " x " + std::to_string(s.n) + " x " + std::to_string(s.k) +
+                           (ta ? " A^T" : "") + (tb ? " B^T" : "") + ", shift " + std::to_string(shift);
+  const In<T> a(left, "a"), b(right, "b"), bias(add, "bias");
+  const Scratch<T> space(static_cast<int64_t>(workspace_bytes / sizeof(T)), "workspace");
+  const auto run = [&](auto& c) {
+    try {
+      run_all_orders(
+          [&] {
+            call(ta, tb, a.data(), b.data(), with_bias ? bias.data() : nullptr, c.data(), space.data());
+          },
+          {.shuffles = 1, .shift = shift});
+    } catch (const Failure& failure) {
+      FAIL() << what << ": " << failure.what();
+    }
+    const std::vector<T> got = c.values();
+    for (size_t i = 0; i < got.size(); ++i) {
+      // "not less or equal" also fails on NaN.
+      ASSERT_LE(std::abs(got[i] - expected[i]), bound[i]) << what << ", element " << i;
+    }
+  };
+  if (beta == T(0)) {
+    const Out<T> c(s.m * s.n, "c");  // poisoned: must not be read
+    run(c);
+  } else {
+    const InOut<T> c(old, "c");
+    run(c);
+  }
+}
+
+TYPED_TEST(SimtGemm, EveryTransposition) {
+  using T = TypeParam;
+  for (const Sizes& s : {Sizes{1, 1, 1}, Sizes{33, 65, 19}, Sizes{4, 64, 32}, Sizes{31, 7, 16},
+                         Sizes{2, 3, 0}, Sizes{1, 40, 33}}) {
+    for (int flags = 0; flags < 4; ++flags) {
+      for (int shift : {0, 1}) {
+        const bool bias = flags % 2 == 0;
+        const T beta = bias ? T(0) : T(0.5), alpha = bias ? T(1) : T(-0.75);
+        const size_t bytes = kernels::gemm_workspace<T>(flags & 1, flags & 2, s.m, s.n, s.k, stream());
+        expect_product<T>(s, flags, alpha, bias, beta, bytes, shift,
+                          [&](bool ta, bool tb, const T* a, const T* b, const T* add, T* c, void* space) {
+                            if (bias) {
+                              kernels::gemm_bias<T>(stream(), ta, tb, s.m, s.n, s.k, a, b, add, c, space);
+                            } else {
+                              kernels::gemm<T>(stream(), ta, tb, s.m, s.n, s.k, alpha, a, b, beta, c, space);
+                            }
+                          });
+      }
+    }
+  }
+}
+
+TYPED_TEST(SimtGemm, FewResultsOfLongSumsAreCut) {
+  using T = TypeParam;
+  const Sizes s{5, 33, 1037};
+  const size_t bytes = kernels::gemm_workspace<T>(false, true, s.m, s.n, s.k, stream());
+  ASSERT_EQ(bytes, 8u * 5 * 33 * sizeof(T));  // 1037 / 128 parts
+  for (int flags : {1, 2}) {
+    expect_product<T>(s, flags, T(2), false, T(1), bytes, 0,
+                      [&](bool ta, bool tb, const T* a, const T* b, const T*, T* c, void* space) {
+                        kernels::gemm<T>(stream(), ta, tb, s.m, s.n, s.k, T(2), a, b, T(1), c, space);
+                      });
+  }
+  T x[1] = {};
+  EXPECT_THROW((kernels::gemm<T>(stream(), false, true, s.m, s.n, s.k, T(1), x, x, T(0), x, nullptr)), Error);
+}
+
+TYPED_TEST(SimtGemm, EveryTileAndCut) {
+  using T = TypeParam;
+  const Sizes s{67, 135, 40};
+  for (int tile : {32, 64, 128}) {
+    if (tile == 128 && sizeof(T) == 8) continue;  // floats only
+    for (const auto& [splits, depth] : {std::pair<int64_t, int64_t>{1, 48}, {3, 16}, {2, 32}}) {
+      const Cut cut{.tile = tile, .splits = splits, .depth = depth};
+      const size_t bytes = splits > 1 ? static_cast<size_t>(splits * s.m * s.n) * sizeof(T) : 0;
+      const int flags = (tile / 32 + static_cast<int>(splits)) % 4;
+      expect_product<T>(
+          s, flags, T(1), true, T(0.25), bytes, tile == 64,
+          [&, c_ = cut](bool ta, bool tb, const T* a, const T* b, const T* add, T* c, void* space) {
+            kernels::device::gemm_by<T>(c_, stream(), ta, tb, s.m, s.n, s.k, T(1), a, b, T(0.25), add, c,
+                                        space);
+          });
+    }
+  }
+}
+
+TEST(SimtGemmCut, FollowsTheShape) {
+  using kernels::device::cut_product;
+  EXPECT_EQ(cut_product<float>(4096, 4096, 4096, true).tile, 128);
+  EXPECT_EQ(cut_product<double>(4096, 4096, 4096, true).tile, 64);
+  EXPECT_EQ(cut_product<float>(4096, 4096, 4096, true).splits, 1);
+  const Cut small = cut_product<float>(192, 256, 784, true);  // performance-notes: 48 tiles, several parts
+  EXPECT_EQ(small.tile, 32);
+  EXPECT_EQ(small.splits, 5);
+  for (int64_t k : {1, 15, 16, 127, 128, 129, 1000, 12544, 100003}) {
+    for (int64_t m : {1, 16, 64, 500}) {
+      const Cut cut = cut_product<float>(m, 16, k, true);
+      EXPECT_EQ(cut.depth % kernels::device::kDepth, 0);
+      EXPECT_GE(cut.splits * cut.depth, k);
+      EXPECT_LT((cut.splits - 1) * cut.depth, k) << "an empty part";
+      EXPECT_EQ(cut_product<float>(m, 16, k, false).splits, 1);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace duel::simt

@@ -1,0 +1,222 @@
+// Element-wise families as CUDA kernels: every formula, broadcasting, casts, activations, clipping. The same bits as the
+// host's. Fails on a wrong tail, stride or argument order, and on a formula that host and device do not share.
+#include "duel/kernels/map/activations.h"
+#include "duel/kernels/map/functors.h"
+#include "duel/kernels/training/clip.h"
+#include "kernels_common.h"
+
+namespace duel::simt {
+namespace {
+
+using kernels::Stream;
+
+template <class T>
+class SimtMap : public ::testing::Test {};
+TYPED_TEST_SUITE(SimtMap, Types);
+
+template <class T, class F>
+void expect_unary(int64_t n, F f, const std::string& what,
+                  const RunOptions& options = {.shuffles = 2, .shift = 1}) {
+  expect_map<T, T>(
+      {noise_with_corners<T>(n, 1)}, n, [&](Stream s, auto& x, T* y) { kernels::unary(s, n, x[0], y, f); },
+      what, options);
+}
+
+TYPED_TEST(SimtMap, EveryUnaryFormula) {
+  using T = TypeParam;
+  using namespace kernels;
+  constexpr int64_t n = 300;
+  expect_unary<T>(n, Neg{}, "Neg");
+  expect_unary<T>(n, Exp{}, "Exp");
+  expect_unary<T>(n, Expm1{}, "Expm1");
+  expect_unary<T>(n, Log{}, "Log");
+  expect_unary<T>(n, Log1p{}, "Log1p");
+  expect_unary<T>(n, Erf{}, "Erf");
+  expect_unary<T>(n, Sqrt{}, "Sqrt");
+  expect_unary<T>(n, Abs{}, "Abs");
+  expect_unary<T>(n, Sign{}, "Sign");
+  expect_unary<T>(n, Square{}, "Square");
+  expect_unary<T>(n, Reciprocal{}, "Reciprocal");
+  expect_unary<T>(n, AddScalar{0.3}, "AddScalar");
+  expect_unary<T>(n, MulScalar{-1.7}, "MulScalar");
+  expect_unary<T>(n, PowScalar{2.5}, "PowScalar");
+  expect_unary<T>(n, MaxScalar{0.1}, "MaxScalar");
+  expect_unary<T>(n, ClampMax{0.1}, "ClampMax");
+  expect_unary<T>(n, Clamp{-0.5, 0.7}, "Clamp");
+  expect_unary<T>(n, GreaterScalar{0.2}, "GreaterScalar");
+}
+
+TYPED_TEST(SimtMap, EverySize) {
+  for (int64_t n : kSizes) {
+    expect_unary<TypeParam>(n, kernels::Square{}, "Square", {.shuffles = 3, .shift = 0});
+    expect_unary<TypeParam>(n, kernels::Square{}, "Square", {.shuffles = 3, .shift = 1});
+  }
+  run_all_orders([&] { kernels::unary<kernels::Neg, TypeParam>(stream(), 0, nullptr, nullptr); });
+}
+
+/// More elements than the largest grid has threads.
+TEST(SimtMapLarge, StridesOverTheGrid) {
+  expect_unary<float>(4096 * 256 + 301, kernels::AddScalar{1.0}, "AddScalar", {.shuffles = 1});
+}
+
+TYPED_TEST(SimtMap, InPlace) {
+  using T = TypeParam;
+  const auto x = noise<T>(700, 1), other = noise<T>(700, 2);
+  expect_map_in_place(
+      x, [](Stream s, T* y) { kernels::unary(s, 700, y, y, kernels::Exp{}); }, "unary");
+  expect_map_in_place(
+      x, [](Stream s, T* y) { kernels::clip(s, 700, T(0.25), y); }, "clip");
+  const In<T> b(other);
+  for (const char* name : {"axpy", "add_inplace", "binary"}) {
+    const auto call = [&](Stream s, const T* from, T* y) {
+      const int64_t shape[] = {700};
+      if (name[1] == 'x') kernels::axpy(s, 700, T(0.3), from, y);
+      if (name[1] == 'd') kernels::add_inplace(s, 700, from, y);
+      if (name[1] == 'i')
+        kernels::binary(s, kernels::make_broadcast(shape, shape, shape), y, from, y, kernels::Mul{});
+    };
+    std::vector<T> expected = x;
+    call(Stream(), other.data(), expected.data());
+    const InOut<T> y(x);
+    run_all_orders([&] { call(stream(), b.data(), y.data()); }, {.shift = 1});
+    expect_same(y.values(), expected, name);
+  }
+}
+
+using Shape = std::vector<int64_t>;
+
+int64_t volume(const Shape& shape) {
+  int64_t n = 1;
+  for (int64_t extent : shape) n *= extent;
+  return n;
+}
+
+template <class T, class F>
+void expect_binary(const Shape& out, const Shape& a, const Shape& b, F f, const std::string& what) {
+  const auto plan = kernels::make_broadcast(out, a, b);
+  expect_map<T, T>(
+      {noise_with_corners<T>(volume(a), 1), noise_with_corners<T>(volume(b), 2)}, volume(out),
+      [&](Stream s, auto& x, T* y) { kernels::binary(s, plan, x[0], x[1], y, f); }, what);
+}
+
+TYPED_TEST(SimtMap, EveryBinaryFormula) {
+  using T = TypeParam;
+  using namespace kernels;
+  const auto both = [](auto f, const std::string& what) {
+    expect_binary<T>({17, 19}, {17, 19}, {17, 19}, f, what);
+    expect_binary<T>({17, 19}, {17, 1}, {19}, f, what + ", broadcast");
+  };
+  both(Add{}, "Add");
+  both(Sub{}, "Sub");
+  both(Mul{}, "Mul");
+  both(Div{}, "Div");
+  both(Pow{}, "Pow");
+  both(Maximum{}, "Maximum");
+  both(Minimum{}, "Minimum");
+  both(Greater{}, "Greater");
+  both(GreaterEqual{}, "GreaterEqual");
+  both(Equal{}, "Equal");
+}
+
+TYPED_TEST(SimtMap, BroadcastShapes) {
+  using T = TypeParam;
+  struct Case {
+    Shape out, a, b;
+  };
+  const std::vector<Case> cases = {{{1}, {1}, {1}},
+                                   {{257}, {257}, {1}},
+                                   {{3, 7}, {3, 7}, {7}},
+                                   {{3, 7}, {3, 1}, {1, 7}},
+                                   {{5, 6, 7}, {6, 1}, {5, 1, 7}},
+                                   {{2, 3, 4, 5}, {3, 1, 1}, {2, 3, 4, 5}},
+                                   {{2, 3, 2, 3, 5}, {2, 1, 2, 1, 5}, {3, 1, 3, 1}},
+                                   {{4, 0, 3}, {4, 1, 3}, {4, 0, 3}}};
+  for (const Case& c : cases) expect_binary<T>(c.out, c.a, c.b, kernels::Sub{}, "Sub");
+}
+
+TYPED_TEST(SimtMap, Where) {
+  using T = TypeParam;
+  struct Case {
+    Shape out, condition, a, b;
+  };
+  const std::vector<Case> cases = {{{300}, {300}, {300}, {300}},
+                                   {{5, 6, 7}, {6, 7}, {5, 6, 7}, {1}},
+                                   {{5, 6, 7}, {5, 1, 1}, {6, 1}, {7}},
+                                   {{2, 3, 2, 3, 5}, {3, 1, 3, 1}, {5}, {2, 3, 2, 3, 5}}};
+  for (const Case& c : cases) {
+    const auto plan = kernels::make_broadcast(c.out, c.condition, c.a, c.b);
+    auto condition = noise_with_corners<T>(volume(c.condition), 3);
+    for (size_t k = 0; k < condition.size(); k += 2) condition[k] = 0;
+    expect_map<T, T>(
+        {condition, noise<T>(volume(c.a), 1), noise<T>(volume(c.b), 2)}, volume(c.out),
+        [&](Stream s, auto& x, T* y) { kernels::where(s, plan, x[0], x[1], x[2], y); }, "where");
+  }
+}
+
+template <class From, class To>
+void expect_cast() {
+  std::vector<From> x(300);
+  for (size_t k = 0; k < x.size(); ++k) x[k] = static_cast<From>(static_cast<double>(k) * 3.7 - 20);
+  if constexpr (std::is_floating_point_v<From>) {
+    x = noise_with_corners<From>(300, 4);
+    x[3] = From(1e30);
+    x[4] = From(-1e30);
+    x[5] = From(255.9);
+    x[6] = From(256);
+  }
+  expect_map<To, From>(
+      {x}, 300, [](Stream s, auto& from, To* to) { kernels::cast(s, 300, from[0], to); }, "cast");
+}
+
+template <class From>
+void expect_casts() {
+  expect_cast<From, float>();
+  expect_cast<From, double>();
+  expect_cast<From, uint8_t>();
+  expect_cast<From, int64_t>();
+  expect_map<From, From>(
+      {}, 300, [](Stream s, auto&, From* y) { kernels::fill(s, 300, From(7), y); }, "fill");
+}
+
+TEST(SimtCast, EachToEachAndFill) {
+  expect_casts<float>();
+  expect_casts<double>();
+  expect_casts<uint8_t>();
+  expect_casts<int64_t>();
+}
+
+template <class T, class A>
+void expect_activation(A f, const std::string& what) {
+  constexpr int64_t n = 300;
+  const auto x = noise_with_corners<T>(n, 1), g = noise<T>(n, 2);
+  expect_map<T, T>(
+      {x}, n, [&](Stream s, auto& in, T* y) { kernels::activation(s, n, in[0], y, f); }, what);
+  expect_map<T, T>(
+      {x, g}, n, [&](Stream s, auto& in, T* y) { kernels::activation_d1(s, n, in[0], in[1], y, f); },
+      what + "'");
+  expect_map<T, T>(
+      {x, g}, n, [&](Stream s, auto& in, T* y) { kernels::activation_d2(s, n, in[0], in[1], y, f); },
+      what + "''");
+}
+
+TYPED_TEST(SimtMap, EveryActivation) {
+  using T = TypeParam;
+  expect_activation<T>(kernels::Relu{}, "Relu");
+  expect_activation<T>(kernels::LeakyRelu{0.2}, "LeakyRelu");
+  expect_activation<T>(kernels::Elu{1.3}, "Elu");
+  expect_activation<T>(kernels::Tanh{}, "Tanh");
+  expect_activation<T>(kernels::Sigmoid{}, "Sigmoid");
+  expect_activation<T>(kernels::Softplus{}, "Softplus");
+  expect_activation<T>(kernels::Gelu{}, "Gelu");
+}
+
+TYPED_TEST(SimtMap, Clip) {
+  using T = TypeParam;
+  for (int64_t n : kSizes) {
+    expect_map_in_place(
+        noise_with_corners<T>(n, 1), [&](Stream s, T* x) { kernels::clip(s, n, T(0.25), x); }, "clip");
+  }
+}
+
+}  // namespace
+}  // namespace duel::simt

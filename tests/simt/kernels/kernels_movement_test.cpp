@@ -1,0 +1,192 @@
+// Movement as CUDA kernels: the same bits as the host's. Fails on a wrong stride, offset or tail, and where an index
+// outside its range is not answered as documented.
+#include "duel/kernels/map/movement.h"
+
+#include "kernels_common.h"
+
+namespace duel::simt {
+namespace {
+
+using kernels::Stream;
+
+template <class T>
+class SimtMovement : public ::testing::Test {};
+TYPED_TEST_SUITE(SimtMovement, Types);
+template <class T>
+class SimtMovementAny : public ::testing::Test {};
+using AllTypes = ::testing::Types<float, double, uint8_t, int64_t>;
+TYPED_TEST_SUITE(SimtMovementAny, AllTypes);
+
+using Shape = std::vector<int64_t>;
+
+int64_t volume(const Shape& shape) {
+  int64_t n = 1;
+  for (int64_t extent : shape) n *= extent;
+  return n;
+}
+
+template <class T>
+std::vector<T> numbered(int64_t n) {
+  return indices<T>(n, 251, 7);
+}
+
+TYPED_TEST(SimtMovementAny, Permute) {
+  using T = TypeParam;
+  struct Case {
+    Shape shape;
+    std::vector<int> axes;
+  };
+  const std::vector<Case> cases = {{{}, {}},
+                                   {{7}, {0}},
+                                   {{33, 17}, {1, 0}},
+                                   {{33, 17}, {0, 1}},
+                                   {{3, 5, 7}, {2, 0, 1}},
+                                   {{3, 1, 7, 4}, {0, 3, 1, 2}},
+                                   {{2, 3, 4, 5, 6}, {4, 2, 0, 3, 1}},
+                                   {{3, 0, 2}, {1, 2, 0}}};
+  for (const Case& c : cases) {
+    expect_map<T, T>(
+        {numbered<T>(volume(c.shape))}, volume(c.shape),
+        [&](Stream s, auto& x, T* y) {
+          kernels::permute(s, static_cast<int>(c.shape.size()), c.shape.data(), c.axes.data(), x[0], y);
+        },
+        "permute");
+  }
+}
+
+TYPED_TEST(SimtMovementAny, CopyBox) {
+  using T = TypeParam;
+  struct Case {
+    Shape extent, src, src_at, dst, dst_at;
+  };
+  const std::vector<Case> cases = {
+      {{5}, {9}, {2}, {7}, {1}},
+      {{3, 4}, {5, 6}, {1, 2}, {3, 9}, {0, 5}},
+      {{2, 3, 4}, {2, 3, 4}, {0, 0, 0}, {4, 5, 6}, {1, 1, 1}},
+      {{2, 1, 3, 2, 2}, {3, 2, 3, 3, 4}, {1, 1, 0, 1, 2}, {2, 2, 4, 2, 3}, {0, 1, 1, 0, 1}},
+      {{0, 4}, {5, 6}, {1, 2}, {3, 9}, {0, 5}}};
+  for (const Case& c : cases) {
+    const auto source = numbered<T>(volume(c.src));
+    const auto call = [&](Stream s, const T* from, T* to) {
+      kernels::copy_box(s, static_cast<int>(c.extent.size()), c.extent.data(), from, c.src.data(),
+                        c.src_at.data(), to, c.dst.data(), c.dst_at.data());
+    };
+    std::vector<T> expected(static_cast<size_t>(volume(c.dst)), T(9));
+    const In<T> x(source, "source");
+    const InOut<T> y(expected, "destination");  // what lies outside the box stays
+    call(Stream(), source.data(), expected.data());
+    run_all_orders([&] { call(stream(), x.data(), y.data()); }, {.shift = 1});
+    expect_same(y.values(), expected, "copy_box");
+  }
+}
+
+TYPED_TEST(SimtMovementAny, BroadcastTo) {
+  using T = TypeParam;
+  struct Case {
+    Shape out, in;
+  };
+  const std::vector<Case> cases = {{{300}, {1}},    {{5, 6, 7}, {7}}, {{5, 6, 7}, {6, 1}},
+                                   {{5, 6, 7}, {}}, {{5, 6}, {5, 6}}, {{2, 3, 2, 3, 5}, {3, 1, 3, 1}},
+                                   {{4, 0}, {4, 1}}};
+  for (const Case& c : cases) {
+    expect_map<T, T>(
+        {numbered<T>(volume(c.in))}, volume(c.out),
+        [&](Stream s, auto& x, T* y) {
+          kernels::broadcast_to(s, static_cast<int>(c.out.size()), c.out.data(),
+                                static_cast<int>(c.in.size()), c.in.data(), x[0], y);
+        },
+        "broadcast_to");
+  }
+}
+
+TYPED_TEST(SimtMovementAny, GatherRows) {
+  using T = TypeParam;
+  for (const auto& [count, rows, cols] :
+       {std::tuple<int64_t, int64_t, int64_t>{1, 1, 1}, {40, 9, 33}, {257, 3, 1}, {0, 3, 4}}) {
+    const auto values = numbered<T>(rows * cols);
+    const auto index = indices<int64_t>(count, rows, 4);
+    std::vector<T> expected(static_cast<size_t>(count * cols));
+    kernels::gather_rows(Stream(), count, rows, cols, values.data(), index.data(), expected.data());
+    const In<T> x(values, "x");
+    const In<int64_t> at(index, "index");
+    const Out<T> y(count * cols, "y");
+    run_all_orders([&, n = count, r = rows,
+                    c = cols] { kernels::gather_rows(stream(), n, r, c, x.data(), at.data(), y.data()); },
+                   {.shift = 1});
+    expect_same(y.values(), expected, "gather_rows");
+  }
+}
+
+/// On a device nobody can be told: such rows become not-a-number, and nothing outside x is read.
+TYPED_TEST(SimtMovement, GatherRowsOutsideTheTable) {
+  using T = TypeParam;
+  const In<T> x(noise<T>(3 * 5, 1), "x");
+  const In<int64_t> at({2, -1, 3, 0, INT64_MAX, INT64_MIN}, "index");
+  const Out<T> y(6 * 5, "y");
+  run_all_orders([&] { kernels::gather_rows(stream(), 6, 3, 5, x.data(), at.data(), y.data()); });
+  for (int64_t i = 0; i < 6; ++i) {
+    for (int64_t j = 0; j < 5; ++j) {
+      if (i == 0 || i == 3) {
+        EXPECT_EQ(y.data()[i * 5 + j], x.data()[(i == 0 ? 10 : 0) + j]);
+      } else {
+        EXPECT_TRUE(std::isnan(y.data()[i * 5 + j])) << i;
+      }
+    }
+  }
+}
+
+TYPED_TEST(SimtMovement, ScatterAddRows) {
+  using T = TypeParam;
+  for (const auto& [count, rows, cols] :
+       {std::tuple<int64_t, int64_t, int64_t>{1, 1, 1}, {40, 9, 33}, {257, 3, 1}, {0, 3, 4}}) {
+    const auto values = noise<T>(count * cols, 1), before = noise<T>(rows * cols, 2);
+    const auto index = indices<int64_t>(count, rows, 4);
+    std::vector<T> expected = before;
+    kernels::scatter_add_rows(Stream(), count, rows, cols, values.data(), index.data(), expected.data());
+    const In<T> g(values, "g");
+    const In<int64_t> at(index, "index");
+    const InOut<T> y(before, "y");
+    run_all_orders(
+        [&, n = count, r = rows, c = cols] {
+          kernels::scatter_add_rows(stream(), n, r, c, g.data(), at.data(), y.data());
+        },
+        {.shift = 1});
+    expect_same(y.values(), expected, "scatter_add_rows");  // both add in the order of the indices
+  }
+}
+
+TYPED_TEST(SimtMovement, PoolingAndUpsampling) {
+  using T = TypeParam;
+  struct Case {
+    int64_t planes, height, width, k;
+  };
+  for (const Case& c :
+       {Case{1, 1, 1, 1}, {3, 4, 6, 2}, {2, 9, 6, 3}, {5, 7, 7, 1}, {1, 28, 28, 4}, {0, 4, 4, 2}}) {
+    const int64_t n = c.planes * c.height * c.width;
+    expect_map<T, T>(
+        {noise<T>(n, 1)}, n / (c.k * c.k),
+        [&](Stream s, auto& x, T* y) {
+          kernels::sum_pool2d(s, c.planes, c.height, c.width, c.k, x[0], y, 3.3);
+        },
+        "sum_pool2d");
+    expect_map<T, T>(
+        {noise<T>(n, 2)}, n * c.k * c.k,
+        [&](Stream s, auto& x, T* y) {
+          kernels::upsample_nearest2d(s, c.planes, c.height, c.width, c.k, x[0], y, 1.4);
+        },
+        "upsample_nearest2d");
+  }
+}
+
+TYPED_TEST(SimtMovement, OneHot) {
+  using T = TypeParam;
+  std::vector<int64_t> labels = indices<int64_t>(67, 10, 3);
+  labels[5] = -1;
+  labels[6] = 10;
+  expect_map<T, int64_t>(
+      {labels}, 67 * 10, [](Stream s, auto& label, T* y) { kernels::one_hot(s, 67, 10, label[0], y); },
+      "one_hot");
+}
+
+}  // namespace
+}  // namespace duel::simt
