@@ -2,7 +2,7 @@
 #include <memory>
 
 #include "commands.h"
-#include "duel/gan/report/report.h"
+#include "duel/gan/run/run.h"
 #include "terminal/output.h"
 
 namespace duel::apps {
@@ -19,7 +19,7 @@ Command plot_command() {
   command.run = [directory] {
     const auto plots = gan::write_run_plots(*directory);
     for (const auto& [file, caption] : plots) print(file.string() + "\n");
-    print(gan::write_report(*directory, plots).string() + "\n");
+    print(gan::write_report(*directory, plots, gan::stored_walks(*directory)).string() + "\n");
     return 0;
   };
   return command;

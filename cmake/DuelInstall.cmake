@@ -1,4 +1,5 @@
-# cmake --install: headers as duel/ROOM/file.h, the rooms' libraries, the licence, and a package for find_package(Duel CONFIG).
+# cmake --install: the public headers as in the tree (internal are those in a folder internal/ and in the three parts of
+# kernels/linear/), the rooms' libraries, the licence, and a package for find_package(Duel CONFIG).
 # Every folder is GNUInstallDirs' and may be relative (the package can be moved) or absolute.
 include(CMakePackageConfigHelpers)
 include(GNUInstallDirs)
@@ -7,7 +8,8 @@ set(package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/Duel")
 foreach(room kernels core nn gan)
   set_target_properties(duel_${room} PROPERTIES EXPORT_NAME ${room} INSTALL_RPATH "$ORIGIN")
   install(DIRECTORY "${PROJECT_SOURCE_DIR}/${room}/" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/duel/${room}"
-    FILES_MATCHING PATTERN "*.h" PATTERN "*.cuh" PATTERN "json.h" EXCLUDE)
+    FILES_MATCHING PATTERN "*.h" PATTERN "*.cuh" PATTERN "internal" EXCLUDE PATTERN "linear/host" EXCLUDE
+    PATTERN "linear/device" EXCLUDE PATTERN "linear/vendor" EXCLUDE PATTERN "results" EXCLUDE)
 endforeach()
 install(TARGETS duel duel_kernels duel_core duel_nn duel_gan EXPORT DuelTargets
   ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}" LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}"

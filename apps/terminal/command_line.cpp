@@ -10,6 +10,7 @@
 #include "duel/gan/record/machine.h"
 #include "duel/kernels/base/error.h"
 #include "duel/kernels/base/settings.h"
+#include "duel/kernels/linear/device_library.h"
 #include "output.h"
 #include "terminal.h"
 
@@ -112,7 +113,7 @@ void check_given_once(const std::vector<Made>& options, const std::string& comma
   } else if (!command) {
     for (const Command& c : commands) names.push_back(c.name);
   }
-  const std::string bare = word.substr(0, word.find('=')), nearest = gan::nearest_name(bare, names);
+  const std::string bare = word.substr(0, word.find('=')), nearest = nearest_name(bare, names);
   const std::string where = command ? "duel " + command->name : "duel";
   const std::string what = word.starts_with("-") ? "option" : command ? "argument" : "command";
   throw Error(message("unknown {} '{}'{} {} --help lists them", what, bare,

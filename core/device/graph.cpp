@@ -1,8 +1,8 @@
 #include "duel/core/device/graph.h"
 
 #include "duel/core/device/allocator.h"
+#include "duel/core/device/internal/counter.h"
 #include "duel/core/device/internal/device_state.h"
-#include "duel/core/tensor/internal/random_state.h"
 #include "duel/kernels/base/runtime.h"
 
 namespace duel {

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "duel/core/device/random_state.h"
 #include "duel/core/tensor/tensor.h"
 
 namespace duel {
@@ -21,10 +22,7 @@ class Counter;
 
 class Generator {
  public:
-  struct State {
-    uint64_t seed = 0, stream = 0, offset = 0;
-    bool operator==(const State&) const = default;
-  };
+  using State = RandomState;
 
   explicit Generator(uint64_t seed = 0, uint64_t stream = 0);
   /// A generator of its own that goes on from the same state.

@@ -100,6 +100,9 @@ struct ObjectiveOverrides {
   std::optional<Update> update = {};
 };
 
+/// Whether sigmoid(D) is a probability under this objective, so that D(x) means something.
+bool has_probabilities(const Objective& objective);
+
 /// By name; an unknown one is an Error with the nearest name.
 Objective named_objective(const std::string& name, const ObjectiveOverrides& overrides = {});
 std::vector<std::string> objective_names();
@@ -116,9 +119,5 @@ ObjectiveOverrides without_idle(const std::string& name, ObjectiveOverrides over
 /// per-sample penalty, a batch that packing does not divide, … The table of such mixes is compatibility.h. G is looked at
 /// where it is given.
 void check_compatible(const Objective& objective, const nn::Module& critic, int64_t batch, const nn::Module* generator = nullptr);
-
-/// The known name nearest to `word`, or an empty string: at most a third of its characters (one of a short word) are wrong,
-/// missing, too many or exchanged with the next. Case does not count.
-std::string nearest_name(const std::string& word, const std::vector<std::string>& names);
 
 }  // namespace duel::gan

@@ -1,6 +1,5 @@
 // Named objectives: a row of the table (objective_rows.h) with what a user sets put in, and checks of both.
 #include <algorithm>
-#include <utility>
 
 #include "duel/gan/objective/objective.h"
 #include "duel/gan/objective/rows/objective_rows.h"
@@ -195,6 +194,10 @@ std::vector<std::string> objective_names() {
   return names;
 }
 
+bool has_probabilities(const Objective& objective) {
+  return objective.relativism == Relativism::none && objective.loss.cross_entropy;
+}
+
 Objective named_objective(const std::string& name, const ObjectiveOverrides& o) {
   const ObjectiveRow& row = row_of(name);
   check_values(o);
@@ -279,36 +282,6 @@ ObjectiveOverrides without_idle(const std::string& name, ObjectiveOverrides o) {
   if (!trains_with_adam(objective, o)) o.beta1 = o.beta2 = {};
   if (!has_instance_noise(objective, o)) o.instance_noise_steps = {};
   return o;
-}
-
-std::string nearest_name(const std::string& word, const std::vector<std::string>& names) {
-  constexpr size_t most = 64;  // characters of any name there is, and more; a text from a file may have millions
-  if (word.size() > most) return {};
-  const auto lower = [](std::string text) {
-    for (char& c : text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    return text;
-  };
-  const std::string a = lower(word);
-  std::string best;
-  size_t limit = std::max<size_t>(a.size() / 3, 1);  // of the edits that are still a slip
-  for (const std::string& name : names) {
-    const std::string b = lower(name);
-    // Edits from the first i characters of a to the first j of b: rows i - 2, i - 1 and i.
-    std::vector<size_t> two_before, before, row(b.size() + 1);
-    for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
-    for (size_t i = 1; i <= a.size(); ++i) {
-      two_before = std::exchange(before, row);
-      row[0] = i;
-      for (size_t j = 1; j <= b.size(); ++j) {
-        row[j] = std::min({before[j] + 1, row[j - 1] + 1, before[j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1)});
-        if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) row[j] = std::min(row[j], two_before[j - 2] + 1);
-      }
-    }
-    if (row[b.size()] > limit || (row[b.size()] == limit && !best.empty())) continue;
-    limit = row[b.size()];
-    best = name;
-  }
-  return best;
 }
 
 }  // namespace duel::gan

@@ -12,7 +12,7 @@
 #include "duel/core/device/device.h"
 #include "duel/kernels/base/parallel.h"
 #include "duel/kernels/base/runtime.h"
-#include "duel/kernels/linear/vendor/onednn.h"
+#include "duel/kernels/linear/device_library.h"
 
 namespace duel::gan {
 namespace {
@@ -112,7 +112,7 @@ Machine this_machine() {
   m.system = system_name();
   m.compiler = compiler_name();
   m.gpu = gpu_name();
-  m.libraries = {{"oneDNN", kernels::onednn_version()}, {"zlib", zlibVersion()}};
+  m.libraries = {{"oneDNN", kernels::host_library_version()}, {"zlib", zlibVersion()}};
   return m;
 }
 

@@ -9,8 +9,6 @@
 #include "duel/gan/data/class_names.h"
 #include "duel/gan/picture/png.h"
 #include "duel/gan/record/internal/run_record.h"
-#include "duel/gan/run/run.h"
-#include "duel/gan/train/checkpoint.h"
 #include "duel/gan/train/sampling.h"
 #include "duel/kernels/base/error.h"
 
@@ -161,24 +159,13 @@ std::string samples_html(const fs::path& directory) {
   return html + "]</script>\n<script>" + kScript + "</script>\n";
 }
 
-/// Rows that walk between latents, by the newest checkpoint's generator; none without one that can be read.
-std::string walks_html(const fs::path& directory) {
-  constexpr int64_t rows = 4, columns = 8;
-  if (!latest_checkpoint(directory)) return {};
-  try {
-    const LoadedTrainer loaded = load_trainer(directory);
-    LatentGenerators random = sampling_generators(7);
-    const SampleGrid points = walk_grid(loaded.trainer->networks().latent, rows * columns, std::nullopt, random);
-    const GrayImage grid = image_grid(loaded.trainer->sample(points.input), points.columns);
-    const auto png = encode_png_gray(grid.width, grid.height, grid.pixels);
-    return message("<h2>Between latents</h2>\n<div class=\"grids\"><figure><img id=\"walks\" alt=\"walks between latents\" "
-                   "src=\"data:image/png;base64,{}\"><figcaption>Each row walks from one latent to another, at iteration {}. "
-                   "Healthy: every step is an image, and they change little by little. Sick: jumps, or the same image "
-                   "throughout.</figcaption></figure></div>\n",
-                   base64({png.begin(), png.end()}), loaded.trainer->iteration());
-  } catch (const Error&) {
-    return {};  // the checkpoint of another version, or a damaged one: a report goes without
-  }
+std::string walks_html(const Walks& walks) {
+  const auto png = encode_png_gray(walks.grid.width, walks.grid.height, walks.grid.pixels);
+  return message("<h2>Between latents</h2>\n<div class=\"grids\"><figure><img id=\"walks\" alt=\"walks between latents\" "
+                 "src=\"data:image/png;base64,{}\"><figcaption>Each row walks from one latent to another, at iteration {}. "
+                 "Healthy: every step is an image, and they change little by little. Sick: jumps, or the same image "
+                 "throughout.</figcaption></figure></div>\n",
+                 base64({png.begin(), png.end()}), walks.iteration);
 }
 
 std::string checkpoints_html(const fs::path& directory) {
@@ -279,7 +266,14 @@ std::vector<std::string> run_warnings(const MetricsLog& log) {
   return warnings;
 }
 
-fs::path write_report(const fs::path& directory, const std::vector<RunPlotFile>& plots) {
+Walks draw_walks(Trainer& trainer) {
+  constexpr int64_t rows = 4, columns = 8;
+  LatentGenerators random = sampling_generators(7);
+  const SampleGrid points = walk_grid(trainer.networks().latent, rows * columns, std::nullopt, random);
+  return {image_grid(trainer.sample(points.input), points.columns), trainer.iteration()};
+}
+
+fs::path write_report(const fs::path& directory, const std::vector<RunPlotFile>& plots, const std::optional<Walks>& walks) {
   std::error_code why;
   DUEL_CHECK(fs::is_directory(directory, why), "report", "{}: no such folder; expected the run directory of duel train",
              directory.string());
@@ -303,7 +297,7 @@ fs::path write_report(const fs::path& directory, const std::vector<RunPlotFile>&
     for (const std::string& warning : warnings) html += "<li>" + html_text(warning) + "</li>\n";
     html += "</ul></div>\n";
   }
-  html += samples_html(directory) + walks_html(directory);
+  html += samples_html(directory) + (walks ? walks_html(*walks) : "");
   html += "<h2>Diagrams</h2>\n<div class=\"plots\">\n";
   for (const auto& [file, caption] : plots) {
     html += "<figure><img alt=\"" + html_text(file.stem().string()) +

@@ -5,19 +5,30 @@
 // Limits: of many sample grids at most 120, evenly thinned, and no more than 2.5 MB; the first and the last stay.
 //
 // Example:
-//   write_report("runs/a", write_run_plots("runs/a"));     // runs/a/report.html
+//   write_report("runs/a", write_run_plots("runs/a"), draw_walks(trainer));     // runs/a/report.html
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "duel/gan/picture/png.h"
 #include "duel/gan/report/run_plots.h"
+#include "duel/gan/train/trainer.h"
 
 namespace duel::gan {
 
+/// Rows that walk between latents, always the same ones.
+struct Walks {
+  GrayImage grid;
+  int64_t iteration = 0;
+};
+Walks draw_walks(Trainer& trainer);
+
 /// Reads a run directory (what is missing is left out), writes report.html there atomically and returns its path.
-std::filesystem::path write_report(const std::filesystem::path& directory, const std::vector<RunPlotFile>& plots);
+std::filesystem::path write_report(const std::filesystem::path& directory, const std::vector<RunPlotFile>& plots,
+                                   const std::optional<Walks>& walks);
 
 /// What a person should look at, one sentence each, by the sick values of diagnostics.h; empty for a run that looks well.
 std::vector<std::string> run_warnings(const MetricsLog& log);

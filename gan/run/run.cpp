@@ -18,7 +18,6 @@
 #include "duel/gan/record/internal/run_directory.h"
 #include "duel/gan/record/internal/run_record.h"
 #include "duel/gan/record/metrics_log.h"
-#include "duel/gan/report/report.h"
 #include "duel/gan/run/internal/rehearsal.h"
 #include "duel/gan/run/internal/run_setup.h"
 #include "duel/gan/train/checkpoint.h"
@@ -153,7 +152,7 @@ struct Run::State {
   void begin_timing();
   void write_timing(RunObserver& observer);
   void sample(int64_t iteration, RunObserver& observer);
-  void draw(bool last, RunObserver& observer);
+  void draw(bool last, RunObserver& observer, bool diverged = false);
   void save(RunObserver& observer);
   std::string last_good_checkpoint() const;
   bool sample_due(int64_t iteration) const;
@@ -371,7 +370,7 @@ bool Run::train(RunObserver& observer) try {
   s.log(message("done: iteration {}", trainer.iteration()), observer);
   return true;
 } catch (const Diverged&) {
-  state_->draw(true, observer);  // the curves say how it came to that
+  state_->draw(true, observer, true);  // the curves say how it came to that
   throw;
 }
 
@@ -473,12 +472,13 @@ void Run::State::sample(int64_t iteration, RunObserver& observer) {
 }
 
 // Drawing reads the whole log, so in a long or fast run it waits until it costs no more than a fiftieth of the time.
-void Run::State::draw(bool last, RunObserver& observer) {
+void Run::State::draw(bool last, RunObserver& observer, bool diverged) {
   using Clock = std::chrono::steady_clock;
   const Clock::time_point began = Clock::now();
   if ((!last && began < next_drawing) || !std::filesystem::exists(directory->metrics())) return;
   try {
-    write_report(directory->path(), write_run_plots(directory->path()));
+    write_report(directory->path(), write_run_plots(directory->path()),
+                 diverged ? stored_walks(directory->path()) : draw_walks(*trainer));
   } catch (const Error& error) {
     warn_once("plots", error.what(), observer);
   }

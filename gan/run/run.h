@@ -20,10 +20,12 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "duel/gan/picture/png.h"
 #include "duel/gan/record/run_config.h"
+#include "duel/gan/report/report.h"
 #include "duel/gan/train/trainer.h"
 
 namespace duel::gan {
@@ -72,9 +74,6 @@ class Run {
   std::unique_ptr<State> state_;
 };
 
-/// Whether sigmoid(D) is a probability under this objective, so that D(x) means something.
-bool has_probabilities(const Objective& objective);
-
 /// What people are shown of D's outputs, on the terminal and in log.txt: probabilities D(x) and D(G(z)) where the objective
 /// has them; else energies or raw outputs, under names that say so.
 struct ShownOutputs {
@@ -93,5 +92,8 @@ struct LoadedTrainer {
 };
 /// `path` is a checkpoint or a run directory, whose latest checkpoint is taken.
 LoadedTrainer load_trainer(const std::filesystem::path& path);
+
+/// Walks between latents by a run's newest checkpoint, for its report; none where it has no checkpoint that can be read.
+std::optional<Walks> stored_walks(const std::filesystem::path& directory);
 
 }  // namespace duel::gan

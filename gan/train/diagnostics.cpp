@@ -8,7 +8,6 @@
 #include "duel/core/ops.h"
 #include "duel/core/tensor/autograd.h"
 #include "duel/gan/picture/plot.h"
-#include "duel/gan/run/run.h"
 #include "duel/nn/module/activation_trace.h"
 #include "duel/nn/norm/spectral_norm.h"
 #include "duel/nn/optim/grad_norm.h"

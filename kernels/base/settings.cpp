@@ -4,9 +4,6 @@
 #include <type_traits>
 
 #include "duel/kernels/base/error.h"
-#include "duel/kernels/base/parallel.h"
-#include "duel/kernels/linear/device_library.h"
-#include "duel/kernels/linear/vendor/onednn.h"
 
 namespace duel {
 
@@ -42,14 +39,5 @@ int chosen(const char* name, std::initializer_list<const char*> words) {
   }
   fail("environment", "{}: expected {}, got '{}'", name, listed, shown(text));
 }
-
-namespace kernels {
-void check_environment() {
-  threads();
-  host_library();
-  device_library();
-  tf32();
-}
-}  // namespace kernels
 
 }  // namespace duel

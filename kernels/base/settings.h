@@ -22,9 +22,4 @@ std::string environment(const char* name);
 /// The place among `words` of the variable's text; 0 where it is not set or empty, Error for any other word.
 int chosen(const char* name, std::initializer_list<const char*> words);
 
-namespace kernels {
-/// Reads every DUEL_ variable of the kernels now, so that a wrong one is told before work begins and not in the middle.
-void check_environment();
-}  // namespace kernels
-
 }  // namespace duel

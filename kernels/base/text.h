@@ -15,6 +15,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace duel {
 
@@ -28,6 +29,10 @@ std::string shown(std::string_view text, size_t most = 80);
 std::string in_quotes(std::string_view text);
 /// As a shell takes it back: bare where it may be, else in single quotes.
 std::string shell_word(std::string_view text);
+
+/// The known name nearest to `word`, or an empty string: at most a third of its characters (one of a short word) are wrong,
+/// missing, too many or exchanged with the next. Case does not count.
+std::string nearest_name(const std::string& word, const std::vector<std::string>& names);
 
 /// The shortest text that reads back as the same number; "nan", "inf" and "-inf" for the others.
 std::string shortest(double value);

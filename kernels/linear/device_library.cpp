@@ -2,10 +2,12 @@
 
 #include <atomic>
 
+#include "duel/kernels/base/parallel.h"
 #include "duel/kernels/base/runtime.h"
 #include "duel/kernels/base/settings.h"
 #include "duel/kernels/linear/vendor/cublas.h"
 #include "duel/kernels/linear/vendor/cudnn.h"
+#include "duel/kernels/linear/vendor/onednn.h"
 
 namespace duel::kernels {
 namespace {
@@ -22,6 +24,15 @@ std::atomic<bool>& tf32_in_use() {
 }
 
 }  // namespace
+
+void check_environment() {
+  threads();
+  host_library();
+  device_library();
+  tf32();
+}
+
+std::string host_library_version() { return onednn_version(); }
 
 DeviceLibrary device_library() { return library_in_use().load(std::memory_order_relaxed); }
 void set_device_library(DeviceLibrary library) { library_in_use() = library; }

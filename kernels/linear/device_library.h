@@ -25,6 +25,12 @@
 
 namespace duel::kernels {
 
+/// Reads every DUEL_ variable of the kernels now, so that a wrong one is told before work begins and not in the middle.
+void check_environment();
+
+/// Version of oneDNN that runs on the host, as "2.6.3".
+std::string host_library_version();
+
 enum class DeviceLibrary { own, automatic };
 
 /// The first call reads $DUEL_DEVICE_LIBRARY (own or auto); an Error where it is neither.

@@ -144,10 +144,6 @@ int64_t bytes_of_networks(const TensorFile& state) {
 }
 }  // namespace
 
-bool has_probabilities(const Objective& objective) {
-  return objective.relativism == Relativism::none && objective.loss.cross_entropy;
-}
-
 ShownOutputs shown_outputs(const Objective& objective, const Metrics& m) {
   if (has_probabilities(objective)) return {"D(x)", "D(G(z))", m.p_real, m.p_fake};
   if (objective.loss.energy) return {"energy real", "fake", m.d_real, m.d_fake};
@@ -211,6 +207,12 @@ LoadedTrainer load_trainer(const std::filesystem::path& path) {
     fail("checkpoint", "{}: {}", file.string(), error.what());
   }
   return {std::move(trainer), std::move(setup.config)};
+}
+
+std::optional<Walks> stored_walks(const std::filesystem::path& directory) try {
+  return latest_checkpoint(directory) ? std::optional(draw_walks(*load_trainer(directory).trainer)) : std::nullopt;
+} catch (const Error&) {
+  return std::nullopt;  // the checkpoint of another version, or a damaged one
 }
 
 }  // namespace duel::gan

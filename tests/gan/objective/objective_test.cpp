@@ -235,24 +235,6 @@ TEST(Objective, NamesDefaultsAndOverrides) {
   EXPECT_EQ(named_objective("wgan").constraint.weight_clip, 0.01);
 }
 
-TEST(Objective, NearestNamesAreSlipsAndNotOtherWords) {
-  const std::vector<std::string> names{"seed", "steps", "gan", "consensus", "--batch"};
-  const auto nearest = [&](const char* word) { return nearest_name(word, names); };
-  EXPECT_EQ(nearest("seed"), "seed");
-  EXPECT_EQ(nearest("SEED"), "seed");
-  EXPECT_EQ(nearest("sede"), "seed") << "two letters exchanged are one slip";
-  EXPECT_EQ(nearest("stpe"), "") << "two slips in four letters are another word";
-  EXPECT_EQ(nearest("gna"), "gan");
-  EXPECT_EQ(nearest("gn"), "gan");
-  EXPECT_EQ(nearest("--bacth"), "--batch");
-  EXPECT_EQ(nearest("concensis"), "consensus");
-  EXPECT_EQ(nearest("nonsense"), "");
-  EXPECT_EQ(nearest("dan"), "gan");
-  EXPECT_EQ(nearest(""), "");
-  EXPECT_EQ(nearest_name("ab", {"abx", "aby"}), "abx") << "the first of equals";
-  EXPECT_EQ(nearest_name("ab", {"abx", "ab"}), "ab");
-}
-
 TEST(Objective, WhatCannotWorkIsRefusedWithTheReason) {
   for (const char* slip : {"wgan-pg", "WGAN-GP", "Wgan_gp", "wgangp", "wgan-gpp"}) {
     EXPECT_NE(error_of([&] { named_objective(slip); }).find(message("'{}': did you mean 'wgan-gp'? 'duel objectives' lists", slip)), std::string::npos) << slip;

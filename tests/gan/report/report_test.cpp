@@ -33,7 +33,7 @@ size_t count(const std::string& text, const std::string& part) {
 }
 
 std::string report_of(const std::filesystem::path& run) {
-  const auto file = write_report(run, {});
+  const auto file = write_report(run, {}, stored_walks(run));
   const auto bytes = duel::testing::get(file);
   return {bytes.begin(), bytes.end()};
 }
@@ -55,7 +55,7 @@ TEST(Report, HoldsEverythingAndRefersToNothing) {
   std::ofstream(run / "run.json") << R"({"seed": 1, "data": {"source": "drawn & bent", "count": 50}, "argv": ["duel", "train"]})";
   std::ofstream(run / "metrics.jsonl") << "{\"iteration\":7,\"loss_d\":1}\n";
   write_png_gray(scratch / "losses.png", 4, 4, black);
-  const auto file = write_report(run, {{scratch / "losses.png", "What a \"loss\" is"}});
+  const auto file = write_report(run, {{scratch / "losses.png", "What a \"loss\" is"}}, std::nullopt);
   EXPECT_EQ(file, run / "report.html");
   const auto bytes = duel::testing::get(file);
   const std::string html(bytes.begin(), bytes.end());
@@ -123,7 +123,7 @@ TEST(Report, WalksBetweenLatentsOfTheNewestCheckpoint) {
 TEST(Report, OfAnEmptyFolderIsAnEmptyReport) {
   Scratch scratch;
   EXPECT_NE(report_of(scratch.dir()).find("</html>"), std::string::npos);
-  EXPECT_THROW(write_report(scratch / "nowhere", {}), Error);
+  EXPECT_THROW(write_report(scratch / "nowhere", {}, std::nullopt), Error);
 }
 
 /// Ten looks and thirty lines of a run that is well but for one change.

@@ -1,4 +1,4 @@
-// Where a generator's offset lives. Internal to core/.
+// Where a generator's offset lives.
 //
 // Note [A generator's offset]
 // The offset has one home: a number on the host, or memory of one GPU after the first draw there. On the GPU the kernels read
@@ -10,14 +10,15 @@
 #include <memory>
 #include <vector>
 
-#include "duel/core/tensor/random.h"
+#include "duel/core/device/device.h"
+#include "duel/core/device/random_state.h"
 #include "duel/kernels/map/random.h"
 
 namespace duel::detail {
 
 class Counter {
  public:
-  explicit Counter(const Generator::State& state);
+  explicit Counter(const RandomState& state);
   ~Counter();
   Counter(const Counter&) = delete;
   Counter& operator=(const Counter&) = delete;
@@ -27,8 +28,8 @@ class Counter {
   /// Takes back the last take() of n elements, of which no kernel was told.
   void give_back(int64_t n);
   /// Reads it back where it must.
-  Generator::State state() const;
-  void set_state(const Generator::State& state);
+  RandomState state() const;
+  void set_state(const RandomState& state);
 
   /// The GPU's memory gets the offset: before a capture and before a launch.
   void settle();
@@ -51,6 +52,9 @@ class Counter {
 
 /// settle() for every counter with memory on the device.
 void settle_counters(const Device& device);
+
+/// The log of this thread's capture is told that the counter draws; not at all without one.
+void note_draw(const std::shared_ptr<Counter>& counter);
 
 /// Collects the counters that draw on this thread while it lives: those of a capture.
 class CounterLog {
