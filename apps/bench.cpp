@@ -1,4 +1,5 @@
-// duel bench: times that can be compared with another program's, or with an older Duel's. The work is in bench/.
+// duel bench: times that can be compared with another program's, or with an older Duel's. The work is in
+// bench/.
 #include "bench/bench.h"
 
 #include <algorithm>
@@ -55,10 +56,12 @@ int run(Request& r) {
 Command bench_command() {
   auto r = std::make_shared<Request>();
   Command command{.name = "bench", .summary = "Time training iterations or single kernels"};
-  command.words = {{.name = "WHAT",
-                    .help = "step: whole training iterations; kernels: every own kernel; nodes: of a captured graph, on a GPU",
-                    .required = true,
-                    .set = [r](const std::string& text) { r->what = text; }}};
+  command.words = {
+      {.name = "WHAT",
+       .help =
+           "step: whole training iterations; kernels: every own kernel; nodes: of a captured graph, on a GPU",
+       .required = true,
+       .set = [r](const std::string& text) { r->what = text; }}};
   const auto option = [&](const std::string& group, const std::string& name, const std::string& value,
                           const std::string& help, std::function<void(const std::string&)> set) {
     command.options.push_back({.name = name,
@@ -86,13 +89,17 @@ Command bench_command() {
   option("Of step", "batch", "INT,…", "images per step; every combination of the three is timed [64]",
          [r](const std::string& text) {
            r->step.batches.clear();
-           for (const std::string& one : parts(text)) r->step.batches.push_back(parsed<int64_t>("option", "batch", one));
+           for (const std::string& one : parts(text))
+             r->step.batches.push_back(parsed<int64_t>("option", "batch", one));
          });
-  option("Of step", "iterations", "INT", "to time; 0: 30 and as many as --seconds needs [0]",
-         [r](const std::string& text) { r->step.iterations = parsed<int64_t>("option", "iterations", text); });
-  option("Of step", "seconds", "S", "to time at least; 30 iterations too, but no more than ten times as long [3]",
+  option(
+      "Of step", "iterations", "INT", "to time; 0: 30 and as many as --seconds needs [0]",
+      [r](const std::string& text) { r->step.iterations = parsed<int64_t>("option", "iterations", text); });
+  option("Of step", "seconds", "S",
+         "to time at least; 30 iterations too, but no more than ten times as long [3]",
          [r](const std::string& text) { r->step.seconds = parsed<double>("option", "seconds", text); });
-  option("Of step", "diagnostics", "", "what looking costs: logged and diagnosed iterations beside plain ones",
+  option("Of step", "diagnostics", "",
+         "what looking costs: logged and diagnosed iterations beside plain ones",
          [r](const std::string&) { r->step.diagnostics = true; });
   option("Options", "device", "NAME", "auto, cpu or cuda [auto]",
          [r](const std::string& text) { r->device = text; });
@@ -108,14 +115,16 @@ Command bench_command() {
          [r](const std::string& text) { r->kernels.l2 = text; });
   option("Of kernels", "quick", "", "20 samples and 0.2 s per kernel and size, not 100 and 3 s",
          [r](const std::string&) { r->kernels.quick = true; });
-  option("Of kernels", "check", "", "status 1 where a fused kernel is slower by more than a tenth than plain ops, 5 times of 5",
+  option("Of kernels", "check", "",
+         "status 1 where a fused kernel is slower by more than a tenth than plain ops, 5 times of 5",
          [r](const std::string&) { r->kernels.check = true; });
   option("Of kernels", "csv", "FILE", "the report as a table",
          [r](const std::string& text) { r->kernels.csv = text; });
   option("Of kernels", "compare", "FILE", "an older --json: what became slower; status 1 if anything did",
          [r](const std::string& text) { r->kernels.compare = text; });
-  option("Of kernels", "threshold", "PERCENT", "slower than by this counts [10]",
-         [r](const std::string& text) { r->kernels.threshold = parsed<double>("option", "threshold", text); });
+  option(
+      "Of kernels", "threshold", "PERCENT", "slower than by this counts [10]",
+      [r](const std::string& text) { r->kernels.threshold = parsed<double>("option", "threshold", text); });
   command.footer =
       "  duel bench step --arch mlp --objective wgan-gp --batch 64 --threads 1 --json\n"
       "  duel bench kernels --filter 'losses|adam' --json new.json --compare old.json";

@@ -1,5 +1,5 @@
-// The commands of duel, each in the file of its name: train.cpp, sample.cpp, plot.cpp, objectives.cpp, info.cpp,
-// bench.cpp, lab.cpp.
+// The commands of duel, each in the file of its name: train.cpp, sample.cpp, plot.cpp, objectives.cpp,
+// info.cpp, bench.cpp, lab.cpp.
 #pragma once
 
 #include "terminal/command_line.h"

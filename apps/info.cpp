@@ -27,12 +27,16 @@ int info() {
   for (const auto& [name, version] : m.libraries)
     libraries += (libraries.empty() ? "" : ", ") + name + " " + version;
   std::string text = message(
-      "duel       {}\nCPU        {}, {} core{} usable\nvectors    {}\nthreads    {} ($DUEL_THREADS or --threads set "
-      "them)\nGPU        {}\n",
+      "duel       {}\n"
+      "CPU        {}, {} core{} usable\n"
+      "vectors    {}\n"
+      "threads    {} ($DUEL_THREADS or --threads set them)\n"
+      "GPU        {}\n",
       m.duel, m.cpu, m.cores, m.cores == 1 ? "" : "s", m.isa, m.threads, m.gpu);
-  if (kernels::device::compiled_for_gpu()) text += message("GPU maths  {}\n", kernels::device_library_report());
-  print(text + message("libraries  {}\ncompiler   {}\nsystem     {}\ndata       {}\n", libraries, m.compiler, m.system,
-                       data_found()));
+  if (kernels::device::compiled_for_gpu())
+    text += message("GPU maths  {}\n", kernels::device_library_report());
+  print(text + message("libraries  {}\ncompiler   {}\nsystem     {}\ndata       {}\n", libraries, m.compiler,
+                       m.system, data_found()));
   return 0;
 }
 

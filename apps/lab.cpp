@@ -1,5 +1,6 @@
-// duel lab: the literature's toy problems, with known answers. ring, grid: which modes does an objective find? dirac: do
-// the players of the smallest game come to rest at the data? gallery: what do the objectives' digits look like?
+// duel lab: the literature's toy problems, with known answers. ring, grid: which modes does an objective
+// find? dirac: do the players of the smallest game come to rest at the data? gallery: what do the objectives'
+// digits look like?
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -36,7 +37,8 @@ struct Request {
   gan::RunConfig gallery = {};
 };
 
-/// One line for all runs: how many are done, how fast, how long still. Without a terminal a line for every finished run.
+/// One line for all runs: how many are done, how fast, how long still. Without a terminal a line for every
+/// finished run.
 class LabProgress : public gan::lab::LabObserver {
  public:
   LabProgress(int64_t steps, bool quiet)
@@ -87,9 +89,12 @@ class LabProgress : public gan::lab::LabObserver {
     const double seconds = std::chrono::duration<double>(drew_ - began_).count();
     const double rate = seconds > 0 ? static_cast<double>(steps) / seconds : 0,
                  total = static_cast<double>(runs_ * steps_per_run_);
-    const std::string clock = message("{}<{}", clock_text(seconds), rate > 0 ? clock_text((total - static_cast<double>(steps)) / rate) : "?");
-    const std::string line = progress_line(terminal_, static_cast<size_t>(columns_of(stderr)), message("{}/{} runs ", finished_, runs_),
-                                           {message("{} it/s, {}", brief(rate), clock), clock}, static_cast<double>(steps) / total);
+    const std::string clock =
+        message("{}<{}", clock_text(seconds),
+                rate > 0 ? clock_text((total - static_cast<double>(steps)) / rate) : "?");
+    const std::string line = progress_line(
+        terminal_, static_cast<size_t>(columns_of(stderr)), message("{}/{} runs ", finished_, runs_),
+        {message("{} it/s, {}", brief(rate), clock), clock}, static_cast<double>(steps) / total);
     std::fprintf(stderr, "\r%s\033[K", line.c_str());
     std::fflush(stderr);
     drawn_ = true;
@@ -138,8 +143,11 @@ int mixture(const Request& request) {
   if (request.objectives == std::vector<std::string>{"all"}) {
     plan.objectives = gan::objective_names();
     if (request.lambda) {
-      std::erase_if(plan.objectives, [](const std::string& name) { return gan::named_objective(name).penalties.empty(); });
-      if (!request.quiet) std::fputs("left out: objectives without a gradient penalty, which --lambda says nothing to\n", stderr);
+      std::erase_if(plan.objectives,
+                    [](const std::string& name) { return gan::named_objective(name).penalties.empty(); });
+      if (!request.quiet)
+        std::fputs("left out: objectives without a gradient penalty, which --lambda says nothing to\n",
+                   stderr);
     }
   }
   for (int64_t seed = 1; seed <= request.seeds; ++seed) plan.seeds.push_back(static_cast<uint64_t>(seed));
@@ -166,8 +174,10 @@ int mixture(const Request& request) {
 /// An option that the problem has no use for is a mistake: what it asks for would not happen.
 void check_options(const Request& request) {
   std::vector<std::string> used = {"objective"};
-  if (request.what == "gallery") used.insert(used.end(), {"steps", "threads", "out", "data", "arch", "channels"});
-  else if (request.what != "dirac") used.insert(used.end(), {"seeds", "steps", "lambda", "own-schedule", "threads", "out"});
+  if (request.what == "gallery")
+    used.insert(used.end(), {"steps", "threads", "out", "data", "arch", "channels"});
+  else if (request.what != "dirac")
+    used.insert(used.end(), {"seeds", "steps", "lambda", "own-schedule", "threads", "out"});
   used.push_back("quiet");
   std::string known;
   for (const std::string& name : used) known += (known.empty() ? "--" : ", --") + name;
@@ -185,12 +195,15 @@ int dirac(const Request& request) {
   for (const std::string& name : all ? gan::objective_names() : request.objectives) {
     const std::string refusal = dirac_refusal(gan::named_objective(name));
     DUEL_CHECK(all || refusal.empty(), "lab", "{} cannot be played: {}", name, refusal);
-    if (refusal.empty()) names.push_back(name);
-    else if (!request.quiet) std::fputs(visible_lines(message("left out: {}: {}\n", name, refusal)).c_str(), stderr);
+    if (refusal.empty())
+      names.push_back(name);
+    else if (!request.quiet)
+      std::fputs(visible_lines(message("left out: {}: {}\n", name, refusal)).c_str(), stderr);
   }
   std::vector<DiracRow> rows;
   for (const std::string& name : names) {
-    for (const DiracOrder& order : dirac_orders(gan::named_objective(name))) rows.push_back(dirac_row(name, order));
+    for (const DiracOrder& order : dirac_orders(gan::named_objective(name)))
+      rows.push_back(dirac_row(name, order));
   }
   print(to_markdown(rows));
   return 0;
@@ -225,15 +238,15 @@ Command lab_command() {
       "ring, grid  8 or 25 Gaussians in the plane: modes found, high-quality share and reverse KL of each "
       "objective,\n"
       "            mean and standard error over seeds, beside what PacGAN and VEEGAN report\n"
-      "dirac       data at 0, G = theta, D(x) = psi x: what theory says near 0 and where the game ends, for "
-      "every order\n"
+      "dirac       data at 0, G = theta, D(x) = psi x: what theory says near 0 and where the game ends, "
+      "for every order\n"
       "            of updates; takes --objective [all] and --quiet\n"
-      "gallery     every objective's digits after several numbers of steps, read by a classifier; takes no --seeds, "
-      "no\n"
+      "gallery     every objective's digits after several numbers of steps, read by a classifier; "
+      "takes no --seeds, no\n"
       "            --lambda and no --own-schedule\n"
       "  duel lab ring --objective ns-gan,wgan-gp --seeds 4 --steps 20000\n"
-      "  duel lab grid --objective all --out runs/grid      Ctrl-C keeps what is finished; the same again "
-      "goes on";
+      "  duel lab grid --objective all --out runs/grid      Ctrl-C keeps what is finished; "
+      "the same again goes on";
   command.words = {{.name = "PROBLEM",
                     .help = "ring, grid, dirac or gallery",
                     .required = true,
@@ -246,11 +259,14 @@ Command lab_command() {
                     }}};
   const auto add = [&](const char* name, const char* help, const char* value,
                        std::function<void(const std::string&)> set) {
-    command.options.push_back({.name = name, .help = help, .value = value,
-                               .set = [request, name = std::string(name), set = std::move(set)](const std::string& text) {
-                                 request->given.push_back(name);
-                                 set(text);
-                               }});
+    command.options.push_back(
+        {.name = name,
+         .help = help,
+         .value = value,
+         .set = [request, name = std::string(name), set = std::move(set)](const std::string& text) {
+           request->given.push_back(name);
+           set(text);
+         }});
   };
   const auto positive = [](const char* name, const std::string& text, int64_t most) {
     const int64_t value = parsed<int64_t>("option", name, text);
@@ -268,11 +284,14 @@ Command lab_command() {
         request->steps = positive("steps", text, 1000000000);
         request->gallery_steps = request->steps;
       });
-  add("lambda", "weight of gradient penalties [0.1 where they aim at a norm, as the WGAN-GP authors' toy code; else the objective's]",
+  add("lambda",
+      "weight of gradient penalties [0.1 where they aim at a norm, as the WGAN-GP authors' toy code; "
+      "else the objective's]",
       "NUM", [request](const std::string& text) {
         gan::RunConfig checked;
         gan::set_field(checked, "lambda", text);
-        DUEL_CHECK(*checked.overrides.lambda >= 0, "lab", "--lambda: expected a number of at least 0, got {}", text);
+        DUEL_CHECK(*checked.overrides.lambda >= 0, "lab", "--lambda: expected a number of at least 0, got {}",
+                   text);
         request->lambda = checked.overrides.lambda;
       });
   add("own-schedule", "each objective's own optimizers and order of updates, not the protocol's", "",
@@ -285,10 +304,11 @@ Command lab_command() {
        {std::tuple{"data", "data", "gallery: MNIST's folder, or synthetic [MNIST where it is found]"},
         {"arch", "arch", "gallery: the network [dcgan]"},
         {"channels", "channels-g", "gallery: its width [32]"}}) {
-    add(flag, help, std::string(flag) == "channels" ? "INT" : "NAME", [request, f = std::string(field)](const std::string& text) {
-      gan::set_field(request->gallery, f, text);
-      if (f == "channels-g") gan::set_field(request->gallery, "channels-d", text);
-    });
+    add(flag, help, std::string(flag) == "channels" ? "INT" : "NAME",
+        [request, f = std::string(field)](const std::string& text) {
+          gan::set_field(request->gallery, f, text);
+          if (f == "channels-g") gan::set_field(request->gallery, "channels-d", text);
+        });
   }
   add("quiet", "no progress", "", [request](const std::string&) { request->quiet = true; });
   command.run = [request] {

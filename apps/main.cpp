@@ -42,9 +42,10 @@ int main(int argc, char** argv) {
   hold_standard_streams();
   try {
     using namespace duel::apps;
-    return delivered(run_command_line(argc, argv,
-                                      {train_command(argc, argv), sample_command(), plot_command(), objectives_command(),
-                                       info_command(), bench_command(), lab_command()}));
+    return delivered(
+        run_command_line(argc, argv,
+                         {train_command(argc, argv), sample_command(), plot_command(), objectives_command(),
+                          info_command(), bench_command(), lab_command()}));
   } catch (const duel::Failure& error) {
     return failed(1, error.what());
   } catch (const duel::OutOfMemory& error) {

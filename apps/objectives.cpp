@@ -19,7 +19,8 @@ constexpr size_t kName = 17;  // columns that the list gives to names
 /// Columns of a line: the window's, or 100 where stdout is none.
 size_t room() { return isatty(STDOUT_FILENO) ? static_cast<size_t>(std::max(columns_of(stdout), 60)) : 100; }
 
-/// The text in lines of at most room() columns, each `indent` to the right, without the first line's indent. A text of
+/// The text in lines of at most room() columns, each `indent` to the right, without the first line's indent.
+/// A text of
 /// several parts ("L_D = ...;  L_G = ...") that needs more than one line gives each part its own.
 std::string wrapped(const std::string& text, size_t indent) {
   const size_t most = room();
@@ -53,13 +54,16 @@ std::string wrapped(const std::string& text, size_t indent) {
 std::string plain(const gan::ConfigField& field, const std::string& value) {
   if (field.kind != gan::ConfigField::Kind::number) return value;
   char text[400];
-  return {text, std::to_chars(text, text + sizeof text, *parse_number<double>(value), std::chars_format::fixed).ptr};
+  return {
+      text,
+      std::to_chars(text, text + sizeof text, *parse_number<double>(value), std::chars_format::fixed).ptr};
 }
 
 /// What the letters of a formula mean.
 const char* legend(const gan::Objective& objective) {
-  return objective.loss.energy ? "E(x), E(G(z)): energies, low on data; losses take their means over the batch"
-                               : "r = D(x), f = D(G(z)): raw logits; E: mean over the batch";
+  return objective.loss.energy
+             ? "E(x), E(G(z)): energies, low on data; losses take their means over the batch"
+             : "r = D(x), f = D(G(z)): raw logits; E: mean over the batch";
 }
 
 /// The defaults of one objective, as the flags that would set them.
@@ -81,8 +85,10 @@ std::string short_defaults(const std::string& name) {
   std::string text;
   for (const auto& [flag, value] : defaults(name)) {
     const bool off = (value == "0" && flag != "label-a" && flag != "label-c" && flag != "beta1") ||
-                     (value == "1" && (flag == "packing" || flag == "lazy-interval" || flag == "generator-steps" || flag == "generator-batch"));
-    if (!off && value != "alternating" && value != "false") text += (text.empty() ? "" : ", ") + flag + " " + value;
+                     (value == "1" && (flag == "packing" || flag == "lazy-interval" ||
+                                       flag == "generator-steps" || flag == "generator-batch"));
+    if (!off && value != "alternating" && value != "false")
+      text += (text.empty() ? "" : ", ") + flag + " " + value;
   }
   return text;
 }
@@ -105,17 +111,21 @@ int show(const std::string& name) {
     return 0;
   }
   const gan::Objective objective = gan::named_objective(name);
-  print(message("{}\n\n  {}\n  {}\n\n  {}\n\nDefaults, as flags of duel train:\n", name, wrapped(objective.formula, 2),
-                legend(objective), wrapped(objective.paper, 2)));
+  print(message("{}\n\n  {}\n  {}\n\n  {}\n\nDefaults, as flags of duel train:\n", name,
+                wrapped(objective.formula, 2), legend(objective), wrapped(objective.paper, 2)));
   for (const auto& [flag, value] : defaults(name)) {
     const bool truth = value == "true" || value == "false";
-    print("  --" + flag + (truth ? "=" : std::string(flag.size() < 22 ? 23 - flag.size() : 1, ' ')) + value + "\n");
+    print("  --" + flag + (truth ? "=" : std::string(flag.size() < 22 ? 23 - flag.size() : 1, ' ')) + value +
+          "\n");
   }
   if (!objective.rates.empty()) print("\n" + wrapped(objective.rates, 0) + "\n");
   if (!objective.note.empty()) print("\n" + wrapped(objective.note, 0) + "\n");
   if (!objective.penalties.empty()) {
-    print("\n" + wrapped("The penalty takes each sample's gradient by itself, so D has no batch norm (--norm-d "
-                         "layer or instance can stand in).", 0) + "\n");
+    print("\n" +
+          wrapped("The penalty takes each sample's gradient by itself, so D has no batch norm (--norm-d "
+                  "layer or instance can stand in).",
+                  0) +
+          "\n");
   }
   return 0;
 }

@@ -14,8 +14,9 @@ Command plot_command() {
                     .help = "a run directory; it gets diagnostics/*.png and report.html",
                     .required = true,
                     .set = [directory](const std::string& text) { *directory = text; }}};
-  command.footer = "A run draws them itself at the end; this is for runs that go on, or were stopped.\n"
-                   "  duel plot runs/00000-dcgan-ns-gan";
+  command.footer =
+      "A run draws them itself at the end; this is for runs that go on, or were stopped.\n"
+      "  duel plot runs/00000-dcgan-ns-gan";
   command.run = [directory] {
     const auto plots = gan::write_run_plots(*directory);
     for (const auto& [file, caption] : plots) print(file.string() + "\n");

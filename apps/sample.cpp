@@ -26,8 +26,8 @@ struct Request {
 void check_request(const Request& request, const gan::LoadedTrainer& loaded) {
   const gan::LatentPlan& plan = loaded.trainer->networks().latent;
   DUEL_CHECK(!request.label || plan.classes > 0, "sample",
-             "class: {} is a checkpoint of {}, which knows no classes; cgan, acgan and projection do", request.checkpoint,
-             loaded.config.objective);
+             "class: {} is a checkpoint of {}, which knows no classes; cgan, acgan and projection do",
+             request.checkpoint, loaded.config.objective);
   DUEL_CHECK(!request.code || plan.code_width() > 0, "sample",
              "sweep-code: {} is a checkpoint of {}, which has no codes; infogan has", request.checkpoint,
              loaded.config.objective);
@@ -46,7 +46,8 @@ std::optional<int64_t> class_asked_for(const Request& request, const gan::RunCon
   if (!request.label) return std::nullopt;
   const std::vector<int64_t> names = gan::class_names_of(config);
   const std::optional<int64_t> number = gan::class_number(names, *request.label);
-  DUEL_CHECK(number, "sample", "class: expected a label of the training set, {}, got {}", gan::class_names_text(names), *request.label);
+  DUEL_CHECK(number, "sample", "class: expected a label of the training set, {}, got {}",
+             gan::class_names_text(names), *request.label);
   return number;
 }
 
@@ -78,13 +79,16 @@ int sample(const Request& request) {
   const gan::GrayImage grid = gan::image_grid(loaded.trainer->sample(points.input), points.columns);
   gan::write_png_gray(request.out, grid);
   const int64_t made = points.input.dim(0);
-  const std::string filled = made == request.count
-                                 ? ""
-                                 : message(" ({} wanted, whole rows of {} made)", request.count, points.columns);
+  const std::string filled =
+      made == request.count ? ""
+                            : message(" ({} wanted, whole rows of {} made)", request.count, points.columns);
   const bool columns = loaded.config.networks.classes > 0 && !request.label && !request.interpolate;
-  const std::string classes = columns ? "; a column for each class: " + gan::class_names_text(gan::class_names_of(loaded.config)) : "";
-  print(message("{}: {} images{} of iteration {} ({}, {}), {}x{} pixels{}\n", request.out.string(), made, filled,
-                loaded.trainer->iteration(), loaded.config.objective, loaded.config.networks.arch, grid.width, grid.height, classes));
+  const std::string classes =
+      columns ? "; a column for each class: " + gan::class_names_text(gan::class_names_of(loaded.config))
+              : "";
+  print(message("{}: {} images{} of iteration {} ({}, {}), {}x{} pixels{}\n", request.out.string(), made,
+                filled, loaded.trainer->iteration(), loaded.config.objective, loaded.config.networks.arch,
+                grid.width, grid.height, classes));
   return 0;
 }
 
@@ -116,7 +120,8 @@ Command sample_command() {
        .value = "INT",
        .set = [r](const std::string& text) { r->label = parsed<int64_t>("option", "class", text); }},
       {.name = "sweep-code",
-       .help = "each row goes through all values of this code (infogan: 0 the categorical one, then the continuous)",
+       .help = "each row goes through all values of this code (infogan: 0 the categorical one, "
+               "then the continuous)",
        .value = "INT",
        .set = [r](const std::string& text) { r->code = parsed<int64_t>("option", "sweep-code", text); }},
       {.name = "interpolate",

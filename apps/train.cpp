@@ -61,7 +61,8 @@ RunConfig configuration(const Request& request) {
   if (request.has("steps")) config.epochs = 0;
   // A flag that takes away the place of a value from a file takes that value with it.
   const gan::ObjectiveOverrides& wanted = flags.overrides;
-  if (wanted.optimizer && *wanted.optimizer != gan::OptimizerKind::adam) config.overrides.beta1 = config.overrides.beta2 = {};
+  if (wanted.optimizer && *wanted.optimizer != gan::OptimizerKind::adam)
+    config.overrides.beta1 = config.overrides.beta2 = {};
   if (wanted.instance_noise == 0.0) config.overrides.instance_noise_steps = {};
   for (const auto& [field, text] : request.given) gan::set_field(config, field, text);
   config.argv = request.argv;
@@ -91,7 +92,9 @@ class Watcher : public gan::RunObserver {
     progress_.picture(grid, sides.height, sides.width);
   }
   void saved(const std::filesystem::path&) override {}
-  void warned(const std::string& text) override { progress_.line("duel: warning: " + visible_lines(text), true); }
+  void warned(const std::string& text) override {
+    progress_.line("duel: warning: " + visible_lines(text), true);
+  }
   bool stop() override { return caught_signal() != 0; }
 
   const std::filesystem::path& last_grid() const { return last_grid_; }
@@ -111,7 +114,8 @@ int train(const Request& request) {
   gan::Run run(std::move(config), &watcher);
   watcher.attach(run);
   if (request.dry_run) {
-    print(run.banner() + "dry run: everything was checked, nothing was written; the configuration:\n" + to_json(run.config()));
+    print(run.banner() + "dry run: everything was checked, nothing was written; the configuration:\n" +
+          to_json(run.config()));
     return 0;
   }
   if (const int signal = caught_signal()) return 128 + signal;  // nothing has begun yet
@@ -128,10 +132,10 @@ int train(const Request& request) {
     return 128 + caught_signal();
   }
   if (request.quiet) return 0;
-  std::string text =
-      images > 0 ? message("done      iteration {} in {}, {} images/s\n", run.trainer().iteration(), clock_text(seconds),
-                           brief(images))
-                 : message("done      it was at iteration {} already\n", run.trainer().iteration());
+  std::string text = images > 0
+                         ? message("done      iteration {} in {}, {} images/s\n", run.trainer().iteration(),
+                                   clock_text(seconds), brief(images))
+                         : message("done      it was at iteration {} already\n", run.trainer().iteration());
   if (!watcher.last_grid().empty()) text += "digits    " + watcher.last_grid().string() + "\n";
   text += message("more      duel sample --checkpoint {} --out grid.png\n", directory);
   text += message("longer    {} --steps {}\n", resume, run.total() * 2);

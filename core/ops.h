@@ -1,7 +1,7 @@
 // Every differentiable op. Include this one header; the families live in core/ops/.
 //
-// All ops return fresh tensors, broadcast as NumPy where they take two, and can be differentiated to any order unless
-// their docstring says otherwise. Shapes that do not fit throw Error naming the op.
+// All ops return fresh tensors, broadcast as NumPy where they take two, and can be differentiated to any
+// order unless their docstring says otherwise. Shapes that do not fit throw Error naming the op.
 #pragma once
 
 #include "duel/core/ops/linear/conv.h"

@@ -1,4 +1,5 @@
-// k k / k is k: a division is rounded once, whoever divides by what, on any device. A product with a reciprocal is not.
+// k k / k is k: a division is rounded once, whoever divides by what, on any device. A product with a
+// reciprocal is not.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -19,7 +20,8 @@ inline void expect_divisions(DType dtype, Device device) {
     counts.push_back(k);
     squares.push_back(static_cast<double>(k) * k);
   }
-  const Tensor k = Tensor::from(counts, {1000}).to(dtype).to(device), kk = Tensor::from(squares, {1000}).to(dtype).to(device);
+  const Tensor k = Tensor::from(counts, {1000}).to(dtype).to(device),
+               kk = Tensor::from(squares, {1000}).to(dtype).to(device);
   EXPECT_EQ((kk / k).to_vector<double>(), counts) << "tensor / tensor";
   int wrong = 0;
   std::string first;
@@ -36,15 +38,18 @@ inline void expect_divisions(DType dtype, Device device) {
     expect(x / count, count, message("{} / {}", square, count));
     expect(square / Tensor::full({3}, count, options), count, message("{} / tensor of {}", square, count));
     // d(x / n) = g / n
-    expect(grad({x / count}, {x}, {Tensor::full({3}, square, options)})[0], count, message("gradient of x / {}", count));
+    expect(grad({x / count}, {x}, {Tensor::full({3}, square, options)})[0], count,
+           message("gradient of x / {}", count));
     // d(n n / y) = -n n / y^2
     const Tensor y = Tensor::full({3}, count, options).set_requires_grad(true);
-    expect(grad({square / y}, {y}, {Tensor::ones({3}, options)})[0], -1.0, message("gradient of {} / y", square));
+    expect(grad({square / y}, {y}, {Tensor::ones({3}, options)})[0], -1.0,
+           message("gradient of {} / y", square));
     // Means of n elements, each n: their sum is n n.
     const Tensor same = Tensor::full({2, n}, count, options).set_requires_grad(true);
     expect(mean(same, {1}), count, message("mean of {} elements", count));
     expect(mean(same.detach().reshape({n, 2}), {0}), count, message("mean of {} rows", count));
-    expect(wasserstein_mean(same.detach().reshape({2 * n}), 1.0), count, message("wasserstein_mean of {}", 2 * count));
+    expect(wasserstein_mean(same.detach().reshape({2 * n}), 1.0), count,
+           message("wasserstein_mean of {}", 2 * count));
     expect(grad({mean(same, {1})}, {same}, {Tensor::full({2}, square, options)})[0], count,
            message("gradient of the mean of {} elements", count));
   }

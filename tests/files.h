@@ -1,4 +1,5 @@
-// Helpers of tests that touch files: a scratch folder that disappears, bytes in and out, the text of an error.
+// Helpers of tests that touch files: a scratch folder that disappears, bytes in and out, the text of an
+// error.
 #pragma once
 
 #include <gtest/gtest.h>

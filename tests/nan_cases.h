@@ -1,7 +1,8 @@
-// Not-a-number in, not-a-number out: for every sample of every registered op, on any device, at orders 0 and 1.
+// Not-a-number in, not-a-number out: for every sample of every registered op, on any device, at orders 0 and
+// 1.
 //
-// What an output depends on is found by trying: an element of an input is replaced by other numbers of its range, and the
-// outputs (or gradients) that change are those that a NaN in its place must reach.
+// What an output depends on is found by trying: an element of an input is replaced by other numbers of its
+// range, and the outputs (or gradients) that change are those that a NaN in its place must reach.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -44,13 +45,15 @@ inline const std::map<std::string, NanException>& nan_exceptions() {
 inline std::string op_of(const Case& test) {
   for (const OpInfo& op : registered_ops()) {
     const std::string start = op.name + "_";
-    if (test.name.starts_with(start) && std::isdigit(static_cast<unsigned char>(test.name[start.size()]))) return op.name;
+    if (test.name.starts_with(start) && std::isdigit(static_cast<unsigned char>(test.name[start.size()])))
+      return op.name;
   }
   return test.name;
 }
 
 /// The op's value, or the gradients of all its inputs for a fixed gradient of the value, as one list.
-inline std::vector<double> numbers_of(const Case& test, const Arrays& arrays, DType dtype, Device device, int order) {
+inline std::vector<double> numbers_of(const Case& test, const Arrays& arrays, DType dtype, Device device,
+                                      int order) {
   const Tensors inputs = tensors_of(test, arrays, dtype, order > 0, device);
   const Tensor y = test.sample.apply(inputs);
   if (order == 0) return y.to_vector<double>();
@@ -95,8 +98,8 @@ inline void expect_nan_passes(const Case& test, DType dtype, Device device, size
         const auto now = numbers_of(test, changed, dtype, device, order);
         for (size_t j = 0; j < now.size(); ++j) {
           ASSERT_TRUE(!depends[j] || std::isnan(now[j]))
-              << (order == 0 ? "output " : "gradient ") << j << " depends on element " << i << " of input " << k
-              << ", which is NaN, and is " << now[j];
+              << (order == 0 ? "output " : "gradient ") << j << " depends on element " << i << " of input "
+              << k << ", which is NaN, and is " << now[j];
         }
       }
     }

@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "tests/core/samples/op_registry.h"
 #include "duel/kernels/base/error.h"
+#include "tests/core/samples/op_registry.h"
 
 namespace duel::testing_ops {
 
@@ -87,7 +87,8 @@ inline Arrays draw(const Case& test) {
   return arrays;
 }
 
-inline Tensors tensors_of(const Case& test, const Arrays& arrays, DType dtype, bool with_grad, Device device = {}) {
+inline Tensors tensors_of(const Case& test, const Arrays& arrays, DType dtype, bool with_grad,
+                          Device device = {}) {
   Tensors tensors;
   for (size_t i = 0; i < arrays.size(); ++i) {
     const OpInput& input = test.sample.inputs[i];

@@ -1,4 +1,5 @@
-// What `duel bench` can be asked for; bench.cpp reads the command line, step.cpp, nodes.cpp and kernels.cpp do the work.
+// What `duel bench` can be asked for; bench.cpp reads the command line, step.cpp, nodes.cpp and kernels.cpp
+// do the work.
 #pragma once
 
 #include <cstdint>
@@ -41,7 +42,8 @@ struct NodesRow {
   double replay_us = 0;  ///< replays that follow each other
   double alone_us = 0;   ///< one replay, launched and waited for
 };
-/// Graphs of `count` kernels: empty ones and ones on 64x256 floats, in a row and over three branches. Error on a CPU.
+/// Graphs of `count` kernels: empty ones and ones on 64x256 floats, in a row and over three branches. Error
+/// on a CPU.
 std::vector<NodesRow> time_nodes(Device device, int count, double seconds);
 /// Prints them for 100 kernels; of the request, `json` and `seconds` count.
 int bench_nodes(const StepRequest& request, Device device);

@@ -1,8 +1,9 @@
-// The kernels that `duel bench kernels` times: every own family, and beside a fused kernel the same function made of plain
-// ops of core/.
+// The kernels that `duel bench kernels` times: every own family, and beside a fused kernel the same function
+// made of plain ops of core/.
 //
-// To add one: a function template that makes a Case from a Setting, in the file of its family, and its line in that file's
-// list. tests/apps/bench_test.cpp then checks that kernel and composition give the same numbers.
+// To add one: a function template that makes a Case from a Setting, in the file of its family, and its line
+// in that file's list. tests/apps/bench_test.cpp then checks that kernel and composition give the same
+// numbers.
 #pragma once
 
 #include <cstdint>

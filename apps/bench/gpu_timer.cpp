@@ -1,9 +1,9 @@
 // The GPU's timer: events around calls that wait behind fills of a buffer larger than L2. See timer.h.
 //
 // Note [Hidden launches]
-// Enqueueing a kernel takes the host longer than many a kernel runs. So before the first event as many fills are enqueued as
-// last, by measurement, twice as long as the enqueueing of the whole sample: when the GPU reaches the first event, all calls
-// wait in its queue. The same fills empty L2.
+// Enqueueing a kernel takes the host longer than many a kernel runs. So before the first event as many fills
+// are enqueued as last, by measurement, twice as long as the enqueueing of the whole sample: when the GPU
+// reaches the first event, all calls wait in its queue. The same fills empty L2.
 #include "gpu_timer.h"
 
 #include <algorithm>
@@ -56,7 +56,8 @@ class GpuTimer : public Timer {
                 .host_seconds = (now() - began) / kEstimate};
     runtime::synchronize(stream_);
     const double one = enclosed(timed, false);
-    // Below 50 microseconds the events' resolution of half a microsecond would show. A queue holds about 1000 launches.
+    // Below 50 microseconds the events' resolution of half a microsecond would show. A queue holds about 1000
+    // launches.
     timed.calls = cold_ ? 1 : calls_per_sample(one, 50e-6, 32);
     return timed;
   }

@@ -1,5 +1,6 @@
-// duel bench kernels: every own kernel at sizes from 1 KB to 256 MB, beside a copy of as many bytes and beside the same
-// function made of plain ops. The three are timed in turns, so that a busy neighbour disturbs them alike.
+// duel bench kernels: every own kernel at sizes from 1 KB to 256 MB, beside a copy of as many bytes and
+// beside the same function made of plain ops. The three are timed in turns, so that a busy neighbour disturbs
+// them alike.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -128,11 +129,15 @@ int bench_kernels(const KernelsRequest& request, Device device) {
   }
   DUEL_CHECK(!cases.empty(), "bench", "filter: no kernel's name or family matches '{}'", request.filter);
 
-  DUEL_CHECK(!request.check || std::any_of(cases.begin(), cases.end(),
-                                           [&](const NamedCase& named) {
-                                             return bool(named.make({.size = 1024, .dtype = DType::f32, .device = device}).composed);
-                                           }),
-             "bench", "check: none of the chosen kernels has plain ops beside it; expected a filter that leaves one");
+  DUEL_CHECK(
+      !request.check ||
+          std::any_of(cases.begin(), cases.end(),
+                      [&](const NamedCase& named) {
+                        return bool(
+                            named.make({.size = 1024, .dtype = DType::f32, .device = device}).composed);
+                      }),
+      "bench",
+      "check: none of the chosen kernels has plain ops beside it; expected a filter that leaves one");
 
   const auto timer = make_timer(device, request.l2 == "cold" ? Cache::cold : Cache::warm);
   const SamplingPlan plan =
@@ -153,8 +158,8 @@ int bench_kernels(const KernelsRequest& request, Device device) {
   std::printf(
       "%s, %s, %d thread%s, %s, caches %s; median of %lld samples; %% copy: of the bandwidth of a copy of as "
       "many bytes\n%s",
-      report.device.c_str(), report.cpu.c_str(), report.threads, report.threads == 1 ? "" : "s", report.dtype.c_str(), report.l2.c_str(),
-      static_cast<long long>(plan.wanted), table_header().c_str());
+      report.device.c_str(), report.cpu.c_str(), report.threads, report.threads == 1 ? "" : "s",
+      report.dtype.c_str(), report.l2.c_str(), static_cast<long long>(plan.wanted), table_header().c_str());
   if (!device.is_cuda()) {
     const int cpus = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
     std::fputs(load_warning(report.load, report.threads, cpus).c_str(), stderr);
@@ -175,7 +180,8 @@ int bench_kernels(const KernelsRequest& request, Device device) {
       try {
         const Setting setting{
             .size = size, .dtype = request.dtype == "f64" ? DType::f64 : DType::f32, .device = device};
-        Row row = best_attempt([&] { return measure(named, setting, *timer, plan); }, request.check ? kAttempts : 1);
+        Row row = best_attempt([&] { return measure(named, setting, *timer, plan); },
+                               request.check ? kAttempts : 1);
         // A size below the smallest shape gives that shape again.
         if (row.shape != shape) {
           line = table_row(row, plan.wanted);

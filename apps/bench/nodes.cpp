@@ -1,6 +1,6 @@
-// duel bench nodes: what one node of a captured graph costs, where it does nothing and where it works on a hidden layer's
-// activations; one after the other, and over three branches. An iteration of the small networks is hundreds of such nodes, so
-// that these four numbers and its node count foretell its time.
+// duel bench nodes: what one node of a captured graph costs, where it does nothing and where it works on a
+// hidden layer's activations; one after the other, and over three branches. An iteration of the small
+// networks is hundreds of such nodes, so that these four numbers and its node count foretell its time.
 #include <cstdio>
 
 #include "bench.h"
@@ -49,7 +49,8 @@ std::vector<NodesRow> time_nodes(Device device, int count, double seconds) {
       std::vector<Tensor> results;
       for (int k = 0; k < branches; ++k) results.push_back(Tensor::zeros(shape, on));
       const auto node = [&](const Tensor& to) {
-        kernels::activation(stream_of(device), x.numel(), x.data<float>(), to.mutable_data<float>(), kernels::LeakyRelu{0.2});
+        kernels::activation(stream_of(device), x.numel(), x.data<float>(), to.mutable_data<float>(),
+                            kernels::LeakyRelu{0.2});
       };
       CapturedGraph graph(device, [&] {
         if (branches == 1) {
@@ -64,7 +65,9 @@ std::vector<NodesRow> time_nodes(Device device, int count, double seconds) {
         }
         beside.join();
       });
-      NodesRow row{.work = empty ? "empty" : message("{}x{}", kRows, kColumns), .branches = branches, .nodes = graph.nodes()};
+      NodesRow row{.work = empty ? "empty" : message("{}x{}", kRows, kColumns),
+                   .branches = branches,
+                   .nodes = graph.nodes()};
       row.replay_us = time_calls(
                           [&] {
                             for (int k = 0; k < kTogether; ++k) graph.launch();
@@ -87,11 +90,13 @@ std::vector<NodesRow> time_nodes(Device device, int count, double seconds) {
 int bench_nodes(const StepRequest& request, Device device) {
   for (const NodesRow& row : time_nodes(device, 100, request.seconds / 3)) {
     const double each = row.replay_us / static_cast<double>(row.nodes);
-    std::printf(request.json ? "{\"bench\": \"nodes\", \"work\": \"%s\", \"branches\": %d, \"nodes\": %lld, \"us_per_node\": %.4f, "
-                               "\"us_replay\": %.3f, \"us_replay_alone\": %.3f}\n"
-                             : "%s nodes, branches %d, %lld in a graph: %.3f us per node, %.1f us per replay, %.1f us launched "
-                               "and waited for alone\n",
-                row.work.c_str(), row.branches, static_cast<long long>(row.nodes), each, row.replay_us, row.alone_us);
+    std::printf(
+        request.json
+            ? "{\"bench\": \"nodes\", \"work\": \"%s\", \"branches\": %d, \"nodes\": %lld, \"us_per_node\": "
+              "%.4f, \"us_replay\": %.3f, \"us_replay_alone\": %.3f}\n"
+            : "%s nodes, branches %d, %lld in a graph: %.3f us per node, %.1f us per replay, "
+              "%.1f us launched and waited for alone\n",
+        row.work.c_str(), row.branches, static_cast<long long>(row.nodes), each, row.replay_us, row.alone_us);
     std::fflush(stdout);
   }
   return 0;

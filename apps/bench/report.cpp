@@ -108,11 +108,18 @@ std::string cell(const Json& value) {
 }  // namespace
 
 std::string to_json(const Report& report) {
-  Json json{{"bench", "kernels"},       {"duel", report.duel},     {"time", report.time},
-            {"device", report.device},  {"cpu", report.cpu},       {"threads", report.threads},
+  Json json{{"bench", "kernels"},
+            {"duel", report.duel},
+            {"time", report.time},
+            {"device", report.device},
+            {"cpu", report.cpu},
+            {"threads", report.threads},
             {"load", rounded(report.load)},
-            {"dtype", report.dtype},    {"l2", report.l2},         {"samples_wanted", report.samples_wanted},
-            {"results", Json::array()}, {"skipped", Json::array()}};
+            {"dtype", report.dtype},
+            {"l2", report.l2},
+            {"samples_wanted", report.samples_wanted},
+            {"results", Json::array()},
+            {"skipped", Json::array()}};
   for (const Row& row : report.rows) json["results"].push_back(row_json(row));
   for (const Skipped& skipped : report.skipped)
     json["skipped"].push_back({{"name", skipped.name}, {"size", skipped.size}, {"reason", skipped.reason}});
@@ -173,8 +180,9 @@ std::string size_text(int64_t bytes) {
 
 std::string table_header() {
   return padded("kernel", -31) + padded("shape", -18) + padded("moved", 9) + padded("median us", 11) +
-         padded("p10 - p90", 19) + padded("noise", 8) + padded("GB/s", 8) + padded("% copy", 8) + padded("GFLOP/s", 9) +
-         padded("launches", 10) + padded("plain ops us", 14) + padded("gain", 7) + "\n";
+         padded("p10 - p90", 19) + padded("noise", 8) + padded("GB/s", 8) + padded("% copy", 8) +
+         padded("GFLOP/s", 9) + padded("launches", 10) + padded("plain ops us", 14) + padded("gain", 7) +
+         "\n";
 }
 
 std::string table_row(const Row& row, int64_t samples_wanted) {
@@ -189,9 +197,9 @@ std::string table_row(const Row& row, int64_t samples_wanted) {
   return padded(row.name, -31) + padded(row.shape, -18) + padded(size_text(row.bytes), 9) +
          padded(short_time(row.microseconds.median), 11) +
          padded(short_time(row.microseconds.p10) + " - " + short_time(row.microseconds.p90), 19) +
-         padded(text("%.0f %%", row.noise), 8) +
-         padded(text("%.1f", row.gb_per_s()), 8) + padded(text("%.0f", row.copy_percent()), 8) +
-         padded(number(row.gflop_per_s(), "%.1f"), 9) + padded(number(row.launches, "%.0f"), 10) +
+         padded(text("%.0f %%", row.noise), 8) + padded(text("%.1f", row.gb_per_s()), 8) +
+         padded(text("%.0f", row.copy_percent()), 8) + padded(number(row.gflop_per_s(), "%.1f"), 9) +
+         padded(number(row.launches, "%.0f"), 10) +
          padded(row.composed_us ? short_time(*row.composed_us) : "-", 14) +
          padded(number(row.gain(), row.loses() ? "%.2fx" : "%.1fx"), 7) + remarks + "\n";
 }
@@ -214,19 +222,23 @@ Verdict check_gains(const Report& report) {
     ++verdict.compared;
     if (!row.loses()) continue;
     ++verdict.lost;
-    verdict.text += message("{} {}: {} us, the plain ops beside it {} us, a gain of {} in the best of {} attempts\n", row.name,
-                            row.shape, short_time(row.microseconds.median), short_time(*row.composed_us),
-                            text("%.2f", *row.gain()), row.attempts);
+    verdict.text +=
+        message("{} {}: {} us, the plain ops beside it {} us, a gain of {} in the best of {} attempts\n",
+                row.name, row.shape, short_time(row.microseconds.median), short_time(*row.composed_us),
+                text("%.2f", *row.gain()), row.attempts);
   }
-  verdict.text += message("check: {} of {} rows are slower by more than a tenth than the plain ops beside them\n", verdict.lost, verdict.compared);
+  verdict.text +=
+      message("check: {} of {} rows are slower by more than a tenth than the plain ops beside them\n",
+              verdict.lost, verdict.compared);
   return verdict;
 }
 
 std::string load_warning(double load, int threads, int cpus) {
   if (load + threads <= cpus + 0.5) return "";
-  return message("warning: {} of {} CPUs are busy and the bench wants {}: times will be noisy; stop other programs or lower "
-                 "--threads\n",
-                 text("%.1f", load), cpus, threads);
+  return message(
+      "warning: {} of {} CPUs are busy and the bench wants {}: times will be noisy; "
+      "stop other programs or lower --threads\n",
+      text("%.1f", load), cpus, threads);
 }
 
 Comparison compare(const Report& before, const Report& now, double threshold_percent) {

@@ -1,7 +1,7 @@
 // What `duel bench kernels` found, as a table, JSON and CSV, and two such files compared.
 //
-// Units: bytes, microseconds, GB/s (1e9 bytes), GFLOP/s. A number that does not exist is null in JSON, an empty cell in CSV
-// and "-" in the table.
+// Units: bytes, microseconds, GB/s (1e9 bytes), GFLOP/s. A number that does not exist is null in JSON, an
+// empty cell in CSV and "-" in the table.
 //
 // Example:
 //   Report report = read_report("old.json");
@@ -33,7 +33,8 @@ struct Row {
   std::optional<int64_t> launches = {};    ///< kernels started by one call
   std::optional<double> composed_us = {};  ///< median of the same function made of plain ops, taken in turns
   std::optional<int64_t> composed_launches = {};
-  int64_t attempts = 1;  ///< measured so often and the best gain kept: more than once where --check saw a loss
+  /// measured so often and the best gain kept: more than once where --check saw a loss
+  int64_t attempts = 1;
 
   double gb_per_s() const { return static_cast<double>(bytes) / microseconds.median * 1e-3; }
   double copy_percent() const { return 100 * copy_us / microseconds.median; }
@@ -44,8 +45,8 @@ struct Row {
   std::optional<double> gain() const {
     return composed_us ? std::optional(*composed_us / microseconds.median) : std::nullopt;
   }
-  /// Slower than the plain ops that it replaces. Within a tenth is a tie: where arithmetic is the limit and not memory, both do
-  /// the same work, the fused kernel to more digits (softplus with AVX2: 0.96).
+  /// Slower than the plain ops that it replaces. Within a tenth is a tie: where arithmetic is the limit and
+  /// not memory, both do the same work, the fused kernel to more digits (softplus with AVX2: 0.96).
   bool loses() const { return composed_us && *gain() < kTie; }
   static constexpr double kTie = 0.9;
   bool noisy() const { return noise > kNoisyPercent; }
@@ -62,7 +63,8 @@ struct Skipped {
 struct Report {
   std::string duel, device, cpu, time, dtype, l2;
   int threads = 0;
-  double load = 0;  ///< of the machine before the first sample: processes that want a CPU, over the last minute
+  /// of the machine before the first sample: processes that want a CPU, over the last minute
+  double load = 0;
   int64_t samples_wanted = 0;
   std::vector<Row> rows;
   std::vector<Skipped> skipped;
@@ -79,11 +81,12 @@ std::string table_row(const Row& row, int64_t samples_wanted);
 /// "1 KB", "256 KB", "64 MB", in powers of two; other numbers with one decimal.
 std::string size_text(int64_t bytes);
 
-/// measure(), and while the kernel loses once more, `attempts` times at most; the attempt with the best gain is kept. A
-/// neighbour's noise is rarely there every time, a slow kernel is.
+/// measure(), and while the kernel loses once more, `attempts` times at most; the attempt with the best gain
+/// is kept. A neighbour's noise is rarely there every time, a slow kernel is.
 Row best_attempt(const std::function<Row()>& measure, int64_t attempts);
 
-/// What --check says: how many kernels were compared with plain ops, and by name and shape those that lost every time.
+/// What --check says: how many kernels were compared with plain ops, and by name and shape those that lost
+/// every time.
 struct Verdict {
   std::string text;
   int64_t compared = 0, lost = 0;

@@ -9,8 +9,8 @@
 
 namespace duel::apps::bench {
 
-/// The value below which a share q in [0, 1] of the ascending values lies, linearly interpolated between neighbours
-/// (numpy's default). `sorted` is not empty.
+/// The value below which a share q in [0, 1] of the ascending values lies, linearly interpolated between
+/// neighbours (numpy's default). `sorted` is not empty.
 double quantile(const std::vector<double>& sorted, double q);
 
 struct Summary {

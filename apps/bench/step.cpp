@@ -1,7 +1,7 @@
 // duel bench step: times whole training iterations (critic steps and the generator's) of the networks in
-// tests/peers/torch_gan.py, with its Adam (2e-4, 0.5, 0.999) and its critic steps (5 under wgan*, else 1),
-// on uniform random images that lie ready. All workloads in one process, each after half a second of warm-up: a GPU that
-// idled runs at a fraction of its clock at first.
+// tests/peers/torch_gan.py, with its Adam (2e-4, 0.5, 0.999) and its critic steps (5 under wgan*, else 1), on
+// uniform random images that lie ready. All workloads in one process, each after half a second of warm-up: a
+// GPU that idled runs at a fraction of its clock at first.
 #include <cstdio>
 #include <ctime>
 #include <memory>
@@ -42,8 +42,8 @@ gan::ImageSet uniform_images(int64_t count) {
   return set;
 }
 
-/// Plain, logged and diagnosed iterations in turn, so that a busy machine slows all three alike; what the second and third
-/// cost more, as a share of the time between two of them at the default intervals.
+/// Plain, logged and diagnosed iterations in turn, so that a busy machine slows all three alike; what the
+/// second and third cost more, as a share of the time between two of them at the default intervals.
 void time_looks(gan::Trainer& trainer, const Workload& workload, bool json) {
   const gan::ResidentData held_out(uniform_images(256), trainer.options().device);
   const gan::RunConfig defaults;
@@ -70,14 +70,17 @@ void time_looks(gan::Trainer& trainer, const Workload& workload, bool json) {
       gan::diagnose(trainer, record, &held_out);
     });
   }
-  const double step = summarize(plain).median, log = summarize(logged).median, look = summarize(diagnosed).median;
+  const double step = summarize(plain).median, log = summarize(logged).median,
+               look = summarize(diagnosed).median;
   const double every_log = (log - step) / (step * static_cast<double>(defaults.log_every));
   const double every_look = (look - step) / (step * static_cast<double>(defaults.diagnose_every));
-  std::printf(json ? "{\"bench\": \"diagnostics\", \"arch\": \"%s\", \"objective\": \"%s\", \"ms_plain\": %.4f, "
-                             "\"ms_logged\": %.4f, \"ms_diagnosed\": %.4f, \"share_logged\": %.5f, \"share_diagnosed\": %.5f}\n"
-                           : "%s, %s: plain %.3f ms, logged %.3f ms, diagnosed %.3f ms; share of the time at the default "
-                             "intervals: %.4f for logging, %.4f for diagnosing\n",
-              workload.arch.c_str(), workload.objective.c_str(), step, log, look, every_log, every_look);
+  std::printf(
+      json ? "{\"bench\": \"diagnostics\", \"arch\": \"%s\", \"objective\": \"%s\", \"ms_plain\": %.4f, "
+             "\"ms_logged\": %.4f, \"ms_diagnosed\": %.4f, \"share_logged\": %.5f, \"share_diagnosed\": "
+             "%.5f}\n"
+           : "%s, %s: plain %.3f ms, logged %.3f ms, diagnosed %.3f ms; share of the time at the default "
+             "intervals: %.4f for logging, %.4f for diagnosing\n",
+      workload.arch.c_str(), workload.objective.c_str(), step, log, look, every_log, every_look);
 }
 
 struct Setup {
@@ -124,9 +127,9 @@ void time_workload(const Workload& workload, const StepRequest& request, Device 
   const auto enough = [&] {
     const auto done = static_cast<int64_t>(times.size()) * together;
     const double passed = now() - began;
-    return request.iterations > 0 ? done >= request.iterations
-                                  : (done >= 30 && passed >= request.seconds) ||
-                                        (done >= 5 && passed >= 10 * request.seconds);
+    return request.iterations > 0
+               ? done >= request.iterations
+               : (done >= 30 && passed >= request.seconds) || (done >= 5 && passed >= 10 * request.seconds);
   };
   do {
     const double start = now();
@@ -136,24 +139,24 @@ void time_workload(const Workload& workload, const StepRequest& request, Device 
   } while (!enough());
   if (live) std::fputs("\r\033[K", stderr);
   const Summary all = summarize(times);
-  const double cpu_ms = (cpu_time() - cpu_began) * 1e3 / static_cast<double>(times.size() * static_cast<size_t>(together));
+  const double cpu_ms =
+      (cpu_time() - cpu_began) * 1e3 / static_cast<double>(times.size() * static_cast<size_t>(together));
   const double resident = static_cast<double>(gan::peak_resident_bytes()) / 1048576.0;
   const double tensors = static_cast<double>(allocator_stats(device).peak_bytes) / 1048576.0;
   if (request.json) {
     std::printf(
         "{\"bench\": \"step\", \"device\": \"%s\", \"arch\": \"%s\", \"objective\": \"%s\", \"batch\": %lld, "
-        "\"threads\": %d, "
-        "\"critic_steps\": %lld, "
-        "\"iterations\": %zu, \"ms_median\": %.4f, \"ms_p10\": %.4f, \"ms_p90\": %.4f, \"ms_min\": %.4f, \"ms_cpu\": %.4f, "
-        "\"peak_resident_mib\": %.1f, "
-        "\"peak_tensors_mib\": %.1f, \"parameters_g\": %lld, \"parameters_d\": %lld, \"tf32\": %s, \"duel\": \"%s\"}\n",
+        "\"threads\": %d, \"critic_steps\": %lld, \"iterations\": %zu, \"ms_median\": %.4f, \"ms_p10\": "
+        "%.4f, \"ms_p90\": %.4f, \"ms_min\": %.4f, \"ms_cpu\": %.4f, \"peak_resident_mib\": %.1f, "
+        "\"peak_tensors_mib\": %.1f, \"parameters_g\": %lld, \"parameters_d\": %lld, \"tf32\": %s, \"duel\": "
+        "\"%s\"}\n",
         to_text(device).c_str(), workload.arch.c_str(), workload.objective.c_str(),
         static_cast<long long>(workload.batch), kernels::threads(),
         static_cast<long long>(objective.schedule.critic_steps), times.size() * static_cast<size_t>(together),
         all.median, all.p10, all.p90, all.smallest, cpu_ms, resident, tensors,
         static_cast<long long>(networks.generator->parameter_count()),
-        static_cast<long long>(networks.discriminator->parameter_count()), device.is_cuda() && kernels::tf32() ? "true" : "false",
-        gan::this_machine().duel.c_str());
+        static_cast<long long>(networks.discriminator->parameter_count()),
+        device.is_cuda() && kernels::tf32() ? "true" : "false", gan::this_machine().duel.c_str());
   } else {
     std::printf(
         "%s, %s, %s, batch %lld, %d thread%s: %.3f ms per iteration (p10 %.3f, p90 %.3f; %zu iterations of "
@@ -177,7 +180,8 @@ int bench_step(const StepRequest& request, Device device) {
              "seconds: expected a number above 0 and at most 3600, got {}", request.seconds);
   std::vector<Workload> all;
   for (const int64_t batch : request.batches) {
-    DUEL_CHECK(batch >= 1 && batch <= 1 << 16, "bench", "batch: expected an integer from 1 to 65536, got {}", batch);
+    DUEL_CHECK(batch >= 1 && batch <= 1 << 16, "bench", "batch: expected an integer from 1 to 65536, got {}",
+               batch);
     for (const std::string& arch : request.archs) {
       for (const std::string& objective : request.objectives) all.push_back({arch, objective, batch});
     }

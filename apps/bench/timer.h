@@ -1,10 +1,11 @@
 // Times of calls, on the host or on a GPU.
 //
-// Warm: every sample is preceded by one call that is not timed. Cold: before every sample the caches are emptied by writing
-// a buffer twice their size, and a sample is one call.
+// Warm: every sample is preceded by one call that is not timed. Cold: before every sample the caches are
+// emptied by writing a buffer twice their size, and a sample is one call.
 //
-// On a GPU the calls of a sample are enqueued behind fills of that buffer which last longer than the enqueueing, so what the
-// two events enclose is the GPU's work and not the host's; one call in cold state includes the events' own microsecond.
+// On a GPU the calls of a sample are enqueued behind fills of that buffer which last longer than the
+// enqueueing, so what the two events enclose is the GPU's work and not the host's; one call in cold state
+// includes the events' own microsecond.
 //
 // Example:
 //   auto timer = make_timer(device, Cache::warm);
@@ -23,7 +24,9 @@
 namespace duel::apps::bench {
 
 /// Seconds of a clock that only goes forward.
-inline double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+inline double now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
 
 enum class Cache { warm, cold };
 

@@ -1,5 +1,5 @@
-// classifier: trains a digit classifier on one set of images and reads another with it. Trained on drawn digits and tested
-// on MNIST, it measures how real the drawings are:
+// classifier: trains a digit classifier on one set of images and reads another with it. Trained on drawn
+// digits and tested on MNIST, it measures how real the drawings are:
 //
 //   build/examples/classifier --train synthetic --count 60000 --test data/mnist
 #include <cstdio>
@@ -22,7 +22,8 @@ using namespace duel;
 using namespace duel::gan;
 
 constexpr const char* kUsage =
-    "usage: classifier --train DIR|synthetic --test DIR|synthetic [--count N] [--epochs N] [--batch N] [--lr X]\n"
+    "usage: classifier --train DIR|synthetic --test DIR|synthetic [--count N] [--epochs N] [--batch N] [--lr "
+    "X]\n"
     "                  [--seed S] [--threads T] [--save FILE]\n"
     "  DIR holds MNIST's files: its training half is trained on, its test half is tested on.\n"
     "  synthetic: digits drawn here; the test draws 10000 others.\n"
@@ -36,8 +37,8 @@ struct Arguments {
 
 int64_t whole(const std::string& flag, const char* text, int64_t least) {
   const auto value = parsed<int64_t>("classifier", flag, text);
-  DUEL_CHECK(value >= least && value <= 1'000'000'000, "classifier", "{}: expected a whole number from {} to 1000000000, got {}",
-             flag, least, value);
+  DUEL_CHECK(value >= least && value <= 1'000'000'000, "classifier",
+             "{}: expected a whole number from {} to 1000000000, got {}", flag, least, value);
   return value;
 }
 
@@ -77,8 +78,8 @@ Arguments parse(int argc, char** argv) {
 ImageSet training_set(const Arguments& a) {
   if (a.train == "synthetic") return draw_digits(a.count == 0 ? 60000 : a.count, a.options.seed);
   ImageSet set = load_mnist(find_mnist(a.train), Split::train);
-  DUEL_CHECK(a.count <= set.count, "classifier", "--count: expected at most the {} images of {}, got {}", set.count, a.train,
-             a.count);
+  DUEL_CHECK(a.count <= set.count, "classifier", "--count: expected at most the {} images of {}, got {}",
+             set.count, a.train, a.count);
   return a.count > 0 ? part_of(set, 0, a.count) : set;
 }
 
@@ -91,12 +92,14 @@ void run(Arguments a) {
   if (!a.save.empty()) {
     // Minutes of training must not end at a folder that does not exist.
     const std::filesystem::path folder = std::filesystem::absolute(a.save).parent_path();
-    DUEL_CHECK(std::filesystem::is_directory(folder), "classifier", "--save: {} is not a folder; make it first", folder.string());
+    DUEL_CHECK(std::filesystem::is_directory(folder), "classifier",
+               "--save: {} is not a folder; make it first", folder.string());
   }
   ImageSet train_images = training_set(a), test_images = test_set(a);
   const std::vector<int64_t> names = class_names(train_images);
   a.options.classes = static_cast<int64_t>(names.size());
-  DUEL_CHECK(!names.empty(), "classifier", "--train: expected images with labels, and those of {} have none", train_images.source);
+  DUEL_CHECK(!names.empty(), "classifier", "--train: expected images with labels, and those of {} have none",
+             train_images.source);
   number_labels(train_images, names);
   number_labels(test_images, names);
   const ResidentData train(train_images), test(test_images);
@@ -107,12 +110,14 @@ void run(Arguments a) {
     accuracy = evaluate_accuracy(net, test);
     seconds = epoch.seconds;
     std::printf("epoch %lld: loss %.4f, training accuracy %.2f %%, test accuracy %.2f %%, %.1f s\n",
-                static_cast<long long>(epoch.epoch), epoch.loss, 100 * epoch.accuracy, 100 * accuracy, seconds);
+                static_cast<long long>(epoch.epoch), epoch.loss, 100 * epoch.accuracy, 100 * accuracy,
+                seconds);
     std::fflush(stdout);
   };
   const Classifier net = train_classifier(train, a.options);
   if (!a.save.empty()) save_classifier(a.save, net);
-  std::printf("test accuracy %.2f %% after %.1f s on %d threads\n", 100 * accuracy, seconds, kernels::threads());
+  std::printf("test accuracy %.2f %% after %.1f s on %d threads\n", 100 * accuracy, seconds,
+              kernels::threads());
 }
 
 }  // namespace
@@ -120,8 +125,10 @@ void run(Arguments a) {
 int main(int argc, char** argv) {
   int status = 0;
   try {
-    if (argc > 1 && std::strcmp(argv[1], "--help") != 0) run(parse(argc, argv));
-    else if (std::fputs(kUsage, stdout); argc == 1) status = 2;
+    if (argc > 1 && std::strcmp(argv[1], "--help") != 0)
+      run(parse(argc, argv));
+    else if (std::fputs(kUsage, stdout); argc == 1)
+      status = 2;
   } catch (const Failure& error) {
     std::fprintf(stderr, "error: %s\n", error.what());
     return 1;

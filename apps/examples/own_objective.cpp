@@ -1,5 +1,6 @@
-// An objective of one's own, composed from outside the library: a loss that no paper has, two gradient penalties and a
-// constraint, trained on drawn digits for a moment. The parts know nothing of each other: each could be replaced.
+// An objective of one's own, composed from outside the library: a loss that no paper has, two gradient
+// penalties and a constraint, trained on drawn digits for a moment. The parts know nothing of each other:
+// each could be replaced.
 //
 //   build/examples/own_objective [STEPS]
 #include <cstdio>

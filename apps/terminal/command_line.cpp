@@ -17,14 +17,17 @@
 namespace duel::apps {
 namespace {
 
-/// Wraps help texts at the width of the window, which CLI11's own formatter leaves to the terminal. In a narrow one explanations
-/// stand below what they explain.
+/// Wraps help texts at the width of the window, which CLI11's own formatter leaves to the terminal. In a
+/// narrow one explanations stand below what they explain.
 class Formatter : public CLI::Formatter {
  public:
-  Formatter() : columns_(static_cast<size_t>(std::max(columns_of(stdout), 40))) { column_width(columns_ < 60 ? 6 : 28); }
+  Formatter() : columns_(static_cast<size_t>(std::max(columns_of(stdout), 40))) {
+    column_width(columns_ < 60 ? 6 : 28);
+  }
 
   std::string make_option(const CLI::Option* option, bool positional) const override {
-    return beside("  " + make_option_name(option, positional) + make_option_opts(option), option->get_description());
+    return beside("  " + make_option_name(option, positional) + make_option_opts(option),
+                  option->get_description());
   }
   std::string make_subcommand(const CLI::App* command) const override {
     return beside("  " + command->get_name(), command->get_description());
@@ -43,7 +46,8 @@ class Formatter : public CLI::Formatter {
   /// The text in the second column; a line lower where the first one reaches into it.
   std::string beside(std::string left, const std::string& text) const {
     const size_t column = get_column_width();
-    left += left.size() + 1 > column ? "\n" + std::string(column, ' ') : std::string(column - left.size(), ' ');
+    left +=
+        left.size() + 1 > column ? "\n" + std::string(column, ' ') : std::string(column - left.size(), ' ');
     return left + wrapped(text, column, columns_) + "\n";
   }
   /// A line that is too long. A command to copy stays in one piece.
@@ -95,9 +99,11 @@ void check_given_once(const std::vector<Made>& options, const std::string& comma
       }
     }
     if (values.size() < 2) continue;
-    if (made.option->value.empty() && std::count(values.begin(), values.end(), values[0]) == std::ssize(values)) continue;
-    throw Error(message("{} {} and {} {}: expected once; duel {} --help shows how", names[0], values[0], names[1], values[1],
-                        command));
+    if (made.option->value.empty() &&
+        std::count(values.begin(), values.end(), values[0]) == std::ssize(values))
+      continue;
+    throw Error(message("{} {} and {} {}: expected once; duel {} --help shows how", names[0], values[0],
+                        names[1], values[1], command));
   }
 }
 

@@ -15,9 +15,10 @@
 namespace duel::apps {
 
 struct Option {
-  std::string name;                                  // "batch" is given as --batch
-  std::string help;                                  // what, unit, [default]
-  std::string value;                                 // what --help calls its value; empty: a flag; "[X]": may be left out
+  std::string name;  // "batch" is given as --batch
+  std::string help;  // what, unit, [default]
+  // what --help calls its value; empty: a flag; "[X]": may be left out
+  std::string value;
   std::string group = "Options";                     // heading in --help; empty: accepted, but not shown
   std::vector<std::string> aliases = {};             // other spellings, not shown
   std::function<void(const std::string&)> set = {};  // "true" for a flag; throws duel::Error

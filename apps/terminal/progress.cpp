@@ -11,7 +11,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kRedraw = 100ms;
-constexpr auto kWindow = 5s;  // over which the rate is taken
+constexpr auto kWindow = 5s;     // over which the rate is taken
 constexpr size_t kHistory = 24;  // losses to show
 
 double seconds_between(std::chrono::steady_clock::time_point from, std::chrono::steady_clock::time_point to) {
@@ -61,11 +61,14 @@ void Progress::update(const gan::Metrics& latest, int64_t iteration) {
   }
 }
 
-std::string Progress::losses_text() const { return message("D {} G {}", brief(latest_.loss_d), brief(latest_.loss_g)); }
+std::string Progress::losses_text() const {
+  return message("D {} G {}", brief(latest_.loss_d), brief(latest_.loss_g));
+}
 
 std::string Progress::outputs_text() const {
   const gan::ShownOutputs outputs = gan::shown_outputs(objective_, latest_);
-  return message("{} {} {} {}", outputs.name_real, brief(outputs.real), outputs.name_fake, brief(outputs.fake));
+  return message("{} {} {} {}", outputs.name_real, brief(outputs.real), outputs.name_fake,
+                 brief(outputs.fake));
 }
 
 double Progress::rate() const {
@@ -78,13 +81,15 @@ void Progress::draw() {
   const double speed = rate();
   const std::string left_over =
       speed > 0 ? clock_text(static_cast<double>(total_ - iteration_) / speed) : "?";
-  const std::string rates = message("{} it/s, ", brief(speed)), clock = message("{}<{}", clock_text(seconds()), left_over),
+  const std::string rates = message("{} it/s, ", brief(speed)),
+                    clock = message("{}<{}", clock_text(seconds()), left_over),
                     images = message("{} img/s, ", brief(speed * static_cast<double>(batch_)));
   // What a narrow window leaves out: images first, then what D says, then rates and losses. The bar stays.
   const std::string line = progress_line(
       terminal_, static_cast<size_t>(columns_of(stream_)), message("{}/{} ", iteration_, total_),
-      {rates + images + clock + ", " + losses_text() + " " + outputs_text(), rates + clock + ", " + losses_text() + " " + outputs_text(),
-       rates + clock + ", " + losses_text(), clock + ", " + losses_text(), clock},
+      {rates + images + clock + ", " + losses_text() + " " + outputs_text(),
+       rates + clock + ", " + losses_text() + " " + outputs_text(), rates + clock + ", " + losses_text(),
+       clock + ", " + losses_text(), clock},
       total_ > 0 ? static_cast<double>(iteration_) / static_cast<double>(total_) : 1.0, losses_);
   // \033[K clears what an earlier, longer line left.
   std::fprintf(stream_, "\r%s\033[K", line.c_str());
@@ -117,7 +122,8 @@ void Progress::picture(const gan::GrayImage& grid, int64_t height, int64_t width
   std::vector<std::string> lines(static_cast<size_t>((height + 1) / 2));
   for (int64_t i = 0; i < shown; ++i) {
     const auto digit = half_blocks(terminal_, height, width, [&](int64_t y, int64_t x) {
-      return int{grid.pixels[static_cast<size_t>((padding + y) * grid.width + padding + i * (width + padding) + x)]};
+      return int{
+          grid.pixels[static_cast<size_t>((padding + y) * grid.width + padding + i * (width + padding) + x)]};
     });
     for (size_t y = 0; y < lines.size(); ++y) lines[y] += digit[y] + std::string(margin, ' ');
   }

@@ -2,10 +2,10 @@
 //
 //   421/3000 |####      | 34.1 it/s, 2182 img/s, 0:12<1:15, D 0.61 G 1.92 D(x) 0.71 D(G(z)) 0.28 ▂▃▅▂
 //
-// The line is redrawn every 0.1 s at most and never wider than the window, whose width is read each time: in a narrow one images
-// per second are left out first, then what D says, then the rate and the losses, and the bar stays down to 40 columns.
-// Without a terminal (or with TERM=dumb) every new set of metrics is one plain line. What it says of D's outputs,
-// and under which names, is gan::shown_outputs().
+// The line is redrawn every 0.1 s at most and never wider than the window, whose width is read each time: in
+// a narrow one images per second are left out first, then what D says, then the rate and the losses, and the
+// bar stays down to 40 columns. Without a terminal (or with TERM=dumb) every new set of metrics is one plain
+// line. What it says of D's outputs, and under which names, is gan::shown_outputs().
 //
 // Example:
 //   Progress progress(stderr, quiet);

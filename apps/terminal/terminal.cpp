@@ -35,7 +35,8 @@ Terminal terminal_of(std::FILE* stream) {
   t.color = t.live && !variable("NO_COLOR");
   t.unicode = t.live && utf8_locale();
   const auto named = [&](const char* part) { return std::strstr(term, part) != nullptr; };
-  t.grays = t.color && (variable("COLORTERM") || named("256color") || named("direct") || named("kitty") || named("alacritty"));
+  t.grays = t.color && (variable("COLORTERM") || named("256color") || named("direct") || named("kitty") ||
+                        named("alacritty"));
   return t;
 }
 
@@ -49,7 +50,8 @@ int columns_of(std::FILE* stream) {
 }
 
 size_t width_of(const std::string& text) {
-  return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
+  return static_cast<size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
 }
 
 std::string wrapped(const std::string& text, size_t indent, size_t columns) {
@@ -88,11 +90,13 @@ std::string progress_bar(const Terminal& terminal, double share, size_t room) {
   const size_t full = std::min(room, static_cast<size_t>(std::max(share, 0.0) * static_cast<double>(room)));
   std::string filled;
   for (size_t i = 0; i < full; ++i) filled += terminal.unicode ? "█" : "#";
-  return (terminal.color ? "|\033[36m" + filled + "\033[0m" : "|" + filled) + std::string(room - full, ' ') + "|";
+  return (terminal.color ? "|\033[36m" + filled + "\033[0m" : "|" + filled) + std::string(room - full, ' ') +
+         "|";
 }
 
-std::string progress_line(const Terminal& terminal, size_t columns, std::string left, const std::vector<std::string>& rights,
-                          double share, const std::deque<double>& values) {
+std::string progress_line(const Terminal& terminal, size_t columns, std::string left,
+                          const std::vector<std::string>& rights, double share,
+                          const std::deque<double>& values) {
   constexpr size_t least_bar = 12, most_bar = 32, least_spark = 9;  // with what stands around them
   const size_t end = columns - 1;
   const bool sparks = terminal.unicode && values.size() > 1;
@@ -110,7 +114,8 @@ std::string progress_line(const Terminal& terminal, size_t columns, std::string 
   std::string spark;
   if (sparks && room >= least_bar + least_spark / 2) {
     const size_t shown = std::min(room - least_bar - 1, values.size());
-    spark = " " + sparkline(std::deque<double>(values.end() - static_cast<std::ptrdiff_t>(shown), values.end()));
+    spark =
+        " " + sparkline(std::deque<double>(values.end() - static_cast<std::ptrdiff_t>(shown), values.end()));
     room -= shown + 1;
   }
   const std::string bar = room >= 5 ? progress_bar(terminal, share, std::min(room, most_bar) - 2) : "";
@@ -127,7 +132,8 @@ int gray_code(int shade) {
   return 232 + std::clamp((shade - 3) / 10, 0, 23);
 }
 
-std::string gray_line(int64_t width, const std::function<int(int64_t)>& top, const std::function<int(int64_t)>& bottom) {
+std::string gray_line(int64_t width, const std::function<int(int64_t)>& top,
+                      const std::function<int(int64_t)>& bottom) {
   std::string text;
   int foreground = -1, background = -1;
   for (int64_t x = 0; x < width; ++x) {
@@ -155,7 +161,8 @@ std::vector<std::string> half_blocks(const Terminal& terminal, int64_t height, i
   std::vector<std::string> lines;
   for (int64_t y = 0; y < height; y += 2) {
     if (terminal.grays) {
-      lines.push_back(gray_line(width, [&](int64_t x) { return at(y, x); }, [&](int64_t x) { return at(y + 1, x); }));
+      lines.push_back(gray_line(
+          width, [&](int64_t x) { return at(y, x); }, [&](int64_t x) { return at(y + 1, x); }));
       continue;
     }
     std::string line;

@@ -25,8 +25,8 @@ int columns_of(std::FILE* stream);
 
 /// Columns that a UTF-8 text takes, one for each character.
 size_t width_of(const std::string& text);
-/// The words of `text` in lines of at most `columns` where a word allows it. All begin at column `indent`: the first one is there
-/// already, the others get spaces.
+/// The words of `text` in lines of at most `columns` where a word allows it. All begin at column `indent`:
+/// the first one is there already, the others get spaces.
 std::string wrapped(const std::string& text, size_t indent, size_t columns);
 
 /// "1:05" or "2:03:10"
@@ -35,12 +35,14 @@ std::string clock_text(double seconds);
 std::string brief(double value);
 /// "|####      |" with `room` characters between: `share` (0 to 1) of them full.
 std::string progress_bar(const Terminal& terminal, double share, size_t room);
-/// A line that ends before the last column, which would make some terminals wrap: `left`, a bar, the first of `rights` that leaves the
-/// bar and a sparkline their place (else the last, or none), and the last of `values` as that sparkline.
-std::string progress_line(const Terminal& terminal, size_t columns, std::string left, const std::vector<std::string>& rights,
-                          double share, const std::deque<double>& values = {});
-/// Grays from 0 (black) to 255, two rows of them to a line of half blocks: 24 grays where the terminal has them, elsewhere dots that
-/// are as dense as the gray is light. shade(y, x) of `height` x `width`.
+/// A line that ends before the last column, which would make some terminals wrap: `left`, a bar, the first of
+/// `rights` that leaves the bar and a sparkline their place (else the last, or none), and the last of
+/// `values` as that sparkline.
+std::string progress_line(const Terminal& terminal, size_t columns, std::string left,
+                          const std::vector<std::string>& rights, double share,
+                          const std::deque<double>& values = {});
+/// Grays from 0 (black) to 255, two rows of them to a line of half blocks: 24 grays where the terminal has
+/// them, elsewhere dots that are as dense as the gray is light. shade(y, x) of `height` x `width`.
 std::vector<std::string> half_blocks(const Terminal& terminal, int64_t height, int64_t width,
                                      const std::function<int(int64_t, int64_t)>& shade);
 /// Values as ▁▂▃▄▅▆▇█, scaled to their own range.

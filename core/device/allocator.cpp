@@ -27,7 +27,8 @@ using FreeBlocks = std::unordered_map<size_t, std::vector<void*>>;  // by rounde
 
 struct MemoryPool {
   FreeBlocks free;
-  std::vector<std::pair<void*, size_t>> kept;  // freed while the graph was captured, but not its own: it may read them
+  // freed while the graph was captured, but not its own: it may read them
+  std::vector<std::pair<void*, size_t>> kept;
   int64_t bytes = 0;
 };
 }  // namespace detail
@@ -69,7 +70,9 @@ class System {
   }
   std::string name() const { return device_.is_cuda() ? to_text(device_) : "the CPU"; }
   std::string left() const {
-    return device_.is_cuda() ? message(", free on the device {}", memory_text(runtime::memory_info().free_bytes)) : "";
+    return device_.is_cuda()
+               ? message(", free on the device {}", memory_text(runtime::memory_info().free_bytes))
+               : "";
   }
 
  private:
@@ -167,7 +170,8 @@ class Allocator {
   }
 
  private:
-  // Sizes grow in steps of an eighth of a power of two: at most 12.5 % is wasted, and few distinct sizes exist.
+  // Sizes grow in steps of an eighth of a power of two: at most 12.5 % is wasted, and few distinct sizes
+  // exist.
   size_t round_up(size_t bytes) const {
     const size_t step = std::max(system_.alignment(), std::bit_floor(std::max<size_t>(bytes, 1)) / 8);
     return (std::max<size_t>(bytes, 1) + step - 1) / step * step;
@@ -219,7 +223,8 @@ class Allocator {
 
   bool over_limit(size_t bytes) const {
     return limit_ > 0 &&
-           stats_.active_bytes + stats_.cached_bytes + stats_.graph_bytes + static_cast<int64_t>(bytes) > limit_;
+           stats_.active_bytes + stats_.cached_bytes + stats_.graph_bytes + static_cast<int64_t>(bytes) >
+               limit_;
   }
 
   void* from_system(size_t bytes, size_t wanted) {
@@ -230,11 +235,14 @@ class Allocator {
       pointer = over_limit(bytes) ? nullptr : system_.take(bytes);
     }
     if (!pointer) {
-      throw OutOfMemory(message("[allocator] out of memory on {}: wanted {}, in use {}, cached {}{}{}, limit {}. A smaller batch needs less",
-           system_.name(), memory_text(static_cast<int64_t>(wanted)), memory_text(stats_.active_bytes),
-           memory_text(stats_.cached_bytes),
-           stats_.graph_bytes > 0 ? message(", kept by graphs {}", memory_text(stats_.graph_bytes)) : std::string(),
-           system_.left(), limit_ > 0 ? memory_text(limit_) : std::string("none")));
+      throw OutOfMemory(
+          message("[allocator] out of memory on {}: wanted {}, in use {}, cached {}{}{}, limit {}. "
+                  "A smaller batch needs less",
+                  system_.name(), memory_text(static_cast<int64_t>(wanted)), memory_text(stats_.active_bytes),
+                  memory_text(stats_.cached_bytes),
+                  stats_.graph_bytes > 0 ? message(", kept by graphs {}", memory_text(stats_.graph_bytes))
+                                         : std::string(),
+                  system_.left(), limit_ > 0 ? memory_text(limit_) : std::string("none")));
     }
     ++stats_.system_allocations;
     return pointer;

@@ -1,10 +1,11 @@
-// The caching allocators behind every tensor, one per device: freed blocks are kept by size and handed out again, so that
-// a training loop allocates from the system only in its first steps.
+// The caching allocators behind every tensor, one per device: freed blocks are kept by size and handed out
+// again, so that a training loop allocates from the system only in its first steps.
 //
 // Note [Stream-ordered blocks]
-// On a GPU a freed block is handed out again at once, although kernels that use it may not have run yet: whatever gets it
-// next runs after them on the one compute stream. While side streams work (branches.h), freed blocks wait until those
-// have joined. What a captured graph uses stays its own until it dies (graph.h), so that replays find their addresses.
+// On a GPU a freed block is handed out again at once, although kernels that use it may not have run yet:
+// whatever gets it next runs after them on the one compute stream. While side streams work (branches.h),
+// freed blocks wait until those have joined. What a captured graph uses stays its own until it dies
+// (graph.h), so that replays find their addresses.
 //
 // Example:
 //   auto before = allocator_stats(Device{}).active_bytes;
@@ -20,11 +21,11 @@ namespace duel {
 
 /// All in bytes, but for the counters.
 struct AllocatorStats {
-  int64_t active_bytes = 0;   // in blocks that somebody holds
-  int64_t peak_bytes = 0;     // highest active_bytes since the last reset_peak
-  int64_t cached_bytes = 0;   // in free blocks kept for reuse
-  int64_t graph_bytes = 0;    // in blocks that nobody holds, but captured graphs keep
-  int64_t allocations = 0;    // requests served
+  int64_t active_bytes = 0;        // in blocks that somebody holds
+  int64_t peak_bytes = 0;          // highest active_bytes since the last reset_peak
+  int64_t cached_bytes = 0;        // in free blocks kept for reuse
+  int64_t graph_bytes = 0;         // in blocks that nobody holds, but captured graphs keep
+  int64_t allocations = 0;         // requests served
   int64_t system_allocations = 0;  // of those, passed on to the system
 };
 
@@ -34,7 +35,8 @@ void reset_allocator_peak(Device device);
 void set_allocator_limit(Device device, int64_t bytes);
 /// Gives cached blocks back to the system.
 void empty_allocator_cache(Device device);
-/// Fills every block handed out, on any device, with 0xFF (NaN in floating types), so that a result nobody wrote is seen.
+/// Fills every block handed out, on any device, with 0xFF (NaN in floating types), so that a result nobody
+/// wrote is seen.
 void set_allocator_poison(bool on);
 
 namespace detail {
@@ -48,7 +50,8 @@ struct MemoryPool;
 MemoryPool* make_pool(Device device);
 /// Its free blocks become ordinary ones; so do the others when they are freed.
 void release_pool(Device device, MemoryPool* pool);
-/// From begin to end, this thread's allocations on the device come from the pool, and what it frees stays reserved.
+/// From begin to end, this thread's allocations on the device come from the pool, and what it frees stays
+/// reserved.
 void begin_pool(Device device, MemoryPool* pool);
 void end_pool(Device device);
 /// Bytes of all blocks of the pool.

@@ -59,9 +59,10 @@ Side& side_at(const Device& device, int k) {
   return *sides.all[static_cast<size_t>(k)];
 }
 
-/// `main` waits for the side streams with numbers from 0; they and the event become idle, and freed blocks reusable,
-/// whatever happens.
-void join_sides(const Device& device, const kernels::Stream& main, const runtime::Event& fork, std::vector<int>& used) {
+/// `main` waits for the side streams with numbers from 0; they and the event become idle, and freed blocks
+/// reusable, whatever happens.
+void join_sides(const Device& device, const kernels::Stream& main, const runtime::Event& fork,
+                std::vector<int>& used) {
   struct Finish {
     const Device& device;
     const runtime::Event& fork;
@@ -98,7 +99,8 @@ namespace detail {
 
 bool parallel_leaf_gradients() { return leaves_beside; }
 
-Lanes::Lanes(Device device) : device_(device), main_(stream_of(device)), fork_(take_fork(device)), sides_(kCount, -1) {
+Lanes::Lanes(Device device)
+    : device_(device), main_(stream_of(device)), fork_(take_fork(device)), sides_(kCount, -1) {
   hold_freed_blocks(device);
   open_ = true;
 }
@@ -149,8 +151,8 @@ Branches::~Branches() {
 void Branches::run(const std::function<void()>& work) {
   if (!device_.is_cuda()) return work();
   DUEL_CHECK(open_, "Branches", "expected run() before join()");
-  DUEL_CHECK(used_.size() < static_cast<size_t>(kMost), "Branches", "expected at most {} branches between fork and join",
-             kMost);
+  DUEL_CHECK(used_.size() < static_cast<size_t>(kMost), "Branches",
+             "expected at most {} branches between fork and join", kMost);
   used_.push_back(take_side(device_));
   Side& side = side_at(device_, used_.back());
   runtime::wait(side.stream, fork_);

@@ -1,8 +1,9 @@
-// Independent work side by side: each branch runs on a side stream of the GPU, within a captured graph too. On the CPU the
-// branches run one after the other. The results are the same bits either way.
+// Independent work side by side: each branch runs on a side stream of the GPU, within a captured graph too.
+// On the CPU the branches run one after the other. The results are the same bits either way.
 //
-// A branch may read what was made before the fork and what it makes itself; what it makes may be read after join().
-// Memory that is freed between fork and join is not reused before the join (Note [Stream-ordered blocks] in allocator.h).
+// A branch may read what was made before the fork and what it makes itself; what it makes may be read after
+// join(). Memory that is freed between fork and join is not reused before the join (Note [Stream-ordered
+// blocks] in allocator.h).
 //
 // Example:
 //   Tensor real, fake;
@@ -44,9 +45,10 @@ class Branches {
   bool open_ = false;
 };
 
-/// While it lives, backward walks of this thread that record no graph compute the gradients of leaves (weights, that is)
-/// beside the chain that leads to other tensors, on side streams of the GPU, and join at their end. Worth it inside a
-/// captured graph, where a fork is only an edge; memory that a walk frees is not reused before its end. The same bits.
+/// While it lives, backward walks of this thread that record no graph compute the gradients of leaves
+/// (weights, that is) beside the chain that leads to other tensors, on side streams of the GPU, and join at
+/// their end. Worth it inside a captured graph, where a fork is only an edge; memory that a walk frees is not
+/// reused before its end. The same bits.
 class ParallelLeafGradients {
  public:
   ParallelLeafGradients();
@@ -63,8 +65,8 @@ namespace detail {
 /// Whether one lives on this thread.
 bool parallel_leaf_gradients();
 
-/// Side streams that go on through a stretch of work: what is run in a lane comes after what its stream and, up to now, the
-/// forked one were given. Joined at the end.
+/// Side streams that go on through a stretch of work: what is run in a lane comes after what its stream and,
+/// up to now, the forked one were given. Joined at the end.
 class Lanes {
  public:
   explicit Lanes(Device device);

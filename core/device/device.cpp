@@ -12,10 +12,14 @@ namespace runtime = kernels::runtime;
 
 std::string to_text(DType dtype) {
   switch (dtype) {
-    case DType::f32: return "f32";
-    case DType::f64: return "f64";
-    case DType::u8: return "u8";
-    case DType::i64: return "i64";
+    case DType::f32:
+      return "f32";
+    case DType::f64:
+      return "f64";
+    case DType::u8:
+      return "u8";
+    case DType::i64:
+      return "i64";
   }
   return "?";
 }
@@ -56,7 +60,8 @@ void use_device(const Device& device, const char* op) {
 kernels::Stream compute_stream(const Device& device) {
   use_device(device, "device");
   static std::mutex mutex;
-  static auto* streams = new std::map<int, kernels::Stream>;  // never destroyed: the driver may be gone before
+  // never destroyed: the driver may be gone before
+  static auto* streams = new std::map<int, kernels::Stream>;
   std::scoped_lock lock(mutex);
   const auto found = streams->find(device.index);
   return found != streams->end() ? found->second

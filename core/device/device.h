@@ -18,9 +18,7 @@ namespace duel {
 /// f32 to train, f64 to check, u8 image data, i64 labels and indices.
 enum class DType : uint8_t { f32, f64, u8, i64 };
 
-constexpr size_t size_of(DType dtype) {
-  return dtype == DType::u8 ? 1 : dtype == DType::f32 ? 4 : 8;
-}
+constexpr size_t size_of(DType dtype) { return dtype == DType::u8 ? 1 : dtype == DType::f32 ? 4 : 8; }
 constexpr bool is_floating(DType dtype) { return dtype == DType::f32 || dtype == DType::f64; }
 std::string to_text(DType dtype);
 
@@ -29,11 +27,16 @@ inline constexpr bool always_false = false;
 
 template <class T>
 constexpr DType dtype_of() {
-  if constexpr (std::is_same_v<T, float>) return DType::f32;
-  else if constexpr (std::is_same_v<T, double>) return DType::f64;
-  else if constexpr (std::is_same_v<T, uint8_t>) return DType::u8;
-  else if constexpr (std::is_same_v<T, int64_t>) return DType::i64;
-  else static_assert(always_false<T>, "Duel has no such element type");
+  if constexpr (std::is_same_v<T, float>)
+    return DType::f32;
+  else if constexpr (std::is_same_v<T, double>)
+    return DType::f64;
+  else if constexpr (std::is_same_v<T, uint8_t>)
+    return DType::u8;
+  else if constexpr (std::is_same_v<T, int64_t>)
+    return DType::i64;
+  else
+    static_assert(always_false<T>, "Duel has no such element type");
 }
 
 struct Device {
@@ -52,8 +55,8 @@ bool is_available(const Device& device);
 /// Why not, in one line: "built without CUDA", "no NVIDIA driver (CUDA error 35)", …; empty where it can.
 std::string why_unavailable(const Device& device);
 
-/// The stream that ops on this device are started on: the device's one compute stream, or the side stream that this thread
-/// works on (branches.h). Error with the reason where the device is not available.
+/// The stream that ops on this device are started on: the device's one compute stream, or the side stream
+/// that this thread works on (branches.h). Error with the reason where the device is not available.
 kernels::Stream stream_of(const Device& device);
 /// Waits until everything that was started on the device has run. Nothing on the CPU.
 void synchronize(const Device& device);
@@ -61,17 +64,18 @@ void synchronize(const Device& device);
 }  // namespace duel
 
 /// Runs the statement list with T = float or double, by a floating dtype; throws Error naming `op` otherwise.
-/// Example: DUEL_DISPATCH(x.dtype(), "exp", kernels::unary<Exp>(stream, n, x.data<T>(), y.mutable_data<T>()));
-#define DUEL_DISPATCH(dtype_, op_, ...)                                                              \
-  do {                                                                                               \
-    const ::duel::DType duel_dispatch_dtype = (dtype_);                                              \
-    if (duel_dispatch_dtype == ::duel::DType::f32) {                                                 \
-      using T = float;                                                                               \
-      __VA_ARGS__;                                                                                   \
-    } else if (duel_dispatch_dtype == ::duel::DType::f64) {                                          \
-      using T = double;                                                                              \
-      __VA_ARGS__;                                                                                   \
-    } else {                                                                                         \
+/// Example: DUEL_DISPATCH(x.dtype(), "exp", kernels::unary<Exp>(stream, n, x.data<T>(),
+/// y.mutable_data<T>()));
+#define DUEL_DISPATCH(dtype_, op_, ...)                                                             \
+  do {                                                                                              \
+    const ::duel::DType duel_dispatch_dtype = (dtype_);                                             \
+    if (duel_dispatch_dtype == ::duel::DType::f32) {                                                \
+      using T = float;                                                                              \
+      __VA_ARGS__;                                                                                  \
+    } else if (duel_dispatch_dtype == ::duel::DType::f64) {                                         \
+      using T = double;                                                                             \
+      __VA_ARGS__;                                                                                  \
+    } else {                                                                                        \
       ::duel::fail((op_), "expected a tensor of f32 or f64, got {}", to_text(duel_dispatch_dtype)); \
-    }                                                                                                \
+    }                                                                                               \
   } while (false)

@@ -1,12 +1,13 @@
-// A captured CUDA graph: what a function starts on the GPU is recorded once and then replayed with one launch, without the
-// cost of starting each kernel. Not to be confused with autograd's graph.
+// A captured CUDA graph: what a function starts on the GPU is recorded once and then replayed with one
+// launch, without the cost of starting each kernel. Not to be confused with autograd's graph.
 //
 // Note [What a capture may do]
-// Run the function a few times first: libraries make their plans then, generators move their offset to the device, and
-// memory comes into the cache. While it is captured nothing runs, so it must not read results (item, to_vector), copy
-// between CPU and GPU, or decide by values; each of these is an Error. Tensors that it reads from outside must live as long
-// as the graph and keep their place; so must those it returns through references, which hold the newest replay's values.
-// Random numbers go on from replay to replay, and between replays and eager calls, as if all had been eager.
+// Run the function a few times first: libraries make their plans then, generators move their offset to the
+// device, and memory comes into the cache. While it is captured nothing runs, so it must not read results
+// (item, to_vector), copy between CPU and GPU, or decide by values; each of these is an Error. Tensors that
+// it reads from outside must live as long as the graph and keep their place; so must those it returns through
+// references, which hold the newest replay's values. Random numbers go on from replay to replay, and between
+// replays and eager calls, as if all had been eager.
 //
 // Example:
 //   for (int i = 0; i < 3; ++i) step();
@@ -23,8 +24,8 @@ namespace duel {
 
 class CapturedGraph {
  public:
-  /// Records what `work` starts on the device's compute stream. Error on the CPU; errors of `work` pass, and leave device and
-  /// generators as they were before.
+  /// Records what `work` starts on the device's compute stream. Error on the CPU; errors of `work` pass, and
+  /// leave device and generators as they were before.
   CapturedGraph(Device device, const std::function<void()>& work);
   /// Waits for the device.
   ~CapturedGraph();

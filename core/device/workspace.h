@@ -5,7 +5,8 @@
 
 namespace duel::detail {
 
-/// Freed when it goes out of scope; on a stream the allocator is stream-ordered, so that is safe right after the launch.
+/// Freed when it goes out of scope; on a stream the allocator is stream-ordered, so that is safe right after
+/// the launch.
 class Workspace {
  public:
   Workspace(Device device, size_t bytes)

@@ -47,14 +47,16 @@ class Walk {
     }
     for (size_t i = 0; i < order_.size(); ++i) {
       // A freed node has forgotten its inputs, so that whatever lies behind it would look unused.
-      DUEL_CHECK(!order_[i]->released, "grad", "the graph of {} was freed by an earlier walk: pass retain_graph to that walk",
+      DUEL_CHECK(!order_[i]->released, "grad",
+                 "the graph of {} was freed by an earlier walk: pass retain_graph to that walk",
                  order_[i]->op);
       for (const auto& input : order_[i]->inputs) {
         if (input && visits_.try_emplace(input.get()).second) order_.push_back(input);
       }
     }
     // Later ops first; an op's inputs always have smaller sequences.
-    std::sort(order_.begin(), order_.end(), [](const auto& a, const auto& b) { return a->sequence > b->sequence; });
+    std::sort(order_.begin(), order_.end(),
+              [](const auto& a, const auto& b) { return a->sequence > b->sequence; });
   }
 
   const std::vector<std::shared_ptr<Node>>& nodes() const { return order_; }
@@ -66,7 +68,8 @@ class Walk {
   void accumulate(Visit& visit, Tensor grad) {
     if (!visit.grad.defined()) {
       visit.grad = std::move(grad);
-    } else if (!create_graph_ && !lanes_ && visit.grad.impl().use_count() == 1 && visit.grad.impl()->storage.use_count() == 1) {
+    } else if (!create_graph_ && !lanes_ && visit.grad.impl().use_count() == 1 &&
+               visit.grad.impl()->storage.use_count() == 1) {
       add_in_place(visit.grad, grad);
     } else {
       visit.grad = add(visit.grad, grad);
@@ -112,18 +115,20 @@ class Walk {
     std::vector<Tensor> grads = node->rule(RuleContext(node, needs), grad);
     grad = {};
     if (!mutation.op.empty() && mutation.op == node->op) mutate(grads);
-    DUEL_CHECK(grads.size() == node->inputs.size(), node->op,
-               "its rule gave {} gradients for {} inputs: one is expected for each, undefined where it is zero",
-               grads.size(), node->inputs.size());
+    DUEL_CHECK(
+        grads.size() == node->inputs.size(), node->op,
+        "its rule gave {} gradients for {} inputs: one is expected for each, undefined where it is zero",
+        grads.size(), node->inputs.size());
     for (size_t i = 0; i < grads.size(); ++i) {
       if (needs[i] && grads[i].defined()) {
-        accumulate(visits_.at(node->inputs[i].get()), fitted(node->op, *node->inputs[i], std::move(grads[i])));
+        accumulate(visits_.at(node->inputs[i].get()),
+                   fitted(node->op, *node->inputs[i], std::move(grads[i])));
       }
     }
   }
 
-  // A leaf's gradients are added in its own lane, in the order of the walk; what other lanes may still read is never
-  // changed in place.
+  // A leaf's gradients are added in its own lane, in the order of the walk; what other lanes may still read
+  // is never changed in place.
   void apply_in_lanes(const std::shared_ptr<Node>& node, const Tensor& grad, const std::vector<char>& needs) {
     std::vector<char> chain = needs;
     for (size_t i = 0; i < needs.size(); ++i) {
@@ -137,10 +142,12 @@ class Walk {
       }
       std::vector<char> only(needs.size());
       for (size_t k = i; k < needs.size(); ++k) only[k] = needs[k] && node->inputs[k].get() == leaf;
-      const int lane = static_cast<int>(lane_of_.try_emplace(leaf, lane_of_.size() % Lanes::kCount).first->second);
+      const int lane =
+          static_cast<int>(lane_of_.try_emplace(leaf, lane_of_.size() % Lanes::kCount).first->second);
       lanes_->run(lane, [&] { apply(node, grad, only); });
     }
-    if (std::any_of(chain.begin(), chain.end(), [](char needed) { return needed != 0; })) apply(node, grad, chain);
+    if (std::any_of(chain.begin(), chain.end(), [](char needed) { return needed != 0; }))
+      apply(node, grad, chain);
   }
 
   /// Whether `to` broadcasts to `from`.
@@ -154,8 +161,8 @@ class Walk {
 
   static Tensor fitted(const char* op, const Node& input, Tensor grad) {
     DUEL_CHECK(grad.dtype() == input.dtype && grad.device() == input.device, op,
-               "its rule gave a gradient of {} on {} for an input of {} {} on {}", to_text(grad), grad.device(),
-               to_text(input.dtype), input.shape, input.device);
+               "its rule gave a gradient of {} on {} for an input of {} {} on {}", to_text(grad),
+               grad.device(), to_text(input.dtype), input.shape, input.device);
     if (grad.shape() == input.shape) return grad;
     DUEL_CHECK(sums_to(grad.shape(), input.shape), op, "its rule gave a gradient of {} for an input of {} {}",
                to_text(grad), to_text(input.dtype), input.shape);
@@ -197,7 +204,8 @@ void check_outputs(const std::vector<Tensor>& outputs) {
   DUEL_CHECK(!outputs.empty(), "grad", "expected at least one output");
   for (const Tensor& output : outputs) {
     DUEL_CHECK(output.defined() && output.impl()->node, "grad",
-               "an output does not depend on anything that requires grad (was it computed under no_grad or detached?)");
+               "an output does not depend on anything that requires grad (was it computed under no_grad or "
+               "detached?)");
   }
 }
 
@@ -207,7 +215,8 @@ void check_outputs(const std::vector<Tensor>& outputs) {
 std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<Tensor>& inputs,
                          const std::vector<Tensor>& grad_outputs, GradOptions options) {
   // Of what is wholly frozen (a D that stays as it is) the outputs may have no graph at all.
-  if (!inputs.empty() && std::all_of(inputs.begin(), inputs.end(), detail::is_frozen)) return std::vector<Tensor>(inputs.size());
+  if (!inputs.empty() && std::all_of(inputs.begin(), inputs.end(), detail::is_frozen))
+    return std::vector<Tensor>(inputs.size());
   detail::check_outputs(outputs);
   detail::Walk walk(outputs, options.create_graph, options.create_graph || options.retain_graph);
   for (const Tensor& input : inputs) {

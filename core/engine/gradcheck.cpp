@@ -69,7 +69,8 @@ std::vector<Tensor> analytic(const Problem& problem, const Tensor& v) {
   return grad({y}, problem.wanted, {v}, {.allow_unused = true});
 }
 
-/// Whether the graph of y leads to one of `wanted`. (A gradient says less: that of x^0 is undefined, its rule's zero.)
+/// Whether the graph of y leads to one of `wanted`. (A gradient says less: that of x^0 is undefined, its
+/// rule's zero.)
 bool depends_on_one(const Tensor& y, const std::vector<Tensor>& wanted) {
   if (!y.requires_grad()) return false;
   std::unordered_set<const detail::Node*> seen;
@@ -92,12 +93,14 @@ GradcheckResult compare(const Problem& problem, const Tensor& v, const Gradcheck
   GradcheckResult result;
   for (size_t k = 0; k < problem.wanted.size(); ++k) {
     if (!same_bits(gradients[k], again[k])) {
-      return {false, message("the gradient of input {} differs between two runs", problem.wanted_index[k]), INFINITY};
+      return {false, message("the gradient of input {} differs between two runs", problem.wanted_index[k]),
+              INFINITY};
     }
     NoGrad no_grad;
     const Tensor& x = problem.wanted[k];
     auto values = x.to_vector<double>();
-    const auto rule = gradients[k].defined() ? gradients[k].to_vector<double>() : std::vector<double>(values.size());
+    const auto rule =
+        gradients[k].defined() ? gradients[k].to_vector<double>() : std::vector<double>(values.size());
     for (int64_t i = 0; i < x.numel(); ++i) {
       double& element = values[static_cast<size_t>(i)];
       const double kept = element;
@@ -113,8 +116,9 @@ GradcheckResult compare(const Problem& problem, const Tensor& v, const Gradcheck
       const double error = std::abs(computed - numeric) / (options.atol + options.rtol * std::abs(numeric));
       if (!(error <= result.worst)) {
         result.worst = std::isnan(error) ? INFINITY : error;
-        result.message = message("input {}, element {}: expected {} by differences, the rule gave {}",
-                                 problem.wanted_index[k], i, std::to_string(numeric), std::to_string(computed));
+        result.message =
+            message("input {}, element {}: expected {} by differences, the rule gave {}",
+                    problem.wanted_index[k], i, std::to_string(numeric), std::to_string(computed));
       }
     }
     x.copy_(Tensor::from(values, x.shape()));
@@ -125,7 +129,8 @@ GradcheckResult compare(const Problem& problem, const Tensor& v, const Gradcheck
 
 }  // namespace
 
-GradcheckResult gradcheck(const TensorFunction& f, const std::vector<Tensor>& inputs, GradcheckOptions options) {
+GradcheckResult gradcheck(const TensorFunction& f, const std::vector<Tensor>& inputs,
+                          GradcheckOptions options) {
   try {
     const Problem problem(f, inputs);
     Tensor y;
@@ -135,9 +140,10 @@ GradcheckResult gradcheck(const TensorFunction& f, const std::vector<Tensor>& in
     }
     if (!depends_on_one(f(problem.inputs), problem.wanted)) {
       return {false,
-              "the result does not depend on any input that requires grad, so there is nothing to compare: f must compute with the "
-              "tensors that it is given, which are copies, not with others that it knows (for a module's weights: "
-              "nn::ScopedParameters in f, as in core/engine/gradcheck.h)",
+              "the result does not depend on any input that requires grad, so there is nothing to compare: "
+              "f must compute with the tensors that it is given, which are copies, "
+              "not with others that it knows (for a module's weights: nn::ScopedParameters in f, "
+              "as in core/engine/gradcheck.h)",
               INFINITY};
     }
     return compare(problem, Cotangents(options.seed).like(y), options);
@@ -146,7 +152,8 @@ GradcheckResult gradcheck(const TensorFunction& f, const std::vector<Tensor>& in
   }
 }
 
-GradcheckResult gradgradcheck(const TensorFunction& f, const std::vector<Tensor>& inputs, GradcheckOptions options) {
+GradcheckResult gradgradcheck(const TensorFunction& f, const std::vector<Tensor>& inputs,
+                              GradcheckOptions options) {
   try {
     const Problem first(f, inputs);
     Tensor y;
@@ -166,7 +173,8 @@ GradcheckResult gradgradcheck(const TensorFunction& f, const std::vector<Tensor>
         if (!leaves[i].requires_grad()) leaves[i] = leaves[i].detach().set_requires_grad(true);
         wanted.push_back(leaves[i]);
       }
-      const auto gradients = grad({f(leaves)}, wanted, {in.back()}, {.create_graph = true, .allow_unused = true});
+      const auto gradients =
+          grad({f(leaves)}, wanted, {in.back()}, {.create_graph = true, .allow_unused = true});
       std::vector<Tensor> parts;
       for (const Tensor& g : gradients) {
         if (g.defined()) parts.push_back(g.reshape({-1}));

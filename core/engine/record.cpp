@@ -61,8 +61,10 @@ void check_finite(const char* op, const Tensor& output, std::span<const Tensor> 
     if (first_not_finite(input)) return;  // this op only passed it on
     shapes += (shapes.empty() ? "" : ", ") + to_text(input);
   }
-  fail("anomaly", "{} made the first NaN or infinity, at flat index {} of its result {}; its inputs ({}) are finite{}", op,
-       *index, to_text(output), shapes, detail::current_backward_op()
+  fail("anomaly",
+       "{} made the first NaN or infinity, at flat index {} of its result {}; its inputs ({}) are finite{}",
+       op, *index, to_text(output), shapes,
+       detail::current_backward_op()
            ? message("; it works for the backward of {}", detail::current_backward_op())
            : std::string());
 }
@@ -93,13 +95,14 @@ void mark_parameter(const Tensor& leaf, const std::string& name) {
   leaf.impl()->node->name = name;
 }
 
-Tensor record(const char* op, Tensor output, std::initializer_list<Tensor> inputs, std::initializer_list<Tensor> saved,
-              Rule rule) {
-  return record(op, std::move(output), std::span(inputs.begin(), inputs.size()), std::span(saved.begin(), saved.size()),
-                std::move(rule));
+Tensor record(const char* op, Tensor output, std::initializer_list<Tensor> inputs,
+              std::initializer_list<Tensor> saved, Rule rule) {
+  return record(op, std::move(output), std::span(inputs.begin(), inputs.size()),
+                std::span(saved.begin(), saved.size()), std::move(rule));
 }
 
-Tensor record(const char* op, Tensor output, std::span<const Tensor> inputs, std::span<const Tensor> saved, Rule rule) {
+Tensor record(const char* op, Tensor output, std::span<const Tensor> inputs, std::span<const Tensor> saved,
+              Rule rule) {
   if (anomaly_mode) check_finite(op, output, inputs);
   bool any = false;
   for (const Tensor& input : inputs) any = any || tracked(input);
@@ -133,9 +136,11 @@ Tensor RuleContext::saved(int i) const {
   const detail::SavedTensor& kept = node_->saved[static_cast<size_t>(i)];
   if (!kept.data.defined()) return {};
   if (kept.data.version() != kept.version) {
-    const std::string name = kept.node && !kept.node->name.empty() ? " (" + kept.node->name + ")" : std::string();
-    fail(node_->op, "a tensor saved for backward was changed in place: saved tensor {}{}, {}, is at version {}, expected {}. "
-         "Change it after the backward, or compute the forward again",
+    const std::string name =
+        kept.node && !kept.node->name.empty() ? " (" + kept.node->name + ")" : std::string();
+    fail(node_->op,
+         "a tensor saved for backward was changed in place: saved tensor {}{}, {}, is at version {}, "
+         "expected {}. Change it after the backward, or compute the forward again",
          i, name, to_text(kept.data), kept.data.version(), kept.version);
   }
   Tensor tensor = kept.data.detach();  // a handle of its own, so that the graph's place can be set

@@ -27,8 +27,10 @@ class PendingFile {
       errno = EISDIR;
       give_up("replace it");
     }
-    DUEL_CHECK(!replaces || S_ISREG(old.st_mode), "write",
-               "{}: is a device, a pipe or a socket, which cannot be replaced by a whole file; choose another name", path.string());
+    DUEL_CHECK(
+        !replaces || S_ISREG(old.st_mode), "write",
+        "{}: is a device, a pipe or a socket, which cannot be replaced by a whole file; choose another name",
+        path.string());
     static std::atomic<uint64_t> counter{0};
     temporary_ =
         target_.parent_path() / message(".{}.tmp-{}-{}", target_.filename().string(), ::getpid(), counter++);
@@ -37,7 +39,8 @@ class PendingFile {
     if (fd_ < 0) give_up("create a file in its folder");
     created_ = true;
     if (!replaces) return;
-    // The owner only where it differs and the system lets us; where it does not, the file is ours, as after any copy.
+    // The owner only where it differs and the system lets us; where it does not, the file is ours, as after
+    // any copy.
     struct stat made {};
     if (::fstat(fd_, &made) == 0 && (made.st_uid != old.st_uid || made.st_gid != old.st_gid) &&
         ::fchown(fd_, old.st_uid, old.st_gid) != 0 && ::fchown(fd_, static_cast<uid_t>(-1), old.st_gid) != 0)

@@ -5,10 +5,11 @@
 // the rename. Folders are not created.
 //
 // Note [What a replaced file keeps]
-// A symbolic link stays, and the file that it leads to is written, also one that is not there yet. The new file has the
-// permissions of the old one, and where the system allows it its owner and group; a file that was not there has those that
-// open() gives (0666 less the umask). Of a file with several names (hard links) only this name gets the new bytes: what the
-// others name stays whole, as whoever keeps an older state that way expects. A device, a pipe or a socket is refused.
+// A symbolic link stays, and the file that it leads to is written, also one that is not there yet. The new
+// file has the permissions of the old one, and where the system allows it its owner and group; a file that
+// was not there has those that open() gives (0666 less the umask). Of a file with several names (hard links)
+// only this name gets the new bytes: what the others name stays whole, as whoever keeps an older state that
+// way expects. A device, a pipe or a socket is refused.
 //
 // Example:
 //   write_file_atomically("runs/a/config.json", text);

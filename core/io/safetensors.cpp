@@ -118,7 +118,8 @@ const Tensor* TensorFile::find(std::string_view name) const {
 }
 
 std::string TensorFile::text(std::string_view key) const {
-  const auto found = std::find_if(metadata.begin(), metadata.end(), [&](const auto& entry) { return entry.first == key; });
+  const auto found =
+      std::find_if(metadata.begin(), metadata.end(), [&](const auto& entry) { return entry.first == key; });
   return found == metadata.end() ? std::string() : found->second;
 }
 

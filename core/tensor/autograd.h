@@ -1,7 +1,7 @@
 // Reverse-mode differentiation of any order.
 //
-// grad() is the primitive. backward() accumulates detached gradients into leaves and cannot create a graph, so
-// no cycle between a parameter and its gradient can exist.
+// grad() is the primitive. backward() accumulates detached gradients into leaves and cannot create a graph,
+// so no cycle between a parameter and its gradient can exist.
 //
 // Example, a gradient penalty (second order):
 //   Tensor x = interpolate(real, fake).detach().set_requires_grad(true);
@@ -10,9 +10,9 @@
 //   auto dw = grad({penalty}, critic.parameters());
 //
 // Note [Saved tensors carry a version]
-// An op that needs a tensor in its backward saves a handle and the storage's version. If the storage is changed in
-// place before that backward, the engine throws an Error that names the op and the tensor: a GAN steps D between
-// uses of D, and a silently wrong gradient would be the result.
+// An op that needs a tensor in its backward saves a handle and the storage's version. If the storage is
+// changed in place before that backward, the engine throws an Error that names the op and the tensor: a GAN
+// steps D between uses of D, and a silently wrong gradient would be the result.
 #pragma once
 
 #include <functional>
@@ -31,10 +31,10 @@ struct GradOptions {
   bool allow_unused = false;  // an input that no output depends on gives an undefined tensor, not an Error
 };
 
-/// d(sum_k <outputs[k], grad_outputs[k]>) / d(inputs). grad_outputs may be empty when every output has one element
-/// (then 1 is taken). Returns one tensor per input, of that input's shape. Inputs may be leaves or intermediate
-/// results; a frozen parameter among them gives an undefined tensor, which optimizers pass over. Throws Error when an
-/// output has no graph, an input is unused, or a derivative order does not exist.
+/// d(sum_k <outputs[k], grad_outputs[k]>) / d(inputs). grad_outputs may be empty when every output has one
+/// element (then 1 is taken). Returns one tensor per input, of that input's shape. Inputs may be leaves or
+/// intermediate results; a frozen parameter among them gives an undefined tensor, which optimizers pass over.
+/// Throws Error when an output has no graph, an input is unused, or a derivative order does not exist.
 std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<Tensor>& inputs,
                          const std::vector<Tensor>& grad_outputs = {}, GradOptions options = {});
 
@@ -66,7 +66,8 @@ class EnableGrad {
   bool before_;
 };
 
-/// While alive, parameters (mark_parameter) count as constants: D(G(z)) for G's step records nothing for D's weights.
+/// While alive, parameters (mark_parameter) count as constants: D(G(z)) for G's step records nothing for D's
+/// weights.
 class NoParamGrad {
  public:
   NoParamGrad();
@@ -77,8 +78,8 @@ class NoParamGrad {
   bool before_;
 };
 
-/// While alive, the first op on this thread whose result holds a NaN or an infinity although its inputs are finite
-/// throws an Error that names it (and the op whose backward it works for). Slow: every result is read.
+/// While alive, the first op on this thread whose result holds a NaN or an infinity although its inputs are
+/// finite throws an Error that names it (and the op whose backward it works for). Slow: every result is read.
 class AnomalyMode {
  public:
   AnomalyMode();
@@ -92,7 +93,8 @@ class AnomalyMode {
 /// Marks a leaf as a parameter, with the name that errors show.
 void mark_parameter(const Tensor& leaf, const std::string& name = "");
 
-// ---- For authors of ops -----------------------------------------------------------------------------------------
+// ---- For authors of ops
+// -----------------------------------------------------------------------------------------
 
 /// What a backward rule sees.
 class RuleContext {
@@ -109,16 +111,18 @@ class RuleContext {
   const std::vector<char>& needs_;
 };
 
-/// From the gradient of the op's output to the gradients of its inputs. Written with differentiable ops only, so that
-/// any order works. An undefined tensor means "zero". A gradient may have the output's broadcast shape: the engine
-/// sums it down to the input's.
+/// From the gradient of the op's output to the gradients of its inputs. Written with differentiable ops only,
+/// so that any order works. An undefined tensor means "zero". A gradient may have the output's broadcast
+/// shape: the engine sums it down to the input's.
 using Rule = std::function<std::vector<Tensor>(const RuleContext&, const Tensor& grad)>;
 
 /// The one door that every op's result passes. `op` is a string literal. `saved` is what the rule reads back
-/// (inputs, the output itself, or constants). Returns `output`, recorded if an input has a graph and recording is on.
-Tensor record(const char* op, Tensor output, std::initializer_list<Tensor> inputs, std::initializer_list<Tensor> saved,
+/// (inputs, the output itself, or constants). Returns `output`, recorded if an input has a graph and
+/// recording is on.
+Tensor record(const char* op, Tensor output, std::initializer_list<Tensor> inputs,
+              std::initializer_list<Tensor> saved, Rule rule);
+Tensor record(const char* op, Tensor output, std::span<const Tensor> inputs, std::span<const Tensor> saved,
               Rule rule);
-Tensor record(const char* op, Tensor output, std::span<const Tensor> inputs, std::span<const Tensor> saved, Rule rule);
 
 /// A rule that throws "derivative of OP is not implemented at order N".
 Rule not_differentiable(const char* op, int order);
@@ -127,8 +131,8 @@ Rule not_differentiable(const char* op, int order);
 bool tracked(const Tensor& tensor);
 
 namespace testing {
-/// Falsifies one backward rule, to show that a check notices: the gradient of input `input` of every op named `op`
-/// is multiplied by `factor`; factor 0 drops the term. Empty op: off. For tests only.
+/// Falsifies one backward rule, to show that a check notices: the gradient of input `input` of every op named
+/// `op` is multiplied by `factor`; factor 0 drops the term. Empty op: off. For tests only.
 struct Mutation {
   std::string op;
   int input = 0;

@@ -36,8 +36,9 @@ void Generator::set_state(const State& state) { counter_->set_state(state); }
 Tensor Generator::uniform(const Shape& shape, double low, double high, TensorOptions options) {
   Tensor x = Tensor::empty(shape, options);
   draw(counter_, options.device, x.numel(), [&](const kernels::PhiloxState& state) {
-    DUEL_DISPATCH(options.dtype, "uniform",
-                  kernels::uniform<T>(stream_of(options.device), state, x.numel(), low, high, x.mutable_data<T>()));
+    DUEL_DISPATCH(
+        options.dtype, "uniform",
+        kernels::uniform<T>(stream_of(options.device), state, x.numel(), low, high, x.mutable_data<T>()));
   });
   return x;
 }
@@ -46,7 +47,8 @@ Tensor Generator::normal(const Shape& shape, double mean, double deviation, Tens
   Tensor x = Tensor::empty(shape, options);
   draw(counter_, options.device, x.numel(), [&](const kernels::PhiloxState& state) {
     DUEL_DISPATCH(options.dtype, "normal",
-                  kernels::normal<T>(stream_of(options.device), state, x.numel(), mean, deviation, x.mutable_data<T>()));
+                  kernels::normal<T>(stream_of(options.device), state, x.numel(), mean, deviation,
+                                     x.mutable_data<T>()));
   });
   return x;
 }

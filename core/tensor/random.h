@@ -1,5 +1,6 @@
-// Random tensors from Philox4x32-10: a number is a function of (seed, stream, offset) and of nothing else, so runs repeat
-// bit for bit on any number of threads and on any device, and a checkpoint restores a generator with three integers.
+// Random tensors from Philox4x32-10: a number is a function of (seed, stream, offset) and of nothing else, so
+// runs repeat bit for bit on any number of threads and on any device, and a checkpoint restores a generator
+// with three integers.
 //
 // A captured graph (graph.h) goes on drawing new numbers: after a draw on a GPU the offset lives there.
 //
@@ -38,8 +39,8 @@ class Generator {
   Tensor normal(const Shape& shape, double mean = 0.0, double deviation = 1.0, TensorOptions options = {});
   /// i64, uniform in {0, …, bound - 1}.
   Tensor integers(const Shape& shape, int64_t bound, Device device = {});
-  /// i64 [n]: the next n places of one random order of {0, …, count - 1} after the other, so that each item comes once in
-  /// every `count`. Advances the offset by n: a generator of its own gives whole orders.
+  /// i64 [n]: the next n places of one random order of {0, …, count - 1} after the other, so that each item
+  /// comes once in every `count`. Advances the offset by n: a generator of its own gives whole orders.
   Tensor shuffled(int64_t n, int64_t count, Device device = {});
 
   /// After a draw on a GPU this waits for it.
@@ -56,8 +57,8 @@ Generator& default_generator();
 /// Restarts it.
 void manual_seed(uint64_t seed);
 
-/// While it lives, this thread's default generator and `generator` have changed places: layers draw from `generator`, which
-/// advances by that.
+/// While it lives, this thread's default generator and `generator` have changed places: layers draw from
+/// `generator`, which advances by that.
 class LendDefaultGenerator {
  public:
   explicit LendDefaultGenerator(Generator& generator);

@@ -14,10 +14,14 @@ namespace {
 template <class F>
 void with_type(DType dtype, F f) {
   switch (dtype) {
-    case DType::f32: return f(float{});
-    case DType::f64: return f(double{});
-    case DType::u8: return f(uint8_t{});
-    case DType::i64: return f(int64_t{});
+    case DType::f32:
+      return f(float{});
+    case DType::f64:
+      return f(double{});
+    case DType::u8:
+      return f(uint8_t{});
+    case DType::i64:
+      return f(int64_t{});
   }
 }
 
@@ -59,24 +63,28 @@ bool is_frozen(const Tensor& tensor) {
 void check_in_place(const char* op, const Tensor& target, const Tensor& source) {
   if (!grad_enabled()) return;
   DUEL_CHECK(!target.requires_grad(), op,
-             "the target ({}) requires grad, and the graph would not see the change: write under NoGrad, or use an op that "
-             "returns a new tensor", to_text(target));
-  DUEL_CHECK(!source.defined() || !source.requires_grad(), op,
-             "the source ({}) requires grad, and no gradient would flow back to it: write under NoGrad, detach() it, or use "
-             "an op that returns a new tensor", to_text(source));
+             "the target ({}) requires grad, and the graph would not see the change: write under NoGrad, "
+             "or use an op that returns a new tensor",
+             to_text(target));
+  DUEL_CHECK(
+      !source.defined() || !source.requires_grad(), op,
+      "the source ({}) requires grad, and no gradient would flow back to it: write under NoGrad, detach() "
+      "it, or use an op that returns a new tensor",
+      to_text(source));
 }
 
 Tensor on_cpu(const Tensor& tensor) {
   if (!tensor.device().is_cuda()) return tensor;
-  Tensor copy = Tensor::empty(tensor.shape(), {tensor.dtype(), Device::cpu()});  // unrecorded: AnomalyMode reads results by it
+  // unrecorded: AnomalyMode reads results by it
+  Tensor copy = Tensor::empty(tensor.shape(), {tensor.dtype(), Device::cpu()});
   copy.copy_(tensor.detach());
   return copy;
 }
 
 void check_same_device(const char* op, const Tensor& a, const Tensor& b) {
   DUEL_CHECK(!a.defined() || !b.defined() || a.device() == b.device(), op,
-             "expected tensors on one device, got {} on {} and {} on {}: move one with to()", to_text(a), a.device(),
-             to_text(b), b.device());
+             "expected tensors on one device, got {} on {} and {} on {}: move one with to()", to_text(a),
+             a.device(), to_text(b), b.device());
 }
 }  // namespace detail
 
@@ -90,7 +98,8 @@ Tensor Tensor::empty(const Shape& shape, TensorOptions options) {
   impl->shape = shape;
   impl->dtype = options.dtype;
   size_t bytes = 0;
-  DUEL_CHECK(!__builtin_mul_overflow(static_cast<size_t>(shape.numel()), size_of(options.dtype), &bytes) && bytes <= INT64_MAX,
+  DUEL_CHECK(!__builtin_mul_overflow(static_cast<size_t>(shape.numel()), size_of(options.dtype), &bytes) &&
+                 bytes <= INT64_MAX,
              "shape", "the bytes of {} {} do not fit in 63 bits", options.dtype, shape);
   impl->storage = std::make_shared<detail::Storage>(options.device, bytes);
   return Tensor(std::move(impl));
@@ -109,8 +118,8 @@ Tensor Tensor::from(std::span<const T> values, const Shape& shape, Device device
   if constexpr (std::same_as<T, int>) {
     return from(std::vector<int64_t>(values.begin(), values.end()), shape, device);
   } else {
-    DUEL_CHECK(static_cast<int64_t>(values.size()) == shape.numel(), "from", "expected {} values for shape {}, got {}",
-               shape.numel(), shape, values.size());
+    DUEL_CHECK(static_cast<int64_t>(values.size()) == shape.numel(), "from",
+               "expected {} values for shape {}, got {}", shape.numel(), shape, values.size());
     Tensor tensor = empty(shape, {dtype_of<T>(), device});
     T* to = tensor.mutable_data<T>();
     if (device.is_cuda()) {
@@ -133,8 +142,8 @@ void* Tensor::mutable_raw() const {
 
 template <class T>
 const T* Tensor::data() const {
-  DUEL_CHECK(dtype() == dtype_of<T>(), "tensor", "expected elements of {}, this tensor holds {}", to_text(dtype_of<T>()),
-             to_text(dtype()));
+  DUEL_CHECK(dtype() == dtype_of<T>(), "tensor", "expected elements of {}, this tensor holds {}",
+             to_text(dtype_of<T>()), to_text(dtype()));
   return reinterpret_cast<const T*>(get().data());
 }
 
@@ -166,7 +175,8 @@ bool Tensor::is_leaf() const { return !get().node || get().node->is_leaf(); }
 
 Tensor& Tensor::set_requires_grad(bool on) {
   DUEL_CHECK(is_leaf(), "set_requires_grad", "this tensor is the result of an op: detach() it first");
-  DUEL_CHECK(is_floating(dtype()), "set_requires_grad", "expected a floating dtype, got {}", to_text(dtype()));
+  DUEL_CHECK(is_floating(dtype()), "set_requires_grad", "expected a floating dtype, got {}",
+             to_text(dtype()));
   if (!on) {
     impl_->node = nullptr;
   } else if (!impl_->node) {
@@ -199,7 +209,8 @@ Tensor Tensor::detach() const {
 
 void Tensor::copy_(const Tensor& source) const {
   detail::check_in_place("copy_", *this, source);
-  DUEL_CHECK(source.shape() == shape(), "copy_", "expected a source of shape {}, got {}", shape(), source.shape());
+  DUEL_CHECK(source.shape() == shape(), "copy_", "expected a source of shape {}, got {}", shape(),
+             source.shape());
   if (source.dtype() != dtype() && !(source.device() == device())) return copy_(source.to(dtype()));
   const void* from = source.raw();
   void* to = mutable_raw();
@@ -210,11 +221,13 @@ void Tensor::copy_(const Tensor& source) const {
       with_type(dtype(), [&](auto to_zero) {
         using From = decltype(from_zero);
         using To = decltype(to_zero);
-        kernels::cast<From, To>(stream_of(device()), numel(), static_cast<const From*>(from), static_cast<To*>(to));
+        kernels::cast<From, To>(stream_of(device()), numel(), static_cast<const From*>(from),
+                                static_cast<To*>(to));
       });
     });
   } else if (to_gpu && from_gpu) {
-    DUEL_CHECK(device() == source.device(), "copy_", "cannot copy from {} to {}: go through the CPU", source.device(), device());
+    DUEL_CHECK(device() == source.device(), "copy_", "cannot copy from {} to {}: go through the CPU",
+               source.device(), device());
     kernels::runtime::copy_on_device(stream_of(device()), to, from, bytes());
   } else if (to_gpu) {
     kernels::runtime::copy_to_device(stream_of(device()), to, from, bytes());
@@ -253,34 +266,39 @@ Tensor Tensor::clone() const {
 }
 
 Tensor Tensor::to(DType dtype) const {
-  return recorded_copy("to", *this, {dtype, device()}, [from = this->dtype()](const Tensor& g) { return g.to(from); });
+  return recorded_copy("to", *this, {dtype, device()},
+                       [from = this->dtype()](const Tensor& g) { return g.to(from); });
 }
 
 Tensor Tensor::to(Device device) const {
-  return recorded_copy("to", *this, {dtype(), device}, [from = this->device()](const Tensor& g) { return g.to(from); });
+  return recorded_copy("to", *this, {dtype(), device},
+                       [from = this->device()](const Tensor& g) { return g.to(from); });
 }
 
 Tensor Tensor::reshape(std::initializer_list<int64_t> sizes) const {
   std::vector<int64_t> filled(sizes);
   const auto hole = std::find(filled.begin(), filled.end(), -1);
   if (hole != filled.end()) {
-    DUEL_CHECK(std::count(filled.begin(), filled.end(), -1) == 1, "reshape", "expected one size of -1 at most, got {} for {}",
-               std::count(filled.begin(), filled.end(), -1), shape());
+    DUEL_CHECK(std::count(filled.begin(), filled.end(), -1) == 1, "reshape",
+               "expected one size of -1 at most, got {} for {}", std::count(filled.begin(), filled.end(), -1),
+               shape());
     int64_t known = 1;
     for (int64_t size : filled) known *= size == -1 ? 1 : size;
     DUEL_CHECK(known > 0 && numel() % known == 0, "reshape",
-               "cannot fill in -1: the {} elements of {} do not divide by the product of the other sizes, {}", numel(), shape(),
-               known);
+               "cannot fill in -1: the {} elements of {} do not divide by the product of the other sizes, {}",
+               numel(), shape(), known);
     *hole = numel() / known;
   }
   return reshape(Shape(filled));
 }
 
 Tensor Tensor::reshape(const Shape& to) const {
-  DUEL_CHECK(to.numel() == numel(), "reshape", "expected a shape of {} elements for {}, got {}", numel(), shape(), to);
+  DUEL_CHECK(to.numel() == numel(), "reshape", "expected a shape of {} elements for {}, got {}", numel(),
+             shape(), to);
   const Shape from = shape();
-  return record("reshape", detail::view(*this, to, 0), {*this}, {},
-                [from](const RuleContext&, const Tensor& g) -> std::vector<Tensor> { return {g.reshape(from)}; });
+  return record(
+      "reshape", detail::view(*this, to, 0), {*this}, {},
+      [from](const RuleContext&, const Tensor& g) -> std::vector<Tensor> { return {g.reshape(from)}; });
 }
 
 Tensor Tensor::flatten(int start) const {
@@ -298,10 +316,10 @@ std::string to_text(const Tensor& tensor) {
 }
 
 template Tensor Tensor::from<int>(std::span<const int>, const Shape&, Device);
-#define DUEL_TENSOR_OF(T)                                                         \
-  template Tensor Tensor::from<T>(std::span<const T>, const Shape&, Device);      \
-  template const T* Tensor::data<T>() const;                                      \
-  template T* Tensor::mutable_data<T>() const;                                    \
+#define DUEL_TENSOR_OF(T)                                                    \
+  template Tensor Tensor::from<T>(std::span<const T>, const Shape&, Device); \
+  template const T* Tensor::data<T>() const;                                 \
+  template T* Tensor::mutable_data<T>() const;                               \
   template std::vector<T> Tensor::to_vector<T>() const;
 DUEL_TENSOR_OF(float)
 DUEL_TENSOR_OF(double)

@@ -1,7 +1,8 @@
 // Tensor: a cheap handle to shared, always contiguous, row-major storage.
 //
-// Copying a Tensor copies the handle. reshape(), detach() and rows() share storage; every other op returns fresh
-// memory. Nothing but detach() and NoGrad cuts a graph: copies are recorded like any op. Rank 0 to 5; f32, f64, u8 or i64; an optional place in the autograd graph.
+// Copying a Tensor copies the handle. reshape(), detach() and rows() share storage; every other op returns
+// fresh memory. Nothing but detach() and NoGrad cuts a graph: copies are recorded like any op. Rank 0 to 5;
+// f32, f64, u8 or i64; an optional place in the autograd graph.
 //
 // Example:
 //   Tensor x = Tensor::from({1.f, 2.f, 3.f}, {3}).set_requires_grad(true);
@@ -37,7 +38,7 @@ struct TensorOptions {
 /// What a tensor can be made of: the four element types, and int, which becomes i64.
 template <class T>
 concept Element = std::same_as<T, float> || std::same_as<T, double> || std::same_as<T, uint8_t> ||
-                  std::same_as<T, int64_t> || std::same_as<T, int>;
+    std::same_as<T, int64_t> || std::same_as<T, int>;
 
 class Tensor {
  public:
@@ -69,8 +70,8 @@ class Tensor {
   Device device() const;
   TensorOptions options() const { return {dtype(), device()}; }
 
-  /// Pointers to the first element, in the memory of the tensor's device; T must match dtype. mutable_data() counts as a change in place
-  /// (see Note [Saved tensors carry a version] in autograd.h).
+  /// Pointers to the first element, in the memory of the tensor's device; T must match dtype. mutable_data()
+  /// counts as a change in place (see Note [Saved tensors carry a version] in autograd.h).
   template <class T>
   const T* data() const;
   template <class T>
@@ -87,8 +88,9 @@ class Tensor {
 
   // Autograd: see autograd.h.
   bool requires_grad() const;
-  /// Makes a leaf that gradients are wanted for. Floating dtypes only; throws on a tensor made by an op. A parameter
-  /// (mark_parameter) that is set to false is frozen: grad() and optimizers pass over it, and true wakes it.
+  /// Makes a leaf that gradients are wanted for. Floating dtypes only; throws on a tensor made by an op. A
+  /// parameter (mark_parameter) that is set to false is frozen: grad() and optimizers pass over it, and true
+  /// wakes it.
   Tensor& set_requires_grad(bool on);
   /// A leaf is a tensor that no recorded op made.
   bool is_leaf() const;
@@ -98,8 +100,8 @@ class Tensor {
   /// The same storage without a graph.
   Tensor detach() const;
 
-  /// In place, outside the graph: a target or a source that requires grad is refused unless NoGrad says that this is
-  /// meant. Converts the dtype; the source may lie on another device.
+  /// In place, outside the graph: a target or a source that requires grad is refused unless NoGrad says that
+  /// this is meant. Converts the dtype; the source may lie on another device.
   void copy_(const Tensor& source) const;
   void fill_(double value) const;
 

@@ -42,8 +42,8 @@ void number_labels(ImageSet& set, const std::vector<int64_t>& names) {
   numbers.reserve(set.labels.size());
   for (const uint8_t label : set.labels) {
     const std::optional<int64_t> number = class_number(names, label);
-    DUEL_CHECK(number, "data", "{}: label {} of image {} is none of the classes {}", set.source, int{label}, numbers.size(),
-               class_names_text(names));
+    DUEL_CHECK(number, "data", "{}: label {} of image {} is none of the classes {}", set.source, int{label},
+               numbers.size(), class_names_text(names));
     numbers.push_back(static_cast<uint8_t>(*number));
   }
   set.labels = std::move(numbers);
@@ -81,8 +81,9 @@ std::vector<int64_t> parse_class_names(const std::string& text) {
   const auto label = [&] {
     int64_t value = -1;
     const auto [stop, status] = std::from_chars(at, end, value);
-    DUEL_CHECK(status == std::errc() && value >= (names.empty() ? 0 : names.back() + 1) && value < kLabels, "config",
-               "class-names: expected rising labels from 0 to {}, as 1-26 or 0,3,7, got '{}'", kLabels - 1, text);
+    DUEL_CHECK(status == std::errc() && value >= (names.empty() ? 0 : names.back() + 1) && value < kLabels,
+               "config", "class-names: expected rising labels from 0 to {}, as 1-26 or 0,3,7, got '{}'",
+               kLabels - 1, text);
     at = stop;
     return value;
   };

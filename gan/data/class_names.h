@@ -1,5 +1,6 @@
-// The classes of a data set. Files and people know a class by its label (a letter of EMNIST by 1 to 26), networks by its place
-// among the labels that occur, counted from 0. The labels in rising order are the classes' names.
+// The classes of a data set. Files and people know a class by its label (a letter of EMNIST by 1 to 26),
+// networks by its place among the labels that occur, counted from 0. The labels in rising order are the
+// classes' names.
 //
 // Example:
 //   ImageSet letters = load_mnist(dir, Split::train);                   // labels 1 to 26
@@ -26,7 +27,8 @@ std::vector<int64_t> counted_names(int64_t count);
 /// The place of a label among the names; nothing where it is none of them.
 std::optional<int64_t> class_number(const std::vector<int64_t>& names, int64_t label);
 
-/// Every label becomes the number of its class. Error that names the first label which is no class; the set is as before then.
+/// Every label becomes the number of its class. Error that names the first label which is no class; the set
+/// is as before then.
 void number_labels(ImageSet& set, const std::vector<int64_t>& names);
 
 /// Leaves out the images whose labels are none of the names; a set without labels stays whole.

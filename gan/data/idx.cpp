@@ -83,8 +83,8 @@ int64_t read_shape(ByteSource& source, int rank, const std::string& file, std::v
   for (int axis = 0; axis < rank; ++axis) {
     const uint8_t* b = &bytes[static_cast<size_t>(axis) * 4];
     const int64_t side = int64_t{b[0]} << 24 | int64_t{b[1]} << 16 | int64_t{b[2]} << 8 | int64_t{b[3]};
-    DUEL_CHECK(side >= 1 && side <= largest(axis), "idx", "{}: dimension {}: expected 1 to {}, got {}; {}", file,
-               axis, largest(axis), side, again);
+    DUEL_CHECK(side >= 1 && side <= largest(axis), "idx", "{}: dimension {}: expected 1 to {}, got {}; {}",
+               file, axis, largest(axis), side, again);
     elements *= side;  // at most 2^30 * 2^12 * 2^12
     shape.push_back(side);
   }
@@ -180,7 +180,8 @@ fs::path image_file_in(const fs::path& dir, Split split) {
 
 }  // namespace
 
-IdxData read_idx(const fs::path& path, int rank, const std::function<void(const std::vector<int64_t>&)>& check_shape) {
+IdxData read_idx(const fs::path& path, int rank,
+                 const std::function<void(const std::vector<int64_t>&)>& check_shape) {
   DUEL_CHECK(rank >= 1 && rank <= 3, "idx", "expected a rank of 1 to 3, got {}", rank);
   const std::string file = path.string();
   ByteSource source("idx", path);
@@ -191,7 +192,12 @@ IdxData read_idx(const fs::path& path, int rank, const std::function<void(const 
   check_magic(magic, rank, file);
   IdxData result;
   const int64_t elements = read_shape(source, rank, file, result.shape);
-  read_elements(source, elements, 4 + 4 * rank, file, [&] { if (check_shape) check_shape(result.shape); }, result.data);
+  read_elements(
+      source, elements, 4 + 4 * rank, file,
+      [&] {
+        if (check_shape) check_shape(result.shape);
+      },
+      result.data);
   return result;
 }
 
@@ -203,7 +209,8 @@ void write_idx(const fs::path& path, std::span<const int64_t> shape, std::span<c
   int64_t elements = 1;
   for (size_t axis = 0; axis < shape.size(); ++axis) {
     const int64_t side = shape[axis], limit = largest(static_cast<int>(axis));
-    DUEL_CHECK(side >= 1 && side <= limit, "idx", "{}: dimension {}: expected 1 to {}, got {}", path.string(), axis, limit, side);
+    DUEL_CHECK(side >= 1 && side <= limit, "idx", "{}: dimension {}: expected 1 to {}, got {}", path.string(),
+               axis, limit, side);
     elements *= side;
     DUEL_CHECK(elements <= max_elements, "idx", "{}: expected at most {} elements, got {} or more",
                path.string(), max_elements, elements);
@@ -222,7 +229,8 @@ void write_mnist(const fs::path& dir, Split split, const ImageSet& set, bool gzi
   for (const bool of_images : {true, false}) {
     const fs::path there = find_file(dir, split, of_images), ours = of_images ? images : labels;
     DUEL_CHECK(there.empty() || there == ours, "mnist",
-               "{}: is there already and would be read with these images; remove it or choose another folder", there.string());
+               "{}: is there already and would be read with these images; remove it or choose another folder",
+               there.string());
   }
   write_idx(images, std::array{set.count, set.height, set.width}, set.images, gzip);
   if (!labels.empty()) write_idx(labels, std::array{set.count}, set.labels, gzip);
@@ -239,9 +247,10 @@ ImageSet load_mnist(const fs::path& dir, Split split) {
   if (!label_file.empty()) labels = read_idx(label_file, 1);
   // Before the images are unpacked: a few bytes can stand for a gigabyte of them.
   IdxData images = read_idx(image_file, 3, [&](const std::vector<int64_t>& shape) {
-    DUEL_CHECK(label_file.empty() || labels.shape[0] == shape[0], "idx",
-               "{}: count: expected {} labels for the images of {}, got {}; take both files from the same set",
-               label_file.string(), shape[0], image_file.filename().string(), labels.data.size());
+    DUEL_CHECK(
+        label_file.empty() || labels.shape[0] == shape[0], "idx",
+        "{}: count: expected {} labels for the images of {}, got {}; take both files from the same set",
+        label_file.string(), shape[0], image_file.filename().string(), labels.data.size());
   });
   ImageSet set;
   set.count = images.shape[0];

@@ -29,8 +29,8 @@ namespace duel::gan {
 enum class Split { train, test };
 
 /// Images and labels of one split from a folder with MNIST's file names: {train,t10k}-{images-idx3,
-/// labels-idx1}-ubyte, also with a dot for the second dash, each with or without ".gz". Without a file of labels
-/// the set has none. Labels are as in the file: class_names.h counts their classes.
+/// labels-idx1}-ubyte, also with a dot for the second dash, each with or without ".gz". Without a file of
+/// labels the set has none. Labels are as in the file: class_names.h counts their classes.
 ImageSet load_mnist(const std::filesystem::path& dir, Split split);
 
 /// Where to look for MNIST: `chosen` if given, else $DUEL_DATA if set, else data/mnist if it holds training
@@ -44,18 +44,18 @@ struct IdxData {
   std::vector<uint8_t> data;
 };
 
-/// Reads a u8 IDX file whose rank must be `rank` (1 to 3). `check_shape` may throw for its dimensions, before memory is
-/// taken for its elements.
+/// Reads a u8 IDX file whose rank must be `rank` (1 to 3). `check_shape` may throw for its dimensions, before
+/// memory is taken for its elements.
 IdxData read_idx(const std::filesystem::path& path, int rank,
                  const std::function<void(const std::vector<int64_t>& shape)>& check_shape = {});
 
-/// Writes a u8 IDX file atomically, gzip if asked; the same input gives the same bytes, and read_idx reads them.
-/// data.size() must be the product of `shape` (1 to 3 dimensions within the limits).
+/// Writes a u8 IDX file atomically, gzip if asked; the same input gives the same bytes, and read_idx reads
+/// them. data.size() must be the product of `shape` (1 to 3 dimensions within the limits).
 void write_idx(const std::filesystem::path& path, std::span<const int64_t> shape,
                std::span<const uint8_t> data, bool gzip);
 
-/// Writes `set` under MNIST's names into the existing folder `dir`; labels only if the set has them. Error where a file
-/// there already would be read in place of what is written, or as its labels.
+/// Writes `set` under MNIST's names into the existing folder `dir`; labels only if the set has them. Error
+/// where a file there already would be read in place of what is written, or as its labels.
 void write_mnist(const std::filesystem::path& dir, Split split, const ImageSet& set, bool gzip);
 
 }  // namespace duel::gan

@@ -5,12 +5,18 @@
 namespace duel::gan {
 
 ImageSet part_of(const ImageSet& set, int64_t begin, int64_t end) {
-  DUEL_CHECK(0 <= begin && begin <= end && end <= set.count, "data", "expected a part of {} images, got {} to {}", set.count, begin, end);
+  DUEL_CHECK(0 <= begin && begin <= end && end <= set.count, "data",
+             "expected a part of {} images, got {} to {}", set.count, begin, end);
   const auto cut = [&](const std::vector<uint8_t>& bytes, int64_t each) {
-    return bytes.empty() ? bytes : std::vector<uint8_t>(bytes.begin() + begin * each, bytes.begin() + end * each);
+    return bytes.empty() ? bytes
+                         : std::vector<uint8_t>(bytes.begin() + begin * each, bytes.begin() + end * each);
   };
-  ImageSet part{.count = end - begin, .height = set.height, .width = set.width, .images = cut(set.images, set.height * set.width),
-                .labels = cut(set.labels, 1), .source = set.source};
+  ImageSet part{.count = end - begin,
+                .height = set.height,
+                .width = set.width,
+                .images = cut(set.images, set.height * set.width),
+                .labels = cut(set.labels, 1),
+                .source = set.source};
   part.classes = set.classes;
   return part;
 }

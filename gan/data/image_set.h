@@ -14,7 +14,8 @@ struct ImageSet {
   std::vector<uint8_t> images;  ///< [count, height, width], 0 background to 255 ink
   std::vector<uint8_t> labels;  ///< [count], or empty where the classes are not known
   std::string source;           ///< for people: the files read, or how it was drawn
-  std::vector<int64_t> classes = {};  ///< labels that there are, rising, where more than those that occur (class_names.h)
+  /// labels that there are, rising, where more than those that occur (class_names.h)
+  std::vector<int64_t> classes = {};
 };
 
 /// Images begin to end - 1 with their labels.

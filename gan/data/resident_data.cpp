@@ -17,7 +17,8 @@ ResidentData::ResidentData(const ImageSet& set, Device device) {
   label_end_ = 1 + int64_t{*std::max_element(set.labels.begin(), set.labels.end())};
 }
 
-ResidentData::ResidentData(const Tensor& samples, const Tensor& labels) : samples_(samples.detach()), labels_(labels) {
+ResidentData::ResidentData(const Tensor& samples, const Tensor& labels)
+    : samples_(samples.detach()), labels_(labels) {
   DUEL_CHECK(samples.rank() >= 2 && samples.dim(0) > 0 && is_floating(samples.dtype()), "data",
              "expected floating samples of shape [count, ...], got {}", to_text(samples));
   DUEL_CHECK(!labels.defined() || (labels.numel() == samples.dim(0) && labels.dtype() == DType::i64), "data",
@@ -44,8 +45,9 @@ Tensor ResidentData::batch(const Tensor& index, DType dtype) const {
   const int64_t n = index.numel(), pixels = samples_.shape().numel_from(1);
   Tensor batch = Tensor::empty({n, 1, samples_.dim(2), samples_.dim(3)}, {dtype, samples_.device()});
   DUEL_DISPATCH(dtype, "batch",
-                kernels::gather_normalize<T>(stream_of(samples_.device()), n, pixels, count(), samples_.data<uint8_t>(),
-                                             index.data<int64_t>(), static_cast<T>(2.0 / 255.0), T{-1}, batch.mutable_data<T>()));
+                kernels::gather_normalize<T>(stream_of(samples_.device()), n, pixels, count(),
+                                             samples_.data<uint8_t>(), index.data<int64_t>(),
+                                             static_cast<T>(2.0 / 255.0), T{-1}, batch.mutable_data<T>()));
   return batch;
 }
 
@@ -53,8 +55,8 @@ Tensor ResidentData::labels(const Tensor& index) const {
   DUEL_CHECK(has_labels(), "data", "this data set has no labels");
   Tensor out = Tensor::empty({index.numel()}, {DType::i64, labels_.device()});
   const auto gather_as = [&]<class L>(L) {
-    kernels::gather_labels<L>(stream_of(labels_.device()), index.numel(), count(), labels_.data<L>(), index.data<int64_t>(),
-                              out.mutable_data<int64_t>());
+    kernels::gather_labels<L>(stream_of(labels_.device()), index.numel(), count(), labels_.data<L>(),
+                              index.data<int64_t>(), out.mutable_data<int64_t>());
   };
   labels_.dtype() == DType::u8 ? gather_as(uint8_t{}) : gather_as(int64_t{});
   return out;

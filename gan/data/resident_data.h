@@ -1,5 +1,5 @@
-// The data set as the trainer sees it: u8 pixels resident on the device, batches gathered and normalised by index, in an
-// order that is a function of (seed, position) alone.
+// The data set as the trainer sees it: u8 pixels resident on the device, batches gathered and normalised by
+// index, in an order that is a function of (seed, position) alone.
 //
 // Example:
 //   ResidentData data(set, device);
@@ -15,17 +15,20 @@
 
 namespace duel::gan {
 
-/// A new random permutation of the set every epoch; position p is item perm(epoch = p / n)(p % n), so a batch may span
-/// two epochs and no sample is dropped or repeated within one. The position lives where the batches are made: a captured
-/// graph goes on from replay to replay.
+/// A new random permutation of the set every epoch; position p is item perm(epoch = p / n)(p % n), so a batch
+/// may span two epochs and no sample is dropped or repeated within one. The position lives where the batches
+/// are made: a captured graph goes on from replay to replay.
 class DataOrder {
  public:
-  DataOrder(int64_t count, uint64_t seed, Device device = {}) : count_(count), device_(device), order_(seed) {}
+  DataOrder(int64_t count, uint64_t seed, Device device = {})
+      : count_(count), device_(device), order_(seed) {}
   /// The next n items, i64 [n].
   Tensor next(int64_t n) { return order_.shuffled(n, count_, device_); }
   /// On a GPU this waits for it.
   int64_t position() const { return static_cast<int64_t>(order_.state().offset); }
-  void set_position(int64_t position) { order_.set_state({order_.state().seed, 0, static_cast<uint64_t>(position)}); }
+  void set_position(int64_t position) {
+    order_.set_state({order_.state().seed, 0, static_cast<uint64_t>(position)});
+  }
 
  private:
   int64_t count_;
@@ -36,7 +39,8 @@ class DataOrder {
 class ResidentData {
  public:
   explicit ResidentData(const ImageSet& set, Device device = {});
-  /// Samples that are no images, f32 or f64 [count, ...], as they are (points in the plane, say); labels i64 [count] or none.
+  /// Samples that are no images, f32 or f64 [count, ...], as they are (points in the plane, say); labels i64
+  /// [count] or none.
   explicit ResidentData(const Tensor& samples, const Tensor& labels = {});
   int64_t count() const { return samples_.dim(0); }
   /// Of one sample: [1, H, W] for images.

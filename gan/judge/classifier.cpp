@@ -21,21 +21,24 @@ enum RandomStreams : uint64_t { kWeights = 0, kMasks = 1 };
 
 int64_t count_hits(const Tensor& logits, const Tensor& labels) {
   const auto guess = argmax(logits).to_vector<int64_t>(), label = labels.to_vector<int64_t>();
-  return std::inner_product(guess.begin(), guess.end(), label.begin(), int64_t{0}, std::plus<>(), std::equal_to<>());
+  return std::inner_product(guess.begin(), guess.end(), label.begin(), int64_t{0}, std::plus<>(),
+                            std::equal_to<>());
 }
 
 void check_data(const ResidentData& data, int64_t classes) {
   const Shape expected{1, Classifier::side, Classifier::side};
-  DUEL_CHECK(data.sample_shape() == expected, "classifier", "expected images of {} x {}, got samples of shape {}", Classifier::side,
-             Classifier::side, data.sample_shape());
+  DUEL_CHECK(data.sample_shape() == expected, "classifier",
+             "expected images of {} x {}, got samples of shape {}", Classifier::side, Classifier::side,
+             data.sample_shape());
   DUEL_CHECK(data.has_labels(), "classifier", "expected images with labels, got none");
-  DUEL_CHECK(data.label_end() <= classes, "classifier", "expected labels from 0 to {} for {} classes, got {}", classes - 1, classes,
-             data.label_end() - 1);
+  DUEL_CHECK(data.label_end() <= classes, "classifier", "expected labels from 0 to {} for {} classes, got {}",
+             classes - 1, classes, data.label_end() - 1);
 }
 
 }  // namespace
 
-Classifier::Classifier(uint64_t seed, int64_t classes) : classes_(classes), masks_(std::make_unique<Generator>(seed, kMasks)) {
+Classifier::Classifier(uint64_t seed, int64_t classes)
+    : classes_(classes), masks_(std::make_unique<Generator>(seed, kMasks)) {
   Generator weights(seed, kWeights);
   const LendDefaultGenerator lent(weights);
   conv1_ = register_module("conv1", nn::Conv2d(1, 32, 5, {.stride = 2, .padding = 2}));
@@ -60,7 +63,8 @@ Classifier train_classifier(const ResidentData& data, const ClassifierOptions& o
   check_data(data, options.classes);
   DUEL_CHECK(options.epochs >= 1, "classifier", "epochs: expected at least 1, got {}", options.epochs);
   DUEL_CHECK(options.batch >= 1, "classifier", "batch: expected at least 1, got {}", options.batch);
-  DUEL_CHECK(options.lr > 0 && std::isfinite(options.lr), "classifier", "lr: expected a positive number, got {}", options.lr);
+  DUEL_CHECK(options.lr > 0 && std::isfinite(options.lr), "classifier",
+             "lr: expected a positive number, got {}", options.lr);
 
   const EnableGrad recording;
   const auto start = std::chrono::steady_clock::now();
@@ -79,8 +83,9 @@ Classifier train_classifier(const ResidentData& data, const ClassifierOptions& o
       const Tensor logits = net(data.batch(index, DType::f32)), loss = cross_entropy(logits, labels);
       optimizer.step(grad({loss}, parameters));
       const double value = loss.item();
-      DUEL_CHECK(std::isfinite(value), "classifier", "the loss is {} after {} samples: expected a lower lr than {}", value,
-                 order.position(), options.lr);
+      DUEL_CHECK(std::isfinite(value), "classifier",
+                 "the loss is {} after {} samples: expected a lower lr than {}", value, order.position(),
+                 options.lr);
       loss_sum += value * static_cast<double>(n);
       hits += count_hits(logits, labels);
     }

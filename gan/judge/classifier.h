@@ -1,14 +1,15 @@
-// A small digit classifier: it judges how real drawn and generated digits are, and is the example of plain supervised
-// learning with the library.
+// A small digit classifier: it judges how real drawn and generated digits are, and is the example of plain
+// supervised learning with the library.
 //
-// Two convolutions of stride 2, a hidden layer of 128, ten classes unless told otherwise: 422,154 parameters, 1.5 million multiplications an
-// image, a sixteenth of the usual Keras network's. Sets of samples are compared in its hidden layer (features()).
+// Two convolutions of stride 2, a hidden layer of 128, ten classes unless told otherwise: 422,154 parameters,
+// 1.5 million multiplications an image, a sixteenth of the usual Keras network's. Sets of samples are
+// compared in its hidden layer (features()).
 //
 // Limits: 28x28 gray images in [-1, 1], f32, CPU.
 //
 // Note [What a trained classifier is a function of]
-// Of data, options and seed: first weights, order and dropout masks come from streams of that seed, and the weights have
-// the same bits on any number of threads.
+// Of data, options and seed: first weights, order and dropout masks come from streams of that seed, and the
+// weights have the same bits on any number of threads.
 //
 // Example:
 //   Classifier judge = train_classifier(ResidentData(load_mnist(dir, Split::train)), {.epochs = 8});
@@ -29,7 +30,8 @@
 
 namespace duel::gan {
 
-/// Keys of the state dict: {conv1, conv2, fc1, fc2}.{weight, bias}, as a PyTorch module with these layers has them.
+/// Keys of the state dict: {conv1, conv2, fc1, fc2}.{weight, bias}, as a PyTorch module with these layers has
+/// them.
 class Classifier : public nn::Module {
  public:
   static constexpr int64_t side = 28, feature_count = 128;
@@ -50,9 +52,9 @@ class Classifier : public nn::Module {
 };
 
 struct ClassifierEpoch {
-  int64_t epoch;           // from 1
-  double loss, accuracy;   // means over the epoch's samples, with dropout, while the weights move
-  double seconds;          // since training began
+  int64_t epoch;          // from 1
+  double loss, accuracy;  // means over the epoch's samples, with dropout, while the weights move
+  double seconds;         // since training began
 };
 
 struct ClassifierOptions {
@@ -65,14 +67,16 @@ struct ClassifierOptions {
   std::function<void(Classifier&, const ClassifierEpoch&)> on_epoch = {};
 };
 
-/// Minimises cross_entropy over labelled images. Error for images of another size, labels that are no class, options out of
-/// range and a loss that is not finite.
+/// Minimises cross_entropy over labelled images. Error for images of another size, labels that are no class,
+/// options out of range and a loss that is not finite.
 Classifier train_classifier(const ResidentData& data, const ClassifierOptions& options = {});
 
-/// Share of images whose largest logit is the label's, 0 to 1, without dropout. The classifier's mode is kept.
+/// Share of images whose largest logit is the label's, 0 to 1, without dropout. The classifier's mode is
+/// kept.
 double evaluate_accuracy(Classifier& classifier, const ResidentData& data);
 
-/// Weights as one safetensors file, written atomically; read back whole or not at all: Error names file and cause.
+/// Weights as one safetensors file, written atomically; read back whole or not at all: Error names file and
+/// cause.
 void save_classifier(const std::filesystem::path& path, const Classifier& classifier);
 Classifier load_classifier(const std::filesystem::path& path);
 

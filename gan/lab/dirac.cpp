@@ -25,7 +25,8 @@ double slope(const Tensor& of, const Tensor& in) {
 /// d L_D(o, o) / d o.
 double constant_answer_slope(const Objective& objective, double o) {
   const Tensor logit = scalar(o);
-  return slope(discriminator_loss(objective.loss, objective.relativism, batch_of(logit), batch_of(logit)), logit);
+  return slope(discriminator_loss(objective.loss, objective.relativism, batch_of(logit), batch_of(logit)),
+               logit);
 }
 
 /// The root of the above that is nearest to 0; the slope rises with o, as each loss is convex in the logits.
@@ -55,7 +56,8 @@ class Slope : public nn::Module {
   Tensor forward(const Tensor& x) override {
     const Tensor of_each = mul(x, psi);
     if (packing_ == 1) return add_scalar(of_each, offset_);
-    return add_scalar(mul_scalar(sum(of_each, {1}, true), 1 / std::sqrt(static_cast<double>(packing_))), offset_);
+    return add_scalar(mul_scalar(sum(of_each, {1}, true), 1 / std::sqrt(static_cast<double>(packing_))),
+                      offset_);
   }
   bool second_derivative_zero() const override { return true; }
 
@@ -67,11 +69,15 @@ class Slope : public nn::Module {
 /// Why D cannot be psi x; empty if it can.
 std::string more_than_a_logit(const Objective& objective) {
   switch (objective.critic) {
-    case CriticKind::plain: break;
+    case CriticKind::plain:
+      break;
     case CriticKind::label_input:
-    case CriticKind::projection: return "its D is told the label of each sample, and this game's one point has none";
-    case CriticKind::class_head: return "its D names the class of each sample, and this game's one point has none";
-    case CriticKind::code_head: return "its D reads back the codes that G was given, and this game's G is given none";
+    case CriticKind::projection:
+      return "its D is told the label of each sample, and this game's one point has none";
+    case CriticKind::class_head:
+      return "its D names the class of each sample, and this game's one point has none";
+    case CriticKind::code_head:
+      return "its D reads back the codes that G was given, and this game's G is given none";
     case CriticKind::squared_error:
     case CriticKind::absolute_error:
       return "its D is an autoencoder, judging by how well it rebuilds a sample instead of by a logit";
@@ -86,9 +92,11 @@ std::string more_than_a_logit(const Objective& objective) {
 std::array<double, 4> linear_update(const DiracTheory& t, const Schedule& schedule) {
   const double a = t.a, b = t.b, c = t.c, h = schedule.d.lr;
   switch (schedule.update) {
-    case Update::simultaneous: return {1 - h * c, -h * a, -h * b, 1};
+    case Update::simultaneous:
+      return {1 - h * c, -h * a, -h * b, 1};
     case Update::extragradient:
-      return {1 - h * c + h * h * (c * c + a * b), -h * a + h * h * c * a, -h * b + h * h * b * c, 1 + h * h * a * b};
+      return {1 - h * c + h * h * (c * c + a * b), -h * a + h * h * c * a, -h * b + h * h * b * c,
+              1 + h * h * a * b};
     case Update::alternating: {
       double power = 1, total = 0;
       for (int64_t k = 0; k < schedule.critic_steps; ++k) {
@@ -100,7 +108,8 @@ std::array<double, 4> linear_update(const DiracTheory& t, const Schedule& schedu
     }
     case Update::consensus: {
       const double g = schedule.consensus;
-      return {1 - h * (c + g * (c * c + b * b)), -h * (a + g * c * a), -h * (b + g * c * a), 1 - h * g * a * a};
+      return {1 - h * (c + g * (c * c + b * b)), -h * (a + g * c * a), -h * (b + g * c * a),
+              1 - h * g * a * a};
     }
   }
   throw InternalError("unknown Update");
@@ -111,7 +120,9 @@ std::array<double, 4> linear_update(const DiracTheory& t, const Schedule& schedu
 double DiracPoint::radius() const { return std::hypot(psi, theta); }
 
 std::vector<DiracOrder> dirac_orders() {
-  return {{.name = "simultaneous", .update = Update::simultaneous}, {.name = "1:1"}, {.name = "5:1", .critic_steps = 5},
+  return {{.name = "simultaneous", .update = Update::simultaneous},
+          {.name = "1:1"},
+          {.name = "5:1", .critic_steps = 5},
           {.name = "extragradient", .update = Update::extragradient}};
 }
 
@@ -155,17 +166,23 @@ DiracTheory dirac_theory(const Objective& objective) {
   }
 
   t.update = linear_update(t, objective.schedule);
-  const double trace = t.update[0] + t.update[3], determinant = t.update[0] * t.update[3] - t.update[1] * t.update[2];
+  const double trace = t.update[0] + t.update[3],
+               determinant = t.update[0] * t.update[3] - t.update[1] * t.update[2];
   const std::complex<double> root = std::sqrt(std::complex<double>(trace * trace / 4 - determinant));
   t.eigenvalues = {trace / 2 + root, trace / 2 - root};
 
   const double modulus = std::max(std::abs(t.eigenvalues[0]), std::abs(t.eigenvalues[1]));
   constexpr double kRounding = 1e-12;
-  if (t.kink != 0) t.local = DiracLocal::not_smooth;
-  else if (t.a * t.b == 0) t.local = DiracLocal::degenerate;
-  else if (modulus < 1 - kRounding) t.local = DiracLocal::attracts;
-  else if (modulus > 1 + kRounding) t.local = DiracLocal::repels;
-  else t.local = DiracLocal::keeps;
+  if (t.kink != 0)
+    t.local = DiracLocal::not_smooth;
+  else if (t.a * t.b == 0)
+    t.local = DiracLocal::degenerate;
+  else if (modulus < 1 - kRounding)
+    t.local = DiracLocal::attracts;
+  else if (modulus > 1 + kRounding)
+    t.local = DiracLocal::repels;
+  else
+    t.local = DiracLocal::keeps;
   return t;
 }
 
@@ -178,7 +195,8 @@ DiracGame::DiracGame(const Objective& objective) {
   Networks networks;
   networks.generator = generator;
   networks.discriminator = critic;
-  trainer_ = std::make_unique<Trainer>(networks, objective, nullptr, TrainerOptions{.batch = batch, .dtype = DType::f64});
+  trainer_ = std::make_unique<Trainer>(networks, objective, nullptr,
+                                       TrainerOptions{.batch = batch, .dtype = DType::f64});
   theta_ = generator->theta;
   psi_ = critic->psi;
   real_ = Tensor::zeros({batch, 1}, kF64);
@@ -211,7 +229,8 @@ DiracPoint DiracGame::step(DiracPoint point) {
   set(theta_, point.theta);
   const Schedule& schedule = trainer_->objective().schedule;
   if (schedule.update == Update::alternating) {
-    for (int64_t k = 0; k < schedule.critic_steps; ++k) trainer_->critic_step(real_, trainer_->generate(latent_));
+    for (int64_t k = 0; k < schedule.critic_steps; ++k)
+      trainer_->critic_step(real_, trainer_->generate(latent_));
     trainer_->generator_step(latent_, real_);
   } else {
     trainer_->joint_step({.real = real_, .latents = {.input = latent_}});
@@ -222,8 +241,8 @@ DiracPoint DiracGame::step(DiracPoint point) {
 std::array<double, 4> DiracGame::numeric_update(DiracPoint at, double eps) {
   const DiracPoint right = step({at.psi + eps, at.theta}), left = step({at.psi - eps, at.theta});
   const DiracPoint up = step({at.psi, at.theta + eps}), down = step({at.psi, at.theta - eps});
-  return {(right.psi - left.psi) / (2 * eps), (up.psi - down.psi) / (2 * eps), (right.theta - left.theta) / (2 * eps),
-          (up.theta - down.theta) / (2 * eps)};
+  return {(right.psi - left.psi) / (2 * eps), (up.psi - down.psi) / (2 * eps),
+          (right.theta - left.theta) / (2 * eps), (up.theta - down.theta) / (2 * eps)};
 }
 
 DiracRun play_dirac(DiracGame& game, DiracPoint start, int64_t steps) {
@@ -247,10 +266,14 @@ DiracRun play_dirac(DiracGame& game, DiracPoint start, int64_t steps) {
       run.radius = std::max(run.radius, p.radius());
       moved = std::max(moved, std::hypot(p.psi - point.psi, p.theta - point.theta));
     }
-    if (std::abs(point.theta) < 1e-2 * scale && moved < 1e-3 * scale) run.end = DiracEnd::converges;
-    else if (run.radius < 0.98 * middle) run.end = DiracEnd::converges;
-    else if (run.radius > 1.02 * middle) run.end = DiracEnd::diverges;
-    else if (moved < 0.1 * run.radius) run.end = DiracEnd::stalls;
+    if (std::abs(point.theta) < 1e-2 * scale && moved < 1e-3 * scale)
+      run.end = DiracEnd::converges;
+    else if (run.radius < 0.98 * middle)
+      run.end = DiracEnd::converges;
+    else if (run.radius > 1.02 * middle)
+      run.end = DiracEnd::diverges;
+    else if (moved < 0.1 * run.radius)
+      run.end = DiracEnd::stalls;
     if (run.end != DiracEnd::diverges) return run;
   }
   return run;
@@ -274,38 +297,51 @@ std::vector<DiracRow> dirac_table(double lr) {
 
 std::string to_text(DiracLocal local) {
   switch (local) {
-    case DiracLocal::attracts: return "attracts";
-    case DiracLocal::keeps: return "keeps";
-    case DiracLocal::repels: return "repels";
-    case DiracLocal::degenerate: return "degenerate";
-    case DiracLocal::not_smooth: return "kink";
+    case DiracLocal::attracts:
+      return "attracts";
+    case DiracLocal::keeps:
+      return "keeps";
+    case DiracLocal::repels:
+      return "repels";
+    case DiracLocal::degenerate:
+      return "degenerate";
+    case DiracLocal::not_smooth:
+      return "kink";
   }
   throw InternalError("unknown DiracLocal");
 }
 
 std::string to_text(DiracEnd end) {
   switch (end) {
-    case DiracEnd::converges: return "converges";
-    case DiracEnd::orbits: return "orbits";
-    case DiracEnd::diverges: return "diverges";
-    case DiracEnd::stalls: return "stalls";
+    case DiracEnd::converges:
+      return "converges";
+    case DiracEnd::orbits:
+      return "orbits";
+    case DiracEnd::diverges:
+      return "diverges";
+    case DiracEnd::stalls:
+      return "stalls";
   }
   throw InternalError("unknown DiracEnd");
 }
 
 std::string to_markdown(const std::vector<DiracRow>& rows) {
-  std::string text = "| objective | order | eigenvalues | modulus | (0, 0) | ends | psi, theta |\n|---|---|---|---|---|---|---|\n";
+  std::string text =
+      "| objective | order | eigenvalues | modulus | (0, 0) | ends | psi, theta |\n"
+      "|---|---|---|---|---|---|---|\n";
   for (const DiracRow& row : rows) {
     std::string eigenvalues = "-", modulus = "-";
     const auto& [first, second] = row.theory.eigenvalues;
     const double largest = std::max(std::abs(first), std::abs(second));
     if (row.theory.local != DiracLocal::not_smooth) {
-      eigenvalues = first.imag() != 0 ? fixed(first.real(), 4) + " ± " + fixed(std::abs(first.imag()), 4) + "i"
-                                      : fixed(first.real(), 4) + ", " + fixed(second.real(), 4);
+      eigenvalues = first.imag() != 0
+                        ? fixed(first.real(), 4) + " ± " + fixed(std::abs(first.imag()), 4) + "i"
+                        : fixed(first.real(), 4) + ", " + fixed(second.real(), 4);
       modulus = fixed(largest, 5);
     }
-    const std::string last = row.run.radius < 1e6 ? fixed(row.run.last.psi + 0.0, 3) + ", " + fixed(row.run.last.theta + 0.0, 3)
-                                                  : std::string("beyond 1e6");
+    const std::string last =
+        row.run.radius < 1e6 ? fixed(row.run.last.psi + 0.0, 3) + ", " + fixed(row.run.last.theta + 0.0, 3)
+                             : std::string("beyond 1e6");
     text += "| " + row.objective + " | " + row.order.name + " | " + eigenvalues + " | " + modulus + " | " +
             to_text(row.theory.local) + " | " + to_text(row.run.end) + " | " + last + " |\n";
   }

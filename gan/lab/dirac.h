@@ -1,7 +1,7 @@
-// The Dirac-GAN: the smallest adversarial game whose dynamics are known (Mescheder, Geiger & Nowozin 2018, arXiv:1801.04406;
-// Nagarajan & Kolter 2017, arXiv:1706.04156). Data is one point at 0, G is one point theta, D(x) = psi x + offset; theory says
-// for each objective and order of updates whether both go to 0. Played by gan::Trainer with Duel's own losses and penalties
-// under plain gradient descent.
+// The Dirac-GAN: the smallest adversarial game whose dynamics are known (Mescheder, Geiger & Nowozin 2018,
+// arXiv:1801.04406; Nagarajan & Kolter 2017, arXiv:1706.04156). Data is one point at 0, G is one point theta,
+// D(x) = psi x + offset; theory says for each objective and order of updates whether both go to 0. Played by
+// gan::Trainer with Duel's own losses and penalties under plain gradient descent.
 //
 // Theory. Near (psi, theta) = (0, 0) the players' gradients are  dL_D/dpsi = a theta + c psi,  dL_G/dtheta = b psi  with
 //   a = sqrt(m) dL_D/df, b = sqrt(m) dL_G/df at the logit `offset`     (f = D(G), m the packing)
@@ -14,17 +14,18 @@
 //   consensus          I - h (G + gamma G^T G)
 //   1:1, G against D k steps ahead (which know the adversarial loss only):
 //                      [[P, -h a], [-h b P, 1 + (1 + 2 k) h^2 a b]]
-// Both below 1 in modulus: the equilibrium attracts. A penalty with shape'(0) != 0 (one-centred) has a kink there, so that
-// (0, 0) is no equilibrium of the update at all: the game comes to rest where the penalty's push 2 weight K balances the
-// pull a theta, away from the data. Weights are 1 here, those of the papers being for images.
-// offset is the constant answer that D prefers where both densities agree, d L_D(o, o) / d o = 0: 0, but for least squares
-// (a + b) / 2. It stays as it is: the game has two players.
-// Packing: a linear D of m samples has m weights, which begin equal and stay so, as G puts all samples at one point. psi is
-// their length, D(x_1, ..., x_m) = psi (x_1 + ... + x_m) / sqrt(m) + offset: the same gradient descent in a turned basis.
+// Both below 1 in modulus: the equilibrium attracts. A penalty with shape'(0) != 0 (one-centred) has a kink
+// there, so that (0, 0) is no equilibrium of the update at all: the game comes to rest where the penalty's
+// push 2 weight K balances the pull a theta, away from the data. Weights are 1 here, those of the papers
+// being for images. offset is the constant answer that D prefers where both densities agree, d L_D(o, o) / d
+// o = 0: 0, but for least squares (a + b) / 2. It stays as it is: the game has two players. Packing: a linear
+// D of m samples has m weights, which begin equal and stay so, as G puts all samples at one point. psi is
+// their length, D(x_1, ..., x_m) = psi (x_1 + ... + x_m) / sqrt(m) + offset: the same gradient descent in a
+// turned basis.
 //
-// Limits: objectives that judge samples by one logit, D's weight bare. Under spectral norm D(x) = x psi / |psi| + offset
-// keeps of the weight its sign only: its derivative in psi is 0, D never moves, and G walks past the data for good in the
-// direction that D began with. That is refused (dirac_refusal).
+// Limits: objectives that judge samples by one logit, D's weight bare. Under spectral norm D(x) = x psi /
+// |psi| + offset keeps of the weight its sign only: its derivative in psi is 0, D never moves, and G walks
+// past the data for good in the direction that D began with. That is refused (dirac_refusal).
 //
 // Example:
 //   DiracGame game(dirac_objective(named_objective("wgan-gp"), dirac_orders()[0], 0.1));
@@ -62,17 +63,17 @@ std::vector<DiracOrder> dirac_orders();
 /// consensus with gamma 1/2, and G against D five steps ahead.
 DiracOrder consensus_order();
 DiracOrder unrolled_order();
-/// The orders that an objective is played in: its own where an order is what makes it (consensus, unrolled), else
-/// dirac_orders().
+/// The orders that an objective is played in: its own where an order is what makes it (consensus, unrolled),
+/// else dirac_orders().
 std::vector<DiracOrder> dirac_orders(const Objective& objective);
 
 /// What happens near (0, 0), from the eigenvalues of M.
 enum class DiracLocal {
-  attracts,     // |eigenvalues| < 1
-  keeps,        // both on the unit circle: orbits of any radius, to first order
-  repels,       // one outside of it
-  degenerate,   // M has the eigenvalue 1 twice and is not 1: a b = 0, second order decides
-  not_smooth,   // a penalty has a kink at 0
+  attracts,    // |eigenvalues| < 1
+  keeps,       // both on the unit circle: orbits of any radius, to first order
+  repels,      // one outside of it
+  degenerate,  // M has the eigenvalue 1 twice and is not 1: a b = 0, second order decides
+  not_smooth,  // a penalty has a kink at 0
 };
 
 struct DiracTheory {
@@ -85,8 +86,8 @@ struct DiracTheory {
 /// For an objective as dirac_objective() makes it; h is the rate of both players.
 DiracTheory dirac_theory(const Objective& objective);
 
-/// The objective as the game needs it: plain gradient descent with rate lr for both, penalties of weight 1 in every step, no
-/// smoothing of anything.
+/// The objective as the game needs it: plain gradient descent with rate lr for both, penalties of weight 1 in
+/// every step, no smoothing of anything.
 Objective dirac_objective(Objective objective, const DiracOrder& order, double lr);
 
 class DiracGame {
@@ -108,10 +109,11 @@ class DiracGame {
 
 /// How a trajectory ends.
 enum class DiracEnd {
-  converges,  // G rests at the data, or the distance falls from the middle to the end of the run by 2 % or more
-  orbits,     // keeps moving, at about the same distance
-  diverges,   // the distance grows by 2 % or more, over the longest run
-  stalls,     // hardly moves any more, away from the data
+  // G rests at the data, or the distance falls from the middle to the end of the run by 2 % or more
+  converges,
+  orbits,    // keeps moving, at about the same distance
+  diverges,  // the distance grows by 2 % or more, over the longest run
+  stalls,    // hardly moves any more, away from the data
 };
 
 struct DiracRun {
@@ -119,7 +121,8 @@ struct DiracRun {
   DiracPoint last;
   double radius = 0;  // largest distance from (0, 0) within the last tenth
 };
-/// Plays `steps` iterations (at least 100) from `start`; while the distance grows slowly, up to four times as many.
+/// Plays `steps` iterations (at least 100) from `start`; while the distance grows slowly, up to four times as
+/// many.
 DiracRun play_dirac(DiracGame& game, DiracPoint start = {0.5, 0.5}, int64_t steps = 4000);
 
 /// Why the game cannot play an objective; empty if it can.

@@ -57,7 +57,8 @@ Objective point_objective(const std::string& name, const PointSettings& settings
   }
   if (!settings.own_schedule) {
     if (objective.constraint.weight_clip == 0) {
-      schedule.d = schedule.g = {.kind = OptimizerKind::adam, .lr = settings.lr, .beta1 = 0.8, .beta2 = 0.999};
+      schedule.d =
+          schedule.g = {.kind = OptimizerKind::adam, .lr = settings.lr, .beta1 = 0.8, .beta2 = 0.999};
     }
     schedule.lr_decay_steps = 0;
     // Several steps or another batch of G, and D seen ahead, need the players in turn.
@@ -68,8 +69,9 @@ Objective point_objective(const std::string& name, const PointSettings& settings
 }
 
 std::string point_defaults(const PointSettings& settings) {
-  const std::string weights = settings.lambda ? message("Gradient penalties weigh {}", *settings.lambda)
-                                              : message("Penalties that aim at a norm of D's gradient weigh {}", kPointLambda);
+  const std::string weights =
+      settings.lambda ? message("Gradient penalties weigh {}", *settings.lambda)
+                      : message("Penalties that aim at a norm of D's gradient weigh {}", kPointLambda);
   return settings.own_schedule ? weights : weights + ", wgan has its own optimizer";
 }
 

@@ -35,7 +35,8 @@ struct Finished {
   Tensor strips;
 };
 
-/// What a row's bits depend on: the settings that are not the defaults, so that a row outlives settings added later.
+/// What a row's bits depend on: the settings that are not the defaults, so that a row outlives settings added
+/// later.
 std::string fingerprint(const GalleryRequest& request, const std::string& objective) {
   RunConfig config = request.config, defaults;
   config.objective = defaults.objective = objective;
@@ -45,28 +46,36 @@ std::string fingerprint(const GalleryRequest& request, const std::string& object
     const auto value = field.get(config);
     if (field.stored && value && value != field.get(defaults)) settings[field.name] = *value;
   }
-  return Json{{"settings", settings}, {"steps", request.steps}, {"shown", request.shown}, {"judged", request.judged}}.dump();
+  return Json{
+      {"settings", settings}, {"steps", request.steps}, {"shown", request.shown}, {"judged", request.judged}}
+      .dump();
 }
 
-std::string percent(double share) { return std::to_string(static_cast<int>(std::lround(share * 100))) + " %"; }
+std::string percent(double share) {
+  return std::to_string(static_cast<int>(std::lround(share * 100))) + " %";
+}
 
 constexpr int64_t kJudgeEpochs = 4;
 
-/// What rows train on, what the judge learns from, and real images that it never sees; labels are numbers of classes.
+/// What rows train on, what the judge learns from, and real images that it never sees; labels are numbers of
+/// classes.
 struct GalleryData {
   ImageSet training, learned, held_out;
   std::vector<int64_t> names;
 };
 
-/// Held out are the first images of the data's test set, or, where it has none, the last ones of the training set.
+/// Held out are the first images of the data's test set, or, where it has none, the last ones of the training
+/// set.
 GalleryData gallery_data(const GalleryRequest& request) {
   detail::RunSetup setup;
   setup.config = request.config;
   detail::find_data(setup, setup.config);
   detail::draw_data(setup);
   const std::vector<int64_t> names = class_names(setup.images);
-  DUEL_CHECK(!names.empty(), "gallery", "the judge learns the class of every image, but those of {} have no labels; put the file of "
-             "labels beside them", setup.images.source);
+  DUEL_CHECK(!names.empty(), "gallery",
+             "the judge learns the class of every image, but those of {} have no labels; put the file of "
+             "labels beside them",
+             setup.images.source);
   number_labels(setup.images, names);
   setup.config.networks.classes = static_cast<int64_t>(names.size());
   setup.config.class_names = names;
@@ -82,12 +91,19 @@ GalleryData gallery_data(const GalleryRequest& request) {
 }
 
 /// What a count of classes is of.
-std::string word_for(const std::vector<int64_t>& names) { return names == counted_names(10) ? "digits" : "classes"; }
+std::string word_for(const std::vector<int64_t>& names) {
+  return names == counted_names(10) ? "digits" : "classes";
+}
 
-/// What the judge depends on, as far as the request says; the images themselves are compared once they are read.
+/// What the judge depends on, as far as the request says; the images themselves are compared once they are
+/// read.
 std::string judge_fingerprint(const GalleryRequest& request) {
-  return Json{{"data", request.config.data}, {"synthetic_count", request.config.synthetic_count}, {"judged", request.judged},
-              {"epochs", kJudgeEpochs}, {"real", "held out"}}.dump();
+  return Json{{"data", request.config.data},
+              {"synthetic_count", request.config.synthetic_count},
+              {"judged", request.judged},
+              {"epochs", kJudgeEpochs},
+              {"real", "held out"}}
+      .dump();
 }
 
 std::filesystem::path row_file(const GalleryRequest& request, const std::string& objective) {
@@ -96,13 +112,15 @@ std::filesystem::path row_file(const GalleryRequest& request, const std::string&
 
 Json to_json(const GalleryRow& row) {
   Json cells = Json::array();
-  for (const GalleryCell& c : row.cells) cells.push_back({{"step", c.step}, {"confident", c.confident}, {"classes", c.classes}});
+  for (const GalleryCell& c : row.cells)
+    cells.push_back({{"step", c.step}, {"confident", c.confident}, {"classes", c.classes}});
   return {{"objective", row.objective}, {"failure", row.failure}, {"seconds", row.seconds}, {"cells", cells}};
 }
 
 GalleryRow row_from_json(const json::Json& stored) {
   GalleryRow row{stored.at("objective"), stored.at("failure"), stored.at("seconds"), {}};
-  for (const json::Json& c : stored.at("cells")) row.cells.push_back({c.at("step"), c.at("confident"), c.at("classes")});
+  for (const json::Json& c : stored.at("cells"))
+    row.cells.push_back({c.at("step"), c.at("confident"), c.at("classes")});
   return row;
 }
 
@@ -112,7 +130,11 @@ std::optional<Finished> stored_row(const GalleryRequest& request, const std::str
   const TensorFile stored = read_safetensors(file);
   DUEL_CHECK(stored.text("request") == fingerprint(request, objective), "gallery",
              "{}: this row was made with other settings; choose another folder, or delete it", file.string());
-  return Finished{row_from_json(json::parse(stored.text("row"), {.op = "gallery", .source = file.string(), .remedy = "delete it to make that row again"})), *stored.find("strips")};
+  return Finished{
+      row_from_json(json::parse(
+          stored.text("row"),
+          {.op = "gallery", .source = file.string(), .remedy = "delete it to make that row again"})),
+      *stored.find("strips")};
 }
 
 /// What the classifier, in evaluation mode, reads in samples [N, 1, 28, 28].
@@ -146,7 +168,8 @@ std::filesystem::path judge_file(const GalleryRequest& request) { return request
 std::optional<TensorFile> stored_judge(const GalleryRequest& request) {
   if (!std::filesystem::exists(judge_file(request))) return std::nullopt;
   TensorFile stored = read_safetensors(judge_file(request));
-  return stored.text("request") == judge_fingerprint(request) ? std::optional(std::move(stored)) : std::nullopt;
+  return stored.text("request") == judge_fingerprint(request) ? std::optional(std::move(stored))
+                                                              : std::nullopt;
 }
 
 double real_confident_of(const TensorFile& stored) {
@@ -154,8 +177,8 @@ double real_confident_of(const TensorFile& stored) {
 }
 
 /// The stored one if it learned from these images; else a new one, which is stored.
-Judge make_judge(const GalleryRequest& request, const std::optional<TensorFile>& stored, const GalleryData& data,
-                 const std::function<void(const std::string&)>& told) {
+Judge make_judge(const GalleryRequest& request, const std::optional<TensorFile>& stored,
+                 const GalleryData& data, const std::function<void(const std::string&)>& told) {
   const std::string set = message("{} images: {}", data.learned.count, data.learned.source);
   if (stored && stored->text("set") == set) {
     Judge judge{load_classifier(judge_file(request)), real_confident_of(*stored)};
@@ -165,21 +188,24 @@ Judge make_judge(const GalleryRequest& request, const std::optional<TensorFile>&
   told(message("training the judge on {}", data.learned.source));
   ClassifierOptions options{.epochs = kJudgeEpochs, .classes = static_cast<int64_t>(data.names.size())};
   options.on_epoch = [&](Classifier&, const ClassifierEpoch& e) {
-    told(message("judge: epoch {} of {}, reads {} of them, {} s", e.epoch, kJudgeEpochs, percent(e.accuracy), std::lround(e.seconds)));
+    told(message("judge: epoch {} of {}, reads {} of them, {} s", e.epoch, kJudgeEpochs, percent(e.accuracy),
+                 std::lround(e.seconds)));
   };
   Judge judge{train_classifier(ResidentData(data.learned), options)};
   judge.net.eval();
   const ResidentData real(data.held_out);
   judge.real_confident = judged(judge.net, real.batch(real.first(real.count()), DType::f32), 0).confident;
-  write_safetensors(judge_file(request), {.tensors = judge.net.state_dict(),
-                                          .metadata = {{"request", judge_fingerprint(request)}, {"set", set},
-                                                       {"classes", class_names_text(data.names)},
-                                                       {"real_confident", Json(judge.real_confident).dump()}}});
+  write_safetensors(judge_file(request),
+                    {.tensors = judge.net.state_dict(),
+                     .metadata = {{"request", judge_fingerprint(request)},
+                                  {"set", set},
+                                  {"classes", class_names_text(data.names)},
+                                  {"real_confident", Json(judge.real_confident).dump()}}});
   return judge;
 }
 
-Finished train_row(const GalleryRequest& request, const std::string& objective, const std::shared_ptr<const ResidentData>& data,
-                   Classifier& classifier) {
+Finished train_row(const GalleryRequest& request, const std::string& objective,
+                   const std::shared_ptr<const ResidentData>& data, Classifier& classifier) {
   const auto start = std::chrono::steady_clock::now();
   detail::RunSetup setup;
   setup.config = request.config;
@@ -188,8 +214,10 @@ Finished train_row(const GalleryRequest& request, const std::string& objective, 
   const bool conditional = is_conditional(named_objective(objective, setup.config.overrides).critic);
   setup.config.networks.classes = conditional ? classifier.classes() : 0;
   detail::make_parts(setup);
-  Trainer trainer(setup.networks, setup.objective, data, {.batch = setup.config.batch, .seed = setup.config.seed});
-  LatentGenerators random = sampling_generators(setup.config.seed, static_cast<uint64_t>(RandomStream::samples));
+  Trainer trainer(setup.networks, setup.objective, data,
+                  {.batch = setup.config.batch, .seed = setup.config.seed});
+  LatentGenerators random =
+      sampling_generators(setup.config.seed, static_cast<uint64_t>(RandomStream::samples));
   const Tensor z = draw_latents(setup.networks.latent, std::max(request.judged, request.shown), random).input;
   GalleryRow row{.objective = objective, .failure = "", .seconds = 0, .cells = {}};
   std::vector<uint8_t> pixels;
@@ -198,7 +226,8 @@ Finished train_row(const GalleryRequest& request, const std::string& objective, 
     while (trainer.iteration() < step && row.failure.empty()) {
       trainer.step();
       const Metrics m = trainer.metrics();
-      if (!std::isfinite(m.loss_d) || !std::isfinite(m.loss_g)) row.failure = message("not finite at step {}", trainer.iteration());
+      if (!std::isfinite(m.loss_d) || !std::isfinite(m.loss_g))
+        row.failure = message("not finite at step {}", trainer.iteration());
     }
     const Tensor samples = trainer.sample(z);
     strip = image_grid(rows(samples, 0, request.shown), kColumns);
@@ -215,7 +244,8 @@ void draw_gallery(const GalleryRequest& request, const std::vector<Finished>& ro
   const auto count = static_cast<int64_t>(request.steps.size());
   Canvas canvas(kLabel + count * (w + kGap), kHeader + static_cast<int64_t>(rows.size()) * (h + kGap));
   for (int64_t k = 0; k < count; ++k) {
-    canvas.text(kLabel + k * (w + kGap), 8, "step " + std::to_string(request.steps[static_cast<size_t>(k)]), {0, 0, 0});
+    canvas.text(kLabel + k * (w + kGap), 8, "step " + std::to_string(request.steps[static_cast<size_t>(k)]),
+                {0, 0, 0});
   }
   for (size_t r = 0; r < rows.size(); ++r) {
     const int64_t top = kHeader + static_cast<int64_t>(r) * (h + kGap);
@@ -236,7 +266,8 @@ void draw_gallery(const GalleryRequest& request, const std::vector<Finished>& ro
   write_png_gray(request.out / "gallery.png", canvas.width(), canvas.height(), gray);
 }
 
-void write_tables(const GalleryRequest& request, const std::vector<Finished>& rows, double real_confident, const std::string& word) {
+void write_tables(const GalleryRequest& request, const std::vector<Finished>& rows, double real_confident,
+                  const std::string& word) {
   Json all = Json::array();
   std::string text = "| objective |";
   for (const int64_t step : request.steps) text += message(" step {} |", step);
@@ -248,25 +279,33 @@ void write_tables(const GalleryRequest& request, const std::vector<Finished>& ro
   for (const Finished& f : rows) {
     all.push_back(to_json(f.row));
     text += "| " + f.row.objective + " |";
-    for (const GalleryCell& c : f.row.cells) text += message(" {}, {} {} |", percent(c.confident), c.classes, word);
+    for (const GalleryCell& c : f.row.cells)
+      text += message(" {}, {} {} |", percent(c.confident), c.classes, word);
     text += "\n";
   }
   text += message("| real {}, held out | {} |\n", word, percent(real_confident));
   write_file_atomically(request.out / "gallery.md", text);
-  const Json whole{{"batch", request.config.batch}, {"seed", request.config.seed},
-                   {"architecture", request.config.networks.arch}, {"channels_g", request.config.networks.channels_g},
-                   {"channels_d", request.config.networks.channels_d}, {"judged", request.judged},
-                   {"real_confident", real_confident}, {"rows", all}};
+  const Json whole{{"batch", request.config.batch},
+                   {"seed", request.config.seed},
+                   {"architecture", request.config.networks.arch},
+                   {"channels_g", request.config.networks.channels_g},
+                   {"channels_d", request.config.networks.channels_d},
+                   {"judged", request.judged},
+                   {"real_confident", real_confident},
+                   {"rows", all}};
   write_file_atomically(request.out / "gallery.json", whole.dump(1) + "\n");
 }
 
 }  // namespace
 
-std::vector<GalleryRow> make_gallery(const GalleryRequest& given, const std::function<void(const std::string&)>& told) {
+std::vector<GalleryRow> make_gallery(const GalleryRequest& given,
+                                     const std::function<void(const std::string&)>& told) {
   GalleryRequest request = given;
-  DUEL_CHECK(!request.steps.empty() && request.steps.front() >= 0 && std::is_sorted(request.steps.begin(), request.steps.end()), "gallery",
-             "steps: expected rising numbers of at least 0");
-  DUEL_CHECK(request.shown >= 1 && request.judged >= 1, "gallery", "expected at least one sample to show and to judge");
+  DUEL_CHECK(!request.steps.empty() && request.steps.front() >= 0 &&
+                 std::is_sorted(request.steps.begin(), request.steps.end()),
+             "gallery", "steps: expected rising numbers of at least 0");
+  DUEL_CHECK(request.shown >= 1 && request.judged >= 1, "gallery",
+             "expected at least one sample to show and to judge");
   if (request.objectives.empty()) request.objectives = objective_names();
   std::filesystem::create_directories(request.out / "rows");
   std::vector<std::optional<Finished>> rows(request.objectives.size());
@@ -296,9 +335,9 @@ std::vector<GalleryRow> make_gallery(const GalleryRequest& given, const std::fun
         if (slot) continue;
         const std::string& name = request.objectives[static_cast<size_t>(i)];
         Finished made = train_row(request, name, data, judge.net);
-        write_safetensors(row_file(request, name),
-                          {.tensors = {{"strips", made.strips}},
-                           .metadata = {{"request", fingerprint(given, name)}, {"row", to_json(made.row).dump()}}});
+        write_safetensors(row_file(request, name), {.tensors = {{"strips", made.strips}},
+                                                    .metadata = {{"request", fingerprint(given, name)},
+                                                                 {"row", to_json(made.row).dump()}}});
         const GalleryCell& last = made.row.cells.back();
         slot = std::move(made);
         const std::scoped_lock lock(mutex);

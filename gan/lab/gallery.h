@@ -1,9 +1,11 @@
-// The grid of grids: every objective trained on the same digits with the same network, its samples after several numbers of
-// steps, and what a classifier trained on real digits reads in them, beside what it reads in real digits that it never saw.
+// The grid of grids: every objective trained on the same digits with the same network, its samples after
+// several numbers of steps, and what a classifier trained on real digits reads in them, beside what it reads
+// in real digits that it never saw.
 //
-// A row that lies finished in the folder is taken from there, so an interrupted gallery goes on where it stopped, and so is
-// the trained classifier; where no row is missing, neither images nor classifier are needed. Several
-// rows are trained at once, each on one thread; the same request gives the same bits whatever runs beside.
+// A row that lies finished in the folder is taken from there, so an interrupted gallery goes on where it
+// stopped, and so is the trained classifier; where no row is missing, neither images nor classifier are
+// needed. Several rows are trained at once, each on one thread; the same request gives the same bits whatever
+// runs beside.
 //
 // Example:
 //   make_gallery({.objectives = {"ns-gan", "wgan-gp"}, .out = "gallery"}, [](const std::string& line) { std::puts(line.c_str()); });
@@ -20,12 +22,14 @@
 namespace duel::gan::lab {
 
 struct GalleryRequest {
-  std::vector<std::string> objectives = {};        // empty: all of them
+  std::vector<std::string> objectives = {};             // empty: all of them
   std::vector<int64_t> steps = {250, 500, 1000, 2000};  // rising iterations at which samples are taken
-  RunConfig config = {};                           // network, data, batch and seed of every row; objective and steps do not count
-  int64_t shown = 16;                              // samples per cell, in rows of 8
-  int64_t judged = 512;                            // samples that the classifier reads per cell
-  std::filesystem::path out = {};                  // gallery.png, gallery.md, gallery.json, judge.safetensors, rows/NAME.safetensors
+  // network, data, batch and seed of every row; objective and steps do not count
+  RunConfig config = {};
+  int64_t shown = 16;    // samples per cell, in rows of 8
+  int64_t judged = 512;  // samples that the classifier reads per cell
+  // gallery.png, gallery.md, gallery.json, judge.safetensors, rows/NAME.safetensors
+  std::filesystem::path out = {};
 };
 
 struct GalleryCell {
@@ -41,8 +45,10 @@ struct GalleryRow {
   std::vector<GalleryCell> cells;
 };
 
-/// Trains what is missing and writes all files anew. `told` gets a line per epoch of the classifier and per finished row, from one thread at a time.
-/// Error where a row in the folder was made with another request: choose another folder.
-std::vector<GalleryRow> make_gallery(const GalleryRequest& request, const std::function<void(const std::string&)>& told);
+/// Trains what is missing and writes all files anew. `told` gets a line per epoch of the classifier and per
+/// finished row, from one thread at a time. Error where a row in the folder was made with another request:
+/// choose another folder.
+std::vector<GalleryRow> make_gallery(const GalleryRequest& request,
+                                     const std::function<void(const std::string&)>& told);
 
 }  // namespace duel::gan::lab

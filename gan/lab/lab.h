@@ -6,8 +6,9 @@
 //   DIR/runs/                      every run (records.h), with its own picture OBJECTIVE-SEED.png
 //
 // Note [Runs side by side]
-// Runs are the ranges of one kernels::parallel_for of grain 1: each is computed by one thread, and loops inside of it run
-// on that thread. What a run computes does not depend on its neighbours, so neither do its bits.
+// Runs are the ranges of one kernels::parallel_for of grain 1: each is computed by one thread, and loops
+// inside of it run on that thread. What a run computes does not depend on its neighbours, so neither do its
+// bits.
 //
 // Example:
 //   LabObserver quiet;
@@ -50,8 +51,8 @@ struct LabOutcome {
   bool complete = true;  // false: the observer stopped it; what was finished is kept
 };
 
-/// Trains what is not yet in the folder and writes the summary. Throws Error before any training where an objective is
-/// unknown or the folder holds runs of other settings.
+/// Trains what is not yet in the folder and writes the summary. Throws Error before any training where an
+/// objective is unknown or the folder holds runs of other settings.
 LabOutcome run_lab(const LabPlan& plan, LabObserver& observer);
 
 }  // namespace duel::gan::lab

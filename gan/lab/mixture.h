@@ -1,5 +1,5 @@
-// The two mixtures of Gaussians that mode collapse is studied with (Srivastava et al. 2017, VEEGAN, arXiv:1705.07761;
-// Lin et al. 2018, PacGAN, arXiv:1712.04086).
+// The two mixtures of Gaussians that mode collapse is studied with (Srivastava et al. 2017, VEEGAN,
+// arXiv:1705.07761; Lin et al. 2018, PacGAN, arXiv:1712.04086).
 //
 //   ring   8 modes at (cos, sin)(2 pi i / 8), i = 0 … 7, deviation 0.01: eight different modes. Well-known code takes
 //          8 evenly spaced angles from 0 to 2 pi with both ends, which are 7 modes, one of them twice as heavy.

@@ -1,13 +1,14 @@
 // How well points cover a mixture: the published measures of mode collapse (VEEGAN, PacGAN).
 //
-// A point belongs to the nearest mode and is good where it lies closer than 3 deviations. From 2,500 points of fixed z:
+// A point belongs to the nearest mode and is good where it lies closer than 3 deviations. From 2,500 points
+// of fixed z:
 //   modes         how many modes have at least one good point
 //   high quality  good points / all points
 //   reverse KL    KL(share of the good points in each mode || uniform), natural logarithm
 //
-// What true samples reach is no 100 %: 1 - exp(-9/2) = 98.89 % of a 2-D Gaussian lie within 3 deviations; more means
-// that modes are narrower than they should be. The KL of n true samples is about (K - 1) / 2n: 0.0014 for 8 modes and
-// 0.0049 for 25 at 2,500.
+// What true samples reach is no 100 %: 1 - exp(-9/2) = 98.89 % of a 2-D Gaussian lie within 3 deviations;
+// more means that modes are narrower than they should be. The KL of n true samples is about (K - 1) / 2n:
+// 0.0014 for 8 modes and 0.0049 for 25 at 2,500.
 //
 // Example:
 //   const ModeScore score = score_modes(make_mixture("ring"), points);   // [N, 2]

@@ -25,9 +25,13 @@ void check(const PointNetworkOptions& o) {
   DUEL_CHECK(o.latent >= 1 && o.width_g >= 1 && o.width_d >= 1 && o.layers_g >= 1 && o.layers_d >= 1 &&
                  o.pieces >= 1 && o.packing >= 1,
              "lab", "networks: expected sizes of at least 1");
-  DUEL_CHECK(is_conditional(o.critic) == (o.classes > 0) && (o.critic == CriticKind::code_head) == (o.codes.count() > 0), "lab",
-             "networks: expected classes for conditional critics and codes for a code head, and for no others; got {} and {}",
-             o.classes, o.codes.count());
+  DUEL_CHECK(
+      is_conditional(o.critic) == (o.classes > 0) &&
+          (o.critic == CriticKind::code_head) == (o.codes.count() > 0),
+      "lab",
+      "networks: expected classes for conditional critics and codes for a code head, and for no others; "
+      "got {} and {}",
+      o.classes, o.codes.count());
 }
 
 /// Maxout layers, of which the first sees `in` numbers.
@@ -46,8 +50,8 @@ std::shared_ptr<nn::Sequential> maxout_layers(const PointNetworkOptions& o, int6
 }
 
 /// What stands around the features [N, width_d] of `trunk`.
-std::shared_ptr<nn::Module> critic_around(const std::shared_ptr<nn::Sequential>& trunk, const PointNetworkOptions& o,
-                                          Generator& random) {
+std::shared_ptr<nn::Module> critic_around(const std::shared_ptr<nn::Sequential>& trunk,
+                                          const PointNetworkOptions& o, Generator& random) {
   const int64_t features = o.width_d;
   switch (o.critic) {
     case CriticKind::plain:
@@ -58,9 +62,12 @@ std::shared_ptr<nn::Module> critic_around(const std::shared_ptr<nn::Sequential>&
       }
       return trunk;
     case CriticKind::label_input:
-      return std::make_shared<LabelCritic>(trunk, features, o.classes, LabelCritic::Input::columns, o.spectral_norm);
-    case CriticKind::projection: return std::make_shared<ProjectionCritic>(trunk, features, o.classes, o.spectral_norm);
-    case CriticKind::class_head: return std::make_shared<ClassCritic>(trunk, features, o.classes, o.spectral_norm);
+      return std::make_shared<LabelCritic>(trunk, features, o.classes, LabelCritic::Input::columns,
+                                           o.spectral_norm);
+    case CriticKind::projection:
+      return std::make_shared<ProjectionCritic>(trunk, features, o.classes, o.spectral_norm);
+    case CriticKind::class_head:
+      return std::make_shared<ClassCritic>(trunk, features, o.classes, o.spectral_norm);
     case CriticKind::code_head: {
       auto q = std::make_shared<nn::Linear>(features, point_latents(o).code_width());
       return std::make_shared<CodeCritic>(trunk, features, q, o.spectral_norm);
@@ -70,8 +77,9 @@ std::shared_ptr<nn::Module> critic_around(const std::shared_ptr<nn::Sequential>&
       const auto decoder = maxout_layers(o, features, random);
       decoder->push_back(linear(features, 2, random));
       return std::make_shared<AutoencoderCritic>(trunk, decoder,
-                                                 o.critic == CriticKind::squared_error ? AutoencoderCritic::Error::squared
-                                                                                       : AutoencoderCritic::Error::absolute);
+                                                 o.critic == CriticKind::squared_error
+                                                     ? AutoencoderCritic::Error::squared
+                                                     : AutoencoderCritic::Error::absolute);
     }
   }
   throw InternalError("unknown critic");
@@ -80,7 +88,10 @@ std::shared_ptr<nn::Module> critic_around(const std::shared_ptr<nn::Sequential>&
 }  // namespace
 
 LatentPlan point_latents(const PointNetworkOptions& o) {
-  return {.noise = o.latent, .classes = o.classes, .categorical = o.codes.categorical, .continuous = o.codes.continuous};
+  return {.noise = o.latent,
+          .classes = o.classes,
+          .categorical = o.codes.categorical,
+          .continuous = o.codes.continuous};
 }
 
 std::shared_ptr<nn::Module> make_point_generator(const PointNetworkOptions& o, Generator& random) {
@@ -97,16 +108,20 @@ std::shared_ptr<nn::Module> make_point_generator(const PointNetworkOptions& o, G
 
 std::shared_ptr<nn::Module> make_point_critic(const PointNetworkOptions& o, Generator& random) {
   check(o);
-  // SpectralNorm draws its first vectors from the thread's generator: what ran there before has no say in a run.
+  // SpectralNorm draws its first vectors from the thread's generator: what ran there before has no say in a
+  // run.
   const Generator::State now = random.state();
   Generator vectors(now.seed, now.stream + (uint64_t{1} << 32));
   const LendDefaultGenerator lent(vectors);
   const int64_t told = o.critic == CriticKind::label_input ? o.classes : 0;
   const auto critic = critic_around(maxout_layers(o, 2 * o.packing + told, random), o, random);
   if (o.critic == CriticKind::plain) return critic;
-  for (const auto& [name, parameter] : critic->named_parameters()) {  // heads too start as the paper's layers do
-    if (parameter.rank() >= 2) nn::init::normal_(parameter, 0.0, 0.02, random);
-    else nn::init::constant_(parameter, 0.0);
+  // heads too start as the paper's layers do
+  for (const auto& [name, parameter] : critic->named_parameters()) {
+    if (parameter.rank() >= 2)
+      nn::init::normal_(parameter, 0.0, 0.02, random);
+    else
+      nn::init::constant_(parameter, 0.0);
   }
   return critic;
 }

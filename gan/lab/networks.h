@@ -1,12 +1,15 @@
-// The networks of PacGAN's 2-D experiments (Lin et al. 2018, arXiv:1712.04086; their code follows Dumoulin's ALI).
+// The networks of PacGAN's 2-D experiments (Lin et al. 2018, arXiv:1712.04086; their code follows Dumoulin's
+// ALI).
 //
 //   G   z [N, 2] - four times Linear 400, batch norm, ReLU - Linear 2
 //   D   points [N, 2 m] (m packed points) - three times Linear 1000 and Maxout of 5 pieces, so 200 features - Linear 1
 //
-// Weights start from N(0, 0.02), biases from 0. D has no batch statistics, so every per-sample penalty is allowed.
+// Weights start from N(0, 0.02), biases from 0. D has no batch statistics, so every per-sample penalty is
+// allowed.
 //
-// An objective that asks more of D than a logit gets its critic around the same 200 features: labels (a point's mode) and codes
-// enter G beside z, an autoencoder's decoder mirrors the layers of D, Q is one layer. Those are Duel's: the paper has none.
+// An objective that asks more of D than a logit gets its critic around the same 200 features: labels (a
+// point's mode) and codes enter G beside z, an autoencoder's decoder mirrors the layers of D, Q is one layer.
+// Those are Duel's: the paper has none.
 //
 // Example:
 //   Generator random(1);

@@ -1,5 +1,5 @@
-// What the papers report. Their protocols differ, which is why the same "GAN" finds 1 mode of the ring in one table and
-// 6.3 in the other.
+// What the papers report. Their protocols differ, which is why the same "GAN" finds 1 mode of the ring in one
+// table and 6.3 in the other.
 #include "duel/gan/lab/table.h"
 
 namespace duel::gan::lab {

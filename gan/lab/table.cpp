@@ -98,8 +98,9 @@ std::string protocol_line(const Table& t) {
   for (size_t i = 0; i < t.seeds.size(); ++i) seeds += (i ? ", " : "") + std::to_string(t.seeds[i]);
   return message(
       "{}: {} modes, deviation {}. {} step{} of batch {}, seed{} {}{}. {} {}.", t.mixture.name,
-      t.mixture.means.size(), t.mixture.deviation, with_commas(t.settings.steps), t.settings.steps == 1 ? "" : "s", t.settings.batch,
-      t.seeds.size() == 1 ? "" : "s", seeds.empty() ? "none" : seeds,
+      t.mixture.means.size(), t.mixture.deviation, with_commas(t.settings.steps),
+      t.settings.steps == 1 ? "" : "s", t.settings.batch, t.seeds.size() == 1 ? "" : "s",
+      seeds.empty() ? "none" : seeds,
       t.settings.own_schedule ? ", each objective's own optimizers and order of updates" : "",
       t.settings.steps == 400000 && t.seeds.size() == 10 && !t.settings.own_schedule
           ? "As many as published."
@@ -159,7 +160,9 @@ std::string to_json(const Table& t, const std::vector<PointRun>& runs) {
   const auto spread = [](const Spread& s) { return Json{{"mean", s.mean}, {"standard_error", s.error}}; };
   // One line for each row and each run: the file is kept beside the tables made of it, and read in diffs.
   std::string rows, all;
-  const auto add_line = [](std::string& lines, const Json& json) { lines += (lines.empty() ? "  " : ",\n  ") + json.dump(); };
+  const auto add_line = [](std::string& lines, const Json& json) {
+    lines += (lines.empty() ? "  " : ",\n  ") + json.dump();
+  };
   for (const TableRow& row : t.rows) {
     add_line(rows, {{"objective", row.name},
                     {"runs", row.runs},
@@ -179,7 +182,8 @@ std::string to_json(const Table& t, const std::vector<PointRun>& runs) {
                        {"high_quality", true_high_quality()},
                        {"reverse_kl", true_reverse_kl(t.mixture, t.settings.measured_points)}}}};
   const std::string opened = head.dump(1);
-  return opened.substr(0, opened.rfind('\n')) + message(",\n \"table\": [\n{}\n ],\n \"runs\": [\n{}\n ]\n}\n", rows, all);
+  return opened.substr(0, opened.rfind('\n')) +
+         message(",\n \"table\": [\n{}\n ],\n \"runs\": [\n{}\n ]\n}\n", rows, all);
 }
 
 }  // namespace duel::gan::lab

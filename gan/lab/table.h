@@ -1,5 +1,5 @@
-// The table of an experiment: mean ± standard error over the seeds of every objective, beside what true samples reach
-// and what the papers report, each with the protocol behind it.
+// The table of an experiment: mean ± standard error over the seeds of every objective, beside what true
+// samples reach and what the papers report, each with the protocol behind it.
 //
 // Example:
 //   const Table table = make_table(make_mixture("ring"), settings, runs);
@@ -49,7 +49,8 @@ std::vector<Published> published_results(const std::string& mixture);
 
 Table make_table(const Mixture& mixture, const PointSettings& settings, const std::vector<PointRun>& runs);
 
-/// One sentence: what was trained, for how many steps, from which seeds, and what the published protocol has instead.
+/// One sentence: what was trained, for how many steps, from which seeds, and what the published protocol has
+/// instead.
 std::string protocol_line(const Table& table);
 
 /// For a terminal, for a document, and for a program (with every single run).

@@ -26,7 +26,8 @@ using namespace duel::nn;  // NOLINT: layer names only, in this file
 void add_norm(Sequential& net, Norm norm, int64_t features, int64_t height = 0, int64_t width = 0) {
   switch (norm) {
     case Norm::automatic:
-    case Norm::none: return;
+    case Norm::none:
+      return;
     case Norm::batch:
       if (height == 0) {
         net.push_back(BatchNorm1d(features));
@@ -58,7 +59,8 @@ constexpr Conv2dOptions kHalve{.stride = 2, .padding = 1};
 constexpr ConvTranspose2dOptions kDouble{.stride = 2, .padding = 1};
 
 /// A network from [N, input] to images before their last activation, g wide.
-using Generating = std::shared_ptr<Sequential> (*)(const NetworkOptions&, int64_t input, int64_t g, Norm norm);
+using Generating = std::shared_ptr<Sequential> (*)(const NetworkOptions&, int64_t input, int64_t g,
+                                                   Norm norm);
 
 std::shared_ptr<Sequential> mlp_generator(const NetworkOptions& o, int64_t input, int64_t g, Norm norm) {
   auto generator = std::make_shared<Sequential>();
@@ -194,9 +196,12 @@ std::shared_ptr<Module> make_critic(const Architecture& a, const NetworkOptions&
       return std::make_shared<SequentialCritic>(*trunk.layers);
     case CriticKind::label_input:
       return std::make_shared<LabelCritic>(trunk.layers, trunk.features, o.classes,
-                                           flat ? LabelCritic::Input::columns : LabelCritic::Input::planes, o.spectral_norm);
-    case CriticKind::projection: return std::make_shared<ProjectionCritic>(trunk.layers, trunk.features, o.classes, o.spectral_norm);
-    case CriticKind::class_head: return std::make_shared<ClassCritic>(trunk.layers, trunk.features, o.classes, o.spectral_norm);
+                                           flat ? LabelCritic::Input::columns : LabelCritic::Input::planes,
+                                           o.spectral_norm);
+    case CriticKind::projection:
+      return std::make_shared<ProjectionCritic>(trunk.layers, trunk.features, o.classes, o.spectral_norm);
+    case CriticKind::class_head:
+      return std::make_shared<ClassCritic>(trunk.layers, trunk.features, o.classes, o.spectral_norm);
     case CriticKind::code_head: {
       constexpr int64_t hidden = 128;  // Chen 2016, appendix C.1
       auto q = std::make_shared<Sequential>();
@@ -210,12 +215,13 @@ std::shared_ptr<Module> make_critic(const Architecture& a, const NetworkOptions&
     case CriticKind::absolute_error: {
       trunk.layers->push_back(Linear(trunk.features, o.channels_d));
       const auto decoder = a.generator(o, o.channels_d, o.channels_d, o.discriminator_norm);
-      // Under an absolute error black is the best constant answer for a pixel that is mostly black, and a tanh that has reached
-      // it passes no gradient any more: BEGAN's decoder is linear, as in its paper.
+      // Under an absolute error black is the best constant answer for a pixel that is mostly black, and a
+      // tanh that has reached it passes no gradient any more: BEGAN's decoder is linear, as in its paper.
       const bool squared = o.critic == CriticKind::squared_error;
       if (squared) decoder->push_back(Tanh());
       return std::make_shared<AutoencoderCritic>(
-          trunk.layers, decoder, squared ? AutoencoderCritic::Error::squared : AutoencoderCritic::Error::absolute);
+          trunk.layers, decoder,
+          squared ? AutoencoderCritic::Error::squared : AutoencoderCritic::Error::absolute);
     }
   }
   throw InternalError("unknown critic");
@@ -223,14 +229,17 @@ std::shared_ptr<Module> make_critic(const Architecture& a, const NetworkOptions&
 
 void check_heads(const NetworkOptions& o) {
   DUEL_CHECK(is_conditional(o.critic) == (o.classes > 0), "models", "expected {}, got {} classes",
-             is_conditional(o.critic) ? "at least 1 class for a conditional objective" : "no classes for an objective without labels",
+             is_conditional(o.critic) ? "at least 1 class for a conditional objective"
+                                      : "no classes for an objective without labels",
              o.classes);
   DUEL_CHECK(o.critic != CriticKind::code_head || o.codes.count() > 0, "models",
-             "this objective's D finds G's codes, and there are none: expected code-classes of at least 2 or code-values of at least 1");
+             "this objective's D finds G's codes, and there are none: expected code-classes of at least 2 or "
+             "code-values of at least 1");
   DUEL_CHECK(o.critic == CriticKind::code_head || o.codes.count() == 0, "models",
              "expected no codes for an objective whose D does not find them, got {}", o.codes.count());
   DUEL_CHECK(o.packing == 1 || o.critic == CriticKind::plain, "models",
-             "packing {}: this objective's D says something about each image, and cannot judge {} as one", o.packing, o.packing);
+             "packing {}: this objective's D says something about each image, and cannot judge {} as one",
+             o.packing, o.packing);
 }
 
 }  // namespace
@@ -252,20 +261,22 @@ NetworkOptions networks_for(const Objective& objective, NetworkOptions options, 
 }
 
 Networks make_networks(const NetworkOptions& options, const Objective& objective, Generator& random) {
-  const bool batch_norm_fits = objective.penalties.empty() && objective.batch_norm_in_d && !objective.constraint.spectral_norm &&
-                               objective.schedule.unroll == 0;
+  const bool batch_norm_fits = objective.penalties.empty() && objective.batch_norm_in_d &&
+                               !objective.constraint.spectral_norm && objective.schedule.unroll == 0;
   return make_networks(networks_for(objective, options, options.classes), batch_norm_fits, random);
 }
 
 Networks make_networks(NetworkOptions o, bool allow_batch_norm_in_d, Generator& random) {
   const Architecture& a = architecture(o.arch);
-  DUEL_CHECK(o.height >= 1 && o.width >= 1, "models", "expected images of at least 1 x 1 pixel, got {} x {}", o.height, o.width);
+  DUEL_CHECK(o.height >= 1 && o.width >= 1, "models", "expected images of at least 1 x 1 pixel, got {} x {}",
+             o.height, o.width);
   DUEL_CHECK(o.height % a.sides == 0 && o.width % a.sides == 0, "models",
-             "{} halves an image twice: expected sides that divide by {}, got {} x {}; --arch mlp takes any", a.name, a.sides, o.height,
-             o.width);
+             "{} halves an image twice: expected sides that divide by {}, got {} x {}; --arch mlp takes any",
+             a.name, a.sides, o.height, o.width);
   DUEL_CHECK(o.latent >= 0 && o.channels_g >= 0 && o.channels_d >= 0 && o.packing >= 1, "models",
-             "expected sizes of at least 1 (0: the default), got latent {}, channels-g {}, channels-d {}, packing {}", o.latent,
-             o.channels_g, o.channels_d, o.packing);
+             "expected sizes of at least 1 (0: the default), got latent {}, channels-g {}, channels-d {}, "
+             "packing {}",
+             o.latent, o.channels_g, o.channels_d, o.packing);
   if (o.latent == 0) o.latent = a.latent;
   if (o.channels_g == 0) o.channels_g = a.channels_g;
   if (o.channels_d == 0) o.channels_d = a.channels_d;
@@ -274,8 +285,12 @@ Networks make_networks(NetworkOptions o, bool allow_batch_norm_in_d, Generator& 
     o.discriminator_norm = a.norm == Norm::batch && !allow_batch_norm_in_d ? Norm::none : a.norm;
   }
   check_heads(o);
-  Networks networks{.generator = {}, .discriminator = {},
-                    .latent = {.noise = o.latent, .kind = o.noise, .classes = o.classes, .categorical = o.codes.categorical,
+  Networks networks{.generator = {},
+                    .discriminator = {},
+                    .latent = {.noise = o.latent,
+                               .kind = o.noise,
+                               .classes = o.classes,
+                               .categorical = o.codes.categorical,
                                .continuous = o.codes.continuous},
                     .options = o};
   {
@@ -287,7 +302,8 @@ Networks make_networks(NetworkOptions o, bool allow_batch_norm_in_d, Generator& 
   }
   if (a.starts_small) {
     start_small(*networks.generator, random);
-    // Without a norm an autoencoder of such weights is nearly 0 everywhere, and learns to see only after many steps.
+    // Without a norm an autoencoder of such weights is nearly 0 everywhere, and learns to see only after many
+    // steps.
     const bool autoencoder = o.critic == CriticKind::squared_error || o.critic == CriticKind::absolute_error;
     if (!autoencoder) start_small(*networks.discriminator, random);
   }
@@ -295,8 +311,11 @@ Networks make_networks(NetworkOptions o, bool allow_batch_norm_in_d, Generator& 
 }
 
 namespace {
-constexpr std::pair<Norm, const char*> kNorms[] = {{Norm::automatic, "auto"}, {Norm::none, "none"}, {Norm::batch, "batch"},
-                                                    {Norm::layer, "layer"}, {Norm::instance, "instance"}};
+constexpr std::pair<Norm, const char*> kNorms[] = {{Norm::automatic, "auto"},
+                                                   {Norm::none, "none"},
+                                                   {Norm::batch, "batch"},
+                                                   {Norm::layer, "layer"},
+                                                   {Norm::instance, "instance"}};
 }
 
 std::string to_text(Norm norm) {

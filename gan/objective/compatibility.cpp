@@ -23,14 +23,21 @@ bool is_a(const nn::Module& module) {
   return dynamic_cast<const Layer*>(&module) != nullptr;
 }
 
-/// The first layer of the critic whose weight has no spectral norm. (The layer inside a SpectralNorm is not a child.)
-const nn::Module* unnormalised(const nn::Module& critic) { return first_module(critic, is_a<nn::WeightLayer>); }
-bool has_spectral_norm(const nn::Module& critic) { return first_module(critic, is_a<nn::SpectralNorm>) != nullptr; }
+/// The first layer of the critic whose weight has no spectral norm. (The layer inside a SpectralNorm is not a
+/// child.)
+const nn::Module* unnormalised(const nn::Module& critic) {
+  return first_module(critic, is_a<nn::WeightLayer>);
+}
+bool has_spectral_norm(const nn::Module& critic) {
+  return first_module(critic, is_a<nn::SpectralNorm>) != nullptr;
+}
 bool has_batch_norm(const nn::Module& critic) { return first_module(critic, is_a<nn::BatchNorm>) != nullptr; }
 
 /// A batch norm over one value per sample and channel: with a single sample its variance is of nothing.
 bool has_flat_batch_norm(const nn::Module& network) {
-  return first_module(network, [](const nn::Module& m) { return is_a<nn::BatchNorm1d>(m) && m.mixes_samples(); }) != nullptr;
+  return first_module(network, [](const nn::Module& m) {
+           return is_a<nn::BatchNorm1d>(m) && m.mixes_samples();
+         }) != nullptr;
 }
 
 /// The first layer that keeps running statistics of its batches: buffers of its own, besides its children's.
@@ -42,7 +49,9 @@ const nn::Module* running_statistics(const nn::Module& critic) {
   });
 }
 
-bool alone_in_d(const Mix& m) { return m.batch / m.objective.schedule.packing < 2 && has_flat_batch_norm(m.critic); }
+bool alone_in_d(const Mix& m) {
+  return m.batch / m.objective.schedule.packing < 2 && has_flat_batch_norm(m.critic);
+}
 bool alone_in_g(const Mix& m) { return m.generator && m.batch < 2 && has_flat_batch_norm(*m.generator); }
 
 const Penalty* without_functions(const Objective& o) {
@@ -61,11 +70,14 @@ const Term* without_value(const Objective& o) {
 }
 /// Samples that D judges in its own step, and in G's.
 int64_t judged_by_d(const Mix& m) { return m.batch / m.objective.schedule.packing; }
-int64_t judged_for_g(const Mix& m) { return m.batch * m.objective.schedule.generator_batch / m.objective.schedule.packing; }
+int64_t judged_for_g(const Mix& m) {
+  return m.batch * m.objective.schedule.generator_batch / m.objective.schedule.packing;
+}
 /// The first term that needs more samples than there are.
 const Term* short_of_samples(const Mix& m) {
   const auto first = [](const std::vector<Term>& terms, int64_t samples) {
-    const auto found = std::find_if(terms.begin(), terms.end(), [&](const Term& t) { return t.least_samples > samples; });
+    const auto found =
+        std::find_if(terms.begin(), terms.end(), [&](const Term& t) { return t.least_samples > samples; });
     return found == terms.end() ? nullptr : &*found;
   };
   const Term* of_d = first(m.objective.d_terms, judged_by_d(m));
@@ -110,23 +122,29 @@ const std::vector<ImpossibleMix>& impossible_mixes() {
              "the loss '{}' lacks a term: expected d_real, d_fake and g_fake, or d_joint and g_joint",
              m.objective.loss.name);
        }},
-      {"a penalty without its functions", [](const Mix& m) { return without_functions(m.objective) != nullptr; },
+      {"a penalty without its functions",
+       [](const Mix& m) { return without_functions(m.objective) != nullptr; },
        [](const Mix& m) {
          const Penalty& p = *without_functions(m.objective);
-         return p.shape.apply ? message("{}: the penalty sampling '{}' has no points: expected a function that gives them",
-                                        m.objective.name, p.sampling.name)
-                              : message("{}: the penalty shape '{}' has no apply: expected a function from norms [N] to penalties [N]",
-                                        m.objective.name, p.shape.name);
+         return p.shape.apply
+                    ? message(
+                          "{}: the penalty sampling '{}' has no points: expected a function that gives them",
+                          m.objective.name, p.sampling.name)
+                    : message(
+                          "{}: the penalty shape '{}' has no apply: expected a function from norms [N] to "
+                          "penalties [N]",
+                          m.objective.name, p.shape.name);
        }},
       {"a term without its value", [](const Mix& m) { return without_value(m.objective) != nullptr; },
        [](const Mix& m) {
-         return message("{}: the term '{}' has no value: expected a function of the round that gives one number",
-                        m.objective.name, without_value(m.objective)->name);
+         return message(
+             "{}: the term '{}' has no value: expected a function of the round that gives one number",
+             m.objective.name, without_value(m.objective)->name);
        }},
       {"a clip value below zero", [](const Mix& m) { return !(m.objective.constraint.weight_clip >= 0); },
        [](const Mix& m) {
-         return message("{}: weight_clip: expected a number above 0, or 0 for no clipping, got {}", m.objective.name,
-                        m.objective.constraint.weight_clip);
+         return message("{}: weight_clip: expected a number above 0, or 0 for no clipping, got {}",
+                        m.objective.name, m.objective.constraint.weight_clip);
        }},
       {"a per-sample penalty, D mixing samples",
        [](const Mix& m) { return !m.objective.penalties.empty() && m.critic.mixes_samples(); },
@@ -164,7 +182,8 @@ const std::vector<ImpossibleMix>& impossible_mixes() {
        },
        [](const Mix& m) {
          return message(
-             "{} has no packing: its D says something about each image, and cannot judge {} as one; use packing 1",
+             "{} has no packing: its D says something about each image, and cannot judge {} as one; "
+             "use packing 1",
              m.objective.name, m.objective.schedule.packing);
        }},
       {"codes to find, none given",
@@ -178,15 +197,17 @@ const std::vector<ImpossibleMix>& impossible_mixes() {
       {"an equilibrium, relativism",
        [](const Mix& m) { return m.objective.equilibrium && m.objective.relativism != Relativism::none; },
        [](const Mix& m) {
-         return message("{} weighs the energies of real and fake samples apart: they cannot be relativistic: "
-                        "use Relativism::none",
-                        m.objective.name);
+         return message(
+             "{} weighs the energies of real and fake samples apart: they cannot be relativistic: "
+             "use Relativism::none",
+             m.objective.name);
        }},
-      {"an equilibrium, a joint loss", [](const Mix& m) { return m.objective.equilibrium && joint_loss(m.objective); },
+      {"an equilibrium, a joint loss",
+       [](const Mix& m) { return m.objective.equilibrium && joint_loss(m.objective); },
        [](const Mix& m) {
          return message(
-             "{} weighs D's loss on real and on fake samples apart, but the loss '{}' is joint: expected one of d_real, d_fake and "
-             "g_fake",
+             "{} weighs D's loss on real and on fake samples apart, but the loss '{}' is joint: "
+             "expected one of d_real, d_fake and g_fake",
              m.objective.name, m.objective.loss.name);
        }},
       {"an equilibrium, unrolling",
@@ -207,16 +228,18 @@ const std::vector<ImpossibleMix>& impossible_mixes() {
        [](const Mix& m) {
          const int64_t seen = alone_in_d(m) ? m.batch / m.objective.schedule.packing : m.batch;
          return message(
-             "{} has batch norm on flat features, which needs at least 2 samples per batch, got {}: use a larger batch, or another "
-             "normalisation ({} layer or none)",
+             "{} has batch norm on flat features, which needs at least 2 samples per batch, got {}: "
+             "use a larger batch, or another normalisation ({} layer or none)",
              alone_in_d(m) ? "D" : "G", seen, alone_in_d(m) ? "norm-d" : "norm-g");
        }},
-      {"a term that compares samples, too few of them", [](const Mix& m) { return short_of_samples(m) != nullptr; },
+      {"a term that compares samples, too few of them",
+       [](const Mix& m) { return short_of_samples(m) != nullptr; },
        [](const Mix& m) {
          const Term& term = *short_of_samples(m);
-         return message("{}: the term '{}' compares the samples of a batch, at least {} of them, but D judges {} at a time: use a "
-                        "larger batch",
-                        m.objective.name, term.name, term.least_samples, std::min(judged_by_d(m), judged_for_g(m)));
+         return message(
+             "{}: the term '{}' compares the samples of a batch, at least {} of them, "
+             "but D judges {} at a time: use a larger batch",
+             m.objective.name, term.name, term.least_samples, std::min(judged_by_d(m), judged_for_g(m)));
        }},
       {"relativism, a joint loss",
        [](const Mix& m) { return m.objective.relativism != Relativism::none && joint_loss(m.objective); },
@@ -251,8 +274,9 @@ const std::vector<ImpossibleMix>& impossible_mixes() {
        [](const Mix& m) { return m.objective.constraint.weight_clip > 0 && aiming(m.objective) != nullptr; },
        [](const Mix& m) {
          return message(
-             "{} both clips D's weights and penalises its gradient around a norm of {}, which the clip puts out of reach: use one "
-             "or the other, or a penalty that aims at no norm but 0 (zero_centered, power)",
+             "{} both clips D's weights and penalises its gradient around a norm of {}, "
+             "which the clip puts out of reach: use one or the other, or a penalty that aims at no norm but "
+             "0 (zero_centered, power)",
              m.objective.name, aiming(m.objective)->shape.k);
        }},
       {"weight clipping, spectral norm",
@@ -274,8 +298,9 @@ const std::vector<ImpossibleMix>& impossible_mixes() {
        },
        [](const Mix& m) {
          return message(
-             "{} has an autoencoder for D, and an autoencoder is not built with spectral norm, which would bound how well "
-             "it can reconstruct: leave spectral-norm out, or take an objective whose D gives a logit",
+             "{} has an autoencoder for D, and an autoencoder is not built with spectral norm, "
+             "which would bound how well it can reconstruct: leave spectral-norm out, "
+             "or take an objective whose D gives a logit",
              m.objective.name);
        }},
       {"spectral norm, a critic without it",
@@ -290,16 +315,18 @@ const std::vector<ImpossibleMix>& impossible_mixes() {
        [](const Mix& m) { return m.objective.constraint.spectral_norm && has_batch_norm(m.critic); },
        [](const Mix& m) {
          return message(
-             "{} bounds the slope of D by the spectral norm of its layers, but batch norm divides by the batch's deviation "
-             "and multiplies by a gain of its own, which undoes the bound: use no normalisation in D (norm-d none)",
+             "{} bounds the slope of D by the spectral norm of its layers, "
+             "but batch norm divides by the batch's deviation and multiplies by a gain of its own, "
+             "which undoes the bound: use no normalisation in D (norm-d none)",
              m.objective.name);
        }},
       {"unrolling, a gradient penalty",
        [](const Mix& m) { return m.objective.schedule.unroll > 0 && !m.objective.penalties.empty(); },
        [](const Mix& m) {
          return message(
-             "{} unrolls D's steps on its losses without their gradient penalty, but D's real steps follow the penalty "
-             "too: G would play against a D that never comes; use one or the other",
+             "{} unrolls D's steps on its losses without their gradient penalty, "
+             "but D's real steps follow the penalty too: G would play against a D that never comes; "
+             "use one or the other",
              m.objective.name);
        }},
       {"unrolling, flipped labels, unequal batches",
@@ -309,16 +336,18 @@ const std::vector<ImpossibleMix>& impossible_mixes() {
        },
        [](const Mix& m) {
          return message(
-             "{} flips labels in D's steps ahead by exchanging real and fake logits of equal index, but there G's batch "
-             "is {} times D's: use generator batch 1, or no label flips",
+             "{} flips labels in D's steps ahead by exchanging real and fake logits of equal index, "
+             "but there G's batch is {} times D's: use generator batch 1, or no label flips",
              m.objective.name, m.objective.schedule.generator_batch);
        }},
       {"unrolling, running statistics in D",
-       [](const Mix& m) { return m.objective.schedule.unroll > 0 && running_statistics(m.critic) != nullptr; },
+       [](const Mix& m) {
+         return m.objective.schedule.unroll > 0 && running_statistics(m.critic) != nullptr;
+       },
        [](const Mix& m) {
          return message(
-             "{} looks ahead of D without changing it, but the running statistics of {} would move with every step "
-             "ahead: use layer, instance or no normalisation in D",
+             "{} looks ahead of D without changing it, but the running statistics of {} would move with "
+             "every step ahead: use layer, instance or no normalisation in D",
              m.objective.name, running_statistics(m.critic)->describe());
        }},
       {"unrolling, spectral norm",
@@ -370,7 +399,8 @@ const std::vector<ImpossibleMix>& impossible_mixes() {
   return mixes;
 }
 
-void check_compatible(const Objective& objective, const nn::Module& critic, int64_t batch, const nn::Module* generator) {
+void check_compatible(const Objective& objective, const nn::Module& critic, int64_t batch,
+                      const nn::Module* generator) {
   const Mix mix{objective, critic, batch, generator};
   for (const ImpossibleMix& row : impossible_mixes()) {
     if (row.present(mix)) fail("objective", "{}", row.why(mix));

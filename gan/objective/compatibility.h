@@ -1,4 +1,5 @@
-// What cannot be mixed, and why: one row per impossible mix of an objective's parts, its networks and the batch.
+// What cannot be mixed, and why: one row per impossible mix of an objective's parts, its networks and the
+// batch.
 //
 // Example:
 //   for (const ImpossibleMix& mix : impossible_mixes()) std::puts(mix.name);

@@ -13,7 +13,8 @@ std::shared_ptr<nn::Module> linear(int64_t in, int64_t out, bool spectral_norm, 
 }
 
 void check_labels(const char* op, const Tensor& x, const Tensor& labels) {
-  DUEL_CHECK(labels.defined() && labels.numel() == x.dim(0), op, "expected a label for each of {} samples, got {}", x.dim(0),
+  DUEL_CHECK(labels.defined() && labels.numel() == x.dim(0), op,
+             "expected a label for each of {} samples, got {}", x.dim(0),
              labels.defined() ? labels.numel() : 0);
 }
 
@@ -39,7 +40,8 @@ Judgement LabelCritic::judge(const Tensor& x, const Tensor& labels) {
   return {.logits = (*logit_)(features), .features = features};
 }
 
-ProjectionCritic::ProjectionCritic(std::shared_ptr<nn::Module> trunk, int64_t features, int64_t classes, bool spectral_norm)
+ProjectionCritic::ProjectionCritic(std::shared_ptr<nn::Module> trunk, int64_t features, int64_t classes,
+                                   bool spectral_norm)
     : trunk_(register_module("trunk", std::move(trunk))),
       logit_(register_module("logit", linear(features, 1, spectral_norm))),
       embed_(register_module("embed", linear(features, classes, spectral_norm, false))),
@@ -53,7 +55,8 @@ Judgement ProjectionCritic::judge(const Tensor& x, const Tensor& labels) {
   return {.logits = add((*logit_)(features), own), .features = features};
 }
 
-ClassCritic::ClassCritic(std::shared_ptr<nn::Module> trunk, int64_t features, int64_t classes, bool spectral_norm)
+ClassCritic::ClassCritic(std::shared_ptr<nn::Module> trunk, int64_t features, int64_t classes,
+                         bool spectral_norm)
     : trunk_(register_module("trunk", std::move(trunk))),
       logit_(register_module("logit", linear(features, 1, spectral_norm))),
       classes_(register_module("classes", linear(features, classes, spectral_norm))) {}
@@ -63,7 +66,8 @@ Judgement ClassCritic::judge(const Tensor& x, const Tensor&) {
   return {.logits = (*logit_)(features), .features = features, .classes = (*classes_)(features)};
 }
 
-CodeCritic::CodeCritic(std::shared_ptr<nn::Module> trunk, int64_t features, std::shared_ptr<nn::Module> q, bool spectral_norm)
+CodeCritic::CodeCritic(std::shared_ptr<nn::Module> trunk, int64_t features, std::shared_ptr<nn::Module> q,
+                       bool spectral_norm)
     : trunk_(register_module("trunk", std::move(trunk))),
       logit_(register_module("logit", linear(features, 1, spectral_norm))),
       q_(register_module("q", std::move(q))) {}
@@ -76,7 +80,8 @@ Judgement CodeCritic::judge(const Tensor& x, const Tensor&) {
 Tensor code_loss(const Codes& plan, const Tensor& predictions, const Tensor& codes) {
   DUEL_CHECK(predictions.defined() && codes.defined() && predictions.shape() == codes.shape(), "code_loss",
              "expected predictions and codes of one shape [N, width], got {} and {}",
-             predictions.defined() ? to_text(predictions) : "none", codes.defined() ? to_text(codes) : "none");
+             predictions.defined() ? to_text(predictions) : "none",
+             codes.defined() ? to_text(codes) : "none");
   Tensor loss;
   const auto add_up = [&](const Tensor& value) { loss = loss.defined() ? add(loss, value) : value; };
   const auto count = static_cast<double>(codes.dim(0));
@@ -87,12 +92,13 @@ Tensor code_loss(const Codes& plan, const Tensor& predictions, const Tensor& cod
     begin += size;
   }
   if (plan.continuous > 0) {
-    const Tensor away = sub(slice(codes, 1, begin, begin + plan.continuous), slice(predictions, 1, begin, begin + plan.continuous));
+    const Tensor away = sub(slice(codes, 1, begin, begin + plan.continuous),
+                            slice(predictions, 1, begin, begin + plan.continuous));
     add_up(div_scalar(sum(square(away)), 2.0 * count));
     begin += plan.continuous;
   }
-  DUEL_CHECK(loss.defined() && begin == codes.dim(1), "code_loss", "expected codes of {} columns, at least 1, got {}", begin,
-             codes.dim(1));
+  DUEL_CHECK(loss.defined() && begin == codes.dim(1), "code_loss",
+             "expected codes of {} columns, at least 1, got {}", begin, codes.dim(1));
   return loss;
 }
 
@@ -107,12 +113,14 @@ Tensor class_loss(const Side& side) {
 }  // namespace
 
 Term class_term_d(double weight) {
-  return {.name = "class", .weight = weight,
-          .value = [](const Round& round) { return add(class_loss(round.real), class_loss(round.fake)); }};
+  return {.name = "class", .weight = weight, .value = [](const Round& round) {
+            return add(class_loss(round.real), class_loss(round.fake));
+          }};
 }
 
 Term class_term_g(double weight) {
-  return {.name = "class", .weight = weight, .value = [](const Round& round) { return class_loss(round.fake); }};
+  return {
+      .name = "class", .weight = weight, .value = [](const Round& round) { return class_loss(round.fake); }};
 }
 
 Term information_term(const Codes& plan, double weight) {

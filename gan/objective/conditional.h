@@ -1,5 +1,5 @@
-// Critics that know classes or codes, and the terms that they make possible. Each is put around a trunk: any module that maps
-// images to features phi(x) [N, F].
+// Critics that know classes or codes, and the terms that they make possible. Each is put around a trunk: any
+// module that maps images to features phi(x) [N, F].
 //
 //   LabelCritic       the label as one-hot columns beside a flat image, or as planes beside its channels, into the trunk
 //                     (CGAN: Mirza & Osindero 2014, arXiv:1411.1784; planes as in DCGAN-sized followers)
@@ -8,11 +8,13 @@
 //   CodeCritic        logit, and Q's predictions of G's codes through a hidden layer of Q's own (InfoGAN: Chen et al. 2016,
 //                     arXiv:1606.03657)
 //
-// Under spectral norm the heads are normalised as the trunk's layers are; the embedding too (Miyato & Koyama 2018, section 4).
+// Under spectral norm the heads are normalised as the trunk's layers are; the embedding too (Miyato & Koyama
+// 2018, section 4).
 //
 // Note [Who trains Q]
-// Q's layers are the discriminator's: D's optimizer moves them, by the mutual-information term on D's fakes, which is part
-// of L_D. The same term is part of L_G, where the gradient goes through Q, held still, into G. (As in the paper's code.)
+// Q's layers are the discriminator's: D's optimizer moves them, by the mutual-information term on D's fakes,
+// which is part of L_D. The same term is part of L_G, where the gradient goes through Q, held still, into G.
+// (As in the paper's code.)
 //
 // Example:
 //   ProjectionCritic critic(trunk, /*features=*/1024, /*classes=*/10);
@@ -26,9 +28,11 @@ namespace duel::gan {
 
 class LabelCritic : public Critic {
  public:
-  /// How the trunk is given a label: columns makes rows [N, pixels + classes], planes images [N, C + classes, H, W].
+  /// How the trunk is given a label: columns makes rows [N, pixels + classes], planes images [N, C + classes,
+  /// H, W].
   enum class Input { columns, planes };
-  LabelCritic(std::shared_ptr<nn::Module> trunk, int64_t features, int64_t classes, Input input, bool spectral_norm = false);
+  LabelCritic(std::shared_ptr<nn::Module> trunk, int64_t features, int64_t classes, Input input,
+              bool spectral_norm = false);
   Judgement judge(const Tensor& x, const Tensor& labels) override;
   bool needs_labels() const override { return true; }
   bool second_derivative_zero() const override { return children_second_derivative_zero(); }
@@ -42,20 +46,23 @@ class LabelCritic : public Critic {
 
 class ProjectionCritic : public Critic {
  public:
-  ProjectionCritic(std::shared_ptr<nn::Module> trunk, int64_t features, int64_t classes, bool spectral_norm = false);
+  ProjectionCritic(std::shared_ptr<nn::Module> trunk, int64_t features, int64_t classes,
+                   bool spectral_norm = false);
   Judgement judge(const Tensor& x, const Tensor& labels) override;
   bool needs_labels() const override { return true; }
   bool second_derivative_zero() const override { return children_second_derivative_zero(); }
 
  private:
   std::shared_ptr<nn::Module> trunk_;
-  std::shared_ptr<nn::Module> logit_, embed_;  // embed.weight [classes, features]: a row per class, as nn.Embedding's
+  // embed.weight [classes, features]: a row per class, as nn.Embedding's
+  std::shared_ptr<nn::Module> logit_, embed_;
   int64_t classes_;
 };
 
 class ClassCritic : public Critic {
  public:
-  ClassCritic(std::shared_ptr<nn::Module> trunk, int64_t features, int64_t classes, bool spectral_norm = false);
+  ClassCritic(std::shared_ptr<nn::Module> trunk, int64_t features, int64_t classes,
+              bool spectral_norm = false);
   Judgement judge(const Tensor& x, const Tensor& labels) override;
   bool second_derivative_zero() const override { return children_second_derivative_zero(); }
 
@@ -66,8 +73,10 @@ class ClassCritic : public Critic {
 
 class CodeCritic : public Critic {
  public:
-  /// q maps features to LatentPlan::code_width() columns: logits of each categorical code, then means of the others.
-  CodeCritic(std::shared_ptr<nn::Module> trunk, int64_t features, std::shared_ptr<nn::Module> q, bool spectral_norm = false);
+  /// q maps features to LatentPlan::code_width() columns: logits of each categorical code, then means of the
+  /// others.
+  CodeCritic(std::shared_ptr<nn::Module> trunk, int64_t features, std::shared_ptr<nn::Module> q,
+             bool spectral_norm = false);
   Judgement judge(const Tensor& x, const Tensor& labels) override;
   bool second_derivative_zero() const override { return children_second_derivative_zero(); }
 
@@ -76,13 +85,14 @@ class CodeCritic : public Critic {
   std::shared_ptr<nn::Module> logit_, q_;
 };
 
-/// -sum log Q(code | x) / N: cross-entropy of the categorical codes and, for the continuous ones, the negative log-likelihood
-/// of a Gaussian of variance 1 without its constant, (c - mean)^2 / 2 (the variance of the paper's MNIST code). Up to a
-/// constant this is minus the bound L_I of the mutual information (Chen 2016, eq. 5). predictions and codes [N, width];
-/// differentiable in both; shape [].
+/// -sum log Q(code | x) / N: cross-entropy of the categorical codes and, for the continuous ones, the
+/// negative log-likelihood of a Gaussian of variance 1 without its constant, (c - mean)^2 / 2 (the variance
+/// of the paper's MNIST code). Up to a constant this is minus the bound L_I of the mutual information (Chen
+/// 2016, eq. 5). predictions and codes [N, width]; differentiable in both; shape [].
 Tensor code_loss(const Codes& plan, const Tensor& predictions, const Tensor& codes);
 
-/// Cross-entropy of the class head: of real and fake samples in D's loss, of fakes in G's (Odena 2017, eq. 3).
+/// Cross-entropy of the class head: of real and fake samples in D's loss, of fakes in G's (Odena 2017, eq.
+/// 3).
 Term class_term_d(double weight = 1.0);
 Term class_term_g(double weight = 1.0);
 /// code_loss on fakes, the same in both losses.

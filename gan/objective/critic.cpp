@@ -18,10 +18,12 @@ Judgement SequentialCritic::judge(const Tensor& x, const Tensor&) {
 
 Judgement judge(nn::Module& discriminator, const Tensor& x, const Tensor& labels) {
   auto* critic = dynamic_cast<Critic*>(&discriminator);
-  DUEL_CHECK(!critic || !critic->needs_labels() || labels.defined(), "judge", "this critic looks at labels, and none were given");
+  DUEL_CHECK(!critic || !critic->needs_labels() || labels.defined(), "judge",
+             "this critic looks at labels, and none were given");
   Judgement j = critic ? critic->judge(x, labels) : Judgement{.logits = discriminator(x)};
-  DUEL_CHECK(j.logits.defined() && j.logits.rank() >= 1 && j.logits.dim(0) == x.dim(0) && j.logits.numel() == x.dim(0), "judge",
-             "expected of D a logit for each sample, [{}, 1], got {}", x.dim(0),
+  DUEL_CHECK(j.logits.defined() && j.logits.rank() >= 1 && j.logits.dim(0) == x.dim(0) &&
+                 j.logits.numel() == x.dim(0),
+             "judge", "expected of D a logit for each sample, [{}, 1], got {}", x.dim(0),
              j.logits.defined() ? to_text(j.logits.shape()) : "nothing");
   return j;
 }

@@ -1,7 +1,8 @@
 // What a discriminator says about a batch, and the interface of one that says more than a logit.
 //
-// Any nn::Module that maps a batch to logits [N, 1] can judge. A Critic may also give features (feature matching,
-// pull-away term), class logits (ACGAN) and code predictions (InfoGAN), and may look at labels (CGAN, projection).
+// Any nn::Module that maps a batch to logits [N, 1] can judge. A Critic may also give features (feature
+// matching, pull-away term), class logits (ACGAN) and code predictions (InfoGAN), and may look at labels
+// (CGAN, projection).
 //
 // Example:
 //   Judgement j = judge(*networks.discriminator, images, labels);   // j.logits, j.features, …
@@ -37,7 +38,8 @@ struct Judgement {
   Tensor logits = {};    // [N, 1] raw; energies for critics that are autoencoders
   Tensor features = {};  // [N, F], what the last layer sees; undefined where the critic does not give them
   Tensor classes = {};   // [N, K] class logits; undefined without such a head
-  Tensor codes = {};     // [N, C] predictions of G's codes, laid out as LatentPlan says; undefined without such a head
+  // [N, C] predictions of G's codes, laid out as LatentPlan says; undefined without such a head
+  Tensor codes = {};
 };
 
 class Critic : public nn::Module {
@@ -50,7 +52,8 @@ class Critic : public nn::Module {
   Tensor forward(const Tensor& x) override { return judge(x, {}).logits; }
 };
 
-/// Layers in a row as a critic: its features are what the last layer is given. Shares the layers; names are the Sequential's.
+/// Layers in a row as a critic: its features are what the last layer is given. Shares the layers; names are
+/// the Sequential's.
 class SequentialCritic : public Critic {
  public:
   /// At least one layer; the last one gives the logit.
@@ -60,8 +63,9 @@ class SequentialCritic : public Critic {
   std::string describe() const override { return describe_children("SequentialCritic"); }
 };
 
-/// Judges by any module: a Critic by its own judge(), another one gives logits only. Throws Error where a critic needs
-/// labels and none are given, and where D gives another number of logits than one for each sample.
+/// Judges by any module: a Critic by its own judge(), another one gives logits only. Throws Error where a
+/// critic needs labels and none are given, and where D gives another number of logits than one for each
+/// sample.
 Judgement judge(nn::Module& discriminator, const Tensor& x, const Tensor& labels = {});
 
 }  // namespace duel::gan

@@ -5,7 +5,8 @@
 
 namespace duel::gan {
 
-AutoencoderCritic::AutoencoderCritic(std::shared_ptr<nn::Module> encoder, std::shared_ptr<nn::Module> decoder, Error error)
+AutoencoderCritic::AutoencoderCritic(std::shared_ptr<nn::Module> encoder, std::shared_ptr<nn::Module> decoder,
+                                     Error error)
     : encoder_(register_module("encoder", std::move(encoder))),
       decoder_(register_module("decoder", std::move(decoder))),
       error_(error) {}
@@ -13,9 +14,10 @@ AutoencoderCritic::AutoencoderCritic(std::shared_ptr<nn::Module> encoder, std::s
 Judgement AutoencoderCritic::judge(const Tensor& x, const Tensor&) {
   const Tensor codes = (*encoder_)(x);
   const Tensor again = (*decoder_)(codes);
-  DUEL_CHECK(again.shape() == x.shape(), "AutoencoderCritic", "expected a reconstruction of shape {}, got {}", x.shape(),
-             again.shape());
-  // The target is not detached: G is taught through the image itself too (gan/objective/proofs.md, known mistakes of public code).
+  DUEL_CHECK(again.shape() == x.shape(), "AutoencoderCritic", "expected a reconstruction of shape {}, got {}",
+             x.shape(), again.shape());
+  // The target is not detached: G is taught through the image itself too (gan/objective/proofs.md, known
+  // mistakes of public code).
   const Tensor away = sub(again, x).reshape({x.dim(0), x.shape().numel_from(1)});
   const Tensor energy = mean(error_ == Error::squared ? square(away) : abs(away), {1}, true);
   return {.logits = energy, .features = codes};
@@ -23,7 +25,8 @@ Judgement AutoencoderCritic::judge(const Tensor& x, const Tensor&) {
 
 Tensor pull_away(const Tensor& codes) {
   DUEL_CHECK(codes.defined() && codes.rank() == 2 && codes.dim(0) >= 2, "pull_away",
-             "expected codes of at least 2 samples, [N, F], got {}", codes.defined() ? to_text(codes) : "none");
+             "expected codes of at least 2 samples, [N, F], got {}",
+             codes.defined() ? to_text(codes) : "none");
   const int64_t n = codes.dim(0);
   const Tensor rows = div(codes, clamp_min(sample_norm(codes), 1e-12).reshape({n, 1}));
   const Tensor all = sum(square(matmul(rows, rows, false, true)));
@@ -32,8 +35,10 @@ Tensor pull_away(const Tensor& codes) {
 }
 
 Term pull_away_term(double weight) {
-  return {.name = "pull_away", .weight = weight,
-          .value = [](const Round& round) { return pull_away(round.fake.judgement.features); }, .least_samples = 2};
+  return {.name = "pull_away",
+          .weight = weight,
+          .value = [](const Round& round) { return pull_away(round.fake.judgement.features); },
+          .least_samples = 2};
 }
 
 namespace {
@@ -45,13 +50,19 @@ LossTerm mean_of(double sign) {
 }  // namespace
 
 Loss energy_margin_loss(double margin) {
-  return {.name = "energy_margin", .d_real = mean_of(1.0),
-          .d_fake = [margin](const Tensor& f) { return mean(relu(add_scalar(neg(f), margin))); }, .g_fake = mean_of(1.0),
+  return {.name = "energy_margin",
+          .d_real = mean_of(1.0),
+          .d_fake = [margin](const Tensor& f) { return mean(relu(add_scalar(neg(f), margin))); },
+          .g_fake = mean_of(1.0),
           .energy = true};
 }
 
 Loss energy_loss() {
-  return {.name = "energy", .d_real = mean_of(1.0), .d_fake = mean_of(-1.0), .g_fake = mean_of(1.0), .energy = true};
+  return {.name = "energy",
+          .d_real = mean_of(1.0),
+          .d_fake = mean_of(-1.0),
+          .g_fake = mean_of(1.0),
+          .energy = true};
 }
 
 Tensor next_balance(const Equilibrium& equilibrium, const Tensor& k, const Tensor& real, const Tensor& fake) {

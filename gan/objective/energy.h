@@ -1,4 +1,5 @@
-// Critics that give an energy, low on data, in place of a logit: autoencoders, whose energy is the reconstruction error.
+// Critics that give an energy, low on data, in place of a logit: autoencoders, whose energy is the
+// reconstruction error.
 //
 // EBGAN (Zhao et al. 2016, arXiv:1609.03126):   L_D = E(x) + max(0, m - E(G(z))),   L_G = E(G(z)) + 0.1 PT
 // BEGAN (Berthelot et al. 2017, arXiv:1703.10717):   L_D = E(x) - k E(G(z)),   L_G = E(G(z)),   with k from an Equilibrium
@@ -29,8 +30,9 @@ class AutoencoderCritic : public Critic {
   Error error_;
 };
 
-/// Mean over pairs i != j of the squared cosine between rows i and j of codes [N, F], N >= 2: 0 where all are orthogonal, 1
-/// where all are parallel (Zhao 2016, eq. 4). Each row is divided by its own length; a row of zeros counts as orthogonal.
+/// Mean over pairs i != j of the squared cosine between rows i and j of codes [N, F], N >= 2: 0 where all are
+/// orthogonal, 1 where all are parallel (Zhao 2016, eq. 4). Each row is divided by its own length; a row of
+/// zeros counts as orthogonal.
 Tensor pull_away(const Tensor& codes);
 
 /// pull_away of the fakes' codes.
@@ -38,11 +40,13 @@ Term pull_away_term(double weight = 0.1);
 
 /// D: mean r + mean max(0, margin - f); G: mean f (Zhao 2016, eq. 1, 2). r and f are energies.
 Loss energy_margin_loss(double margin);
-/// D: mean r - mean f; G: mean f: Wasserstein's with the signs of an energy. BEGAN weighs D's second term by k.
+/// D: mean r - mean f; G: mean f: Wasserstein's with the signs of an energy. BEGAN weighs D's second term by
+/// k.
 Loss energy_loss();
 
-/// Keeps E(G(z)) = gamma E(x): the weight k of the fakes in D's loss starts at 0 and moves after each of D's steps by
-/// rate (gamma E(x) - E(G(z))), within [0, 1] (Berthelot 2017, section 3.4; E(G(z)) is that of D's fakes).
+/// Keeps E(G(z)) = gamma E(x): the weight k of the fakes in D's loss starts at 0 and moves after each of D's
+/// steps by rate (gamma E(x) - E(G(z))), within [0, 1] (Berthelot 2017, section 3.4; E(G(z)) is that of D's
+/// fakes).
 struct Equilibrium {
   double gamma = 0.5;
   double rate = 1e-3;

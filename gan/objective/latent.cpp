@@ -16,21 +16,24 @@ Tensor one_hot(const Tensor& labels, int64_t classes, DType dtype) {
   DUEL_CHECK(labels.dtype() == DType::i64, "one_hot", "expected i64 labels, got {}", to_text(labels));
   if (!labels.device().is_cuda()) {
     for (const int64_t label : labels.to_vector<int64_t>()) {
-      DUEL_CHECK(label >= 0 && label < classes, "one_hot", "expected labels in [0, {}), got {}", classes, label);
+      DUEL_CHECK(label >= 0 && label < classes, "one_hot", "expected labels in [0, {}), got {}", classes,
+                 label);
     }
   }
   const Tensor out = Tensor::empty({labels.numel(), classes}, {dtype, labels.device()});
   DUEL_DISPATCH(dtype, "one_hot",
-                kernels::one_hot<T>(stream_of(labels.device()), labels.numel(), classes, labels.data<int64_t>(),
-                                    out.mutable_data<T>()));
+                kernels::one_hot<T>(stream_of(labels.device()), labels.numel(), classes,
+                                    labels.data<int64_t>(), out.mutable_data<T>()));
   return out;
 }
 
 Latents draw_latents(const LatentPlan& plan, int64_t n, LatentGenerators& random, TensorOptions options) {
-  const Tensor noise = plan.kind == NoiseKind::normal ? random.noise.normal({n, plan.noise}, 0.0, 1.0, options)
-                                                      : random.noise.uniform({n, plan.noise}, -1.0, 1.0, options);
+  const Tensor noise = plan.kind == NoiseKind::normal
+                           ? random.noise.normal({n, plan.noise}, 0.0, 1.0, options)
+                           : random.noise.uniform({n, plan.noise}, -1.0, 1.0, options);
   if (plan.classes == 0 && plan.code_width() == 0) return {.input = noise};
-  const Tensor labels = plan.classes > 0 ? random.labels.integers({n}, plan.classes, options.device) : Tensor();
+  const Tensor labels =
+      plan.classes > 0 ? random.labels.integers({n}, plan.classes, options.device) : Tensor();
   std::vector<Tensor> codes;
   for (const int64_t size : plan.categorical) {
     codes.push_back(one_hot(random.codes.integers({n}, size, options.device), size, options.dtype));
@@ -39,11 +42,14 @@ Latents draw_latents(const LatentPlan& plan, int64_t n, LatentGenerators& random
   return compose_latents(plan, noise, labels, codes.empty() ? Tensor() : concat(codes, 1));
 }
 
-Latents compose_latents(const LatentPlan& plan, const Tensor& noise, const Tensor& labels, const Tensor& codes) {
-  DUEL_CHECK(noise.rank() == 2 && noise.dim(1) == plan.noise, "latents", "expected noise of shape [N, {}], got {}", plan.noise,
-             noise.shape());
-  DUEL_CHECK(labels.defined() == (plan.classes > 0), "latents", "expected {} labels", plan.classes > 0 ? "N" : "no");
-  DUEL_CHECK(codes.defined() == (plan.code_width() > 0), "latents", "expected codes of {} columns", plan.code_width());
+Latents compose_latents(const LatentPlan& plan, const Tensor& noise, const Tensor& labels,
+                        const Tensor& codes) {
+  DUEL_CHECK(noise.rank() == 2 && noise.dim(1) == plan.noise, "latents",
+             "expected noise of shape [N, {}], got {}", plan.noise, noise.shape());
+  DUEL_CHECK(labels.defined() == (plan.classes > 0), "latents", "expected {} labels",
+             plan.classes > 0 ? "N" : "no");
+  DUEL_CHECK(codes.defined() == (plan.code_width() > 0), "latents", "expected codes of {} columns",
+             plan.code_width());
   NoGrad no_grad;
   std::vector<Tensor> parts{noise};
   if (labels.defined()) parts.push_back(one_hot(labels, plan.classes, noise.dtype()));

@@ -1,4 +1,5 @@
-// What G starts from: noise, and where an objective asks for them class labels and codes, side by side in one matrix.
+// What G starts from: noise, and where an objective asks for them class labels and codes, side by side in one
+// matrix.
 //
 // Columns of the input, in this order:
 //   noise values | one-hot label (classes) | one-hot categorical codes, one after the other | continuous codes in [-1, 1)
@@ -27,9 +28,9 @@ struct Codes {
 struct LatentPlan {
   int64_t noise = 0;
   NoiseKind kind = NoiseKind::normal;
-  int64_t classes = 0;                   // > 0: G is given a class label
+  int64_t classes = 0;                    // > 0: G is given a class label
   std::vector<int64_t> categorical = {};  // sizes of categorical codes
-  int64_t continuous = 0;                // number of continuous codes
+  int64_t continuous = 0;                 // number of continuous codes
   int64_t code_width() const;
   int64_t width() const { return noise + classes + code_width(); }
 };
@@ -47,13 +48,16 @@ struct LatentGenerators {
 
 Latents draw_latents(const LatentPlan& plan, int64_t n, LatentGenerators& random, TensorOptions options = {});
 
-/// The input for given parts: noise [N, plan.noise], labels and codes as above (undefined where the plan has none).
-Latents compose_latents(const LatentPlan& plan, const Tensor& noise, const Tensor& labels, const Tensor& codes);
+/// The input for given parts: noise [N, plan.noise], labels and codes as above (undefined where the plan has
+/// none).
+Latents compose_latents(const LatentPlan& plan, const Tensor& noise, const Tensor& labels,
+                        const Tensor& codes);
 
 /// Rows [begin, end) of all parts.
 Latents slice(const Latents& latents, int64_t begin, int64_t end);
 
-/// i64 [N] to rows with a single one, [N, classes]. A label outside gives an Error on the CPU, zeros on a GPU.
+/// i64 [N] to rows with a single one, [N, classes]. A label outside gives an Error on the CPU, zeros on a
+/// GPU.
 Tensor one_hot(const Tensor& labels, int64_t classes, DType dtype = DType::f32);
 
 }  // namespace duel::gan

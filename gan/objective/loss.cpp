@@ -22,33 +22,57 @@ LossTerm hinge(double sign) {
 }  // namespace
 
 Loss minimax_loss(double real_target) {
-  return {.name = "minimax", .d_real = bce(real_target), .d_fake = bce(0.0),
+  return {.name = "minimax",
+          .d_real = bce(real_target),
+          .d_fake = bce(0.0),
           .g_fake = [](const Tensor& f) { return neg(bce_with_logits(f, 0.0)); },
           .g_real = [](const Tensor& r) { return neg(bce_with_logits(r, 1.0)); },
-          .cross_entropy = true, .undecided = 0.0};
+          .cross_entropy = true,
+          .undecided = 0.0};
 }
 
 Loss non_saturating_loss(double real_target) {
-  return {.name = "non_saturating", .d_real = bce(real_target), .d_fake = bce(0.0), .g_fake = bce(1.0), .g_real = bce(0.0),
-          .cross_entropy = true, .undecided = 0.0};
+  return {.name = "non_saturating",
+          .d_real = bce(real_target),
+          .d_fake = bce(0.0),
+          .g_fake = bce(1.0),
+          .g_real = bce(0.0),
+          .cross_entropy = true,
+          .undecided = 0.0};
 }
 
 Loss wasserstein_loss() {
-  return {.name = "wasserstein", .d_real = mean_of(-1.0), .d_fake = mean_of(1.0), .g_fake = mean_of(-1.0), .g_real = mean_of(1.0)};
+  return {.name = "wasserstein",
+          .d_real = mean_of(-1.0),
+          .d_fake = mean_of(1.0),
+          .g_fake = mean_of(-1.0),
+          .g_real = mean_of(1.0)};
 }
 
 Loss least_squares_loss(double a, double b, double c, double scale) {
-  return {.name = "least_squares", .d_real = scaled_square(b, scale), .d_fake = scaled_square(a, scale),
-          .g_fake = scaled_square(c, scale), .g_real = scaled_square(a, scale), .undecided = (a + b) / 2};
+  return {.name = "least_squares",
+          .d_real = scaled_square(b, scale),
+          .d_fake = scaled_square(a, scale),
+          .g_fake = scaled_square(c, scale),
+          .g_real = scaled_square(a, scale),
+          .undecided = (a + b) / 2};
 }
 
 Loss hinge_loss_pair() {
-  return {.name = "hinge", .d_real = hinge(1.0), .d_fake = hinge(-1.0), .g_fake = mean_of(-1.0), .g_real = mean_of(1.0),
+  return {.name = "hinge",
+          .d_real = hinge(1.0),
+          .d_fake = hinge(-1.0),
+          .g_fake = mean_of(-1.0),
+          .g_real = mean_of(1.0),
           .undecided = 0.0};
 }
 
 Loss hinge_margin_loss() {
-  return {.name = "hinge_margin", .d_real = hinge(1.0), .d_fake = hinge(-1.0), .g_fake = hinge(1.0), .g_real = hinge(-1.0),
+  return {.name = "hinge_margin",
+          .d_real = hinge(1.0),
+          .d_fake = hinge(-1.0),
+          .g_fake = hinge(1.0),
+          .g_real = hinge(-1.0),
           .undecided = 0.0};
 }
 
@@ -56,9 +80,16 @@ Loss saddle_loss(const Loss& loss) {
   const auto of_d = [loss](const Tensor& real, const Tensor& fake) {
     return discriminator_loss(loss, Relativism::none, real, fake);
   };
-  return {.name = "saddle of " + loss.name, .d_real = nullptr, .d_fake = nullptr, .g_fake = nullptr, .g_real = nullptr,
-          .d_joint = of_d, .g_joint = [of_d](const Tensor& real, const Tensor& fake) { return neg(of_d(real, fake)); },
-          .cross_entropy = loss.cross_entropy, .undecided = loss.undecided, .energy = loss.energy};
+  return {.name = "saddle of " + loss.name,
+          .d_real = nullptr,
+          .d_fake = nullptr,
+          .g_fake = nullptr,
+          .g_real = nullptr,
+          .d_joint = of_d,
+          .g_joint = [of_d](const Tensor& real, const Tensor& fake) { return neg(of_d(real, fake)); },
+          .cross_entropy = loss.cross_entropy,
+          .undecided = loss.undecided,
+          .energy = loss.energy};
 }
 
 Loss softmax_loss() {
@@ -66,31 +97,47 @@ Loss softmax_loss() {
   const auto log_shares = [](const Tensor& real, const Tensor& fake) {
     return log_softmax(concat({real.reshape({-1}), fake.reshape({-1})}));
   };
-  return {.name = "softmax", .d_real = nullptr, .d_fake = nullptr, .g_fake = nullptr, .g_real = nullptr,
-          .d_joint = [log_shares](const Tensor& real, const Tensor& fake) {
-            return neg(mean(rows(log_shares(real, fake), 0, real.numel())));
-          },
-          .g_joint = [log_shares](const Tensor& real, const Tensor& fake) { return neg(mean(log_shares(real, fake))); }};
+  return {.name = "softmax",
+          .d_real = nullptr,
+          .d_fake = nullptr,
+          .g_fake = nullptr,
+          .g_real = nullptr,
+          .d_joint =
+              [log_shares](const Tensor& real, const Tensor& fake) {
+                return neg(mean(rows(log_shares(real, fake), 0, real.numel())));
+              },
+          .g_joint = [log_shares](const Tensor& real,
+                                  const Tensor& fake) { return neg(mean(log_shares(real, fake))); }};
 }
 
 namespace {
 
 void check_pairs(Relativism relativism, const Tensor& real, const Tensor& fake) {
-  DUEL_CHECK(relativism != Relativism::paired || real.shape() == fake.shape(), "relativism",
-             "a paired loss compares samples of equal index: expected equal batches, got {} real and {} fake logits",
-             real.numel(), fake.numel());
+  DUEL_CHECK(
+      relativism != Relativism::paired || real.shape() == fake.shape(), "relativism",
+      "a paired loss compares samples of equal index: expected equal batches, got {} real and {} fake logits",
+      real.numel(), fake.numel());
 }
 
 /// What a term gave, which has to be one number.
 Tensor mean_of_batch(const Loss& loss, const char* term, Tensor value) {
-  DUEL_CHECK(value.defined() && value.rank() == 0, "loss", "the loss '{}': {} gave {}, expected a mean over the batch, of shape []",
-             loss.name, term, value.defined() ? to_text(value.shape()) : "nothing");
+  DUEL_CHECK(value.defined() && value.rank() == 0, "loss",
+             "the loss '{}': {} gave {}, expected a mean over the batch, of shape []", loss.name, term,
+             value.defined() ? to_text(value.shape()) : "nothing");
   return value;
 }
-Tensor d_real(const Loss& loss, const Tensor& logits) { return mean_of_batch(loss, "d_real", loss.d_real(logits)); }
-Tensor d_fake(const Loss& loss, const Tensor& logits) { return mean_of_batch(loss, "d_fake", loss.d_fake(logits)); }
-Tensor g_fake(const Loss& loss, const Tensor& logits) { return mean_of_batch(loss, "g_fake", loss.g_fake(logits)); }
-Tensor g_real(const Loss& loss, const Tensor& logits) { return mean_of_batch(loss, "g_real", loss.g_real(logits)); }
+Tensor d_real(const Loss& loss, const Tensor& logits) {
+  return mean_of_batch(loss, "d_real", loss.d_real(logits));
+}
+Tensor d_fake(const Loss& loss, const Tensor& logits) {
+  return mean_of_batch(loss, "d_fake", loss.d_fake(logits));
+}
+Tensor g_fake(const Loss& loss, const Tensor& logits) {
+  return mean_of_batch(loss, "g_fake", loss.g_fake(logits));
+}
+Tensor g_real(const Loss& loss, const Tensor& logits) {
+  return mean_of_batch(loss, "g_real", loss.g_real(logits));
+}
 
 }  // namespace
 
@@ -98,15 +145,18 @@ Tensor discriminator_loss(const Loss& loss, Relativism relativism, const Tensor&
   if (loss.d_joint) return mean_of_batch(loss, "d_joint", loss.d_joint(real, fake));
   check_pairs(relativism, real, fake);
   switch (relativism) {
-    case Relativism::none: return add(d_real(loss, real), d_fake(loss, fake));
-    case Relativism::paired: return d_real(loss, sub(real, fake));
+    case Relativism::none:
+      return add(d_real(loss, real), d_fake(loss, fake));
+    case Relativism::paired:
+      return d_real(loss, sub(real, fake));
     case Relativism::average:
       return mul_scalar(add(d_real(loss, sub(real, mean(fake))), d_fake(loss, sub(fake, mean(real)))), 0.5);
   }
   throw InternalError("unknown relativism");
 }
 
-Tensor balanced_discriminator_loss(const Loss& loss, const Tensor& real, const Tensor& fake, const Tensor& k) {
+Tensor balanced_discriminator_loss(const Loss& loss, const Tensor& real, const Tensor& fake,
+                                   const Tensor& k) {
   return add(d_real(loss, real), mul(k, d_fake(loss, fake)));
 }
 

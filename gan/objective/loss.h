@@ -9,7 +9,8 @@
 //   average  r - mean f and f - mean r (RaGAN), each loss halved
 // A missing g_real means that real logits do not enter G's loss, and that the loss has no relativistic form.
 //
-// What D's outputs mean is said beside the terms, for diagnostics; training does not read it, and the name says nothing.
+// What D's outputs mean is said beside the terms, for diagnostics; training does not read it, and the name
+// says nothing.
 //
 // Example, an own loss:
 //   Loss mine{.name = "mine", .d_real = [](const Tensor& r) { return mean(softplus(-r)); }, …,
@@ -31,17 +32,19 @@ struct Loss {
   std::string name;
   LossTerm d_real, d_fake, g_fake;
   LossTerm g_real = nullptr;
-  // A loss that does not fall apart into terms of one side (the softmax loss): both are set instead of the four, and
-  // relativism does not apply.
+  // A loss that does not fall apart into terms of one side (the softmax loss): both are set instead of the
+  // four, and relativism does not apply.
   JointTerm d_joint = nullptr, g_joint = nullptr;
-  // L_D is the cross-entropy of sigmoid(logit) up to a constant, so that this is D's probability of "real", and L_D bounds
-  // the Jensen-Shannon distance. Not under relativism, where differences of logits take their place.
+  // L_D is the cross-entropy of sigmoid(logit) up to a constant, so that this is D's probability of "real",
+  // and L_D bounds the Jensen-Shannon distance. Not under relativism, where differences of logits take their
+  // place.
   bool cross_entropy = false;
   std::optional<double> undecided = {};  // the logit between D's two answers; unset: D is asked for no answer
   bool energy = false;                   // D's outputs are low on data
 };
 
-/// Saturating: G minimises log(1 - sigmoid f) (Goodfellow 2014, eq. 1). real_target < 1 is one-sided label smoothing.
+/// Saturating: G minimises log(1 - sigmoid f) (Goodfellow 2014, eq. 1). real_target < 1 is one-sided label
+/// smoothing.
 Loss minimax_loss(double real_target = 1.0);
 /// G minimises -log sigmoid f (Goodfellow 2014, section 3).
 Loss non_saturating_loss(double real_target = 1.0);
@@ -54,41 +57,47 @@ Loss hinge_loss_pair();
 /// D as above; G: relu(1 - f): G too is content with a margin. Its average relativistic form is RaHinge.
 Loss hinge_margin_loss();
 
-/// What a variational f-divergence needs of f: g is the output activation that maps any logit into the domain of the
-/// conjugate f*, so D maximises E g(r) - E f*(g(f)), a lower bound of D_f(data || generated) (Nowozin et al. 2016,
-/// arXiv:1606.00709, table 6). Both take logits of any shape, element by element.
+/// What a variational f-divergence needs of f: g is the output activation that maps any logit into the domain
+/// of the conjugate f*, so D maximises E g(r) - E f*(g(f)), a lower bound of D_f(data || generated) (Nowozin
+/// et al. 2016, arXiv:1606.00709, table 6). Both take logits of any shape, element by element.
 struct Divergence {
   std::string name;
-  std::function<Tensor(const Tensor& logits)> activation;            // g(v)
-  std::function<Tensor(const Tensor& logits)> conjugate_activation;  // f*(g(v)), simplified where that is more exact
+  std::function<Tensor(const Tensor& logits)> activation;  // g(v)
+  // f*(g(v)), simplified where that is more exact
+  std::function<Tensor(const Tensor& logits)> conjugate_activation;
   double undecided = 0.0;      // the logit with g(v) = f'(1), where both densities agree
   bool cross_entropy = false;  // as in Loss
-  bool saddle = false;         // whether G takes the saddle point's own side, -f*(g(v)): where that is nowhere flat
+  // whether G takes the saddle point's own side, -f*(g(v)): where that is nowhere flat
+  bool saddle = false;
 };
 Divergence kullback_leibler();          // f(u) = u log u;            g = v
 Divergence reverse_kullback_leibler();  // f(u) = -log u;             g = -exp(-v)
 Divergence pearson_chi_squared();       // f(u) = (u - 1)^2;          g = v
 Divergence squared_hellinger();         // f(u) = (sqrt u - 1)^2;     g = 1 - exp(-v)
-Divergence jensen_shannon();            // f(u) = -(u + 1) log((1 + u) / 2) + u log u;  g = log 2 - softplus(-v)
-/// f(u) = (u^a - 1 - a (u - 1)) / (a (a - 1)), a other than 0 and 1; g = 1 / (1 - a) - softplus(-v) for a < 1, v for a > 1.
+// f(u) = -(u + 1) log((1 + u) / 2) + u log u;  g = log 2 - softplus(-v)
+Divergence jensen_shannon();
+/// f(u) = (u^a - 1 - a (u - 1)) / (a (a - 1)), a other than 0 and 1; g = 1 / (1 - a) - softplus(-v) for a <
+/// 1, v for a > 1.
 Divergence alpha_divergence(double a);
 
-/// D: -mean g(r) + mean f*(g(f)) (Nowozin 2016, eq. 6). G: -mean g(f), the alternative of its section 3.2 that rises where
-/// the saddle point's own -mean f*(g(f)) is flat, or that one where `saddle` says so. (Always that one, and reading real logits
-/// too: saddle_loss(divergence_loss(...)).)
+/// D: -mean g(r) + mean f*(g(f)) (Nowozin 2016, eq. 6). G: -mean g(f), the alternative of its section 3.2
+/// that rises where the saddle point's own -mean f*(g(f)) is flat, or that one where `saddle` says so.
+/// (Always that one, and reading real logits too: saddle_loss(divergence_loss(...)).)
 Loss divergence_loss(const Divergence& divergence);
 
-/// The zero-sum game: G minimises -L_D, its real term too, which counts where D answers to G (unrolled D). A joint loss.
+/// The zero-sum game: G minimises -L_D, its real term too, which counts where D answers to G (unrolled D). A
+/// joint loss.
 Loss saddle_loss(const Loss& loss);
 
-/// Both batches compete in one softmax, log p(x) = D(x) - log sum exp D. D: cross-entropy against the uniform distribution
-/// over real samples; G: against the one over all samples (Lin 2017, arXiv:1704.06191, whose mu is -D). A joint loss.
+/// Both batches compete in one softmax, log p(x) = D(x) - log sum exp D. D: cross-entropy against the uniform
+/// distribution over real samples; G: against the one over all samples (Lin 2017, arXiv:1704.06191, whose mu
+/// is -D). A joint loss.
 Loss softmax_loss();
 
 enum class Relativism { none, paired, average };
 
-/// The losses of D and G from raw logits [N, 1] or [N]; shape []. Relativistic losses need equal batches. Error that names loss
-/// and term where a term gives anything but one number of shape [].
+/// The losses of D and G from raw logits [N, 1] or [N]; shape []. Relativistic losses need equal batches.
+/// Error that names loss and term where a term gives anything but one number of shape [].
 Tensor discriminator_loss(const Loss& loss, Relativism relativism, const Tensor& real, const Tensor& fake);
 Tensor generator_loss(const Loss& loss, Relativism relativism, const Tensor& real, const Tensor& fake);
 /// d_real(r) + k d_fake(f), k of shape []: under an Equilibrium (energy.h).

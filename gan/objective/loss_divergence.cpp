@@ -18,11 +18,16 @@ Divergence kullback_leibler() {
 
 // f*(t) = -1 - log(-t), so f*(g(v)) = v - 1
 Divergence reverse_kullback_leibler() {
-  return {"reverse_kullback_leibler", [](const Tensor& v) { return neg(exp(neg(v))); },
-          [](const Tensor& v) { return v - 1.0; }, 0.0, false, true};
+  return {"reverse_kullback_leibler",
+          [](const Tensor& v) { return neg(exp(neg(v))); },
+          [](const Tensor& v) { return v - 1.0; },
+          0.0,
+          false,
+          true};
 }
 
-// f*(t) = t^2 / 4 + t; where t < -2, f* is at its floor -1 (the supremum over u >= 0 is at 0): twice alpha_divergence(2) at t / 2
+// f*(t) = t^2 / 4 + t; where t < -2, f* is at its floor -1 (the supremum over u >= 0 is at 0): twice
+// alpha_divergence(2) at t / 2
 Divergence pearson_chi_squared() {
   return {"pearson_chi_squared", same, [](const Tensor& v) {
             const Tensor within = clamp_min(v, -2.0);
@@ -43,7 +48,8 @@ Divergence jensen_shannon() {
           [log_two](const Tensor& v) { return softplus(v) - log_two; }, 0.0, true};
 }
 
-// f*(t) = (y^(a / (a - 1)) - 1) / a with y = t (a - 1) + 1; where y < 0, which only a > 1 allows, f* is at its floor -1 / a.
+// f*(t) = (y^(a / (a - 1)) - 1) / a with y = t (a - 1) + 1; where y < 0, which only a > 1 allows, f* is at
+// its floor -1 / a.
 Divergence alpha_divergence(double a) {
   DUEL_CHECK(a != 0 && a != 1 && std::isfinite(a), "alpha_divergence",
              "expected a finite alpha other than 0 and 1, whose limits are reverse_kullback_leibler and "
@@ -58,15 +64,15 @@ Divergence alpha_divergence(double a) {
   }
   // y = (1 - a) softplus(-v) > 0, and g = f'(1) = 0 where softplus(-v) = 1 / (1 - a)
   const double middle = 1 / (1 - a);
-  return {name, [a](const Tensor& v) { return 1 / (1 - a) - softplus(neg(v)); },
-          [a, exponent](const Tensor& v) {
-            return (pow_scalar(softplus(neg(v)) * (1 - a), exponent) - 1.0) / a;
-          },
-          -(middle + std::log1p(-std::exp(-middle)))};
+  return {
+      name, [a](const Tensor& v) { return 1 / (1 - a) - softplus(neg(v)); },
+      [a, exponent](const Tensor& v) { return (pow_scalar(softplus(neg(v)) * (1 - a), exponent) - 1.0) / a; },
+      -(middle + std::log1p(-std::exp(-middle)))};
 }
 
 Loss divergence_loss(const Divergence& divergence) {
-  const auto g = divergence.activation, conjugate = divergence.conjugate_activation, raised = divergence.saddle ? conjugate : g;
+  const auto g = divergence.activation, conjugate = divergence.conjugate_activation,
+             raised = divergence.saddle ? conjugate : g;
   return {.name = divergence.name,
           .d_real = [g](const Tensor& r) { return neg(mean(g(r))); },
           .d_fake = [conjugate](const Tensor& f) { return mean(conjugate(f)); },

@@ -1,6 +1,7 @@
 // An objective is an algebra, not a switch:  Objective = loss × relativism × penalties × constraint × schedule.
 //
-// Named objectives are rows of one table with the literature's defaults; an own one is composed of the same parts.
+// Named objectives are rows of one table with the literature's defaults; an own one is composed of the same
+// parts.
 //
 // Example:
 //   Objective wgan_gp = named_objective("wgan-gp");
@@ -34,15 +35,16 @@ struct OptimizerChoice {
 
 /// What D's weights have to obey after every step.
 struct Constraint {
-  double weight_clip = 0.0;    // > 0: every parameter of D ends in [-c, c] (Arjovsky 2017)
-  bool spectral_norm = false;  // every weight of D is divided by its largest singular value (Miyato 2018): D is built so
+  double weight_clip = 0.0;  // > 0: every parameter of D ends in [-c, c] (Arjovsky 2017)
+  // every weight of D is divided by its largest singular value (Miyato 2018): D is built so
+  bool spectral_norm = false;
 };
 
 /// How the two players move within an iteration (update.h).
 enum class Update { alternating, simultaneous, extragradient, consensus };
 
-/// Iterations in which D takes more steps: the first ones, and every so many from then on (the WGAN code: 100 steps of the
-/// critic in the first 25 iterations and in every 500th).
+/// Iterations in which D takes more steps: the first ones, and every so many from then on (the WGAN code: 100
+/// steps of the critic in the first 25 iterations and in every 500th).
 struct Warmup {
   int64_t critic_steps = 0;  // 0: none
   int64_t first = 25, every = 500;
@@ -53,9 +55,10 @@ struct Schedule {
   int64_t generator_steps = 1;
   int64_t generator_batch = 1;  // G's batch as a multiple of D's
   Warmup warmup = {};
-  Update update = Update::alternating;  // another one with critic_steps k: k - 1 plain steps of D, then the step of both
+  // another one with critic_steps k: k - 1 plain steps of D, then the step of both
+  Update update = Update::alternating;
   double consensus = 0.1;  // gamma of Update::consensus (Mescheder 2017)
-  int64_t unroll = 0;       // G plays against D so many steps ahead, on all of its loss (Metz 2017)
+  int64_t unroll = 0;      // G plays against D so many steps ahead, on all of its loss (Metz 2017)
   OptimizerChoice d, g;
   int64_t lr_decay_steps = 0;        // both rates fall linearly to zero over so many iterations; 0: constant
   double label_flip = 0.0;           // probability with which D is told the wrong label of a sample
@@ -74,26 +77,31 @@ struct Objective {
   std::vector<Term> d_terms = {}, g_terms = {};
   Constraint constraint = {};
   Schedule schedule = {};
-  CriticKind critic = CriticKind::plain;              // what D must be
-  Codes codes = Codes();                              // what a code_head finds in G's input
+  CriticKind critic = CriticKind::plain;  // what D must be
+  Codes codes = Codes();                  // what a code_head finds in G's input
   NoiseKind noise = NoiseKind::normal;
-  bool batch_norm_in_d = true;                        // whether D's automatic normalisation may be batch norm
-  std::optional<Equilibrium> equilibrium = {};        // k on the fakes' term of D's loss
-  std::string formula = "";  // both losses, in one line each
+  bool batch_norm_in_d = true;                  // whether D's automatic normalisation may be batch norm
+  std::optional<Equilibrium> equilibrium = {};  // k on the fakes' term of D's loss
+  std::string formula = "";                     // both losses, in one line each
   std::string paper = "";
-  std::string rates = "";  // where optimizers, steps or weights are not the paper's: what that has, and why Duel differs
+  std::string rates =
+      "";  // where optimizers, steps or weights are not the paper's: what that has, and why Duel differs
   std::string note = "";  // known pitfalls
 };
 
-/// What a user may set without composing: unset fields keep the objective's default. A field that the objective has no
-/// place for (a clip value without clipping, beta1 without Adam) is an Error that says so, and what would make a place.
+/// What a user may set without composing: unset fields keep the objective's default. A field that the
+/// objective has no place for (a clip value without clipping, beta1 without Adam) is an Error that says so,
+/// and what would make a place.
 struct ObjectiveOverrides {
-  std::optional<double> lambda = {}, k = {}, clip = {}, label_a = {}, label_b = {}, label_c = {}, square_weight = {}, label_smoothing = {};
+  std::optional<double> lambda = {}, k = {}, clip = {}, label_a = {}, label_b = {}, label_c = {},
+                        square_weight = {}, label_smoothing = {};
   std::optional<double> divergence_alpha = {}, consensus = {}, label_flip = {}, feature_matching = {};
-  std::optional<double> margin = {}, pull_away = {}, gamma = {}, lambda_k = {}, class_weight = {}, info_weight = {};
+  std::optional<double> margin = {}, pull_away = {}, gamma = {}, lambda_k = {}, class_weight = {},
+                        info_weight = {};
   std::optional<int64_t> code_classes = {}, code_values = {};
   std::optional<double> lr_d = {}, lr_g = {}, beta1 = {}, beta2 = {}, instance_noise = {}, ema = {};
-  std::optional<int64_t> critic_steps = {}, generator_steps = {}, instance_noise_steps = {}, packing = {}, lazy_interval = {};
+  std::optional<int64_t> critic_steps = {}, generator_steps = {}, instance_noise_steps = {}, packing = {},
+                         lazy_interval = {};
   std::optional<int64_t> generator_batch = {}, critic_warmup = {}, unroll = {}, lr_decay_steps = {};
   std::optional<OptimizerKind> optimizer = {};
   std::optional<bool> spectral_norm = {};
@@ -107,17 +115,18 @@ bool has_probabilities(const Objective& objective);
 Objective named_objective(const std::string& name, const ObjectiveOverrides& overrides = {});
 std::vector<std::string> objective_names();
 
-/// Every value that applies to the objective, with the default where `overrides` leaves it open: what a run's resolved
-/// configuration says.
+/// Every value that applies to the objective, with the default where `overrides` leaves it open: what a run's
+/// resolved configuration says.
 ObjectiveOverrides resolved_overrides(const std::string& name, const ObjectiveOverrides& overrides = {});
 
-/// `overrides` without Adam's betas where no Adam is, and without the fading of instance noise that is not there. Versions that
-/// took such values for nothing stored them with their runs: this is how those are read.
+/// `overrides` without Adam's betas where no Adam is, and without the fading of instance noise that is not
+/// there. Versions that took such values for nothing stored them with their runs: this is how those are read.
 ObjectiveOverrides without_idle(const std::string& name, ObjectiveOverrides overrides);
 
-/// Throws Error with the reason where objective, critic and batch cannot work together: batch statistics in D under a
-/// per-sample penalty, a batch that packing does not divide, … The table of such mixes is compatibility.h. G is looked at
-/// where it is given.
-void check_compatible(const Objective& objective, const nn::Module& critic, int64_t batch, const nn::Module* generator = nullptr);
+/// Throws Error with the reason where objective, critic and batch cannot work together: batch statistics in D
+/// under a per-sample penalty, a batch that packing does not divide, … The table of such mixes is
+/// compatibility.h. G is looked at where it is given.
+void check_compatible(const Objective& objective, const nn::Module& critic, int64_t batch,
+                      const nn::Module* generator = nullptr);
 
 }  // namespace duel::gan

@@ -49,17 +49,20 @@ void positive(const std::optional<double>& value, const char* field) {
   DUEL_CHECK(!value || *value > 0, "objective", "{}: expected a positive number, got {}", field, *value);
 }
 void not_negative(const std::optional<double>& value, const char* field) {
-  DUEL_CHECK(!value || *value >= 0, "objective", "{}: expected a number of at least 0, got {}", field, *value);
+  DUEL_CHECK(!value || *value >= 0, "objective", "{}: expected a number of at least 0, got {}", field,
+             *value);
 }
 void at_least_one(const std::optional<int64_t>& value, const char* field) {
-  DUEL_CHECK(!value || *value >= 1, "objective", "{}: expected an integer of at least 1, got {}", field, *value);
+  DUEL_CHECK(!value || *value >= 1, "objective", "{}: expected an integer of at least 1, got {}", field,
+             *value);
 }
 void at_least_zero(const std::optional<int64_t>& value, const char* field) {
-  DUEL_CHECK(!value || *value >= 0, "objective", "{}: expected an integer of at least 0, got {}", field, *value);
+  DUEL_CHECK(!value || *value >= 0, "objective", "{}: expected an integer of at least 0, got {}", field,
+             *value);
 }
 void below_one(const std::optional<double>& value, const char* field) {
-  DUEL_CHECK(!value || (*value >= 0 && *value < 1), "objective", "{}: expected a number in [0, 1), got {}", field,
-             *value);
+  DUEL_CHECK(!value || (*value >= 0 && *value < 1), "objective", "{}: expected a number in [0, 1), got {}",
+             field, *value);
 }
 
 void check_values(const ObjectiveOverrides& o) {
@@ -78,10 +81,10 @@ void check_values(const ObjectiveOverrides& o) {
   not_negative(o.lambda_k, "lambda-k");
   not_negative(o.class_weight, "class-weight");
   not_negative(o.info_weight, "info-weight");
-  DUEL_CHECK(!o.gamma || (*o.gamma >= 0 && *o.gamma <= 1), "objective", "gamma: expected a number in [0, 1], got {}",
-             *o.gamma);
-  DUEL_CHECK(!o.code_classes || (*o.code_classes >= 0 && *o.code_classes != 1 && *o.code_classes <= 1024), "objective",
-             "code-classes: expected 0 or an integer from 2 to 1024, got {}", *o.code_classes);
+  DUEL_CHECK(!o.gamma || (*o.gamma >= 0 && *o.gamma <= 1), "objective",
+             "gamma: expected a number in [0, 1], got {}", *o.gamma);
+  DUEL_CHECK(!o.code_classes || (*o.code_classes >= 0 && *o.code_classes != 1 && *o.code_classes <= 1024),
+             "objective", "code-classes: expected 0 or an integer from 2 to 1024, got {}", *o.code_classes);
   DUEL_CHECK(!o.code_values || (*o.code_values >= 0 && *o.code_values <= 1024), "objective",
              "code-values: expected an integer from 0 to 1024, got {}", *o.code_values);
   below_one(o.beta1, "beta1");
@@ -127,7 +130,8 @@ bool aims_at_k(const Objective& objective) {
 
 bool trains_with_adam(const Objective& objective, const ObjectiveOverrides& o) {
   const Schedule& s = objective.schedule;
-  return o.optimizer ? *o.optimizer == OptimizerKind::adam : s.d.kind == OptimizerKind::adam || s.g.kind == OptimizerKind::adam;
+  return o.optimizer ? *o.optimizer == OptimizerKind::adam
+                     : s.d.kind == OptimizerKind::adam || s.g.kind == OptimizerKind::adam;
 }
 bool has_instance_noise(const Objective& objective, const ObjectiveOverrides& o) {
   return o.instance_noise.value_or(objective.schedule.instance_noise) > 0;
@@ -137,35 +141,49 @@ bool has_instance_noise(const Objective& objective, const ObjectiveOverrides& o)
 void check_places(const ObjectiveRow& row, const Objective& objective, const ObjectiveOverrides& o) {
   const char* of_penalty = o.lambda ? "lambda" : o.k ? "k" : o.lazy_interval ? "lazy-interval" : nullptr;
   if (of_penalty && objective.penalties.empty()) {
-    fail("objective", "{} has no gradient penalty: {} does not apply; leave it out, or take an objective with a penalty: {}", row.name,
-         of_penalty, which_have([](const ObjectiveRow&, const Objective& other) { return !other.penalties.empty(); }));
+    fail("objective",
+         "{} has no gradient penalty: {} does not apply; leave it out, or take an objective with a penalty: "
+         "{}",
+         row.name, of_penalty,
+         which_have([](const ObjectiveRow&, const Objective& other) { return !other.penalties.empty(); }));
   }
   if (o.k && !aims_at_k(objective)) {
-    fail("objective", "{}'s penalty aims at no norm but zero: k does not apply; leave it out, or take {}", row.name,
-         which_have([](const ObjectiveRow&, const Objective& other) { return aims_at_k(other); }));
+    fail("objective", "{}'s penalty aims at no norm but zero: k does not apply; leave it out, or take {}",
+         row.name, which_have([](const ObjectiveRow&, const Objective& other) { return aims_at_k(other); }));
   }
   if (o.clip && !(objective.constraint.weight_clip > 0)) {
-    fail("objective", "{} does not clip weights: clip does not apply; leave it out, or take an objective that does: {}", row.name,
-         which_have([](const ObjectiveRow&, const Objective& other) { return other.constraint.weight_clip > 0; }));
+    fail("objective",
+         "{} does not clip weights: clip does not apply; leave it out, or take an objective that does: {}",
+         row.name, which_have([](const ObjectiveRow&, const Objective& other) {
+           return other.constraint.weight_clip > 0;
+         }));
   }
   DUEL_CHECK(!o.consensus || o.update.value_or(objective.schedule.update) == Update::consensus, "objective",
              "consensus is the weight of the consensus update: it applies with update consensus only");
-  DUEL_CHECK(trains_with_adam(objective, o) || !(o.beta1 || o.beta2), "objective",
-             "beta1 and beta2 are Adam's, and {} is not trained with it here: leave them out, or add optimizer adam", row.name);
+  DUEL_CHECK(
+      trains_with_adam(objective, o) || !(o.beta1 || o.beta2), "objective",
+      "beta1 and beta2 are Adam's, and {} is not trained with it here: leave them out, or add optimizer adam",
+      row.name);
   DUEL_CHECK(has_instance_noise(objective, o) || o.instance_noise_steps.value_or(0) == 0, "objective",
-             "instance-noise-steps says how long instance noise takes to fade, and there is none: add instance-noise, the noise's "
-             "deviation at the start, or leave instance-noise-steps out");
+             "instance-noise-steps says how long instance noise takes to fade, and there is none: "
+             "add instance-noise, the noise's deviation at the start, or leave instance-noise-steps out");
   for (const auto& [field, flag, what] : kLossFields) {
     const auto is_it = [field = field](const detail::RowSetting& setting) { return setting.field == field; };
-    const auto has = [&](const ObjectiveRow& r, const Objective&) { return std::any_of(r.settings.begin(), r.settings.end(), is_it); };
+    const auto has = [&](const ObjectiveRow& r, const Objective&) {
+      return std::any_of(r.settings.begin(), r.settings.end(), is_it);
+    };
     if (!(o.*field) || has(row, objective)) continue;
-    fail("objective", "{} has no {}: {} does not apply; it is a setting of {}", row.name, what, flag, which_have(has));
+    fail("objective", "{} has no {}: {} does not apply; it is a setting of {}", row.name, what, flag,
+         which_have(has));
   }
   for (const auto& [field, flag, what] : kLossCounts) {
     const auto is_it = [field = field](const detail::RowCount& count) { return count.field == field; };
-    const auto has = [&](const ObjectiveRow& r, const Objective&) { return std::any_of(r.counts.begin(), r.counts.end(), is_it); };
+    const auto has = [&](const ObjectiveRow& r, const Objective&) {
+      return std::any_of(r.counts.begin(), r.counts.end(), is_it);
+    };
     if (!(o.*field) || has(row, objective)) continue;
-    fail("objective", "{} has no {}: {} does not apply; it is a setting of {}", row.name, what, flag, which_have(has));
+    fail("objective", "{} has no {}: {} does not apply; it is a setting of {}", row.name, what, flag,
+         which_have(has));
   }
 }
 
@@ -179,8 +197,8 @@ void set_if(T& field, const std::optional<T>& value) {
 const std::vector<const ObjectiveRow*>& detail::all_rows() {
   static const std::vector<const ObjectiveRow*> all = [] {
     std::vector<const ObjectiveRow*> rows;
-    for (const Rows* family : {&basic_rows(), &relativistic_rows(), &divergence_rows(), &regularised_rows(), &dynamics_rows(),
-                               &energy_rows(), &conditional_rows()}) {
+    for (const Rows* family : {&basic_rows(), &relativistic_rows(), &divergence_rows(), &regularised_rows(),
+                               &dynamics_rows(), &energy_rows(), &conditional_rows()}) {
       for (const ObjectiveRow& row : *family) rows.push_back(&row);
     }
     return rows;

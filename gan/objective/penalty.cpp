@@ -8,20 +8,26 @@
 namespace duel::gan {
 
 PenaltyShape one_centered(double k) {
-  return {.name = message("one_centered({})", k), .apply = [k](const Tensor& n) { return square(add_scalar(n, -k)); },
-          .k = k, .with_k = one_centered};
+  return {.name = message("one_centered({})", k),
+          .apply = [k](const Tensor& n) { return square(add_scalar(n, -k)); },
+          .k = k,
+          .with_k = one_centered};
 }
 PenaltyShape zero_centered() {
-  return {.name = "zero_centered", .apply = [](const Tensor& n) { return square(n); },
+  return {.name = "zero_centered",
+          .apply = [](const Tensor& n) { return square(n); },
           .of_squares = [](const Tensor& squares) { return squares; }};
 }
 PenaltyShape one_sided(double k) {
-  return {.name = message("one_sided({})", k), .apply = [k](const Tensor& n) { return square(relu(add_scalar(n, -k))); },
-          .k = k, .with_k = one_sided};
+  return {.name = message("one_sided({})", k),
+          .apply = [k](const Tensor& n) { return square(relu(add_scalar(n, -k))); },
+          .k = k,
+          .with_k = one_sided};
 }
 PenaltyShape power(double p) {
   DUEL_CHECK(p >= 1, "penalty", "power: expected an exponent of at least 1, got {}", p);
-  PenaltyShape shape{.name = message("power({})", p), .apply = [p](const Tensor& n) { return pow_scalar(n, p); }};
+  PenaltyShape shape{.name = message("power({})", p),
+                     .apply = [p](const Tensor& n) { return pow_scalar(n, p); }};
   if (p == 2) shape.of_squares = zero_centered().of_squares;
   return shape;
 }
@@ -33,11 +39,13 @@ PenaltyShape worst_of(PenaltyShape shape) {
 
 Tensor line_points(const Tensor& real, const Tensor& fake, const Tensor& eps) {
   DUEL_CHECK(real.shape() == fake.shape() && eps.numel() == real.dim(0), "line_points",
-             "expected real and fake of one shape and an eps per sample, got {}, {}, {}", real.shape(), fake.shape(), eps.shape());
+             "expected real and fake of one shape and an eps per sample, got {}, {}, {}", real.shape(),
+             fake.shape(), eps.shape());
   Tensor points = Tensor::empty(real.shape(), real.options());
-  DUEL_DISPATCH(real.dtype(), "line_points",
-                kernels::interpolate_line(stream_of(real.device()), real.dim(0), real.shape().numel_from(1), real.data<T>(),
-                                          fake.data<T>(), eps.data<T>(), points.mutable_data<T>()));
+  DUEL_DISPATCH(
+      real.dtype(), "line_points",
+      kernels::interpolate_line(stream_of(real.device()), real.dim(0), real.shape().numel_from(1),
+                                real.data<T>(), fake.data<T>(), eps.data<T>(), points.mutable_data<T>()));
   return record("line_points", points, {real, fake, eps}, {real, fake, eps},
                 [](const RuleContext& ctx, const Tensor& g) -> std::vector<Tensor> {
                   const Tensor e = ctx.saved(2);
@@ -47,20 +55,23 @@ Tensor line_points(const Tensor& real, const Tensor& fake, const Tensor& eps) {
                   std::vector<Tensor> grads(3);
                   if (ctx.needs(0)) grads[0] = g * share;
                   if (ctx.needs(1)) grads[1] = g - g * share;
-                  if (ctx.needs(2)) grads[2] = sum((g * (ctx.saved(0) - ctx.saved(1))).flatten(1), {1}).reshape(e.shape());
+                  if (ctx.needs(2))
+                    grads[2] = sum((g * (ctx.saved(0) - ctx.saved(1))).flatten(1), {1}).reshape(e.shape());
                   return grads;
                 });
 }
 
 Tensor dragan_points(const Tensor& real, const Tensor& alpha, const Tensor& noise) {
   DUEL_CHECK(real.shape() == noise.shape() && alpha.numel() == real.dim(0), "dragan_points",
-             "expected noise of real's shape {} and an alpha per sample, got {} and {}", real.shape(), noise.shape(), alpha.shape());
+             "expected noise of real's shape {} and an alpha per sample, got {} and {}", real.shape(),
+             noise.shape(), alpha.shape());
   const int64_t batch = real.dim(0), m = real.shape().numel_from(1);
   Tensor points = Tensor::empty(real.shape(), real.options());
   DUEL_DISPATCH(real.dtype(), "dragan_points", {
-    detail::Workspace workspace(real.device(), static_cast<size_t>(kernels::dragan_workspace(batch, m)) * sizeof(T));
-    kernels::dragan_perturb(stream_of(real.device()), batch, m, real.data<T>(), alpha.data<T>(), noise.data<T>(),
-                            points.mutable_data<T>(), workspace.template as<T>());
+    detail::Workspace workspace(real.device(),
+                                static_cast<size_t>(kernels::dragan_workspace(batch, m)) * sizeof(T));
+    kernels::dragan_perturb(stream_of(real.device()), batch, m, real.data<T>(), alpha.data<T>(),
+                            noise.data<T>(), points.mutable_data<T>(), workspace.template as<T>());
   });
   return record("dragan_points", points, {real, alpha, noise}, {}, not_differentiable("dragan_points", 1));
 }
@@ -74,7 +85,9 @@ PenaltySampling at_real() {
   return {"real", [](const Tensor& real, const Tensor&, Generator&) { return real; }};
 }
 PenaltySampling at_fake() {
-  return {.name = "fake", .points = [](const Tensor&, const Tensor& fake, Generator&) { return fake; }, .labels = LabelsOf::fake};
+  return {.name = "fake",
+          .points = [](const Tensor&, const Tensor& fake, Generator&) { return fake; },
+          .labels = LabelsOf::fake};
 }
 PenaltySampling around_real() {
   return {"dragan", [](const Tensor& real, const Tensor&, Generator& random) {
@@ -86,24 +99,25 @@ PenaltySampling around_real_two_sided() {
   return {"dragan_two_sided", [](const Tensor& real, const Tensor&, Generator& random) {
             NoGrad no_grad;
             const Tensor alpha = random.uniform({real.dim(0)}, -1.0, 1.0, real.options());
-            const Tensor points = dragan_points(real, alpha, random.uniform(real.shape(), 0.0, 1.0, real.options()));
+            const Tensor points =
+                dragan_points(real, alpha, random.uniform(real.shape(), 0.0, 1.0, real.options()));
             return clamp_max(clamp_min(points, -1.0), 1.0);
           }};
 }
 
 namespace {
-/// ∇ₓ D per sample; the logits of a critic without cross-sample layers depend on their own sample only. Under NoGrad too: D's
-/// own graph is needed in any case, and without create_graph nothing of it is left.
+/// ∇ₓ D per sample; the logits of a critic without cross-sample layers depend on their own sample only. Under
+/// NoGrad too: D's own graph is needed in any case, and without create_graph nothing of it is left.
 Tensor input_gradient(nn::Module& critic, const Tensor& x, const Tensor& labels, bool create_graph) {
   const EnableGrad recording;
   return grad({sum(judge(critic, x, labels).logits)}, {x}, {}, {.create_graph = create_graph})[0];
 }
 }  // namespace
 
-PenaltyResult gradient_penalty(nn::Module& critic, const Tensor& points, const PenaltyShape& shape, double weight,
-                               const Tensor& labels) {
-  DUEL_CHECK(shape.apply || shape.of_squares, "gradient_penalty", "the penalty shape '{}' has no apply: expected a function of the norms",
-             shape.name);
+PenaltyResult gradient_penalty(nn::Module& critic, const Tensor& points, const PenaltyShape& shape,
+                               double weight, const Tensor& labels) {
+  DUEL_CHECK(shape.apply || shape.of_squares, "gradient_penalty",
+             "the penalty shape '{}' has no apply: expected a function of the norms", shape.name);
   const Tensor x = points.detach().set_requires_grad(true);
   const Tensor gradient = input_gradient(critic, x, labels, grad_enabled());
   Tensor norms, each;
@@ -116,8 +130,8 @@ PenaltyResult gradient_penalty(nn::Module& critic, const Tensor& points, const P
     each = shape.apply(norms);
   }
   DUEL_CHECK(each.defined() && each.shape() == Shape{x.dim(0)}, "gradient_penalty",
-             "the penalty shape '{}' gave {} for the norms of {} samples: expected [{}], the penalty of each sample (their mean comes "
-             "afterwards)",
+             "the penalty shape '{}' gave {} for the norms of {} samples: expected [{}], "
+             "the penalty of each sample (their mean comes afterwards)",
              shape.name, each.defined() ? to_text(each.shape()) : "nothing", x.dim(0), x.dim(0));
   PenaltyResult result;
   result.value = mul_scalar(shape.reduction == Reduction::max ? max(each, 0) : mean(each), weight);

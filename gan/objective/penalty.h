@@ -1,5 +1,5 @@
-// Gradient penalties: shape(‖∇ₓ D(x̂)‖) of the raw logit, one norm per sample over all its axes, at sampled points x̂,
-// then the mean over the samples or the worst of them.
+// Gradient penalties: shape(‖∇ₓ D(x̂)‖) of the raw logit, one norm per sample over all its axes, at sampled
+// points x̂, then the mean over the samples or the worst of them.
 //
 // Example, WGAN-GP's term with its own points:
 //   Tensor points = line_points(real, fake, generator.uniform({batch}));
@@ -22,12 +22,12 @@ enum class Reduction { mean, max };  // over the samples of a batch
 struct PenaltyShape {
   std::string name;
   std::function<Tensor(const Tensor& norms)> apply;
-  /// The same of the squared norms, for shapes that are smooth in those: used instead where it is given, since a norm's own
-  /// derivative at a gradient of exactly 0 is taken as 0, and with it the second derivative of its square, which is 2.
-  /// (Consensus with R1 asks for that, and a penalty that is unrolled.)
+  /// The same of the squared norms, for shapes that are smooth in those: used instead where it is given,
+  /// since a norm's own derivative at a gradient of exactly 0 is taken as 0, and with it the second
+  /// derivative of its square, which is 2. (Consensus with R1 asks for that, and a penalty that is unrolled.)
   std::function<Tensor(const Tensor& squares)> of_squares = nullptr;
-  double k = 0.0;                             // the norm aimed at
-  PenaltyShape (*with_k)(double) = nullptr;   // the same shape around another K; null: none is aimed at
+  double k = 0.0;                            // the norm aimed at
+  PenaltyShape (*with_k)(double) = nullptr;  // the same shape around another K; null: none is aimed at
   Reduction reduction = Reduction::mean;
 };
 /// (n - K)^2 (Gulrajani 2017)
@@ -52,19 +52,22 @@ struct PenaltySampling {
   std::function<Tensor(const Tensor& real, const Tensor& fake, Generator&)> points;
   LabelsOf labels = LabelsOf::real;
 };
-/// eps real + (1 - eps) fake, one eps ~ U[0,1) per sample. Judged with the real samples' labels. (Public conditional code makes
-/// the fakes for the labels of the real batch, so that both ends of a line have the same. Duel draws the fakes' labels anew:
-/// here a line's fake end may be of another class than the line is judged as.)
+/// eps real + (1 - eps) fake, one eps ~ U[0,1) per sample. Judged with the real samples' labels. (Public
+/// conditional code makes the fakes for the labels of the real batch, so that both ends of a line have the
+/// same. Duel draws the fakes' labels anew: here a line's fake end may be of another class than the line is
+/// judged as.)
 PenaltySampling on_lines();
 PenaltySampling at_real();
 /// With the labels that the fakes were generated for.
 PenaltySampling at_fake();
-/// real + alpha 0.5 std U[0,1), one alpha per sample, std over the whole batch. official: alpha ~ U[0,1) (DRAGAN.ipynb).
+/// real + alpha 0.5 std U[0,1), one alpha per sample, std over the whole batch. official: alpha ~ U[0,1)
+/// (DRAGAN.ipynb).
 PenaltySampling around_real();
 /// The same with alpha ~ U[-1,1) and the points clipped to the data's range [-1, 1].
 PenaltySampling around_real_two_sided();
 
-/// The points themselves, from given random numbers; no graph. eps and alpha have N elements, noise real's shape.
+/// The points themselves, from given random numbers; no graph. eps and alpha have N elements, noise real's
+/// shape.
 Tensor line_points(const Tensor& real, const Tensor& fake, const Tensor& eps);
 Tensor dragan_points(const Tensor& real, const Tensor& alpha, const Tensor& noise);
 
@@ -75,22 +78,23 @@ struct Penalty {
 };
 
 struct PenaltyResult {
-  Tensor value;       // weight * mean (or max) over samples; shape []; differentiable in the critic's weights
-  Tensor mean_norm;   // mean of ‖∇D‖ over the samples, detached; shape []
+  Tensor value;      // weight * mean (or max) over samples; shape []; differentiable in the critic's weights
+  Tensor mean_norm;  // mean of ‖∇D‖ over the samples, detached; shape []
 };
 
-/// Differentiates twice: once in `points` (which get a leaf of their own), and through the result in the critic's weights.
-/// labels i64 [N] for critics that look at them. Under NoGrad it gives the same value without a graph, so that gradcheck can take
-/// differences of it; in D's weights:
+/// Differentiates twice: once in `points` (which get a leaf of their own), and through the result in the
+/// critic's weights. labels i64 [N] for critics that look at them. Under NoGrad it gives the same value
+/// without a graph, so that gradcheck can take differences of it; in D's weights:
 ///   gradcheck([&](const auto& in) { nn::ScopedParameters moved(d.parameters(), in);
 ///                                   return gradient_penalty(d, points, shape, 1.0).value; }, d.parameters());
-PenaltyResult gradient_penalty(nn::Module& critic, const Tensor& points, const PenaltyShape& shape, double weight,
-                               const Tensor& labels = {});
+PenaltyResult gradient_penalty(nn::Module& critic, const Tensor& points, const PenaltyShape& shape,
+                               double weight, const Tensor& labels = {});
 
 /// Mean of mean_norm over the penalties, at least one; shape [].
 Tensor mean_norm(const std::vector<PenaltyResult>& results);
 
-/// Mean of ‖∇ₓ D‖ at `points` with D in evaluation mode, for diagnostics; no graph is kept and nothing of D changes.
+/// Mean of ‖∇ₓ D‖ at `points` with D in evaluation mode, for diagnostics; no graph is kept and nothing of D
+/// changes.
 double mean_gradient_norm(nn::Module& critic, const Tensor& points, const Tensor& labels = {});
 
 }  // namespace duel::gan

@@ -1,4 +1,5 @@
-// Drawing: every shape is a distance function; the share of a pixel that it covers is how far inside its centre lies.
+// Drawing: every shape is a distance function; the share of a pixel that it covers is how far inside its
+// centre lies.
 #include "duel/gan/picture/canvas.h"
 
 #include <algorithm>

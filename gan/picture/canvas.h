@@ -1,8 +1,8 @@
 // A colour picture to draw on: lines, discs, rectangles, text in a bitmap font of our own.
 //
 // Coordinates are pixels from the top left corner, x to the right, y downwards; the centre of pixel (i, j) is
-// (i + 0.5, j + 0.5). Lines and discs have smooth edges. What lies outside is not drawn. Text is ASCII; any other
-// byte is a box.
+// (i + 0.5, j + 0.5). Lines and discs have smooth edges. What lies outside is not drawn. Text is ASCII; any
+// other byte is a box.
 //
 // Example:
 //   Canvas canvas(320, 200);
@@ -23,8 +23,8 @@ struct Color {
   bool operator==(const Color&) const = default;
 };
 
-/// The i-th of ten colours that are told apart on white, also by most colour-blind readers; then darker, then lighter ones;
-/// after thirty they repeat.
+/// The i-th of ten colours that are told apart on white, also by most colour-blind readers; then darker, then
+/// lighter ones; after thirty they repeat.
 Color series_color(size_t i);
 
 /// White (0) over yellow, red and violet to nearly black (1); values outside are taken as the nearest end.
@@ -72,7 +72,8 @@ class Canvas {
   std::vector<uint8_t> pixels_;
 };
 
-/// Pictures of the same size in rows of `columns` on white, `padding` pixels around and between. At least one.
+/// Pictures of the same size in rows of `columns` on white, `padding` pixels around and between. At least
+/// one.
 Canvas tile(const std::vector<Canvas>& pictures, int64_t columns, int64_t padding = 8);
 
 /// An RGB PNG, written atomically; duel::Error with the system's reason.

@@ -83,8 +83,8 @@ void Plot::histogram(const std::vector<double>& values, int64_t bins, SeriesStyl
 }
 
 void Plot::steps(std::vector<double> edges, std::vector<double> values, SeriesStyle style) {
-  DUEL_CHECK(edges.size() == values.size() + 1, "plot", "expected one edge more than values, got {} and {}", edges.size(),
-             values.size());
+  DUEL_CHECK(edges.size() == values.size() + 1, "plot", "expected one edge more than values, got {} and {}",
+             edges.size(), values.size());
   values.push_back(0.0);
   add(Kind::steps, std::move(edges), std::move(values), std::move(style));
 }
@@ -118,7 +118,8 @@ namespace {
 /// Digits times powers of ten inside the range, of every stride-th decade.
 std::vector<double> decade_ticks(Range range, int stride, std::initializer_list<double> digits) {
   std::vector<double> ticks;
-  const int first = static_cast<int>(std::floor(std::log10(range.low))), last = static_cast<int>(std::ceil(std::log10(range.high)));
+  const int first = static_cast<int>(std::floor(std::log10(range.low))),
+            last = static_cast<int>(std::ceil(std::log10(range.high)));
   for (int decade = first; decade <= last; decade += stride) {
     for (const double digit : digits) {
       const double tick = digit * std::pow(10.0, decade);

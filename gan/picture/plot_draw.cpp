@@ -111,7 +111,8 @@ class Plot::Painter {
     bottom_ = o_.height - gap - em_ - gap - (o_.x_label.empty() ? 0 : em_ + gap);
     right_ = o_.width - 2 * gap - legend_width_;
     if (!o_.x_names.empty()) {
-      const double about = static_cast<double>(right_ - 8 * em_) / (x_.range.high - x_.range.low);  // pixels from one to the next
+      const double about = static_cast<double>(right_ - 8 * em_) /
+                           (x_.range.high - x_.range.low);  // pixels from one to the next
       const int64_t letter = Canvas::text_length("xx", scale_) - Canvas::text_length("x", scale_);
       int64_t longest = 0;
       for (std::string name : o_.x_names) {
@@ -123,7 +124,9 @@ class Plot::Painter {
       }
       upright_ = static_cast<double>(longest + gap) > about;
       if (upright_) bottom_ -= longest - em_;
-      every_ = upright_ ? static_cast<size_t>(std::max(1.0, std::ceil(static_cast<double>(em_ + 1) / std::max(about, 1e-3)))) : 1;
+      every_ = upright_ ? static_cast<size_t>(
+                              std::max(1.0, std::ceil(static_cast<double>(em_ + 1) / std::max(about, 1e-3))))
+                        : 1;
     }
     y_ticks_ = axis_ticks(y_.range, y_.logarithmic,
                           static_cast<int>(std::max<int64_t>((bottom_ - top_) / (4 * em_), 4)));
@@ -256,16 +259,16 @@ class Plot::Painter {
         if (!y_.shows(s.y[0])) break;
         for (int64_t x = left_; x < right_; x += 6 * scale_) {
           const double y = y_.pixel(s.y[0]);
-          canvas_.line(static_cast<double>(x), y, static_cast<double>(x + 3 * scale_), y, s.color, s.style.width * scale_,
-                       s.style.opacity);
+          canvas_.line(static_cast<double>(x), y, static_cast<double>(x + 3 * scale_), y, s.color,
+                       s.style.width * scale_, s.style.opacity);
         }
         break;
       case Kind::vertical:
         if (!x_.shows(s.x[0])) break;
         for (int64_t y = top_; y < bottom_; y += 6 * scale_) {
           const double x = x_.pixel(s.x[0]);
-          canvas_.line(x, static_cast<double>(y), x, static_cast<double>(y + 3 * scale_), s.color, s.style.width * scale_,
-                       s.style.opacity);
+          canvas_.line(x, static_cast<double>(y), x, static_cast<double>(y + 3 * scale_), s.color,
+                       s.style.width * scale_, s.style.opacity);
         }
         break;
     }
@@ -330,8 +333,8 @@ class Plot::Painter {
       if (s.kind == Kind::scatter) {
         canvas_.disc(static_cast<double>(x + em_), middle, std::max(s.style.radius, 2.0) * scale_, s.color);
       } else if (s.kind == Kind::line || s.kind == Kind::horizontal || s.kind == Kind::vertical) {
-        canvas_.line(static_cast<double>(x), middle, static_cast<double>(x + 2 * em_ - 4 * scale_), middle, s.color,
-                     std::max(s.style.width, 2.0) * scale_);
+        canvas_.line(static_cast<double>(x), middle, static_cast<double>(x + 2 * em_ - 4 * scale_), middle,
+                     s.color, std::max(s.style.width, 2.0) * scale_);
       } else {
         canvas_.rectangle(x, y, 2 * em_ - 4 * scale_, em_, s.color, s.kind == Kind::bars ? 1.0 : 0.5);
       }

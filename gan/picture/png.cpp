@@ -47,9 +47,10 @@ namespace {
 
 std::vector<uint8_t> encode(int64_t width, int64_t height, int channels, std::span<const uint8_t> pixels) {
   constexpr int64_t limit = 32768;  // stb counts bytes in int
-  DUEL_CHECK(width >= 1 && height >= 1 && width <= limit && height <= limit && width * height * channels < (1 << 30),
-             "png", "expected a picture of 1x1 to {}x{} pixels and less than 2^30 bytes in all, got {}x{}", limit,
-             limit, width, height);
+  DUEL_CHECK(
+      width >= 1 && height >= 1 && width <= limit && height <= limit && width * height * channels < (1 << 30),
+      "png", "expected a picture of 1x1 to {}x{} pixels and less than 2^30 bytes in all, got {}x{}", limit,
+      limit, width, height);
   DUEL_CHECK(static_cast<int64_t>(pixels.size()) == width * height * channels, "png",
              "expected {} pixels for {}x{}, got {}", width * height, width, height,
              static_cast<int64_t>(pixels.size()) / channels);
@@ -59,8 +60,8 @@ std::vector<uint8_t> encode(int64_t width, int64_t height, int channels, std::sp
     static_cast<std::vector<uint8_t>*>(out)->insert(static_cast<std::vector<uint8_t>*>(out)->end(), begin,
                                                     begin + size);
   };
-  const int ok = stbi_write_png_to_func(append, &bytes, static_cast<int>(width), static_cast<int>(height), channels,
-                                        pixels.data(), static_cast<int>(width) * channels);
+  const int ok = stbi_write_png_to_func(append, &bytes, static_cast<int>(width), static_cast<int>(height),
+                                        channels, pixels.data(), static_cast<int>(width) * channels);
   DUEL_CHECK(ok != 0, "png", "not enough memory to encode {}x{} pixels", width, height);
   return bytes;
 }
@@ -84,7 +85,8 @@ void write_png_gray(const std::filesystem::path& path, const GrayImage& image) {
   write_png_gray(path, image.width, image.height, image.pixels);
 }
 
-void write_png_rgb(const std::filesystem::path& path, int64_t width, int64_t height, std::span<const uint8_t> pixels) {
+void write_png_rgb(const std::filesystem::path& path, int64_t width, int64_t height,
+                   std::span<const uint8_t> pixels) {
   write_file_atomically(path, encode_png_rgb(width, height, pixels));
 }
 

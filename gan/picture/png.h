@@ -37,6 +37,7 @@ void write_png_gray(const std::filesystem::path& path, const GrayImage& image);
 
 /// The same in colour. pixels: r, g, b of [height, width]. gan/picture/canvas.h draws such pictures.
 std::vector<uint8_t> encode_png_rgb(int64_t width, int64_t height, std::span<const uint8_t> pixels);
-void write_png_rgb(const std::filesystem::path& path, int64_t width, int64_t height, std::span<const uint8_t> pixels);
+void write_png_rgb(const std::filesystem::path& path, int64_t width, int64_t height,
+                   std::span<const uint8_t> pixels);
 
 }  // namespace duel::gan

@@ -67,7 +67,8 @@ int usable_cores() {
   return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
 }
 
-/// "NVIDIA H100 80GB HBM3: 132 multiprocessors, 80 GiB, compute capability 9.0, CUDA 13.0", or "none: " and why.
+/// "NVIDIA H100 80GB HBM3: 132 multiprocessors, 80 GiB, compute capability 9.0, CUDA 13.0", or "none: " and
+/// why.
 std::string gpu_name() {
   namespace runtime = kernels::runtime;
   if (const std::string reason = why_unavailable(Device::cuda()); !reason.empty()) {
@@ -75,9 +76,9 @@ std::string gpu_name() {
   }
   try {
     const runtime::Properties p = runtime::properties();
-    return message("{}: {} multiprocessors, {} GiB, compute capability {}.{}, CUDA {}.{}", p.name, p.multiprocessors,
-                   (p.memory_bytes + (int64_t{1} << 29)) >> 30, p.major, p.minor, p.runtime_version / 1000,
-                   p.runtime_version % 1000 / 10);
+    return message("{}: {} multiprocessors, {} GiB, compute capability {}.{}, CUDA {}.{}", p.name,
+                   p.multiprocessors, (p.memory_bytes + (int64_t{1} << 29)) >> 30, p.major, p.minor,
+                   p.runtime_version / 1000, p.runtime_version % 1000 / 10);
   } catch (const Error& error) {
     return std::string("not used: ") + error.what();
   }

@@ -22,7 +22,9 @@ Json brief(double value) {
   return *parse_number<double>(significant(value, 6));
 }
 
-Json as_json(const Histogram& h) { return {{"low", brief(h.low)}, {"high", brief(h.high)}, {"counts", h.counts}}; }
+Json as_json(const Histogram& h) {
+  return {{"low", brief(h.low)}, {"high", brief(h.high)}, {"counts", h.counts}};
+}
 
 Json as_json(const NamedValues& values) {
   Json object = Json::object();
@@ -31,27 +33,27 @@ Json as_json(const NamedValues& values) {
 }
 
 void add(Json& line, const Diagnosis& d) {
-  const std::pair<const char*, double> values[] = {
-      {"js_estimate", d.js_estimate},
-      {"wasserstein_estimate", d.wasserstein_estimate},
-      {"accuracy", d.accuracy},
-      {"input_gradient_real", d.input_gradient_real},
-      {"input_gradient_fake", d.input_gradient_fake},
-      {"input_gradient_line", d.input_gradient_line},
-      {"critic_training", d.critic_training},
-      {"critic_held_out", d.critic_held_out},
-      {"held_out_gap", d.held_out_gap},
-      {"step_cosine_d", d.step_cosine_d},
-      {"step_cosine_g", d.step_cosine_g},
-      {"fake_spread", d.fake_spread},
-      {"share_at_clip", d.share_at_clip}};
+  const std::pair<const char*, double> values[] = {{"js_estimate", d.js_estimate},
+                                                   {"wasserstein_estimate", d.wasserstein_estimate},
+                                                   {"accuracy", d.accuracy},
+                                                   {"input_gradient_real", d.input_gradient_real},
+                                                   {"input_gradient_fake", d.input_gradient_fake},
+                                                   {"input_gradient_line", d.input_gradient_line},
+                                                   {"critic_training", d.critic_training},
+                                                   {"critic_held_out", d.critic_held_out},
+                                                   {"held_out_gap", d.held_out_gap},
+                                                   {"step_cosine_d", d.step_cosine_d},
+                                                   {"step_cosine_g", d.step_cosine_g},
+                                                   {"fake_spread", d.fake_spread},
+                                                   {"share_at_clip", d.share_at_clip}};
   for (const auto& [key, value] : values) {
     if (!std::isnan(value)) line[key] = brief(value);
   }
-  const std::pair<const char*, const NamedValues*> groups[] = {{"spectral_norms", &d.spectral_norms},
-                                                               {"gradients_d", &d.gradients_d},
-                                                               {"gradients_g", &d.gradients_g},
-                                                               {"activation_gradients", &d.activation_gradients}};
+  const std::pair<const char*, const NamedValues*> groups[] = {
+      {"spectral_norms", &d.spectral_norms},
+      {"gradients_d", &d.gradients_d},
+      {"gradients_g", &d.gradients_g},
+      {"activation_gradients", &d.activation_gradients}};
   for (const auto& [key, group] : groups) {
     if (!group->empty()) line[key] = as_json(*group);
   }
@@ -62,7 +64,8 @@ void add(Json& line, const Diagnosis& d) {
 
 /// The value under a key, made on first use; `places` remembers where.
 template <class T>
-T& at(std::vector<std::pair<std::string, T>>& list, std::unordered_map<std::string, size_t>& places, const std::string& key) {
+T& at(std::vector<std::pair<std::string, T>>& list, std::unordered_map<std::string, size_t>& places,
+      const std::string& key) {
   const auto [place, is_new] = places.emplace(key, list.size());
   if (is_new) list.emplace_back(key, T());
   return list[place->second].second;
@@ -75,7 +78,9 @@ std::optional<Histogram> histogram_from(const Json& value) {
     if (!count.is_number_integer()) return std::nullopt;
     h.counts.push_back(count.get<int64_t>());
   }
-  const auto side = [&](const char* key) { return value.contains(key) && value[key].is_number() ? value[key].get<double>() : 0.0; };
+  const auto side = [&](const char* key) {
+    return value.contains(key) && value[key].is_number() ? value[key].get<double>() : 0.0;
+  };
   h.low = side("low");
   h.high = side("high");
   return h;
@@ -91,9 +96,10 @@ const T* found(const std::vector<std::pair<std::string, T>>& list, const std::st
 
 }  // namespace
 
-std::string to_json_line(const Metrics& m, double epoch, bool probabilities, const std::optional<Diagnosis>& diagnosis) {
+std::string to_json_line(const Metrics& m, double epoch, bool probabilities,
+                         const std::optional<Diagnosis>& diagnosis) {
   Json values = {{"iteration", m.iteration}, {"epoch", epoch},     {"loss_d", m.loss_d}, {"loss_g", m.loss_g},
-               {"penalty", m.penalty},     {"d_real", m.d_real}, {"d_fake", m.d_fake}};
+                 {"penalty", m.penalty},     {"d_real", m.d_real}, {"d_fake", m.d_fake}};
   if (probabilities) {
     values["p_real"] = m.p_real;
     values["p_fake"] = m.p_fake;
@@ -117,7 +123,8 @@ std::string to_json_line(const Timing& t) {
 
 std::optional<int64_t> iteration_of_line(const std::string& line) {
   const Json values = json::parse_or_null(line, kLine);
-  if (!values.is_object() || !values.contains("iteration") || !values["iteration"].is_number_integer()) return std::nullopt;
+  if (!values.is_object() || !values.contains("iteration") || !values["iteration"].is_number_integer())
+    return std::nullopt;
   return values["iteration"].get<int64_t>();
 }
 
@@ -166,7 +173,8 @@ MetricsLog parse_metrics(const std::string& text) {
 }
 
 MetricsLog read_metrics(const std::filesystem::path& file) {
-  return parse_metrics(read_file("plot", file, size_t{1} << 30, "the metrics.jsonl of a run directory of duel train"));
+  return parse_metrics(
+      read_file("plot", file, size_t{1} << 30, "the metrics.jsonl of a run directory of duel train"));
 }
 
 }  // namespace duel::gan

@@ -1,7 +1,8 @@
 // metrics.jsonl: one line of JSON per logged iteration, written by a run and read back as curves.
 //
-// Lines hold no times, so that equal runs write equal files. Keys: gan/README.md, Diagnostics. A value that is not finite
-// is null; one that does not apply is left out. Nested values are read as "spectral_norms/0.weight".
+// Lines hold no times, so that equal runs write equal files. Keys: gan/README.md, Diagnostics. A value that
+// is not finite is null; one that does not apply is left out. Nested values are read as
+// "spectral_norms/0.weight".
 //
 // Example:
 //   file << to_json_line(trainer.metrics(), 0.5, true);
@@ -26,7 +27,8 @@ std::string to_json_line(const Metrics& metrics, double epoch, bool probabilitie
 /// A line of timing.jsonl, which stands beside so that metrics.jsonl is the same from run to run.
 struct Timing {
   int64_t iteration = 0;
-  double seconds = 0;            // on the clock since training began: looks, samples and checkpoints with it, pauses without
+  // on the clock since training began: looks, samples and checkpoints with it, pauses without
+  double seconds = 0;
   double images_per_second = 0;  // since the line before
 };
 std::string to_json_line(const Timing& timing);
@@ -42,7 +44,8 @@ struct Curve {
 /// In the order in which the keys first appear, which for layers is that of the network.
 struct MetricsLog {
   std::vector<std::pair<std::string, Curve>> curves;
-  std::vector<std::pair<std::string, std::vector<std::pair<double, Histogram>>>> histograms;  // iteration and counts
+  // iteration and counts
+  std::vector<std::pair<std::string, std::vector<std::pair<double, Histogram>>>> histograms;
 
   /// Null where there is none.
   const Curve* curve(const std::string& key) const;

@@ -30,17 +30,19 @@ constexpr std::pair<OptimizerKind, const char*> kOptimizers[] = {
     {OptimizerKind::adam, "adam"}, {OptimizerKind::rmsprop, "rmsprop"}, {OptimizerKind::sgd, "sgd"}};
 
 constexpr std::pair<Update, const char*> kUpdates[] = {{Update::alternating, "alternating"},
-                                                        {Update::simultaneous, "simultaneous"},
-                                                        {Update::extragradient, "extragradient"},
-                                                        {Update::consensus, "consensus"}};
+                                                       {Update::simultaneous, "simultaneous"},
+                                                       {Update::extragradient, "extragradient"},
+                                                       {Update::consensus, "consensus"}};
 
 template <class T>
 std::string text_of(const T& value) {
   if constexpr (std::is_same_v<T, bool>) {
     return value ? "true" : "false";
   } else if constexpr (std::is_arithmetic_v<T>) {
-    if constexpr (std::is_floating_point_v<T>) return shortest(value);
-    else return std::to_string(value);
+    if constexpr (std::is_floating_point_v<T>)
+      return shortest(value);
+    else
+      return std::to_string(value);
   } else if constexpr (std::is_same_v<T, OptimizerKind>) {
     for (const auto& [kind, name] : kOptimizers) {
       if (kind == value) return name;
@@ -77,7 +79,8 @@ T value_from(const std::string& name, const std::string& text) {
     for (const auto& [kind, known] : kUpdates) {
       if (text == known) return kind;
     }
-    fail("config", "{}: expected alternating, simultaneous, extragradient or consensus, got '{}'", name, text);
+    fail("config", "{}: expected alternating, simultaneous, extragradient or consensus, got '{}'", name,
+         text);
   } else if constexpr (std::is_same_v<T, Norm>) {
     return parse_norm(text);
   } else {
@@ -167,7 +170,9 @@ ConfigField names_of_classes() {
   field.get = [](const RunConfig& config) -> std::optional<std::string> {
     return config.class_names.empty() ? std::nullopt : std::optional(class_names_text(config.class_names));
   };
-  field.set = [](RunConfig& config, const std::string& text) { config.class_names = parse_class_names(text); };
+  field.set = [](RunConfig& config, const std::string& text) {
+    config.class_names = parse_class_names(text);
+  };
   return field;
 }
 
@@ -184,36 +189,46 @@ std::vector<ConfigField> make_fields() {
           DUEL_FIELD(overrides.lambda)),
       row("k", objective, "gradient norm that the penalty aims at [1]", DUEL_FIELD(overrides.k)),
       row("clip", objective, "wgan: D's weights stay within +-NUM [0.01]", DUEL_FIELD(overrides.clip)),
-      row("spectral-norm", objective, "every weight of D divided by its largest singular value [the objective's]",
+      row("spectral-norm", objective,
+          "every weight of D divided by its largest singular value [the objective's]",
           DUEL_FIELD(overrides.spectral_norm)),
       row("label-a", objective, "least squares: D's target for fakes [0]", DUEL_FIELD(overrides.label_a)),
       row("label-b", objective, "least squares: D's target for reals [1]", DUEL_FIELD(overrides.label_b)),
       row("label-c", objective, "least squares: G's target for fakes [1]", DUEL_FIELD(overrides.label_c)),
-      row("square-weight", objective, "least squares: factor of every squared distance [0.5]", DUEL_FIELD(overrides.square_weight)),
+      row("square-weight", objective, "least squares: factor of every squared distance [0.5]",
+          DUEL_FIELD(overrides.square_weight)),
       row("label-smoothing", objective, "D's target for reals is 1 - NUM; cross-entropy losses only [0]",
           DUEL_FIELD(overrides.label_smoothing)),
       row("divergence-alpha", objective, "fgan-alpha: which of the alpha divergences, not 0 or 1 [0.5]",
           DUEL_FIELD(overrides.divergence_alpha)),
-      row("margin", objective, "ebgan: energy up to which D pushes fakes [0.3]", DUEL_FIELD(overrides.margin)),
-      row("pull-away", objective, "ebgan: weight of the pull-away term [0.1]", DUEL_FIELD(overrides.pull_away)),
+      row("margin", objective, "ebgan: energy up to which D pushes fakes [0.3]",
+          DUEL_FIELD(overrides.margin)),
+      row("pull-away", objective, "ebgan: weight of the pull-away term [0.1]",
+          DUEL_FIELD(overrides.pull_away)),
       row("gamma", objective, "began: E(G(z)) / E(x) that the game is held at, in [0, 1] [0.9]",
           DUEL_FIELD(overrides.gamma)),
-      row("lambda-k", objective, "began: rate of the controller that holds it [0.05]", DUEL_FIELD(overrides.lambda_k)),
-      row("class-weight", objective, "acgan: weight of the class loss [1]", DUEL_FIELD(overrides.class_weight)),
-      row("info-weight", objective, "infogan: weight of the code loss [1]", DUEL_FIELD(overrides.info_weight)),
+      row("lambda-k", objective, "began: rate of the controller that holds it [0.05]",
+          DUEL_FIELD(overrides.lambda_k)),
+      row("class-weight", objective, "acgan: weight of the class loss [1]",
+          DUEL_FIELD(overrides.class_weight)),
+      row("info-weight", objective, "infogan: weight of the code loss [1]",
+          DUEL_FIELD(overrides.info_weight)),
       row("code-classes", objective, "infogan: values of the categorical code; 0: none [10]",
           DUEL_FIELD(overrides.code_classes)),
-      row("code-values", objective, "infogan: number of continuous codes [2]", DUEL_FIELD(overrides.code_values)),
+      row("code-values", objective, "infogan: number of continuous codes [2]",
+          DUEL_FIELD(overrides.code_values)),
       row("critic-steps", objective, "updates of D per update of G [the objective's]",
           DUEL_FIELD(overrides.critic_steps)),
       row("generator-steps", objective, "updates of G per iteration [1; geometric-gan 10]",
           DUEL_FIELD(overrides.generator_steps)),
-      row("generator-batch", objective, "G's batch as a multiple of D's [1]", DUEL_FIELD(overrides.generator_batch)),
+      row("generator-batch", objective, "G's batch as a multiple of D's [1]",
+          DUEL_FIELD(overrides.generator_batch)),
       row("critic-warmup", objective,
           "updates of D in the first 25 iterations and every 500th; 0: as always [0; WGAN's code 100]",
           DUEL_FIELD(overrides.critic_warmup)),
-      row("update", objective, "alternating, simultaneous, extragradient or consensus; of these three the last of an iteration's critic-steps moves both "
-          "players, those before it D alone [the objective's]",
+      row("update", objective,
+          "alternating, simultaneous, extragradient or consensus; of these three the last of an iteration's "
+          "critic-steps moves both players, those before it D alone [the objective's]",
           DUEL_FIELD(overrides.update)),
       row("consensus", objective, "weight of the consensus update's regulariser [0.1]",
           DUEL_FIELD(overrides.consensus)),
@@ -348,7 +363,8 @@ void check_values(const RunConfig& c) {
   check_range("channels-d", c.networks.channels_d, 0, 1 << 14);
   const auto names = static_cast<int64_t>(c.class_names.size());
   DUEL_CHECK(names == 0 || c.networks.classes == 0 || c.networks.classes == names, "config",
-             "class-names: expected names of {} classes, got {}: {}", c.networks.classes, names, class_names_text(c.class_names));
+             "class-names: expected names of {} classes, got {}: {}", c.networks.classes, names,
+             class_names_text(c.class_names));
   check_range("height", c.networks.height, 0, 4096);
   check_range("width", c.networks.width, 0, 4096);
   check_range("classes", c.networks.classes, 0, 1 << 16);

@@ -26,7 +26,8 @@ struct RunConfig {
   std::string objective = "ns-gan";
   ObjectiveOverrides overrides;
   NetworkOptions networks{.height = 0, .width = 0};  // sides 0: the data's; packing: overrides.packing counts
-  std::vector<int64_t> class_names = {};  // labels of the classes (class_names.h); empty: 0, 1, … networks.classes - 1
+  // labels of the classes (class_names.h); empty: 0, 1, … networks.classes - 1
+  std::vector<int64_t> class_names = {};
   std::string data =
       "auto";  // folder with IDX files, "synthetic", or "auto": MNIST where it is found, else synthetic
   int64_t synthetic_count = 60000;
@@ -82,7 +83,8 @@ void update_from_json(RunConfig& config, const std::string& text, const std::str
 
 /// Reads a configuration file of at most 1 MiB.
 RunConfig read_run_config(const std::filesystem::path& file);
-/// The same from the config.json of a run that was started: values that say nothing there (without_idle) are left out.
+/// The same from the config.json of a run that was started: values that say nothing there (without_idle) are
+/// left out.
 RunConfig read_stored_config(const std::filesystem::path& file);
 RunConfig stored_config_from_json(const std::string& text, const std::string& source);
 void update_from_file(RunConfig& config, const std::filesystem::path& file);

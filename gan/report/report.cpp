@@ -9,6 +9,7 @@
 #include "duel/gan/data/class_names.h"
 #include "duel/gan/picture/png.h"
 #include "duel/gan/record/internal/run_record.h"
+#include "duel/gan/record/run_config.h"
 #include "duel/gan/train/sampling.h"
 #include "duel/kernels/base/error.h"
 
@@ -24,15 +25,19 @@ constexpr double kLearns = 300;  // iterations: before that every fight looks si
 /// Empty where there is no such file.
 std::string read_if_there(const fs::path& file) {
   std::error_code why;
-  return fs::is_regular_file(file, why) ? read_file("report", file, size_t{1} << 30, "a file of a run directory") : "";
+  return fs::is_regular_file(file, why)
+             ? read_file("report", file, size_t{1} << 30, "a file of a run directory")
+             : "";
 }
 
-std::vector<fs::path> files_like(const fs::path& folder, const std::string& prefix, const std::string& suffix) {
+std::vector<fs::path> files_like(const fs::path& folder, const std::string& prefix,
+                                 const std::string& suffix) {
   std::vector<fs::path> found;
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator(folder, ignored)) {
     const std::string name = entry.path().filename().string();
-    if (name.starts_with(prefix) && name.ends_with(suffix) && entry.is_regular_file(ignored)) found.push_back(entry.path());
+    if (name.starts_with(prefix) && name.ends_with(suffix) && entry.is_regular_file(ignored))
+      found.push_back(entry.path());
   }
   // By number: more digits are more iterations.
   std::sort(found.begin(), found.end(), [](const fs::path& a, const fs::path& b) {
@@ -47,11 +52,13 @@ std::vector<fs::path> thinned(const std::vector<fs::path>& files) {
   std::error_code ignored;
   uintmax_t bytes = 0;
   for (const fs::path& file : files) bytes += fs::file_size(file, ignored);
-  const double share = bytes > kMostBytes ? static_cast<double>(kMostBytes) / static_cast<double>(bytes) : 1.0;
+  const double share =
+      bytes > kMostBytes ? static_cast<double>(kMostBytes) / static_cast<double>(bytes) : 1.0;
   const auto fit = static_cast<size_t>(share * static_cast<double>(files.size()));
   const size_t count = std::min({files.size(), kMostGrids, std::max<size_t>(fit, 2)});
   std::vector<fs::path> kept;
-  for (size_t i = 0; i < count; ++i) kept.push_back(files[count == 1 ? 0 : i * (files.size() - 1) / (count - 1)]);
+  for (size_t i = 0; i < count; ++i)
+    kept.push_back(files[count == 1 ? 0 : i * (files.size() - 1) / (count - 1)]);
   return kept;
 }
 
@@ -67,7 +74,8 @@ std::string iteration_of(const fs::path& file) {  // "fakes_000200.png" gives "2
 
 std::string table(const std::vector<std::pair<std::string, std::string>>& rows) {
   std::string html = "<table>\n";
-  for (const auto& [key, value] : rows) html += "<tr><th scope=\"row\">" + html_text(key) + "</th><td>" + html_text(value) + "</td></tr>\n";
+  for (const auto& [key, value] : rows)
+    html += "<tr><th scope=\"row\">" + html_text(key) + "</th><td>" + html_text(value) + "</td></tr>\n";
   return html + "</table>\n";
 }
 
@@ -143,29 +151,36 @@ std::string samples_html(const fs::path& directory) {
   const std::vector<fs::path> grids = thinned(files_like(directory / "samples", "fakes_", ".png"));
   if (grids.empty()) return {};
   std::string html = "<h2>Samples</h2>\n<div class=\"grids\">\n<figure>\n";
-  html += "<img id=\"fakes\" alt=\"fakes at iteration " + iteration_of(grids.back()) + "\" src=\"" + data_uri(grids.back()) + "\">\n";
+  html += "<img id=\"fakes\" alt=\"fakes at iteration " + iteration_of(grids.back()) + "\" src=\"" +
+          data_uri(grids.back()) + "\">\n";
   html += "<figcaption>Fakes, always from the same noise" + columns_text(directory);
   const std::string last = std::to_string(grids.size() - 1);
-  html += "<div class=\"controls\"><button id=\"play\" type=\"button\">Play</button><input id=\"step\" type=\"range\" min=\"0\" max=\"" + last +
-          "\" value=\"" + last + "\" aria-label=\"iteration\"><output id=\"at\">iteration " + iteration_of(grids.back()) +
-          "</output></div></figcaption>\n</figure>\n";
+  html +=
+      "<div class=\"controls\"><button id=\"play\" type=\"button\">Play</button><input id=\"step\" "
+      "type=\"range\" min=\"0\" max=\"" +
+      last + "\" value=\"" + last + "\" aria-label=\"iteration\"><output id=\"at\">iteration " +
+      iteration_of(grids.back()) + "</output></div></figcaption>\n</figure>\n";
   if (const fs::path reals = directory / "samples" / "reals.png"; !read_if_there(reals).empty()) {
-    html += "<figure><img alt=\"images of the training set\" src=\"" + data_uri(reals) + "\"><figcaption>Images of the training set</figcaption></figure>\n";
+    html += "<figure><img alt=\"images of the training set\" src=\"" + data_uri(reals) +
+            "\"><figcaption>Images of the training set</figcaption></figure>\n";
   }
   html += "</div>\n<script type=\"application/json\" id=\"grids\">[";
   for (size_t i = 0; i < grids.size(); ++i) {
-    html += std::string(i ? "," : "") + "\n{\"at\":\"" + iteration_of(grids[i]) + "\",\"png\":\"" + data_uri(grids[i]) + "\"}";
+    html += std::string(i ? "," : "") + "\n{\"at\":\"" + iteration_of(grids[i]) + "\",\"png\":\"" +
+            data_uri(grids[i]) + "\"}";
   }
   return html + "]</script>\n<script>" + kScript + "</script>\n";
 }
 
 std::string walks_html(const Walks& walks) {
   const auto png = encode_png_gray(walks.grid.width, walks.grid.height, walks.grid.pixels);
-  return message("<h2>Between latents</h2>\n<div class=\"grids\"><figure><img id=\"walks\" alt=\"walks between latents\" "
-                 "src=\"data:image/png;base64,{}\"><figcaption>Each row walks from one latent to another, at iteration {}. "
-                 "Healthy: every step is an image, and they change little by little. Sick: jumps, or the same image "
-                 "throughout.</figcaption></figure></div>\n",
-                 base64({png.begin(), png.end()}), walks.iteration);
+  return message(
+      "<h2>Between latents</h2>\n"
+      "<div class=\"grids\"><figure><img id=\"walks\" alt=\"walks between latents\" "
+      "src=\"data:image/png;base64,{}\"><figcaption>Each row walks from one latent to another, "
+      "at iteration {}. Healthy: every step is an image, and they change little by little. Sick: jumps, "
+      "or the same image throughout.</figcaption></figure></div>\n",
+      base64({png.begin(), png.end()}), walks.iteration);
 }
 
 std::string checkpoints_html(const fs::path& directory) {
@@ -175,9 +190,12 @@ std::string checkpoints_html(const fs::path& directory) {
   const fs::path absolute = fs::absolute(directory, why);
   std::string html = "<h2>Checkpoints and how to go on</h2>\n<pre>";
   for (const fs::path& file : files) {
-    html += html_text("duel sample --checkpoint " + shell_word((absolute / "checkpoints" / file.filename()).string()) + " --out grid.png") + "\n";
+    html += html_text("duel sample --checkpoint " +
+                      shell_word((absolute / "checkpoints" / file.filename()).string()) + " --out grid.png") +
+            "\n";
   }
-  return html + html_text("duel train --resume --out " + shell_word(absolute.string()) + " --steps N") + "</pre>\n";
+  return html + html_text("duel train --resume --out " + shell_word(absolute.string()) + " --steps N") +
+         "</pre>\n";
 }
 
 /// The last `count` values of a curve; fewer than that give none.
@@ -199,12 +217,23 @@ std::string html_text(const std::string& text) {
   std::string out;
   for (const char c : text) {
     switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '"': out += "&quot;"; break;
-      case '\'': out += "&#39;"; break;
-      default: out += c;
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '"':
+        out += "&quot;";
+        break;
+      case '\'':
+        out += "&#39;";
+        break;
+      default:
+        out += c;
     }
   }
   return out;
@@ -226,21 +255,29 @@ std::string base64(const std::string& bytes) {
 std::vector<std::string> run_warnings(const MetricsLog& log) {
   std::vector<std::string> warnings;
   for (const char* key : {"loss_d", "loss_g", "grad_norm_d", "grad_norm_g"}) {
-    if (all_latest(log, key, 1, [](double v) { return !std::isfinite(v); })) warnings.push_back(message("{} is not finite: training diverged.", key));
+    if (all_latest(log, key, 1, [](double v) { return !std::isfinite(v); }))
+      warnings.push_back(message("{} is not finite: training diverged.", key));
   }
   const Curve* loss = log.curve("loss_d");
   if (!loss || loss->x.back() < kLearns) return warnings;
   if (all_latest(log, "js_estimate", 5, [](double v) { return v > 0.98 * std::numbers::ln2; }))
-    warnings.push_back("D tells real from fake perfectly in the last five looks (JS at log 2): its outputs say nothing about how good the fakes are.");
+    warnings.push_back(
+        "D tells real from fake perfectly in the last five looks (JS at log 2): "
+        "its outputs say nothing about how good the fakes are.");
   if (all_latest(log, "accuracy", 5, [](double v) { return v > 0.45 && v < 0.55; }))
     warnings.push_back("D guesses (accuracy near one half in the last five looks): G learns from noise.");
   if (all_latest(log, "share_at_clip", 3, [](double v) { return v > 0.9; }))
-    warnings.push_back("More than nine tenths of D's weights lie at the clip value: D is a two-valued network. A gradient penalty avoids that.");
+    warnings.push_back(
+        "More than nine tenths of D's weights lie at the clip value: D is a two-valued network. "
+        "A gradient penalty avoids that.");
   if (all_latest(log, "wasserstein_estimate", 3, [](double v) { return v < 0; }))
     warnings.push_back("D rates fakes above real images in the last three looks: it is behind G.");
   for (const auto& [key, who] : {std::pair{"step_cosine_d", "D"}, {"step_cosine_g", "G"}}) {
     if (all_latest(log, key, 3, [](double v) { return v < 0; }))
-      warnings.push_back(message("The steps of {} go against its gradient in the last three looks: less momentum (--beta1 0) may help.", who));
+      warnings.push_back(message(
+          "The steps of {} go against its gradient in the last three looks: less momentum (--beta1 0) "
+          "may help.",
+          who));
   }
   if (all_latest(log, "input_gradient_fake", 3, [](double v) { return v < 1e-3; }))
     warnings.push_back("D is flat at the fakes (gradient below 0.001): G gets no direction.");
@@ -248,21 +285,29 @@ std::vector<std::string> run_warnings(const MetricsLog& log) {
   if (!training.empty() && !held_out.empty()) {
     bool parted = true;
     for (size_t i = 0; i < 3; ++i) parted = parted && training[i] > 0 && held_out[i] < 0.5 * training[i];
-    if (parted) warnings.push_back("D rates held-out images far below those it trains on: it knows its images by heart. More data, or a smaller or regularised D.");
+    if (parted)
+      warnings.push_back(
+          "D rates held-out images far below those it trains on: it knows its images by heart. More data, "
+          "or a smaller or regularised D.");
   }
   if (const Curve* g = log.curve("grad_norm_g"); g && g->y.size() >= 20) {
     double greatest = 0;
     for (const double v : g->y) greatest = std::isfinite(v) ? std::max(greatest, v) : greatest;
     if (all_latest(log, "grad_norm_g", 3, [&](double v) { return v < 1e-4 * greatest; }))
-      warnings.push_back("G's gradient has fallen below a ten-thousandth of its greatest value: it vanishes.");
+      warnings.push_back(
+          "G's gradient has fallen below a ten-thousandth of its greatest value: it vanishes.");
   }
   for (const auto& [name, curve] : log.group("spectral_norms")) {
     const size_t n = curve->y.size();
     if (n >= 8 && curve->y[n - 1] > 4 * curve->y[n / 2] && curve->y[n / 2] > 0)
-      warnings.push_back(message("The largest singular value of D's {} has grown more than fourfold in the second half of the run.", name));
+      warnings.push_back(message(
+          "The largest singular value of D's {} has grown more than fourfold in the second half of the run.",
+          name));
   }
   if (all_latest(log, "fake_spread", 3, [](double v) { return v < 0.4; }))
-    warnings.push_back("The fakes hardly differ from each other (below 0.4 of the real images' spread in the last three looks): mode collapse? Look at the samples.");
+    warnings.push_back(
+        "The fakes hardly differ from each other (below 0.4 of the real images' spread in the last three "
+        "looks): mode collapse? Look at the samples.");
   return warnings;
 }
 
@@ -273,24 +318,34 @@ Walks draw_walks(Trainer& trainer) {
   return {image_grid(trainer.sample(points.input), points.columns), trainer.iteration()};
 }
 
-fs::path write_report(const fs::path& directory, const std::vector<RunPlotFile>& plots, const std::optional<Walks>& walks) {
+fs::path write_report(const fs::path& directory, const std::vector<RunPlotFile>& plots,
+                      const std::optional<Walks>& walks) {
   std::error_code why;
-  DUEL_CHECK(fs::is_directory(directory, why), "report", "{}: no such folder; expected the run directory of duel train",
-             directory.string());
-  const auto config = json_table(read_if_there(directory / "config.json")), record = json_table(read_if_there(directory / "run.json"));
+  DUEL_CHECK(fs::is_directory(directory, why), "report",
+             "{}: no such folder; expected the run directory of duel train", directory.string());
+  const auto config = json_table(read_if_there(directory / "config.json")),
+             record = json_table(read_if_there(directory / "run.json"));
   const MetricsLog log = parse_metrics(read_if_there(directory / "metrics.jsonl"));
-  const std::string objective = value_of(config, "objective"), arch = value_of(config, "arch"), steps = value_of(config, "steps");
+  const std::string objective = value_of(config, "objective"), arch = value_of(config, "arch"),
+                    steps = value_of(config, "steps");
   const std::string name = fs::absolute(directory, why).lexically_normal().filename().string();
 
-  std::string html = "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-                     "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<link rel=\"icon\" href=\"data:,\">\n";
-  html += "<title>" + html_text(name) + ": " + html_text(objective) + "</title>\n<style>" + kStyle + "</style>\n</head>\n<body>\n";
+  std::string html =
+      "<!DOCTYPE html>\n"
+      "<html lang=\"en\">\n"
+      "<head>\n"
+      "<meta charset=\"utf-8\">\n"
+      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+      "<link rel=\"icon\" href=\"data:,\">\n";
+  html += "<title>" + html_text(name) + ": " + html_text(objective) + "</title>\n<style>" + kStyle +
+          "</style>\n</head>\n<body>\n";
   html += "<h1>" + html_text(name) + "</h1>\n<p>" + html_text(objective + " with " + arch);
   if (const Curve* loss = log.curve("loss_d"); loss && !loss->x.empty()) {
     html += ", iteration " + tick_label(loss->x.back());
     if (!steps.empty()) html += " of " + html_text(steps);
   }
-  if (const std::string source = value_of(record, "data.source"); !source.empty()) html += ", " + html_text(value_of(record, "data.count") + " images of " + source);
+  if (const std::string source = value_of(record, "data.source"); !source.empty())
+    html += ", " + html_text(value_of(record, "data.count") + " images of " + source);
   html += ".</p>\n";
   if (const auto warnings = run_warnings(log); !warnings.empty()) {
     html += "<div class=\"warnings\" role=\"status\"><strong>Look at this</strong><ul>\n";
@@ -300,11 +355,12 @@ fs::path write_report(const fs::path& directory, const std::vector<RunPlotFile>&
   html += samples_html(directory) + (walks ? walks_html(*walks) : "");
   html += "<h2>Diagrams</h2>\n<div class=\"plots\">\n";
   for (const auto& [file, caption] : plots) {
-    html += "<figure><img alt=\"" + html_text(file.stem().string()) +
-            "\" src=\"" + data_uri(file) + "\"><figcaption>" + html_text(caption) + "</figcaption></figure>\n";
+    html += "<figure><img alt=\"" + html_text(file.stem().string()) + "\" src=\"" + data_uri(file) +
+            "\"><figcaption>" + html_text(caption) + "</figcaption></figure>\n";
   }
   html += "</div>\n" + checkpoints_html(directory);
-  html += "<h2>Settings and machine</h2>\n<div class=\"tables\">\n<div>" + table(config) + "</div>\n<div>" + table(record) + "</div>\n</div>\n";
+  html += "<h2>Settings and machine</h2>\n<div class=\"tables\">\n<div>" + table(config) + "</div>\n<div>" +
+          table(record) + "</div>\n</div>\n";
   html += "</body>\n</html>\n";
   const fs::path file = directory / "report.html";
   write_file_atomically(file, html);

@@ -1,8 +1,9 @@
-// report.html: one file that shows a run to anybody with a browser. Samples over time with a slider, walks between latents,
-// diagrams, warnings, configuration, machine, checkpoints and the commands to go on. No network, no server: every picture is
-// inside.
+// report.html: one file that shows a run to anybody with a browser. Samples over time with a slider, walks
+// between latents, diagrams, warnings, configuration, machine, checkpoints and the commands to go on. No
+// network, no server: every picture is inside.
 //
-// Limits: of many sample grids at most 120, evenly thinned, and no more than 2.5 MB; the first and the last stay.
+// Limits: of many sample grids at most 120, evenly thinned, and no more than 2.5 MB; the first and the last
+// stay.
 //
 // Example:
 //   write_report("runs/a", write_run_plots("runs/a"), draw_walks(trainer));     // runs/a/report.html
@@ -26,11 +27,13 @@ struct Walks {
 };
 Walks draw_walks(Trainer& trainer);
 
-/// Reads a run directory (what is missing is left out), writes report.html there atomically and returns its path.
-std::filesystem::path write_report(const std::filesystem::path& directory, const std::vector<RunPlotFile>& plots,
-                                   const std::optional<Walks>& walks);
+/// Reads a run directory (what is missing is left out), writes report.html there atomically and returns its
+/// path.
+std::filesystem::path write_report(const std::filesystem::path& directory,
+                                   const std::vector<RunPlotFile>& plots, const std::optional<Walks>& walks);
 
-/// What a person should look at, one sentence each, by the sick values of diagnostics.h; empty for a run that looks well.
+/// What a person should look at, one sentence each, by the sick values of diagnostics.h; empty for a run that
+/// looks well.
 std::vector<std::string> run_warnings(const MetricsLog& log);
 
 /// With &, <, > and quotes as character references.

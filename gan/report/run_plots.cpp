@@ -53,8 +53,13 @@ bool add_histogram(Plot& plot, const Histogram& h, SeriesStyle style) {
 
 /// Of a size whose letters can be read where a report shows them at half their width.
 PlotOptions options_of(std::string title, std::string x_label, std::string y_label, bool log_y = false) {
-  return {.title = std::move(title), .x_label = std::move(x_label), .y_label = std::move(y_label), .width = 880, .height = 580,
-          .log_y = log_y, .text_scale = 2};
+  return {.title = std::move(title),
+          .x_label = std::move(x_label),
+          .y_label = std::move(y_label),
+          .width = 880,
+          .height = 580,
+          .log_y = log_y,
+          .text_scale = 2};
 }
 
 PlotOptions over_iterations(std::string title, std::string y_label, bool log_y = false) {
@@ -69,8 +74,8 @@ std::string layer_of(const std::string& name) {
   return end == std::string::npos || end == 0 ? name : name.substr(0, end);
 }
 
-/// A group's values over its members (layers), at the first, the middle and the last look. Biases are left out: before a
-/// normalisation their gradient is zero, and the curve would fall into a hole.
+/// A group's values over its members (layers), at the first, the middle and the last look. Biases are left
+/// out: before a normalisation their gradient is zero, and the curve would fall into a hole.
 std::optional<Canvas> profile(const MetricsLog& log, const std::string& prefix, const std::string& title,
                               const std::string& x_label) {
   auto members = log.group(prefix);
@@ -89,7 +94,10 @@ std::optional<Canvas> profile(const MetricsLog& log, const std::string& prefix, 
       place.push_back(static_cast<double>(i));
       value.push_back(members[i].second->y[look]);
     }
-    const SeriesStyle style{.label = tick_label(members[0].second->x[look]), .color = series_color(look == shown[0] ? 0 : look == shown.back() ? 3 : 2)};
+    const SeriesStyle style{.label = tick_label(members[0].second->x[look]),
+                            .color = series_color(look == shown[0]       ? 0
+                                                  : look == shown.back() ? 3
+                                                                         : 2)};
     plot.line(place, value, style);
     plot.scatter(place, value, {.color = style.color, .radius = 3});
   }
@@ -110,7 +118,9 @@ Drawn losses(const MetricsLog& log, const PlotHints&) {
 
 Drawn estimates(const MetricsLog& log, const PlotHints&) {
   Plot plot(over_iterations("distance of data and fakes, as D sees it", "estimate"));
-  if (!add_curves(plot, log, {{"wasserstein_estimate", "E D(x) - E D(G(z))", kReal}, {"js_estimate", "JS, nats", kFake}}))
+  if (!add_curves(
+          plot, log,
+          {{"wasserstein_estimate", "E D(x) - E D(G(z))", kReal}, {"js_estimate", "JS, nats", kFake}}))
     return std::nullopt;
   if (log.curve("js_estimate")) plot.horizontal(std::numbers::ln2, {.label = "log 2", .color = kGray});
   return plot.draw();
@@ -118,7 +128,8 @@ Drawn estimates(const MetricsLog& log, const PlotHints&) {
 
 Drawn outputs(const MetricsLog& log, const PlotHints&) {
   Plot means(over_iterations("D's outputs: means", "logit"));
-  return add_curves(means, log, {{"d_real", "real", kReal}, {"d_fake", "fake", kFake}}) ? Drawn(means.draw()) : std::nullopt;
+  return add_curves(means, log, {{"d_real", "real", kReal}, {"d_fake", "fake", kFake}}) ? Drawn(means.draw())
+                                                                                        : std::nullopt;
 }
 
 Drawn outputs_last(const MetricsLog& log, const PlotHints&) {
@@ -132,8 +143,10 @@ Drawn outputs_last(const MetricsLog& log, const PlotHints&) {
 
 Drawn input_gradients(const MetricsLog& log, const PlotHints& hints) {
   Plot plot(over_iterations("slope of D in the pixels", "mean gradient norm", true));
-  if (!add_curves(plot, log, {{"input_gradient_real", "at real", kReal}, {"input_gradient_fake", "at fake", kFake},
-                              {"input_gradient_line", "half way", kThird}}) &&
+  if (!add_curves(plot, log,
+                  {{"input_gradient_real", "at real", kReal},
+                   {"input_gradient_fake", "at fake", kFake},
+                   {"input_gradient_line", "half way", kThird}}) &&
       !add_curves(plot, log, {{"input_gradient_norm", "half way, or where penalised", kReal}}))
     return std::nullopt;
   if (hints.k && *hints.k > 0) plot.horizontal(*hints.k, {.label = "K", .color = kGray});
@@ -142,7 +155,9 @@ Drawn input_gradients(const MetricsLog& log, const PlotHints& hints) {
 
 Drawn gradients(const MetricsLog& log, const PlotHints&) {
   Plot both(over_iterations("gradients of the losses", "norm", true));
-  return add_curves(both, log, {{"grad_norm_d", "D", kReal}, {"grad_norm_g", "G", kFake}}) ? Drawn(both.draw()) : std::nullopt;
+  return add_curves(both, log, {{"grad_norm_d", "D", kReal}, {"grad_norm_g", "G", kFake}})
+             ? Drawn(both.draw())
+             : std::nullopt;
 }
 
 constexpr const char* kLayers = "layer, from the input on";
@@ -192,7 +207,8 @@ Drawn spread(const MetricsLog& log, const PlotHints&) {
 
 Drawn held_out(const MetricsLog& log, const PlotHints&) {
   Plot plot(over_iterations("critic on images it trains on, and on others", "E D(x) - E D(G(z))"));
-  return add_curves(plot, log, {{"critic_training", "training", kReal}, {"critic_held_out", "held out", kFake}})
+  return add_curves(plot, log,
+                    {{"critic_training", "training", kReal}, {"critic_held_out", "held out", kFake}})
              ? Drawn(plot.draw())
              : std::nullopt;
 }
@@ -209,18 +225,22 @@ Drawn cosines(const MetricsLog& log, const PlotHints&) {
   options.y_range = Range{-1.05, 1.05};
   Plot plot(options);
   plot.horizontal(0, {.color = kGray});
-  return add_curves(plot, log, {{"step_cosine_d", "D", kReal}, {"step_cosine_g", "G", kFake}}) ? Drawn(plot.draw()) : std::nullopt;
+  return add_curves(plot, log, {{"step_cosine_d", "D", kReal}, {"step_cosine_g", "G", kFake}})
+             ? Drawn(plot.draw())
+             : std::nullopt;
 }
 
 Drawn speed(const MetricsLog& log, const PlotHints&) {
   Plot plot(over_iterations("speed, looks, samples and checkpoints with it", "images per second"));
-  return add_curves(plot, log, {{"images_per_second", "images/s", kReal}}) ? Drawn(plot.draw()) : std::nullopt;
+  return add_curves(plot, log, {{"images_per_second", "images/s", kReal}}) ? Drawn(plot.draw())
+                                                                           : std::nullopt;
 }
 
 Drawn terms(const MetricsLog& log, const PlotHints&) {
   Plot plot(over_iterations("what the objective says of itself", "value"));
   const bool d = add_group(plot, log, "terms_d", "D: "), g = add_group(plot, log, "terms_g", "G: ");
-  const bool k = add_curves(plot, log, {{"k", "k", kReal}, {"convergence", "convergence M", kFake}});  // BEGAN's
+  const bool k =
+      add_curves(plot, log, {{"k", "k", kReal}, {"convergence", "convergence M", kFake}});  // BEGAN's
   return d || g || k ? Drawn(plot.draw()) : std::nullopt;
 }
 
@@ -231,43 +251,61 @@ struct Kind {
 };
 
 const Kind kKinds[] = {
-    {"losses", "The losses as minimised. Healthy: neither runs away. Sick: D's cross-entropy at 0 while G's grows.", losses},
+    {"losses",
+     "The losses as minimised. Healthy: neither runs away. Sick: D's cross-entropy at 0 while G's grows.",
+     losses},
     {"estimates",
-     "What D says about the distance of data and fakes. Healthy: falls as samples improve. Sick: JS at log 2 from early on, or a "
-     "constant critic (Arjovsky 2017, figures 3 and 4).",
+     "What D says about the distance of data and fakes. Healthy: falls as samples improve. Sick: "
+     "JS at log 2 from early on, or a constant critic (Arjovsky 2017, figures 3 and 4).",
      estimates},
-    {"outputs", "D's raw outputs, means over the batch. Healthy: a few units apart. Sick: under a cross-entropy, tens of units apart.", outputs},
+    {"outputs",
+     "D's raw outputs, means over the batch. Healthy: a few units apart. Sick: under a cross-entropy, "
+     "tens of units apart.",
+     outputs},
     {"outputs_last",
-     "The same, every image of one batch. Healthy: two hills that overlap. Sick: two far apart, where a cross-entropy G gets no "
-     "gradient (Arjovsky & Bottou 2017).",
+     "The same, every image of one batch. Healthy: two hills that overlap. Sick: two far apart, "
+     "where a cross-entropy G gets no gradient (Arjovsky & Bottou 2017).",
      outputs_last},
-    {"accuracy", "Healthy: 0.6 to 0.9. Sick: 1 for long, or 0.5 (Arjovsky & Bottou 2017, figure 1).", accuracy},
-    {"fake_spread", "Healthy: about 1. Sick: towards 0, G shows one picture (mode collapse; Salimans 2016, section 3.2).", spread},
+    {"accuracy", "Healthy: 0.6 to 0.9. Sick: 1 for long, or 0.5 (Arjovsky & Bottou 2017, figure 1).",
+     accuracy},
+    {"fake_spread",
+     "Healthy: about 1. Sick: towards 0, G shows one picture (mode collapse; Salimans 2016, section 3.2).",
+     spread},
     {"input_gradients",
-     "The mean norm of D's gradient in the pixels. Healthy: near K under a penalty around K. Sick: growing without end, or 0 at "
-     "fakes (Gulrajani 2017).",
+     "The mean norm of D's gradient in the pixels. Healthy: near K under a penalty around K. Sick: "
+     "growing without end, or 0 at fakes (Gulrajani 2017).",
      input_gradients},
     {"gradients",
-     "Norms of the losses' gradients in all weights. Healthy: within two or three powers of ten. Sick: G's falls towards 0 or "
-     "swings wildly (Arjovsky & Bottou 2017, figures 2 and 3).",
+     "Norms of the losses' gradients in all weights. Healthy: within two or three powers of ten. Sick: "
+     "G's falls towards 0 or swings wildly (Arjovsky & Bottou 2017, figures 2 and 3).",
      gradients},
-    {"gradients_d", "D's by weight, at the first, middle and last look. Healthy: within two or three powers of ten.", gradients_d},
-    {"gradients_g", "G's by weight, at the same looks. Sick: zeros, or one far above all others.", gradients_g},
+    {"gradients_d",
+     "D's by weight, at the first, middle and last look. Healthy: within two or three powers of ten.",
+     gradients_d},
+    {"gradients_g", "G's by weight, at the same looks. Sick: zeros, or one far above all others.",
+     gradients_g},
     {"activations",
-     "Healthy: flat over the layers. Sick: exponential growth or decay (Gulrajani 2017, figure 1b left).", activations},
+     "Healthy: flat over the layers. Sick: exponential growth or decay (Gulrajani 2017, figure 1b left).",
+     activations},
     {"spectral_norms",
-     "Healthy: a few units, settling or growing slowly; 1 under spectral normalisation. Sick: a jump (Brock 2019, section 4.2).",
+     "Healthy: a few units, settling or growing slowly; 1 under spectral normalisation. Sick: "
+     "a jump (Brock 2019, section 4.2).",
      spectra},
-    {"weights", "Healthy: a bell. Sick: two spikes at the clip value (Gulrajani 2017, figure 1b right).", weights},
-    {"share_at_clip", "Healthy: below one half. Sick: nearly all, D is a two-valued network then.", share_at_clip},
+    {"weights", "Healthy: a bell. Sick: two spikes at the clip value (Gulrajani 2017, figure 1b right).",
+     weights},
+    {"share_at_clip", "Healthy: below one half. Sick: nearly all, D is a two-valued network then.",
+     share_at_clip},
     {"held_out",
-     "Healthy: the two stay together. Sick: they part, D knows its images by heart (Gulrajani 2017, figure 5b).", held_out},
+     "Healthy: the two stay together. Sick: they part, D knows its images by heart (Gulrajani 2017, "
+     "figure 5b).",
+     held_out},
     {"step_cosines", "Healthy: positive. Sick: negative for long (Arjovsky 2017, section 4.3).", cosines},
     {"terms",
-     "The objective's extra terms by name, before their weights. BEGAN's convergence measure falls while training goes well "
-     "(Berthelot 2017, section 3.4.1).",
+     "The objective's extra terms by name, before their weights. BEGAN's convergence measure falls while "
+     "training goes well (Berthelot 2017, section 3.4.1).",
      terms},
-    {"speed", "Healthy: level. Sick: a fall that stays: something else uses the machine, or it throttles.", speed},
+    {"speed", "Healthy: level. Sick: a fall that stays: something else uses the machine, or it throttles.",
+     speed},
 };
 
 }  // namespace

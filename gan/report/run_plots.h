@@ -1,6 +1,7 @@
 // The diagrams of a run, from its metrics.jsonl: `duel plot RUNDIR`, and what a run draws of itself.
 //
-// Only what the log holds is drawn: without looks inside (--diagnose-every 0) the losses, logits and norms are left.
+// Only what the log holds is drawn: without looks inside (--diagnose-every 0) the losses, logits and norms
+// are left.
 //
 // Example:
 //   for (const RunPlot& plot : run_plots(parse_metrics(text), {.clip = 0.01})) write_png(plot.name + ".png", plot.picture);
@@ -36,8 +37,8 @@ struct RunPlotFile {
   std::string caption;
 };
 
-/// Reads metrics.jsonl, timing.jsonl and config.json of a run directory, writes diagnostics/*.png there (each atomically) and returns the
-/// files. Error where there is no metrics.jsonl, or nothing in it to draw.
+/// Reads metrics.jsonl, timing.jsonl and config.json of a run directory, writes diagnostics/*.png there (each
+/// atomically) and returns the files. Error where there is no metrics.jsonl, or nothing in it to draw.
 std::vector<RunPlotFile> write_run_plots(const std::filesystem::path& directory);
 
 }  // namespace duel::gan

@@ -53,60 +53,70 @@ void check_same_run(const RunConfig& stored, const RunConfig& wanted, const std:
     if (!field.stored || field.may_change || (!only.empty() && field.name != only)) continue;
     const auto was = field.get(stored), is = field.get(wanted);
     const bool rate = field.name == "lr-d" || field.name == "lr-g";
-    DUEL_CHECK(was == is, "config",
-               "{}{}: this run was started with {}, and a resumed run keeps it; got {}: start a new run for it",
-               field.name, rate ? " (also set by --lr)" : "", was.value_or("none"), is.value_or("none"));
+    DUEL_CHECK(
+        was == is, "config",
+        "{}{}: this run was started with {}, and a resumed run keeps it; got {}: start a new run for it",
+        field.name, rate ? " (also set by --lr)" : "", was.value_or("none"), is.value_or("none"));
   }
 }
 
 /// A run that has gone further than it is told to go: its config.json would no longer say how it was made.
 void check_not_past(const Checkpoint& checkpoint, int64_t steps, const std::filesystem::path& file) {
   const Tensor* progress = checkpoint.state.find("progress");
-  if (!progress || progress->dtype() != DType::i64 || progress->numel() < 1) return;  // restore() says what is wrong
+  // restore() says what is wrong
+  if (!progress || progress->dtype() != DType::i64 || progress->numel() < 1) return;
   const int64_t iteration = progress->to_vector<int64_t>()[0];
-  DUEL_CHECK(iteration <= steps, "run", "steps: this run is already at iteration {} ({}), got {}: give more --steps",
-             iteration, file.string(), steps);
+  DUEL_CHECK(iteration <= steps, "run",
+             "steps: this run is already at iteration {} ({}), got {}: give more --steps", iteration,
+             file.string(), steps);
 }
 
 /// Duel 0.1.0 stored a relative --data as it was given, which says nothing elsewhere.
 void check_data_given(const RunConfig& config) {
   if (config.data == "synthetic" || config.data == "auto") return;
   std::error_code ignored;
-  DUEL_CHECK(std::filesystem::path(config.data).is_absolute() || std::filesystem::exists(config.data, ignored), "run",
-             "data: {}: no such folder in {}, and the run does not say where it was started: give its data with --data", config.data,
-             std::filesystem::current_path(ignored).string());
+  DUEL_CHECK(
+      std::filesystem::path(config.data).is_absolute() || std::filesystem::exists(config.data, ignored),
+      "run",
+      "data: {}: no such folder in {}, and the run does not say where it was started: "
+      "give its data with --data",
+      config.data, std::filesystem::current_path(ignored).string());
 }
 
-/// Without a checkpoint a run starts again, and all that it wrote is written anew: right for one that was stopped before its
-/// first checkpoint, and the loss of everything where checkpoints were there and are not. log.txt tells the two apart.
+/// Without a checkpoint a run starts again, and all that it wrote is written anew: right for one that was
+/// stopped before its first checkpoint, and the loss of everything where checkpoints were there and are not.
+/// log.txt tells the two apart.
 void check_never_saved(const RunDirectory& directory) {
   std::error_code ignored;
   std::string found;
   if (!std::filesystem::exists(directory.log(), ignored)) {
-    if (std::filesystem::exists(directory.metrics(), ignored)) found = "log.txt, which says whether there was one, is missing";
+    if (std::filesystem::exists(directory.metrics(), ignored))
+      found = "log.txt, which says whether there was one, is missing";
   } else if (const std::string why = why_unreadable(directory.log()); !why.empty()) {
     found = "log.txt, which says whether there was one, cannot be read: " + why;
   } else {
-    const std::string log = read_file("run", directory.log(), size_t{1} << 30, "the log.txt of a run directory");
+    const std::string log =
+        read_file("run", directory.log(), size_t{1} << 30, "the log.txt of a run directory");
     if (const size_t saved = log.rfind("  saved "); saved != std::string::npos)
       found = "log.txt says: " + log.substr(saved + 2, log.find('\n', saved) - saved - 2);
   }
   DUEL_CHECK(found.empty(), "run",
-             "{}: there is no checkpoint, but {}: this run would start again and write over what it has; put the checkpoint back, "
-             "or repeat the run with --config {} and another --out",
+             "{}: there is no checkpoint, but {}: this run would start again and write over what it has; "
+             "put the checkpoint back, or repeat the run with --config {} and another --out",
              (directory.path() / "checkpoints").string(), found, directory.config().string());
 }
 
-/// Why a checkpoint that was found does not do, and what to do. Nothing is to be deleted: a file that the system does not let us
-/// read may be whole, and so may be one of another version or another run.
-std::string why_not_resumed(const std::filesystem::path& file, const RunDirectory& directory, const Error& error) {
+/// Why a checkpoint that was found does not do, and what to do. Nothing is to be deleted: a file that the
+/// system does not let us read may be whole, and so may be one of another version or another run.
+std::string why_not_resumed(const std::filesystem::path& file, const RunDirectory& directory,
+                            const Error& error) {
   const std::string text = error.what();
   const std::string told = (text.find(file.string()) == std::string::npos ? file.string() + ": " : "") + text;
   if (!why_unreadable(file).empty()) return told + "; it may be whole: make it readable and resume again";
   if (latest_checkpoint(directory.path(), file.filename().string()))
     return told + "; move that file elsewhere to resume from the checkpoint before it";
-  return message("{}; there is no checkpoint before it: repeat the run with --config {} and another --out", told,
-                 directory.config().string());
+  return message("{}; there is no checkpoint before it: repeat the run with --config {} and another --out",
+                 told, directory.config().string());
 }
 
 std::string short_number(double value) { return significant(value, 4); }
@@ -128,8 +138,8 @@ struct Run::State {
   std::set<std::string> warned;
   std::chrono::steady_clock::time_point next_drawing = {};
   std::chrono::steady_clock::time_point timed_from = {};  // of this process's training
-  double seconds_before = 0;                         // of the run until then
-  Timing timed = {};                                 // the last line of timing.jsonl
+  double seconds_before = 0;                              // of the run until then
+  Timing timed = {};                                      // the last line of timing.jsonl
   bool prepared = false;
 
   const RunConfig& config() const { return setup.config; }
@@ -186,7 +196,8 @@ Run::Run(RunConfig config, RunObserver* observer) : state_(std::make_unique<Stat
   if (s.config().resume) {
     s.directory_path = s.directory->path();
     RunConfig stored = read_stored_config(s.directory->config());
-    stored.overrides = resolved_overrides(stored.objective, stored.overrides);  // settings that are younger than the run
+    // settings that are younger than the run
+    stored.overrides = resolved_overrides(stored.objective, stored.overrides);
     check_same_run(stored, s.config());
     s.resume(observer);
   } else if (s.config().out.empty()) {
@@ -213,8 +224,11 @@ void Run::State::make_ready(RunObserver* observer) {
   setup.images.images = {};
   setup.images.labels = {};
   trainer = std::make_unique<Trainer>(setup.networks, setup.objective, std::move(resident),
-                                      TrainerOptions{.batch = config().batch, .seed = config().seed, .device = device,
-                                                     .graphs = !config().anomaly});  // which looks at every op's result
+                                      TrainerOptions{.batch = config().batch,
+                                                     .seed = config().seed,
+                                                     .device = device,
+                                                     // which looks at every op's result
+                                                     .graphs = !config().anomaly});
   if (config().diagnose_every > 0) {
     if (const ImageSet other = detail::held_out_images(setup, kHeldOut); other.count > 0) {
       held_out = std::make_unique<ResidentData>(other, device);
@@ -284,7 +298,8 @@ void Run::State::prepare(RunObserver& observer) {
                                            : RunDirectory::create(directory_path));
     directory_path = directory->path();
     try {
-      for (const auto& file : {directory->record(), directory->reals(), directory->config()}) directory->made(file);
+      for (const auto& file : {directory->record(), directory->reals(), directory->config()})
+        directory->made(file);
       write_record();
       const int64_t shown = std::min(config().sample_count, data.count);
       const GrayImage reals =
@@ -384,7 +399,8 @@ void Run::State::check_finite(const Metrics& m, bool complete) const {
                                  {"grad_norm_g", m.grad_norm_g},
                                  {"input_gradient_norm", m.input_gradient_norm}});
   }
-  for (const auto* more : {&m.terms_d, &m.terms_g, &m.more}) values.insert(values.end(), more->begin(), more->end());
+  for (const auto* more : {&m.terms_d, &m.terms_g, &m.more})
+    values.insert(values.end(), more->begin(), more->end());
   for (const auto& [name, value] : values) {
     if (std::isfinite(value)) continue;
     diverged(name + (std::isnan(value) ? " is NaN" : " is infinite"), m.iteration);
@@ -396,9 +412,10 @@ void Run::State::check_all_finite() const {
 }
 
 void Run::State::diverged(const std::string& what, int64_t iteration) const {
-  throw Diverged(message("[run] {} at iteration {}: training diverged; last good checkpoint: {}; lower --lr, or run again "
-                         "with --anomaly to see which op made the first one",
-                         what, iteration, last_good_checkpoint()));
+  throw Diverged(message(
+      "[run] {} at iteration {}: training diverged; last good checkpoint: {}; lower --lr, or run again "
+      "with --anomaly to see which op made the first one",
+      what, iteration, last_good_checkpoint()));
 }
 
 std::string Run::State::last_good_checkpoint() const try {
@@ -426,8 +443,8 @@ void Run::State::warn_once(const std::string& kind, const std::string& text, Run
 void Run::State::write_metrics(RunObserver& observer) {
   const double epoch =
       static_cast<double>(latest.iteration * config().batch) / static_cast<double>(data.count);
-  if (auto problem =
-          directory->append_metrics(to_json_line(latest, epoch, has_probabilities(setup.objective), diagnosis))) {
+  if (auto problem = directory->append_metrics(
+          to_json_line(latest, epoch, has_probabilities(setup.objective), diagnosis))) {
     warn_once("metrics", *problem, observer);
   }
   const ShownOutputs outputs = shown_outputs(setup.objective, latest);
@@ -443,7 +460,8 @@ void Run::State::begin_timing() {
     try {
       const MetricsLog log = read_metrics(directory->timing());
       const Curve* seconds = log.curve("seconds");
-      if (seconds && !seconds->y.empty() && std::isfinite(seconds->y.back())) timed.seconds = seconds->y.back();
+      if (seconds && !seconds->y.empty() && std::isfinite(seconds->y.back()))
+        timed.seconds = seconds->y.back();
     } catch (const Error&) {
       // A run does not need it, and where it cannot be read, appending to it says so.
     }
@@ -453,9 +471,12 @@ void Run::State::begin_timing() {
 }
 
 void Run::State::write_timing(RunObserver& observer) {
-  const double seconds = seconds_before + std::chrono::duration<double>(std::chrono::steady_clock::now() - timed_from).count();
+  const double seconds =
+      seconds_before + std::chrono::duration<double>(std::chrono::steady_clock::now() - timed_from).count();
   const auto images = static_cast<double>((trainer->iteration() - timed.iteration) * config().batch);
-  timed = {.iteration = trainer->iteration(), .seconds = seconds, .images_per_second = images / (seconds - timed.seconds)};
+  timed = {.iteration = trainer->iteration(),
+           .seconds = seconds,
+           .images_per_second = images / (seconds - timed.seconds)};
   if (auto problem = directory->append_timing(to_json_line(timed))) warn_once("timing", *problem, observer);
 }
 
@@ -471,7 +492,8 @@ void Run::State::sample(int64_t iteration, RunObserver& observer) {
   observer.sampled(file, grid);
 }
 
-// Drawing reads the whole log, so in a long or fast run it waits until it costs no more than a fiftieth of the time.
+// Drawing reads the whole log, so in a long or fast run it waits until it costs no more than a fiftieth of
+// the time.
 void Run::State::draw(bool last, RunObserver& observer, bool diverged) {
   using Clock = std::chrono::steady_clock;
   const Clock::time_point began = Clock::now();
@@ -496,8 +518,8 @@ void Run::State::save(RunObserver& observer) {
     } catch (const Error& error) {
       if (attempt == kSaveTries) {
         throw Failure(message(
-            "[run] checkpoint of iteration {} failed {} times: {}; make room and continue with --resume; last good "
-            "checkpoint: {}",
+            "[run] checkpoint of iteration {} failed {} times: {}; make room and continue with --resume; "
+            "last good checkpoint: {}",
             iteration, attempt, error.what(), last_good_checkpoint()));
       }
       std::this_thread::sleep_for(std::chrono::milliseconds(200));
@@ -527,11 +549,12 @@ std::string Run::banner() const {
                              c.objective, c.networks.arch, c.steps, c.batch, std::to_string(c.seed));
   text += detail::device_named(c.device).is_cuda()
               ? message("device    {}: {}\n", c.device, machine.gpu)
-              : message("device    CPU: {}, {}, {} thread{}; GPU {}\n", machine.cpu, machine.isa, machine.threads,
-                        machine.threads == 1 ? "" : "s", machine.gpu);
+              : message("device    CPU: {}, {}, {} thread{}; GPU {}\n", machine.cpu, machine.isa,
+                        machine.threads, machine.threads == 1 ? "" : "s", machine.gpu);
   text +=
       message("data      {} images of {}x{}: {}\n", s.data.count, s.data.height, s.data.width, s.data.source);
-  if (c.networks.classes > 0) text += message("classes   {}: {}\n", c.networks.classes, class_names_text(class_names_of(c)));
+  if (c.networks.classes > 0)
+    text += message("classes   {}: {}\n", c.networks.classes, class_names_text(class_names_of(c)));
   text += message("networks  G {} and D {} parameters\n", s.setup.networks.generator->parameter_count(),
                   s.setup.networks.discriminator->parameter_count());
   text += message("run       {}\n", s.directory_path.string());

@@ -8,8 +8,8 @@
 // Note [A resumed run continues the curve]
 // metrics.jsonl, samples and checkpoints hold nothing that depends on time or threads, and on resume what
 // lies behind the checkpoint is cut off: interrupted and uninterrupted runs end with the same files, bit for
-// bit. Times are in timing.jsonl, a line for every one of metrics.jsonl and for every checkpoint, and go on where
-// the checkpoint was saved.
+// bit. Times are in timing.jsonl, a line for every one of metrics.jsonl and for every checkpoint, and go on
+// where the checkpoint was saved.
 //
 // Example:
 //   RunConfig config;  config.overrides…;  config.out = "runs/a";
@@ -74,8 +74,8 @@ class Run {
   std::unique_ptr<State> state_;
 };
 
-/// What people are shown of D's outputs, on the terminal and in log.txt: probabilities D(x) and D(G(z)) where the objective
-/// has them; else energies or raw outputs, under names that say so.
+/// What people are shown of D's outputs, on the terminal and in log.txt: probabilities D(x) and D(G(z)) where
+/// the objective has them; else energies or raw outputs, under names that say so.
 struct ShownOutputs {
   const char *name_real, *name_fake;
   double real, fake;
@@ -93,7 +93,8 @@ struct LoadedTrainer {
 /// `path` is a checkpoint or a run directory, whose latest checkpoint is taken.
 LoadedTrainer load_trainer(const std::filesystem::path& path);
 
-/// Walks between latents by a run's newest checkpoint, for its report; none where it has no checkpoint that can be read.
+/// Walks between latents by a run's newest checkpoint, for its report; none where it has no checkpoint that
+/// can be read.
 std::optional<Walks> stored_walks(const std::filesystem::path& directory);
 
 }  // namespace duel::gan

@@ -68,15 +68,17 @@ void write_checkpoint(const std::filesystem::path& path, TensorFile state, const
 Checkpoint read_checkpoint(const std::filesystem::path& path) {
   Checkpoint checkpoint{read_safetensors(path), {}};
   const std::string format = checkpoint.state.text("duel");
-  DUEL_CHECK(!format.empty(), "checkpoint", "{}: a safetensors file, but not one that duel train wrote (no 'duel' entry in its metadata)",
+  DUEL_CHECK(!format.empty(), "checkpoint",
+             "{}: a safetensors file, but not one that duel train wrote (no 'duel' entry in its metadata)",
              path.string());
-  DUEL_CHECK(format == kFormat, "checkpoint", "{}: format '{}' is not known to this Duel, expected '{}'", path.string(),
-             shown(format), kFormat);
+  DUEL_CHECK(format == kFormat, "checkpoint", "{}: format '{}' is not known to this Duel, expected '{}'",
+             path.string(), shown(format), kFormat);
   // Whether a disk or a person changed the contents cannot be told from them; what is to be done can.
   const std::string stored = checkpoint.state.text("crc32"), found = checksum(checkpoint.state);
   DUEL_CHECK(stored == found, "checkpoint",
-             "{}: crc32 in its metadata: expected {} for these tensors and metadata, got {}: they are not as duel train wrote "
-             "them; if the file was damaged use an earlier checkpoint, if it was edited on purpose write {} there",
+             "{}: crc32 in its metadata: expected {} for these tensors and metadata, got {}: "
+             "they are not as duel train wrote them; if the file was damaged use an earlier checkpoint, "
+             "if it was edited on purpose write {} there",
              path.string(), found, stored.empty() ? "none" : "'" + shown(stored) + "'", found);
   checkpoint.config = checkpoint.state.text("config");
   checkpoint.state.metadata.clear();
@@ -99,21 +101,28 @@ std::string why_unreadable(const std::filesystem::path& file) {
   return why;
 }
 
-std::optional<std::filesystem::path> latest_checkpoint(const std::filesystem::path& run, const std::string& before) {
+std::optional<std::filesystem::path> latest_checkpoint(const std::filesystem::path& run,
+                                                       const std::string& before) {
   // Names are zero-padded: more digits, or the same number of them and a later text, is a later step.
-  const auto earlier = [](const std::string& a, const std::string& b) { return a.size() == b.size() ? a < b : a.size() < b.size(); };
+  const auto earlier = [](const std::string& a, const std::string& b) {
+    return a.size() == b.size() ? a < b : a.size() < b.size();
+  };
   std::optional<std::filesystem::path> best;
   std::error_code why;
   for (const auto& entry : std::filesystem::directory_iterator(run / "checkpoints", why)) {
     const std::string name = entry.path().filename().string();
     constexpr std::string_view prefix = "step_", suffix = ".safetensors";
-    if (name.size() < prefix.size() + suffix.size() || !name.starts_with(prefix) || !name.ends_with(suffix)) continue;
-    if (!parse_number<uint64_t>(std::string_view(name).substr(prefix.size(), name.size() - prefix.size() - suffix.size()))) continue;
+    if (name.size() < prefix.size() + suffix.size() || !name.starts_with(prefix) || !name.ends_with(suffix))
+      continue;
+    if (!parse_number<uint64_t>(
+            std::string_view(name).substr(prefix.size(), name.size() - prefix.size() - suffix.size())))
+      continue;
     if (!before.empty() && !earlier(name, before)) continue;
     if (!best || earlier(best->filename().string(), name)) best = entry.path();
   }
-  DUEL_CHECK(!why || why == std::errc::no_such_file_or_directory || why == std::errc::not_a_directory, "checkpoint",
-             "{}: cannot be read: {}; expected the folder with a run's checkpoints", (run / "checkpoints").string(), why.message());
+  DUEL_CHECK(!why || why == std::errc::no_such_file_or_directory || why == std::errc::not_a_directory,
+             "checkpoint", "{}: cannot be read: {}; expected the folder with a run's checkpoints",
+             (run / "checkpoints").string(), why.message());
   return best;
 }
 

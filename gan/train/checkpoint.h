@@ -1,9 +1,10 @@
-// Checkpoints: one safetensors file each, whole or not there, named step_00000200.safetensors. PyTorch opens the weights
-// as they are ("g.0.weight", "d.0.weight", …); the configuration of the run travels in the header's metadata.
+// Checkpoints: one safetensors file each, whole or not there, named step_00000200.safetensors. PyTorch opens
+// the weights as they are ("g.0.weight", "d.0.weight", …); the configuration of the run travels in the
+// header's metadata.
 //
 // Note [A checkpoint is checked before it is used]
-// A CRC-32 over every name, dtype, shape, value and metadata entry is stored in the file and compared on reading, so a
-// flipped bit is found wherever it is. Reading allocates no more than the file justifies.
+// A CRC-32 over every name, dtype, shape, value and metadata entry is stored in the file and compared on
+// reading, so a flipped bit is found wherever it is. Reading allocates no more than the file justifies.
 //
 // Example:
 //   write_checkpoint("runs/a/checkpoints/step_00000200.safetensors", trainer.state(), config_json);
@@ -33,8 +34,9 @@ std::string why_unreadable(const std::filesystem::path& file);
 
 /// "step_00000200.safetensors"
 std::string checkpoint_name(int64_t iteration);
-/// The checkpoint of the highest step in run/checkpoints, if there is one; with `before` a file's name, of those of lower steps.
-/// Error where that folder cannot be read.
-std::optional<std::filesystem::path> latest_checkpoint(const std::filesystem::path& run, const std::string& before = "");
+/// The checkpoint of the highest step in run/checkpoints, if there is one; with `before` a file's name, of
+/// those of lower steps. Error where that folder cannot be read.
+std::optional<std::filesystem::path> latest_checkpoint(const std::filesystem::path& run,
+                                                       const std::string& before = "");
 
 }  // namespace duel::gan

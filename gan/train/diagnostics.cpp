@@ -59,15 +59,20 @@ NamedValues named(const nn::Module& net, const std::vector<Tensor>& gradients) {
   return out;
 }
 
-void name_layers(const nn::Module& module, const std::string& name, std::unordered_map<const nn::Module*, std::string>& into) {
+void name_layers(const nn::Module& module, const std::string& name,
+                 std::unordered_map<const nn::Module*, std::string>& into) {
   into.emplace(&module, name);
-  for (const auto& [child, layer] : module.named_children()) name_layers(*layer, name.empty() ? child : name + "." + child, into);
+  for (const auto& [child, layer] : module.named_children())
+    name_layers(*layer, name.empty() ? child : name + "." + child, into);
 }
 
-// ---- The parts of a diagnosis -------------------------------------------------------------------------------------
+// ---- The parts of a diagnosis
+// -------------------------------------------------------------------------------------
 
 /// Energies are low on data: with their sign turned, higher again means "real".
-double sign_of(const Objective& objective) { return objective.loss.energy || is_autoencoder(objective.critic) ? -1.0 : 1.0; }
+double sign_of(const Objective& objective) {
+  return objective.loss.energy || is_autoencoder(objective.critic) ? -1.0 : 1.0;
+}
 
 void read_logits(const Objective& objective, const StepRecord& record, Diagnosis& d) {
   const auto real = record.real_logits.to_vector<double>(), fake = record.fake_logits.to_vector<double>();
@@ -75,8 +80,9 @@ void read_logits(const Objective& objective, const StepRecord& record, Diagnosis
   d.wasserstein_estimate = sign_of(objective) * (mean_of(real) - mean_of(fake));
   if (objective.loss.undecided && objective.relativism == Relativism::none) {
     const double sign = sign_of(objective), middle = *objective.loss.undecided;
-    const auto right = std::count_if(real.begin(), real.end(), [&](double v) { return sign * (v - middle) > 0; }) +
-                       std::count_if(fake.begin(), fake.end(), [&](double v) { return sign * (v - middle) < 0; });
+    const auto right =
+        std::count_if(real.begin(), real.end(), [&](double v) { return sign * (v - middle) > 0; }) +
+        std::count_if(fake.begin(), fake.end(), [&](double v) { return sign * (v - middle) < 0; });
     d.accuracy = static_cast<double>(right) / static_cast<double>(real.size() + fake.size());
   }
   if (has_probabilities(objective)) {
@@ -110,9 +116,10 @@ void read_activations(Trainer& trainer, const Trainer::Batch& batch, Diagnosis& 
   const nn::ActivationTrace trace;
   const Tensor logits = judge(critic, images, labels).logits;
   const int64_t split = logits.dim(0) / 2;
-  const Tensor loss = trainer.adversarial_loss_of_d({.real = {batch.real, {}, {.logits = rows(logits, 0, split)}},
-                                                     .fake = {batch.fake, {}, {.logits = rows(logits, split, logits.dim(0))}},
-                                                     .codes = {}});
+  const Tensor loss =
+      trainer.adversarial_loss_of_d({.real = {batch.real, {}, {.logits = rows(logits, 0, split)}},
+                                     .fake = {batch.fake, {}, {.logits = rows(logits, split, logits.dim(0))}},
+                                     .codes = {}});
   std::vector<Tensor> at{images};
   for (const Tensor& t : trace.tensors()) at.push_back(t);
   const auto gradients = grad({loss}, at, {}, {.allow_unused = true});
@@ -123,7 +130,8 @@ void read_activations(Trainer& trainer, const Trainer::Batch& batch, Diagnosis& 
   for (size_t i = 0; i < trace.outputs().size(); ++i) {
     if (!gradients[i + 1].defined()) continue;  // a head that this loss does not read
     const auto found = names.find(trace.outputs()[i].first);
-    d.activation_gradients.emplace_back(found == names.end() ? std::to_string(i) : found->second, norms[i + 1]);
+    d.activation_gradients.emplace_back(found == names.end() ? std::to_string(i) : found->second,
+                                        norms[i + 1]);
   }
 }
 
@@ -149,7 +157,8 @@ void read_weights(Trainer& trainer, Diagnosis& d) {
   if (c > 0 && all > 0) d.share_at_clip = static_cast<double>(at_clip) / static_cast<double>(all);
 }
 
-void read_held_out(Trainer& trainer, const Trainer::Batch& batch, const ResidentData& held_out, Diagnosis& d) {
+void read_held_out(Trainer& trainer, const Trainer::Batch& batch, const ResidentData& held_out,
+                   Diagnosis& d) {
   const ResidentData& training = *trainer.data();
   nn::Module& critic = *trainer.networks().discriminator;
   const bool labelled = batch.real_labels.defined();
@@ -172,8 +181,8 @@ void read_held_out(Trainer& trainer, const Trainer::Batch& batch, const Resident
   d.held_out_gap = d.critic_training - d.critic_held_out;
 }
 
-/// The largest eigenvalue of the symmetric tridiagonal matrix B B^T, B [n, n + 1] with `diagonal` and `above` right of it, by
-/// bisection on the signs of the leading minors (Sturm).
+/// The largest eigenvalue of the symmetric tridiagonal matrix B B^T, B [n, n + 1] with `diagonal` and `above`
+/// right of it, by bisection on the signs of the leading minors (Sturm).
 double largest_eigenvalue(const std::vector<double>& diagonal, const std::vector<double>& above) {
   const size_t n = diagonal.size();
   std::vector<double> main(n), side(n);
@@ -182,7 +191,8 @@ double largest_eigenvalue(const std::vector<double>& diagonal, const std::vector
     main[i] = diagonal[i] * diagonal[i] + above[i] * above[i];
     side[i] = i + 1 < n ? above[i] * diagonal[i + 1] : 0.0;
   }
-  for (size_t i = 0; i < n; ++i) high = std::max(high, main[i] + std::abs(side[i]) + (i > 0 ? std::abs(side[i - 1]) : 0.0));
+  for (size_t i = 0; i < n; ++i)
+    high = std::max(high, main[i] + std::abs(side[i]) + (i > 0 ? std::abs(side[i - 1]) : 0.0));
   const double tiny = high * 1e-18 + std::numeric_limits<double>::min();
   const auto all_below = [&](double x) {  // whether every eigenvalue is below x
     double pivot = 1;
@@ -203,17 +213,20 @@ double largest_eigenvalue(const std::vector<double>& diagonal, const std::vector
 
 }  // namespace
 
-std::pair<Histogram, Histogram> common_histograms(const std::vector<double>& a, const std::vector<double>& b, int64_t bins) {
+std::pair<Histogram, Histogram> common_histograms(const std::vector<double>& a, const std::vector<double>& b,
+                                                  int64_t bins) {
   DUEL_CHECK(bins >= 1, "histogram", "expected at least 1 bin, got {}", bins);
   const Range range = range_of(b, range_of(a, kEmpty));
   return {counted(a, range, bins), counted(b, range, bins)};
 }
 
-// Golub & Kahan 1965: B = U^T W V is bidiagonal for orthonormal u and v that span what so many power iterations would have
-// seen, and its largest singular value is the best estimate from that space. With the last v, B is one wider than high.
+// Golub & Kahan 1965: B = U^T W V is bidiagonal for orthonormal u and v that span what so many power
+// iterations would have seen, and its largest singular value is the best estimate from that space. With the
+// last v, B is one wider than high.
 Tensor spectral_norm(const Tensor& matrix, int64_t steps) {
   DUEL_CHECK(matrix.rank() == 2 && matrix.numel() > 0 && steps >= 1, "spectral_norm",
-             "expected a matrix that is not empty and at least 1 step, got {} and {}", to_text(matrix), steps);
+             "expected a matrix that is not empty and at least 1 step, got {} and {}", to_text(matrix),
+             steps);
   const NoGrad no_grad;
   const Tensor w = matrix.detach();
   const int64_t m = w.dim(0), n = w.dim(1);
@@ -246,7 +259,8 @@ Tensor spectral_norm(const Tensor& matrix, int64_t steps) {
 }
 
 NamedValues spectral_norms(const nn::Module& net) {
-  // What is known of a weight beside its shape: the axis of its outputs, and what a SpectralNorm divides it by.
+  // What is known of a weight beside its shape: the axis of its outputs, and what a SpectralNorm divides it
+  // by.
   struct Known {
     int output_axis = 0;
     double divisor = 1;
@@ -254,7 +268,8 @@ NamedValues spectral_norms(const nn::Module& net) {
   std::unordered_map<const void*, Known> known;
   const NoGrad no_grad;
   const auto visit = [&](const auto& self, const nn::Module& module) -> void {
-    if (const auto* layer = dynamic_cast<const nn::WeightLayer*>(&module)) known[layer->weight.raw()] = {layer->output_axis()};
+    if (const auto* layer = dynamic_cast<const nn::WeightLayer*>(&module))
+      known[layer->weight.raw()] = {layer->output_axis()};
     if (const auto* normed = dynamic_cast<const nn::SpectralNorm*>(&module)) {
       known[normed->weight_orig.raw()] = {normed->layer().output_axis(), normed->sigma().item()};
     }
@@ -272,10 +287,11 @@ NamedValues spectral_norms(const nn::Module& net) {
   return out;
 }
 
-double step_cosine(const nn::ParameterArena& arena, const std::vector<Tensor>& before, const std::vector<Tensor>& gradients) {
+double step_cosine(const nn::ParameterArena& arena, const std::vector<Tensor>& before,
+                   const std::vector<Tensor>& gradients) {
   DUEL_CHECK(before.size() == arena.blocks().size() && gradients.size() == arena.size(), "step_cosine",
-             "expected {} blocks and {} gradients, got {} and {}", arena.blocks().size(), arena.size(), before.size(),
-             gradients.size());
+             "expected {} blocks and {} gradients, got {} and {}", arena.blocks().size(), arena.size(),
+             before.size(), gradients.size());
   const NoGrad no_grad;
   std::vector<Tensor> products, steps;
   for (size_t b = 0; b < before.size(); ++b) {
@@ -284,7 +300,8 @@ double step_cosine(const nn::ParameterArena& arena, const std::vector<Tensor>& b
     for (const auto& entry : arena.blocks()[b].entries) {
       const Tensor& g = gradients[entry.index];
       if (!g.defined() || g.numel() == 0) continue;
-      products.push_back(sum(mul(rows(step, entry.offset, entry.offset + g.numel()), g.detach().reshape({g.numel()}))));
+      products.push_back(
+          sum(mul(rows(step, entry.offset, entry.offset + g.numel()), g.detach().reshape({g.numel()}))));
     }
   }
   double dot = 0, squared = 0;

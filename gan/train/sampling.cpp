@@ -15,8 +15,8 @@ int64_t rows_for(int64_t count, int64_t columns) { return (count + columns - 1) 
 
 void check_class(const LatentPlan& plan, int64_t label) {
   DUEL_CHECK(plan.classes > 0, "sample", "class: G was not given classes");
-  DUEL_CHECK(label >= 0 && label < plan.classes, "sample", "class: expected an integer from 0 to {}, got {}", plan.classes - 1,
-             label);
+  DUEL_CHECK(label >= 0 && label < plan.classes, "sample", "class: expected an integer from 0 to {}, got {}",
+             plan.classes - 1, label);
 }
 
 /// Labels by row and column of a grid.
@@ -59,8 +59,10 @@ Tensor input_of(const LatentPlan& plan, const Parts& parts) {
 }  // namespace
 
 GrayImage image_grid(const Tensor& images, int64_t columns) {
-  DUEL_CHECK(images.rank() == 4 && images.dim(1) == 1, "image_grid", "expected gray images [N, 1, H, W], got {}; slice(images, 1, c, c + 1) "
-             "is channel c of several", to_text(images));
+  DUEL_CHECK(images.rank() == 4 && images.dim(1) == 1, "image_grid",
+             "expected gray images [N, 1, H, W], got {}; slice(images, 1, c, c + 1) "
+             "is channel c of several",
+             to_text(images));
   const auto values = images.to_vector<float>();
   std::vector<uint8_t> pixels(values.size());
   std::transform(values.begin(), values.end(), pixels.begin(), [](float v) {
@@ -75,7 +77,8 @@ LatentGenerators sampling_generators(uint64_t seed, uint64_t noise) {
 }
 
 SampleGrid sample_grid(const LatentPlan& plan, int64_t count, LatentGenerators& random) {
-  if (plan.classes == 0 && plan.categorical.empty()) return {draw_latents(plan, count, random).input, kColumns};
+  if (plan.classes == 0 && plan.categorical.empty())
+    return {draw_latents(plan, count, random).input, kColumns};
   if (plan.classes == 0) return sweep_grid(plan, count, 0, random);
   const int64_t rows = rows_for(count, plan.classes);
   Parts parts = draw(plan, rows * plan.classes, random);
@@ -93,7 +96,8 @@ SampleGrid class_grid(const LatentPlan& plan, int64_t count, int64_t label, Late
 SampleGrid sweep_grid(const LatentPlan& plan, int64_t count, int64_t code, LatentGenerators& random) {
   const auto categories = static_cast<int64_t>(plan.categorical.size()), codes = categories + plan.continuous;
   DUEL_CHECK(codes > 0, "sample", "sweep-code: G was not given codes");
-  DUEL_CHECK(code >= 0 && code < codes, "sample", "sweep-code: expected an integer from 0 to {}, got {}", codes - 1, code);
+  DUEL_CHECK(code >= 0 && code < codes, "sample", "sweep-code: expected an integer from 0 to {}, got {}",
+             codes - 1, code);
   const bool categorical = code < categories;
   const int64_t columns = categorical ? plan.categorical[static_cast<size_t>(code)] : kSweepSteps;
   const int64_t rows = rows_for(count, columns);
@@ -113,7 +117,8 @@ SampleGrid sweep_grid(const LatentPlan& plan, int64_t count, int64_t code, Laten
   } else {
     std::vector<float> steps;
     for (int64_t i = 0; i < rows * columns; ++i) {
-      steps.push_back(static_cast<float>(kSweepEnd * (2.0 * static_cast<double>(column(i)) / (columns - 1) - 1.0)));
+      steps.push_back(
+          static_cast<float>(kSweepEnd * (2.0 * static_cast<double>(column(i)) / (columns - 1) - 1.0)));
     }
     values = Tensor::from(steps, {rows * columns, 1});
   }
@@ -121,7 +126,8 @@ SampleGrid sweep_grid(const LatentPlan& plan, int64_t count, int64_t code, Laten
   return {input_of(plan, parts), columns};
 }
 
-SampleGrid walk_grid(const LatentPlan& plan, int64_t count, std::optional<int64_t> label, LatentGenerators& random) {
+SampleGrid walk_grid(const LatentPlan& plan, int64_t count, std::optional<int64_t> label,
+                     LatentGenerators& random) {
   if (label) check_class(plan, *label);
   const int64_t rows = rows_for(count, kColumns), width = plan.noise;
   const Parts ends = draw(plan, 2 * rows, random);
@@ -147,7 +153,8 @@ SampleGrid walk_grid(const LatentPlan& plan, int64_t count, std::optional<int64_
   }
   Parts walk{.noise = Tensor::from(points, {rows * kColumns, width}), .labels = {}, .codes = {}};
   if (plan.classes > 0) {
-    walk.labels = labels_of(rows, kColumns, [&](int64_t row, int64_t) { return label.value_or(row % plan.classes); });
+    walk.labels =
+        labels_of(rows, kColumns, [&](int64_t row, int64_t) { return label.value_or(row % plan.classes); });
   }
   if (ends.codes.defined()) walk.codes = gather(slice(ends.codes, 0, 0, rows), row_index(rows, kColumns));
   return {input_of(plan, walk), kColumns};

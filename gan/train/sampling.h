@@ -1,7 +1,7 @@
 // What to give G for a grid of images: fresh ones, one class, a sweep of one code, walks between points.
 //
-// Where an objective knows classes, each column of a grid is a class; where it has a categorical code, each column is a value
-// of the first one. `count` is rounded up to full rows then.
+// Where an objective knows classes, each column of a grid is a class; where it has a categorical code, each
+// column is a value of the first one. `count` is rounded up to full rows then.
 //
 // Example:
 //   LatentGenerators random = sampling_generators(/*seed=*/7);
@@ -33,14 +33,16 @@ SampleGrid sample_grid(const LatentPlan& plan, int64_t count, LatentGenerators& 
 /// `count` images of one class in 8 columns. Error where G knows no classes, or not this one.
 SampleGrid class_grid(const LatentPlan& plan, int64_t count, int64_t label, LatentGenerators& random);
 
-/// Each row keeps its noise and other codes while code number `code` goes through its values from left to right: every
-/// category, or 10 values from -2 to 2 of a continuous one (twice the range of training, as in Chen 2016, figure 2).
-/// Categorical codes are counted first. Error where there is no such code.
+/// Each row keeps its noise and other codes while code number `code` goes through its values from left to
+/// right: every category, or 10 values from -2 to 2 of a continuous one (twice the range of training, as in
+/// Chen 2016, figure 2). Categorical codes are counted first. Error where there is no such code.
 SampleGrid sweep_grid(const LatentPlan& plan, int64_t count, int64_t code, LatentGenerators& random);
 
-/// Each row walks from one point of the noise to another in 8 steps, with class and codes kept: on the great circle where
-/// the noise is normal (Shoemake 1985: in between, its length stays that of a draw, which a straight line's would not), on a
-/// straight line where it is uniform. Without a label: class r modulo their number in row r.
-SampleGrid walk_grid(const LatentPlan& plan, int64_t count, std::optional<int64_t> label, LatentGenerators& random);
+/// Each row walks from one point of the noise to another in 8 steps, with class and codes kept: on the great
+/// circle where the noise is normal (Shoemake 1985: in between, its length stays that of a draw, which a
+/// straight line's would not), on a straight line where it is uniform. Without a label: class r modulo their
+/// number in row r.
+SampleGrid walk_grid(const LatentPlan& plan, int64_t count, std::optional<int64_t> label,
+                     LatentGenerators& random);
 
 }  // namespace duel::gan

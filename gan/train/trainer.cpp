@@ -20,14 +20,17 @@ constexpr int64_t kMostGraphs = 32;
 
 Generator stream(uint64_t seed, RandomStream which) { return Generator(seed, static_cast<uint64_t>(which)); }
 
-std::unique_ptr<nn::Optimizer> make_optimizer(const nn::ParameterArena& arena, const OptimizerChoice& choice) {
+std::unique_ptr<nn::Optimizer> make_optimizer(const nn::ParameterArena& arena,
+                                              const OptimizerChoice& choice) {
   switch (choice.kind) {
     case OptimizerKind::adam:
-      return std::make_unique<nn::Adam>(arena, nn::AdamOptions{.lr = choice.lr, .betas = {choice.beta1, choice.beta2}});
+      return std::make_unique<nn::Adam>(
+          arena, nn::AdamOptions{.lr = choice.lr, .betas = {choice.beta1, choice.beta2}});
     case OptimizerKind::rmsprop:
       return std::make_unique<nn::RMSProp>(
           arena, nn::RMSPropOptions{.lr = choice.lr, .alpha = choice.alpha, .momentum = choice.momentum});
-    case OptimizerKind::sgd: return std::make_unique<nn::SGD>(arena, nn::SGDOptions{.lr = choice.lr, .momentum = choice.momentum});
+    case OptimizerKind::sgd:
+      return std::make_unique<nn::SGD>(arena, nn::SGDOptions{.lr = choice.lr, .momentum = choice.momentum});
   }
   throw InternalError("unknown optimizer");
 }
@@ -38,10 +41,12 @@ TrainerOptions placed(const Networks& networks, const Objective& objective, cons
                                       std::pair("discriminator", networks.discriminator.get())}) {
     DUEL_CHECK(network, "trainer", "expected a {}, got a null pointer", name);
     DUEL_CHECK(network->parameter_count() > 0, "trainer",
-               "the {} has no parameters to train: {}. Layers of a network of one's own are registered with register_module, "
-               "weights with register_parameter", name, network->describe());
+               "the {} has no parameters to train: {}. Layers of a network of one's own are registered with "
+               "register_module, weights with register_parameter",
+               name, network->describe());
   }
-  DUEL_CHECK(is_floating(options.dtype), "trainer", "expected f32 or f64 as dtype, got {}", to_text(options.dtype));
+  DUEL_CHECK(is_floating(options.dtype), "trainer", "expected f32 or f64 as dtype, got {}",
+             to_text(options.dtype));
   check_compatible(objective, *networks.discriminator, options.batch, networks.generator.get());
   for (nn::Module* network : {networks.generator.get(), networks.discriminator.get()}) {
     network->to(options.dtype);
@@ -55,7 +60,8 @@ bool has_buffers(const nn::Module& module) { return !module.named_buffers().empt
 
 }  // namespace
 
-Trainer::Trainer(Networks networks, Objective objective, std::shared_ptr<const ResidentData> data, TrainerOptions options)
+Trainer::Trainer(Networks networks, Objective objective, std::shared_ptr<const ResidentData> data,
+                 TrainerOptions options)
     : networks_(std::move(networks)),
       objective_(std::move(objective)),
       data_(std::move(data)),
@@ -74,16 +80,19 @@ Trainer::Trainer(Networks networks, Objective objective, std::shared_ptr<const R
       label_flips_(stream(options.seed, RandomStream::label_flips)),
       layers_d_(stream(options.seed, RandomStream::layers_d)),
       layers_g_(stream(options.seed, RandomStream::layers_g)) {
-  DUEL_CHECK(!data_ || options.batch <= data_->count(), "trainer", "batch: expected at most the {} images of the data set, got {}",
-             data_->count(), options.batch);
+  DUEL_CHECK(!data_ || options.batch <= data_->count(), "trainer",
+             "batch: expected at most the {} images of the data set, got {}", data_->count(), options.batch);
   DUEL_CHECK(!data_ || networks_.latent.classes == 0 || data_->has_labels(), "trainer",
-             "{} is conditional: it needs the class of every real sample, and this data set has no labels", objective_.name);
-  DUEL_CHECK(!data_ || networks_.latent.classes == 0 || data_->label_end() <= networks_.latent.classes, "trainer",
-             "labels: expected 0 to {} for networks of {} classes, got {}; number_labels (class_names.h) counts classes from 0",
+             "{} is conditional: it needs the class of every real sample, and this data set has no labels",
+             objective_.name);
+  DUEL_CHECK(!data_ || networks_.latent.classes == 0 || data_->label_end() <= networks_.latent.classes,
+             "trainer",
+             "labels: expected 0 to {} for networks of {} classes, got {}; number_labels (class_names.h) "
+             "counts classes from 0",
              networks_.latent.classes - 1, networks_.latent.classes, data_->label_end() - 1);
   if (objective_.equilibrium) balance_ = Tensor::zeros({}, {options.dtype, options.device});
-  DUEL_CHECK(!data_ || data_->device() == options.device, "trainer", "data: expected it on {}, where the trainer computes, got {}",
-             options.device, data_->device());
+  DUEL_CHECK(!data_ || data_->device() == options.device, "trainer",
+             "data: expected it on {}, where the trainer computes, got {}", options.device, data_->device());
   if (objective_.constraint.weight_clip > 0) optimizer_d_->set_clip(objective_.constraint.weight_clip);
   if (objective_.schedule.ema > 0) optimizer_g_->set_ema(objective_.schedule.ema, /*warm_up=*/true);
   if (objective_.schedule.instance_noise > 0) {
@@ -93,7 +102,8 @@ Trainer::Trainer(Networks networks, Objective objective, std::shared_ptr<const R
   ring_pushed_ = Tensor::zeros({1}, {DType::i64, options.device});
   networks_.generator->train(true);
   networks_.discriminator->train(true);
-  for (const auto& [prefix, network] : {std::pair("d.", networks_.discriminator.get()), std::pair("g.", networks_.generator.get())}) {
+  for (const auto& [prefix, network] :
+       {std::pair("d.", networks_.discriminator.get()), std::pair("g.", networks_.generator.get())}) {
     for (const auto& [name, buffer] : network->named_buffers()) {
       if (is_floating(buffer.dtype())) buffers_.emplace_back(prefix + name, buffer);
     }
@@ -109,7 +119,8 @@ double share_left(int64_t iteration, int64_t steps) {
 
 void Trainer::begin_iteration(int64_t number) {
   const Schedule& s = objective_.schedule;
-  if (noise_deviation_.defined() && s.instance_noise_steps > 0) noise_deviation_.fill_(s.instance_noise * share_left(number, s.instance_noise_steps));
+  if (noise_deviation_.defined() && s.instance_noise_steps > 0)
+    noise_deviation_.fill_(s.instance_noise * share_left(number, s.instance_noise_steps));
   if (s.lr_decay_steps > 0) {
     optimizer_d_->set_lr(s.d.lr * share_left(number, s.lr_decay_steps));
     optimizer_g_->set_lr(s.g.lr * share_left(number, s.lr_decay_steps));
@@ -131,7 +142,8 @@ Tensor Trainer::generate(const Tensor& z) {
 // Packing: D judges `packing` samples as one, images side by side as channels (Lin et al. 2018).
 Tensor Trainer::packed(const Tensor& samples) const {
   const int64_t m = objective_.schedule.packing;
-  return m == 1 ? samples : samples.reshape(samples.shape().with(0, samples.dim(0) / m).with(1, m * samples.dim(1)));
+  return m == 1 ? samples
+                : samples.reshape(samples.shape().with(0, samples.dim(0) / m).with(1, m * samples.dim(1)));
 }
 
 Judgement Trainer::judge(const Tensor& samples, const Tensor& labels) {
@@ -142,22 +154,28 @@ Judgement Trainer::judge(const Tensor& samples, const Tensor& labels) {
 // The deviation lies in device memory: a replayed graph sees it fade.
 Tensor Trainer::with_instance_noise(const Tensor& samples) {
   if (!noise_deviation_.defined()) return samples;
-  return add(samples, mul(instance_noise_.normal(samples.shape(), 0.0, 1.0, samples.options()), noise_deviation_));
+  return add(samples,
+             mul(instance_noise_.normal(samples.shape(), 0.0, 1.0, samples.options()), noise_deviation_));
 }
 
 namespace {
 
 /// Rows [begin, end), of an undefined tensor an undefined one.
-Tensor part_of(const Tensor& tensor, int64_t begin, int64_t end) { return tensor.defined() ? rows(tensor, begin, end) : tensor; }
+Tensor part_of(const Tensor& tensor, int64_t begin, int64_t end) {
+  return tensor.defined() ? rows(tensor, begin, end) : tensor;
+}
 
 Judgement part_of(const Judgement& j, int64_t begin, int64_t end) {
   return {part_of(j.logits, begin, end), part_of(j.features, begin, end), part_of(j.classes, begin, end),
           part_of(j.codes, begin, end)};
 }
 
-Tensor joined(const Tensor& a, const Tensor& b) { return a.defined() && b.defined() ? concat({a, b}) : Tensor(); }
+Tensor joined(const Tensor& a, const Tensor& b) {
+  return a.defined() && b.defined() ? concat({a, b}) : Tensor();
+}
 
-/// In G's step the judgement of real samples may be missing: the engine's error would name neither the term nor the way out.
+/// In G's step the judgement of real samples may be missing: the engine's error would name neither the term
+/// nor the way out.
 Tensor value_of(const Term& term, const Round& round) {
   const auto compute = [&] {
     if (term.reads_real || round.real.judgement.logits.defined()) return term.value(round);
@@ -166,21 +184,25 @@ Tensor value_of(const Term& term, const Round& round) {
     } catch (const OutOfMemory&) {
       throw;
     } catch (const Error& error) {
-      fail("trainer", "the term '{}' of G: {}. In G's step D judges real samples only where they are asked for: set reads_real if "
-           "the term reads round.real",
+      fail("trainer",
+           "the term '{}' of G: {}. In G's step D judges real samples only where they are asked for: "
+           "set reads_real if the term reads round.real",
            term.name, error.what());
     }
   };
   Tensor value = compute();
-  DUEL_CHECK(value.defined() && value.rank() == 0, "trainer", "the term '{}' gave {}, expected one number, of shape []", term.name,
+  DUEL_CHECK(value.defined() && value.rank() == 0, "trainer",
+             "the term '{}' gave {}, expected one number, of shape []", term.name,
              value.defined() ? to_text(value.shape()) : "nothing");
   return value;
 }
 
 Tensor checked_points(const Penalty& penalty, const Tensor& points, const Tensor& real, bool labelled) {
   const bool fits = points.defined() && points.rank() == real.rank() && points.dim(0) >= 1 &&
-                    points.shape().with(0, real.dim(0)) == real.shape() && (!labelled || points.dim(0) == real.dim(0));
-  DUEL_CHECK(fits, "trainer", "the penalty sampling '{}' gave points {}, expected {}samples of the size that D is given, {}",
+                    points.shape().with(0, real.dim(0)) == real.shape() &&
+                    (!labelled || points.dim(0) == real.dim(0));
+  DUEL_CHECK(fits, "trainer",
+             "the penalty sampling '{}' gave points {}, expected {}samples of the size that D is given, {}",
              penalty.sampling.name, points.defined() ? to_text(points.shape()) : "nowhere",
              labelled ? "one for each label, and " : "", real.shape());
   return points;
@@ -218,7 +240,8 @@ void Trainer::judge_both(Round& round) {
   Side& real = round.real;
   Side& fake = round.fake;
   if (networks_.discriminator->mixes_samples()) {
-    two_passes([&] { real.judgement = judge(real.samples, real.labels); }, [&] { fake.judgement = judge(fake.samples, fake.labels); });
+    two_passes([&] { real.judgement = judge(real.samples, real.labels); },
+               [&] { fake.judgement = judge(fake.samples, fake.labels); });
     return;
   }
   const Judgement all = judge(concat({real.samples, fake.samples}), joined(real.labels, fake.labels));
@@ -227,8 +250,9 @@ void Trainer::judge_both(Round& round) {
   fake.judgement = part_of(all, split, all.logits.dim(0));
 }
 
-// With probability p the label of a judged sample is wrong: logits of equal index change sides, which is the same in any loss
-// that is a sum over each side. (Exchanging images instead would mix the two batches' statistics in a batch norm.)
+// With probability p the label of a judged sample is wrong: logits of equal index change sides, which is the
+// same in any loss that is a sum over each side. (Exchanging images instead would mix the two batches'
+// statistics in a batch norm.)
 void Trainer::flip_labels(Round& round) {
   const double p = objective_.schedule.label_flip;
   if (p <= 0) return;
@@ -249,8 +273,10 @@ Tensor Trainer::adversarial_loss_of_d(const Round& round) const {
 
 Tensor Trainer::loss_of_d(const Batch& batch, bool diagnostics) {
   DUEL_CHECK(batch.real.rank() >= 1 && batch.fake.rank() == batch.real.rank() &&
-                 batch.fake.shape().with(0, batch.real.dim(0)) == batch.real.shape() && batch.fake.dtype() == batch.real.dtype(),
-             "trainer", "G's samples are {}, expected samples like the real ones, {}", to_text(batch.fake), to_text(batch.real));
+                 batch.fake.shape().with(0, batch.real.dim(0)) == batch.real.shape() &&
+                 batch.fake.dtype() == batch.real.dtype(),
+             "trainer", "G's samples are {}, expected samples like the real ones, {}", to_text(batch.fake),
+             to_text(batch.real));
   Round round{.real = {with_instance_noise(batch.real), batch.real_labels, {}},
               .fake = {with_instance_noise(batch.fake), batch.latents.labels, {}},
               .codes = batch.latents.codes};
@@ -275,11 +301,14 @@ Tensor Trainer::loss_of_d(const Batch& batch, bool diagnostics) {
     const auto judge_points = [&] {
       const LendDefaultGenerator lent(layers_d_);
       for (const Penalty& penalty : objective_.penalties) {
-        const Tensor& labels = penalty.sampling.labels == LabelsOf::fake ? round.fake.labels : round.real.labels;
-        const Tensor points = penalty.sampling.points(round.real.samples.detach(), round.fake.samples.detach(), penalty_noise_);
-        results.push_back(gradient_penalty(*networks_.discriminator,
-                                           packed(checked_points(penalty, points, round.real.samples, labels.defined())),
-                                           penalty.shape, penalty.weight * interval, labels));
+        const Tensor& labels =
+            penalty.sampling.labels == LabelsOf::fake ? round.fake.labels : round.real.labels;
+        const Tensor points =
+            penalty.sampling.points(round.real.samples.detach(), round.fake.samples.detach(), penalty_noise_);
+        results.push_back(
+            gradient_penalty(*networks_.discriminator,
+                             packed(checked_points(penalty, points, round.real.samples, labels.defined())),
+                             penalty.shape, penalty.weight * interval, labels));
       }
     };
     if (beside) {
@@ -290,7 +319,8 @@ Tensor Trainer::loss_of_d(const Batch& batch, bool diagnostics) {
     }
     for (const PenaltyResult& result : results) {
       loss = add(loss, result.value);
-      last_.penalty = last_.penalty.defined() ? add(last_.penalty, result.value.detach()) : result.value.detach();
+      last_.penalty =
+          last_.penalty.defined() ? add(last_.penalty, result.value.detach()) : result.value.detach();
     }
     last_.input_gradient_norm = mean_norm(results);
   }
@@ -347,8 +377,8 @@ Tensor Trainer::loss_of_g(const Batch& batch, Weights weights_of_d, bool diagnos
   };
   needs_real ? two_passes(judge_real, judge_fake) : judge_fake();
   last_.terms_g.clear();
-  const Tensor loss = with_terms(generator_loss(objective_.loss, objective_.relativism, round.real.judgement.logits,
-                                                round.fake.judgement.logits),
+  const Tensor loss = with_terms(generator_loss(objective_.loss, objective_.relativism,
+                                                round.real.judgement.logits, round.fake.judgement.logits),
                                  objective_.g_terms, round, diagnostics ? &last_.terms_g : nullptr);
   last_.loss_g = loss.detach();
   return loss;
@@ -360,9 +390,10 @@ void Trainer::keep_norms_d(const std::vector<Tensor>& gradients, const Batch& ba
   if (last_.input_gradient_norm.defined()) return;
   // A fixed eps: diagnostics draw no random numbers, so that the run is the same without them.
   const QuietDraws quiet(*this);
-  const Tensor middle = packed(line_points(batch.real, batch.fake.detach(), Tensor::full({batch.real.dim(0)}, 0.5, batch.real.options())));
-  last_.input_gradient_norm =
-      Tensor::full({}, mean_gradient_norm(*networks_.discriminator, middle, batch.real_labels), {DType::f64, {}});
+  const Tensor middle = packed(line_points(batch.real, batch.fake.detach(),
+                                           Tensor::full({batch.real.dim(0)}, 0.5, batch.real.options())));
+  last_.input_gradient_norm = Tensor::full(
+      {}, mean_gradient_norm(*networks_.discriminator, middle, batch.real_labels), {DType::f64, {}});
 }
 
 void Trainer::keep_norms_g(const std::vector<Tensor>& gradients) {
@@ -381,7 +412,8 @@ void Trainer::critic_update(const Batch& batch, bool diagnostics) {
 }
 
 void Trainer::generator_update(const Batch& batch, bool diagnostics) {
-  last_gradients_ = grad({loss_of_g(batch, Weights::constant, diagnostics)}, parameters_g_, {}, {.allow_unused = true});
+  last_gradients_ =
+      grad({loss_of_g(batch, Weights::constant, diagnostics)}, parameters_g_, {}, {.allow_unused = true});
   last_.grad_norm_g = {};
   if (diagnostics) keep_norms_g(last_gradients_);
   if (diagnostics && record_) record_->weights_g = arena_g_.copies();
@@ -404,7 +436,8 @@ void Trainer::joint_update(const Batch& batch, bool diagnostics) {
                       now.fake = generate(batch.latents.input);
                     }
                     const Tensor loss_d = loss_of_d(now, diagnostics);
-                    return std::pair(loss_d, loss_of_g(now, mutual ? Weights::recorded : Weights::constant, diagnostics));
+                    return std::pair(
+                        loss_d, loss_of_g(now, mutual ? Weights::recorded : Weights::constant, diagnostics));
                   }};
   const Gradients gradients = mutual                              ? consensus_update(game, s.consensus)
                               : s.update == Update::extragradient ? extragradient_update(game)
@@ -423,7 +456,8 @@ namespace {
 /// Batches of one kind start the same kernels.
 std::string kind_of(const char* call, const Trainer::Batch& batch) {
   std::string kind = call;
-  for (const Tensor* t : {&batch.real, &batch.real_labels, &batch.fake, &batch.latents.input, &batch.latents.labels, &batch.latents.codes}) {
+  for (const Tensor* t : {&batch.real, &batch.real_labels, &batch.fake, &batch.latents.input,
+                          &batch.latents.labels, &batch.latents.codes}) {
     kind += " " + (t->defined() ? to_text(*t) : std::string("-"));
   }
   return kind;
@@ -481,11 +515,8 @@ std::string Trainer::kind_of(int64_t critic_steps) const {
   return kind;
 }
 
-int64_t Trainer::graphs() const {
-  return std::count_if(kinds_.begin(), kinds_.end(), [](const auto& kind) { return kind.second.graph != nullptr; });
-}
-
-// What a side stream needs at its first use (handles, plans, kernels that only branches start) may not come up in a capture.
+// What a side stream needs at its first use (handles, plans, kernels that only branches start) may not come
+// up in a capture.
 void Trainer::iterate_beside(int64_t critic_steps) {
   const ParallelLeafGradients beside;
   const struct Passes {
@@ -500,7 +531,8 @@ void Trainer::iterate_beside(int64_t critic_steps) {
 void Trainer::replay(int64_t critic_steps) {
   const auto [found, first] = kinds_.try_emplace(kind_of(critic_steps));
   Kind& kind = found->second;
-  if (first) return iterate_beside(critic_steps);  // libraries plan, memory comes into the cache, as the capture will ask
+  // libraries plan, memory comes into the cache, as the capture will ask
+  if (first) return iterate_beside(critic_steps);
   if (!kind.graph && graphs() >= kMostGraphs) return iterate(critic_steps, false);
   const int64_t done = critic_steps_done_;
   if (!kind.graph) {
@@ -530,10 +562,11 @@ void Trainer::iterate(int64_t critic_steps, bool diagnostics) {
   const Batch all = draw(critic_steps * batch);
   const auto part = [&](int64_t k) {
     const int64_t begin = k * batch, end = begin + batch;
-    return Batch{part_of(all.real, begin, end), part_of(all.real_labels, begin, end), part_of(all.fake, begin, end),
-                 slice(all.latents, begin, end)};
+    return Batch{part_of(all.real, begin, end), part_of(all.real_labels, begin, end),
+                 part_of(all.fake, begin, end), slice(all.latents, begin, end)};
   };
-  // The critics of one iteration meet the same G: without batch statistics in G one pass makes all their fakes.
+  // The critics of one iteration meet the same G: without batch statistics in G one pass makes all their
+  // fakes.
   const bool one_pass = !networks_.generator->mixes_samples();
   const Tensor fakes = one_pass && !joint ? generate(all.latents.input) : Tensor();
   for (int64_t k = 0; k < critic_steps; ++k) {
@@ -548,7 +581,8 @@ void Trainer::iterate(int64_t critic_steps, bool diagnostics) {
   }
   for (int64_t k = 0; k < s.generator_steps && !joint; ++k) {
     Batch last = part(critic_steps - 1);
-    last.latents = draw_latents(networks_.latent, s.generator_batch * batch, latent_random_, {options_.dtype, options_.device});
+    last.latents = draw_latents(networks_.latent, s.generator_batch * batch, latent_random_,
+                                {options_.dtype, options_.device});
     generator_update(last, diagnostics && k + 1 == s.generator_steps);
   }
   DUEL_DISPATCH(options_.dtype, "trainer", {
@@ -557,27 +591,6 @@ void Trainer::iterate(int64_t critic_steps, bool diagnostics) {
                        kernels::RingRow<T>{{place(last_.loss_d), place(last_.loss_g), place(last_.penalty)}},
                        ring_pushed_.mutable_data<int64_t>(), ring_.mutable_data<T>());
   });
-}
-
-Metrics Trainer::metrics() const {
-  const auto value = [](const Tensor& t) { return t.defined() ? t.item() : kNotMeasured; };
-  const auto values = [](const NamedTensors& terms) {
-    std::vector<std::pair<std::string, double>> out;
-    for (const auto& [name, tensor] : terms) out.emplace_back(name, tensor.item());
-    return out;
-  };
-  std::vector<std::pair<std::string, double>> more;
-  if (objective_.equilibrium && last_.energy_real.defined()) {
-    more.emplace_back("k", value(balance_));
-    more.emplace_back("convergence", value(convergence_measure(*objective_.equilibrium, last_.energy_real, last_.energy_fake)));
-  }
-  return {.iteration = iteration_, .loss_d = value(last_.loss_d), .loss_g = value(last_.loss_g),
-          .penalty = last_.penalty.defined() ? last_.penalty.item() : 0.0,
-          .d_real = value(last_.d_real), .d_fake = value(last_.d_fake),
-          .p_real = value(last_.p_real), .p_fake = value(last_.p_fake),
-          .input_gradient_norm = value(last_.input_gradient_norm),
-          .grad_norm_d = value(last_.grad_norm_d), .grad_norm_g = value(last_.grad_norm_g),
-          .terms_d = values(last_.terms_d), .terms_g = values(last_.terms_g), .more = std::move(more)};
 }
 
 }  // namespace duel::gan

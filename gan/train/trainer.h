@@ -1,23 +1,25 @@
-// The fight: every iteration is critic_steps updates of D and one of G, from resident data and counter-based noise.
+// The fight: every iteration is critic_steps updates of D and one of G, from resident data and counter-based
+// noise.
 //
 // Note [What a run is a function of]
-// Weights after n iterations depend on (networks' initial weights, objective, data, batch, seed, n) and on nothing else:
-// not on threads, not on logging, not on whether the run was interrupted and resumed. Every random number comes from a
-// generator of its own stream whose state is part of the checkpoint.
+// Weights after n iterations depend on (networks' initial weights, objective, data, batch, seed, n) and on
+// nothing else: not on threads, not on logging, not on whether the run was interrupted and resumed. Every
+// random number comes from a generator of its own stream whose state is part of the checkpoint.
 //
 // Note [An iteration is one graph]
-// On a GPU the second iteration of a kind (so many critic steps, the penalty in these of them) is captured as a CUDA graph,
-// and from then on that kind is one launch: the same kernels, the same bits, nothing waits for the device. Iterations with
-// diagnostics are eager. So within an iteration no number that changes from one to the next may come from the host: random
-// offsets, the place in the data's order, step counts, rates and the noise's deviation lie in device memory. Terms and
-// penalties of one's own must not read results (item, to_vector), and an optimizer's other settings are captured as they
-// are: forget_graphs() after changing one.
+// On a GPU the second iteration of a kind (so many critic steps, the penalty in these of them) is captured as
+// a CUDA graph, and from then on that kind is one launch: the same kernels, the same bits, nothing waits for
+// the device. Iterations with diagnostics are eager. So within an iteration no number that changes from one
+// to the next may come from the host: random offsets, the place in the data's order, step counts, rates and
+// the noise's deviation lie in device memory. Terms and penalties of one's own must not read results (item,
+// to_vector), and an optimizer's other settings are captured as they are: forget_graphs() after changing one.
 //
 // Note [A refused call changes nothing]
-// A call that throws leaves the Trainer as it was, bit for bit: weights, moments, buffers, generators, counts. What can be
-// checked is checked first. For the rest the first call of its kind (the same shapes, the same critic steps) is made with a
-// copy of everything at hand, which is put back; a kind that went through once does the same again, so it needs no copy.
-// Only a term of one's own that throws later, after D has moved, finds that update made.
+// A call that throws leaves the Trainer as it was, bit for bit: weights, moments, buffers, generators,
+// counts. What can be checked is checked first. For the rest the first call of its kind (the same shapes, the
+// same critic steps) is made with a copy of everything at hand, which is put back; a kind that went through
+// once does the same again, so it needs no copy. Only a term of one's own that throws later, after D has
+// moved, finds that update made.
 //
 // Example:
 //   Trainer trainer(nets, named_objective("wgan-gp"), std::make_shared<ResidentData>(draw_digits(60000, 1)), {.batch = 64});
@@ -54,24 +56,29 @@ struct TrainerOptions {
   uint64_t seed = 1;
   DType dtype = DType::f32;  // the networks are converted to it
   Device device = {};        // the networks are moved there; the data must lie there
-  bool graphs = true;  // on a GPU: Note [An iteration is one graph]
+  bool graphs = true;        // on a GPU: Note [An iteration is one graph]
 };
 
 /// In Metrics, where a number was not taken. (One that was taken can be NaN too: of a run that diverged.)
 inline constexpr double kNotMeasured = std::numeric_limits<double>::quiet_NaN();
 
-/// What one iteration showed. Losses of the last critic step and of the generator step; logits are means over the batch.
-/// Without diagnostics only the losses and the penalty are taken, and the gradient's norm where a penalty takes it anyway.
+/// What one iteration showed. Losses of the last critic step and of the generator step; logits are means over
+/// the batch. Without diagnostics only the losses and the penalty are taken, and the gradient's norm where a
+/// penalty takes it anyway.
 struct Metrics {
   int64_t iteration = 0;
   double loss_d = kNotMeasured, loss_g = kNotMeasured;
-  double penalty = 0;  // also where none was due
+  double penalty = 0;                                   // also where none was due
   double d_real = kNotMeasured, d_fake = kNotMeasured;  // mean raw logits
-  double p_real = kNotMeasured, p_fake = kNotMeasured;  // means of sigmoid(logit): D(x) and D(G(z)) where the loss is a cross-entropy
-  double input_gradient_norm = kNotMeasured;  // mean of ‖∇ₓ D‖ at the points of all penalties, half way between real and fake without one
+  // means of sigmoid(logit): D(x) and D(G(z)) where the loss is a cross-entropy
+  double p_real = kNotMeasured, p_fake = kNotMeasured;
+  // mean of ‖∇ₓ D‖ at the points of all penalties, half way between real and fake without one
+  double input_gradient_norm = kNotMeasured;
   double grad_norm_d = kNotMeasured, grad_norm_g = kNotMeasured;
-  std::vector<std::pair<std::string, double>> terms_d = {}, terms_g = {};  // the objective's extra terms before their weights, by name
-  std::vector<std::pair<std::string, double>> more = {};  // under an Equilibrium its k and convergence (energy.h)
+  // the objective's extra terms before their weights, by name
+  std::vector<std::pair<std::string, double>> terms_d = {}, terms_g = {};
+  // under an Equilibrium its k and convergence (energy.h)
+  std::vector<std::pair<std::string, double>> more = {};
 };
 
 /// Of one iteration: its last critic step and the generator's.
@@ -86,14 +93,16 @@ class Trainer {
  public:
   /// Checks that objective, networks and batch fit (check_compatible). `data` may be null where only
   /// critic_step and generator_step are called.
-  Trainer(Networks networks, Objective objective, std::shared_ptr<const ResidentData> data, TrainerOptions options);
+  Trainer(Networks networks, Objective objective, std::shared_ptr<const ResidentData> data,
+          TrainerOptions options);
 
-  /// One iteration. With diagnostics on, metrics() afterwards is complete; the weights are the same either way.
-  /// A record is filled for diagnose() (diagnostics.h) and turns diagnostics on.
+  /// One iteration. With diagnostics on, metrics() afterwards is complete; the weights are the same either
+  /// way. A record is filled for diagnose() (diagnostics.h) and turns diagnostics on.
   void step(bool diagnostics = false, StepRecord* record = nullptr);
 
-  /// Sets what follows the iteration's number: rates that decay, the deviation of noise that fades. step() calls it first.
-  /// Everything else of an iteration leaves these values alone: only device memory changes from one to the next.
+  /// Sets what follows the iteration's number: rates that decay, the deviation of noise that fades. step()
+  /// calls it first. Everything else of an iteration leaves these values alone: only device memory changes
+  /// from one to the next.
   void begin_iteration() { begin_iteration(iteration_); }
   void begin_iteration(int64_t number);
   /// Updates of D in the next iteration.
@@ -103,11 +112,13 @@ class Trainer {
   /// They are captured anew when next needed.
   void forget_graphs() { kinds_.clear(); }
 
-  /// The parts of step(), for tests and own loops. real and fake [N, ...]; labels and codes where the objective has them.
+  /// The parts of step(), for tests and own loops. real and fake [N, ...]; labels and codes where the
+  /// objective has them.
   struct Batch {
     Tensor real = {}, real_labels = {};
-    Tensor fake = {};      // critic_step: made by G already
-    Latents latents = {};  // generator_step and joint_step: what G starts from; critic_step: labels and codes of `fake`
+    Tensor fake = {};  // critic_step: made by G already
+    // generator_step and joint_step: what G starts from; critic_step: labels and codes of `fake`
+    Latents latents = {};
   };
   void critic_step(const Batch& batch, bool diagnostics = false);
   void generator_step(const Batch& batch, bool diagnostics = false);
@@ -127,24 +138,27 @@ class Trainer {
   /// G(z) in training mode without a graph.
   Tensor generate(const Tensor& z);
 
-  /// The losses (and, after step(true), the rest) of the last iteration, NaN for what it did not measure; reads the device.
+  /// The losses (and, after step(true), the rest) of the last iteration, NaN for what it did not measure;
+  /// reads the device.
   Metrics metrics() const;
-  /// Of the last iterations that step() made here, oldest first, at most kRemembered; one read of the device for all.
+  /// Of the last iterations that step() made here, oldest first, at most kRemembered; one read of the device
+  /// for all.
   std::vector<Losses> recent_losses() const;
   static constexpr int64_t kRemembered = 1024;
   /// Iterations done.
   int64_t iteration() const { return iteration_; }
-  /// G(z) in evaluation mode, by the moving average of G's weights where the objective keeps one, with batch-norm statistics
-  /// gathered under it (nn/optim/averaged_weights.h). [N, 1, H, W] on the trainer's device; z may lie on another. A function of
-  /// weights and z: it draws nothing.
+  /// G(z) in evaluation mode, by the moving average of G's weights where the objective keeps one, with
+  /// batch-norm statistics gathered under it (nn/optim/averaged_weights.h). [N, 1, H, W] on the trainer's
+  /// device; z may lie on another. A function of weights and z: it draws nothing.
   Tensor sample(const Tensor& z);
 
-  /// What is not finite, and since which update: "g.0.weight is not finite at flat index 3, since update 12 of G". Looks at
-  /// gradients, weights, moments, averages and buffers; empty where all is well, which costs next to nothing to find out.
+  /// What is not finite, and since which update: "g.0.weight is not finite at flat index 3, since update 12
+  /// of G". Looks at gradients, weights, moments, averages and buffers; empty where all is well, which costs
+  /// next to nothing to find out.
   std::optional<std::string> first_nonfinite() const;
 
-  /// While it lives layers that draw random numbers (dropout) draw from a generator that nothing depends on: a look at the
-  /// networks between two iterations does not change the run. On a GPU it waits for the device.
+  /// While it lives layers that draw random numbers (dropout) draw from a generator that nothing depends on:
+  /// a look at the networks between two iterations does not change the run. On a GPU it waits for the device.
   class QuietDraws {
    public:
     explicit QuietDraws(const Trainer& trainer);
@@ -158,12 +172,13 @@ class Trainer {
     LendDefaultGenerator lent_;
   };
 
-  /// Everything that decides the future: weights, buffers, moments, EMA, generators, data order, iteration. On the CPU,
-  /// whatever the trainer's device: a checkpoint goes on on any. The average is a network of its own, "g_ema.NAME", what
-  /// sample() uses.
+  /// Everything that decides the future: weights, buffers, moments, EMA, generators, data order, iteration.
+  /// On the CPU, whatever the trainer's device: a checkpoint goes on on any. The average is a network of its
+  /// own, "g_ema.NAME", what sample() uses.
   TensorFile state() const;
-  /// Restores it; throws Error naming key, expectation and find, and changes nothing then. Values that are not finite are
-  /// refused. Files of before version 0.2 (the average beside the optimizer's moments, no generators of layers) are taken.
+  /// Restores it; throws Error naming key, expectation and find, and changes nothing then. Values that are
+  /// not finite are refused. Files of before version 0.2 (the average beside the optimizer's moments, no
+  /// generators of layers) are taken.
   void restore(const TensorFile& state);
 
   const Networks& networks() const { return networks_; }
@@ -180,11 +195,13 @@ class Trainer {
   using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
   /// What metrics() reads.
   struct Shown {
-    Tensor loss_d, loss_g, penalty, d_real, d_fake, p_real, p_fake, input_gradient_norm, grad_norm_d, grad_norm_g;
+    Tensor loss_d, loss_g, penalty, d_real, d_fake, p_real, p_fake, input_gradient_norm, grad_norm_d,
+        grad_norm_g;
     Tensor energy_real, energy_fake;  // under an Equilibrium
     NamedTensors terms_d, terms_g;
   };
-  /// Iterations that start the same kernels: which critic steps carry the penalty. Its graph, and where that leaves its results.
+  /// Iterations that start the same kernels: which critic steps carry the penalty. Its graph, and where that
+  /// leaves its results.
   struct Kind {
     std::unique_ptr<CapturedGraph> graph;
     Shown shown;
@@ -205,7 +222,8 @@ class Trainer {
   void generator_update(const Batch& batch, bool diagnostics);
   void joint_update(const Batch& batch, bool diagnostics);
   void iterate(int64_t critic_steps, bool diagnostics);
-  /// With the branches of a captured iteration: the gradients of weights, and D's passes where they do not change D.
+  /// With the branches of a captured iteration: the gradients of weights, and D's passes where they do not
+  /// change D.
   void iterate_beside(int64_t critic_steps);
   void replay(int64_t critic_steps);
   std::string kind_of(int64_t critic_steps) const;
@@ -235,15 +253,18 @@ class Trainer {
   DataOrder order_;
   mutable LatentGenerators latent_random_;  // generators() hands them out to be read and set
   mutable Generator penalty_noise_, instance_noise_, label_flips_;
-  mutable Generator layers_d_, layers_g_;  // what layers draw: lent as the default generator while the network runs
+  // what layers draw: lent as the default generator while the network runs
+  mutable Generator layers_d_, layers_g_;
   Tensor noise_deviation_;  // of the instance noise now, shape []; undefined without it
   Tensor balance_;          // k of the objective's Equilibrium, shape []; undefined without one
-  Tensor ring_, ring_pushed_;  // every iteration's losses [kRemembered, kernels::kRingColumns], and how many i64 [1]
+  // every iteration's losses [kRemembered, kernels::kRingColumns], and how many i64 [1]
+  Tensor ring_, ring_pushed_;
   int64_t iteration_ = 0, critic_steps_done_ = 0;
   std::vector<Tensor> last_gradients_;
   Shown last_;
-  std::set<std::string> tried_;             // kinds of calls that went through
-  std::vector<std::pair<std::string, Tensor>> buffers_;  // of both networks, floating ones, by their names in a checkpoint
+  std::set<std::string> tried_;  // kinds of calls that went through
+  // of both networks, floating ones, by their names in a checkpoint
+  std::vector<std::pair<std::string, Tensor>> buffers_;
   mutable nn::StateDict average_buffers_;
   mutable int64_t average_buffers_at_ = -1;  // the update of G that they belong to
   std::map<std::string, Kind> kinds_;
@@ -251,18 +272,32 @@ class Trainer {
   bool passes_beside_ = false;    // D's passes on streams of their own: in iterate_beside
 };
 
-/// What one iteration leaves behind for diagnose(): handles to what its last updates of D and G saw, and copies of the
-/// weights before them. All stays on the device.
+/// What one iteration leaves behind for diagnose(): handles to what its last updates of D and G saw, and
+/// copies of the weights before them. All stays on the device.
 struct StepRecord {
-  Trainer::Batch batch = {};              // of D's update
-  Tensor real_logits = {}, fake_logits = {};  // D's raw logits in that update, without a graph
+  Trainer::Batch batch = {};                               // of D's update
+  Tensor real_logits = {}, fake_logits = {};               // D's raw logits in that update, without a graph
   std::vector<Tensor> gradients_d = {}, gradients_g = {};  // in order of parameters()
   std::vector<Tensor> weights_d = {}, weights_g = {};      // one per block of the arena, before the update
 };
 
-/// Streams of the seed, one for each use of random numbers. layers_d, layers_g: what the networks' layers draw; average: what
-/// the average's statistics are gathered on; quiet: looks that change nothing.
-enum class RandomStream : uint64_t { weights_g = 1, weights_d, latent, penalty, instance_noise, layers_d, data_order, samples,
-                                     labels, codes, label_flips, layers_g, average, quiet };
+/// Streams of the seed, one for each use of random numbers. layers_d, layers_g: what the networks' layers
+/// draw; average: what the average's statistics are gathered on; quiet: looks that change nothing.
+enum class RandomStream : uint64_t {
+  weights_g = 1,
+  weights_d,
+  latent,
+  penalty,
+  instance_noise,
+  layers_d,
+  data_order,
+  samples,
+  labels,
+  codes,
+  label_flips,
+  layers_g,
+  average,
+  quiet
+};
 
 }  // namespace duel::gan

@@ -1,6 +1,5 @@
 #include "duel/gan/train/update.h"
 
-
 #include "duel/core/ops.h"
 #include "duel/core/tensor/autograd.h"
 #include "duel/nn/module/scoped_parameters.h"
@@ -33,7 +32,8 @@ Gradients simultaneous_update(const Game& game) {
 Gradients consensus_update(const Game& game, double gamma) {
   const auto [loss_d, loss_g] = game.losses();
   constexpr GradOptions kRecorded{.create_graph = true, .allow_unused = true};
-  Gradients g{grad({loss_d}, game.d.parameters, {}, kRecorded), grad({loss_g}, game.g.parameters, {}, kRecorded)};
+  Gradients g{grad({loss_d}, game.d.parameters, {}, kRecorded),
+              grad({loss_g}, game.g.parameters, {}, kRecorded)};
   Tensor energy;
   for (const auto* gradients : {&g.d, &g.g}) {
     for (const Tensor& gradient : *gradients) {
@@ -61,7 +61,9 @@ Gradients consensus_update(const Game& game, double gamma) {
 std::vector<Tensor> unrolled_parameters(const Player& d, int64_t steps, const std::function<Tensor()>& loss) {
   nn::FunctionalOptimizer ahead(d.optimizer);
   std::vector<Tensor> now;
-  for (const Tensor& p : d.parameters) now.push_back(p.requires_grad() ? p.detach().set_requires_grad(true) : p);  // frozen ones stay
+  // frozen ones stay
+  for (const Tensor& p : d.parameters)
+    now.push_back(p.requires_grad() ? p.detach().set_requires_grad(true) : p);
   for (int64_t k = 0; k < steps; ++k) {
     std::vector<Tensor> gradients;
     {

@@ -17,8 +17,8 @@ void AnyError::leaves_layer(const void* layer, const std::string& name, const st
 }
 
 InternalError::InternalError(const std::string& message, SourceLocation where)
-    : AnyError("internal error in Duel (please report): " + message + " at " + where.file_name() +
-                   ":" + std::to_string(where.line()),
+    : AnyError("internal error in Duel (please report): " + message + " at " + where.file_name() + ":" +
+                   std::to_string(where.line()),
                where) {}
 
 namespace detail {
@@ -38,9 +38,10 @@ std::string fill_in(std::string_view pattern, const std::string* values, int cou
 }
 
 void throw_system(int code, const std::string& message) {
-  constexpr int named_wrongly[] = {ENOENT, ENOTDIR, EISDIR, EACCES, EPERM, EEXIST, ENOTEMPTY, ENAMETOOLONG,
+  constexpr int named_wrongly[] = {ENOENT, ENOTDIR, EISDIR, EACCES, EPERM, EEXIST,  ENOTEMPTY, ENAMETOOLONG,
                                    ELOOP,  EROFS,   ENXIO,  ENODEV, EBUSY, ETXTBSY, EINVAL};
-  if (std::find(std::begin(named_wrongly), std::end(named_wrongly), code) != std::end(named_wrongly)) throw Error(message);
+  if (std::find(std::begin(named_wrongly), std::end(named_wrongly), code) != std::end(named_wrongly))
+    throw Error(message);
   throw Failure(message);
 }
 

@@ -6,9 +6,9 @@
 //
 // Example:
 //   DUEL_CHECK(x.rank() == 2, "matmul", "expected a matrix, got shape {}", x.shape());
-// throws Error with the text "[matmul] expected a matrix, got shape [2, 3, 4]".
-// {} takes anything that has an overload of to_text(), numbers, or what converts to std::string_view. Messages are one
-// line of characters that can be seen, whatever was put in (text.h, Note [Text from outside]).
+// throws Error with the text "[matmul] expected a matrix, got shape [2, 3, 4]". {} takes anything that has an
+// overload of to_text(), numbers, or what converts to std::string_view. Messages are one line of characters
+// that can be seen, whatever was put in (text.h, Note [Text from outside]).
 #pragma once
 
 #include <stdexcept>
@@ -26,11 +26,14 @@ class AnyError : public std::runtime_error {
  public:
   AnyError(const std::string& message, SourceLocation where)
       : std::runtime_error(shown(message, 4000)), where_(where) {}
-  const char* what() const noexcept override { return text_.empty() ? std::runtime_error::what() : text_.c_str(); }
+  const char* what() const noexcept override {
+    return text_.empty() ? std::runtime_error::what() : text_.c_str();
+  }
   const SourceLocation& where() const { return where_; }
 
-  /// The error leaves a layer on its way to the caller: what() names the innermost one, by its description, and the path to
-  /// it from the outermost, "…; in 1.0: Linear(…)". `name` is that of layer() in this one, "" where it has none.
+  /// The error leaves a layer on its way to the caller: what() names the innermost one, by its description,
+  /// and the path to it from the outermost, "…; in 1.0: Linear(…)". `name` is that of layer() in this one, ""
+  /// where it has none.
   void leaves_layer(const void* layer, const std::string& name, const std::string& description);
   /// The outermost layer that it left so far.
   const void* layer() const { return layer_; }
@@ -44,13 +47,12 @@ class AnyError : public std::runtime_error {
 /// The user's mistake. The message says what was wrong, where, and what would be right.
 class Error : public AnyError {
  public:
-  explicit Error(const std::string& message,
-                 SourceLocation where = SourceLocation::current())
+  explicit Error(const std::string& message, SourceLocation where = SourceLocation::current())
       : AnyError(message, where) {}
 };
 
-/// Nobody's mistake: what was asked for could be done, and the system failed while it was (a full disk, a device that does
-/// not answer). The same call may succeed later.
+/// Nobody's mistake: what was asked for could be done, and the system failed while it was (a full disk, a
+/// device that does not answer). The same call may succeed later.
 class Failure : public Error {
  public:
   explicit Failure(const std::string& message, SourceLocation where = SourceLocation::current())
@@ -67,14 +69,15 @@ class OutOfMemory : public Error {
 /// A bug in Duel: the message also carries file and line.
 class InternalError : public AnyError {
  public:
-  explicit InternalError(const std::string& message,
-                         SourceLocation where = SourceLocation::current());
+  explicit InternalError(const std::string& message, SourceLocation where = SourceLocation::current());
 };
 
 namespace detail {
 
 template <class T>
-concept HasToText = requires(const T& value) { to_text(value); };
+concept HasToText = requires(const T& value) {
+  to_text(value);
+};
 
 template <class T>
 std::string text_of(const T& value) {
@@ -114,8 +117,8 @@ template <class... Args>
   throw Error("[" + std::string(op) + "] " + detail::compose(pattern, args...));
 }
 
-/// Throws for a system call that failed with `code` (an errno): Error where what the caller named cannot be had (no such
-/// file, no permission), Failure where the system is at fault.
+/// Throws for a system call that failed with `code` (an errno): Error where what the caller named cannot be
+/// had (no such file, no permission), Failure where the system is at fault.
 template <class... Args>
 [[noreturn]] void fail_system(int code, std::string_view op, std::string_view pattern, const Args&... args) {
   detail::throw_system(code, "[" + std::string(op) + "] " + detail::compose(pattern, args...));
@@ -128,7 +131,7 @@ template <class... Args>
     if (!(condition)) ::duel::fail((op), __VA_ARGS__); \
   } while (false)
 
-#define DUEL_ASSERT(condition)                                                        \
-  do {                                                                                \
+#define DUEL_ASSERT(condition)                                                      \
+  do {                                                                              \
     if (!(condition)) throw ::duel::InternalError("broken invariant: " #condition); \
   } while (false)

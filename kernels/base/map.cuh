@@ -38,7 +38,8 @@ __device__ void map_packed(const F& f, Out* out, int64_t at, const Packed<In, W>
   reinterpret_cast<Packed<Out, W>*>(out)[at] = y;
 }
 
-// Two packs of every input are under way at once: that, and 16 bytes an access, is what fills the memory's pipeline.
+// Two packs of every input are under way at once: that, and 16 bytes an access, is what fills the memory's
+// pipeline.
 template <int W, class F, class Out, class... In>
 __global__ void map_kernel(int64_t n, F f, Out* out, const In*... in) {
   const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x, packs = n / W;
@@ -68,13 +69,14 @@ inline unsigned map_blocks(int64_t n) {
 
 template <int W, class F, class Out, class... In>
 void launch_map(Stream stream, int64_t n, F f, Out* out, const In*... in) {
-  launch(map_kernel<W, F, Out, In...>, dim3(map_blocks((n + 2 * W - 1) / (2 * W))), dim3(kMapBlock), 0, stream, n, f, out, in...);
+  launch(map_kernel<W, F, Out, In...>, dim3(map_blocks((n + 2 * W - 1) / (2 * W))), dim3(kMapBlock), 0,
+         stream, n, f, out, in...);
 }
 
 #endif
 
-/// The host's part [begin, end). Everything comes by value: a byte that is written through a captured pointer could be the
-/// captured pointer's own, and then no loop over bytes vectorises.
+/// The host's part [begin, end). Everything comes by value: a byte that is written through a captured pointer
+/// could be the captured pointer's own, and then no loop over bytes vectorises.
 template <class F, class Out, class... In>
 inline void map_range(int64_t begin, int64_t end, F f, Out* out, const In*... in) {
   DUEL_SIMD
@@ -88,7 +90,9 @@ void map(Stream stream, int64_t n, F f, Out* out, const In*... in) {
 #if DUEL_DEVICE_CODE
   if (stream.on_device()) {
     constexpr int kWide = 16 / static_cast<int>(std::max({sizeof(Out), sizeof(In)...}));
-    const auto aligned = [](const auto* p) { return reinterpret_cast<uintptr_t>(p) % (kWide * sizeof(*p)) == 0; };
+    const auto aligned = [](const auto* p) {
+      return reinterpret_cast<uintptr_t>(p) % (kWide * sizeof(*p)) == 0;
+    };
     if (aligned(out) && (aligned(in) && ...)) {
       launch_map<kWide>(stream, n, f, out, in...);
     } else {

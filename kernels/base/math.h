@@ -5,8 +5,8 @@
 // over them vectorises, and host and device give the same bits. The double versions are libm's; they serve
 // checks.
 //
-// Largest errors of the float versions in ulp, over all finite arguments (tests/kernels/base/math_test.cpp asserts
-// them):
+// Largest errors of the float versions in ulp, over all finite arguments (tests/kernels/base/math_test.cpp
+// asserts them):
 //   exp 1, expm1 1.6, log 1, log1p 1, pow 0.51, tanh 2.6, sigmoid 2.2, softplus 1.6, erf 1.1, normal_cdf 4.5,
 //   normal_pdf 2.8, sincos_turns 1
 // Results below the normal range round once, like all others. Special values are C's: exp(-inf) = 0, log(0) =
@@ -15,9 +15,10 @@
 // Note [Selects]
 // g++ moves a computation into the branch of the only select that uses it, and then the loop no longer
 // vectorises. So selects choose between constants and arguments, and special results are added or multiplied
-// onto the finite one. Nor do two selects meet whose conditions are the same for the whole loop (pow with one exponent):
-// g++ joins the conditions into one that it cannot vectorise. g++ vectorises selects on AVX2 only
-// under -fno-trapping-math, which cmake/DuelRooms.cmake sets; tests/vectorized.py finds loops that stayed scalar.
+// onto the finite one. Nor do two selects meet whose conditions are the same for the whole loop (pow with one
+// exponent): g++ joins the conditions into one that it cannot vectorise. g++ vectorises selects on AVX2 only
+// under -fno-trapping-math, which cmake/DuelRooms.cmake sets; tests/vectorized.py finds loops that stayed
+// scalar.
 //
 // Note [Polynomials]
 // Coefficients are minimax fits (Remez exchange in 200 bits, weighted for relative error of the function,
@@ -225,14 +226,16 @@ DUEL_HD float pow(float base, float exponent) {
   const double power_of_one = x > 0.0 ? 1.0 : power_of_minus_one;
   const double magnitude = detail::exp2_of((size == 1.0 ? power_of_one : y) * logarithm);
 
-  // Integers are told by rounding; from 2^24 on every float is an even one. An odd one lies 1/2 beside an integer when halved,
-  // and 4 (1/2)^2 = 1, all others less. No select: it would be joined with the one below, see Note [Selects].
+  // Integers are told by rounding; from 2^24 on every float is an even one. An odd one lies 1/2 beside an
+  // integer when halved, and 4 (1/2)^2 = 1, all others less. No select: it would be joined with the one
+  // below, see Note [Selects].
   const double large = abs(y) < 0x1p24 ? y : 0.0, halved = 0.5 * large;
   const double beside = halved - ((halved + 0x1.8p52) - 0x1.8p52), odd = ::floor(4.0 * beside * beside);
   const double of_odd = fma(odd, ::copysign(1.0, x) - 1.0, 1.0);  // the sign of x, or 1
   const double below = size < detail::kInfinity ? detail::kNan : 1.0;
   const double of_fraction = x < 0.0 ? below : 1.0;
-  return static_cast<float>(magnitude * (of_odd * ((large + 0x1.8p52) - 0x1.8p52 == large ? 1.0 : of_fraction)));
+  return static_cast<float>(magnitude *
+                            (of_odd * ((large + 0x1.8p52) - 0x1.8p52 == large ? 1.0 : of_fraction)));
 }
 DUEL_HD double pow(double base, double exponent) { return ::pow(base, exponent); }
 
@@ -324,8 +327,8 @@ DUEL_HD SinCos<float> sincos_turns(float t) {
   const float sine = (quarter & 1u) != 0 ? c : s, cosine = (quarter & 1u) != 0 ? s : c;
   return {(quarter & 2u) != 0 ? -sine : sine, ((quarter + 1u) & 2u) != 0 ? -cosine : cosine};
 }
-/// As above; Taylor's polynomials, whose next terms are below 2^-63 here. The library's sine is no choice: on a GPU
-/// its path for huge arguments, never taken, would cost every thread a stack frame.
+/// As above; Taylor's polynomials, whose next terms are below 2^-63 here. The library's sine is no choice: on
+/// a GPU its path for huge arguments, never taken, would cost every thread a stack frame.
 DUEL_HD SinCos<double> sincos_turns(double t) {
   constexpr double kTurn = 6.28318530717958647693, kRound = 0x1.8p+52;
   const double shifted = fma(t, 4.0, kRound), quarters = shifted - kRound;

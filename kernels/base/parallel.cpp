@@ -27,8 +27,8 @@ int default_threads() {
   // As --threads: an integer, 0 for every core.
   if (const std::string text = environment("DUEL_THREADS"); !text.empty()) {
     const auto count = parsed<int64_t>("environment", "DUEL_THREADS", text);
-    DUEL_CHECK(count >= 0 && count <= kMaxThreads, "environment", "DUEL_THREADS: expected an integer from 0 to {}, got {}",
-               kMaxThreads, count);
+    DUEL_CHECK(count >= 0 && count <= kMaxThreads, "environment",
+               "DUEL_THREADS: expected an integer from 0 to {}, got {}", kMaxThreads, count);
     if (count >= 1) return static_cast<int>(count);
   }
   cpu_set_t set;
@@ -129,8 +129,8 @@ class Pool {
     } catch (const std::system_error& error) {
       // A limit on processes or on memory (ulimit -u, -v): the results are the same with fewer, only later.
       const int wanted = threads_.exchange(static_cast<int>(workers_.size()) + 1);
-      std::fprintf(stderr, "duel: warning: %d of %d threads could be started (%s); going on with %d\n", threads(), wanted,
-                   error.code().message().c_str(), threads());
+      std::fprintf(stderr, "duel: warning: %d of %d threads could be started (%s); going on with %d\n",
+                   threads(), wanted, error.code().message().c_str(), threads());
     }
   }
 

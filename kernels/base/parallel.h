@@ -23,12 +23,13 @@ namespace duel::kernels {
 
 inline constexpr int kMaxThreads = 1024;
 
-/// Threads that parallel_for may use, the caller included. Default: $DUEL_THREADS, else (not set, or 0) the cores this
-/// process may run on. Error where the variable holds anything but an integer from 0 to kMaxThreads.
+/// Threads that parallel_for may use, the caller included. Default: $DUEL_THREADS, else (not set, or 0) the
+/// cores this process may run on. Error where the variable holds anything but an integer from 0 to
+/// kMaxThreads.
 int threads();
 
-/// Sets that number, 1 to kMaxThreads. Where the system does not let so many start, the first parallel_for says so on
-/// stderr and goes on with fewer. Not to be called from inside a parallel_for body.
+/// Sets that number, 1 to kMaxThreads. Where the system does not let so many start, the first parallel_for
+/// says so on stderr and goes on with fewer. Not to be called from inside a parallel_for body.
 void set_threads(int count);
 
 namespace detail {
@@ -49,14 +50,13 @@ void parallel_for(int64_t n, int64_t grain, Body&& body) {
     std::remove_reference_t<Body>* body;
     int64_t n, grain;
   } context{std::addressof(body), n, grain};
-  detail::run_ranges(
-      (n + grain - 1) / grain,
-      [](void* raw, int64_t range) {
-        auto& c = *static_cast<Context*>(raw);
-        const int64_t begin = range * c.grain;
-        (*c.body)(begin, begin + c.grain < c.n ? begin + c.grain : c.n);
-      },
-      &context);
+  detail::run_ranges((n + grain - 1) / grain,
+                     [](void* raw, int64_t range) {
+                       auto& c = *static_cast<Context*>(raw);
+                       const int64_t begin = range * c.grain;
+                       (*c.body)(begin, begin + c.grain < c.n ? begin + c.grain : c.n);
+                     },
+                     &context);
 }
 
 }  // namespace duel::kernels

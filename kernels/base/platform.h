@@ -51,14 +51,16 @@ class Stream {
   bool on_device_ = false;
 };
 
-/// Throws Error for a failed call of the CUDA runtime: its name and text, the call, what to do. Defined in runtime.cu.
+/// Throws Error for a failed call of the CUDA runtime: its name and text, the call, what to do. Defined in
+/// runtime.cu.
 [[noreturn]] void cuda_failure(int status, const std::string& call);
 
 #if defined(__CUDACC__)
 /// Starts a __global__ function on the stream and checks the launch. Never allocates or synchronises, so
 /// every launcher can be captured in a CUDA graph. Arguments are converted to the kernel's own types.
 template <class... Params, class... Args>
-void launch(void (*kernel)(Params...), dim3 grid, dim3 block, size_t shared_bytes, Stream stream, Args... args) {
+void launch(void (*kernel)(Params...), dim3 grid, dim3 block, size_t shared_bytes, Stream stream,
+            Args... args) {
   cudaLaunchConfig_t config{};
   config.gridDim = grid;
   config.blockDim = block;
@@ -66,9 +68,9 @@ void launch(void (*kernel)(Params...), dim3 grid, dim3 block, size_t shared_byte
   config.stream = static_cast<cudaStream_t>(stream.handle());
   const cudaError_t status = cudaLaunchKernelEx(&config, kernel, static_cast<Params>(args)...);
   if (status != cudaSuccess) {
-    cuda_failure(static_cast<int>(status), message("launch (grid {}, block {}, {} bytes shared)",
-                                                   static_cast<int64_t>(grid.x), static_cast<int64_t>(block.x),
-                                                   static_cast<int64_t>(shared_bytes)));
+    cuda_failure(static_cast<int>(status),
+                 message("launch (grid {}, block {}, {} bytes shared)", static_cast<int64_t>(grid.x),
+                         static_cast<int64_t>(block.x), static_cast<int64_t>(shared_bytes)));
   }
 }
 #define DUEL_DYNAMIC_SHARED(T, name)                          \

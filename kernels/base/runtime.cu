@@ -13,7 +13,8 @@ const char* advice(cudaError_t status) {
   switch (status) {
     case cudaErrorInsufficientDriver:
       return "Install an NVIDIA driver that is at least as new as this build's CUDA, or use --device cpu";
-    case cudaErrorNoDevice: return "No GPU is visible: see nvidia-smi and CUDA_VISIBLE_DEVICES, or use --device cpu";
+    case cudaErrorNoDevice:
+      return "No GPU is visible: see nvidia-smi and CUDA_VISIBLE_DEVICES, or use --device cpu";
     case cudaErrorMemoryAllocation:
       return "The GPU's memory is full: see nvidia-smi for other programs, or use a smaller batch";
     case cudaErrorIllegalAddress:
@@ -26,7 +27,8 @@ const char* advice(cudaError_t status) {
     case cudaErrorStreamCaptureUnjoined:
     case cudaErrorStreamCaptureImplicit:
       return "A CUDA graph is being captured: nothing may wait or read results until end_capture";
-    default: return "";
+    default:
+      return "";
   }
 }
 
@@ -36,10 +38,10 @@ const char* advice(cudaError_t status) {
                message("{} (kernels/base/{}:{})", call, name ? name + 1 : file, line));
 }
 
-#define DUEL_CUDA(call)                                                                  \
-  do {                                                                                   \
-    const cudaError_t duel_status = (call);                                              \
-    if (duel_status != cudaSuccess) refuse(duel_status, #call, __FILE__, __LINE__);      \
+#define DUEL_CUDA(call)                                                             \
+  do {                                                                              \
+    const cudaError_t duel_status = (call);                                         \
+    if (duel_status != cudaSuccess) refuse(duel_status, #call, __FILE__, __LINE__); \
   } while (false)
 
 cudaStream_t raw(Stream stream) { return static_cast<cudaStream_t>(stream.handle()); }
@@ -60,9 +62,10 @@ void cuda_failure(int code, const std::string& call) {
   std::string what = advice(status);
   if (status == cudaErrorNoKernelImageForDevice || status == cudaErrorInvalidDeviceFunction ||
       status == cudaErrorUnsupportedPtxVersion) {
-    what = message("This build holds kernels for the architectures {} only: configure with "
-                   "-DCMAKE_CUDA_ARCHITECTURES=native on this machine and build again",
-                   runtime::compiled_architectures());
+    what = message(
+        "This build holds kernels for the architectures {} only: configure with "
+        "-DCMAKE_CUDA_ARCHITECTURES=native on this machine and build again",
+        runtime::compiled_architectures());
   }
   fail("cuda", "CUDA error {}: {} in {}{}{}", cudaGetErrorName(status), cudaGetErrorString(status), call,
        what.empty() ? "" : ". ", what);
@@ -80,8 +83,9 @@ Availability ask() noexcept {
   if (status == cudaErrorInsufficientDriver) {
     int driver = 0;
     if (cudaDriverGetVersion(&driver) == cudaSuccess && driver > 0) {
-      found.reason = message("the NVIDIA driver is older than this build's CUDA (CUDA error 35): it knows CUDA {}.{}",
-                             driver / 1000, driver % 1000 / 10);
+      found.reason =
+          message("the NVIDIA driver is older than this build's CUDA (CUDA error 35): it knows CUDA {}.{}",
+                  driver / 1000, driver % 1000 / 10);
     } else {
       found.reason = "no NVIDIA driver (CUDA error 35)";
     }
@@ -93,7 +97,6 @@ Availability ask() noexcept {
   }
   return found;
 }
-
 
 /// While it lives, this thread may allocate although a stream is being captured.
 class OutsideCapture {
@@ -193,13 +196,15 @@ void free_pinned(void* pointer) {
 }
 
 namespace {
-/// A captured copy would read or write the host's memory at every replay, when whatever lay there may be gone.
+/// A captured copy would read or write the host's memory at every replay, when whatever lay there may be
+/// gone.
 void check_capture(Stream stream, const void* host) {
   if (!capturing(stream)) return;
   cudaPointerAttributes attributes{};
   DUEL_CUDA(cudaPointerGetAttributes(&attributes, host));
   if (attributes.type != cudaMemoryTypeHost) {
-    refuse(cudaErrorStreamCaptureUnsupported, "a copy from or to host memory that is not pinned", __FILE__, __LINE__);
+    refuse(cudaErrorStreamCaptureUnsupported, "a copy from or to host memory that is not pinned", __FILE__,
+           __LINE__);
   }
 }
 }  // namespace

@@ -1,13 +1,14 @@
-// What Duel asks of the CUDA runtime: devices, memory, copies, streams, events, graphs. With `launch` (platform.h) it is the
-// only caller of that library. Raw handles, no ownership: core/ wraps them.
+// What Duel asks of the CUDA runtime: devices, memory, copies, streams, events, graphs. With `launch`
+// (platform.h) it is the only caller of that library. Raw handles, no ownership: core/ wraps them.
 //
-// Every build has all of these functions. Without CUDA, or without a GPU, availability() says why in one line, and the
-// others throw duel::Error with that line. A call that fails throws duel::Error with
-// "CUDA error <name>: <text>", the call, its file and line, and what to do.
+// Every build has all of these functions. Without CUDA, or without a GPU, availability() says why in one
+// line, and the others throw duel::Error with that line. A call that fails throws duel::Error with "CUDA
+// error <name>: <text>", the call, its file and line, and what to do.
 //
-// Handles belong to the device that was current when they were made; a call works on the calling thread's current device
-// (set_device). Functions marked [capture] may be used between begin_capture and end_capture; the others are refused by
-// CUDA there (cudaErrorStreamCaptureUnsupported), but for allocate_device, which steps aside of the capture.
+// Handles belong to the device that was current when they were made; a call works on the calling thread's
+// current device (set_device). Functions marked [capture] may be used between begin_capture and end_capture;
+// the others are refused by CUDA there (cudaErrorStreamCaptureUnsupported), but for allocate_device, which
+// steps aside of the capture.
 //
 // Example:
 //   if (runtime::availability().devices > 0) {
@@ -28,7 +29,8 @@ namespace duel::kernels::runtime {
 
 struct Availability {
   int devices = 0;
-  std::string reason;  ///< why there is none: "built without CUDA", "no NVIDIA driver (CUDA error 35)", "no NVIDIA GPU"
+  /// why there is none: "built without CUDA", "no NVIDIA driver (CUDA error 35)", "no NVIDIA GPU"
+  std::string reason;
 };
 /// Asked once per process; never throws.
 const Availability& availability();
@@ -63,7 +65,8 @@ struct MemoryInfo {
 };
 MemoryInfo memory_info();
 
-/// Device memory, 256-byte aligned; null when there is not enough of it. Allowed in a capture: it is no part of the graph.
+/// Device memory, 256-byte aligned; null when there is not enough of it. Allowed in a capture: it is no part
+/// of the graph.
 void* try_allocate_device(size_t bytes);
 /// The same, or throws.
 void* allocate_device(size_t bytes);
@@ -73,9 +76,9 @@ void free_device(void* pointer);
 void* allocate_pinned(size_t bytes);
 void free_pinned(void* pointer);
 
-// Copies and fills in the order of the stream [capture]. Host memory that is not pinned may be changed as soon as
-// copy_to_device returns, and is refused in a capture; pinned memory must stay as it is until the stream has come by.
-// What copy_to_host writes may be read after synchronize.
+// Copies and fills in the order of the stream [capture]. Host memory that is not pinned may be changed as
+// soon as copy_to_device returns, and is refused in a capture; pinned memory must stay as it is until the
+// stream has come by. What copy_to_host writes may be read after synchronize.
 void copy_to_device(Stream stream, void* device, const void* host, size_t bytes);
 void copy_to_host(Stream stream, void* host, const void* device, size_t bytes);
 void copy_on_device(Stream stream, void* to, const void* from, size_t bytes);
@@ -94,8 +97,9 @@ struct Event {
 Event create_event(bool timed = false);
 void destroy_event(Event event);
 void record(Event event, Stream stream);  ///< [capture]
-/// Work given to `stream` from now on starts after the event [capture]. In a capture this is how a side stream joins the
-/// graph (fork) and how the main stream waits for it (join); every fork must be joined before end_capture.
+/// Work given to `stream` from now on starts after the event [capture]. In a capture this is how a side
+/// stream joins the graph (fork) and how the main stream waits for it (join); every fork must be joined
+/// before end_capture.
 void wait(Stream stream, Event event);
 void synchronize(Event event);
 bool finished(Event event);

@@ -1,4 +1,5 @@
-// What is set from outside, by a flag, a key of a configuration or an environment variable: one rule for all of them.
+// What is set from outside, by a flag, a key of a configuration or an environment variable: one rule for all
+// of them.
 //
 // Example:
 //   const auto seed = parsed<uint64_t>("config", "seed", "-1");   // Error: [config] seed: expected an integer from 0 to …
@@ -11,8 +12,8 @@
 
 namespace duel {
 
-/// The number that `text` is as parse_number (text.h) reads it; else Error naming what is set and what would be right.
-/// T: int, int64_t, uint64_t, float, double.
+/// The number that `text` is as parse_number (text.h) reads it; else Error naming what is set and what would
+/// be right. T: int, int64_t, uint64_t, float, double.
 template <class T>
 T parsed(std::string_view op, std::string_view name, std::string_view text);
 

@@ -62,8 +62,8 @@ std::vector<std::string> site_packages() {
   for (const std::string& folder : split_folders(environment("PATH"))) {
     const fs::path python = fs::path(folder) / "python3";
     if (!is_file(python)) continue;
-    // PATH's python3 may be a link into a virtual environment, whose own is a link to the one that it was made from: each
-    // step of the way has packages. pyenv's is a script.
+    // PATH's python3 may be a link into a virtual environment, whose own is a link to the one that it was
+    // made from: each step of the way has packages. pyenv's is a script.
     std::error_code error;
     fs::path at = python;
     for (int steps = 0; steps < 16; ++steps) {
@@ -99,7 +99,8 @@ std::vector<std::string> library_candidates(const LibrarySearch& search) {
   for (const std::string& folder : search.folders) add_files(folder, search.names, out);
   for (const char* root : {"CUDA_HOME", "CUDA_PATH"}) {
     if (const std::string folder = environment(root); !folder.empty()) {
-      for (const char* lib : {"/lib64", "/lib", "/targets/x86_64-linux/lib"}) add_files(folder + lib, search.names, out);
+      for (const char* lib : {"/lib64", "/lib", "/targets/x86_64-linux/lib"})
+        add_files(folder + lib, search.names, out);
     }
   }
   add_files("/usr/local/cuda/lib64", search.names, out);

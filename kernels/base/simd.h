@@ -1,8 +1,10 @@
-// Host vectors for kernels/*.cpp: as wide as the compiler's target, on top of the vector types of g++ and clang.
+// Host vectors for kernels/*.cpp: as wide as the compiler's target, on top of the vector types of g++ and
+// clang.
 //
-// Internal. Only what the tile kernels need: unaligned access, partial access, fused multiply-add, transposition.
-// Everything is templated on T = float or double; kLanes<T> is the width (16 floats with AVX-512, 8 with AVX2, 4
-// elsewhere), so results may differ in the last bits between instruction sets, never between thread counts.
+// Internal. Only what the tile kernels need: unaligned access, partial access, fused multiply-add,
+// transposition. Everything is templated on T = float or double; kLanes<T> is the width (16 floats with
+// AVX-512, 8 with AVX2, 4 elsewhere), so results may differ in the last bits between instruction sets, never
+// between thread counts.
 #pragma once
 
 #include <cstdint>
@@ -75,8 +77,8 @@ DUEL_INLINE Vec<T> broadcast(T value) {
   return detail::repeated(value, std::make_integer_sequence<int, kLanes<T>>{});
 }
 
-/// Asks for the next `count` elements (1024 at most), which will be read soon but not in an order that hardware guesses.
-/// Any address will do.
+/// Asks for the next `count` elements (1024 at most), which will be read soon but not in an order that
+/// hardware guesses. Any address will do.
 template <class T>
 DUEL_INLINE void prefetch(const T* from, int64_t count) {
   constexpr int64_t kLine = 64 / int64_t(sizeof(T));

@@ -7,7 +7,8 @@ namespace duel {
 class SourceLocation {
  public:
   /// Of the caller, as a default argument.
-  static constexpr SourceLocation current(const char* file = __builtin_FILE(), const char* function = __builtin_FUNCTION(),
+  static constexpr SourceLocation current(const char* file = __builtin_FILE(),
+                                          const char* function = __builtin_FUNCTION(),
                                           unsigned line = __builtin_LINE()) {
     return SourceLocation(file, function, line);
   }

@@ -20,7 +20,10 @@ Character first_character(std::string_view text) {
   const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
   const unsigned char lead = byte(0);
   if (lead < 0x80) return {1, lead};
-  const size_t length = lead >= 0xf0 && lead < 0xf5 ? 4 : lead >= 0xe0 && lead < 0xf0 ? 3 : lead >= 0xc2 && lead < 0xe0 ? 2 : 0;
+  const size_t length = lead >= 0xf0 && lead < 0xf5   ? 4
+                        : lead >= 0xe0 && lead < 0xf0 ? 3
+                        : lead >= 0xc2 && lead < 0xe0 ? 2
+                                                      : 0;
   if (length == 0 || length > text.size()) return {};
   uint32_t number = lead & (0x7fu >> length);
   for (size_t i = 1; i < length; ++i) {
@@ -34,8 +37,8 @@ Character first_character(std::string_view text) {
 
 /// Controls of both ranges, line and paragraph separators, and what changes the direction of text.
 bool hidden(uint32_t c) {
-  return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x61c || (c >= 0x200e && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e) ||
-         (c >= 0x2066 && c <= 0x2069);
+  return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x61c || (c >= 0x200e && c <= 0x200f) ||
+         (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
 }
 
 void append_hex(std::string& out, const char* mark, uint32_t value, int digits) {
@@ -83,8 +86,9 @@ std::string shown(std::string_view text, size_t most) { return escaped(text, fal
 std::string in_quotes(std::string_view text) { return "\"" + shown(text) + "\""; }
 
 std::string shell_word(std::string_view text) {
-  if (!text.empty() && text.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+=:,@%") ==
-                           std::string_view::npos)
+  if (!text.empty() &&
+      text.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+=:,@%") ==
+          std::string_view::npos)
     return std::string(text);
   std::string out = "'";
   for (const char c : text) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
@@ -93,8 +97,12 @@ std::string shell_word(std::string_view text) {
 
 std::string shortest(double value) { return number_text(value); }
 std::string shortest(float value) { return number_text(value); }
-std::string fixed(double value, int decimals) { return number_text(value, std::chars_format::fixed, decimals); }
-std::string significant(double value, int digits) { return number_text(value, std::chars_format::general, digits); }
+std::string fixed(double value, int decimals) {
+  return number_text(value, std::chars_format::fixed, decimals);
+}
+std::string significant(double value, int digits) {
+  return number_text(value, std::chars_format::general, digits);
+}
 
 template <class T>
 std::optional<T> parse_number(std::string_view text) {
@@ -119,7 +127,8 @@ template std::optional<float> parse_number<float>(std::string_view);
 template std::optional<double> parse_number<double>(std::string_view);
 
 std::string nearest_name(const std::string& word, const std::vector<std::string>& names) {
-  constexpr size_t most = 64;  // characters of any name there is, and more; a text from a file may have millions
+  // characters of any name there is, and more; a text from a file may have millions
+  constexpr size_t most = 64;
   if (word.size() > most) return {};
   const auto lower = [](std::string text) {
     for (char& c : text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
@@ -138,7 +147,8 @@ std::string nearest_name(const std::string& word, const std::vector<std::string>
       row[0] = i;
       for (size_t j = 1; j <= b.size(); ++j) {
         row[j] = std::min({before[j] + 1, row[j - 1] + 1, before[j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1)});
-        if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) row[j] = std::min(row[j], two_before[j - 2] + 1);
+        if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+          row[j] = std::min(row[j], two_before[j - 2] + 1);
       }
     }
     if (row[b.size()] > limit || (row[b.size()] == limit && !best.empty())) continue;

@@ -6,16 +6,17 @@
 //
 // (cross-correlation, as everywhere in deep learning; x outside the image counts as 0). The three are closed:
 // the transposed convolution of x'[n, co, ho, wo] with weights [co, ci, kh, kw] is conv2d_input_grad, its
-// input gradient is conv2d_forward, its weight gradient conv2d_weight_grad(dy', x'); every second derivative is
-// one of the three again. Batch and channels may be any size, 0 included. No dilation, no groups.
+// input gradient is conv2d_forward, its weight gradient conv2d_weight_grad(dy', x'); every second derivative
+// is one of the three again. Batch and channels may be any size, 0 included. No dilation, no groups.
 //
-// On the host, float layers whose kernel is twice the stride, with 24 channels or more on both sides, take 121 products
-// for every 196 of the definition (kernels/linear/host/conv_winograd.h); everything else, and double, is computed as defined.
+// On the host, float layers whose kernel is twice the stride, with 24 channels or more on both sides, take
+// 121 products for every 196 of the definition (kernels/linear/host/conv_winograd.h); everything else, and
+// double, is computed as defined.
 //
-// On the host and on a device; in a build without CUDA a device stream is an Error. On a GPU floats are multiplied as
-// TF32 unless that is switched off: kernels/linear/device_library.h, which also says which library computes. The bits do not
-// depend on the number of threads.
-// The workspace is the caller's: conv2d_workspace() bytes, aligned to 64; may be null where that is 0.
+// On the host and on a device; in a build without CUDA a device stream is an Error. On a GPU floats are
+// multiplied as TF32 unless that is switched off: kernels/linear/device_library.h, which also says which
+// library computes. The bits do not depend on the number of threads. The workspace is the caller's:
+// conv2d_workspace() bytes, aligned to 64; may be null where that is 0.
 //
 // Example: a 4x4 stride-2 layer 1x28x28 -> 64x14x14
 //   ConvShape s{.n = 64, .c_in = 1, .h_in = 28, .w_in = 28, .c_out = 64, .kh = 4, .kw = 4,

@@ -25,7 +25,8 @@
 
 namespace duel::kernels {
 
-/// Reads every DUEL_ variable of the kernels now, so that a wrong one is told before work begins and not in the middle.
+/// Reads every DUEL_ variable of the kernels now, so that a wrong one is told before work begins and not in
+/// the middle.
 void check_environment();
 
 /// Version of oneDNN that runs on the host, as "2.6.3".

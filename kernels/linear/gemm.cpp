@@ -1,9 +1,10 @@
-// Matrix products: checks, the choice of who computes, and the host's products from tiles (kernels/linear/host/tile.h).
+// Matrix products: checks, the choice of who computes, and the host's products from tiles
+// (kernels/linear/host/tile.h).
 //
-// c is computed either as rows of c (left operand a, right operand b) or as rows of c^T (left operand op(b)^T,
-// right operand op(a)^T): whichever needs less packing and padding. The right operand is packed into panels of
-// kPanel columns: by each range for itself where its columns lie side by side, else (it has to be transposed) once,
-// into the workspace. The ranges are panels x blocks of rows, cut by the shape alone.
+// c is computed either as rows of c (left operand a, right operand b) or as rows of c^T (left operand
+// op(b)^T, right operand op(a)^T): whichever needs less packing and padding. The right operand is packed into
+// panels of kPanel columns: by each range for itself where its columns lie side by side, else (it has to be
+// transposed) once, into the workspace. The ranges are panels x blocks of rows, cut by the shape alone.
 #include "duel/kernels/linear/gemm.h"
 
 #include <algorithm>
@@ -330,7 +331,8 @@ size_t gemm_workspace(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t 
   if (m <= 0 || n <= 0 || k <= 0) return 0;
   if (stream.on_device()) {
     const size_t own = device::gemm_workspace<T>(m, n, k);
-    return device::libraries_in_charge() ? std::max(own, cublas::workspace<T>(trans_a, trans_b, m, n, k)) : own;
+    return device::libraries_in_charge() ? std::max(own, cublas::workspace<T>(trans_a, trans_b, m, n, k))
+                                         : own;
   }
   const bool flipped = flip<T>(trans_a, trans_b, m, n, k);
   if (!(flipped ? !trans_a : trans_b)) return 0;

@@ -3,8 +3,9 @@
 // Row-major, contiguous: op(a) is [m, k], op(b) is [k, n], c is [m, n]; a transposed operand is stored the
 // other way round, [k, m] or [n, k]. float and double, on the host and on a device; in a build without CUDA a
 // device stream is an Error. On a GPU floats are multiplied as TF32 unless that is switched off:
-// kernels/linear/device_library.h, which also says which library computes. The bits do not depend on the number of
-// threads. m, n and k may be 0 or 1 (k == 0 gives beta * c, or the bias). c must not overlap a or b.
+// kernels/linear/device_library.h, which also says which library computes. The bits do not depend on the
+// number of threads. m, n and k may be 0 or 1 (k == 0 gives beta * c, or the bias). c must not overlap a or
+// b.
 //
 // The workspace is the caller's: gemm_workspace() bytes, aligned to 64; may be null where that is 0.
 //
@@ -16,7 +17,8 @@
 
 namespace duel::kernels {
 
-/// Bytes of workspace for gemm() and gemm_bias() of this shape on this stream; the same for any number of threads.
+/// Bytes of workspace for gemm() and gemm_bias() of this shape on this stream; the same for any number of
+/// threads.
 template <class T>
 size_t gemm_workspace(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, Stream stream = {});
 

@@ -1,9 +1,9 @@
 // Activations: one struct each with value, first and second derivative.
 //
-// The conventions at kinks are PyTorch's: relu'(0) = 0, leaky_relu'(0) = slope, elu'(0) = alpha. Not-a-number gives
-// not-a-number, in every derivative that depends on x.
-// second_is_zero says that the second derivative is zero almost everywhere (piecewise linear): gradient
-// penalties over such critics have a cheaper exact form.
+// The conventions at kinks are PyTorch's: relu'(0) = 0, leaky_relu'(0) = slope, elu'(0) = alpha. Not-a-number
+// gives not-a-number, in every derivative that depends on x. second_is_zero says that the second derivative
+// is zero almost everywhere (piecewise linear): gradient penalties over such critics have a cheaper exact
+// form.
 //
 // Example: dx = dy * leaky_relu'(x)
 //   activation_d1(stream, n, x, dy, dx, LeakyRelu{0.2});

@@ -179,7 +179,8 @@ struct CastTo {
     } else if constexpr (std::is_same_v<To, uint8_t>) {
       const From low = x > From(0) ? x : From(0);  // false for not-a-number
       const From inside = low < From(255) ? low : From(255);
-      return static_cast<To>(static_cast<std::conditional_t<std::is_floating_point_v<From>, int32_t, From>>(inside));
+      return static_cast<To>(
+          static_cast<std::conditional_t<std::is_floating_point_v<From>, int32_t, From>>(inside));
     } else if constexpr (std::is_floating_point_v<From>) {
       const From edge = From(9223372036854775808.0);
       const bool fits = x >= -edge && x < edge;

@@ -8,7 +8,7 @@
 namespace duel::kernels {
 namespace {
 
-constexpr int64_t kLossGrain = 4096;  // host: one partial sum per so many logits
+constexpr int64_t kLossGrain = 4096;   // host: one partial sum per so many logits
 constexpr int64_t kLossBlocks = 1024;  // device: at most so many partial sums
 constexpr int64_t kOneBlock = 8192;    // device: so many logits are one block's, and one launch
 constexpr int kLossUnroll = 4;         // logits of a thread under way at once
@@ -26,7 +26,8 @@ template <class L, class T>
 __global__ void loss_kernel(int64_t n, const T* logits, L loss, T divisor, T of_sum, T* sums, T* grad) {
   const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
   Terms<1, T> sum{};
-  for (int64_t first = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; first < n; first += kLossUnroll * stride) {
+  for (int64_t first = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; first < n;
+       first += kLossUnroll * stride) {
     T x[kLossUnroll];
 #pragma unroll
     for (int u = 0; u < kLossUnroll; ++u) x[u] = first + u * stride < n ? logits[first + u * stride] : T{0};

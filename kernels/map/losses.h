@@ -21,8 +21,8 @@
 namespace duel::kernels {
 
 /// Binary cross-entropy of sigmoid(x) against any target t in [0, 1]: softplus(x) - t x (Goodfellow et al.
-/// 2014, eq. 1, on logits). t = 1: -log sigmoid(x), t = 0: -log(1 - sigmoid(x)); a divisor < 0 gives
-/// the saturating form. Written around e = exp(-|x|), so that nothing overflows or cancels: at x = 100, t = 1 the
+/// 2014, eq. 1, on logits). t = 1: -log sigmoid(x), t = 0: -log(1 - sigmoid(x)); a divisor < 0 gives the
+/// saturating form. Written around e = exp(-|x|), so that nothing overflows or cancels: at x = 100, t = 1 the
 /// value is exp(-100), not 0, and so is the derivative's size.
 struct SigmoidBce {
   double target = 1;
@@ -115,14 +115,14 @@ struct WassersteinMean {
 /// Scratch elements (of T) that loss_value_grad needs for n logits.
 int64_t loss_workspace(int64_t n);
 
-/// *value = (sum_i loss.value(x_i)) / divisor and grad[i] = loss.first(x_i) / divisor, one pass over logits [n].
-/// value is one element; grad [n] may be null or the logits themselves; n = 0 gives value 0.
+/// *value = (sum_i loss.value(x_i)) / divisor and grad[i] = loss.first(x_i) / divisor, one pass over logits
+/// [n]. value is one element; grad [n] may be null or the logits themselves; n = 0 gives value 0.
 template <class L, class T>
 void loss_value_grad(Stream stream, int64_t n, const T* logits, L loss, std::type_identity_t<T> divisor,
                      T* value, std::type_identity_t<T>* grad, T* workspace);
 
-/// The second-order product out[i] = g[i] * loss.second(x_i) / divisor, for the backward of grad above: g [n] is
-/// the cotangent of grad. out may be g.
+/// The second-order product out[i] = g[i] * loss.second(x_i) / divisor, for the backward of grad above: g [n]
+/// is the cotangent of grad. out may be g.
 template <class L, class T>
 void loss_d2(Stream stream, int64_t n, const T* logits, L loss, std::type_identity_t<T> divisor, const T* g,
              T* out);

@@ -46,8 +46,8 @@ struct Places {
   int64_t from, to;
 };
 
-/// Where element i of axes [0, axes) stands. The loop's length is fixed: unrolled, a kernel reads the plan from its
-/// arguments; indexed by a variable it would copy the plan to every thread's stack first.
+/// Where element i of axes [0, axes) stands. The loop's length is fixed: unrolled, a kernel reads the plan
+/// from its arguments; indexed by a variable it would copy the plan to every thread's stack first.
 DUEL_HD Places locate(const StridedCopy& copy, int axes, int64_t i) {
   Places at{0, 0};
   for (int d = kRank - 1; d >= 0; --d) {

@@ -133,7 +133,8 @@ __global__ void shuffled_items_kernel(PhiloxState state, int64_t n, uint64_t cou
   const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
   for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < n; i += stride) {
     const uint64_t position = first + static_cast<uint64_t>(i);
-    out[i] = static_cast<int64_t>(Permutation(state.seed, state.stream, position / count, count)(position % count));
+    out[i] = static_cast<int64_t>(
+        Permutation(state.seed, state.stream, position / count, count)(position % count));
   }
 }
 #endif
@@ -153,8 +154,8 @@ template <class T>
 void normal(Stream stream, const PhiloxState& state, int64_t n, double mean, double deviation, T* out) {
   DUEL_CHECK(deviation >= 0, "normal", "expected a deviation of at least 0, got {}", deviation);
   DUEL_CHECK(std::isfinite(static_cast<T>(mean)) && std::isfinite(static_cast<T>(deviation)), "normal",
-             "expected mean and deviation that are finite in {}, got {} and {}", sizeof(T) == 4 ? "f32" : "f64", mean,
-             deviation);
+             "expected mean and deviation that are finite in {}, got {} and {}",
+             sizeof(T) == 4 ? "f32" : "f64", mean, deviation);
   draw("normal", stream, state, n, Normal<T>{static_cast<T>(mean), static_cast<T>(deviation)}, out);
 }
 
@@ -205,12 +206,13 @@ void shuffled_items(Stream stream, const PhiloxState& state, int64_t n, int64_t 
   DUEL_CHECK(out, "shuffled_items", "expected an array, got a null pointer");
 #if DUEL_DEVICE_CODE
   if (stream.on_device()) {
-    launch(shuffled_items_kernel, dim3(map_blocks(n)), dim3(kMapBlock), 0, stream, state, n, static_cast<uint64_t>(count),
-           out);
+    launch(shuffled_items_kernel, dim3(map_blocks(n)), dim3(kMapBlock), 0, stream, state, n,
+           static_cast<uint64_t>(count), out);
     return;
   }
 #endif
-  const uint64_t first = (state.offset ? *state.offset : 0) + state.addend, size = static_cast<uint64_t>(count);
+  const uint64_t first = (state.offset ? *state.offset : 0) + state.addend,
+                 size = static_cast<uint64_t>(count);
   for (int64_t done = 0; done < n;) {
     const uint64_t position = first + static_cast<uint64_t>(done);
     const auto begin = static_cast<int64_t>(position % size);

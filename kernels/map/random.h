@@ -127,9 +127,9 @@ DUEL_HD int64_t permutation_index(uint64_t seed, uint64_t stream, uint64_t epoch
 void permutation(Stream stream, uint64_t seed, uint64_t sequence, uint64_t epoch, int64_t n, int64_t begin,
                  int64_t end, int64_t* out);
 
-/// out[i] = the item at position p = *state.offset + state.addend + i of one random order of [0, count) after the other:
-/// permutation_index(seed, stream, p / count, count, p % count). 1 <= count <= 2^62. A call of n items advances the offset
-/// by n.
+/// out[i] = the item at position p = *state.offset + state.addend + i of one random order of [0, count) after
+/// the other: permutation_index(seed, stream, p / count, count, p % count). 1 <= count <= 2^62. A call of n
+/// items advances the offset by n.
 void shuffled_items(Stream stream, const PhiloxState& state, int64_t n, int64_t count, int64_t* out);
 
 }  // namespace duel::kernels

@@ -61,7 +61,8 @@ void norm_inference(Stream stream, const NormShape& shape, const T* x, const T* 
 /// Scratch elements (of T) for norm_backward and norm_double_backward.
 int64_t norm_workspace(const NormShape& shape);
 
-/// Backward of norm_forward. With xhat = (x - mean) rstd, q = gamma dy, P(q) = q - mean(q) - xhat mean(q xhat):
+/// Backward of norm_forward. With xhat = (x - mean) rstd, q = gamma dy, P(q) = q - mean(q) - xhat mean(q
+/// xhat):
 ///   dx = rstd P(q),  dgamma = sum dy xhat,  dbeta = sum dy
 /// Any output may be null; dx may be dy.
 template <class T>
@@ -77,8 +78,8 @@ struct NormCotangents {
   const T* dbeta = nullptr;   ///< [affine]
 };
 
-/// Backward of norm_backward (mean and rstd are functions of x): for v = cotangents.dx, h = cotangents.dgamma,
-/// k = cotangents.dbeta
+/// Backward of norm_backward (mean and rstd are functions of x): for v = cotangents.dx, h =
+/// cotangents.dgamma, k = cotangents.dbeta
 ///   d_dy    = gamma rstd P(v) + h xhat + k
 ///   d_gamma = sum dy rstd P(v)
 ///   d_x     = rstd P(h dy) + rstd^2 [ xhat (Sv Sq / M - Sqv + 3 Sqx Svx / M) / M

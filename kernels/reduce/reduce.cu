@@ -276,7 +276,8 @@ int64_t reduce_workspace(int64_t A, int64_t R, int64_t B) {
 }
 
 template <class T>
-void sum_axes(Stream stream, int64_t A, int64_t R, int64_t B, const T* x, T* y, T* workspace, double divisor) {
+void sum_axes(Stream stream, int64_t A, int64_t R, int64_t B, const T* x, T* y, T* workspace,
+              double divisor) {
   reduce<SumOp>("sum_axes", stream, A, R, B, x, y, workspace, divisor);
 }
 

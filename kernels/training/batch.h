@@ -14,8 +14,8 @@
 
 namespace duel::kernels {
 
-/// out[b, j] = scale * source[index[b], j] + shift; source u8 [source_rows, m], index [batch], out [batch, m].
-/// An index outside [0, source_rows) is an Error on the host; on a device that row becomes NaN.
+/// out[b, j] = scale * source[index[b], j] + shift; source u8 [source_rows, m], index [batch], out [batch,
+/// m]. An index outside [0, source_rows) is an Error on the host; on a device that row becomes NaN.
 template <class T>
 void gather_normalize(Stream stream, int64_t batch, int64_t m, int64_t source_rows, const uint8_t* source,
                       const int64_t* index, std::type_identity_t<T> scale, std::type_identity_t<T> shift,

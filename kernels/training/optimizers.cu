@@ -132,10 +132,11 @@ struct Arena {
 };
 
 // Note [The watch for NaN and infinities]
-// 0 x is 0 for a finite x and NaN otherwise. The sum of these over all that a step writes costs a few percent of the step
-// where memory is the limit, needs no branch, and is 0 or NaN in whatever order it is added up. An element's values are added
-// before they are multiplied: numbers whose sum overflows count as infinite. A gradient shows in the first moment; where a rule
-// has none it is added too, as a rate of 0 or clipping may hide it.
+// 0 x is 0 for a finite x and NaN otherwise. The sum of these over all that a step writes costs a few percent
+// of the step where memory is the limit, needs no branch, and is 0 or NaN in whatever order it is added up.
+// An element's values are added before they are multiplied: numbers whose sum overflows count as infinite. A
+// gradient shows in the first moment; where a rule has none it is added too, as a rate of 0 or clipping may
+// hide it.
 
 /// 0 times all that a step wrote of one element.
 template <class Rule, class T>
@@ -268,7 +269,8 @@ void step(const char* op, Stream stream, int64_t n, const GradSegments<T>& grads
   if (n == 0) return;
   at.ema = extras.ema;
   const T limit = extras.clip > 0 ? static_cast<T>(extras.clip) : std::numeric_limits<T>::infinity();
-  const FoldedMaker<T> folded_maker{static_cast<T>(extras.grad_scale), limit, extras.ema_decay, extras.ema_warm_up};
+  const FoldedMaker<T> folded_maker{static_cast<T>(extras.grad_scale), limit, extras.ema_decay,
+                                    extras.ema_warm_up};
 #if DUEL_DEVICE_CODE
   if (stream.on_device()) {
     const int64_t per_block = kSumBlock * kStepUnroll;
@@ -281,7 +283,8 @@ void step(const char* op, Stream stream, int64_t n, const GradSegments<T>& grads
   const auto rule = maker(*state);
   const Folded<T> folded = folded_maker(*state);
   using Rule = std::decay_t<decltype(rule)>;
-  std::vector<T> taints(static_cast<size_t>((n + kStepGrain - 1) / kStepGrain), T(0));  // by range: begin / kStepGrain
+  std::vector<T> taints(static_cast<size_t>((n + kStepGrain - 1) / kStepGrain),
+                        T(0));  // by range: begin / kStepGrain
   parallel_for(n, kStepGrain, [&](int64_t begin, int64_t end) {
     int k = 0;
     T taint = 0;
@@ -356,10 +359,12 @@ void adam_step(Stream stream, int64_t n, const GradSegments<T>& grads, const Ada
 }
 
 template <class T>
-void average_step(Stream stream, int64_t n, const StepState* state, T* parameters, const UpdateExtras<T>& extras) {
+void average_step(Stream stream, int64_t n, const StepState* state, T* parameters,
+                  const UpdateExtras<T>& extras) {
   GradSegments<T> none;
   none.add(nullptr, n);
-  step("average", stream, n, none, RestMaker<T>{}, state, Arena<T>{parameters, nullptr, nullptr, nullptr}, extras);
+  step("average", stream, n, none, RestMaker<T>{}, state, Arena<T>{parameters, nullptr, nullptr, nullptr},
+       extras);
 }
 
 int64_t grad_norm_workspace(int64_t n, int count) {
@@ -409,7 +414,7 @@ void grad_norm(Stream stream, const GradSegments<T>& grads, T* total, std::type_
                              const StepState*, T*, T*, T*, const UpdateExtras<T>&);                          \
   template void adam_step(Stream, int64_t, const GradSegments<T>&, const AdamOptions&, const StepState*, T*, \
                           T*, T*, const UpdateExtras<T>&);                                                   \
-  template void average_step(Stream, int64_t, const StepState*, T*, const UpdateExtras<T>&);                  \
+  template void average_step(Stream, int64_t, const StepState*, T*, const UpdateExtras<T>&);                 \
   template void grad_norm(Stream, const GradSegments<T>&, T*, T*, T*);
 DUEL_DEFINE_OPTIMIZERS(float)
 DUEL_DEFINE_OPTIMIZERS(double)

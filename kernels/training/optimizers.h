@@ -1,7 +1,7 @@
 // Optimizer steps over a flat arena of parameters: SGD, RMSProp, Adam with PyTorch's formulas and defaults.
 // Parameters, moments and the optional EMA copy are flat arrays [n]; gradients come as segments, so no copy
-// into an arena is needed. Weight clipping, EMA, a gradient scale and the watch for NaN and infinities are folded
-// into the one pass.
+// into an arena is needed. Weight clipping, EMA, a gradient scale and the watch for NaN and infinities are
+// folded into the one pass.
 //
 // Note [Graph-safe steps]
 // Step count and learning rate are read from a StepState in memory of the stream's device, and advance_step
@@ -28,8 +28,9 @@ namespace duel::kernels {
 
 inline constexpr int kMaxSegments = 64;
 
-/// Gradients of an arena: segment k covers the elements begin[k] .. begin[k+1]; begin[0] is 0 and begin[count]
-/// the arena's size. A null pointer means a gradient of zeros. Passed to kernels by value (about 1 KB).
+/// Gradients of an arena: segment k covers the elements begin[k] .. begin[k+1]; begin[0] is 0 and
+/// begin[count] the arena's size. A null pointer means a gradient of zeros. Passed to kernels by value (about
+/// 1 KB).
 template <class T>
 struct GradSegments {
   int count = 0;
@@ -52,7 +53,8 @@ struct StepState {
   double lr = 0;
   double bias1 = 1;  ///< 1 - beta1^step
   double bias2 = 1;  ///< 1 - beta2^step
-  int64_t bad_step = 0;  ///< the first step that read or wrote a NaN or an infinity; 0: none. See UpdateExtras::bad_step
+  /// the first step that read or wrote a NaN or an infinity; 0: none. See UpdateExtras::bad_step
+  int64_t bad_step = 0;
 };
 
 /// step += 1 and the Adam corrections for it (betas of 0 for other optimizers).
@@ -76,8 +78,9 @@ struct UpdateExtras {
   double clip = 0;        ///< > 0: parameters end in [-clip, clip]
   T* ema = nullptr;       ///< [n]: ema = decay * ema + (1 - decay) * parameter, after clipping
   double ema_decay = 0;
-  bool ema_warm_up = false;     ///< at step n the decay is at most (1 + n) / (10 + n)
-  int64_t* bad_step = nullptr;  ///< gets the step where a gradient, parameter, moment or average is not finite, if it is 0
+  bool ema_warm_up = false;  ///< at step n the decay is at most (1 + n) / (10 + n)
+  /// gets the step where a gradient, parameter, moment or average is not finite, if it is 0
+  int64_t* bad_step = nullptr;
 };
 
 /// torch.optim.SGD. `velocity` [n] starts at zero and may be null when momentum is 0.
@@ -88,7 +91,8 @@ void sgd_step(Stream stream, int64_t n, const GradSegments<T>& grads, const SgdO
               const StepState* state, T* parameters, std::type_identity_t<T>* velocity,
               const UpdateExtras<T>& extras = {});
 
-/// torch.optim.RMSprop (not centered). `square` [n] starts at zero; `velocity` may be null when momentum is 0.
+/// torch.optim.RMSprop (not centered). `square` [n] starts at zero; `velocity` may be null when momentum is
+/// 0.
 ///   s = alpha s + (1 - alpha) g^2;  d = g / (sqrt(s) + eps);  momentum: b = momentum b + d, p -= lr b
 template <class T>
 void rmsprop_step(Stream stream, int64_t n, const GradSegments<T>& grads, const RmsPropOptions& options,
@@ -105,7 +109,8 @@ void adam_step(Stream stream, int64_t n, const GradSegments<T>& grads, const Ada
 
 /// Only the average moves: what frozen parameters [n] take part in.
 template <class T>
-void average_step(Stream stream, int64_t n, const StepState* state, T* parameters, const UpdateExtras<T>& extras);
+void average_step(Stream stream, int64_t n, const StepState* state, T* parameters,
+                  const UpdateExtras<T>& extras);
 
 /// Scratch elements (of T) that grad_norm needs for n gradient elements in `count` segments.
 int64_t grad_norm_workspace(int64_t n, int count);

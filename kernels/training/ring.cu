@@ -25,7 +25,8 @@ __global__ void ring_push_kernel(int64_t rows, RingRow<T> row, int64_t* pushed, 
 
 template <class T>
 void ring_push(Stream stream, int64_t rows, const RingRow<T>& row, int64_t* pushed, T* ring) {
-  DUEL_CHECK(rows >= 1 && pushed && ring, "ring_push", "expected a counter and a ring of at least 1 row, got {} rows", rows);
+  DUEL_CHECK(rows >= 1 && pushed && ring, "ring_push",
+             "expected a counter and a ring of at least 1 row, got {} rows", rows);
 #if DUEL_DEVICE_CODE
   if (stream.on_device()) {
     launch(ring_push_kernel<T>, dim3(1), dim3(1), 0, stream, rows, row, pushed, ring);

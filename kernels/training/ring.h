@@ -1,4 +1,5 @@
-// A ring of rows in device memory: what each iteration of a captured graph leaves behind, read back now and then.
+// A ring of rows in device memory: what each iteration of a captured graph leaves behind, read back now and
+// then.
 //
 // Example:
 //   ring_push(stream, 1024, RingRow<float>{{loss_d, loss_g}}, count, ring);   // ring [1024, kRingColumns]
@@ -18,7 +19,8 @@ struct RingRow {
   const T* value[kRingColumns] = {};
 };
 
-/// ring[*pushed % rows, k] = *row.value[k]; then *pushed += 1. All lie where the stream works; ring [rows, kRingColumns].
+/// ring[*pushed % rows, k] = *row.value[k]; then *pushed += 1. All lie where the stream works; ring [rows,
+/// kRingColumns].
 template <class T>
 void ring_push(Stream stream, int64_t rows, const RingRow<T>& row, int64_t* pushed, T* ring);
 

@@ -1,6 +1,6 @@
-// Maxout (Goodfellow et al. 2013, arXiv:1302.4389): every output is the greatest of `pieces` features.
-// Behind a Linear of C * pieces outputs it is the LinearMaxout of Theano's libraries, except for which rows of the weight
-// belong together: here rows c, c + C, c + 2 C, …, so that all C outputs are found side by side.
+// Maxout (Goodfellow et al. 2013, arXiv:1302.4389): every output is the greatest of `pieces` features. Behind
+// a Linear of C * pieces outputs it is the LinearMaxout of Theano's libraries, except for which rows of the
+// weight belong together: here rows c, c + C, c + 2 C, …, so that all C outputs are found side by side.
 //
 // Example:  nn::Sequential layer(nn::Linear(2, 200 * 5), nn::Maxout(5));   // [N, 2] to [N, 200]
 #pragma once

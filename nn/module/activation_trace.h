@@ -1,8 +1,8 @@
-// ActivationTrace: the outputs of every layer of a network while it runs, with their places in the graph, so that a
-// diagnostic can differentiate with respect to them.
+// ActivationTrace: the outputs of every layer of a network while it runs, with their places in the graph, so
+// that a diagnostic can differentiate with respect to them.
 //
-// A layer is a module without children, called as layer(x): Sequential and the networks of gan/ do. While no trace is
-// alive, a layer pays for one comparison.
+// A layer is a module without children, called as layer(x): Sequential and the networks of gan/ do. While no
+// trace is alive, a layer pays for one comparison.
 //
 // Example, the gradient's norm at each layer:
 //   nn::ActivationTrace trace;
@@ -17,8 +17,8 @@
 
 namespace duel::nn {
 
-/// Sees the layers that this thread runs between its construction and its end; a trace made later sees them alone until
-/// it ends.
+/// Sees the layers that this thread runs between its construction and its end; a trace made later sees them
+/// alone until it ends.
 class ActivationTrace {
  public:
   ActivationTrace();

@@ -4,8 +4,9 @@
 // A module is move-only: a copy would share its parameters. Limits: square kernels.
 //
 // Note [Passes come one after the other]
-// A pass may change its network (batch-norm statistics, spectral norm's vectors, a generator's offset), and C++ does not say
-// which operand of + it computes first. So two passes of one network stand in two statements:
+// A pass may change its network (batch-norm statistics, spectral norm's vectors, a generator's offset), and
+// C++ does not say which operand of + it computes first. So two passes of one network stand in two
+// statements:
 //   Tensor on_real = d(real), on_fake = d(fake);
 //
 // Example, a network of one's own:
@@ -34,7 +35,8 @@ using StateDict = std::vector<std::pair<std::string, Tensor>>;
 
 class Module;
 namespace detail {
-/// Shows a layer's output to the ActivationTrace of this thread, if there is one (nn/module/activation_trace.h).
+/// Shows a layer's output to the ActivationTrace of this thread, if there is one
+/// (nn/module/activation_trace.h).
 Tensor traced(const Module& module, Tensor output);
 }  // namespace detail
 
@@ -69,8 +71,8 @@ class Module {
   void eval() { train(false); }
   bool is_training() const { return training_; }
 
-  /// false freezes every parameter here and below: gradients, optimizers and the Trainer pass over it (FreezeD: the
-  /// first layers of D rest); true wakes it.
+  /// false freezes every parameter here and below: gradients, optimizers and the Trainer pass over it
+  /// (FreezeD: the first layers of D rest); true wakes it.
   void set_requires_grad(bool on);
 
   /// Forgets the gradients that backward() accumulated.
@@ -89,8 +91,9 @@ class Module {
   /// Converts floating parameters and buffers; handles stay valid. A parameter whose dtype changes loses its
   /// gradient, and an arena or optimizer made before must be made anew.
   void to(DType dtype);
-  /// Moves parameters and buffers; handles stay valid. A parameter that moves loses its gradient, and an arena or optimizer
-  /// made before must be made anew. Error with the reason where the device is not available; then nothing was changed.
+  /// Moves parameters and buffers; handles stay valid. A parameter that moves loses its gradient, and an
+  /// arena or optimizer made before must be made anew. Error with the reason where the device is not
+  /// available; then nothing was changed.
   void to(Device device);
 
   // What a per-sample penalty asks; both answers are for the current mode.
@@ -138,7 +141,8 @@ class Module {
   bool training_ = true;
 };
 
-/// While it lives the module and all below are in training or evaluation mode; then each in the mode that it had.
+/// While it lives the module and all below are in training or evaluation mode; then each in the mode that it
+/// had.
 class ScopedMode {
  public:
   ScopedMode(Module& module, bool training);

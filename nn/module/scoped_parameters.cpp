@@ -4,8 +4,9 @@
 
 namespace duel::nn {
 
-// What a handle points to changes its content, not its place: the layer's member and the module's list see it alike.
-// Recorded ops keep handles of their own (core/engine/record.cpp), so their saved tensors do not change with it.
+// What a handle points to changes its content, not its place: the layer's member and the module's list see it
+// alike. Recorded ops keep handles of their own (core/engine/record.cpp), so their saved tensors do not
+// change with it.
 ScopedParameters::ScopedParameters(std::vector<Tensor> parameters, const std::vector<Tensor>& replacements)
     : parameters_(std::move(parameters)) {
   DUEL_CHECK(parameters_.size() == replacements.size(), "ScopedParameters",

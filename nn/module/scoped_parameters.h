@@ -1,9 +1,9 @@
-// ScopedParameters: a module's forward with other tensors in place of its parameters, which may be results of recorded ops;
-// gradients then flow through them. This is how a network is evaluated as a function of its weights: unrolled optimization,
-// meta-learning, finite differences.
+// ScopedParameters: a module's forward with other tensors in place of its parameters, which may be results of
+// recorded ops; gradients then flow through them. This is how a network is evaluated as a function of its
+// weights: unrolled optimization, meta-learning, finite differences.
 //
-// While the object lives, every handle of a parameter is a handle of its replacement: do not step an optimizer then. What was
-// recorded stays valid afterwards.
+// While the object lives, every handle of a parameter is a handle of its replacement: do not step an
+// optimizer then. What was recorded stays valid afterwards.
 //
 // Example, D after a gradient step, differentiable in what the step depended on:
 //   Tensor logits;

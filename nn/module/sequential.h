@@ -1,6 +1,7 @@
 // Sequential: layers one after the other, named "0", "1", … as in torch.nn.Sequential.
 //
-// Example, one training step (layers: duel/nn/layers.h, optimizers: duel/nn/optim/optim.h, ops: duel/core/ops.h):
+// Example, one training step (layers: duel/nn/layers.h, optimizers: duel/nn/optim/optim.h, ops:
+// duel/core/ops.h):
 //   using namespace duel;
 //   manual_seed(1);
 //   nn::Sequential d(nn::Linear(784, 256), nn::LeakyReLU(0.2), nn::Linear(256, 1));

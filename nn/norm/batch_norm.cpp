@@ -29,7 +29,8 @@ Tensor BatchNorm::normalize(const Tensor& x) {
                                .eps = options.eps,
                                .training = mixes_samples()});
   if (is_training() && options.track_running_stats) {
-    kernels::increment(stream_of(num_batches_tracked.device()), 1, num_batches_tracked.mutable_data<int64_t>());
+    kernels::increment(stream_of(num_batches_tracked.device()), 1,
+                       num_batches_tracked.mutable_data<int64_t>());
   }
   return y;
 }

@@ -5,8 +5,8 @@
 // Note [Spectral norm by power iteration]
 // u and v are buffers. Every training forward moves them by one iteration, v = W^T u and u = W v, normalised;
 // then sigma = u^T W v with u and v as constants, and the gradient flows through W / sigma in both places
-// where W stands. In evaluation u and v rest. Where W^T u or W v is shorter than eps the old direction stays, and sigma is at
-// least eps: a weight of zeros gives zeros, and the layer never stretches.
+// where W stands. In evaluation u and v rest. Where W^T u or W v is shorter than eps the old direction stays,
+// and sigma is at least eps: a weight of zeros gives zeros, and the layer never stretches.
 //
 // Example:
 //   nn::Sequential d(nn::SpectralNorm(nn::Linear(784, 256)), nn::ReLU(), nn::SpectralNorm(nn::Linear(256, 1)));

@@ -46,7 +46,8 @@ void gather_statistics(Module& module, const std::vector<Tensor>& inputs) {
   const ScopedMode training(module, true);
   ScopedMomentum momentum(batch_norms(module));
   for (size_t k = 0; k < inputs.size(); ++k) {
-    momentum.set(1.0 / static_cast<double>(k + 1));  // the mean of all so far; the first replaces what was there
+    momentum.set(1.0 /
+                 static_cast<double>(k + 1));  // the mean of all so far; the first replaces what was there
     module(inputs[k]);
   }
 }

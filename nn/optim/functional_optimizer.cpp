@@ -12,8 +12,8 @@
 namespace duel::nn {
 namespace {
 
-/// sqrt(x) whose gradient is finite at 0: where a gradient has always been exactly zero, nothing flows through its square's
-/// average, and 0 times infinity must not make a NaN of that.
+/// sqrt(x) whose gradient is finite at 0: where a gradient has always been exactly zero, nothing flows
+/// through its square's average, and 0 times infinity must not make a NaN of that.
 Tensor root(const Tensor& x) {
   return sqrt(add_scalar(x, x.dtype() == DType::f32 ? static_cast<double>(std::numeric_limits<float>::min())
                                                     : std::numeric_limits<double>::min()));
@@ -90,7 +90,8 @@ FunctionalOptimizer::FunctionalOptimizer(const Optimizer& optimizer)
   for (const auto& block : optimizer.arena().blocks()) {
     dtype_ = block.flat.dtype();
     for (const auto& entry : block.entries) {
-      // Copies: the optimizer's own next step moves its moments in place, perhaps before this graph's backward.
+      // Copies: the optimizer's own next step moves its moments in place, perhaps before this graph's
+      // backward.
       for (const char* slot : slots)
         moments_[entry.index].push_back(by_name.at(entry.name + "." + slot).clone());
     }

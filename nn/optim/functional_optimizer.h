@@ -1,9 +1,10 @@
-// FunctionalOptimizer: what an optimizer's next steps would do, as recorded ops on copies, so that a later loss can be
-// differentiated through them (unrolled GANs: Metz et al. 2017, arXiv:1611.02163).
+// FunctionalOptimizer: what an optimizer's next steps would do, as recorded ops on copies, so that a later
+// loss can be differentiated through them (unrolled GANs: Metz et al. 2017, arXiv:1611.02163).
 //
-// It starts from the optimizer's present moments and step count and changes nothing of the optimizer. Adam, RMSProp and SGD
-// with their options and weight clipping; no average. On a GPU rates and step counts are read there, when the work runs, so
-// that an iteration that does this can be replayed as a CUDA graph; SGD with dampening is refused there.
+// It starts from the optimizer's present moments and step count and changes nothing of the optimizer. Adam,
+// RMSProp and SGD with their options and weight clipping; no average. On a GPU rates and step counts are read
+// there, when the work runs, so that an iteration that does this can be replayed as a CUDA graph; SGD with
+// dampening is refused there.
 //
 // Example, one step ahead:
 //   nn::FunctionalOptimizer ahead(optimizer);
@@ -21,8 +22,8 @@ class FunctionalOptimizer {
  public:
   explicit FunctionalOptimizer(const Optimizer& optimizer);
 
-  /// The parameters after one more step, in the order of Module::parameters(). An undefined gradient counts as zeros; parameters
-  /// that require no gradient are returned as they are.
+  /// The parameters after one more step, in the order of Module::parameters(). An undefined gradient counts
+  /// as zeros; parameters that require no gradient are returned as they are.
   std::vector<Tensor> step(const std::vector<Tensor>& parameters, const std::vector<Tensor>& gradients);
 
  private:

@@ -12,7 +12,8 @@ namespace {
 
 /// The norms of gradients [begin, end) into each[begin, end), and the norm of them all into *total.
 template <class T>
-void norms_of_part(const std::vector<Tensor>& gradients, size_t begin, size_t end, T* total, T* each, Device device) {
+void norms_of_part(const std::vector<Tensor>& gradients, size_t begin, size_t end, T* total, T* each,
+                   Device device) {
   kernels::GradSegments<T> segments;
   int64_t size = 0;
   for (size_t i = begin; i < end; ++i) {
@@ -28,7 +29,8 @@ void norms_of_part(const std::vector<Tensor>& gradients, size_t begin, size_t en
 }  // namespace
 
 GradientNorms gradient_norms(const std::vector<Tensor>& gradients) {
-  const auto first = std::find_if(gradients.begin(), gradients.end(), [](const Tensor& g) { return g.defined(); });
+  const auto first =
+      std::find_if(gradients.begin(), gradients.end(), [](const Tensor& g) { return g.defined(); });
   const auto count = static_cast<int64_t>(gradients.size());
   if (first == gradients.end()) return {Tensor::zeros({}), Tensor::zeros({count})};
   const TensorOptions options = first->options();
@@ -50,7 +52,8 @@ GradientNorms gradient_norms(const std::vector<Tensor>& gradients) {
   if (parts > 1) norms.total = gradient_norms({totals}).total;
   // Numbers to look at, not to differentiate: a gradient that is asked for must not be silently zero.
   std::vector<Tensor> given;
-  std::copy_if(gradients.begin(), gradients.end(), std::back_inserter(given), [](const Tensor& g) { return g.defined(); });
+  std::copy_if(gradients.begin(), gradients.end(), std::back_inserter(given),
+               [](const Tensor& g) { return g.defined(); });
   norms.total = record("gradient_norms", norms.total, given, {}, not_differentiable("gradient_norms", 1));
   norms.each = record("gradient_norms", norms.each, given, {}, not_differentiable("gradient_norms", 1));
   return norms;

@@ -1,5 +1,5 @@
-// L2 norms of a network's gradients, for diagnostics and for clipping by norm: one launch for up to 64 gradients, no
-// host reads.
+// L2 norms of a network's gradients, for diagnostics and for clipping by norm: one launch for up to 64
+// gradients, no host reads.
 //
 // Example:
 //   nn::GradientNorms norms = nn::gradient_norms(grad({loss}, net.parameters()));
@@ -17,8 +17,8 @@ struct GradientNorms {
   Tensor each;   // [gradients]: one by one
 };
 
-/// Of gradients of one floating dtype on one device; undefined ones count as zeros. Without a defined one both are zeros
-/// of f32 on the CPU. No graph.
+/// Of gradients of one floating dtype on one device; undefined ones count as zeros. Without a defined one
+/// both are zeros of f32 on the CPU. No graph.
 GradientNorms gradient_norms(const std::vector<Tensor>& gradients);
 
 }  // namespace duel::nn

@@ -15,18 +15,21 @@
 namespace duel::nn {
 namespace detail {
 
-/// The state in the memory of the parameters' device, at an address that captured steps can rely on (Note [Graph-safe
-/// steps] in kernels/training/optimizers.h). On the host only the learning rate is always known: nothing but set_lr changes it.
+/// The state in the memory of the parameters' device, at an address that captured steps can rely on (Note
+/// [Graph-safe steps] in kernels/training/optimizers.h). On the host only the learning rate is always known:
+/// nothing but set_lr changes it.
 class StepMemory {
  public:
   StepMemory(const Device& device, double lr) : bytes_(Tensor::empty({kBytes}, {DType::u8, device})) {
     write({.lr = lr});
   }
-  kernels::StepState* state() const { return reinterpret_cast<kernels::StepState*>(bytes_.mutable_data<uint8_t>()); }
+  kernels::StepState* state() const {
+    return reinterpret_cast<kernels::StepState*>(bytes_.mutable_data<uint8_t>());
+  }
   double lr() const { return lr_; }
   Tensor numbers() const {
-    static_assert(kBytes == 5 * sizeof(double) && offsetof(kernels::StepState, lr) == 8 && offsetof(kernels::StepState, bias1) == 16 &&
-                  offsetof(kernels::StepState, bias2) == 24);
+    static_assert(kBytes == 5 * sizeof(double) && offsetof(kernels::StepState, lr) == 8 &&
+                  offsetof(kernels::StepState, bias1) == 16 && offsetof(kernels::StepState, bias2) == 24);
     auto as_numbers = std::make_shared<duel::detail::TensorImpl>(*bytes_.impl());
     as_numbers->dtype = DType::f64;
     as_numbers->shape = {5};
@@ -184,7 +187,8 @@ void Optimizer::step() {
       any |= grads[entry.index].defined() || duel::detail::is_frozen(entry.parameter);
     }
   }
-  DUEL_CHECK(any, "step", "no parameter has a gradient: call backward() first, or pass gradients, step(grad(...))");
+  DUEL_CHECK(any, "step",
+             "no parameter has a gradient: call backward() first, or pass gradients, step(grad(...))");
   step(grads);
 }
 
@@ -290,7 +294,8 @@ void Optimizer::load_state_dict(const StateDict& state) {
   const auto steps_done = given.at("step").to_vector<int64_t>()[0];
   const double rate = given.at("lr").item();
   DUEL_CHECK(steps_done >= 0, "load_state_dict", "step: expected at least 0, got {}", steps_done);
-  DUEL_CHECK(rate >= 0 && std::isfinite(rate), "load_state_dict", "lr: expected a finite number of at least 0, got {}", rate);
+  DUEL_CHECK(rate >= 0 && std::isfinite(rate), "load_state_dict",
+             "lr: expected a finite number of at least 0, got {}", rate);
   for (const auto& [name, target] : targets) target.copy_(given.at(name));  // "step", "lr": into temporaries
   kernels::StepState now = memory_->read();
   now.step = steps_done;

@@ -1,8 +1,8 @@
 // SGD, RMSProp and Adam over a flat arena: PyTorch's formulas, names and defaults, one kernel launch per
 // step, with weight clipping and an exponential moving average of the weights folded in.
 //
-// An undefined gradient counts as zero (PyTorch skips such a parameter instead). Frozen parameters (set_requires_grad(false))
-// and their moments rest; an average goes on towards them.
+// An undefined gradient counts as zero (PyTorch skips such a parameter instead). Frozen parameters
+// (set_requires_grad(false)) and their moments rest; an average goes on towards them.
 //
 // Example:
 //   nn::Adam optimizer(net, {.lr = 2e-4, .betas = {0.5, 0.999}});
@@ -42,21 +42,23 @@ class Optimizer {
   void zero_grad();
 
   double lr() const;
-  /// On a GPU in its order: steps that were started before, captured ones too, take the rate that was set then.
+  /// On a GPU in its order: steps that were started before, captured ones too, take the rate that was set
+  /// then.
   void set_lr(double lr);
   /// Updates so far. On a GPU this waits for them.
   int64_t steps() const;
-  /// The first update that read a gradient or wrote a parameter, moment or average which is not finite; 0: none did.
-  /// On a GPU this waits.
+  /// The first update that read a gradient or wrote a parameter, moment or average which is not finite; 0:
+  /// none did. On a GPU this waits.
   int64_t first_nonfinite_step() const;
 
   /// Every parameter, biases too, ends each step in [-clip, clip]; 0: no clipping.
   void set_clip(double clip);
   double clip() const { return clip_; }
 
-  /// ema = decay ema + (1 - decay) parameter after every step that moves it. The first call starts the average at the
-  /// present parameters; later ones change the decay only. With warm_up the decay of update n is at most
-  /// (1 + n) / (10 + n), so that a long average forgets how it began (as TensorFlow's ExponentialMovingAverage).
+  /// ema = decay ema + (1 - decay) parameter after every step that moves it. The first call starts the
+  /// average at the present parameters; later ones change the decay only. With warm_up the decay of update n
+  /// is at most (1 + n) / (10 + n), so that a long average forgets how it began (as TensorFlow's
+  /// ExponentialMovingAverage).
   void set_ema(double decay, bool warm_up = false);
   bool has_ema() const { return !ema_.empty(); }
   /// The average in the arena's layout, per block; undefined without set_ema.
@@ -85,8 +87,8 @@ class Optimizer {
   void step_block(size_t block, const std::vector<Tensor>& grads, Average average);
   /// The moments and the average by name, without what lies in StepMemory.
   StateDict named_state() const;
-  /// A copy of the kernels' StepState, f64 [5]: bits of the step count, rate, 1 - beta1^step, 1 - beta2^step, bits of the
-  /// first step that was not finite.
+  /// A copy of the kernels' StepState, f64 [5]: bits of the step count, rate, 1 - beta1^step, 1 - beta2^step,
+  /// bits of the first step that was not finite.
   Tensor step_numbers() const;
 
   ParameterArena arena_;

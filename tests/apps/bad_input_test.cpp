@@ -1,5 +1,5 @@
-// Every mistake gets status 2, what fails on the way status 1, and one line that names file, field and remedy; nothing that was
-// there is lost.
+// Every mistake gets status 2, what fails on the way status 1, and one line that names file, field and
+// remedy; nothing that was there is lost.
 #include <sys/stat.h>
 #include <zlib.h>
 
@@ -42,7 +42,8 @@ class BadInput : public ::testing::Test {
   }
 
   /// Refused with these words, and every file is as it was.
-  void refuse(const Args& args, const std::vector<std::string>& parts, const Surroundings& around = {}, int status = 2) {
+  void refuse(const Args& args, const std::vector<std::string>& parts, const Surroundings& around = {},
+              int status = 2) {
     const auto before = contents(scratch_.dir());
     expect_refused(duel(args, around), parts, status);
     EXPECT_TRUE(contents(scratch_.dir()) == before) << "a file was changed, made or removed";
@@ -57,7 +58,8 @@ class BadInput : public ::testing::Test {
 
 TEST_F(BadInput, MissingFiles) {
   std::filesystem::remove(labels());
-  refuse(train({"--objective", "acgan"}), {"acgan needs the class", images().string(), "no labels", "file of labels beside them"});
+  refuse(train({"--objective", "acgan"}),
+         {"acgan needs the class", images().string(), "no labels", "file of labels beside them"});
   refuse(train({"--data", (scratch_ / "nowhere").string()}), {"nowhere", "no such folder"});
   refuse(train({"--data", images().string()}), {images().string(), "is a file", "folder"});
 }
@@ -170,7 +172,8 @@ TEST_F(BadInput, PartsThatDoNotFit) {
   refuse(train({"--objective", "wgan-gp", "--clip", "0.1"}), {"wgan-gp", "clip does not apply"});
   refuse(train({"--objective", "hinge", "--label-smoothing", "0.1"}), {"hinge", "label-smoothing"});
   refuse(train({"--objective", "wgan", "--beta1", "0.9"}), {"wgan", "beta1", "optimizer adam"});
-  refuse(train({"--objective", "wgan-gp", "--optimizer", "sgd", "--beta1", "0.5"}), {"wgan-gp", "beta1", "leave them out"});
+  refuse(train({"--objective", "wgan-gp", "--optimizer", "sgd", "--beta1", "0.5"}),
+         {"wgan-gp", "beta1", "leave them out"});
   refuse(train({"--instance-noise-steps", "9"}), {"instance-noise-steps", "add instance-noise"});
 }
 
@@ -188,7 +191,8 @@ TEST_F(BadInput, ConfigurationFiles) {
   refuse_config("{\"batch\": 2.5}", {"batch", "expected an integer"});
   refuse_config("{\"objective\": 3}", {"objective", "text"});
   refuse_config(std::string(100000, '['), {"nested deeper than 16"});
-  refuse_config("{\"lr\": " + std::string(100000, '[') + std::string(100000, ']') + "}", {"nested deeper than 16"});
+  refuse_config("{\"lr\": " + std::string(100000, '[') + std::string(100000, ']') + "}",
+                {"nested deeper than 16"});
   refuse_config("{\"lr-d\": [1, 2]}", {"lr-d", "expected a number", "a list"});
   refuse_config("{\"batch\": 8, \"batch\": 16}", {"'batch' is there twice"});
   refuse_config("{\"seed\": -1}", {"seed", "0 to 2^64 - 1", "'-1'"});
@@ -214,7 +218,8 @@ TEST_F(BadInput, AConfigurationThatIsAPipe) {
 TEST_F(BadInput, SeedsFollowOneRule) {
   make_run();
   const auto sample = [&](const char* seed) {
-    return Args{"sample", "--checkpoint", run_.string(), "--out", (scratch_ / "g.png").string(), "--seed", seed};
+    return Args{"sample", "--checkpoint", run_.string(), "--out", (scratch_ / "g.png").string(), "--seed",
+                seed};
   };
   for (const char* wrong : {"-1", "18446744073709551616", "1e3", "", "7x"}) {
     const std::vector<std::string> parts = {"seed: expected an integer from 0 to 2^64 - 1", wrong};
@@ -228,16 +233,19 @@ TEST_F(BadInput, SeedsFollowOneRule) {
 TEST_F(BadInput, TheEnvironmentIsCheckedLikeFlags) {
   for (const char* wrong : {"99999999999", "abc", "-1", "1025"})
     refuse(train(), {"DUEL_THREADS: expected an integer", wrong}, {.variables = {{"DUEL_THREADS", wrong}}});
-  refuse(train(), {"DUEL_HOST_LIBRARY: expected own or onednn, got 'mkl'"}, {.variables = {{"DUEL_HOST_LIBRARY", "mkl"}}});
-  refuse(train(), {"DUEL_DEVICE_LIBRARY: expected auto or own"}, {.variables = {{"DUEL_DEVICE_LIBRARY", "cudnn"}}});
+  refuse(train(), {"DUEL_HOST_LIBRARY: expected own or onednn, got 'mkl'"},
+         {.variables = {{"DUEL_HOST_LIBRARY", "mkl"}}});
+  refuse(train(), {"DUEL_DEVICE_LIBRARY: expected auto or own"},
+         {.variables = {{"DUEL_DEVICE_LIBRARY", "cudnn"}}});
   refuse(train(), {"DUEL_TF32: expected 1 or 0"}, {.variables = {{"DUEL_TF32", "yes"}}});
   EXPECT_EQ(duel(train({"--dry-run"}), {.variables = {{"DUEL_THREADS", "2"}}}).status, 0);
 }
 
 TEST_F(BadInput, WordsThatMoveTheCursor) {
-  for (const Args& args : {Args{"\x1b[2J"}, Args{"train", "--\x1b[2J"}, train({"--objective", "\x1b[2J"}),
-                           train({"--data", (scratch_ / "\x1b[2J").string()}), Args{"plot", "\x1b[2J"},
-                           Args{"sample", "--checkpoint", "\x1b[2J"}, Args{"bench", "\x1b[2J"}, Args{"lab", "\x1b[2J"}}) {
+  for (const Args& args :
+       {Args{"\x1b[2J"}, Args{"train", "--\x1b[2J"}, train({"--objective", "\x1b[2J"}),
+        train({"--data", (scratch_ / "\x1b[2J").string()}), Args{"plot", "\x1b[2J"},
+        Args{"sample", "--checkpoint", "\x1b[2J"}, Args{"bench", "\x1b[2J"}, Args{"lab", "\x1b[2J"}}) {
     const Result r = duel(args);
     expect_refused(r, {"\\x1b[2J"});
     EXPECT_EQ(r.err.find('\x1b'), std::string::npos);
@@ -282,8 +290,8 @@ TEST_F(BadInput, ChangesThatAResumedRunCannotMake) {
   refuse(resume(), {"data", "other ones", "--data"});
 }
 
-// Earlier versions stored values that said nothing; their runs go on. And where a flag takes the place of a stored value away,
-// the value goes too.
+// Earlier versions stored values that said nothing; their runs go on. And where a flag takes the place of a
+// stored value away, the value goes too.
 TEST_F(BadInput, StoredValuesWithoutAPlaceAreNotTheUsersMistake) {
   ASSERT_EQ(duel(with(train(), {"--objective", "wgan", "--out", run_.string()})).status, 0);
   const std::string config = read(run_ / "config.json");
@@ -293,7 +301,10 @@ TEST_F(BadInput, StoredValuesWithoutAPlaceAreNotTheUsersMistake) {
   EXPECT_EQ(duel(resume()).status, 0);
   const auto adam = scratch_ / "adam.json";
   write(adam, "{\"beta1\": 0.5, \"beta2\": 0.9, \"instance-noise\": 0.1, \"instance-noise-steps\": 4}");
-  EXPECT_EQ(duel(train({"--config", adam.string(), "--optimizer", "sgd", "--instance-noise", "0", "--dry-run"})).status, 0);
+  EXPECT_EQ(
+      duel(train({"--config", adam.string(), "--optimizer", "sgd", "--instance-noise", "0", "--dry-run"}))
+          .status,
+      0);
 }
 
 TEST_F(BadInput, CorruptAndForeignCheckpoints) {
@@ -328,7 +339,8 @@ TEST_F(BadInput, CorruptAndForeignCheckpoints) {
          {"config.json", "is not a safetensors file", "expected a checkpoint", "run directory"});
   write(file, good);
   for (const char* name : {"g.jpg", "g", "png"}) {
-    refuse({"sample", "--checkpoint", run_.string(), "--out", (scratch_ / name).string()}, {name, "ending in .png"});
+    refuse({"sample", "--checkpoint", run_.string(), "--out", (scratch_ / name).string()},
+           {name, "ending in .png"});
   }
   write(file, good);
   EXPECT_EQ(duel(resume()).status, 0);
@@ -350,8 +362,10 @@ TEST_F(BadInput, FullDisk) {
   const std::string before = read(file);
   ASSERT_GT(before.size(), 150'000u);
   const Result r = duel(resume(), {.file_limit = 100'000});
-  expect_refused(r, {"step_00000004.safetensors", "bytes wanted", "File too large", "3 times", "--resume",
-                     "last good checkpoint: " + file.string()}, 1);
+  expect_refused(r,
+                 {"step_00000004.safetensors", "bytes wanted", "File too large", "3 times", "--resume",
+                  "last good checkpoint: " + file.string()},
+                 1);
   EXPECT_TRUE(read(file) == before);
   EXPECT_EQ(duel::testing::files_in(run_ / "checkpoints"), 1u);
   EXPECT_EQ(duel(resume()).status, 0);  // with room again it goes on

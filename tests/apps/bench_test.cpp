@@ -1,7 +1,7 @@
-// duel bench: its statistics against values by hand, its reports and their comparison, kernels against their compositions, and
-// the command as a user runs it.
-#include <csignal>
+// duel bench: its statistics against values by hand, its reports and their comparison, kernels against their
+// compositions, and the command as a user runs it.
 #include <cmath>
+#include <csignal>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -178,7 +178,9 @@ TEST(BenchReport, ALossIsMeasuredAgainBeforeItCounts) {
   const Verdict verdict = check_gains(report_of({kept, lost, row_of("plain", 3)}));
   EXPECT_EQ(verdict.compared, 2);
   EXPECT_EQ(verdict.lost, 1);
-  EXPECT_TRUE(has(verdict.text, "a 2x3: 12.0 us, the plain ops beside it 10.0 us, a gain of 0.83 in the best of 2 attempts"))
+  EXPECT_TRUE(
+      has(verdict.text,
+          "a 2x3: 12.0 us, the plain ops beside it 10.0 us, a gain of 0.83 in the best of 2 attempts"))
       << verdict.text;
   EXPECT_TRUE(has(verdict.text, "check: 1 of 2 rows")) << verdict.text;
 }
@@ -293,16 +295,18 @@ TEST(Bench, StepGivesOneLineOfJson) {
 }
 
 TEST(Bench, StepTimesEveryCombinationInOneProcess) {
-  const Result r = duel({"bench", "step", "--device", "cpu", "--arch", "mlp", "--objective", "ns-gan,hinge", "--batch", "2,3", "--threads", "1",
-                         "--seconds", "0.01", "--json"});
+  const Result r = duel({"bench", "step", "--device", "cpu", "--arch", "mlp", "--objective", "ns-gan,hinge",
+                         "--batch", "2,3", "--threads", "1", "--seconds", "0.01", "--json"});
   EXPECT_EQ(r.status, 0) << r.err;
   std::istringstream lines(r.out);
-  for (const std::string workload : {"ns-gan\", \"batch\": 2,", "hinge\", \"batch\": 2,", "ns-gan\", \"batch\": 3,", "hinge\", \"batch\": 3,"}) {
+  for (const std::string workload : {"ns-gan\", \"batch\": 2,", "hinge\", \"batch\": 2,",
+                                     "ns-gan\", \"batch\": 3,", "hinge\", \"batch\": 3,"}) {
     std::string line;
     ASSERT_TRUE(std::getline(lines, line)) << r.out;
     // The counts are those of tests/peers/torch_gan.py, which bench_step.py compares.
-    for (const std::string& part : {"\"objective\": \"" + workload, std::string("\"parameters_g\": 559632, \"parameters_d\": 533505"),
-                                    std::string("\"ms_cpu\": ")})
+    for (const std::string& part :
+         {"\"objective\": \"" + workload, std::string("\"parameters_g\": 559632, \"parameters_d\": 533505"),
+          std::string("\"ms_cpu\": ")})
       EXPECT_TRUE(has(line, part)) << part << " in " << line;
   }
 }
@@ -325,7 +329,8 @@ TEST(BenchKernels, WritesItsReportsAndComparesThem) {
       csv};
   const Result r = duel(run);
   ASSERT_EQ(r.status, 0) << r.err;
-  for (const char* part : {"loss_hinge", "clip", "% copy", "gain", "noise", " 1 thread,"}) EXPECT_TRUE(has(r.out, part)) << r.out;
+  for (const char* part : {"loss_hinge", "clip", "% copy", "gain", "noise", " 1 thread,"})
+    EXPECT_TRUE(has(r.out, part)) << r.out;
   EXPECT_FALSE(has(r.out, "adam"));
   const auto report = nlohmann::json::parse(read(json));
   ASSERT_EQ(report.at("results").size(), 4u);
@@ -359,8 +364,8 @@ TEST(BenchKernels, WritesItsReportsAndComparesThem) {
 // Fails where the report is written at the end only: a time limit would lose everything.
 TEST(BenchKernels, WhatIsMeasuredIsKeptWhenItIsEnded) {
   Scratch scratch;
-  Process running({"bench", "kernels", "--filter", "^clip$", "--device", "cpu", "--threads", "1", "--json", scratch / "r.json",
-                   "--csv", scratch / "r.csv"});
+  Process running({"bench", "kernels", "--filter", "^clip$", "--device", "cpu", "--threads", "1", "--json",
+                   scratch / "r.json", "--csv", scratch / "r.csv"});
   ASSERT_TRUE(running.wait_for(scratch / "r.json", "\"clip\""));
   ASSERT_TRUE(running.wait_for(scratch / "r.csv", "clip"));
   running.send(SIGKILL);
@@ -387,7 +392,8 @@ TEST(BenchKernels, RefusesWhatItCannotDo) {
   refuse({"--threshold", "-1"}, {"threshold", "-1"});
   refuse({"--threads", "-1"}, {"threads", "-1"});
   refuse({"--arch", "mlp"}, {"arch", "kernels"});
-  refuse({"--check", "--quick", "--filter", "^fill$", "--max-size", "1K", "--device", "cpu"}, {"check", "plain ops"});
+  refuse({"--check", "--quick", "--filter", "^fill$", "--max-size", "1K", "--device", "cpu"},
+         {"check", "plain ops"});
   refuse({"--json", scratch / "none/r.json"}, {"json", "none"});
   refuse({"--compare", scratch / "none.json"}, {"none.json"});
   write(scratch / "bad.json", "{\"bench\": \"step\"}");

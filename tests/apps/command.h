@@ -53,8 +53,8 @@ Result duel(const std::vector<std::string>& args, const Surroundings& around = {
 std::map<std::string, std::string> contents(const std::filesystem::path& folder);
 std::string read(const std::filesystem::path& file);
 
-/// Exit status 2 (wrong input; 1: failed on the way), nothing on stdout, and exactly one line "duel: …" on stderr that holds
-/// every part.
+/// Exit status 2 (wrong input; 1: failed on the way), nothing on stdout, and exactly one line "duel: …" on
+/// stderr that holds every part.
 void expect_refused(const Result& result, const std::vector<std::string>& parts, int status = 2);
 
 }  // namespace duel::apps::testing

@@ -20,8 +20,10 @@ bool has(const std::string& text, const std::string& part) { return text.find(pa
 size_t width_of(const std::string& text) {
   size_t columns = 0;
   for (size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '\033') i = text.find_first_of("mK", i);
-    else if ((text[i] & 0xC0) != 0x80) ++columns;
+    if (text[i] == '\033')
+      i = text.find_first_of("mK", i);
+    else if ((text[i] & 0xC0) != 0x80)
+      ++columns;
   }
   return columns;
 }
@@ -50,7 +52,8 @@ TEST(Command, HelpOfEveryCommandIsOnStdout) {
   }
   const Result r = duel({});
   EXPECT_EQ(r.status, 0);
-  for (const char* name : {"train", "sample", "objectives", "info", "bench", "lab"}) EXPECT_TRUE(has(r.out, name));
+  for (const char* name : {"train", "sample", "objectives", "info", "bench", "lab"})
+    EXPECT_TRUE(has(r.out, name));
   EXPECT_TRUE(has(duel({"--version"}).out, "duel "));
 }
 
@@ -75,8 +78,9 @@ size_t longest_line(const std::string& text) {
 }
 
 TEST(Command, HelpFitsTheWindow) {
-  const std::vector<std::vector<std::string>> all{{"--help"}, {"train", "--help"}, {"sample", "--help"}, {"bench", "--help"},
-                                                  {"lab", "--help"}, {"plot", "--help"}, {"objectives", "--help"}, {"info", "--help"}};
+  const std::vector<std::vector<std::string>> all{
+      {"--help"},        {"train", "--help"}, {"sample", "--help"},     {"bench", "--help"},
+      {"lab", "--help"}, {"plot", "--help"},  {"objectives", "--help"}, {"info", "--help"}};
   for (const auto& args : all) {
     const std::string plain = duel(args).out;
     EXPECT_LE(longest_line(plain), 80u) << plain;
@@ -90,7 +94,8 @@ TEST(Command, HelpFitsTheWindow) {
       EXPECT_EQ(words(help), words(plain));
     }
   }
-  EXPECT_GT(longest_line(duel({"train", "--help"}, {.variables = {{"COLUMNS", "120"}}}).out), 100u) << "a wide window is used";
+  EXPECT_GT(longest_line(duel({"train", "--help"}, {.variables = {{"COLUMNS", "120"}}}).out), 100u)
+      << "a wide window is used";
 }
 
 TEST(Train, WritesARunDirectoryAndSaysHowToGoOn) {
@@ -140,20 +145,24 @@ TEST(Train, QuietSaysNothing) {
 /// The number after `name` in the last line of `text` that holds `line`.
 double number_after(const std::string& text, const std::string& line, const std::string& name) {
   const size_t begin = text.rfind(line), at = text.find(name, begin);
-  return begin == std::string::npos || at == std::string::npos ? -1e9 : std::atof(text.c_str() + at + name.size());
+  return begin == std::string::npos || at == std::string::npos ? -1e9
+                                                               : std::atof(text.c_str() + at + name.size());
 }
 
 TEST(Train, TerminalAndLogShowTheSameOfD) {
   Scratch scratch;
   const std::pair<const char*, std::pair<const char*, const char*>> shown[] = {
-      {"ns-gan", {" D(x) ", " D(G(z)) "}}, {"wgan-gp", {" logit real ", " fake "}}, {"began", {" energy real ", " fake "}}};
+      {"ns-gan", {" D(x) ", " D(G(z)) "}},
+      {"wgan-gp", {" logit real ", " fake "}},
+      {"began", {" energy real ", " fake "}}};
   for (const auto& [objective, names] : shown) {
     const Result r = duel(small_run(scratch / objective, {"--steps", "4", "--objective", objective}));
     ASSERT_EQ(r.status, 0) << r.err;
     const std::string log = read(scratch / objective / "log.txt");
     for (const char* name : {names.first, names.second}) {
       const double told = number_after(r.err, "[4/4]", name);
-      EXPECT_NEAR(told, number_after(log, "iteration 4 ", name), 0.006 * std::max(1.0, std::abs(told))) << r.err << log;
+      EXPECT_NEAR(told, number_after(log, "iteration 4 ", name), 0.006 * std::max(1.0, std::abs(told)))
+          << r.err << log;
     }
     EXPECT_EQ(has(log, "D(x)"), std::string(objective) == "ns-gan");
   }
@@ -266,7 +275,8 @@ TEST(Plot, DrawsARunAgain) {
   std::filesystem::remove(run / "report.html");
   const Result r = duel({"plot", run.string()});
   EXPECT_EQ(r.status, 0) << r.err;
-  EXPECT_TRUE(has(r.out, "losses.png\n") && has(r.out, "held_out.png\n") && has(r.out, "report.html\n")) << r.out;
+  EXPECT_TRUE(has(r.out, "losses.png\n") && has(r.out, "held_out.png\n") && has(r.out, "report.html\n"))
+      << r.out;
   EXPECT_TRUE(contents(run / "diagnostics") == drawn) << "what the run drew of itself";
   expect_refused(duel({"plot", (scratch / "nowhere").string()}), {"nowhere", "no such folder", "duel train"});
   expect_refused(duel({"plot", scratch.dir().string()}), {"metrics.jsonl", "cannot be read"});
@@ -317,7 +327,8 @@ TEST(Train, TheProgressLineFitsEveryWindowAndKeepsItsBar) {
     terminal.variables["LANG"] = locale;
     for (const size_t columns : {40, 60, 80, 120}) {
       terminal.variables["COLUMNS"] = std::to_string(columns);
-      const std::string err = duel(small_run(scratch / (locale + std::to_string(columns)), {"--steps", "20"}), terminal).err;
+      const std::string err =
+          duel(small_run(scratch / (locale + std::to_string(columns)), {"--steps", "20"}), terminal).err;
       const std::string line = last_line(err);
       EXPECT_LT(width_of(line), columns) << line;
       EXPECT_GE(count(line, unicode ? "█" : "#"), 9u) << "a full bar: " << line;
@@ -343,9 +354,11 @@ TEST(Train, TheProgressLineFitsEveryWindowAndKeepsItsBar) {
 // G has learned nothing yet: its pixels are around the middle gray, and so is the picture.
 TEST(Train, TheFirstPictureIsGray) {
   Scratch scratch;
-  Surroundings terminal{.variables = {{"TERM", "xterm"}, {"LANG", "C.UTF-8"}, {"COLUMNS", "80"}}, .terminal = true};
+  Surroundings terminal{.variables = {{"TERM", "xterm"}, {"LANG", "C.UTF-8"}, {"COLUMNS", "80"}},
+                        .terminal = true};
   const auto picture = [&](const std::string& name) {
-    const std::string err = duel(small_run(scratch / name, {"--steps", "1", "--sample-every", "0"}), terminal).err;
+    const std::string err =
+        duel(small_run(scratch / name, {"--steps", "1", "--sample-every", "0"}), terminal).err;
     return err.substr(0, err.find("\r1/1 "));
   };
   const std::string dots = picture("dots");
@@ -368,9 +381,10 @@ TEST(Command, OutputThatIsLostIsAMistake) {
   Surroundings full;
   full.stdout_file = "/dev/full";
   using Args = std::vector<std::string>;
-  for (const Args& args : {Args{"objectives"}, Args{"objectives", "began"}, Args{"--help"}, Args{"train", "--help"},
-                           Args{"--version"}, Args{"info"}, Args{}, Args{"lab", "dirac", "--objective", "gan"},
-                           Args{"train", "--dry-run", "--synthetic-count", "100"}}) {
+  for (const Args& args :
+       {Args{"objectives"}, Args{"objectives", "began"}, Args{"--help"}, Args{"train", "--help"},
+        Args{"--version"}, Args{"info"}, Args{}, Args{"lab", "dirac", "--objective", "gan"},
+        Args{"train", "--dry-run", "--synthetic-count", "100"}}) {
     const Result r = duel(args, full);
     EXPECT_EQ(r.status, 1) << (args.empty() ? "" : args[0]);  // nothing is wrong with the input
     EXPECT_TRUE(has(r.err, "stdout") && has(r.err, "No space left")) << r.err;
@@ -423,7 +437,8 @@ TEST_F(Sample, DrawsAGridFromAFileOrARun) {
 }
 
 TEST_F(Sample, GoesThroughLinks) {
-  const auto picture = scratch_ / "picture.png", link = scratch_ / "link.png", dangling = scratch_ / "dangling.png";
+  const auto picture = scratch_ / "picture.png", link = scratch_ / "link.png",
+             dangling = scratch_ / "dangling.png";
   ASSERT_EQ(sample({"--out", picture.string()}).status, 0);
   const std::string before = read(picture);
   std::filesystem::create_symlink("picture.png", link);
@@ -462,9 +477,11 @@ TEST(Objectives, TableAndOneInFull) {
   EXPECT_FALSE(has(one.out, "Goodfellow"));
   EXPECT_TRUE(has(one.out, "raw logits; E: mean")) << one.out;
   const Result hinge = duel({"objectives", "hinge"});
-  EXPECT_TRUE(has(hinge.out, "Lim & Ye: RMSProp 2e-4")) << "the paper's rates, where Duel's are others: " << hinge.out;
+  EXPECT_TRUE(has(hinge.out, "Lim & Ye: RMSProp 2e-4"))
+      << "the paper's rates, where Duel's are others: " << hinge.out;
   const Result energies = duel({"objectives", "began"});
-  EXPECT_TRUE(has(energies.out, "E: mean absolute error") && has(energies.out, "energies, low on data")) << energies.out;
+  EXPECT_TRUE(has(energies.out, "E: mean absolute error") && has(energies.out, "energies, low on data"))
+      << energies.out;
   EXPECT_FALSE(has(energies.out, "E: mean over the batch")) << energies.out;
 }
 
@@ -473,7 +490,8 @@ TEST(Objectives, LinesFitAndNumbersHaveOneForm) {
   for (const char* name : {"fgan-alpha", "began", "acgan"}) all += duel({"objectives", name}).out;
   std::istringstream lines(all);
   for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 100u) << line;
-  EXPECT_TRUE(has(all, "lr-d 0.00005,") && has(all, "lr-d 0.0005,") && has(all, "--lr-g                   0.0002\n"));
+  EXPECT_TRUE(has(all, "lr-d 0.00005,") && has(all, "lr-d 0.0005,") &&
+              has(all, "--lr-g                   0.0002\n"));
   EXPECT_FALSE(has(all, "e-0"));
   // Nothing of a formula is lost.
   std::string joined;
@@ -490,7 +508,8 @@ TEST(Objectives, LinesFitAndNumbersHaveOneForm) {
 TEST(Objectives, DefaultsAreFlagsOfTrain) {
   for (const char* name : {"sngan", "ns-gan", "began"}) {
     const std::string out = duel({"objectives", name}).out;
-    std::vector<std::string> args{"train", "--objective", name, "--arch", "mlp", "--synthetic-count", "64", "--data", "synthetic", "--dry-run"};
+    std::vector<std::string> args{"train", "--objective", name,        "--arch",   "mlp", "--synthetic-count",
+                                  "64",    "--data",      "synthetic", "--dry-run"};
     std::istringstream words(out.substr(out.find("duel train:\n") + 12));
     bool flag = false;
     for (std::string line; std::getline(words, line) && line.starts_with("  --"); flag = true) {
@@ -502,7 +521,8 @@ TEST(Objectives, DefaultsAreFlagsOfTrain) {
     ASSERT_EQ(given.status, 0) << given.err;
     EXPECT_EQ(given.out.substr(given.out.find('{')), plain.out.substr(plain.out.find('{')));
   }
-  const Result off = duel({"train", "--objective", "sngan", "--spectral-norm=false", "--data", "synthetic", "--dry-run"});
+  const Result off =
+      duel({"train", "--objective", "sngan", "--spectral-norm=false", "--data", "synthetic", "--dry-run"});
   EXPECT_TRUE(has(off.out, "\"spectral-norm\": false")) << off.out;
 }
 

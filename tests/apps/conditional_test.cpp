@@ -12,11 +12,13 @@ using duel::testing::Scratch;
 bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 /// A run of two iterations on a few drawn digits.
-void train(const std::filesystem::path& out, const std::string& objective, std::vector<std::string> more = {}) {
-  std::vector<std::string> args{"train",   "--data",      "synthetic", "--synthetic-count", "32",     "--batch", "4",
-                                "--arch",  "mlp",         "--steps",   "2",                 "--threads", "1",    "--channels-g",
-                                "8",       "--channels-d", "8",        "--log-every",       "1",      "--quiet", "--objective",
-                                objective, "--out",       out.string()};
+void train(const std::filesystem::path& out, const std::string& objective,
+           std::vector<std::string> more = {}) {
+  std::vector<std::string> args{
+      "train", "--data",       "synthetic",   "--synthetic-count", "32",    "--batch",
+      "4",     "--arch",       "mlp",         "--steps",           "2",     "--threads",
+      "1",     "--channels-g", "8",           "--channels-d",      "8",     "--log-every",
+      "1",     "--quiet",      "--objective", objective,           "--out", out.string()};
   const Result r = duel(with(args, more));
   ASSERT_EQ(r.status, 0) << r.err;
 }
@@ -40,8 +42,10 @@ TEST_F(Grid, ClassesOfAConditionalRun) {
   Result r = sample(cgan, "all.png");
   ASSERT_EQ(r.status, 0) << r.err;
   EXPECT_TRUE(has(r.out, "a column for each class: 0-9\n")) << r.out;
-  EXPECT_FALSE(has(read(scratch / "cgan" / "config.json"), "class-names")) << "classes that are counted have no other names";
-  EXPECT_TRUE(has(r.out, "70 images (64 wanted, whole rows of 10 made)") && has(r.out, "302x212")) << r.out;  // 10 columns, a class each, in full rows
+  EXPECT_FALSE(has(read(scratch / "cgan" / "config.json"), "class-names"))
+      << "classes that are counted have no other names";
+  EXPECT_TRUE(has(r.out, "70 images (64 wanted, whole rows of 10 made)") && has(r.out, "302x212"))
+      << r.out;  // 10 columns, a class each, in full rows
   r = sample(cgan, "seven.png", {"--class", "7", "--count", "16"});
   ASSERT_EQ(r.status, 0) << r.err;
   EXPECT_TRUE(has(r.out, "16 images of") && has(r.out, "242x62")) << r.out;
@@ -66,14 +70,16 @@ TEST_F(Grid, CodesOfInfogan) {
   ASSERT_EQ(sample(infogan, "value.png", {"--sweep-code", "2", "--count", "20"}).status, 0);
   EXPECT_FALSE(read(scratch / "categories.png") == read(scratch / "value.png"));
   expect_refused(sample(infogan, "x.png", {"--sweep-code", "3"}), {"sweep-code", "from 0 to 2, got 3"});
-  expect_refused(sample(infogan, "x.png", {"--sweep-code", "0", "--interpolate"}), {"sweep-code", "interpolate", "choose one"});
+  expect_refused(sample(infogan, "x.png", {"--sweep-code", "0", "--interpolate"}),
+                 {"sweep-code", "interpolate", "choose one"});
   expect_refused(sample(infogan, "x.png", {"--class", "7"}), {"class", "infogan", "no classes", "cgan"});
   EXPECT_FALSE(std::filesystem::exists(scratch / "x.png"));
 }
 
 TEST_F(Grid, BeganTellsItsBalance) {
   const std::string began = run("began");
-  for (const char* key : {"\"k\":", "\"convergence\":"}) EXPECT_TRUE(has(read(scratch / "began" / "metrics.jsonl"), key)) << key;
+  for (const char* key : {"\"k\":", "\"convergence\":"})
+    EXPECT_TRUE(has(read(scratch / "began" / "metrics.jsonl"), key)) << key;
   expect_refused(sample(began, "x.png", {"--class", "7"}), {"began", "no classes"});
 }
 
@@ -94,10 +100,17 @@ TEST(ConditionalFlags, BelongToTheirObjective) {
 }
 
 /// Noise of 28x28 pixels with these labels, as a folder in MNIST's format.
-std::filesystem::path folder_of(const std::filesystem::path& dir, std::vector<uint8_t> labels, int64_t height = 28, int64_t width = 28,
-                                int64_t count = 52, gan::Split split = gan::Split::train) {
-  gan::ImageSet set{.count = count, .height = height, .width = width, .images = {}, .labels = std::move(labels), .source = ""};
-  for (int64_t i = 0; i < count * height * width; ++i) set.images.push_back(static_cast<uint8_t>(i * 89 % 251));
+std::filesystem::path folder_of(const std::filesystem::path& dir, std::vector<uint8_t> labels,
+                                int64_t height = 28, int64_t width = 28, int64_t count = 52,
+                                gan::Split split = gan::Split::train) {
+  gan::ImageSet set{.count = count,
+                    .height = height,
+                    .width = width,
+                    .images = {},
+                    .labels = std::move(labels),
+                    .source = ""};
+  for (int64_t i = 0; i < count * height * width; ++i)
+    set.images.push_back(static_cast<uint8_t>(i * 89 % 251));
   std::filesystem::create_directories(dir);
   gan::write_mnist(dir, split, set, false);
   return dir;
@@ -109,7 +122,8 @@ std::vector<uint8_t> letters(int64_t count, int first, int kinds) {
   return labels;
 }
 
-// EMNIST's letters are labelled 1 to 26: 26 classes, which every place calls by their labels. The test set has a 27th, which D knows nothing of.
+// EMNIST's letters are labelled 1 to 26: 26 classes, which every place calls by their labels. The test set
+// has a 27th, which D knows nothing of.
 TEST_F(Grid, ClassesAreThoseThatOccurUnderTheirLabels) {
   const auto data = folder_of(scratch / "letters", letters(52, 1, 26));
   folder_of(data, letters(27, 1, 27), 28, 28, 27, gan::Split::test);
@@ -129,41 +143,51 @@ TEST_F(Grid, ClassesAreThoseThatOccurUnderTheirLabels) {
     const Result again = duel({"train", "--resume", "--out", out.string(), "--steps", "4", "--quiet"});
     EXPECT_EQ(again.status, 0) << again.err;
   }
-  const Result plan = duel({"train", "--dry-run", "--data", data.string(), "--objective", "acgan", "--batch", "4"});
+  const Result plan =
+      duel({"train", "--dry-run", "--data", data.string(), "--objective", "acgan", "--batch", "4"});
   EXPECT_TRUE(has(plan.out, "classes   26: 1-26\n")) << plan.out;
-  expect_refused(duel({"train", "--dry-run", "--config", (scratch / "acgan" / "config.json").string(), "--data", "synthetic"}),
+  expect_refused(duel({"train", "--dry-run", "--config", (scratch / "acgan" / "config.json").string(),
+                       "--data", "synthetic"}),
                  {"class-names: expected 1-26", "0-9"});
 
   auto stray = letters(52, 0, 10);
   stray[7] = 255;
   const auto with_stray = folder_of(scratch / "stray", stray);
-  const Result eleven = duel({"train", "--dry-run", "--data", with_stray.string(), "--objective", "acgan", "--batch", "4"});
+  const Result eleven =
+      duel({"train", "--dry-run", "--data", with_stray.string(), "--objective", "acgan", "--batch", "4"});
   EXPECT_TRUE(has(eleven.out, "classes   11: 0-9,255\n")) << eleven.out;
 }
 
-// Duel 0.1.0 made a class of every label up to the greatest, also of those without an image: its runs go on with as many.
+// Duel 0.1.0 made a class of every label up to the greatest, also of those without an image: its runs go on
+// with as many.
 TEST_F(Grid, RunsOfEarlierVersionsKeepTheirClasses) {
   const auto data = folder_of(scratch / "letters", letters(52, 1, 26));
   train(scratch / "old", "acgan", {"--data", data.string(), "--classes", "27"});
   const std::string config = read(scratch / "old" / "config.json");
   EXPECT_TRUE(has(config, "\"classes\": 27") && !has(config, "class-names")) << config;
-  EXPECT_EQ(duel({"train", "--resume", "--out", (scratch / "old").string(), "--steps", "4", "--quiet"}).status, 0);
+  EXPECT_EQ(
+      duel({"train", "--resume", "--out", (scratch / "old").string(), "--steps", "4", "--quiet"}).status, 0);
   EXPECT_EQ(sample((scratch / "old").string(), "z.png", {"--class", "26"}).status, 0);
-  expect_refused(duel({"train", "--dry-run", "--data", data.string(), "--objective", "acgan", "--batch", "4", "--classes", "28"}),
+  expect_refused(duel({"train", "--dry-run", "--data", data.string(), "--objective", "acgan", "--batch", "4",
+                       "--classes", "28"}),
                  {"classes: expected 28", "26"});
 }
 
 TEST_F(Grid, ImagesWithoutLabelsAndOfAnySidesTrain) {
-  for (const auto& [name, height, width] : {std::tuple{"27x28", 27, 28}, {"29x29", 29, 29}, {"7x7", 7, 7}, {"1x5", 1, 5}}) {
+  for (const auto& [name, height, width] :
+       {std::tuple{"27x28", 27, 28}, {"29x29", 29, 29}, {"7x7", 7, 7}, {"1x5", 1, 5}}) {
     const auto data = folder_of(scratch / name, {}, height, width);
     train(scratch / (std::string("run-") + name), "wgan-gp", {"--data", data.string()});
-    EXPECT_EQ(sample((scratch / (std::string("run-") + name)).string(), std::string(name) + ".png").status, 0);
+    EXPECT_EQ(sample((scratch / (std::string("run-") + name)).string(), std::string(name) + ".png").status,
+              0);
   }
   for (const char* arch : {"dcgan", "infogan"}) {
-    expect_refused(duel({"train", "--dry-run", "--data", (scratch / "7x7").string(), "--arch", arch, "--batch", "4"}),
-                   {arch, "divide by 4", "7 x 7", "mlp"});
+    expect_refused(
+        duel({"train", "--dry-run", "--data", (scratch / "7x7").string(), "--arch", arch, "--batch", "4"}),
+        {arch, "divide by 4", "7 x 7", "mlp"});
   }
-  expect_refused(duel({"train", "--dry-run", "--data", (scratch / "7x7").string(), "--arch", "mlp", "--objective", "cgan", "--batch", "4"}),
+  expect_refused(duel({"train", "--dry-run", "--data", (scratch / "7x7").string(), "--arch", "mlp",
+                       "--objective", "cgan", "--batch", "4"}),
                  {"cgan needs the class", "no labels"});
 }
 
@@ -175,7 +199,8 @@ TEST_F(Grid, ARunFromBeforeASettingResumes) {
   ASSERT_NE(begin, std::string::npos);
   config.erase(begin, end + 1 - begin);
   std::ofstream(scratch / "run" / "config.json") << config;
-  const Result r = duel({"train", "--resume", "--out", (scratch / "run").string(), "--steps", "4", "--quiet"});
+  const Result r =
+      duel({"train", "--resume", "--out", (scratch / "run").string(), "--steps", "4", "--quiet"});
   EXPECT_EQ(r.status, 0) << r.err;
 }
 
@@ -183,12 +208,14 @@ TEST_F(Grid, ARunFromBeforeASettingResumes) {
 TEST(ConditionalRun, StoppedAndResumedIsTheSameRun) {
   Scratch scratch;
   for (const char* objective : {"began", "infogan", "acgan"}) {
-    const auto whole = scratch / (std::string("whole-") + objective), parts = scratch / (std::string("parts-") + objective);
+    const auto whole = scratch / (std::string("whole-") + objective),
+               parts = scratch / (std::string("parts-") + objective);
     train(whole, objective, {"--steps", "4"});
     train(parts, objective);
     const Result r = duel({"train", "--resume", "--out", parts.string(), "--steps", "4", "--quiet"});
     ASSERT_EQ(r.status, 0) << r.err;
-    for (const char* file : {"metrics.jsonl", "samples/fakes_000004.png", "checkpoints/step_00000004.safetensors"}) {
+    for (const char* file :
+         {"metrics.jsonl", "samples/fakes_000004.png", "checkpoints/step_00000004.safetensors"}) {
       EXPECT_TRUE(read(whole / file) == read(parts / file)) << objective << " " << file;
     }
   }

@@ -61,8 +61,8 @@ std::vector<uint8_t> pixels(const std::filesystem::path& file) {
   return all;
 }
 
-// Another vector width rounds sums otherwise, so weights agree nearly; moments, generators or an order that were
-// lost would show as a difference of the size of the six steps themselves.
+// Another vector width rounds sums otherwise, so weights agree nearly; moments, generators or an order that
+// were lost would show as a difference of the size of the six steps themselves.
 TEST_P(GoldenRun, ResumedFromTheMiddleItEndsWhereItEnded) {
   const auto run = copy();
   std::filesystem::remove(run / "checkpoints/step_00000012.safetensors");
@@ -86,8 +86,8 @@ TEST_P(GoldenRun, GoesOnFromItsEnd) {
 
 TEST_P(GoldenRun, DrawsTheSamplesThatItDrew) {
   const auto picture = scratch_ / "sample.png";
-  const Result drawn = duel({"sample", "--checkpoint", golden().string(), "--seed", "7", "--count", "16", "--out",
-                             picture.string()});
+  const Result drawn = duel({"sample", "--checkpoint", golden().string(), "--seed", "7", "--count", "16",
+                             "--out", picture.string()});
   ASSERT_EQ(drawn.status, 0) << drawn.err;
   const auto then = pixels(golden() / "sample.png"), now = pixels(picture);
   ASSERT_FALSE(then.empty());

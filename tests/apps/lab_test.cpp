@@ -12,13 +12,15 @@ bool has(const std::string& text, const std::string& part) { return text.find(pa
 TEST(Lab, TrainsPrintsTheTableAndGoesOn) {
   Scratch scratch;
   const std::string out = (scratch / "ring").string();
-  const std::vector<std::string> args{"lab", "ring", "--objective", "hinge", "--steps", "2", "--seeds", "2", "--out", out};
+  const std::vector<std::string> args{"lab", "ring",    "--objective", "hinge", "--steps",
+                                      "2",   "--seeds", "2",           "--out", out};
   const Result r = duel(args);
   EXPECT_EQ(r.status, 0) << r.err;
   EXPECT_TRUE(has(r.out, "2 steps of batch 100, seeds 1, 2. NOT the published length")) << r.out;
   EXPECT_TRUE(has(r.out, "\nhinge ") && has(r.out, "\nPacGAN4 ") && has(r.out, "\ntrue samples ")) << r.out;
   EXPECT_TRUE(has(r.err, "[2/2] hinge seed ")) << r.err;
-  for (const char* file : {"results.md", "results.json", "samples.png", "final.png", "scores.png", "runs/hinge-2.png"}) {
+  for (const char* file :
+       {"results.md", "results.json", "samples.png", "final.png", "scores.png", "runs/hinge-2.png"}) {
     EXPECT_TRUE(std::filesystem::exists(scratch / "ring" / file)) << file;
   }
   const Result again = duel(args);
@@ -28,37 +30,46 @@ TEST(Lab, TrainsPrintsTheTableAndGoesOn) {
 
   const Result dirac = duel({"lab", "dirac", "--objective", "ns-gan,hinge"});
   EXPECT_EQ(dirac.status, 0) << dirac.err;
-  EXPECT_TRUE(has(dirac.out, "| ns-gan ") && has(dirac.out, "| hinge ") && !has(dirac.out, "| wgan ")) << dirac.out;
+  EXPECT_TRUE(has(dirac.out, "| ns-gan ") && has(dirac.out, "| hinge ") && !has(dirac.out, "| wgan "))
+      << dirac.out;
 
   const Result alone = duel({"lab", "dirac", "--objective", "dragan", "--quiet"});
   EXPECT_EQ(alone.status, 0) << alone.err;
   EXPECT_TRUE(has(alone.out, "| dragan | extragradient | - | - | kink | stalls |")) << alone.out;
   EXPECT_EQ(alone.err, "");
-  expect_refused(duel({"lab", "dirac", "--objective", "hinge,sngan"}), {"sngan cannot be played", "spectral norm", "sign"});
+  expect_refused(duel({"lab", "dirac", "--objective", "hinge,sngan"}),
+                 {"sngan cannot be played", "spectral norm", "sign"});
   expect_refused(duel({"lab", "dirac", "--objective", "cgan"}), {"cgan cannot be played", "label"});
 
   expect_refused(duel({"lab", "spiral"}), {"ring", "grid", "dirac", "'spiral'"});
   expect_refused(duel({"lab", "ring", "--objective", "hinge,wgn", "--out", out}), {"wgn", "wgan"});
   expect_refused(duel({"lab", "ring", "--seeds", "0"}), {"--seeds", "got 0"});
-  expect_refused(duel({"lab", "ring", "--objective", "hinge", "--steps", "3", "--out", out}), {"this run has 2, asked for is 3", "--out"});
+  expect_refused(duel({"lab", "ring", "--objective", "hinge", "--steps", "3", "--out", out}),
+                 {"this run has 2, asked for is 3", "--out"});
 }
 
 TEST(Lab, WeightsOfPenaltiesCanBeChosen) {
   Scratch scratch;
-  const std::vector<std::string> wgan_gp{"lab", "ring", "--objective", "wgan-gp", "--steps", "1", "--seeds", "1", "--out", (scratch / "a").string()};
+  const std::vector<std::string> wgan_gp{
+      "lab", "ring",    "--objective", "wgan-gp", "--steps",
+      "1",   "--seeds", "1",           "--out",   (scratch / "a").string()};
   const Result r = duel(wgan_gp);
   EXPECT_EQ(r.status, 0) << r.err;
   EXPECT_TRUE(has(r.out, "weigh 0.1, wgan has its own optimizer.")) << r.out;
   EXPECT_TRUE(has(read(scratch / "a" / "runs" / "wgan-gp-1.json"), "\"lambda\": 0.1,"));
-  expect_refused(duel(with(wgan_gp, {"--lambda", "10"})), {"lambda: this run has 0.1, asked for is 10", "--out"});
+  expect_refused(duel(with(wgan_gp, {"--lambda", "10"})),
+                 {"lambda: this run has 0.1, asked for is 10", "--out"});
   const Result ten = duel(with(wgan_gp, {"--lambda", "10", "--out", (scratch / "b").string()}));
   EXPECT_EQ(ten.status, 0) << ten.err;
   EXPECT_TRUE(has(ten.out, "Gradient penalties weigh 10")) << ten.out;
-  expect_refused(duel(with(wgan_gp, {"--objective", "wgan-gp,ns-gan", "--lambda", "10"})), {"ns-gan has no gradient penalty", "lambda"});
-  for (const char* wrong : {"-1", "nan", "ten"}) expect_refused(duel(with(wgan_gp, {"--lambda", wrong})), {"lambda", wrong});
+  expect_refused(duel(with(wgan_gp, {"--objective", "wgan-gp,ns-gan", "--lambda", "10"})),
+                 {"ns-gan has no gradient penalty", "lambda"});
+  for (const char* wrong : {"-1", "nan", "ten"})
+    expect_refused(duel(with(wgan_gp, {"--lambda", wrong})), {"lambda", wrong});
 }
 
-// All of the Dirac-GAN, the default: what cannot be played is said before the games begin, and each is left out or a row.
+// All of the Dirac-GAN, the default: what cannot be played is said before the games begin, and each is left
+// out or a row.
 TEST(Lab, DiracSaysWhatIsLeftOutAndWhy) {
   const Result r = duel({"lab", "dirac"});
   EXPECT_EQ(r.status, 0) << r.err;
@@ -74,8 +85,15 @@ TEST(Lab, RefusesOptionsThatSayNothing) {
   const std::string out = (scratch / "lab").string();
   using Args = std::vector<std::string>;
   const std::vector<std::pair<std::string, std::vector<Args>>> mistakes = {
-      {"dirac", {{"--out", out}, {"--steps", "10"}, {"--seeds", "2"}, {"--own-schedule"}, {"--threads", "2"},
-                 {"--data", "synthetic"}, {"--arch", "mlp"}, {"--channels", "8"}}},
+      {"dirac",
+       {{"--out", out},
+        {"--steps", "10"},
+        {"--seeds", "2"},
+        {"--own-schedule"},
+        {"--threads", "2"},
+        {"--data", "synthetic"},
+        {"--arch", "mlp"},
+        {"--channels", "8"}}},
       {"gallery", {{"--seeds", "2"}, {"--own-schedule"}, {"--lambda", "1"}}},
       {"ring", {{"--data", "synthetic"}, {"--arch", "mlp"}, {"--channels", "8"}}},
       {"grid", {{"--data", "synthetic"}, {"--arch", "mlp"}, {"--channels", "8"}}}};
@@ -84,7 +102,8 @@ TEST(Lab, RefusesOptionsThatSayNothing) {
       Args args{"lab", problem, "--objective", "hinge"};
       args.insert(args.end(), option.begin(), option.end());
       if (problem != "dirac") args.insert(args.end(), {"--steps", "8", "--out", out});
-      expect_refused(duel(args, {.cwd = scratch.dir()}), {option[0] + " says nothing to " + problem, "--objective", "--quiet"});
+      expect_refused(duel(args, {.cwd = scratch.dir()}),
+                     {option[0] + " says nothing to " + problem, "--objective", "--quiet"});
     }
   }
   EXPECT_EQ(duel::testing::files_in(scratch.dir()), 0U);

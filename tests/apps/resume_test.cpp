@@ -89,7 +89,8 @@ TEST(Resume, CutsWhatLiesBehindTheCheckpointAndRepeatsIt) {
   EXPECT_TRUE(std::is_sorted(now->y.begin(), now->y.end()));
   for (size_t i = 0; i <= 8; ++i) EXPECT_EQ(now->y[i], old->y[i]) << "iteration " << now->x[i];
   EXPECT_FALSE(std::filesystem::exists(torn / "checkpoints" / ".step_00000021.safetensors.tmp-1-0"));
-  // run.json says who started it and who went on, also after an earlier version that kept only the time of it.
+  // run.json says who started it and who went on, also after an earlier version that kept only the time of
+  // it.
   std::string record = read(torn / "run.json");
   EXPECT_NE(record.find("at iteration 14"), std::string::npos);
   EXPECT_NE(record.find("--synthetic-count"), std::string::npos) << "the first command stays";
@@ -100,7 +101,8 @@ TEST(Resume, CutsWhatLiesBehindTheCheckpointAndRepeatsIt) {
   ASSERT_EQ(resume(torn, {"--keep", "2"}).status, 0);
   record = read(torn / "run.json");
   record.erase(0, record.find("\"resumed_argv\""));
-  EXPECT_EQ(std::count(record.begin(), record.end(), '['), 3) << "a list of an empty one and a whole one: " << record;
+  EXPECT_EQ(std::count(record.begin(), record.end(), '['), 3)
+      << "a list of an empty one and a whole one: " << record;
   EXPECT_NE(record.find("--keep"), std::string::npos) << record;
 }
 
@@ -143,7 +145,9 @@ TEST(Resume, ASnapshotOfHardLinksStaysAsItWas) {
   Scratch scratch;
   const auto run = scratch / "run", snapshot = scratch / "snapshot";
   ASSERT_EQ(duel(run_to(6, run)).status, 0);
-  std::filesystem::copy(run, snapshot, std::filesystem::copy_options::recursive | std::filesystem::copy_options::create_hard_links);
+  std::filesystem::copy(
+      run, snapshot,
+      std::filesystem::copy_options::recursive | std::filesystem::copy_options::create_hard_links);
   const auto before = contents(snapshot);
   ASSERT_EQ(resume(run, {"--steps", "9"}).status, 0);
   EXPECT_TRUE(contents(snapshot) == before);
@@ -153,7 +157,8 @@ TEST(Resume, ASnapshotOfHardLinksStaysAsItWas) {
 // A checkpoint that was saved and is gone is not the same: everything would be written over from the start.
 TEST(Resume, WithoutTheCheckpointsThatWereSavedNothingIsOverwritten) {
   Scratch scratch;
-  const auto run = scratch / "run", kept = scratch / "kept.safetensors", checkpoint = run / "checkpoints" / "step_00000006.safetensors";
+  const auto run = scratch / "run", kept = scratch / "kept.safetensors",
+             checkpoint = run / "checkpoints" / "step_00000006.safetensors";
   ASSERT_EQ(duel(run_to(6, run)).status, 0);
   std::filesystem::rename(checkpoint, kept);
   const auto refused = [&](const std::vector<std::string>& parts) {
@@ -163,7 +168,8 @@ TEST(Resume, WithoutTheCheckpointsThatWereSavedNothingIsOverwritten) {
     }
     EXPECT_TRUE(contents(run) == before);
   };
-  refused({"no checkpoint", "log.txt says: saved ", "step_00000006", "put the checkpoint back", "another --out"});
+  refused(
+      {"no checkpoint", "log.txt says: saved ", "step_00000006", "put the checkpoint back", "another --out"});
   std::filesystem::rename(run / "log.txt", scratch / "log.txt");
   refused({"no checkpoint", "log.txt, which says whether there was one, is missing"});
   std::filesystem::create_symlink("gone", run / "log.txt");
@@ -180,7 +186,8 @@ TEST(Resume, WithoutTheCheckpointsThatWereSavedNothingIsOverwritten) {
   EXPECT_EQ(resume(run, {"--steps", "9"}).status, 0);
 }
 
-// A disk that is not mounted, a right that is missing: the checkpoint is whole, and nobody is told to take it away.
+// A disk that is not mounted, a right that is missing: the checkpoint is whole, and nobody is told to take it
+// away.
 TEST(Resume, ACheckpointThatCannotBeReadMayBeWhole) {
   Scratch scratch;
   const auto run = scratch / "run", checkpoint = run / "checkpoints" / "step_00000006.safetensors";
@@ -201,7 +208,8 @@ TEST(Resume, ACheckpointThatCannotBeReadMayBeWhole) {
   std::string bytes = read(scratch / "moved");
   bytes[bytes.size() - 1000] ^= 1;
   std::ofstream(checkpoint, std::ios::binary) << bytes;
-  expect_refused(resume(run), {checkpoint.string(), "crc32", "move that file elsewhere to resume from the checkpoint before it"});
+  expect_refused(resume(run), {checkpoint.string(), "crc32",
+                               "move that file elsewhere to resume from the checkpoint before it"});
   std::filesystem::remove(checkpoint);
   EXPECT_EQ(resume(run).status, 0);
   EXPECT_EQ(read(checkpoint), read(scratch / "moved"));
@@ -213,9 +221,12 @@ TEST(Resume, DataThatWasGivenByARelativePathIsFoundFromElsewhere) {
   for (const auto& folder : {elsewhere, scratch / "set"}) std::filesystem::create_directory(folder);
   gan::write_mnist(scratch / "set", gan::Split::train, gan::draw_digits(20, 1), false);
   ASSERT_EQ(duel(run_to(4, run, {"--data", "set", "--batch", "4"}), {.cwd = scratch.dir()}).status, 0);
-  const std::string config = read(run / "config.json"), absolute = "\"data\": \"" + (scratch / "set").string() + "\"";
+  const std::string config = read(run / "config.json"),
+                    absolute = "\"data\": \"" + (scratch / "set").string() + "\"";
   ASSERT_NE(config.find(absolute), std::string::npos) << config;
-  EXPECT_EQ(duel({"train", "--resume", "--out", "../run", "--steps", "6", "--quiet"}, {.cwd = elsewhere}).status, 0);
+  EXPECT_EQ(
+      duel({"train", "--resume", "--out", "../run", "--steps", "6", "--quiet"}, {.cwd = elsewhere}).status,
+      0);
   // Duel 0.1.0 stored what was given.
   std::string old = read(run / "config.json");
   std::ofstream(run / "config.json") << old.replace(old.find(absolute), absolute.size(), "\"data\": \"set\"");

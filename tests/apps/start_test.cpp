@@ -1,5 +1,5 @@
-// A run that is refused, fails or is killed before it trains leaves nothing in the way of the same command, and takes nothing
-// that was there.
+// A run that is refused, fails or is killed before it trains leaves nothing in the way of the same command,
+// and takes nothing that was there.
 #include <fcntl.h>
 #include <sys/file.h>
 #include <unistd.h>
@@ -15,8 +15,9 @@ using duel::testing::Scratch;
 namespace fs = std::filesystem;
 
 std::vector<std::string> small_run(const fs::path& out, const std::vector<std::string>& more = {}) {
-  return with({"train", "--data", "synthetic", "--synthetic-count", "40", "--batch", "8", "--arch", "mlp", "--channels-g", "8",
-               "--channels-d", "8", "--threads", "1", "--steps", "2", "--quiet", "--out", out.string()},
+  return with({"train", "--data",       "synthetic", "--synthetic-count", "40", "--batch",   "8", "--arch",
+               "mlp",   "--channels-g", "8",         "--channels-d",      "8",  "--threads", "1", "--steps",
+               "2",     "--quiet",      "--out",     out.string()},
               more);
 }
 
@@ -58,19 +59,28 @@ TEST(Start, WhatAKilledOneLeftIsTakenOver) {
   Scratch scratch;
   ASSERT_EQ(duel(small_run(scratch / "whole")).status, 0);
   const auto half = scratch / "half";
-  const std::vector<std::string> stages = {".lock", "samples/", "checkpoints/", ".run.json.tmp-7-0", "run.json",
-                                           "samples/.reals.png.tmp-7-1", "samples/reals.png", ".config.json.tmp-7-2"};
+  const std::vector<std::string> stages = {".lock",
+                                           "samples/",
+                                           "checkpoints/",
+                                           ".run.json.tmp-7-0",
+                                           "run.json",
+                                           "samples/.reals.png.tmp-7-1",
+                                           "samples/reals.png",
+                                           ".config.json.tmp-7-2"};
   for (size_t made = 1; made <= stages.size(); ++made) {
     fs::remove_all(half);
     for (size_t i = 0; i < made; ++i) {
-      stages[i].ends_with('/') ? void(fs::create_directories(half / stages[i])) : write(half / stages[i], "half");
+      stages[i].ends_with('/') ? void(fs::create_directories(half / stages[i]))
+                               : write(half / stages[i], "half");
     }
     const auto before = contents(half);
-    expect_refused(duel({"train", "--resume", "--out", half.string(), "--quiet"}), {half.string(), "stopped", "leave out --resume"});
+    expect_refused(duel({"train", "--resume", "--out", half.string(), "--quiet"}),
+                   {half.string(), "stopped", "leave out --resume"});
     EXPECT_EQ(duel(small_run(half, {"--dry-run"})).status, 0) << stages[made - 1];
     EXPECT_TRUE(contents(half) == before);
     ASSERT_EQ(duel(small_run(half)).status, 0) << stages[made - 1];
-    for (const char* file : {"config.json", "metrics.jsonl", "samples/reals.png", "checkpoints/step_00000002.safetensors"}) {
+    for (const char* file :
+         {"config.json", "metrics.jsonl", "samples/reals.png", "checkpoints/step_00000002.safetensors"}) {
       EXPECT_EQ(read(half / file), read(scratch / "whole" / file)) << file;
     }
     for (const auto& [file, bytes] : contents(half)) EXPECT_EQ(file.find(".tmp-"), std::string::npos) << file;

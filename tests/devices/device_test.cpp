@@ -15,8 +15,8 @@
 namespace duel {
 namespace {
 
-using testing_devices::kDevice;
 using testing::error_of;
+using testing_devices::kDevice;
 using testing_devices::same_bits;
 
 class DeviceTensors : public testing_devices::OnDevice {};
@@ -62,9 +62,15 @@ TEST_F(DeviceTensors, TensorsOfTwoDevicesAreAnErrorThatNamesThem) {
       {"matmul", [&] { matmul(cpu, gpu); }},
       {"linear", [&] { linear(gpu, gpu, row); }},
       {"conv2d", [&] { conv2d(image, filter, {}); }},
-      {"concat", [&] { concat({cpu, gpu}); }},
+      {"concat",
+       [&] {
+         concat({cpu, gpu});
+       }},
       {"gather", [&] { gather(cpu, index); }},
-      {"cross_entropy", [&] { cross_entropy(cpu, Tensor::zeros({4}, {DType::i64, kDevice})); }},
+      {"cross_entropy",
+       [&] {
+         cross_entropy(cpu, Tensor::zeros({4}, {DType::i64, kDevice}));
+       }},
       {"layer_norm", [&] { layer_norm(gpu, row, {}); }},
       {"grad", [&] {
          Tensor x = gpu.clone().set_requires_grad(true);
@@ -119,8 +125,8 @@ TEST_F(DeviceMemory, OutOfMemorySaysWhatThereIs) {
   const Tensor held = Tensor::empty({2 << 20}, {DType::u8, kDevice});
   const std::string text = error_of([] { Tensor::empty({16 << 20}, {DType::u8, kDevice}); });
   set_allocator_limit(kDevice, 0);
-  for (const char* part : {"out of memory on cuda:0", "wanted 16 MiB", "in use 2 MiB", "cached 0 bytes", "free on the device ",
-                           "limit ", "A smaller batch needs less"}) {
+  for (const char* part : {"out of memory on cuda:0", "wanted 16 MiB", "in use 2 MiB", "cached 0 bytes",
+                           "free on the device ", "limit ", "A smaller batch needs less"}) {
     EXPECT_NE(text.find(part), std::string::npos) << part << ": " << text;
   }
   EXPECT_NO_THROW(Tensor::empty({16 << 20}, {DType::u8, kDevice}));
@@ -144,7 +150,9 @@ TEST(DeviceErrors, ADeviceThatIsNotThereSaysWhy) {
   EXPECT_FALSE(is_available(none));
   const std::string reason = why_unavailable(none);
   EXPECT_FALSE(reason.empty());
-  EXPECT_NE(error_of([&] { Tensor::zeros({1}, {DType::f32, none}); }).find("cuda:99 is not available: " + reason),
+  EXPECT_NE(error_of([&] {
+              Tensor::zeros({1}, {DType::f32, none});
+            }).find("cuda:99 is not available: " + reason),
             std::string::npos);
   EXPECT_TRUE(is_available(Device::cpu()));
 }

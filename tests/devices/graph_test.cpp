@@ -122,7 +122,9 @@ TEST_F(DeviceGraph, MemoryIsTheGraphsUntilItDies) {
   std::vector<Tensor> others;
   for (int i = 0; i < 8; ++i) others.push_back(Tensor::full({1000}, i, kOn));
   graph->launch();
-  for (int i = 0; i < 8; ++i) EXPECT_EQ(others[static_cast<size_t>(i)].to_vector<float>(), std::vector<float>(1000, static_cast<float>(i)));
+  for (int i = 0; i < 8; ++i)
+    EXPECT_EQ(others[static_cast<size_t>(i)].to_vector<float>(),
+              std::vector<float>(1000, static_cast<float>(i)));
   EXPECT_NEAR(y.to_vector<float>()[999], std::exp(0.09) + 5, 1e-5);
   graph.reset();
   EXPECT_NEAR(y.to_vector<float>()[0], std::exp(0.09) + 5, 1e-5);  // who holds a tensor keeps it
@@ -171,7 +173,8 @@ TEST_F(DeviceGraph, WhatACaptureCannotDoIsAnErrorAndLeavesNothingBehind) {
   refused([&] { (void)captured.loss.item(); }, "A CUDA graph is being captured");
   refused([&] { (void)Tensor::from({1.f}, {1}, kDevice); }, "A CUDA graph is being captured");
   refused([&] { synchronize(kDevice); }, "cudaErrorStreamCaptureUnsupported");
-  refused([&] { (void)captured.noise.uniform({4}); }, "a graph is being captured, and this generator's offset is on cuda:0");
+  refused([&] { (void)captured.noise.uniform({4}); },
+          "a graph is being captured, and this generator's offset is on cuda:0");
   refused([&] { CapturedGraph inner(kDevice, [] {}); }, "a graph is being captured on cuda:0 already");
   refused([] { fail("mine", "stop"); }, "[mine] stop");
   eager.step();

@@ -1,11 +1,13 @@
-// kernel_values FILE [--host]: writes what every kernel family computes from fixed inputs, float and double, odd sizes.
+// kernel_values FILE [--host]: writes what every kernel family computes from fixed inputs, float and double,
+// odd sizes.
 //
-// Built twice from this one source: duel_kernel_values runs the __global__ kernels on a GPU, duel_kernel_values_simt runs the
-// same kernels under the harness of tests/simt on the CPU. tests/gpu_tools.py compares their files: this is how the harness is
-// checked against the hardware that it stands for. --host takes the host loops instead.
+// Built twice from this one source: duel_kernel_values runs the __global__ kernels on a GPU,
+// duel_kernel_values_simt runs the same kernels under the harness of tests/simt on the CPU.
+// tests/gpu_tools.py compares their files: this is how the harness is checked against the hardware that it
+// stands for. --host takes the host loops instead.
 //
-// The file: per output the name's length (u32), the name, its kind ('f', 'd', 'q' or 'i' as Python's array has them), the number
-// of elements (u64), the elements.
+// The file: per output the name's length (u32), the name, its kind ('f', 'd', 'q' or 'i' as Python's array
+// has them), the number of elements (u64), the elements.
 #include <cstdio>
 #include <cstring>
 #include <memory>

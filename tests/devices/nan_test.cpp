@@ -6,7 +6,8 @@
 namespace duel {
 namespace {
 
-class DeviceNotANumber : public testing_devices::OnDevice, public ::testing::WithParamInterface<testing_ops::Case> {};
+class DeviceNotANumber : public testing_devices::OnDevice,
+                         public ::testing::WithParamInterface<testing_ops::Case> {};
 
 TEST_P(DeviceNotANumber, Passes) {
   testing_ops::expect_nan_passes(GetParam(), DType::f32, testing_devices::kDevice, 2);
@@ -19,15 +20,15 @@ std::vector<testing_ops::Case> one_of_each() {
     const bool empty = std::any_of(test.sample.inputs.begin(), test.sample.inputs.end(),
                                    [](const OpInput& in) { return in.shape.numel() < 2; });
     if (empty) continue;
-    if (chosen.empty() || testing_ops::op_of(chosen.back()) != testing_ops::op_of(test)) chosen.push_back(std::move(test));
+    if (chosen.empty() || testing_ops::op_of(chosen.back()) != testing_ops::op_of(test))
+      chosen.push_back(std::move(test));
   }
   return chosen;
 }
 
 std::string name_of(const ::testing::TestParamInfo<testing_ops::Case>& info) { return info.param.name; }
 
-INSTANTIATE_TEST_SUITE_P(Ops, DeviceNotANumber, ::testing::ValuesIn(one_of_each()),
-                         name_of);
+INSTANTIATE_TEST_SUITE_P(Ops, DeviceNotANumber, ::testing::ValuesIn(one_of_each()), name_of);
 
 }  // namespace
 }  // namespace duel

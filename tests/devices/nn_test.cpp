@@ -30,7 +30,8 @@ std::pair<nn::Sequential, nn::Sequential> twins(const std::function<nn::Sequenti
 void expect_close(const Tensor& a, const Tensor& b, double bound) {
   ASSERT_EQ(to_text(a), to_text(b));
   const auto x = a.to_vector<double>(), y = b.to_vector<double>();
-  for (size_t i = 0; i < x.size(); ++i) ASSERT_NEAR(x[i], y[i], bound * std::max(1.0, std::abs(x[i]))) << "element " << i;
+  for (size_t i = 0; i < x.size(); ++i)
+    ASSERT_NEAR(x[i], y[i], bound * std::max(1.0, std::abs(x[i]))) << "element " << i;
 }
 
 void expect_same_state(const nn::Module& cpu, const nn::Module& gpu, double bound) {
@@ -62,8 +63,9 @@ TEST_F(DeviceModules, MoveWithTheirHandles) {
 TEST_F(DeviceModules, LayersAgree) {
   auto [cpu, gpu] = twins([] {
     nn::Sequential net(nn::Conv2d(1, 4, 3, {.padding = 1}), nn::BatchNorm2d(4), nn::LeakyReLU(0.2),
-                       nn::SpectralNorm(nn::Conv2d(4, 3, 4, {.stride = 2, .padding = 1})), nn::InstanceNorm2d(3),
-                       nn::Flatten(), nn::Linear(3 * 16, 8), nn::LayerNorm(Shape{8}), nn::Dropout(0.25), nn::Tanh());
+                       nn::SpectralNorm(nn::Conv2d(4, 3, 4, {.stride = 2, .padding = 1})),
+                       nn::InstanceNorm2d(3), nn::Flatten(), nn::Linear(3 * 16, 8), nn::LayerNorm(Shape{8}),
+                       nn::Dropout(0.25), nn::Tanh());
     return net;
   });
   Generator noise(3);
@@ -93,9 +95,11 @@ TEST_F(DeviceModules, StateDictsCrossDevices) {
 class DeviceOptimizers : public testing_devices::OnDevice, public ::testing::WithParamInterface<int> {};
 
 std::unique_ptr<nn::Optimizer> optimizer(int kind, nn::Module& net) {
-  if (kind == 0) return std::make_unique<nn::SGD>(net, nn::SGDOptions{.lr = 0.1, .momentum = 0.9, .nesterov = true});
+  if (kind == 0)
+    return std::make_unique<nn::SGD>(net, nn::SGDOptions{.lr = 0.1, .momentum = 0.9, .nesterov = true});
   if (kind == 1) return std::make_unique<nn::RMSProp>(net, nn::RMSPropOptions{.lr = 0.01, .momentum = 0.5});
-  return std::make_unique<nn::Adam>(net, nn::AdamOptions{.lr = 0.02, .betas = {0.5, 0.99}, .weight_decay = 0.1});
+  return std::make_unique<nn::Adam>(net,
+                                    nn::AdamOptions{.lr = 0.02, .betas = {0.5, 0.99}, .weight_decay = 0.1});
 }
 
 TEST_P(DeviceOptimizers, TakeTheSameWay) {

@@ -1,10 +1,10 @@
-// Every registered op, every sample of it, CUDA against CPU in f64 and f32: its value, its gradient, and the gradient of
-// that gradient.
+// Every registered op, every sample of it, CUDA against CPU in f64 and f32: its value, its gradient, and the
+// gradient of that gradient.
 //
-// Bounds: an op that adds nothing up must give the same bits on both devices, in f64 but for some ulp where its value is libm's
-// (libm_ulps). Sums may be taken in another order: then the
-// difference is at most 1e-12 in f64 and `ulps` sqrt(terms) 2^-24 in f32 (op_registry.h), times order + 1, relative to the
-// largest value or 1.
+// Bounds: an op that adds nothing up must give the same bits on both devices, in f64 but for some ulp where
+// its value is libm's (libm_ulps). Sums may be taken in another order: then the difference is at most 1e-12
+// in f64 and `ulps` sqrt(terms) 2^-24 in f32 (op_registry.h), times order + 1, relative to the largest value
+// or 1.
 #include <cmath>
 #include <map>
 #include <set>
@@ -69,19 +69,39 @@ void expect_close(const Tensor& cpu, const Tensor& gpu, double bound) {
 
 /// Ops whose value is a sum of more than one product, or made of one.
 bool adds_up(const std::string& test) {
-  static const std::set<std::string> kSums = {
-      "sum", "mean", "variance", "logsumexp", "softmax", "log_softmax", "cross_entropy", "matmul", "linear", "conv2d",
-      "conv_transpose2d", "conv2d_weight_grad", "batch_norm", "layer_norm", "instance_norm", "sample_norm",
-      "bce_with_logits", "hinge_loss", "squared_difference", "wasserstein_mean", "sum_to", "avg_pool2d"};
+  static const std::set<std::string> kSums = {"sum",
+                                              "mean",
+                                              "variance",
+                                              "logsumexp",
+                                              "softmax",
+                                              "log_softmax",
+                                              "cross_entropy",
+                                              "matmul",
+                                              "linear",
+                                              "conv2d",
+                                              "conv_transpose2d",
+                                              "conv2d_weight_grad",
+                                              "batch_norm",
+                                              "layer_norm",
+                                              "instance_norm",
+                                              "sample_norm",
+                                              "bce_with_logits",
+                                              "hinge_loss",
+                                              "squared_difference",
+                                              "wasserstein_mean",
+                                              "sum_to",
+                                              "avg_pool2d"};
   return std::any_of(kSums.begin(), kSums.end(), [&](const std::string& op) { return test.starts_with(op); });
 }
 
-/// How far f64 values that libm computes (kernels/base/math.h) may be apart, in units of the last place; 0 for all other ops. It
-/// is glibc's on a CPU and libdevice's on a GPU: each may be an ulp off for itself, pow two, erfc (in gelu) five by CUDA's
-/// own table, and sigmoid and softplus make one more operation of it. The f32 versions are Duel's, with equal bits.
+/// How far f64 values that libm computes (kernels/base/math.h) may be apart, in units of the last place; 0
+/// for all other ops. It is glibc's on a CPU and libdevice's on a GPU: each may be an ulp off for itself, pow
+/// two, erfc (in gelu) five by CUDA's own table, and sigmoid and softplus make one more operation of it. The
+/// f32 versions are Duel's, with equal bits.
 double libm_ulps(const std::string& test) {
   if (test.starts_with("gelu")) return 8;
-  static const std::set<std::string> kLibm = {"exp", "expm1", "log", "log1p", "pow", "tanh", "sigmoid", "softplus", "elu"};
+  static const std::set<std::string> kLibm = {"exp",  "expm1",   "log",      "log1p", "pow",
+                                              "tanh", "sigmoid", "softplus", "elu"};
   return kLibm.contains(test.substr(0, test.find('_'))) ? 4 : 0;
 }
 
@@ -106,7 +126,8 @@ TEST(DeviceOpBounds, AreOfTheLastPlace) {
   EXPECT_FALSE(within_ulps(of(1.0), of(NAN), 4));
   EXPECT_EQ(libm_ulps("pow_scalar_1_1"), 4);
   EXPECT_EQ(libm_ulps("gelu_0_3"), 8);
-  for (const char* op : {"sqrt_0_3", "logsumexp_0_3", "max_0_3", "reciprocal_0_3"}) EXPECT_EQ(libm_ulps(op), 0) << op;
+  for (const char* op : {"sqrt_0_3", "logsumexp_0_3", "max_0_3", "reciprocal_0_3"})
+    EXPECT_EQ(libm_ulps(op), 0) << op;
 }
 
 class Devices : public OnDevice, public ::testing::WithParamInterface<Case> {};
@@ -123,13 +144,15 @@ TEST_P(Devices, AgreeAtEveryOrder) {
     ASSERT_EQ(cpu.size(), gpu.size());
     EXPECT_EQ(gpu[0].device(), kDevice);
     const double ulps = dtype == DType::f64 ? libm_ulps(test.name) : 0;
-    EXPECT_TRUE(adds_up(test.name) || same_bits(cpu[0], gpu[0]) || (ulps > 0 && within_ulps(cpu[0], gpu[0], ulps)))
+    EXPECT_TRUE(adds_up(test.name) || same_bits(cpu[0], gpu[0]) ||
+                (ulps > 0 && within_ulps(cpu[0], gpu[0], ulps)))
         << "the value has other bits";
     for (size_t k = 0; k < cpu.size(); ++k) {
       SCOPED_TRACE(k == 0 ? "value" : message("gradient {} of both orders", static_cast<int64_t>(k)));
       const double order = k == 0 ? 0 : 2;
-      expect_close(cpu[k], gpu[k],
-                   (order + 1) * (dtype == DType::f64 ? 1e-12 : test.sample.ulps * 0x1p-24 * std::sqrt(terms)));
+      expect_close(
+          cpu[k], gpu[k],
+          (order + 1) * (dtype == DType::f64 ? 1e-12 : test.sample.ulps * 0x1p-24 * std::sqrt(terms)));
     }
   }
 }

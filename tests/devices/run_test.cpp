@@ -1,4 +1,5 @@
-// A run on a device: `auto` takes it, samples, diagnoses and saves; the CPU goes on from its checkpoint, and the other way round.
+// A run on a device: `auto` takes it, samples, diagnoses and saves; the CPU goes on from its checkpoint, and
+// the other way round.
 #include "duel/gan/run/run.h"
 
 #include <unistd.h>
@@ -45,7 +46,8 @@ RunConfig small(const std::filesystem::path& out) {
 }
 
 TEST_F(DeviceRun, TrainsThereAndGoesOnHere) {
-  const auto folder = std::filesystem::path(::testing::TempDir()) / ("device_run_" + std::to_string(getpid()));
+  const auto folder =
+      std::filesystem::path(::testing::TempDir()) / ("device_run_" + std::to_string(getpid()));
   std::filesystem::remove_all(folder);
   {
     gan::Run run(small(folder));
@@ -57,7 +59,8 @@ TEST_F(DeviceRun, TrainsThereAndGoesOnHere) {
     EXPECT_TRUE(std::isfinite(run.trainer().metrics().loss_d));
     const Checkpoint saved = read_checkpoint(*latest_checkpoint(folder));
     const TensorFile state = run.trainer().state();
-    for (const auto& [name, tensor] : state.tensors) EXPECT_TRUE(same_bits(tensor, *saved.state.find(name))) << name;
+    for (const auto& [name, tensor] : state.tensors)
+      EXPECT_TRUE(same_bits(tensor, *saved.state.find(name))) << name;
   }
   for (const char* device : {"cpu", "cuda"}) {
     RunConfig more = small(folder);

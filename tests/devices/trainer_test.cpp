@@ -1,5 +1,6 @@
-// The trainer on a device: captured iterations are eager ones bit for bit, under every objective; the CPU's way within
-// rounding; checkpoints cross devices; memory stays. On the SIMT harness with tiny networks and few iterations.
+// The trainer on a device: captured iterations are eager ones bit for bit, under every objective; the CPU's
+// way within rounding; checkpoints cross devices; memory stays. On the SIMT harness with tiny networks and
+// few iterations.
 #include "trainers.h"
 
 #include <cmath>
@@ -69,7 +70,8 @@ double distance(const TensorFile& a, const TensorFile& b, const std::string& pre
 TensorFile drawn(const TensorFile& state) {
   TensorFile rest;
   for (const auto& entry : state.tensors) {
-    if (!entry.first.starts_with("g_ema.") || entry.first.find("running") == std::string::npos) rest.tensors.push_back(entry);
+    if (!entry.first.starts_with("g_ema.") || entry.first.find("running") == std::string::npos)
+      rest.tensors.push_back(entry);
   }
   return rest;
 }
@@ -180,7 +182,8 @@ TEST_F(DeviceTrainerMemory, IsConstantOverCapturedIterations) {
   }
 }
 
-// On the CPU as on the device, captured or not: the losses of every iteration, as metrics() showed them one by one.
+// On the CPU as on the device, captured or not: the losses of every iteration, as metrics() showed them one
+// by one.
 TEST_F(DeviceTrainerGraphs, EveryIterationsLossesAreRemembered) {
   for (const Device device : {Device::cpu(), kDevice}) {
     const auto trainer = trainer_on(device, {"wgan-gp", "mlp", {.critic_steps = 1}}, true);
@@ -209,9 +212,10 @@ TEST_F(DeviceTrainerGraphs, EveryIterationsLossesAreRemembered) {
 
 class DeviceTrainerKnownMistakes : public testing_devices::OnDevice {};
 
-// PyTorch-GAN (dragan.py) draws the noise of its penalty with torch.rand on the CPU, from the process's generator: it fails beside
-// tensors on a GPU, or with a copy makes the device wait, and a seed of the run does not decide it. Here all random numbers of an
-// iteration (latents, order of the data, the penalty's) come from the trainer's generators and are made where it computes.
+// PyTorch-GAN (dragan.py) draws the noise of its penalty with torch.rand on the CPU, from the process's
+// generator: it fails beside tensors on a GPU, or with a copy makes the device wait, and a seed of the run
+// does not decide it. Here all random numbers of an iteration (latents, order of the data, the penalty's)
+// come from the trainer's generators and are made where it computes.
 TEST_F(DeviceTrainerKnownMistakes, RandomNumbersOfTheHost_PyTorchGAN) {
   using Points = decltype(PenaltySampling::points);
   const auto draws_on_its_device_from_its_seed = [](const Points& points) {
@@ -247,7 +251,8 @@ TEST_F(DeviceTrainerKnownMistakes, RandomNumbersOfTheHost_PyTorchGAN) {
   EXPECT_TRUE(draws_on_its_device_from_its_seed({}));
   EXPECT_FALSE(draws_on_its_device_from_its_seed(drawn_by(torch_rand)));
   EXPECT_FALSE(draws_on_its_device_from_its_seed(drawn_by(on_the_host)));
-  // On the device the process's generator is no mistake any more: while D works the trainer lends one of its own in its place.
+  // On the device the process's generator is no mistake any more: while D works the trainer lends one of its
+  // own in its place.
   EXPECT_TRUE(draws_on_its_device_from_its_seed(drawn_by(of_the_process)));
 }
 

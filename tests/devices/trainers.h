@@ -28,8 +28,8 @@ inline void PrintTo(const Recipe& r, std::ostream* out) { *out << r.objective <<
 
 inline constexpr int64_t kBatch = 4;
 
-inline std::unique_ptr<Trainer> trainer_on(Device device, const Objective& objective,
-                                           const std::string& arch, bool graphs, uint64_t seed = 1) {
+inline std::unique_ptr<Trainer> trainer_on(Device device, const Objective& objective, const std::string& arch,
+                                           bool graphs, uint64_t seed = 1) {
   Generator weights(seed, static_cast<uint64_t>(RandomStream::weights_g));
   const int64_t side = arch == "mlp" ? 4 : 8;
   const NetworkOptions options{.arch = arch,

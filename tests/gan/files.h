@@ -10,7 +10,8 @@ namespace duel::gan::testing {
 
 using namespace duel::testing;
 
-/// Folder of the real MNIST: $DUEL_TEST_MNIST, or shared/data/mnist beside or above the sources; empty if none.
+/// Folder of the real MNIST: $DUEL_TEST_MNIST, or shared/data/mnist beside or above the sources; empty if
+/// none.
 inline std::filesystem::path real_mnist() {
   if (const char* chosen = std::getenv("DUEL_TEST_MNIST")) return chosen;
   const std::filesystem::path root = in_source("");

@@ -27,7 +27,8 @@ std::vector<T> noise(int64_t count, uint64_t key) {
   return values;
 }
 
-/// Error allowed for a sum of `terms` products, computed in T in any order, whose magnitudes add up to `size`.
+/// Error allowed for a sum of `terms` products, computed in T in any order, whose magnitudes add up to
+/// `size`.
 template <class T>
 double rounding_bound(int64_t terms, double size) {
   const double unit = std::numeric_limits<T>::epsilon() / 2;

@@ -117,6 +117,7 @@ for name, make in [
 
 print("// Made by make_pytorch_values.py with PyTorch " + torch.__version__.split("+")[0] + "; see there.")
 print("#pragma once\n\n#include <map>\n#include <string>\n#include <vector>\n")
+print("// clang-format off")
 print("inline const std::map<std::string, std::vector<double>> kPyTorch = {")
 for key, numbers in values.items():
     line = f'    {{"{key}", {{'

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+// clang-format off
 inline const std::map<std::string, std::vector<double>> kPyTorch = {
     {"linear.y", {2.21378044642165, -0.930096585696077, 1.73091786844406, 0.601208724310893,
       -1.22476935159159, 1.60934271656493, 2.24242758528716, -0.939867631250347}},

@@ -1,11 +1,12 @@
-// Five networks of the field in Duel, beside torch_nets.py: the same layers, names, losses and steps, timed per training step.
+// Five networks of the field in Duel, beside torch_nets.py: the same layers, names, losses and steps, timed
+// per training step.
 //
 //   duel_networks NET [--threads 1] [--seconds 4]     prints one line of JSON
 //   duel_networks NET --check FILE                    the losses and gradient norms that torch_nets.py --save wrote
 //   duel_networks --count                             parameters of all of them against PyTorch's
 //
-// What Duel has no op for is written with those it has: a batched product is one product per sample; a convolution with a
-// kernel per sample is one whose inputs and outputs are scaled per sample.
+// What Duel has no op for is written with those it has: a batched product is one product per sample; a
+// convolution with a kernel per sample is one whose inputs and outputs are scaled per sample.
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -53,10 +54,13 @@ struct Attention : Module {
         out(register_module("out", SpectralNorm(Conv2d(c / 2, c, 1, kPlain)))),
         gamma(register_parameter("gamma", Tensor::zeros({1}))) {}
   Tensor forward(const Tensor& x) override {
-    const Tensor q = (*query)(x).flatten(2), k = avg_pool2d((*key)(x), 2).flatten(2), v = avg_pool2d((*value)(x), 2).flatten(2);
+    const Tensor q = (*query)(x).flatten(2), k = avg_pool2d((*key)(x), 2).flatten(2),
+                 v = avg_pool2d((*value)(x), 2).flatten(2);
     std::vector<Tensor> seen;
     for (int64_t i = 0; i < x.dim(0); ++i) {
-      const auto of = [i](const Tensor& all) { return slice(all, 0, i, i + 1).reshape({all.dim(1), all.dim(2)}); };
+      const auto of = [i](const Tensor& all) {
+        return slice(all, 0, i, i + 1).reshape({all.dim(1), all.dim(2)});
+      };
       seen.push_back(matmul(of(v), softmax(matmul(of(q), of(k), true)), false, true));
     }
     return x + gamma * (*out)(stack(seen).reshape({x.dim(0), v.dim(1), x.dim(2), x.dim(3)}));
@@ -95,7 +99,9 @@ struct ConditionalNorm : Part {
       : bn(register_module("bn", BatchNorm2d(c, {.affine = false}))),
         gain(register_module("gain", Linear(k, c, {.bias = false}))),
         bias(register_module("bias", Linear(k, c, {.bias = false}))) {}
-  Tensor apply(const Tensor& x, const Tensor& y) { return (*bn)(x) * per_channel((*gain)(y) + 1.0) + per_channel((*bias)(y)); }
+  Tensor apply(const Tensor& x, const Tensor& y) {
+    return (*bn)(x)*per_channel((*gain)(y) + 1.0) + per_channel((*bias)(y));
+  }
   std::shared_ptr<BatchNorm2d> bn;
   std::shared_ptr<Linear> gain, bias;
 };
@@ -175,8 +181,8 @@ struct Equal : Module {
   double scale, rate;
 };
 
-/// A convolution with one kernel per sample: weight[o, i] style[n, i], divided by its norm over i and the kernel's places. It is
-/// the same as scaling channels before and after a convolution with the common weight.
+/// A convolution with one kernel per sample: weight[o, i] style[n, i], divided by its norm over i and the
+/// kernel's places. It is the same as scaling channels before and after a convolution with the common weight.
 struct Modulated : Part {
   Modulated(int64_t i, int64_t o, int64_t k, bool demodulated)
       : weight(register_parameter("weight", default_generator().normal({o, i, k, k}))),
@@ -184,7 +190,8 @@ struct Modulated : Part {
         demodulate(demodulated) {}
   Tensor apply(const Tensor& x, const Tensor& w) {
     const int64_t k = weight.dim(2);
-    const Tensor scaled = weight * (1 / std::sqrt(static_cast<double>(weight.dim(1) * k * k))), s = (*style)(w);
+    const Tensor scaled = weight * (1 / std::sqrt(static_cast<double>(weight.dim(1) * k * k))),
+                 s = (*style)(w);
     const Tensor y = conv2d(x * per_channel(s), scaled, {}, {.stride = 1, .padding = k / 2});
     if (!demodulate) return y;
     return y * per_channel(rsqrt(linear(square(s), sum(square(scaled), {2, 3})) + 1e-8));
@@ -200,7 +207,8 @@ struct StyleLayer : Part {
         strength(register_parameter("strength", Tensor::zeros({}))),
         bias(register_parameter("bias", Tensor::zeros({c}))) {}
   Tensor apply(const Tensor& x, const Tensor& w, const Tensor& noise) {
-    return leaky_relu(conv->apply(x, w) + noise * strength + bias.reshape({1, bias.dim(0), 1, 1}), 0.2) * std::sqrt(2.0);
+    return leaky_relu(conv->apply(x, w) + noise * strength + bias.reshape({1, bias.dim(0), 1, 1}), 0.2) *
+           std::sqrt(2.0);
   }
   std::shared_ptr<Modulated> conv;
   Tensor strength, bias;
@@ -208,13 +216,17 @@ struct StyleLayer : Part {
 
 struct StyleG : Part {
   explicit StyleG(int64_t c = 32)
-      : mapping(register_module("mapping", Sequential(Equal(32, 32, 0, 0.01), LeakyReLU(0.2), Equal(32, 32, 0, 0.01), LeakyReLU(0.2),
-                                                      Equal(32, 32, 0, 0.01), LeakyReLU(0.2)))),
+      : mapping(register_module("mapping",
+                                Sequential(Equal(32, 32, 0, 0.01), LeakyReLU(0.2), Equal(32, 32, 0, 0.01),
+                                           LeakyReLU(0.2), Equal(32, 32, 0, 0.01), LeakyReLU(0.2)))),
         constant(register_parameter("constant", default_generator().normal({1, c, 7, 7}))) {
-    auto all_layers = std::make_shared<Sequential>(), all_gray = std::make_shared<Sequential>();  // for their names
-    for (int k = 0; k < 5; ++k) all_layers->push_back(std::shared_ptr<Module>(layers.emplace_back(std::make_shared<StyleLayer>(c))));
+    // for their names
+    auto all_layers = std::make_shared<Sequential>(), all_gray = std::make_shared<Sequential>();
+    for (int k = 0; k < 5; ++k)
+      all_layers->push_back(std::shared_ptr<Module>(layers.emplace_back(std::make_shared<StyleLayer>(c))));
     for (int k = 0; k < 3; ++k)
-      all_gray->push_back(std::shared_ptr<Module>(gray.emplace_back(std::make_shared<Modulated>(c, 1, 1, false))));
+      all_gray->push_back(
+          std::shared_ptr<Module>(gray.emplace_back(std::make_shared<Modulated>(c, 1, 1, false))));
     register_module("layers", all_layers);
     register_module("gray", all_gray);
   }
@@ -245,23 +257,31 @@ struct Net {
 
 Net sagan() {
   constexpr int64_t w = 32;
-  return {std::make_shared<Sequential>(SpectralNorm(Linear(64, 2 * w * 49)), Unflatten({2 * w, 7, 7}), BatchNorm2d(2 * w), ReLU(),
-                                       SpectralNorm(ConvTranspose2d(2 * w, w, 4, kDouble)), BatchNorm2d(w), ReLU(), Attention(w),
-                                       SpectralNorm(ConvTranspose2d(w, 1, 4, kDouble)), Tanh()),
+  return {std::make_shared<Sequential>(
+              SpectralNorm(Linear(64, 2 * w * 49)), Unflatten({2 * w, 7, 7}), BatchNorm2d(2 * w), ReLU(),
+              SpectralNorm(ConvTranspose2d(2 * w, w, 4, kDouble)), BatchNorm2d(w), ReLU(), Attention(w),
+              SpectralNorm(ConvTranspose2d(w, 1, 4, kDouble)), Tanh()),
           std::make_shared<Sequential>(SpectralNorm(Conv2d(1, w, 4, kHalve)), LeakyReLU(0.1), Attention(w),
                                        SpectralNorm(Conv2d(w, 2 * w, 4, kHalve)), LeakyReLU(0.1), Flatten(),
                                        SpectralNorm(Linear(2 * w * 49, 1))),
-          64, {1, 28, 28}, "hinge"};
+          64,
+          {1, 28, 28},
+          "hinge"};
 }
 
 Net resnet() {
   constexpr int64_t w = 32;
-  return {std::make_shared<Sequential>(Linear(64, w * 16), Unflatten({w, 4, 4}), Residual(w, 4, Resize::up, false),
-                                       Residual(w, 8, Resize::up, false), Residual(w, 16, Resize::up, false), BatchNorm2d(w), ReLU(),
-                                       Conv2d(w, 1, 3, kSame), Tanh()),
-          std::make_shared<Sequential>(Conv2d(1, w, 3, kSame), Residual(w, 32, Resize::down, true), Residual(w, 16, Resize::down, true),
-                                       Residual(w, 8, Resize::none, true), ReLU(), AvgPool2d(8), Flatten(), Linear(w, 1)),
-          64, {1, 32, 32}, "wgan-gp"};
+  return {
+      std::make_shared<Sequential>(Linear(64, w * 16), Unflatten({w, 4, 4}),
+                                   Residual(w, 4, Resize::up, false), Residual(w, 8, Resize::up, false),
+                                   Residual(w, 16, Resize::up, false), BatchNorm2d(w), ReLU(),
+                                   Conv2d(w, 1, 3, kSame), Tanh()),
+      std::make_shared<Sequential>(Conv2d(1, w, 3, kSame), Residual(w, 32, Resize::down, true),
+                                   Residual(w, 16, Resize::down, true), Residual(w, 8, Resize::none, true),
+                                   ReLU(), AvgPool2d(8), Flatten(), Linear(w, 1)),
+      64,
+      {1, 32, 32},
+      "wgan-gp"};
 }
 
 Net conditional() {
@@ -271,10 +291,14 @@ Net conditional() {
 Net stylegan() {
   constexpr int64_t q = 24;
   return {std::make_shared<StyleG>(),
-          std::make_shared<Sequential>(Conv2d(1, q, 3, kSame), LeakyReLU(0.2), Conv2d(q, q, 3, kSame), LeakyReLU(0.2), AvgPool2d(2),
-                                       Conv2d(q, 2 * q, 3, kSame), LeakyReLU(0.2), AvgPool2d(2), MinibatchStddev(),
-                                       Conv2d(2 * q + 1, 2 * q, 3, kSame), LeakyReLU(0.2), Flatten(), Equal(2 * q * 49, 1)),
-          32, {1, 28, 28}, "ns-gan", 32};
+          std::make_shared<Sequential>(
+              Conv2d(1, q, 3, kSame), LeakyReLU(0.2), Conv2d(q, q, 3, kSame), LeakyReLU(0.2), AvgPool2d(2),
+              Conv2d(q, 2 * q, 3, kSame), LeakyReLU(0.2), AvgPool2d(2), MinibatchStddev(),
+              Conv2d(2 * q + 1, 2 * q, 3, kSame), LeakyReLU(0.2), Flatten(), Equal(2 * q * 49, 1)),
+          32,
+          {1, 28, 28},
+          "ns-gan",
+          32};
 }
 
 Net dcgan64() {
@@ -308,12 +332,11 @@ struct Named {
   Net (*make)();
   int64_t parameters_g, parameters_d;  // PyTorch's
 };
-constexpr Named kNets[] = {
-    {"sagan", sagan, 238626, 37794},
-    {"resnet", resnet, 92673, 231041},
-    {"conditional", conditional, 75881, 108641},
-    {"stylegan", stylegan, 59525, 39433},
-    {"dcgan64", dcgan64, 3576704, 2765568}};
+constexpr Named kNets[] = {{"sagan", sagan, 238626, 37794},
+                           {"resnet", resnet, 92673, 231041},
+                           {"conditional", conditional, 75881, 108641},
+                           {"stylegan", stylegan, 59525, 39433},
+                           {"dcgan64", dcgan64, 3576704, 2765568}};
 
 /// What one update starts from; for G's, `path` too.
 struct Inputs {
@@ -324,7 +347,8 @@ struct Inputs {
 class Step {
  public:
   explicit Step(const Named& named) : net(named.make()), real(random_.uniform(images(net.batch), -1, 1)) {
-    if (conditional()) labels = random_.integers({net.batch}, 10), fake_labels_ = random_.integers({net.batch}, 10);
+    if (conditional())
+      labels = random_.integers({net.batch}, 10), fake_labels_ = random_.integers({net.batch}, 10);
     adam_g_ = std::make_unique<Adam>(*net.g, AdamOptions{.lr = 2e-4, .betas = {0.0, 0.9}});
     adam_d_ = std::make_unique<Adam>(*net.d, AdamOptions{.lr = 2e-4, .betas = {0.0, 0.9}});
   }
@@ -373,7 +397,8 @@ class Step {
     if (!direction.defined()) return loss;
     auto& g = dynamic_cast<StyleG&>(*net.g);
     const Tensor w = g.map(path.z);
-    const Tensor j = grad({sum(g.draw(w, path.noise) * direction) / 28.0}, {w}, {}, {.create_graph = true})[0];
+    const Tensor j =
+        grad({sum(g.draw(w, path.noise) * direction) / 28.0}, {w}, {}, {.create_graph = true})[0];
     return loss + mean(square(sample_norm(j) - 0.1)) * 8.0;
   }
 
@@ -433,10 +458,14 @@ int check(Step& step, const std::string& path) {
   };
   const Tensor loss_d = step.loss_d(inputs("first"), at("e"), step.styled());
   const double norm_d = norm(grad({loss_d}, step.net.d->parameters()));
-  const Tensor loss_g = step.loss_g(inputs("second"), inputs("path"), step.styled() ? at("direction") : Tensor());
+  const Tensor loss_g =
+      step.loss_g(inputs("second"), inputs("path"), step.styled() ? at("direction") : Tensor());
   const double norm_g = norm(grad({loss_g}, step.net.g->parameters()));
   bool good = true;
-  for (const auto& [name, ours] : {std::pair{"loss_d", loss_d.item()}, {"norm_d", norm_d}, {"loss_g", loss_g.item()}, {"norm_g", norm_g}}) {
+  for (const auto& [name, ours] : {std::pair{"loss_d", loss_d.item()},
+                                   {"norm_d", norm_d},
+                                   {"loss_g", loss_g.item()},
+                                   {"norm_g", norm_g}}) {
     const double theirs = at(name).item(), apart = std::abs(ours - theirs) / std::max(std::abs(theirs), 1e-3);
     std::printf("%s: Duel %.7g, PyTorch %.7g, relative difference %.1e\n", name, ours, theirs, apart);
     good = good && apart < 1e-3;
@@ -444,7 +473,9 @@ int check(Step& step, const std::string& path) {
   return good ? 0 : 1;
 }
 
-double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+double now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
 double cpu_time() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
 
 /// As torch_gan.py's measured(): three stretches after half a second and one call.
@@ -470,11 +501,12 @@ void time_steps(const Named& named, Step& step, double seconds) {
   std::sort(times.begin(), times.end());
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
-  std::printf("{\"net\": \"%s\", \"batch\": %lld, \"threads\": %d, \"ms_median\": %.3f, \"ms_min\": %.3f, \"ms_cpu\": %.3f, "
-              "\"parameters_g\": %lld, \"parameters_d\": %lld, \"peak_mib\": %.1f}\n",
-              named.name, static_cast<long long>(step.net.batch), kernels::threads(), times[1], times[0], cpu_ms,
-              static_cast<long long>(step.net.g->parameter_count()), static_cast<long long>(step.net.d->parameter_count()),
-              static_cast<double>(usage.ru_maxrss) / 1024);
+  std::printf(
+      "{\"net\": \"%s\", \"batch\": %lld, \"threads\": %d, \"ms_median\": %.3f, \"ms_min\": %.3f, "
+      "\"ms_cpu\": %.3f, \"parameters_g\": %lld, \"parameters_d\": %lld, \"peak_mib\": %.1f}\n",
+      named.name, static_cast<long long>(step.net.batch), kernels::threads(), times[1], times[0], cpu_ms,
+      static_cast<long long>(step.net.g->parameter_count()),
+      static_cast<long long>(step.net.d->parameter_count()), static_cast<double>(usage.ru_maxrss) / 1024);
 }
 
 /// Fails where a network has other layers than PyTorch's.
@@ -483,8 +515,9 @@ int count() {
   for (const Named& named : kNets) {
     const Net net = named.make();
     const int64_t g = net.g->parameter_count(), d = net.d->parameter_count();
-    std::printf("%s: G %lld, D %lld parameters; PyTorch's %lld and %lld\n", named.name, static_cast<long long>(g),
-                static_cast<long long>(d), static_cast<long long>(named.parameters_g), static_cast<long long>(named.parameters_d));
+    std::printf("%s: G %lld, D %lld parameters; PyTorch's %lld and %lld\n", named.name,
+                static_cast<long long>(g), static_cast<long long>(d),
+                static_cast<long long>(named.parameters_g), static_cast<long long>(named.parameters_d));
     good = good && g == named.parameters_g && d == named.parameters_d;
   }
   return good ? 0 : 1;
@@ -497,7 +530,8 @@ int run(const std::vector<std::string>& args) {
     if (!args.empty() && args[0] == each.name) named = &each;
   }
   DUEL_CHECK(named && args.size() % 2 == 1, "networks",
-             "expected --count, or one of sagan, resnet, conditional, stylegan, dcgan64 with --threads N, --seconds S or --check FILE");
+             "expected --count, or one of sagan, resnet, conditional, stylegan, dcgan64 with --threads N, "
+             "--seconds S or --check FILE");
   double seconds = 4;
   std::string file;
   for (size_t k = 1; k < args.size(); k += 2) {

@@ -15,8 +15,9 @@
 
 #include "host_cuda.h"
 
-// Saves the callee-saved registers on the running stack, its pointer in *from, and continues on the stack `to`. The
-// last jump is indirect instead of a return: a return to another place than the call's is mispredicted every time.
+// Saves the callee-saved registers on the running stack, its pointer in *from, and continues on the stack
+// `to`. The last jump is indirect instead of a return: a return to another place than the call's is
+// mispredicted every time.
 extern "C" void duel_simt_switch(void** from, void* to);
 asm(R"(
   .text
@@ -192,8 +193,8 @@ void Worker::prepare(Fiber& fiber, int linear) {
   fiber.spin_address = nullptr;
   fiber.spins = fiber.yields = 0;
   fiber.accesses = 0;
-  // As duel_simt_switch leaves a stack: six registers, where to go on, and the (absent) caller's address. The tops
-  // differ, or all stacks would compete for the same sets of the cache.
+  // As duel_simt_switch leaves a stack: six registers, where to go on, and the (absent) caller's address. The
+  // tops differ, or all stacks would compete for the same sets of the cache.
   char* top = fiber.stack_high - 192 * (linear % 16);
   auto** words = reinterpret_cast<void**>(top) - 8;
   std::memset(words, 0, 8 * sizeof(void*));
@@ -477,7 +478,8 @@ void run_grid(void (*thunk)(void*), void* arguments, size_t argument_bytes, cons
               dim3 block, size_t shared_bytes, bool on_device, void* stream) {
   check_launch(grid, block, shared_bytes, on_device);
   // Arguments are bits (see Parameters), aligned as any of them may need.
-  std::vector<std::max_align_t> copy((argument_bytes + sizeof(std::max_align_t) - 1) / sizeof(std::max_align_t));
+  std::vector<std::max_align_t> copy((argument_bytes + sizeof(std::max_align_t) - 1) /
+                                     sizeof(std::max_align_t));
   std::memcpy(copy.data(), arguments, argument_bytes);
   on_stream(stream, cudaGraphNodeTypeKernel, [=]() mutable {
     Launch launch;

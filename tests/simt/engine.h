@@ -1,14 +1,15 @@
 // Inside of the SIMT harness: what a fiber, a block in flight and a launch are. Tests include simt.h instead.
 //
 // Note [How a block runs]
-// One OS thread runs one block at a time. Every CUDA thread of it is a fiber with a stack of its own; a fiber runs
-// until it waits at a barrier or warp operation, or ends, and then the scheduler resumes the next one in the order
-// of the schedule. Fibers never migrate, so thread_local storage is the block's static shared memory.
+// One OS thread runs one block at a time. Every CUDA thread of it is a fiber with a stack of its own; a fiber
+// runs until it waits at a barrier or warp operation, or ends, and then the scheduler resumes the next one in
+// the order of the schedule. Fibers never migrate, so thread_local storage is the block's static shared
+// memory.
 //
 // Note [How accesses are seen]
-// Sources with device code are compiled with -fsanitize=thread, but not linked with its library: memory.cpp defines
-// the functions that g++ calls before every load and store. So each access of a kernel is checked, exactly and
-// without a change to its source: bounds, alignment, initialisation, races on shared memory.
+// Sources with device code are compiled with -fsanitize=thread, but not linked with its library: memory.cpp
+// defines the functions that g++ calls before every load and store. So each access of a kernel is checked,
+// exactly and without a change to its source: bounds, alignment, initialisation, races on shared memory.
 //
 // Note [How a failure leaves]
 // fail() notes the diagnosis and switches to the scheduler, which never resumes that block again. Nothing is
@@ -191,8 +192,9 @@ Site site_of(const Fiber& fiber, uintptr_t pc);
 void complete_warp_op(Worker& worker, int warp, uint32_t mask);
 
 // memory.cpp
-/// While it lives, accesses of this OS thread are the harness's own and not looked at: the linker may give the
-/// harness a library function that was compiled for kernels. Every operation that kernels call begins with one.
+/// While it lives, accesses of this OS thread are the harness's own and not looked at: the linker may give
+/// the harness a library function that was compiled for kernels. Every operation that kernels call begins
+/// with one.
 class Unwatched {
  public:
   Unwatched();

@@ -1,5 +1,5 @@
-// Kernels of the harness's own tests: right ones, and wrong ones that must each be caught. Compiled like a kernel
-// family, so that the harness sees their accesses; the tests call these launchers.
+// Kernels of the harness's own tests: right ones, and wrong ones that must each be caught. Compiled like a
+// kernel family, so that the harness sees their accesses; the tests call these launchers.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,6 @@
-// The harness itself: right kernels pass with the right results, and each of the broken ones is caught, by the right
-// diagnosis, naming kernel, thread and source line. Fails on a harness that lets a mistake through, reports another
-// one, or refuses a right kernel.
+// The harness itself: right kernels pass with the right results, and each of the broken ones is caught, by
+// the right diagnosis, naming kernel, thread and source line. Fails on a harness that lets a mistake through,
+// reports another one, or refuses a right kernel.
 #include <gtest/gtest.h>
 
 #include <cmath>

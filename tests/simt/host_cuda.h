@@ -1,5 +1,5 @@
-// The CUDA language for g++: kernels/base/platform.h includes this under DUEL_SIMT, and the same .cu files then run on the
-// CPU, thread by thread, as strictly as README.md says.
+// The CUDA language for g++: kernels/base/platform.h includes this under DUEL_SIMT, and the same .cu files
+// then run on the CPU, thread by thread, as strictly as README.md says.
 //
 // Every operation that another thread can see is an ordinary function of the harness. Left out on purpose:
 // __activemask (a kernel must know its mask), clusters, asynchronous copies, tensor cores, inline PTX.
@@ -40,8 +40,8 @@ dim3 block_extent();
 dim3 grid_extent();
 void* dynamic_shared();
 
-/// Runs all blocks before it returns, or records them where the stream is captured; throws simt::Failure. `thunk` is called
-/// once per CUDA thread.
+/// Runs all blocks before it returns, or records them where the stream is captured; throws simt::Failure.
+/// `thunk` is called once per CUDA thread.
 void run_grid(void (*thunk)(void*), void* arguments, size_t argument_bytes, const void* kernel, dim3 grid,
               dim3 block, size_t shared_bytes, bool on_device, void* stream);
 
@@ -202,8 +202,8 @@ DUEL_SIMT_STORE(__stwb)
 DUEL_SIMT_STORE(__stwt)
 #undef DUEL_SIMT_STORE
 
-// The part of CUDA's mathematics that <cmath> lacks. Approximate functions are the exact ones here: compare with
-// results of a GPU by tolerance, never by bits.
+// The part of CUDA's mathematics that <cmath> lacks. Approximate functions are the exact ones here: compare
+// with results of a GPU by tolerance, never by bits.
 #define DUEL_SIMT_MIN_MAX(T)                                \
   __forceinline__ T min(T a, T b) { return b < a ? b : a; } \
   __forceinline__ T max(T a, T b) { return a < b ? b : a; }

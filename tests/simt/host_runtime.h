@@ -1,9 +1,10 @@
-// The CUDA runtime API for g++: exactly the calls that kernels/base/runtime.cu makes, answered by runtime.cpp. One device, whose
-// memory only kernels and these calls may touch: anything else that does dies at the access.
+// The CUDA runtime API for g++: exactly the calls that kernels/base/runtime.cu makes, answered by
+// runtime.cpp. One device, whose memory only kernels and these calls may touch: anything else that does dies
+// at the access.
 //
-// Streams run everything at once, except while they are captured: then launches, copies and fills are recorded, with what
-// each has to wait for, and a graph launch runs them in an order that this permits and the schedule chooses. What CUDA
-// refuses in a capture is refused.
+// Streams run everything at once, except while they are captured: then launches, copies and fills are
+// recorded, with what each has to wait for, and a graph launch runs them in an order that this permits and
+// the schedule chooses. What CUDA refuses in a capture is refused.
 #pragma once
 
 #include <cstddef>
@@ -84,7 +85,8 @@ struct cudaPointerAttributes {
 };
 cudaError_t cudaPointerGetAttributes(cudaPointerAttributes* attributes, const void* pointer);
 enum cudaMemcpyKind { cudaMemcpyHostToDevice = 1, cudaMemcpyDeviceToHost = 2, cudaMemcpyDeviceToDevice = 3 };
-cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind kind, cudaStream_t stream);
+cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind kind,
+                            cudaStream_t stream);
 /// A fill with 0xFF is Duel's poison: what it covers counts as not written.
 cudaError_t cudaMemsetAsync(void* pointer, int value, size_t bytes, cudaStream_t stream);
 
@@ -130,8 +132,8 @@ cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec);
 
 namespace duel::simt {
 
-/// Runs `work` now, or records it where the stream is captured; kernels come by here. For libraries that a test puts in
-/// place of cuBLAS and cuDNN too. `work` finds device memory open.
+/// Runs `work` now, or records it where the stream is captured; kernels come by here. For libraries that a
+/// test puts in place of cuBLAS and cuDNN too. `work` finds device memory open.
 void on_stream(void* stream, cudaGraphNodeType type, std::function<void()> work);
 
 /// While it lives, this process may touch device memory.
@@ -149,8 +151,8 @@ void set_device_memory(size_t bytes);
 void fail_next_call(cudaError_t status);
 /// Calls of cudaMalloc and cudaFree so far.
 long device_allocations();
-/// What the host has asked of the device so far: replays, kernels, copies and fills started one by one, waits for it, and
-/// streams told to wait for an event.
+/// What the host has asked of the device so far: replays, kernels, copies and fills started one by one, waits
+/// for it, and streams told to wait for an event.
 struct HostCalls {
   long graph_launches = 0, works = 0, waits = 0, event_waits = 0;
 };

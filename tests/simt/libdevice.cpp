@@ -1,6 +1,7 @@
-// libm in f64 as a GPU has it, for the tests that run on one too: not glibc's bits. The linker sends their calls here (--wrap in
-// CMakeLists.txt); in a device thread one result in sixteen is the next double, as about that share of libdevice's results is
-// an ulp off glibc's. A test that asks the device for the host's bits where a GPU cannot give them fails.
+// libm in f64 as a GPU has it, for the tests that run on one too: not glibc's bits. The linker sends their
+// calls here (--wrap in CMakeLists.txt); in a device thread one result in sixteen is the next double, as
+// about that share of libdevice's results is an ulp off glibc's. A test that asks the device for the host's
+// bits where a GPU cannot give them fails.
 #include <bit>
 #include <cmath>
 #include <cstdint>
@@ -20,11 +21,9 @@ double as_on_a_gpu(double x, double result) {
 }  // namespace
 }  // namespace duel::simt
 
-#define DUEL_LIBM(name)                \
-  double __real_##name(double x);      \
-  double __wrap_##name(double x) {     \
-    return duel::simt::as_on_a_gpu(x, __real_##name(x)); \
-  }
+#define DUEL_LIBM(name)           \
+  double __real_##name(double x); \
+  double __wrap_##name(double x) { return duel::simt::as_on_a_gpu(x, __real_##name(x)); }
 
 extern "C" {
 DUEL_LIBM(exp)

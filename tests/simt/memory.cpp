@@ -1,11 +1,11 @@
 // Every load and store of a kernel comes by here: Note [How accesses are seen] in engine.h.
 //
 // Note [Races on shared memory]
-// A byte remembers its last writer and two readers since. Two accesses of different threads, one of them a write, are
-// ordered by a block barrier between them, or, within a warp, by __syncwarp: each lane keeps a vector clock of its
-// warp. Shuffles and votes order nothing, as CUDA promises nothing. Two atomics do not race. Races on global memory
-// are found by the order of lanes and blocks instead (run_all_orders), or not at all when they do no harm: several
-// threads may store the same value.
+// A byte remembers its last writer and two readers since. Two accesses of different threads, one of them a
+// write, are ordered by a block barrier between them, or, within a warp, by __syncwarp: each lane keeps a
+// vector clock of its warp. Shuffles and votes order nothing, as CUDA promises nothing. Two atomics do not
+// race. Races on global memory are found by the order of lanes and blocks instead (run_all_orders), or not at
+// all when they do no harm: several threads may store the same value.
 #include <link.h>
 
 #include <algorithm>

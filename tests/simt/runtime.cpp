@@ -1,8 +1,9 @@
 // The CUDA runtime of the harness: see host_runtime.h.
 //
 // Note [Device memory is closed]
-// Device memory is one reservation without access rights. Kernels, copies and fills open it while they run, so host code that
-// follows a device pointer is stopped at that instruction, as it would be on a machine with a GPU.
+// Device memory is one reservation without access rights. Kernels, copies and fills open it while they run,
+// so host code that follows a device pointer is stopped at that instruction, as it would be on a machine with
+// a GPU.
 #include <sys/mman.h>
 
 #include <algorithm>
@@ -91,7 +92,8 @@ class DeviceMemory {
     const size_t size = (std::max<size_t>(bytes, 1) + kAlignment - 1) / kAlignment * kAlignment + kGap;
     if (used + size > limit) return nullptr;
     size_t at = 0;
-    const auto hole = std::find_if(holes_.begin(), holes_.end(), [&](const auto& h) { return h.second >= size; });
+    const auto hole =
+        std::find_if(holes_.begin(), holes_.end(), [&](const auto& h) { return h.second >= size; });
     if (hole != holes_.end()) {
       at = hole->first;
       if (hole->second > size) holes_[at + size] = hole->second - size;
@@ -118,7 +120,8 @@ class DeviceMemory {
     blocks_.erase(found);
     holes_[at] = size;
     auto here = holes_.find(at);
-    if (const auto next = std::next(here); next != holes_.end() && here->first + here->second == next->first) {
+    if (const auto next = std::next(here);
+        next != holes_.end() && here->first + here->second == next->first) {
       here->second += next->second;
       holes_.erase(next);
     }
@@ -193,8 +196,9 @@ std::set<std::pair<const char*, size_t>>& pinned() {
 
 bool is_pinned(const void* pointer, size_t bytes) {
   const char* p = static_cast<const char*>(pointer);
-  return std::any_of(pinned().begin(), pinned().end(),
-                     [&](const auto& block) { return p >= block.first && p + bytes <= block.first + block.second; });
+  return std::any_of(pinned().begin(), pinned().end(), [&](const auto& block) {
+    return p >= block.first && p + bytes <= block.first + block.second;
+  });
 }
 
 /// For calls that CUDA does not permit while this thread captures.
@@ -219,7 +223,8 @@ void run_nodes(const CudaGraph& graph) {
   while (!ready.empty()) {
     auto pick = ready.begin();
     if (schedule().order == Order::reverse) pick = std::prev(ready.end());
-    if (schedule().order == Order::shuffled) std::advance(pick, static_cast<ptrdiff_t>(random() % ready.size()));
+    if (schedule().order == Order::shuffled)
+      std::advance(pick, static_cast<ptrdiff_t>(random() % ready.size()));
     const size_t k = *pick;
     ready.erase(pick);
     {
@@ -261,27 +266,48 @@ using namespace duel::simt;
 
 const char* cudaGetErrorName(cudaError_t status) {
   switch (status) {
-    case cudaSuccess: return "cudaSuccess";
-    case cudaErrorInvalidValue: return "cudaErrorInvalidValue";
-    case cudaErrorMemoryAllocation: return "cudaErrorMemoryAllocation";
-    case cudaErrorInsufficientDriver: return "cudaErrorInsufficientDriver";
-    case cudaErrorInvalidDeviceFunction: return "cudaErrorInvalidDeviceFunction";
-    case cudaErrorNoDevice: return "cudaErrorNoDevice";
-    case cudaErrorInvalidDevice: return "cudaErrorInvalidDevice";
-    case cudaErrorNoKernelImageForDevice: return "cudaErrorNoKernelImageForDevice";
-    case cudaErrorUnsupportedPtxVersion: return "cudaErrorUnsupportedPtxVersion";
-    case cudaErrorInvalidResourceHandle: return "cudaErrorInvalidResourceHandle";
-    case cudaErrorNotReady: return "cudaErrorNotReady";
-    case cudaErrorIllegalAddress: return "cudaErrorIllegalAddress";
-    case cudaErrorMisalignedAddress: return "cudaErrorMisalignedAddress";
-    case cudaErrorLaunchFailure: return "cudaErrorLaunchFailure";
-    case cudaErrorStreamCaptureUnsupported: return "cudaErrorStreamCaptureUnsupported";
-    case cudaErrorStreamCaptureInvalidated: return "cudaErrorStreamCaptureInvalidated";
-    case cudaErrorStreamCaptureMerge: return "cudaErrorStreamCaptureMerge";
-    case cudaErrorStreamCaptureUnjoined: return "cudaErrorStreamCaptureUnjoined";
-    case cudaErrorStreamCaptureIsolation: return "cudaErrorStreamCaptureIsolation";
-    case cudaErrorStreamCaptureImplicit: return "cudaErrorStreamCaptureImplicit";
-    case cudaErrorCapturedEvent: return "cudaErrorCapturedEvent";
+    case cudaSuccess:
+      return "cudaSuccess";
+    case cudaErrorInvalidValue:
+      return "cudaErrorInvalidValue";
+    case cudaErrorMemoryAllocation:
+      return "cudaErrorMemoryAllocation";
+    case cudaErrorInsufficientDriver:
+      return "cudaErrorInsufficientDriver";
+    case cudaErrorInvalidDeviceFunction:
+      return "cudaErrorInvalidDeviceFunction";
+    case cudaErrorNoDevice:
+      return "cudaErrorNoDevice";
+    case cudaErrorInvalidDevice:
+      return "cudaErrorInvalidDevice";
+    case cudaErrorNoKernelImageForDevice:
+      return "cudaErrorNoKernelImageForDevice";
+    case cudaErrorUnsupportedPtxVersion:
+      return "cudaErrorUnsupportedPtxVersion";
+    case cudaErrorInvalidResourceHandle:
+      return "cudaErrorInvalidResourceHandle";
+    case cudaErrorNotReady:
+      return "cudaErrorNotReady";
+    case cudaErrorIllegalAddress:
+      return "cudaErrorIllegalAddress";
+    case cudaErrorMisalignedAddress:
+      return "cudaErrorMisalignedAddress";
+    case cudaErrorLaunchFailure:
+      return "cudaErrorLaunchFailure";
+    case cudaErrorStreamCaptureUnsupported:
+      return "cudaErrorStreamCaptureUnsupported";
+    case cudaErrorStreamCaptureInvalidated:
+      return "cudaErrorStreamCaptureInvalidated";
+    case cudaErrorStreamCaptureMerge:
+      return "cudaErrorStreamCaptureMerge";
+    case cudaErrorStreamCaptureUnjoined:
+      return "cudaErrorStreamCaptureUnjoined";
+    case cudaErrorStreamCaptureIsolation:
+      return "cudaErrorStreamCaptureIsolation";
+    case cudaErrorStreamCaptureImplicit:
+      return "cudaErrorStreamCaptureImplicit";
+    case cudaErrorCapturedEvent:
+      return "cudaErrorCapturedEvent";
   }
   return "unrecognized error code";
 }
@@ -303,15 +329,33 @@ cudaError_t cudaRuntimeGetVersion(int* version) {
 cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr which, int device) {
   if (device != 0) return give(cudaErrorInvalidDevice);
   switch (which) {
-    case cudaDevAttrClockRate: *value = 1'000'000; break;
-    case cudaDevAttrMultiProcessorCount: *value = 2; break;
-    case cudaDevAttrMemoryClockRate: *value = 1'000'000; break;
-    case cudaDevAttrGlobalMemoryBusWidth: *value = 64; break;
-    case cudaDevAttrL2CacheSize: *value = 1 << 20; break;
-    case cudaDevAttrMaxThreadsPerMultiProcessor: *value = 2048; break;
-    case cudaDevAttrComputeCapabilityMajor: *value = 9; break;
-    case cudaDevAttrComputeCapabilityMinor: *value = 0; break;
-    case cudaDevAttrMaxSharedMemoryPerMultiprocessor: *value = 48 << 10; break;
+    case cudaDevAttrClockRate:
+      *value = 1'000'000;
+      break;
+    case cudaDevAttrMultiProcessorCount:
+      *value = 2;
+      break;
+    case cudaDevAttrMemoryClockRate:
+      *value = 1'000'000;
+      break;
+    case cudaDevAttrGlobalMemoryBusWidth:
+      *value = 64;
+      break;
+    case cudaDevAttrL2CacheSize:
+      *value = 1 << 20;
+      break;
+    case cudaDevAttrMaxThreadsPerMultiProcessor:
+      *value = 2048;
+      break;
+    case cudaDevAttrComputeCapabilityMajor:
+      *value = 9;
+      break;
+    case cudaDevAttrComputeCapabilityMinor:
+      *value = 0;
+      break;
+    case cudaDevAttrMaxSharedMemoryPerMultiprocessor:
+      *value = 48 << 10;
+      break;
   }
   return cudaSuccess;
 }
@@ -353,7 +397,8 @@ cudaError_t cudaMallocHost(void** pointer, size_t bytes) {
 }
 cudaError_t cudaFreeHost(void* pointer) {
   if (captures > 0) return unsupported(nullptr);
-  const auto found = std::find_if(pinned().begin(), pinned().end(), [&](const auto& b) { return b.first == pointer; });
+  const auto found =
+      std::find_if(pinned().begin(), pinned().end(), [&](const auto& b) { return b.first == pointer; });
   if (found == pinned().end()) return give(cudaErrorInvalidValue);
   pinned().erase(found);
   std::free(pointer);
@@ -368,14 +413,16 @@ cudaError_t cudaPointerGetAttributes(cudaPointerAttributes* attributes, const vo
   return cudaSuccess;
 }
 
-cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind kind, cudaStream_t handle) {
+cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind kind,
+                            cudaStream_t handle) {
   if (const cudaError_t status = planned(); status != cudaSuccess) return status;
   CudaStream* stream = known(handle);
   size_t to_at = 0, from_at = 0;
   Region* target = DeviceMemory::instance().find(to, bytes, to_at);
   const Region* source = DeviceMemory::instance().find(from, bytes, from_at);
   const bool to_device = kind != cudaMemcpyDeviceToHost, from_device = kind != cudaMemcpyHostToDevice;
-  if ((target != nullptr) != to_device || (source != nullptr) != from_device) return give(cudaErrorInvalidValue);
+  if ((target != nullptr) != to_device || (source != nullptr) != from_device)
+    return give(cudaErrorInvalidValue);
   if (stream != nullptr && stream->capture &&
       !(to_device ? from_device || is_pinned(from, bytes) : is_pinned(to, bytes))) {
     return unsupported(stream);
@@ -386,8 +433,10 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpy
     if (written != nullptr) {
       size_t origin = 0;
       Region* read = DeviceMemory::instance().find(from, bytes, origin);
-      if (read != nullptr) std::memmove(written->flags() + at, read->flags() + origin, bytes);
-      else std::memset(written->flags() + at, 1, bytes);
+      if (read != nullptr)
+        std::memmove(written->flags() + at, read->flags() + origin, bytes);
+      else
+        std::memset(written->flags() + at, 1, bytes);
     }
     std::memmove(to, from, bytes);
   });
@@ -459,9 +508,12 @@ cudaError_t cudaEventSynchronize(cudaEvent_t event) {
   ++calls.waits;
   return event->capture ? give(cudaErrorCapturedEvent) : cudaSuccess;
 }
-cudaError_t cudaEventQuery(cudaEvent_t event) { return event->capture ? give(cudaErrorCapturedEvent) : cudaSuccess; }
+cudaError_t cudaEventQuery(cudaEvent_t event) {
+  return event->capture ? give(cudaErrorCapturedEvent) : cudaSuccess;
+}
 cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t begin, cudaEvent_t end) {
-  if (!begin->timed || !end->timed || !begin->recorded || !end->recorded) return give(cudaErrorInvalidResourceHandle);
+  if (!begin->timed || !end->timed || !begin->recorded || !end->recorded)
+    return give(cudaErrorInvalidResourceHandle);
   *milliseconds = std::chrono::duration<float, std::milli>(end->time - begin->time).count();
   return cudaSuccess;
 }
@@ -482,13 +534,15 @@ cudaError_t cudaStreamBeginCapture(cudaStream_t handle, cudaStreamCaptureMode) {
 }
 cudaError_t cudaStreamIsCapturing(cudaStream_t handle, cudaStreamCaptureStatus* status) {
   const CudaStream* stream = known(handle);
-  *status = stream != nullptr && stream->capture ? cudaStreamCaptureStatusActive : cudaStreamCaptureStatusNone;
+  *status =
+      stream != nullptr && stream->capture ? cudaStreamCaptureStatusActive : cudaStreamCaptureStatusNone;
   return cudaSuccess;
 }
 cudaError_t cudaStreamEndCapture(cudaStream_t handle, cudaGraph_t* graph) {
   CudaStream* stream = known(handle);
   *graph = nullptr;
-  if (stream == nullptr || !stream->capture || stream->capture->origin != stream) return give(cudaErrorInvalidValue);
+  if (stream == nullptr || !stream->capture || stream->capture->origin != stream)
+    return give(cudaErrorInvalidValue);
   const std::shared_ptr<Capture> capture = stream->capture;
   --captures;
   std::vector<CudaNode>& nodes = capture->graph.nodes;

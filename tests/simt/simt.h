@@ -1,9 +1,10 @@
-// The SIMT harness as tests use it: memory that kernels may touch, runs in every order, failures with a diagnosis.
+// The SIMT harness as tests use it: memory that kernels may touch, runs in every order, failures with a
+// diagnosis.
 //
-// A kernel test gives the launcher simt::stream() and buffers of a declared role. run_all_orders starts it with
-// lanes and blocks forward, reversed and shuffled; outputs and scratch memory are poisoned before each run, and all
-// runs must leave the same bits. Anything wrong is a simt::Failure that names kernel, block, thread and source line.
-// What is checked and what cannot be: README.md.
+// A kernel test gives the launcher simt::stream() and buffers of a declared role. run_all_orders starts it
+// with lanes and blocks forward, reversed and shuffled; outputs and scratch memory are poisoned before each
+// run, and all runs must leave the same bits. Anything wrong is a simt::Failure that names kernel, block,
+// thread and source line. What is checked and what cannot be: README.md.
 //
 // Example:
 //   simt::In<float> x(values);
@@ -147,8 +148,8 @@ template <class T>
 using Scratch =
     Buffer<T, Role::scratch>;  ///< a workspace: poisoned; what it holds afterwards is not compared
 
-/// Calls `work` once per order with all living buffers reset, and compares the Out and InOut buffers bit by bit.
-/// Afterwards they hold the result. Throws Failure.
+/// Calls `work` once per order with all living buffers reset, and compares the Out and InOut buffers bit by
+/// bit. Afterwards they hold the result. Throws Failure.
 void run_all_orders(const std::function<void()>& work, const RunOptions& options = {});
 
 /// One run in one order.

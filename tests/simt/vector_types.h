@@ -1,5 +1,5 @@
-// CUDA's small vector types for g++. Copying one checks its address: a GPU traps on a misaligned vector access, and
-// x86 would not.
+// CUDA's small vector types for g++. Copying one checks its address: a GPU traps on a misaligned vector
+// access, and x86 would not.
 #pragma once
 
 #include <cstddef>

@@ -16,8 +16,8 @@ namespace detail {
 void charge_budget(size_t bytes);
 }  // namespace detail
 
-/// While it lives, all tensors that this thread makes, on any device, may take `bytes` together, freed ones included. Beyond
-/// that allocating throws Error("[budget] `what`: …"). Budgets do not nest.
+/// While it lives, all tensors that this thread makes, on any device, may take `bytes` together, freed ones
+/// included. Beyond that allocating throws Error("[budget] `what`: …"). Budgets do not nest.
 class AllocationBudget {
  public:
   AllocationBudget(int64_t bytes, std::string what);

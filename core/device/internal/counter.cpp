@@ -28,7 +28,8 @@ thread_local std::vector<std::shared_ptr<Counter>>* log = nullptr;
 
 }  // namespace
 
-Counter::Counter(const RandomState& state) : seed_(state.seed), stream_(state.stream), offset_(state.offset) {}
+Counter::Counter(const RandomState& state)
+    : seed_(state.seed), stream_(state.stream), offset_(state.offset) {}
 
 Counter::~Counter() {
   if (memory_ == nullptr) return;
@@ -49,16 +50,18 @@ uint64_t Counter::read() const {
 
 void Counter::move_to(const Device& device) {
   if (home_ == device) return;
-  DUEL_CHECK(log == nullptr, "Generator",
-             "a graph is being captured, and this generator's offset is on {}: draw from it on {} once before", home_, device);
+  DUEL_CHECK(
+      log == nullptr, "Generator",
+      "a graph is being captured, and this generator's offset is on {}: draw from it on {} once before",
+      home_, device);
   if (home_.is_cuda()) {
     offset_ = read() + pending_;
     pending_ = 0;
     home_ = {};
   }
   if (!device.is_cuda()) return;
-  DUEL_CHECK(memory_ == nullptr || memory_device_ == device, "Generator", "expected draws on one GPU, got {} after {}",
-             device, memory_device_);
+  DUEL_CHECK(memory_ == nullptr || memory_device_ == device, "Generator",
+             "expected draws on one GPU, got {} after {}", device, memory_device_);
   if (memory_ == nullptr) {
     memory_ = static_cast<uint64_t*>(allocate(device, sizeof(uint64_t)));
     memory_device_ = device;
@@ -82,13 +85,9 @@ kernels::PhiloxState Counter::take(const Device& device, int64_t n) {
   return now;
 }
 
-void Counter::give_back(int64_t n) {
-  (home_.is_cuda() ? pending_ : offset_) -= kernels::philox_blocks(n);
-}
+void Counter::give_back(int64_t n) { (home_.is_cuda() ? pending_ : offset_) -= kernels::philox_blocks(n); }
 
-RandomState Counter::state() const {
-  return {seed_, stream_, home_.is_cuda() ? read() + pending_ : offset_};
-}
+RandomState Counter::state() const { return {seed_, stream_, home_.is_cuda() ? read() + pending_ : offset_}; }
 
 void Counter::set_state(const RandomState& state) {
   DUEL_CHECK(log == nullptr, "Generator", "set_state: a graph is being captured");

@@ -12,8 +12,8 @@ namespace {
   fail(rules.op, "{}: {}{}", rules.source, what, rules.remedy.empty() ? "" : "; " + rules.remedy);
 }
 
-/// Takes the parser's events and builds the value. Keys are appended as they come: nlohmann's own way looks through all
-/// earlier ones for each.
+/// Takes the parser's events and builds the value. Keys are appended as they come: nlohmann's own way looks
+/// through all earlier ones for each.
 class Builder : public nlohmann::json_sax<Json> {
  public:
   explicit Builder(const Rules& rules) : rules_(rules) {}
@@ -37,13 +37,15 @@ class Builder : public nlohmann::json_sax<Json> {
     if (!open_.back().keys.insert(name).second)
       refuse(rules_, message("key '{}' is there twice; leave one of them out", shown(name)));
     using Members = std::vector<std::pair<const std::string, Json>>;
-    static_cast<Members&>(open_.back().value->get_ref<Json::object_t&>()).emplace_back(std::move(name), nullptr);
+    static_cast<Members&>(open_.back().value->get_ref<Json::object_t&>())
+        .emplace_back(std::move(name), nullptr);
     return true;
   }
 
   bool parse_error(size_t, const std::string&, const nlohmann::detail::exception& error) override {
     std::string why = error.what();  // "[json.exception.parse_error.101] parse error at line 3, column 5: …"
-    if (const size_t end = why.find("] "); why.starts_with('[') && end != std::string::npos) why.erase(0, end + 2);
+    if (const size_t end = why.find("] "); why.starts_with('[') && end != std::string::npos)
+      why.erase(0, end + 2);
     refuse(rules_, "not JSON: " + shown(why, 300));
   }
 
@@ -66,7 +68,8 @@ class Builder : public nlohmann::json_sax<Json> {
   }
   bool open(Json value) {
     if (std::ssize(open_) >= rules_.depth)
-      refuse(rules_, message("not JSON as Duel writes it: lists and objects nested deeper than {} levels", rules_.depth));
+      refuse(rules_, message("not JSON as Duel writes it: lists and objects nested deeper than {} levels",
+                             rules_.depth));
     open_.push_back({place(std::move(value))});
     return true;
   }
@@ -83,7 +86,8 @@ class Builder : public nlohmann::json_sax<Json> {
 }  // namespace
 
 Json parse(std::string_view text, const Rules& rules) {
-  if (text.size() > rules.bytes) refuse(rules, message("longer than {} bytes, the most that is read as JSON here", rules.bytes));
+  if (text.size() > rules.bytes)
+    refuse(rules, message("longer than {} bytes, the most that is read as JSON here", rules.bytes));
   // The parser takes a zero byte for the end of the text.
   const size_t zero = text.find('\0');
   if (zero != std::string_view::npos) refuse(rules, message("not JSON: byte {} is zero", zero));
@@ -106,6 +110,8 @@ std::string described(const Json& value) {
   return value.is_string() ? in_quotes(value.get_ref<const std::string&>()) : dumped(value);
 }
 
-std::string dumped(const Json& json, int indent) { return json.dump(indent, ' ', false, Json::error_handler_t::replace); }
+std::string dumped(const Json& json, int indent) {
+  return json.dump(indent, ' ', false, Json::error_handler_t::replace);
+}
 
 }  // namespace duel::json

@@ -1,8 +1,9 @@
-// JSON from outside, read within bounds: the one door for it. Internal (it includes nlohmann's header) and not installed.
+// JSON from outside, read within bounds: the one door for it. Internal (it includes nlohmann's header) and
+// not installed.
 //
-// Nothing is built that is nested deeper than allowed, a key that stands twice or that nobody knows is refused when it is
-// met, and time and memory are linear in the text, whose length is limited. The header of a safetensors file has a
-// reader of its own (safetensors_header.cpp), with the same rules.
+// Nothing is built that is nested deeper than allowed, a key that stands twice or that nobody knows is
+// refused when it is met, and time and memory are linear in the text, whose length is limited. The header of
+// a safetensors file has a reader of its own (safetensors_header.cpp), with the same rules.
 //
 // Example:
 //   const Json json = json::parse(text, {.op = "config", .source = "c.json"});
@@ -23,8 +24,9 @@ struct Rules {
   std::string source = "";  // where the text is from, for errors
   std::string remedy = "";  // what else to do about an error than to write the text anew
   size_t bytes = size_t{1} << 20;
-  int depth = 16;           // of lists and objects in each other
-  std::function<void(const std::string& key)> check_key = {};  // throws for a key that the outermost object may not have
+  int depth = 16;  // of lists and objects in each other
+  // throws for a key that the outermost object may not have
+  std::function<void(const std::string& key)> check_key = {};
 };
 
 /// Throws Error naming the source and what is wrong.

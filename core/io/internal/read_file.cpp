@@ -18,7 +18,8 @@ constexpr int kPatience = 5000;  // milliseconds
 
 class Opened {
  public:
-  explicit Opened(const std::filesystem::path& path) : fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)) {}
+  explicit Opened(const std::filesystem::path& path)
+      : fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)) {}
   ~Opened() {
     if (fd_ >= 0) ::close(fd_);
   }
@@ -36,7 +37,8 @@ std::string size_words(size_t bytes) {
 
 }  // namespace
 
-std::string read_file(std::string_view op, const std::filesystem::path& path, size_t limit, std::string_view expected) {
+std::string read_file(std::string_view op, const std::filesystem::path& path, size_t limit,
+                      std::string_view expected) {
   const std::string name = path.string();
   const Opened file(path);
   struct stat info {};
@@ -51,7 +53,8 @@ std::string read_file(std::string_view op, const std::filesystem::path& path, si
     pollfd ready{file.fd(), POLLIN, 0};
     const int count = ::poll(&ready, 1, kPatience);
     if (count < 0 && errno == EINTR) continue;
-    DUEL_CHECK(count != 0, op, "{}: nothing came for {} seconds; expected {}", name, kPatience / 1000, expected);
+    DUEL_CHECK(count != 0, op, "{}: nothing came for {} seconds; expected {}", name, kPatience / 1000,
+               expected);
     const size_t have = text.size(), room = std::min(limit + 1 - have, std::max(size + 1, size_t{1} << 16));
     text.resize(have + room);
     const ssize_t got = ::read(file.fd(), text.data() + have, room);
@@ -59,7 +62,8 @@ std::string read_file(std::string_view op, const std::filesystem::path& path, si
     if (got == 0) return text;
     if (got < 0 && errno != EINTR && errno != EAGAIN)
       fail_system(errno, op, "{}: cannot be read: {}; expected {}", name, std::strerror(errno), expected);
-    DUEL_CHECK(text.size() <= limit, op, "{}: longer than {}; expected {}", name, size_words(limit), expected);
+    DUEL_CHECK(text.size() <= limit, op, "{}: longer than {}; expected {}", name, size_words(limit),
+               expected);
   }
 }
 

@@ -1,5 +1,5 @@
-// Parsing the untrusted header of a safetensors file: event by event, so that nothing is built that the format does not
-// have, and every length is compared with the file's before memory is taken.
+// Parsing the untrusted header of a safetensors file: event by event, so that nothing is built that the
+// format does not have, and every length is compared with the file's before memory is taken.
 #include "duel/core/io/internal/safetensors_header.h"
 
 #include <nlohmann/json.hpp>
@@ -166,8 +166,8 @@ void check_layout(const std::string& path, std::vector<Entry>& entries, uint64_t
   uint64_t position = 0;
   for (const Entry& entry : entries) {
     const auto refuse = [&](std::string_view field, const std::string& what) {
-      fail(kOp, "{}: tensor {}, {}: {}; the file is damaged: make it again", path, in_quotes(entry.name), field,
-           what);
+      fail(kOp, "{}: tensor {}, {}: {}; the file is damaged: make it again", path, in_quotes(entry.name),
+           field, what);
     };
     uint64_t bytes = 1;
     for (int64_t size : entry.shape) {

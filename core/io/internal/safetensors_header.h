@@ -38,8 +38,8 @@ struct Entry {
 /// `text` as JSON; Error when it is not UTF-8.
 std::string json_text(const std::string& path, const std::string& text);
 
-/// The tensors of an untrusted header, in the order of their data; its metadata goes to `file`. Error unless they fill
-/// `data_bytes` without holes. `path` is for messages.
+/// The tensors of an untrusted header, in the order of their data; its metadata goes to `file`. Error unless
+/// they fill `data_bytes` without holes. `path` is for messages.
 std::vector<Entry> parse_header(const std::string& path, const std::string& header, uint64_t data_bytes,
                                 TensorFile& file);
 

@@ -15,45 +15,62 @@ using kernels::ConvShape;
 
 void check(const char* op, const Tensor& x, const Tensor& other, const Tensor& bias, int64_t bias_channels,
            const ConvOptions& options) {
-  DUEL_CHECK(x.rank() == 4 && other.rank() == 4, op, "expected [N, C, H, W] and four axes of weights, got {} and {}",
-             x.shape(), other.shape());
-  DUEL_CHECK(x.dtype() == other.dtype(), op, "expected one dtype, got {} and {}", to_text(x.dtype()), to_text(other.dtype()));
+  DUEL_CHECK(x.rank() == 4 && other.rank() == 4, op,
+             "expected [N, C, H, W] and four axes of weights, got {} and {}", x.shape(), other.shape());
+  DUEL_CHECK(x.dtype() == other.dtype(), op, "expected one dtype, got {} and {}", to_text(x.dtype()),
+             to_text(other.dtype()));
   detail::check_same_device(op, x, other);
   detail::check_same_device(op, x, bias);
   DUEL_CHECK(options.stride >= 1 && options.padding >= 0 && options.output_padding >= 0 &&
                  (options.output_padding == 0 || options.output_padding < options.stride),
-             op, "expected stride >= 1, padding >= 0, 0 <= output_padding < stride, got {}, {}, {}", options.stride,
-             options.padding, options.output_padding);
+             op, "expected stride >= 1, padding >= 0, 0 <= output_padding < stride, got {}, {}, {}",
+             options.stride, options.padding, options.output_padding);
   DUEL_CHECK(!bias.defined() || (bias.shape() == Shape{bias_channels} && bias.dtype() == x.dtype()), op,
              "expected a bias of {} [{}], got {}", to_text(x.dtype()), bias_channels, to_text(bias));
 }
 
 ConvShape shape_of(const Shape& in, const Shape& out, int64_t kernel, const ConvOptions& options) {
-  return {.n = in[0], .c_in = in[1], .h_in = in[2], .w_in = in[3], .c_out = out[1], .h_out = out[2], .w_out = out[3],
-          .kh = kernel, .kw = kernel, .stride_h = options.stride, .stride_w = options.stride,
-          .pad_h = options.padding, .pad_w = options.padding};
+  return {.n = in[0],
+          .c_in = in[1],
+          .h_in = in[2],
+          .w_in = in[3],
+          .c_out = out[1],
+          .h_out = out[2],
+          .w_out = out[3],
+          .kh = kernel,
+          .kw = kernel,
+          .stride_h = options.stride,
+          .stride_w = options.stride,
+          .pad_h = options.padding,
+          .pad_w = options.padding};
 }
 
 /// Runs one pass into a fresh tensor; `bias` belongs to the result's channels and may be undefined.
-Tensor run(const ConvShape& s, ConvPass pass, const Tensor& first, const Tensor& second, const Tensor& bias, const Shape& result) {
+Tensor run(const ConvShape& s, ConvPass pass, const Tensor& first, const Tensor& second, const Tensor& bias,
+           const Shape& result) {
   Tensor y = Tensor::empty(result, first.options());
   DUEL_DISPATCH(first.dtype(), "conv2d", {
-    detail::Workspace workspace(first.device(), kernels::conv2d_workspace<T>(s, pass, stream_of(first.device())));
+    detail::Workspace workspace(first.device(),
+                                kernels::conv2d_workspace<T>(s, pass, stream_of(first.device())));
     const auto stream = stream_of(first.device());
     const T* b = bias.defined() ? bias.data<T>() : nullptr;
     if (pass == ConvPass::kForward) {
-      kernels::conv2d_forward<T>(stream, s, first.data<T>(), second.data<T>(), b, y.mutable_data<T>(), workspace.get());
+      kernels::conv2d_forward<T>(stream, s, first.data<T>(), second.data<T>(), b, y.mutable_data<T>(),
+                                 workspace.get());
     } else if (pass == ConvPass::kInputGrad) {
-      kernels::conv2d_input_grad<T>(stream, s, first.data<T>(), second.data<T>(), b, y.mutable_data<T>(), workspace.get());
+      kernels::conv2d_input_grad<T>(stream, s, first.data<T>(), second.data<T>(), b, y.mutable_data<T>(),
+                                    workspace.get());
     } else {
-      kernels::conv2d_weight_grad<T>(stream, s, first.data<T>(), second.data<T>(), y.mutable_data<T>(), workspace.get());
+      kernels::conv2d_weight_grad<T>(stream, s, first.data<T>(), second.data<T>(), y.mutable_data<T>(),
+                                     workspace.get());
     }
   });
   return y;
 }
 
 /// The adjoint of conv2d in x, for any input size that conv2d maps to dy's: a stride may leave a rest.
-Tensor conv2d_input_grad(const Tensor& dy, const Tensor& weight, int64_t height, int64_t width, const ConvOptions& options);
+Tensor conv2d_input_grad(const Tensor& dy, const Tensor& weight, int64_t height, int64_t width,
+                         const ConvOptions& options);
 
 std::vector<Tensor> conv2d_gradients(const RuleContext& ctx, const Tensor& g, const ConvOptions& options) {
   Tensor dx, dw, db;
@@ -65,8 +82,8 @@ std::vector<Tensor> conv2d_gradients(const RuleContext& ctx, const Tensor& g, co
 }
 
 /// The transposed convolution with an explicit result size.
-Tensor transposed(const char* op, const Tensor& x, const Tensor& weight, const Tensor& bias, int64_t height, int64_t width,
-                  const ConvOptions& options) {
+Tensor transposed(const char* op, const Tensor& x, const Tensor& weight, const Tensor& bias, int64_t height,
+                  int64_t width, const ConvOptions& options) {
   const Shape result{x.dim(0), weight.dim(1), height, width};
   const ConvShape s = shape_of(result, x.shape(), weight.dim(2), options);
   return record(op, run(s, ConvPass::kInputGrad, x, weight, bias, result), {x, weight, bias}, {x, weight},
@@ -80,7 +97,8 @@ Tensor transposed(const char* op, const Tensor& x, const Tensor& weight, const T
                 });
 }
 
-Tensor conv2d_input_grad(const Tensor& dy, const Tensor& weight, int64_t height, int64_t width, const ConvOptions& options) {
+Tensor conv2d_input_grad(const Tensor& dy, const Tensor& weight, int64_t height, int64_t width,
+                         const ConvOptions& options) {
   return transposed("conv2d_input_grad", dy, weight, {}, height, width, options);
 }
 
@@ -90,27 +108,32 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, ConvOpt
   check("conv2d", x, weight, bias, weight.rank() == 4 ? weight.dim(0) : 0, options);
   DUEL_CHECK(options.output_padding == 0, "conv2d", "output_padding is for conv_transpose2d only");
   DUEL_CHECK(weight.dim(1) == x.dim(1) && weight.dim(2) == weight.dim(3), "conv2d",
-             "expected weights [Cout, {}, K, K] for an input of {}, got {}", x.dim(1), x.shape(), weight.shape());
+             "expected weights [Cout, {}, K, K] for an input of {}, got {}", x.dim(1), x.shape(),
+             weight.shape());
   const int64_t kernel = weight.dim(2);
-  const Shape result{x.dim(0), weight.dim(0), kernels::conv_out_size(x.dim(2), kernel, options.stride, options.padding),
+  const Shape result{x.dim(0), weight.dim(0),
+                     kernels::conv_out_size(x.dim(2), kernel, options.stride, options.padding),
                      kernels::conv_out_size(x.dim(3), kernel, options.stride, options.padding)};
-  DUEL_CHECK(result[2] > 0 && result[3] > 0, "conv2d", "a kernel of {} does not fit into {} with padding {}", kernel, x.shape(),
-             options.padding);
+  DUEL_CHECK(result[2] > 0 && result[3] > 0, "conv2d", "a kernel of {} does not fit into {} with padding {}",
+             kernel, x.shape(), options.padding);
   const ConvShape s = shape_of(x.shape(), result, kernel, options);
-  return record("conv2d", run(s, ConvPass::kForward, x, weight, bias, result), {x, weight, bias}, {x, weight},
-                [options](const RuleContext& ctx, const Tensor& g) { return conv2d_gradients(ctx, g, options); });
+  return record(
+      "conv2d", run(s, ConvPass::kForward, x, weight, bias, result), {x, weight, bias}, {x, weight},
+      [options](const RuleContext& ctx, const Tensor& g) { return conv2d_gradients(ctx, g, options); });
 }
 
 Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bias, ConvOptions options) {
   check("conv_transpose2d", x, weight, bias, weight.rank() == 4 ? weight.dim(1) : 0, options);
   DUEL_CHECK(weight.dim(0) == x.dim(1) && weight.dim(2) == weight.dim(3), "conv_transpose2d",
-             "expected weights [{}, Cout, K, K] for an input of {}, got {}", x.dim(1), x.shape(), weight.shape());
+             "expected weights [{}, Cout, K, K] for an input of {}, got {}", x.dim(1), x.shape(),
+             weight.shape());
   const int64_t kernel = weight.dim(2);
   const auto size = [&](int64_t in) {
-    return kernels::conv_transpose_out_size(in, kernel, options.stride, options.padding, options.output_padding);
+    return kernels::conv_transpose_out_size(in, kernel, options.stride, options.padding,
+                                            options.output_padding);
   };
-  DUEL_CHECK(size(x.dim(2)) > 0 && size(x.dim(3)) > 0, "conv_transpose2d", "nothing is left of {} with kernel {} and padding {}",
-             x.shape(), kernel, options.padding);
+  DUEL_CHECK(size(x.dim(2)) > 0 && size(x.dim(3)) > 0, "conv_transpose2d",
+             "nothing is left of {} with kernel {} and padding {}", x.shape(), kernel, options.padding);
   const int64_t height = size(x.dim(2)), width = size(x.dim(3));
   options.output_padding = 0;
   return transposed("conv_transpose2d", x, weight, bias, height, width, options);
@@ -122,8 +145,8 @@ Tensor conv2d_weight_grad(const Tensor& x, const Tensor& dy, int64_t kernel, Con
     return kernels::conv_out_size(x.dim(axis), kernel, options.stride, options.padding) == dy.dim(axis);
   };
   DUEL_CHECK(x.dim(0) == dy.dim(0) && fits(2) && fits(3), "conv2d_weight_grad",
-             "a conv2d of {} with kernel {}, stride {}, padding {} does not give {}", x.shape(), kernel, options.stride,
-             options.padding, dy.shape());
+             "a conv2d of {} with kernel {}, stride {}, padding {} does not give {}", x.shape(), kernel,
+             options.stride, options.padding, dy.shape());
   const Shape result{dy.dim(1), x.dim(1), kernel, kernel};
   const ConvShape s = shape_of(x.shape(), dy.shape(), kernel, options);
   // Bilinear in x and dy: <dw, G> = <conv2d(x, G), dy>.

@@ -1,4 +1,5 @@
-// Matrix products. Closed under differentiation: the gradients are matrix products with other transpose flags.
+// Matrix products. Closed under differentiation: the gradients are matrix products with other transpose
+// flags.
 #pragma once
 
 #include "duel/core/tensor/tensor.h"

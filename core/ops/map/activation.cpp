@@ -40,7 +40,8 @@ template <class A>
 Tensor second_order(const char* op, A f, const Tensor& x, const Tensor& g) {
   Tensor y = Tensor::empty(x.shape(), x.options());
   DUEL_DISPATCH(x.dtype(), op,
-                kernels::activation_d2<A, T>(stream_of(x.device()), x.numel(), x.data<T>(), g.data<T>(), y.mutable_data<T>(), f));
+                kernels::activation_d2<A, T>(stream_of(x.device()), x.numel(), x.data<T>(), g.data<T>(),
+                                             y.mutable_data<T>(), f));
   return record(op, y, {x, g}, {x, g}, [op, f](const RuleContext& ctx, const Tensor& h) -> Grads {
     return {ctx.needs(0) ? h * ctx.saved(1) * third(f, ctx.saved(0)) : Tensor(),
             ctx.needs(1) ? second_order(op, f, ctx.saved(0), h) : Tensor()};
@@ -52,7 +53,8 @@ template <class A>
 Tensor first_order(const char* op, A f, const Tensor& x, const Tensor& g) {
   Tensor y = Tensor::empty(x.shape(), x.options());
   DUEL_DISPATCH(x.dtype(), op,
-                kernels::activation_d1<A, T>(stream_of(x.device()), x.numel(), x.data<T>(), g.data<T>(), y.mutable_data<T>(), f));
+                kernels::activation_d1<A, T>(stream_of(x.device()), x.numel(), x.data<T>(), g.data<T>(),
+                                             y.mutable_data<T>(), f));
   return record(op, y, {x, g}, {x, g}, [op, f](const RuleContext& ctx, const Tensor& h) -> Grads {
     Tensor dx;
     if constexpr (!A::second_is_zero) {
@@ -65,8 +67,9 @@ Tensor first_order(const char* op, A f, const Tensor& x, const Tensor& g) {
 template <class A>
 Tensor activation(const char* op, const char* backward_op, A f, const Tensor& x) {
   Tensor y = Tensor::empty(x.shape(), x.options());
-  DUEL_DISPATCH(x.dtype(), op,
-                kernels::activation<A, T>(stream_of(x.device()), x.numel(), x.data<T>(), y.mutable_data<T>(), f));
+  DUEL_DISPATCH(
+      x.dtype(), op,
+      kernels::activation<A, T>(stream_of(x.device()), x.numel(), x.data<T>(), y.mutable_data<T>(), f));
   return record(op, y, {x}, {x}, [backward_op, f](const RuleContext& ctx, const Tensor& g) -> Grads {
     return {first_order(backward_op, f, ctx.saved(0), g)};
   });
@@ -78,10 +81,14 @@ Tensor relu(const Tensor& x) { return activation("relu", "relu_backward", kernel
 Tensor leaky_relu(const Tensor& x, double slope) {
   return activation("leaky_relu", "leaky_relu_backward", kernels::LeakyRelu{slope}, x);
 }
-Tensor elu(const Tensor& x, double alpha) { return activation("elu", "elu_backward", kernels::Elu{alpha}, x); }
+Tensor elu(const Tensor& x, double alpha) {
+  return activation("elu", "elu_backward", kernels::Elu{alpha}, x);
+}
 Tensor tanh(const Tensor& x) { return activation("tanh", "tanh_backward", kernels::Tanh{}, x); }
 Tensor sigmoid(const Tensor& x) { return activation("sigmoid", "sigmoid_backward", kernels::Sigmoid{}, x); }
-Tensor softplus(const Tensor& x) { return activation("softplus", "softplus_backward", kernels::Softplus{}, x); }
+Tensor softplus(const Tensor& x) {
+  return activation("softplus", "softplus_backward", kernels::Softplus{}, x);
+}
 Tensor gelu(const Tensor& x) { return activation("gelu", "gelu_backward", kernels::Gelu{}, x); }
 
 }  // namespace duel

@@ -11,36 +11,44 @@ using Grads = std::vector<Tensor>;
 
 Tensor add(const Tensor& a, const Tensor& b) {
   return record("add", binary<kernels::Add>("add", a, b), {a, b}, {},
-                [](const RuleContext&, const Tensor& g) -> Grads { return {g, g}; });
+                [](const RuleContext&, const Tensor& g) -> Grads {
+                  return {g, g};
+                });
 }
 
 Tensor sub(const Tensor& a, const Tensor& b) {
-  return record("sub", binary<kernels::Sub>("sub", a, b), {a, b}, {}, [](const RuleContext& ctx, const Tensor& g) -> Grads {
-    return {g, ctx.needs(1) ? neg(g) : Tensor()};
-  });
+  return record("sub", binary<kernels::Sub>("sub", a, b), {a, b}, {},
+                [](const RuleContext& ctx, const Tensor& g) -> Grads {
+                  return {g, ctx.needs(1) ? neg(g) : Tensor()};
+                });
 }
 
 Tensor mul(const Tensor& a, const Tensor& b) {
-  return record("mul", binary<kernels::Mul>("mul", a, b), {a, b}, {a, b}, [](const RuleContext& ctx, const Tensor& g) -> Grads {
-    return {ctx.needs(0) ? mul(g, ctx.saved(1)) : Tensor(), ctx.needs(1) ? mul(g, ctx.saved(0)) : Tensor()};
-  });
+  return record("mul", binary<kernels::Mul>("mul", a, b), {a, b}, {a, b},
+                [](const RuleContext& ctx, const Tensor& g) -> Grads {
+                  return {ctx.needs(0) ? mul(g, ctx.saved(1)) : Tensor(),
+                          ctx.needs(1) ? mul(g, ctx.saved(0)) : Tensor()};
+                });
 }
 
 Tensor div(const Tensor& a, const Tensor& b) {
-  return record("div", binary<kernels::Div>("div", a, b), {a, b}, {a, b}, [](const RuleContext& ctx, const Tensor& g) -> Grads {
-    const Tensor x = ctx.saved(0), y = ctx.saved(1);
-    return {ctx.needs(0) ? div(g, y) : Tensor(), ctx.needs(1) ? neg(mul(g, div(div(x, y), y))) : Tensor()};
-  });
+  return record("div", binary<kernels::Div>("div", a, b), {a, b}, {a, b},
+                [](const RuleContext& ctx, const Tensor& g) -> Grads {
+                  const Tensor x = ctx.saved(0), y = ctx.saved(1);
+                  return {ctx.needs(0) ? div(g, y) : Tensor(),
+                          ctx.needs(1) ? neg(mul(g, div(div(x, y), y))) : Tensor()};
+                });
 }
 
 Tensor pow(const Tensor& a, const Tensor& b) {
-  return record("pow", binary<kernels::Pow>("pow", a, b), {a, b}, {a, b}, [](const RuleContext& ctx, const Tensor& g) -> Grads {
-    const Tensor x = ctx.saved(0), y = ctx.saved(1);
-    Tensor dx, dy;
-    if (ctx.needs(0)) dx = mul(g, mul(y, pow(x, add_scalar(y, -1.0))));
-    if (ctx.needs(1)) dy = mul(g, mul(pow(x, y), log(x)));
-    return {dx, dy};
-  });
+  return record("pow", binary<kernels::Pow>("pow", a, b), {a, b}, {a, b},
+                [](const RuleContext& ctx, const Tensor& g) -> Grads {
+                  const Tensor x = ctx.saved(0), y = ctx.saved(1);
+                  Tensor dx, dy;
+                  if (ctx.needs(0)) dx = mul(g, mul(y, pow(x, add_scalar(y, -1.0))));
+                  if (ctx.needs(1)) dy = mul(g, mul(pow(x, y), log(x)));
+                  return {dx, dy};
+                });
 }
 
 namespace {
@@ -52,10 +60,12 @@ Tensor winner(const Tensor& a, const Tensor& b) {
 
 template <class F>
 Tensor extreme(const char* op, const Tensor& a, const Tensor& b, bool largest) {
-  return record(op, binary<F>(op, a, b), {a, b}, {a, b}, [largest](const RuleContext& ctx, const Tensor& g) -> Grads {
-    const Tensor first = largest ? winner(ctx.saved(0), ctx.saved(1)) : winner(ctx.saved(1), ctx.saved(0));
-    return {mul(g, first), ctx.needs(1) ? mul(g, add_scalar(neg(first), 1.0)) : Tensor()};
-  });
+  return record(op, binary<F>(op, a, b), {a, b}, {a, b},
+                [largest](const RuleContext& ctx, const Tensor& g) -> Grads {
+                  const Tensor first =
+                      largest ? winner(ctx.saved(0), ctx.saved(1)) : winner(ctx.saved(1), ctx.saved(0));
+                  return {mul(g, first), ctx.needs(1) ? mul(g, add_scalar(neg(first), 1.0)) : Tensor()};
+                });
 }
 }  // namespace
 
@@ -96,16 +106,21 @@ Tensor pow_scalar(const Tensor& a, double exponent) {
 namespace {
 template <class F>
 Tensor clamped(const char* op, const Tensor& a, double bound, F f, bool from_below) {
-  return record(op, unary(op, a, f), {a}, {a}, [bound, from_below](const RuleContext& ctx, const Tensor& g) -> Grads {
-    const Tensor x = ctx.saved(0).detach();
-    const Tensor limit = Tensor::full({}, bound, x.options());
-    return {mul(g, from_below ? greater_equal(x, limit) : greater_equal(limit, x))};
-  });
+  return record(op, unary(op, a, f), {a}, {a},
+                [bound, from_below](const RuleContext& ctx, const Tensor& g) -> Grads {
+                  const Tensor x = ctx.saved(0).detach();
+                  const Tensor limit = Tensor::full({}, bound, x.options());
+                  return {mul(g, from_below ? greater_equal(x, limit) : greater_equal(limit, x))};
+                });
 }
 }  // namespace
 
-Tensor clamp_min(const Tensor& a, double low) { return clamped("clamp_min", a, low, kernels::MaxScalar{low}, true); }
-Tensor clamp_max(const Tensor& a, double high) { return clamped("clamp_max", a, high, kernels::ClampMax{high}, false); }
+Tensor clamp_min(const Tensor& a, double low) {
+  return clamped("clamp_min", a, low, kernels::MaxScalar{low}, true);
+}
+Tensor clamp_max(const Tensor& a, double high) {
+  return clamped("clamp_max", a, high, kernels::ClampMax{high}, false);
+}
 
 Tensor neg(const Tensor& a) {
   return record("neg", unary("neg", a, kernels::Neg{}), {a}, {},
@@ -131,24 +146,25 @@ Tensor sqrt(const Tensor& a) {
 }
 
 Tensor square(const Tensor& a) {
-  return record("square", unary("square", a, kernels::Square{}), {a}, {a}, [](const RuleContext& ctx, const Tensor& g) -> Grads {
-    return {mul(g, mul_scalar(ctx.saved(0), 2.0))};
-  });
+  return record("square", unary("square", a, kernels::Square{}), {a}, {a},
+                [](const RuleContext& ctx, const Tensor& g) -> Grads {
+                  return {mul(g, mul_scalar(ctx.saved(0), 2.0))};
+                });
 }
 
 Tensor abs(const Tensor& a) {
-  return record("abs", unary("abs", a, kernels::Abs{}), {a}, {a},
-                [](const RuleContext& ctx, const Tensor& g) -> Grads { return {mul(g, sign(ctx.saved(0).detach()))}; });
+  return record(
+      "abs", unary("abs", a, kernels::Abs{}), {a}, {a},
+      [](const RuleContext& ctx, const Tensor& g) -> Grads { return {mul(g, sign(ctx.saved(0).detach()))}; });
 }
 
-Tensor sign(const Tensor& a) {
-  return record("sign", unary("sign", a, kernels::Sign{}), {}, {}, {});
-}
+Tensor sign(const Tensor& a) { return record("sign", unary("sign", a, kernels::Sign{}), {}, {}, {}); }
 
 Tensor reciprocal(const Tensor& a) {
   const Tensor y = unary("reciprocal", a, kernels::Reciprocal{});
-  return record("reciprocal", y, {a}, {y},
-                [](const RuleContext& ctx, const Tensor& g) -> Grads { return {neg(mul(g, square(ctx.saved(0))))}; });
+  return record("reciprocal", y, {a}, {y}, [](const RuleContext& ctx, const Tensor& g) -> Grads {
+    return {neg(mul(g, square(ctx.saved(0))))};
+  });
 }
 
 // Steps have the gradient zero almost everywhere: their results are constants of the graph.
@@ -165,25 +181,30 @@ Tensor equal(const Tensor& a, const Tensor& b) {
 Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
   detail::check_same_kind("where", a, b);
   detail::check_same_kind("where", condition, a);
-  const Shape shape = broadcast_shapes("where", condition.shape(), broadcast_shapes("where", a.shape(), b.shape()));
+  const Shape shape =
+      broadcast_shapes("where", condition.shape(), broadcast_shapes("where", a.shape(), b.shape()));
   Tensor y = Tensor::empty(shape, a.options());
-  const auto plan = kernels::make_broadcast(detail::sizes(y), detail::sizes(condition), detail::sizes(a), detail::sizes(b));
+  const auto plan =
+      kernels::make_broadcast(detail::sizes(y), detail::sizes(condition), detail::sizes(a), detail::sizes(b));
   DUEL_DISPATCH(a.dtype(), "where",
-                kernels::where<T>(stream_of(a.device()), plan, condition.data<T>(), a.data<T>(), b.data<T>(), y.mutable_data<T>()));
+                kernels::where<T>(stream_of(a.device()), plan, condition.data<T>(), a.data<T>(), b.data<T>(),
+                                  y.mutable_data<T>()));
   return record("where", y, {a, b}, {condition}, [](const RuleContext& ctx, const Tensor& g) -> Grads {
     const Tensor chosen = ctx.saved(0).detach();
     const Tensor zero = Tensor::zeros({}, g.options());
-    return {ctx.needs(0) ? where(chosen, g, zero) : Tensor(), ctx.needs(1) ? where(chosen, zero, g) : Tensor()};
+    return {ctx.needs(0) ? where(chosen, g, zero) : Tensor(),
+            ctx.needs(1) ? where(chosen, zero, g) : Tensor()};
   });
 }
 
 void add_in_place(Tensor& target, const Tensor& source) {
   detail::check_in_place("add_in_place", target, source);
   detail::check_same_kind("add_in_place", target, source);
-  DUEL_CHECK(target.shape() == source.shape(), "add_in_place", "expected a source of shape {}, got {}", target.shape(),
-             source.shape());
+  DUEL_CHECK(target.shape() == source.shape(), "add_in_place", "expected a source of shape {}, got {}",
+             target.shape(), source.shape());
   DUEL_DISPATCH(target.dtype(), "add_in_place",
-                kernels::add_inplace<T>(stream_of(target.device()), target.numel(), source.data<T>(), target.mutable_data<T>()));
+                kernels::add_inplace<T>(stream_of(target.device()), target.numel(), source.data<T>(),
+                                        target.mutable_data<T>()));
 }
 
 }  // namespace duel

@@ -1,4 +1,5 @@
-// Element-wise arithmetic with NumPy broadcasting. Closed under differentiation: every rule uses these ops only.
+// Element-wise arithmetic with NumPy broadcasting. Closed under differentiation: every rule uses these ops
+// only.
 //
 // Example:  Tensor y = (a - b) * c + 1.0;
 #pragma once
@@ -19,7 +20,8 @@ Tensor minimum(const Tensor& a, const Tensor& b);
 
 Tensor add_scalar(const Tensor& a, double value);
 Tensor mul_scalar(const Tensor& a, double value);
-/// a / value and value / a, each rounded once: a product with a reciprocal is rounded twice, and 169 / 13 is then not 13.
+/// a / value and value / a, each rounded once: a product with a reciprocal is rounded twice, and 169 / 13 is
+/// then not 13.
 Tensor div_scalar(const Tensor& a, double value);
 Tensor scalar_div(double value, const Tensor& a);
 /// a^exponent with a constant exponent; integer exponents take any a.

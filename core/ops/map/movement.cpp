@@ -87,7 +87,8 @@ namespace {
 
 void check_part(const char* op, const Tensor& x, int axis, int64_t begin, int64_t end) {
   DUEL_CHECK(0 <= begin && begin <= end && end <= x.dim(axis), op,
-             "expected 0 <= begin <= end <= {} on axis {} of {}, got [{}, {})", x.dim(axis), axis, x.shape(), begin, end);
+             "expected 0 <= begin <= end <= {} on axis {} of {}, got [{}, {})", x.dim(axis), axis, x.shape(),
+             begin, end);
 }
 
 /// y is the part [begin, end) of x along one axis.

@@ -1,5 +1,5 @@
-// Moving data: slices and pads, joins, permutations, rows by index. slice / pad and gather / scatter_add are each
-// other's gradient: families closed under differentiation. (reshape and flatten are members of Tensor.)
+// Moving data: slices and pads, joins, permutations, rows by index. slice / pad and gather / scatter_add are
+// each other's gradient: families closed under differentiation. (reshape and flatten are members of Tensor.)
 #pragma once
 
 #include <vector>

@@ -1,5 +1,5 @@
-// Fused adversarial losses. The kernel gives the mean and its gradient in one pass; under create_graph the gradient is
-// composed of plain ops instead, which covers every order and is the oracle of the kernel's.
+// Fused adversarial losses. The kernel gives the mean and its gradient in one pass; under create_graph the
+// gradient is composed of plain ops instead, which covers every order and is the oracle of the kernel's.
 #include "duel/core/ops/reduce/loss.h"
 
 #include "duel/core/device/workspace.h"
@@ -14,14 +14,20 @@ namespace {
 using Grads = std::vector<Tensor>;
 
 // d loss / d x in plain ops.
-Tensor slope(const kernels::SigmoidBce& loss, const Tensor& x) { return add_scalar(sigmoid(x), -loss.target); }
+Tensor slope(const kernels::SigmoidBce& loss, const Tensor& x) {
+  return add_scalar(sigmoid(x), -loss.target);
+}
 Tensor slope(const kernels::Hinge& loss, const Tensor& x) {
   const Tensor margin = 1.0 - x.detach() * loss.sign;
   const Tensor inside = greater(margin, Tensor::zeros({}, x.options()));
   return where(equal(margin, margin), inside, margin) * -loss.sign;  // of not-a-number, not-a-number
 }
-Tensor slope(const kernels::SquaredDifference& loss, const Tensor& x) { return (x - loss.target) * (2.0 * loss.factor); }
-Tensor slope(const kernels::WassersteinMean& loss, const Tensor& x) { return Tensor::full(x.shape(), loss.sign, x.options()); }
+Tensor slope(const kernels::SquaredDifference& loss, const Tensor& x) {
+  return (x - loss.target) * (2.0 * loss.factor);
+}
+Tensor slope(const kernels::WassersteinMean& loss, const Tensor& x) {
+  return Tensor::full(x.shape(), loss.sign, x.options());
+}
 
 template <class L>
 Tensor fused(const char* op, const Tensor& logits, L loss) {
@@ -32,14 +38,15 @@ Tensor fused(const char* op, const Tensor& logits, L loss) {
   Tensor gradient = tracked(logits) ? Tensor::empty(logits.shape(), logits.options()) : Tensor();
   DUEL_DISPATCH(logits.dtype(), op, {
     detail::Workspace workspace(logits.device(), static_cast<size_t>(kernels::loss_workspace(n)) * sizeof(T));
-    kernels::loss_value_grad(stream_of(logits.device()), n, logits.data<T>(), loss, static_cast<T>(count),
-                             value.mutable_data<T>(), gradient.defined() ? gradient.mutable_data<T>() : nullptr,
-                             workspace.template as<T>());
+    kernels::loss_value_grad(
+        stream_of(logits.device()), n, logits.data<T>(), loss, static_cast<T>(count), value.mutable_data<T>(),
+        gradient.defined() ? gradient.mutable_data<T>() : nullptr, workspace.template as<T>());
   });
-  return record(op, value, {logits}, {logits, gradient}, [loss, count](const RuleContext& ctx, const Tensor& g) -> Grads {
-    if (!grad_enabled()) return {mul(ctx.saved(1), g)};
-    return {mul(slope(loss, ctx.saved(0)), div_scalar(g, count))};
-  });
+  return record(op, value, {logits}, {logits, gradient},
+                [loss, count](const RuleContext& ctx, const Tensor& g) -> Grads {
+                  if (!grad_enabled()) return {mul(ctx.saved(1), g)};
+                  return {mul(slope(loss, ctx.saved(0)), div_scalar(g, count))};
+                });
 }
 
 }  // namespace
@@ -48,7 +55,9 @@ Tensor bce_with_logits(const Tensor& logits, double target) {
   DUEL_CHECK(target >= 0 && target <= 1, "bce_with_logits", "expected a target in [0, 1], got {}", target);
   return fused("bce_with_logits", logits, kernels::SigmoidBce{target});
 }
-Tensor hinge_loss(const Tensor& logits, double sign) { return fused("hinge_loss", logits, kernels::Hinge{sign}); }
+Tensor hinge_loss(const Tensor& logits, double sign) {
+  return fused("hinge_loss", logits, kernels::Hinge{sign});
+}
 Tensor squared_difference(const Tensor& logits, double target, double scale) {
   return fused("squared_difference", logits, kernels::SquaredDifference{target, scale});
 }

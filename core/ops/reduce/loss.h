@@ -1,5 +1,5 @@
-// Adversarial losses on raw logits, fused: mean value and gradient in one pass. Orders above the first are composed of
-// plain ops, which are also the oracle of the tests. Every function returns shape [].
+// Adversarial losses on raw logits, fused: mean value and gradient in one pass. Orders above the first are
+// composed of plain ops, which are also the oracle of the tests. Every function returns shape [].
 #pragma once
 
 #include "duel/core/tensor/tensor.h"

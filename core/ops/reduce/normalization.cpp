@@ -89,8 +89,8 @@ Tensor project(const Norm& norm, const Tensor& y, const Tensor& xhat) {
 
 Tensor sum_affine(const Norm& norm, const Tensor& x) { return sum(x, norm.affine_axes); }
 
-/// Gradients of norm_input_grad for a cotangent v, in plain ops: the formulas of kernels::norm_double_backward with means
-/// in place of sums.
+/// Gradients of norm_input_grad for a cotangent v, in plain ops: the formulas of
+/// kernels::norm_double_backward with means in place of sums.
 Grads input_grad_gradients(const Norm& norm, const RuleContext& ctx, const Tensor& v) {
   const Tensor dy = ctx.saved(0), x = ctx.saved(1), weight = ctx.saved(2);
   const Tensor rstd = rstd_of(norm, x), xhat = normalized(norm, x, rstd);

@@ -1,6 +1,6 @@
-// Batch, layer and instance normalisation: y = weight (x - mean) / sqrt(var + eps) + bias with the biased variance.
-// Value, gradient and the gradient of the gradient (what a gradient penalty needs) are fused kernels; orders above are
-// plain ops. Any order works.
+// Batch, layer and instance normalisation: y = weight (x - mean) / sqrt(var + eps) + bias with the biased
+// variance. Value, gradient and the gradient of the gradient (what a gradient penalty needs) are fused
+// kernels; orders above are plain ops. Any order works.
 //
 // Example:
 //   BatchNormState state{.running_mean = Tensor::zeros({64}), .running_var = Tensor::ones({64})};
@@ -13,8 +13,8 @@
 
 namespace duel {
 
-/// Running statistics of a batch norm, shape [C] each, updated in place in training (under NoGrad too), as in PyTorch:
-/// running = (1 - momentum) running + momentum batch, the variance unbiased.
+/// Running statistics of a batch norm, shape [C] each, updated in place in training (under NoGrad too), as in
+/// PyTorch: running = (1 - momentum) running + momentum batch, the variance unbiased.
 struct BatchNormState {
   Tensor running_mean = {}, running_var = {};  // undefined: none kept
   double momentum = 0.1;
@@ -22,8 +22,8 @@ struct BatchNormState {
   bool training = true;
 };
 
-/// x [N, C] or [N, C, H, W]; weight and bias [C] or undefined. Training normalises by the batch's statistics, which take
-/// more than one value per channel; otherwise the running ones are used where they are kept.
+/// x [N, C] or [N, C, H, W]; weight and bias [C] or undefined. Training normalises by the batch's statistics,
+/// which take more than one value per channel; otherwise the running ones are used where they are kept.
 Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, const BatchNormState& state);
 
 /// Over all axes but the first: x [N, ...], weight and bias of shape x.shape()[1:] or undefined.

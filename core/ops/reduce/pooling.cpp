@@ -1,4 +1,5 @@
-// Sums over windows and their adjoint, each with a divisor: the two sides of average pooling and nearest up-sampling.
+// Sums over windows and their adjoint, each with a divisor: the two sides of average pooling and nearest
+// up-sampling.
 #include "duel/core/ops/reduce/pooling.h"
 
 #include "duel/core/tensor/autograd.h"

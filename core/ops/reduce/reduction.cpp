@@ -15,11 +15,13 @@ namespace {
 
 using Grads = std::vector<Tensor>;
 
-/// One call of a reduction kernel over the axes [first, last), which lie together. The result keeps them with size 1.
+/// One call of a reduction kernel over the axes [first, last), which lie together. The result keeps them with
+/// size 1.
 template <class Kernel>
 Tensor reduce_run(const char* op, const Tensor& x, int first, int last, Kernel kernel) {
-  const int64_t a = x.shape().numel() == 0 ? Shape(std::span(x.shape().begin(), static_cast<size_t>(first))).numel()
-                                           : x.numel() / x.shape().numel_from(first);
+  const int64_t a = x.shape().numel() == 0
+                        ? Shape(std::span(x.shape().begin(), static_cast<size_t>(first))).numel()
+                        : x.numel() / x.shape().numel_from(first);
   const int64_t b = x.shape().numel_from(last);
   int64_t r = 1;
   Shape result = x.shape();
@@ -29,7 +31,8 @@ Tensor reduce_run(const char* op, const Tensor& x, int first, int last, Kernel k
   }
   Tensor y = Tensor::empty(result, x.options());
   DUEL_DISPATCH(x.dtype(), op, {
-    detail::Workspace workspace(x.device(), static_cast<size_t>(kernels::reduce_workspace(a, r, b)) * sizeof(T));
+    detail::Workspace workspace(x.device(),
+                                static_cast<size_t>(kernels::reduce_workspace(a, r, b)) * sizeof(T));
     kernel(stream_of(x.device()), a, r, b, x.data<T>(), y.mutable_data<T>(), workspace.template as<T>());
   });
   return y;
@@ -47,10 +50,12 @@ Tensor sum_marked(const char* op, const Tensor& x, const std::vector<char>& mark
     }
     int first = last - 1;
     while (first > 0 && marked[static_cast<size_t>(first - 1)]) --first;
-    const double now = std::none_of(marked.begin(), marked.begin() + first, [](char m) { return m != 0; }) ? divisor : 1.0;
-    y = reduce_run(op, y, first, last, [now](auto stream, int64_t a, int64_t r, int64_t b, auto* in, auto* out, auto* work) {
-      kernels::sum_axes(stream, a, r, b, in, out, work, now);
-    });
+    const double now =
+        std::none_of(marked.begin(), marked.begin() + first, [](char m) { return m != 0; }) ? divisor : 1.0;
+    y = reduce_run(op, y, first, last,
+                   [now](auto stream, int64_t a, int64_t r, int64_t b, auto* in, auto* out, auto* work) {
+                     kernels::sum_axes(stream, a, r, b, in, out, work, now);
+                   });
     any = true;
     last = first;
   }
@@ -76,12 +81,14 @@ std::vector<char> mark(const char* op, const Shape& shape, const std::vector<int
 }
 
 /// (Sum over axes) / divisor: one recorded op for sum and mean.
-Tensor scaled_sum(const char* op, const Tensor& x, const std::vector<char>& marked, double divisor, bool keep_axes) {
+Tensor scaled_sum(const char* op, const Tensor& x, const std::vector<char>& marked, double divisor,
+                  bool keep_axes) {
   const Tensor kept = sum_marked(op, x, marked, divisor);
   const Shape kept_shape = kept.shape(), from = x.shape();
   const Tensor y = keep_axes ? kept : detail::view(kept, without_marked(from, marked), 0);
   return record(op, y, {x}, {}, [kept_shape, from, divisor](const RuleContext&, const Tensor& g) -> Grads {
-    Tensor spread = broadcast_to(divisor == 1.0 ? g.reshape(kept_shape) : div_scalar(g.reshape(kept_shape), divisor), from);
+    Tensor spread = broadcast_to(
+        divisor == 1.0 ? g.reshape(kept_shape) : div_scalar(g.reshape(kept_shape), divisor), from);
     return {spread};
   });
 }
@@ -113,13 +120,15 @@ namespace {
 Tensor extreme(const char* op, const Tensor& x, int axis, bool keep_axis, bool largest) {
   const int at = normalize_axis(op, axis, x.rank());
   DUEL_CHECK(x.dim(at) > 0, op, "axis {} of {} is empty", axis, x.shape());
-  const Tensor kept = reduce_run(op, x, at, at + 1, [largest](auto stream, int64_t a, int64_t r, int64_t b, auto* in, auto* out, auto* work) {
-    if (largest) {
-      kernels::max_axes(stream, a, r, b, in, out, work);
-    } else {
-      kernels::min_axes(stream, a, r, b, in, out, work);
-    }
-  });
+  const Tensor kept =
+      reduce_run(op, x, at, at + 1,
+                 [largest](auto stream, int64_t a, int64_t r, int64_t b, auto* in, auto* out, auto* work) {
+                   if (largest) {
+                     kernels::max_axes(stream, a, r, b, in, out, work);
+                   } else {
+                     kernels::min_axes(stream, a, r, b, in, out, work);
+                   }
+                 });
   const Tensor y = keep_axis ? kept : detail::view(kept, x.shape().without(at), 0);
   const Shape kept_shape = kept.shape();
   return record(op, y, {x}, {x, kept}, [kept_shape, at](const RuleContext& ctx, const Tensor& g) -> Grads {
@@ -139,7 +148,8 @@ Tensor min(const Tensor& x, int axis, bool keep_axis) { return extreme("min", x,
 
 Tensor sum_to(const Tensor& x, const Shape& shape) {
   if (x.shape() == shape) return x;
-  DUEL_CHECK(broadcast_shapes("sum_to", x.shape(), shape) == x.shape(), "sum_to", "{} does not broadcast to {}", shape, x.shape());
+  DUEL_CHECK(broadcast_shapes("sum_to", x.shape(), shape) == x.shape(), "sum_to",
+             "{} does not broadcast to {}", shape, x.shape());
   std::vector<char> marked(static_cast<size_t>(x.rank()));
   const int extra = x.rank() - shape.rank();
   for (int axis = 0; axis < x.rank(); ++axis) {
@@ -152,14 +162,15 @@ Tensor sum_to(const Tensor& x, const Shape& shape) {
 
 Tensor broadcast_to(const Tensor& x, const Shape& shape) {
   if (x.shape() == shape) return x;
-  DUEL_CHECK(broadcast_shapes("broadcast_to", x.shape(), shape) == shape, "broadcast_to", "{} does not broadcast to {}",
-             x.shape(), shape);
+  DUEL_CHECK(broadcast_shapes("broadcast_to", x.shape(), shape) == shape, "broadcast_to",
+             "{} does not broadcast to {}", x.shape(), shape);
   Tensor y = Tensor::empty(shape, x.options());
   DUEL_DISPATCH(x.dtype(), "broadcast_to",
-                kernels::broadcast_to<T>(stream_of(x.device()), shape.rank(), shape.begin(), x.rank(), x.shape().begin(),
-                                         x.data<T>(), y.mutable_data<T>()));
+                kernels::broadcast_to<T>(stream_of(x.device()), shape.rank(), shape.begin(), x.rank(),
+                                         x.shape().begin(), x.data<T>(), y.mutable_data<T>()));
   const Shape from = x.shape();
-  return record("broadcast_to", y, {x}, {}, [from](const RuleContext&, const Tensor& g) -> Grads { return {sum_to(g, from)}; });
+  return record("broadcast_to", y, {x}, {},
+                [from](const RuleContext&, const Tensor& g) -> Grads { return {sum_to(g, from)}; });
 }
 
 Tensor variance(const Tensor& x, const std::vector<int>& axes, bool keep_axes) {
@@ -169,15 +180,18 @@ Tensor variance(const Tensor& x, const std::vector<int>& axes, bool keep_axes) {
 std::optional<int64_t> first_nonfinite(const Tensor& x) {
   const Tensor here = detail::on_cpu(x);
   int64_t index = -1;
-  DUEL_DISPATCH(here.dtype(), "first_nonfinite", index = kernels::first_nonfinite<T>(here.numel(), here.data<T>()));
+  DUEL_DISPATCH(here.dtype(), "first_nonfinite",
+                index = kernels::first_nonfinite<T>(here.numel(), here.data<T>()));
   return index < 0 ? std::nullopt : std::optional(index);
 }
 
 Tensor argmax(const Tensor& x) {
-  DUEL_CHECK(x.rank() >= 1 && x.dim(-1) > 0, "argmax", "expected a last axis that is not empty, got {}", x.shape());
+  DUEL_CHECK(x.rank() >= 1 && x.dim(-1) > 0, "argmax", "expected a last axis that is not empty, got {}",
+             x.shape());
   Tensor index = Tensor::empty(x.shape().without(-1), {DType::i64, x.device()});
   DUEL_DISPATCH(x.dtype(), "argmax",
-                kernels::argmax_rows<T>(stream_of(x.device()), index.numel(), x.dim(-1), x.data<T>(), index.mutable_data<int64_t>()));
+                kernels::argmax_rows<T>(stream_of(x.device()), index.numel(), x.dim(-1), x.data<T>(),
+                                        index.mutable_data<int64_t>()));
   return index;
 }
 

@@ -1,4 +1,5 @@
-// Sums, means and extremes. sum_to and broadcast_to are each other's gradient: a family closed under differentiation.
+// Sums, means and extremes. sum_to and broadcast_to are each other's gradient: a family closed under
+// differentiation.
 #pragma once
 
 #include <optional>
@@ -26,7 +27,8 @@ Tensor broadcast_to(const Tensor& x, const Shape& shape);
 /// Unbiased = false: the population variance over all elements.
 Tensor variance(const Tensor& x, const std::vector<int>& axes, bool keep_axes = false);
 
-/// The flat index of the first NaN or infinity of a floating tensor; empty where all are finite. On a GPU it waits.
+/// The flat index of the first NaN or infinity of a floating tensor; empty where all are finite. On a GPU it
+/// waits.
 std::optional<int64_t> first_nonfinite(const Tensor& x);
 
 /// Index of the largest value along the last axis of [..., N], as i64 (first one at a tie). No gradient.

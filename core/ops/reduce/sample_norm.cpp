@@ -36,26 +36,29 @@ Tensor sample_norm_backward(const Tensor& x, const Tensor& g, const Tensor& n, d
   const int64_t batch = x.dim(0), m = x.shape().numel_from(1);
   Tensor dx = Tensor::empty(x.shape(), x.options());
   DUEL_DISPATCH(x.dtype(), "sample_norm_backward",
-                kernels::sample_norm_backward(stream_of(x.device()), batch, m, x.data<T>(), n.data<T>(), g.data<T>(),
-                                              dx.mutable_data<T>()));
-  return record("sample_norm_backward", dx, {x, g}, {x, g, n}, [eps, batch, m](const RuleContext& ctx, const Tensor& gg) -> Grads {
-    const Tensor in = ctx.saved(0), weight = ctx.saved(1), norm = ctx.saved(2);
-    if (grad_enabled()) {
-      const Tensor per_norm = safe_reciprocal(sample_norm(in, eps));
-      const Tensor along = sum(gg * in, sample_axes(in));
-      const Tensor d_g = along * per_norm;
-      const Tensor d_x = as_column(weight * per_norm, in) * (gg - in * as_column(along * square(per_norm), in));
-      return {d_x, d_g};
-    }
-    Tensor d_x = ctx.needs(0) ? Tensor::empty(in.shape(), in.options()) : Tensor();
-    Tensor d_g = ctx.needs(1) ? Tensor::empty({batch}, in.options()) : Tensor();
-    DUEL_DISPATCH(in.dtype(), "sample_norm_double_backward",
-                  kernels::sample_norm_double_backward(stream_of(in.device()), batch, m, in.data<T>(), norm.data<T>(),
-                                                       weight.data<T>(), gg.data<T>(),
-                                                       d_g.defined() ? d_g.mutable_data<T>() : nullptr,
-                                                       d_x.defined() ? d_x.mutable_data<T>() : nullptr));
-    return {d_x, d_g};
-  });
+                kernels::sample_norm_backward(stream_of(x.device()), batch, m, x.data<T>(), n.data<T>(),
+                                              g.data<T>(), dx.mutable_data<T>()));
+  return record(
+      "sample_norm_backward", dx, {x, g}, {x, g, n},
+      [eps, batch, m](const RuleContext& ctx, const Tensor& gg) -> Grads {
+        const Tensor in = ctx.saved(0), weight = ctx.saved(1), norm = ctx.saved(2);
+        if (grad_enabled()) {
+          const Tensor per_norm = safe_reciprocal(sample_norm(in, eps));
+          const Tensor along = sum(gg * in, sample_axes(in));
+          const Tensor d_g = along * per_norm;
+          const Tensor d_x =
+              as_column(weight * per_norm, in) * (gg - in * as_column(along * square(per_norm), in));
+          return {d_x, d_g};
+        }
+        Tensor d_x = ctx.needs(0) ? Tensor::empty(in.shape(), in.options()) : Tensor();
+        Tensor d_g = ctx.needs(1) ? Tensor::empty({batch}, in.options()) : Tensor();
+        DUEL_DISPATCH(in.dtype(), "sample_norm_double_backward",
+                      kernels::sample_norm_double_backward(stream_of(in.device()), batch, m, in.data<T>(),
+                                                           norm.data<T>(), weight.data<T>(), gg.data<T>(),
+                                                           d_g.defined() ? d_g.mutable_data<T>() : nullptr,
+                                                           d_x.defined() ? d_x.mutable_data<T>() : nullptr));
+        return {d_x, d_g};
+      });
 }
 
 }  // namespace
@@ -65,11 +68,12 @@ Tensor sample_norm(const Tensor& x, double eps) {
   DUEL_CHECK(eps >= 0, "sample_norm", "expected eps >= 0, got {}", eps);
   Tensor n = Tensor::empty({x.dim(0)}, x.options());
   DUEL_DISPATCH(x.dtype(), "sample_norm",
-                kernels::sample_norm(stream_of(x.device()), x.dim(0), x.shape().numel_from(1), x.data<T>(), static_cast<T>(eps),
-                                     n.mutable_data<T>()));
-  return record("sample_norm", n, {x}, {x, n.detach()}, [eps](const RuleContext& ctx, const Tensor& g) -> Grads {
-    return {sample_norm_backward(ctx.saved(0), g, ctx.saved(1), eps)};
-  });
+                kernels::sample_norm(stream_of(x.device()), x.dim(0), x.shape().numel_from(1), x.data<T>(),
+                                     static_cast<T>(eps), n.mutable_data<T>()));
+  return record("sample_norm", n, {x}, {x, n.detach()},
+                [eps](const RuleContext& ctx, const Tensor& g) -> Grads {
+                  return {sample_norm_backward(ctx.saved(0), g, ctx.saved(1), eps)};
+                });
 }
 
 }  // namespace duel

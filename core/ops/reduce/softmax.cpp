@@ -1,5 +1,6 @@
-// softmax, log_softmax and cross-entropy. Rows are shifted by their maximum first, so nothing overflows; the rules are
-// closed formulas in differentiable ops, so every order works and the shift is no part of any gradient.
+// softmax, log_softmax and cross-entropy. Rows are shifted by their maximum first, so nothing overflows; the
+// rules are closed formulas in differentiable ops, so every order works and the shift is no part of any
+// gradient.
 #include "duel/core/ops/reduce/softmax.h"
 
 #include <algorithm>
@@ -75,10 +76,11 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& labels) {
     NoGrad no_grad;
     value = div_scalar(neg(sum(mul(target, log_softmax_value(logits)))), static_cast<double>(count));
   }
-  return record("cross_entropy", value, {logits}, {logits, target},
-                [count](const RuleContext& ctx, const Tensor& g) -> Grads {
-                  return {mul(sub(softmax(ctx.saved(0)), ctx.saved(1)), div_scalar(g, static_cast<double>(count)))};
-                });
+  return record(
+      "cross_entropy", value, {logits}, {logits, target},
+      [count](const RuleContext& ctx, const Tensor& g) -> Grads {
+        return {mul(sub(softmax(ctx.saved(0)), ctx.saved(1)), div_scalar(g, static_cast<double>(count)))};
+      });
 }
 
 }  // namespace duel

@@ -1,4 +1,5 @@
-// What a Tensor handle points to. Internal to core/ and to nn's parameter storage: ops use record() and Tensor, not this.
+// What a Tensor handle points to. Internal to core/ and to nn's parameter storage: ops use record() and
+// Tensor, not this.
 #pragma once
 
 #include <memory>
@@ -29,7 +30,8 @@ struct TensorImpl {
   Shape shape;
   DType dtype = DType::f32;
   std::shared_ptr<Node> node;  // the op that made it, or its own leaf node; null without a graph
-  std::shared_ptr<const std::string> parameter;  // the name of a parameter, also while it is frozen; else null
+  // the name of a parameter, also while it is frozen; else null
+  std::shared_ptr<const std::string> parameter;
 
   std::byte* data() const { return storage->data + offset; }
 };
@@ -37,9 +39,10 @@ struct TensorImpl {
 /// A handle to `count` leading-axis items of the same storage from byte offset `offset` on; no graph.
 Tensor view(const Tensor& base, const Shape& shape, size_t offset_bytes);
 
-/// Copies the values of `tensor` to base's storage at byte offset `offset_bytes`, converted to base's dtype, and makes
-/// `tensor` (every handle of it) live there. For leaves and tensors without graph. With the same dtype and device a leaf
-/// keeps its place in recorded graphs and its gradient; otherwise it starts anew as a leaf without gradient.
+/// Copies the values of `tensor` to base's storage at byte offset `offset_bytes`, converted to base's dtype,
+/// and makes `tensor` (every handle of it) live there. For leaves and tensors without graph. With the same
+/// dtype and device a leaf keeps its place in recorded graphs and its gradient; otherwise it starts anew as a
+/// leaf without gradient.
 void move_to_storage(const Tensor& tensor, const Tensor& base, size_t offset_bytes);
 
 /// Whether it is a parameter whose requires_grad was set to false.

@@ -63,8 +63,8 @@ struct ByteSource::State {
     return done;
   }
 
-  // After a member has ended: another may follow directly (RFC 1952, 2.2), or zero bytes up to the end (what fills the
-  // last block of a tape or an archive; GNU gzip takes them, too). Anything else is an error.
+  // After a member has ended: another may follow directly (RFC 1952, 2.2), or zero bytes up to the end (what
+  // fills the last block of a tape or an archive; GNU gzip takes them, too). Anything else is an error.
   bool next_member() {
     fill(2);
     bool padded = false;

@@ -18,7 +18,8 @@ std::filesystem::path stem(const std::filesystem::path& directory, const std::st
 }
 
 std::string optimizer_text(const OptimizerChoice& o) {
-  if (o.kind == OptimizerKind::adam) return message("adam {} ({}, {})", shortest(o.lr), shortest(o.beta1), shortest(o.beta2));
+  if (o.kind == OptimizerKind::adam)
+    return message("adam {} ({}, {})", shortest(o.lr), shortest(o.beta1), shortest(o.beta2));
   return message("{} {}", o.kind == OptimizerKind::rmsprop ? "rmsprop" : "sgd", shortest(o.lr));
 }
 
@@ -26,8 +27,8 @@ Json penalty_weight_json(const Objective& objective) {
   return objective.penalties.empty() ? Json() : Json(objective.penalties.front().weight);
 }
 
-/// What experiments that did not write these settings down trained an objective with: its own penalties, and the protocol's
-/// optimizer for every one.
+/// What experiments that did not write these settings down trained an objective with: its own penalties, and
+/// the protocol's optimizer for every one.
 Json older_settings_json(const PointSettings& s, const std::string& name) {
   const Objective own = named_objective(name);
   const OptimizerChoice protocol{.kind = OptimizerKind::adam, .lr = s.lr, .beta1 = 0.8, .beta2 = 0.999};
@@ -58,7 +59,9 @@ Json settings_json(PointSettings s, const std::string& name) {
 }
 
 Json parsed_record(const std::string& text, const std::string& file) {
-  return json::parse(text, {.op = "lab", .source = file, .remedy = "delete it to train that run again", .bytes = kMaxRecord});
+  return json::parse(
+      text,
+      {.op = "lab", .source = file, .remedy = "delete it to train that run again", .bytes = kMaxRecord});
 }
 
 Json moment_json(const Moment& m) {
@@ -92,8 +95,8 @@ void save_run(const std::filesystem::path& directory, const PointRun& run) {
   std::error_code failure;
   std::filesystem::create_directories(path.parent_path(), failure);
   if (failure)
-    fail_system(failure.value(), "lab", "{}: cannot be created: {}; choose another --out", path.parent_path().string(),
-                failure.message());
+    fail_system(failure.value(), "lab", "{}: cannot be created: {}; choose another --out",
+                path.parent_path().string(), failure.message());
   write_safetensors(path.string() + ".safetensors", {.tensors = {{"points", run.snapshots}}, .metadata = {}});
   write_file_atomically(path.string() + ".json", to_json(run));
 }

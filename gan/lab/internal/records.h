@@ -1,4 +1,5 @@
-// The folder of an experiment: one pair of files for every finished run, so that a later call goes on where it ended.
+// The folder of an experiment: one pair of files for every finished run, so that a later call goes on where
+// it ended.
 //
 //   DIR/runs/OBJECTIVE-SEED.json          settings, scores over time, seconds
 //   DIR/runs/OBJECTIVE-SEED.safetensors   points over time, f32 [moments, points, 2], under "points"
@@ -19,8 +20,8 @@ std::string to_json(const PointRun& run);
 /// Creates folders as needed.
 void save_run(const std::filesystem::path& directory, const PointRun& run);
 
-/// The finished run of that objective and seed, or nothing. Throws Error where the file is damaged, or belongs to
-/// another mixture or other settings: a table never mixes them.
+/// The finished run of that objective and seed, or nothing. Throws Error where the file is damaged, or
+/// belongs to another mixture or other settings: a table never mixes them.
 std::optional<PointRun> load_run(const std::filesystem::path& directory, const Mixture& mixture,
                                  const std::string& objective, uint64_t seed, const PointSettings& settings);
 

@@ -1,8 +1,9 @@
 // The rows of the table of named objectives: one file per family, objective_rows_FAMILY.cpp.
 //
-// A row names its formula and paper and composes the objective of parts. What a user may set of its loss (labels, say)
-// is listed with the row's default in `settings`; `make` finds every one of them filled in. A setting that a row does not
-// list is refused for it. All other settings (rates, penalty weights, schedule) are put in afterwards by objectives.cpp.
+// A row names its formula and paper and composes the objective of parts. What a user may set of its loss
+// (labels, say) is listed with the row's default in `settings`; `make` finds every one of them filled in. A
+// setting that a row does not list is refused for it. All other settings (rates, penalty weights, schedule)
+// are put in afterwards by objectives.cpp.
 //
 // Example:
 //   {.name = "ns-gan", .formula = "L_D = …;  L_G = …", .paper = "Goodfellow et al. 2014, …",
@@ -36,7 +37,8 @@ struct ObjectiveRow {
   Objective (*make)(const ObjectiveOverrides& o);
   std::vector<RowSetting> settings = {};
   std::vector<RowCount> counts = {};
-  std::string rates = "";  // what the paper has where the row differs, and why: tests/gan/objective/paper_rates_test.cpp
+  std::string rates =
+      "";  // what the paper has where the row differs, and why: tests/gan/objective/paper_rates_test.cpp
   std::string note = "";  // known pitfalls; shown with the row in full
 };
 
@@ -70,7 +72,8 @@ inline Schedule schedule(int64_t critic_steps, const OptimizerChoice& both) {
   return {.critic_steps = critic_steps, .d = both, .g = both};
 }
 
-/// Adam 2e-4 (0.5, 0.999), one step each: the rates of Radford et al. 2015, arXiv:1511.06434, that most code uses.
+/// Adam 2e-4 (0.5, 0.999), one step each: the rates of Radford et al. 2015, arXiv:1511.06434, that most code
+/// uses.
 inline Schedule dcgan_schedule() { return schedule(1, adam(2e-4, 0.5, 0.999)); }
 
 }  // namespace duel::gan::detail

@@ -50,8 +50,8 @@ std::vector<fs::path> make_folders(const fs::path& path, const fs::path& run) {
   }
   fs::create_directories(path, why);
   if (why)
-    fail_system(why.value(), "run", "out: {}: cannot be created: {}: {}; choose another --out", run.string(), path.string(),
-                why.message());
+    fail_system(why.value(), "run", "out: {}: cannot be created: {}: {}; choose another --out", run.string(),
+                path.string(), why.message());
   return missing;
 }
 
@@ -60,11 +60,13 @@ std::optional<int> try_lock(const fs::path& file, int flags) {
   for (int attempt = 0; attempt < 100; ++attempt) {
     const int fd = ::open(file.c_str(), O_RDWR | O_CLOEXEC | flags, 0666);
     if (fd < 0) return std::nullopt;
-    struct stat mine {}, named {};
+    struct stat mine {
+    }, named{};
     const bool locked = ::flock(fd, LOCK_EX | LOCK_NB) == 0;
-    // A start that failed may have removed the file between the two calls: a lock on it would keep nobody out.
-    if (locked && ::fstat(fd, &mine) == 0 && ::stat(file.c_str(), &named) == 0 && mine.st_ino == named.st_ino &&
-        mine.st_dev == named.st_dev)
+    // A start that failed may have removed the file between the two calls: a lock on it would keep nobody
+    // out.
+    if (locked && ::fstat(fd, &mine) == 0 && ::stat(file.c_str(), &named) == 0 &&
+        mine.st_ino == named.st_ino && mine.st_dev == named.st_dev)
       return fd;
     const int why = errno;
     ::close(fd);
@@ -79,7 +81,8 @@ std::optional<int> try_lock(const fs::path& file, int flags) {
   DUEL_CHECK(errno != EWOULDBLOCK, "run",
              "out: {}: another process is training in this folder; wait for it, or choose another --out",
              folder.string());
-  fail_system(errno, "run", "{}: cannot be opened and locked for writing: {}; choose a run directory that can be written",
+  fail_system(errno, "run",
+              "{}: cannot be opened and locked for writing: {}; choose a run directory that can be written",
               (folder / ".lock").string(), reason());
 }
 
@@ -101,20 +104,22 @@ void remove_temporaries(const fs::path& folder) {
   }
 }
 
-/// Whether a folder is what a start that was killed leaves, Note [A start that fails leaves no trace, …]: its lock, and nothing
-/// but the files that a run makes before its config.json.
+/// Whether a folder is what a start that was killed leaves, Note [A start that fails leaves no trace, …]: its
+/// lock, and nothing but the files that a run makes before its config.json.
 bool half_made(const fs::path& folder) {
   std::error_code ignored;
   if (!fs::is_regular_file(folder / ".lock", ignored)) return false;
   const auto holds_only = [&](const fs::path& inner, const char* name) {
     if (!fs::is_directory(inner, ignored)) return false;
     const std::vector<fs::path> found = entries(inner);
-    return std::all_of(found.begin(), found.end(), [&](const fs::path& e) { return is_temporary(e) || e.filename() == name; });
+    return std::all_of(found.begin(), found.end(),
+                       [&](const fs::path& e) { return is_temporary(e) || e.filename() == name; });
   };
   for (const fs::path& entry : entries(folder)) {
     const std::string name = entry.filename().string();
     const bool own = name == ".lock" || name == "run.json" || is_temporary(entry) ||
-                     (name == "samples" && holds_only(entry, "reals.png")) || (name == "checkpoints" && holds_only(entry, ""));
+                     (name == "samples" && holds_only(entry, "reals.png")) ||
+                     (name == "checkpoints" && holds_only(entry, ""));
     if (!own) return false;
   }
   return true;
@@ -123,8 +128,10 @@ bool half_made(const fs::path& folder) {
 /// What such a start left but its lock, which is ours now.
 void clear_half_made(const fs::path& folder) {
   std::error_code ignored;
-  for (const fs::path& inner : {folder, folder / "samples", folder / "checkpoints"}) remove_temporaries(inner);
-  for (const char* name : {"run.json", "samples/reals.png", "samples", "checkpoints"}) fs::remove(folder / name, ignored);
+  for (const fs::path& inner : {folder, folder / "samples", folder / "checkpoints"})
+    remove_temporaries(inner);
+  for (const char* name : {"run.json", "samples/reals.png", "samples", "checkpoints"})
+    fs::remove(folder / name, ignored);
 }
 
 /// Appends in one write(); what was written of a line that did not fit is cut off again.
@@ -145,7 +152,9 @@ std::optional<std::string> append(const fs::path& file, const std::string& text)
   return problem;
 }
 
-std::string text_of(const fs::path& file) { return read_file("run", file, size_t{1} << 40, "a file of a run directory"); }
+std::string text_of(const fs::path& file) {
+  return read_file("run", file, size_t{1} << 40, "a file of a run directory");
+}
 
 /// Keeps the whole lines of iterations up to this one.
 void cut_lines(const fs::path& file, int64_t iteration) {
@@ -153,17 +162,20 @@ void cut_lines(const fs::path& file, int64_t iteration) {
   if (!fs::is_regular_file(file, ignored)) return;
   const std::string all = text_of(file);
   std::string kept;
-  for (size_t begin = 0, end; (end = all.find('\n', begin)) != std::string::npos; begin = end + 1) {  // what follows is torn
+  for (size_t begin = 0, end; (end = all.find('\n', begin)) != std::string::npos;
+       begin = end + 1) {  // what follows is torn
     const auto number = iteration_of_line(all.substr(begin, end - begin));
     if (number && *number <= iteration) kept.append(all, begin, end + 1 - begin);
   }
   if (kept != all) write_file_atomically(file, kept);
 }
 
-/// Lines are added in place: under a second name of the file (in a snapshot made of hard links) they would be added there too.
+/// Lines are added in place: under a second name of the file (in a snapshot made of hard links) they would be
+/// added there too.
 void make_own(const fs::path& file) {
   std::error_code ignored;
-  if (fs::is_regular_file(file, ignored) && fs::hard_link_count(file, ignored) > 1) write_file_atomically(file, text_of(file));
+  if (fs::is_regular_file(file, ignored) && fs::hard_link_count(file, ignored) > 1)
+    write_file_atomically(file, text_of(file));
 }
 
 }  // namespace
@@ -229,7 +241,8 @@ RunDirectory RunDirectory::create(const fs::path& path) {
   if (::mkdir(trimmed.c_str(), 0777) == 0) {
     made.made(trimmed);
   } else if (errno != EEXIST) {
-    fail_system(errno, "run", "out: {}: cannot be created: {}; choose another --out", path.string(), reason());
+    fail_system(errno, "run", "out: {}: cannot be created: {}; choose another --out", path.string(),
+                reason());
   }
   made.settle();
   return made;
@@ -246,7 +259,8 @@ RunDirectory RunDirectory::create_numbered(const fs::path& root, const std::stri
       return made;
     }
     if (errno != EEXIST)
-      fail_system(errno, "run", "out: {}: cannot be created: {}; choose another --out", made.path_.string(), reason());
+      fail_system(errno, "run", "out: {}: cannot be created: {}; choose another --out", made.path_.string(),
+                  reason());
   }
 }
 
@@ -270,7 +284,8 @@ RunDirectory RunDirectory::reopen(const fs::path& path) {
   DUEL_CHECK(fs::is_directory(path, ignored), "run",
              "out: {}: no such run directory to resume; leave out --resume to start one", path.string());
   DUEL_CHECK(fs::exists(path / "config.json", ignored) || !half_made(path), "run",
-             "out: {}: this run was stopped while its folder was made, before it trained: leave out --resume to start it anew",
+             "out: {}: this run was stopped while its folder was made, before it trained: "
+             "leave out --resume to start it anew",
              path.string());
   DUEL_CHECK(fs::exists(path / "config.json", ignored), "run",
              "out: {}: no config.json in it, so it is not a run directory to resume; leave out --resume to "
@@ -287,7 +302,9 @@ RunDirectory RunDirectory::reopen(const fs::path& path) {
 }
 
 RunDirectory::RunDirectory(RunDirectory&& other) noexcept
-    : path_(std::move(other.path_)), lock_(std::exchange(other.lock_, -1)), made_(std::exchange(other.made_, {})) {}
+    : path_(std::move(other.path_)),
+      lock_(std::exchange(other.lock_, -1)),
+      made_(std::exchange(other.made_, {})) {}
 
 RunDirectory::~RunDirectory() {
   std::error_code ignored;  // a folder that somebody else has put something into stays
@@ -308,8 +325,12 @@ fs::path RunDirectory::checkpoint(int64_t iteration) const {
 std::optional<std::string> RunDirectory::append_metrics(const std::string& line) {
   return append(metrics(), line);
 }
-std::optional<std::string> RunDirectory::append_timing(const std::string& line) { return append(timing(), line); }
-std::optional<std::string> RunDirectory::append_log(const std::string& line) { return append(log(), visible_lines(line)); }
+std::optional<std::string> RunDirectory::append_timing(const std::string& line) {
+  return append(timing(), line);
+}
+std::optional<std::string> RunDirectory::append_log(const std::string& line) {
+  return append(log(), visible_lines(line));
+}
 
 void RunDirectory::sync_metrics() {
   const int fd = ::open(metrics().c_str(), O_WRONLY | O_CLOEXEC);

@@ -7,10 +7,10 @@
 // owner from the start.
 //
 // Note [A start that fails leaves no trace, and one that was killed blocks nothing]
-// Until keep() every file and folder that was made here is remembered, and the object's death removes these and nothing
-// else: a folder of the user's stays. A process that is killed before keep() leaves a folder with a ".lock" and the first
-// files of a run, but no config.json, which is written last. Such a folder holds nothing of value, and the next run with
-// that name takes it over if its lock is free.
+// Until keep() every file and folder that was made here is remembered, and the object's death removes these
+// and nothing else: a folder of the user's stays. A process that is killed before keep() leaves a folder with
+// a ".lock" and the first files of a run, but no config.json, which is written last. Such a folder holds
+// nothing of value, and the next run with that name takes it over if its lock is free.
 //
 // Example:
 //   RunDirectory dir = RunDirectory::create("runs/a");        // or RunDirectory::reopen("runs/a")
@@ -28,8 +28,8 @@ namespace duel::gan {
 
 class RunDirectory {
  public:
-  /// What fresh runs must meet: nothing there but an empty folder or a start that was killed, and a place above it that can
-  /// be written. Writes nothing.
+  /// What fresh runs must meet: nothing there but an empty folder or a start that was killed, and a place
+  /// above it that can be written. Writes nothing.
   static void check_fresh(const std::filesystem::path& path);
   /// The second half of it.
   static void check_creatable(const std::filesystem::path& path);

@@ -15,8 +15,8 @@ using Kind = ConfigField::Kind;
 
 Json parsed_object(const std::string& text, const json::Rules& rules) {
   Json object = json::parse(text, rules);
-  DUEL_CHECK(object.is_object(), rules.op, "{}: expected a JSON object {\"name\": value, …}, got {}{}", rules.source,
-             json::described(object), rules.remedy.empty() ? "" : "; " + rules.remedy);
+  DUEL_CHECK(object.is_object(), rules.op, "{}: expected a JSON object {\"name\": value, …}, got {}{}",
+             rules.source, json::described(object), rules.remedy.empty() ? "" : "; " + rules.remedy);
   return object;
 }
 
@@ -71,15 +71,16 @@ void update_from_json(RunConfig& config, const std::string& text, const std::str
     }
     return nullptr;
   };
-  const Json object = parsed_object(text, {.op = "config", .source = source, .check_key = [&](const std::string& key) {
-                                             if (known(key)) return;
-                                             std::vector<std::string> names;
-                                             for (const ConfigField& field : config_fields()) names.push_back(field.name);
-                                             const std::string nearest = nearest_name(key, names);
-                                             fail("config", "{}: unknown key '{}'{}", source, shown(key),
-                                                  nearest.empty() ? "; duel train --help lists the keys"
-                                                                  : ": did you mean '" + nearest + "'?");
-                                           }});
+  const Json object =
+      parsed_object(text, {.op = "config", .source = source, .check_key = [&](const std::string& key) {
+                             if (known(key)) return;
+                             std::vector<std::string> names;
+                             for (const ConfigField& field : config_fields()) names.push_back(field.name);
+                             const std::string nearest = nearest_name(key, names);
+                             fail("config", "{}: unknown key '{}'{}", source, shown(key),
+                                  nearest.empty() ? "; duel train --help lists the keys"
+                                                  : ": did you mean '" + nearest + "'?");
+                           }});
   RunConfig changed = config;
   for (const auto& [key, value] : object.items()) {
     if (value.is_null()) continue;
@@ -126,7 +127,8 @@ std::string to_json(const RunRecord& r) {
 constexpr const char* kWithoutRecord = "delete it to resume without the comparison of the data";
 
 RunRecord run_record_from_json(const std::string& text, const std::string& source) {
-  const Json object = parsed_object(text, {.op = "run", .source = source, .remedy = kWithoutRecord, .bytes = kMaxRecord});
+  const Json object =
+      parsed_object(text, {.op = "run", .source = source, .remedy = kWithoutRecord, .bytes = kMaxRecord});
   RunRecord r;
   try {
     r.argv = object.at("argv").get<std::vector<std::string>>();
@@ -136,7 +138,8 @@ RunRecord run_record_from_json(const std::string& text, const std::string& sourc
               data.at("height").get<int64_t>(), data.at("width").get<int64_t>(),
               data.at("crc32").get<uint32_t>()};
     r.resumed = object.at("resumed").get<std::vector<std::string>>();
-    if (const auto found = object.find("resumed_argv"); found != object.end())  // earlier versions did not keep them
+    if (const auto found = object.find("resumed_argv");
+        found != object.end())  // earlier versions did not keep them
       r.resumed_argv = found->get<std::vector<std::vector<std::string>>>();
     r.resumed_argv.resize(r.resumed.size());
   } catch (const nlohmann::json::exception& error) {
@@ -149,13 +152,16 @@ namespace {
 std::string words_of(const Json& list) {
   std::string joined;
   for (const Json& item : list) {
-    if (item.is_array()) joined += (joined.empty() ? "" : "; ") + words_of(item);
-    else joined += (joined.empty() ? "" : " ") + (item.is_string() ? item.get<std::string>() : dumped(item));
+    if (item.is_array())
+      joined += (joined.empty() ? "" : "; ") + words_of(item);
+    else
+      joined += (joined.empty() ? "" : " ") + (item.is_string() ? item.get<std::string>() : dumped(item));
   }
   return joined;
 }
 
-void add_rows(const Json& object, const std::string& prefix, std::vector<std::pair<std::string, std::string>>& rows) {
+void add_rows(const Json& object, const std::string& prefix,
+              std::vector<std::pair<std::string, std::string>>& rows) {
   for (const auto& [key, value] : object.items()) {
     if (value.is_object()) {
       add_rows(value, prefix + key + ".", rows);

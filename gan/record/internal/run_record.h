@@ -1,5 +1,5 @@
-// What a run directory says about itself beside its configuration: where and when it ran, on which data. JSON is
-// made and read in run_json.cpp.
+// What a run directory says about itself beside its configuration: where and when it ran, on which data. JSON
+// is made and read in run_json.cpp.
 //
 // Example:
 //   RunRecord record = run_record_from_json(text, "runs/a/run.json");
@@ -21,12 +21,13 @@ struct DataRecord {
 
 struct RunRecord {
   std::vector<std::string> argv;  // the command that started it
-  std::string started;  // local time, ISO 8601
+  std::string started;            // local time, ISO 8601
   uint64_t seed = 0;
   Machine machine;
   DataRecord data;
   std::vector<std::string> resumed;  // "2026-01-31T12:00:00 at iteration 200"
-  std::vector<std::vector<std::string>> resumed_argv = {};  // the command of each of these; empty where it was not kept
+  // the command of each of these; empty where it was not kept
+  std::vector<std::vector<std::string>> resumed_argv = {};
 };
 
 /// The longest run.json that is read: a run resumed ten thousand times.
@@ -36,7 +37,8 @@ std::string to_json(const RunRecord& record);
 /// The parts that a resumed run needs (argv, started, data, resumed, resumed_argv); the rest stays empty.
 RunRecord run_record_from_json(const std::string& text, const std::string& source);
 
-/// Keys and values of a JSON object as text, nested ones as "data.source", lists in one line, the lists in a list with "; " between; nothing if it is no object.
+/// Keys and values of a JSON object as text, nested ones as "data.source", lists in one line, the lists in a
+/// list with "; " between; nothing if it is no object.
 std::vector<std::pair<std::string, std::string>> json_table(const std::string& text);
 
 }  // namespace duel::gan

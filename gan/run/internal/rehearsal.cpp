@@ -34,7 +34,8 @@ void rehearse(RunSetup& setup) {
   const RunConfig& c = setup.config;
   const Device device = device_named(c.device);
   try {
-    Trainer trainer(setup.networks, shortened(setup.objective), std::make_shared<ResidentData>(some_images(setup), device),
+    Trainer trainer(setup.networks, shortened(setup.objective),
+                    std::make_shared<ResidentData>(some_images(setup), device),
                     {.batch = c.batch, .seed = c.seed, .device = device, .graphs = false});
     StepRecord record;
     const bool looks = c.diagnose_every > 0;
@@ -45,8 +46,8 @@ void rehearse(RunSetup& setup) {
   } catch (const OutOfMemory&) {
     throw;
   } catch (const Error& error) {
-    fail("config", "{} with {} and batch {}: its first iteration would fail: {}", c.objective, c.networks.arch, c.batch,
-         std::string(error.what()));
+    fail("config", "{} with {} and batch {}: its first iteration would fail: {}", c.objective,
+         c.networks.arch, c.batch, std::string(error.what()));
   }
   setup.networks = {};  // their memory first
   make_parts(setup);

@@ -23,7 +23,8 @@ std::string resolved_device(const std::string& wanted) {
   return wanted;
 }
 
-/// Folder with MNIST's files; empty for drawn digits. Absolute, so that a run finds it again from wherever it is resumed.
+/// Folder with MNIST's files; empty for drawn digits. Absolute, so that a run finds it again from wherever it
+/// is resumed.
 std::filesystem::path data_folder(const std::string& data) {
   if (data == "synthetic") return {};
   const std::filesystem::path found = data == "auto" ? find_mnist() : find_mnist(data);
@@ -37,19 +38,23 @@ void settle_side(const char* name, int64_t& wanted, int64_t found, const std::st
   wanted = found;
 }
 
-/// Classes and their names as the labels of the data say, or as the configuration does where it fits them; the labels are
-/// numbered by them. Earlier versions counted labels up to the greatest one, also where some did not occur: such a run says
-/// more classes than there are labels, has no names, and goes on so.
+/// Classes and their names as the labels of the data say, or as the configuration does where it fits them;
+/// the labels are numbered by them. Earlier versions counted labels up to the greatest one, also where some
+/// did not occur: such a run says more classes than there are labels, has no names, and goes on so.
 void settle_classes(RunConfig& config, ImageSet& images) {
   std::vector<int64_t> names = class_names(images);
-  DUEL_CHECK(!names.empty(), "config", "objective: {} needs the class of every image, but those of {} have no labels; put the "
-             "file of labels beside them, or take an objective without classes", config.objective, images.source);
+  DUEL_CHECK(!names.empty(), "config",
+             "objective: {} needs the class of every image, but those of {} have no labels; put the "
+             "file of labels beside them, or take an objective without classes",
+             config.objective, images.source);
   const int64_t wanted = config.networks.classes, found = static_cast<int64_t>(names.size());
-  DUEL_CHECK(config.class_names.empty() || config.class_names == names, "config", "class-names: expected {}, but {} has {}",
-             class_names_text(config.class_names), images.source, class_names_text(names));
-  if (config.class_names.empty() && wanted > found && wanted == names.back() + 1) names = counted_names(wanted);
-  DUEL_CHECK(wanted == 0 || wanted == static_cast<int64_t>(names.size()), "config", "classes: expected {}, but {} has {}", wanted,
-             images.source, found);
+  DUEL_CHECK(config.class_names.empty() || config.class_names == names, "config",
+             "class-names: expected {}, but {} has {}", class_names_text(config.class_names), images.source,
+             class_names_text(names));
+  if (config.class_names.empty() && wanted > found && wanted == names.back() + 1)
+    names = counted_names(wanted);
+  DUEL_CHECK(wanted == 0 || wanted == static_cast<int64_t>(names.size()), "config",
+             "classes: expected {}, but {} has {}", wanted, images.source, found);
   config.networks.classes = static_cast<int64_t>(names.size());
   config.class_names = names == counted_names(config.networks.classes) ? std::vector<int64_t>() : names;
   number_labels(images, names);
@@ -61,7 +66,8 @@ Device device_named(const std::string& name) {
   if (name == "cpu") return Device::cpu();
   if (name == "cuda") return Device::cuda();
   const auto number = name.starts_with("cuda:") ? parse_number<int>(name.substr(5)) : std::nullopt;
-  DUEL_CHECK(number && *number >= 0 && *number < 1000, "config", "device: expected auto, cpu or cuda, got '{}'", shown(name));
+  DUEL_CHECK(number && *number >= 0 && *number < 1000, "config",
+             "device: expected auto, cpu or cuda, got '{}'", shown(name));
   return Device::cuda(*number);
 }
 
@@ -78,8 +84,13 @@ void find_data(RunSetup& setup, RunConfig& config) {
   const std::filesystem::path folder = data_folder(config.data);
   setup.drawn = folder.empty();
   if (setup.drawn) {
-    setup.images = {.count = config.synthetic_count, .height = 28, .width = 28, .images = {}, .labels = {},
-                    .source = message("drawn digits (seed {})", kDrawnSeed), .classes = counted_names(10)};
+    setup.images = {.count = config.synthetic_count,
+                    .height = 28,
+                    .width = 28,
+                    .images = {},
+                    .labels = {},
+                    .source = message("drawn digits (seed {})", kDrawnSeed),
+                    .classes = counted_names(10)};
     config.data = "synthetic";
   } else {
     setup.images = load_mnist(folder, Split::train);
@@ -189,7 +200,8 @@ LoadedTrainer load_trainer(const std::filesystem::path& path) {
       file.string());
   try {
     check_values(setup.config);
-    // The configuration may ask for networks of any size; those that belong to this file's tensors are no larger than they.
+    // The configuration may ask for networks of any size; those that belong to this file's tensors are no
+    // larger than they.
     const AllocationBudget budget(4 * bytes_of_networks(checkpoint.state) + (int64_t{1} << 20),
                                   "networks larger than those in the file");
     detail::make_parts(setup);
@@ -210,7 +222,8 @@ LoadedTrainer load_trainer(const std::filesystem::path& path) {
 }
 
 std::optional<Walks> stored_walks(const std::filesystem::path& directory) try {
-  return latest_checkpoint(directory) ? std::optional(draw_walks(*load_trainer(directory).trainer)) : std::nullopt;
+  return latest_checkpoint(directory) ? std::optional(draw_walks(*load_trainer(directory).trainer))
+                                      : std::nullopt;
 } catch (const Error&) {
   return std::nullopt;  // the checkpoint of another version, or a damaged one
 }

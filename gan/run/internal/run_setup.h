@@ -32,8 +32,8 @@ void draw_data(RunSetup& setup);
 /// Every check that needs no run directory. Reads the data, but does not draw digits yet.
 RunSetup set_up(RunConfig config);
 
-/// At most `count` images that are never trained on: the first of MNIST's test set, or digits of another seed. None where
-/// the folder has no test set.
+/// At most `count` images that are never trained on: the first of MNIST's test set, or digits of another
+/// seed. None where the folder has no test set.
 ImageSet held_out_images(const RunSetup& setup, int64_t count);
 
 /// Objective and networks of a resolved configuration, whose sides are known.

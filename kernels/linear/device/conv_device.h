@@ -1,5 +1,5 @@
-// The device side of kernels/linear/conv.h in own kernels; internal. Shapes arrive checked and without empty arrays;
-// first and second are the operands of a pass in the order of conv.h.
+// The device side of kernels/linear/conv.h in own kernels; internal. Shapes arrive checked and without empty
+// arrays; first and second are the operands of a pass in the order of conv.h.
 #pragma once
 
 #include "duel/kernels/linear/conv.h"

@@ -1,5 +1,5 @@
-// The device side of kernels/linear/gemm.h in own kernels; internal. What cuBLAS does not do, or where it is not
-// installed. Sizes arrive checked and not 0; only k may be 0.
+// The device side of kernels/linear/gemm.h in own kernels; internal. What cuBLAS does not do, or where it is
+// not installed. Sizes arrive checked and not 0; only k may be 0.
 //
 // Note [Fixed splits]
 // A product with few results and a long sum is cut along k into `splits` parts, whose number depends on the

@@ -1,9 +1,9 @@
 // Convolution on the host: y = w * windows of x, from tiles (kernels/linear/host/tile.h).
 //
-// The columns of the right operand are all output positions of the whole batch, (sample, p, q); its rows are the
-// taps (channel, i, j). A panel of columns is packed straight from x: for one tap, the positions of one output row
-// are neighbours in x (with stride 2, every second element), so a masked load brings up to a vector of them. The
-// left operand is w, packed once per call.
+// The columns of the right operand are all output positions of the whole batch, (sample, p, q); its rows are
+// the taps (channel, i, j). A panel of columns is packed straight from x: for one tap, the positions of one
+// output row are neighbours in x (with stride 2, every second element), so a masked load brings up to a
+// vector of them. The left operand is w, packed once per call.
 #include <algorithm>
 
 #include "duel/kernels/base/parallel.h"
@@ -85,8 +85,8 @@ int plan_moves(const ConvShape& s, const Panel<T>& panel, int64_t first, int64_t
   return count;
 }
 
-// A vector may run over the end of its run, or of its row: the next run, or the next row, is written later. So `to`
-// needs a vector more than its rows.
+// A vector may run over the end of its run, or of its row: the next run, or the next row, is written later.
+// So `to` needs a vector more than its rows.
 template <class T, int kStride>
 void pack_channel(const Move* moves, int count, const T* x, T* to) {
   for (const Move* move = moves; move < moves + count; ++move) {

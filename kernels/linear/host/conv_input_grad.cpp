@@ -1,8 +1,9 @@
 // Input gradient of a convolution on the host, which is also the forward of a transposed convolution.
 //
 // Two steps on pieces that stay in the core's cache: columns[channel, i, j][position] = w^T dy from tiles
-// (kernels/linear/host/tile.h; w is the transposed left operand, dy the right one), then every element of dx gathers its columns. A slab is the set of positions of one such piece: some whole samples, so that little of the last
-// vector is lost, or some output rows of one sample where a sample's columns would not fit.
+// (kernels/linear/host/tile.h; w is the transposed left operand, dy the right one), then every element of dx
+// gathers its columns. A slab is the set of positions of one such piece: some whole samples, so that little
+// of the last vector is lost, or some output rows of one sample where a sample's columns would not fit.
 #include <algorithm>
 
 #include "duel/kernels/base/parallel.h"
@@ -176,7 +177,8 @@ struct Phases {
 
 // Writes the two phases (with stride 1: the only one) of one vector to a row of dx.
 template <class T>
-DUEL_INLINE void put(const ConvShape& s, const Phases<T>& phases, const simd::Vec<T>* sums, bool add, T* row) {
+DUEL_INLINE void put(const ConvShape& s, const Phases<T>& phases, const simd::Vec<T>* sums, bool add,
+                     T* row) {
   if (s.stride_w > 2) {
     for (int64_t f = 0; f < 2 && phases.first + f < s.stride_w; ++f) {
       for (int64_t lane = 0; lane < kLanes<T> && lane * s.stride_w + phases.first + f < phases.left; ++lane) {
@@ -228,8 +230,8 @@ void gather_rows(const ConvShape& s, const Slab& slab, const Phases<T>& phases, 
   }
 }
 
-// The rows of dx that the slab's output rows of one sample reach, for one channel; columns point at that sample.
-// With `add` dx has a value already, else it starts from the bias.
+// The rows of dx that the slab's output rows of one sample reach, for one channel; columns point at that
+// sample. With `add` dx has a value already, else it starts from the bias.
 template <class T>
 void gather(const ConvShape& s, const Slab& slab, const T* columns, int64_t ld, T bias, bool add, T* dx) {
   const bool whole = slab.p0 == 0 && slab.p1 == s.h_out;

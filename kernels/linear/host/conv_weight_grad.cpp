@@ -1,9 +1,11 @@
-// Weight gradient of a convolution on the host: dw = dy * windows of x, summed over batch and positions, from tiles.
+// Weight gradient of a convolution on the host: dw = dy * windows of x, summed over batch and positions, from
+// tiles.
 //
-// The columns of the right operand are taps (channel, i, j), its rows the output positions (sample, p, q): each row
-// of a window is a run of neighbours in x. The left operand is dy, packed once per call where many panels read it. A
-// range owns a group of panels (and a block of rows) for all samples; where there are few groups (one input channel
-// has one), the batch is cut into fixed chunks whose partial sums are added in order.
+// The columns of the right operand are taps (channel, i, j), its rows the output positions (sample, p, q):
+// each row of a window is a run of neighbours in x. The left operand is dy, packed once per call where many
+// panels read it. A range owns a group of panels (and a block of rows) for all samples; where there are few
+// groups (one input channel has one), the batch is cut into fixed chunks whose partial sums are added in
+// order.
 #include <algorithm>
 
 #include "duel/kernels/base/parallel.h"

@@ -1,8 +1,8 @@
 // Forward pass and input gradient by kernels/linear/host/conv_winograd.h. The lanes of a vector are samples.
 //
-// For some groups of kLanes samples at a time: turn the input into [position][channel][lane]; for every few products
-// of one kind make their panel of sums and differences and multiply it by that kind's weights; add the products up
-// per output and turn the result back.
+// For some groups of kLanes samples at a time: turn the input into [position][channel][lane]; for every few
+// products of one kind make their panel of sums and differences and multiply it by that kind's weights; add
+// the products up per output and turn the result back.
 #include "duel/kernels/linear/host/conv_winograd.h"
 
 #include <algorithm>
@@ -42,7 +42,8 @@ struct Map {
     weight_elements = sets * 9 * c_to * depth;
   }
 
-  // The forward pass adds up its phases in one product; the input gradient has separate products (a set) for each.
+  // The forward pass adds up its phases in one product; the input gradient has separate products (a set) for
+  // each.
   Grid grid(int64_t phase) const {
     const int64_t a = phase / s.stride_w, b = phase % s.stride_w;
     return forward ? Grid{forward_axis(s.h_in, s.h_out, s.stride_h, s.pad_h, a),

@@ -1,19 +1,21 @@
-// Convolutions whose kernel is twice the stride (4x4 stride 2, the layers of a DCGAN), with 121 products for every
-// 196 of the definition. Internal; float only.
+// Convolutions whose kernel is twice the stride (4x4 stride 2, the layers of a DCGAN), with 121 products for
+// every 196 of the definition. Internal; float only.
 //
-// Split x by the remainders of row and column modulo the stride: the convolution becomes a sum over those phases of
-// convolutions with 2x2 taps and stride 1. For two taps g0, g1 and two neighbouring outputs, three products do:
+// Split x by the remainders of row and column modulo the stride: the convolution becomes a sum over those
+// phases of convolutions with 2x2 taps and stride 1. For two taps g0, g1 and two neighbouring outputs, three
+// products do:
 //
 //   m0 = (d0 - d1) g0     m1 = d1 (g0 + g1)     m2 = (d2 - d1) g1     y0 = m0 + m1     y1 = m1 + m2
 //
-// (Winograd's F(2, 2); S. Winograd, Arithmetic Complexity of Computations, 1980. A last single output takes its two
-// products as they are.) Nested over rows and columns there are 9 kinds of product, a matrix product each. The same
-// identity read backwards gives the input gradient, read sideways the weight gradient. The sums and differences act
-// on whole vectors, whose lanes are samples (channels for the weight gradient), so they cost some per cent.
+// (Winograd's F(2, 2); S. Winograd, Arithmetic Complexity of Computations, 1980. A last single output takes
+// its two products as they are.) Nested over rows and columns there are 9 kinds of product, a matrix product
+// each. The same identity read backwards gives the input gradient, read sideways the weight gradient. The
+// sums and differences act on whole vectors, whose lanes are samples (channels for the weight gradient), so
+// they cost some per cent.
 //
-// Rounding, in units of sqrt(K) 2^-24 sum|a||b| (measured, 128 <-> 256 channels, worst of all entries): below 0.4 for
-// normal data, as the direct sums; up to 3 instead of 1 where all data are positive, at the corners of dx, whose few
-// products come out as differences of larger ones. There are no coefficients other than 1.
+// Rounding, in units of sqrt(K) 2^-24 sum|a||b| (measured, 128 <-> 256 channels, worst of all entries): below
+// 0.4 for normal data, as the direct sums; up to 3 instead of 1 where all data are positive, at the corners
+// of dx, whose few products come out as differences of larger ones. There are no coefficients other than 1.
 #pragma once
 
 #include "duel/kernels/linear/conv.h"

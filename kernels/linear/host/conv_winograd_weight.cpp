@@ -1,9 +1,9 @@
 // Weight gradient by kernels/linear/host/conv_winograd.h. The lanes of a vector are channels.
 //
-// The identity read sideways: with S0 = (d0 - d1) y0, S1 = d1 (y0 + y1), S2 = (d2 - d1) y1, summed over all pairs of
-// outputs, the taps' gradients are S0 + S1 and S1 + S2. So for each of the 9 kinds: one matrix product of the sums
-// of dy with the differences of x, the reduction running over samples and products; then few additions per tap.
-// For some samples at a time x and dy are turned into [sample][position][channel].
+// The identity read sideways: with S0 = (d0 - d1) y0, S1 = d1 (y0 + y1), S2 = (d2 - d1) y1, summed over all
+// pairs of outputs, the taps' gradients are S0 + S1 and S1 + S2. So for each of the 9 kinds: one matrix
+// product of the sums of dy with the differences of x, the reduction running over samples and products; then
+// few additions per tap. For some samples at a time x and dy are turned into [sample][position][channel].
 #include <algorithm>
 
 #include "duel/kernels/base/parallel.h"
@@ -108,8 +108,8 @@ void make_left(const Plan& plan, int kind, int64_t tile, int64_t samples, const 
   }
 }
 
-// The differences of x of one kind for input channels [first, last) of a phase: to[panel][sample, product][width],
-// panels kMostSteps * kPanel apart.
+// The differences of x of one kind for input channels [first, last) of a phase: to[panel][sample,
+// product][width], panels kMostSteps * kPanel apart.
 void make_right(const Plan& plan, int kind, int64_t phase, int64_t first, int64_t last, int64_t samples,
                 const float* x, float* to) {
   struct Inputs {

@@ -1,10 +1,10 @@
 // The one inner loop under every host matrix product and convolution.
 //
-// A tile is `rows` x `vectors * kLanes` results that stay in registers while the loop runs over the reduction:
-// one element of the left operand is broadcast against `vectors` vectors of the right operand. The left operand is
-// read where it lies (row-major, or transposed); the right one is a panel [steps][width], packed by the caller or
-// the matrix itself. So packing is only ever needed on one side, and the caller chooses the cheaper one.
-// Measured on Zen 4, one thread: 105-117 GFLOP/s of a peak of 115, for float.
+// A tile is `rows` x `vectors * kLanes` results that stay in registers while the loop runs over the
+// reduction: one element of the left operand is broadcast against `vectors` vectors of the right operand. The
+// left operand is read where it lies (row-major, or transposed); the right one is a panel [steps][width],
+// packed by the caller or the matrix itself. So packing is only ever needed on one side, and the caller
+// chooses the cheaper one. Measured on Zen 4, one thread: 105-117 GFLOP/s of a peak of 115, for float.
 //
 // Internal to kernels/*.cpp. Every result is one chain of multiply-adds in the order of the steps.
 #pragma once
@@ -92,13 +92,14 @@ constexpr std::array<TileFn<T>, sizeof...(kRow)> tile_table(std::integer_sequenc
 template <class T>
 TileFn<T> tile_kernel(int64_t rows, int64_t vectors, bool transposed);
 
-/// Rows are cut into the fewest tiles, of nearly equal heights: tile t of `tiles` starts at row_cut(rows, t, tiles).
+/// Rows are cut into the fewest tiles, of nearly equal heights: tile t of `tiles` starts at row_cut(rows, t,
+/// tiles).
 constexpr int64_t row_tiles(int64_t rows) { return (rows + kTileRows - 1) / kTileRows; }
 constexpr int64_t row_cut(int64_t rows, int64_t t, int64_t tiles) { return rows * t / tiles; }
 
-/// Left rows [0, rows) of one tile, rows <= kTileRows, as the transposed left operand [steps][rows] with a_ld = rows.
-/// For a left operand whose rows (or, transposed, steps) lie a multiple of some KB apart: they would fall onto a
-/// few sets of the first-level cache and evict each other.
+/// Left rows [0, rows) of one tile, rows <= kTileRows, as the transposed left operand [steps][rows] with a_ld
+/// = rows. For a left operand whose rows (or, transposed, steps) lie a multiple of some KB apart: they would
+/// fall onto a few sets of the first-level cache and evict each other.
 template <class T>
 void pack_left(const T* a, int64_t a_ld, bool transposed, int64_t rows, int64_t steps, T* to);
 
@@ -111,8 +112,9 @@ constexpr bool crowds_cache(int64_t far) {
 /// Working memory of the calling thread for packed panels, aligned to 64.
 ///
 /// Note [Thread scratch]
-/// A panel is packed, used and forgotten within one range of parallel_for; giving each thread the same small piece
-/// of memory again keeps it in that core's L2 cache, which a slice per range of the caller's workspace would not.
+/// A panel is packed, used and forgotten within one range of parallel_for; giving each thread the same small
+/// piece of memory again keeps it in that core's L2 cache, which a slice per range of the caller's workspace
+/// would not.
 inline constexpr size_t kScratchBytes = 576 * 1024;
 void* thread_scratch();
 

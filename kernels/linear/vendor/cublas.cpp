@@ -97,7 +97,8 @@ class Library {
                      f_.status_text(status));
     }
   }
-  // Only reset() comes here: at exit the driver may be gone already, so the library lives as long as the process.
+  // Only reset() comes here: at exit the driver may be gone already, so the library lives as long as the
+  // process.
   ~Library() {
     if (!handle_) return;
     for (auto& [shape, plan] : plans_) {

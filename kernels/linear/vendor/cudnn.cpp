@@ -190,9 +190,9 @@ class Library {
   }
 
   // Note [Handles]
-  // A handle serves one thread at a time and remembers its stream, so every stream gets one of its own (up to a
-  // limit): branches of a captured graph share nothing. They are kept as long as the process lives: at exit the
-  // driver may be gone already.
+  // A handle serves one thread at a time and remembers its stream, so every stream gets one of its own (up to
+  // a limit): branches of a captured graph share nothing. They are kept as long as the process lives: at exit
+  // the driver may be gone already.
   static constexpr int kMostHandles = 64;
   struct Taken {
     cudnnHandle_t handle;

@@ -1,11 +1,11 @@
 // oneDNN as the second host library for matrix products and convolutions of floats.
 //
-// The own kernels (kernels/linear/host/tile.h) are the default; $DUEL_HOST_LIBRARY=onednn or set_host_library() selects
-// oneDNN. gemm.h and conv.h then answer through it, with the same promises: the same bits for any number of
-// threads, arguments checked, padding and empty sizes alike. Own kernels stay in charge of doubles, of
-// products without terms, of convolutions with one input or one output channel (oneDNN is 10 to 20 times
-// slower there in one direction), and of a shape that oneDNN refuses or knows no optimised code for.
-// oneDNN picks its code by shape: a row of a product may round differently alone than among others.
+// The own kernels (kernels/linear/host/tile.h) are the default; $DUEL_HOST_LIBRARY=onednn or
+// set_host_library() selects oneDNN. gemm.h and conv.h then answer through it, with the same promises: the
+// same bits for any number of threads, arguments checked, padding and empty sizes alike. Own kernels stay in
+// charge of doubles, of products without terms, of convolutions with one input or one output channel (oneDNN
+// is 10 to 20 times slower there in one direction), and of a shape that oneDNN refuses or knows no optimised
+// code for. oneDNN picks its code by shape: a row of a product may round differently alone than among others.
 //
 // Example: set_host_library(HostLibrary::onednn);  // every later gemm() and conv2d_…() of this process
 #pragma once

@@ -1,6 +1,6 @@
-// Negative controls: deliberately wrong backward rules, switched on one at a time, must all be caught by the gradient
-// checks that guard the right ones. A mutant is (op, input, factor): the gradient of that input is negated, doubled, or
-// dropped. Every op that registers samples gets all of its mutants; the list is printed.
+// Negative controls: deliberately wrong backward rules, switched on one at a time, must all be caught by the
+// gradient checks that guard the right ones. A mutant is (op, input, factor): the gradient of that input is
+// negated, doubled, or dropped. Every op that registers samples gets all of its mutants; the list is printed.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -8,10 +8,10 @@
 #include <optional>
 
 #include "duel/core/engine/gradcheck.h"
-#include "tests/core/samples/op_registry.h"
 #include "duel/core/ops.h"
 #include "duel/core/tensor/autograd.h"
 #include "duel/core/tensor/random.h"
+#include "tests/core/samples/op_registry.h"
 
 namespace duel {
 namespace {
@@ -44,7 +44,8 @@ std::optional<bool> caught(const OpInfo& op, const testing::Mutation& mutation) 
     const Tensors inputs = draw(sample);
     if (sample.apply(inputs).numel() == 0) continue;
     testing::set_mutation(mutation);
-    const bool noticed = !gradcheck(sample.apply, inputs) || (sample.max_order > 1 && !gradgradcheck(sample.apply, inputs));
+    const bool noticed =
+        !gradcheck(sample.apply, inputs) || (sample.max_order > 1 && !gradgradcheck(sample.apply, inputs));
     const bool used = testing::mutations_applied() > 0;
     testing::set_mutation({});
     applied = applied || used;
@@ -62,7 +63,8 @@ TEST(Mutation, EveryWrongRuleIsCaught) {
         const auto result = caught(op, {op.name, input, factor});
         if (!result) continue;
         ++mutants;
-        std::printf("mutant %3d: %s, input %d, %s: %s\n", mutants, op.name.c_str(), input, kind, *result ? "caught" : "MISSED");
+        std::printf("mutant %3d: %s, input %d, %s: %s\n", mutants, op.name.c_str(), input, kind,
+                    *result ? "caught" : "MISSED");
         EXPECT_TRUE(*result) << op.name << " input " << input << " " << kind;
       }
     }
@@ -70,8 +72,8 @@ TEST(Mutation, EveryWrongRuleIsCaught) {
   EXPECT_GE(mutants, 30);
 }
 
-// Mutants inside a rule, which no factor on a whole gradient can imitate: a term of a sum left out, a factor forgotten.
-// Each has the right value and a wrong rule.
+// Mutants inside a rule, which no factor on a whole gradient can imitate: a term of a sum left out, a factor
+// forgotten. Each has the right value and a wrong rule.
 struct WrongRule {
   const char* name;
   Tensor (*apply)(const Tensor& x);
@@ -91,11 +93,21 @@ Tensor deviation(const Tensor& x) { return sqrt(variance(x, {-1}, true) + 1e-5);
 
 const WrongRule kWrongRules[] = {
     {"softmax without the sum of g y",
-     [](const Tensor& x) { return with_rule(softmax(x), x, [](const RuleContext& c, const Tensor& g) -> Grads { return {g * softmax(c.saved(0))}; }); }},
+     [](const Tensor& x) {
+       return with_rule(softmax(x), x, [](const RuleContext& c, const Tensor& g) -> Grads {
+         return {g * softmax(c.saved(0))};
+       });
+     }},
     {"log_softmax without softmax times sum g",
-     [](const Tensor& x) { return with_rule(log_softmax(x), x, [](const RuleContext&, const Tensor& g) -> Grads { return {g}; }); }},
+     [](const Tensor& x) {
+       return with_rule(log_softmax(x), x, [](const RuleContext&, const Tensor& g) -> Grads { return {g}; });
+     }},
     {"layer norm without both means",
-     [](const Tensor& x) { return with_rule(normalised(x), x, [](const RuleContext& c, const Tensor& g) -> Grads { return {g / deviation(c.saved(0))}; }); }},
+     [](const Tensor& x) {
+       return with_rule(normalised(x), x, [](const RuleContext& c, const Tensor& g) -> Grads {
+         return {g / deviation(c.saved(0))};
+       });
+     }},
     {"layer norm without the variance's term",
      [](const Tensor& x) {
        return with_rule(normalised(x), x, [](const RuleContext& c, const Tensor& g) -> Grads {
@@ -111,7 +123,9 @@ const WrongRule kWrongRules[] = {
      }},
     {"sample norm not divided by the norm",
      [](const Tensor& x) {
-       return with_rule(sample_norm(x), x, [](const RuleContext& c, const Tensor& g) -> Grads { return {g.reshape({-1, 1}) * c.saved(0)}; });
+       return with_rule(sample_norm(x), x, [](const RuleContext& c, const Tensor& g) -> Grads {
+         return {g.reshape({-1, 1}) * c.saved(0)};
+       });
      }},
     {"sample norm divided by one norm of the whole batch",
      [](const Tensor& x) {
@@ -120,11 +134,23 @@ const WrongRule kWrongRules[] = {
        });
      }},
     {"sigmoid' = s",
-     [](const Tensor& x) { return with_rule(sigmoid(x), x, [](const RuleContext& c, const Tensor& g) -> Grads { return {g * sigmoid(c.saved(0))}; }); }},
+     [](const Tensor& x) {
+       return with_rule(sigmoid(x), x, [](const RuleContext& c, const Tensor& g) -> Grads {
+         return {g * sigmoid(c.saved(0))};
+       });
+     }},
     {"tanh' = 1 - t",
-     [](const Tensor& x) { return with_rule(tanh(x), x, [](const RuleContext& c, const Tensor& g) -> Grads { return {g * (1.0 - tanh(c.saved(0)))}; }); }},
+     [](const Tensor& x) {
+       return with_rule(tanh(x), x, [](const RuleContext& c, const Tensor& g) -> Grads {
+         return {g * (1.0 - tanh(c.saved(0)))};
+       });
+     }},
     {"softplus' = sigmoid(-x)",
-     [](const Tensor& x) { return with_rule(softplus(x), x, [](const RuleContext& c, const Tensor& g) -> Grads { return {g * sigmoid(-c.saved(0))}; }); }},
+     [](const Tensor& x) {
+       return with_rule(softplus(x), x, [](const RuleContext& c, const Tensor& g) -> Grads {
+         return {g * sigmoid(-c.saved(0))};
+       });
+     }},
     {"gelu' without the density",
      [](const Tensor& x) {
        return with_rule(gelu(x), x, [](const RuleContext& c, const Tensor& g) -> Grads {
@@ -133,23 +159,35 @@ const WrongRule kWrongRules[] = {
        });
      }},
     {"mean not divided by the count",
-     [](const Tensor& x) { return with_rule(mean(x), x, [](const RuleContext& c, const Tensor& g) -> Grads { return {broadcast_to(g, c.saved(0).shape())}; }); }},
+     [](const Tensor& x) {
+       return with_rule(mean(x), x, [](const RuleContext& c, const Tensor& g) -> Grads {
+         return {broadcast_to(g, c.saved(0).shape())};
+       });
+     }},
     {"max whose gradient goes to every element",
      [](const Tensor& x) {
-       return with_rule(max(x, -1), x, [](const RuleContext& c, const Tensor& g) -> Grads { return {broadcast_to(g.reshape({-1, 1}), c.saved(0).shape())}; });
+       return with_rule(max(x, -1), x, [](const RuleContext& c, const Tensor& g) -> Grads {
+         return {broadcast_to(g.reshape({-1, 1}), c.saved(0).shape())};
+       });
      }},
     {"square without the factor 2",
-     [](const Tensor& x) { return with_rule(square(x), x, [](const RuleContext& c, const Tensor& g) -> Grads { return {g * c.saved(0)}; }); }},
+     [](const Tensor& x) {
+       return with_rule(square(x), x,
+                        [](const RuleContext& c, const Tensor& g) -> Grads { return {g * c.saved(0)}; });
+     }},
     {"a matrix product whose gradient is not transposed",
      [](const Tensor& x) {
-       return with_rule(matmul(x, x.detach(), false, true), x, [](const RuleContext& c, const Tensor& g) -> Grads {
-         return {matmul(g, c.saved(0).detach(), true, false)};
-       });
+       return with_rule(matmul(x, x.detach(), false, true), x,
+                        [](const RuleContext& c, const Tensor& g) -> Grads {
+                          return {matmul(g, c.saved(0).detach(), true, false)};
+                        });
      }},
     {"cross-entropy without the labels",
      [](const Tensor& x) {
        const Tensor labels = Tensor::from<int64_t>({2, 0, 1}, {3});
-       return with_rule(cross_entropy(x, labels), x, [](const RuleContext& c, const Tensor& g) -> Grads { return {g * softmax(c.saved(0)) / 3.0}; });
+       return with_rule(cross_entropy(x, labels), x, [](const RuleContext& c, const Tensor& g) -> Grads {
+         return {g * softmax(c.saved(0)) / 3.0};
+       });
      }},
 };
 
@@ -162,11 +200,14 @@ TEST(Mutation, EveryWrongTermInsideARuleIsCaught) {
   }
 }
 
-// Right at order 1, wrong at order 2: what detached gradients and forgotten terms of a double backward look like.
+// Right at order 1, wrong at order 2: what detached gradients and forgotten terms of a double backward look
+// like.
 const WrongRule kWrongSecondOrders[] = {
     {"tanh whose derivative is detached",
      [](const Tensor& x) {
-       return with_rule(tanh(x), x, [](const RuleContext& c, const Tensor& g) -> Grads { return {g * (1.0 - square(tanh(c.saved(0).detach())))}; });
+       return with_rule(tanh(x), x, [](const RuleContext& c, const Tensor& g) -> Grads {
+         return {g * (1.0 - square(tanh(c.saved(0).detach())))};
+       });
      }},
     {"sample norm whose norm is detached",
      [](const Tensor& x) {
@@ -182,7 +223,11 @@ const WrongRule kWrongSecondOrders[] = {
        });
      }},
     {"a product that forgets its other factor",
-     [](const Tensor& x) { return with_rule(square(x), x, [](const RuleContext& c, const Tensor& g) -> Grads { return {g * c.saved(0).detach() * 2.0}; }); }},
+     [](const Tensor& x) {
+       return with_rule(square(x), x, [](const RuleContext& c, const Tensor& g) -> Grads {
+         return {g * c.saved(0).detach() * 2.0};
+       });
+     }},
 };
 
 TEST(Mutation, EveryWrongSecondOrderIsCaught) {

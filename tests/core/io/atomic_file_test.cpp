@@ -61,11 +61,13 @@ TEST(AtomicFile, LinksStayAndWhatTheyLeadToIsWritten) {
   fs::create_directories(scratch / "far" / "deep");
   put(scratch / "far" / "file", {1});
   fs::create_symlink("deep", scratch / "far" / "folder");
-  fs::create_symlink("../file", scratch / "far" / "deep" / "inner");        // relative to the link's own folder
-  fs::create_symlink(scratch / "far" / "folder" / "inner", scratch / "outer");  // absolute, through a linked folder
+  fs::create_symlink("../file", scratch / "far" / "deep" / "inner");  // relative to the link's own folder
+  fs::create_symlink(scratch / "far" / "folder" / "inner",
+                     scratch / "outer");  // absolute, through a linked folder
   write_file_atomically(scratch / "outer", Bytes{2, 3});
   EXPECT_EQ(get(scratch / "far" / "file"), (Bytes{2, 3}));
-  for (const auto& link : {scratch / "outer", scratch / "far" / "deep" / "inner"}) EXPECT_TRUE(fs::is_symlink(link)) << link;
+  for (const auto& link : {scratch / "outer", scratch / "far" / "deep" / "inner"})
+    EXPECT_TRUE(fs::is_symlink(link)) << link;
   EXPECT_EQ(files_in(scratch.dir()), 2u);
   EXPECT_EQ(files_in(scratch / "far"), 3u) << "no temporary file stays where the target lies";
 
@@ -76,13 +78,17 @@ TEST(AtomicFile, LinksStayAndWhatTheyLeadToIsWritten) {
   EXPECT_EQ(get(scratch / "far" / "later"), Bytes{'x'});
 
   fs::create_symlink("nowhere/file", scratch / "lost");
-  EXPECT_TRUE(has(error_of([&] { write_file_atomically(scratch / "lost", std::string_view("x")); }), "No such file"));
+  EXPECT_TRUE(
+      has(error_of([&] { write_file_atomically(scratch / "lost", std::string_view("x")); }), "No such file"));
   fs::create_symlink("round", scratch / "round");
-  EXPECT_TRUE(has(error_of([&] { write_file_atomically(scratch / "round", std::string_view("x")); }), "Too many levels"));
+  EXPECT_TRUE(has(error_of([&] { write_file_atomically(scratch / "round", std::string_view("x")); }),
+                  "Too many levels"));
   fs::create_symlink("far", scratch / "to a folder");
-  EXPECT_TRUE(has(error_of([&] { write_file_atomically(scratch / "to a folder", std::string_view("x")); }), "Is a directory"));
+  EXPECT_TRUE(has(error_of([&] { write_file_atomically(scratch / "to a folder", std::string_view("x")); }),
+                  "Is a directory"));
   fs::create_symlink("/dev/null", scratch / "to a device");
-  EXPECT_TRUE(has(error_of([&] { write_file_atomically(scratch / "to a device", std::string_view("x")); }), "is a device"));
+  EXPECT_TRUE(has(error_of([&] { write_file_atomically(scratch / "to a device", std::string_view("x")); }),
+                  "is a device"));
   EXPECT_TRUE(fs::is_character_file("/dev/null"));
 }
 

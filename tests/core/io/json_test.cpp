@@ -1,4 +1,5 @@
-// JSON and small files from outside: everything that is well-formed comes in, what is hostile is one Error, at once.
+// JSON and small files from outside: everything that is well-formed comes in, what is hostile is one Error,
+// at once.
 #include "duel/core/io/internal/json.h"
 
 #include <gtest/gtest.h>
@@ -31,21 +32,25 @@ std::string refusal(const std::string& text, json::Rules rules = {}) {
 }
 
 TEST(Json, ReadsWhatNlohmannReads) {
-  const std::string text = R"({"z": 1, "a": [true, null, -2, 2.5, "x\u00e9\n"], "m": {"q": {}, "p": []}, "u": 18446744073709551615})";
+  const std::string text =
+      R"({"z": 1, "a": [true, null, -2, 2.5, "x\u00e9\n"], "m": {"q": {}, "p": []}, "u": 18446744073709551615})";
   EXPECT_EQ(json::parse(text, {}), Json::parse(text));
   EXPECT_EQ(json::dumped(json::parse(text, {})), Json::parse(text).dump());  // in the same order
-  for (const char* scalar : {"3", "\"x\"", "null", "[]"}) EXPECT_EQ(json::parse(scalar, {}), Json::parse(scalar));
+  for (const char* scalar : {"3", "\"x\"", "null", "[]"})
+    EXPECT_EQ(json::parse(scalar, {}), Json::parse(scalar));
 }
 
 TEST(Json, DepthIsLimitedWhileParsing) {
   EXPECT_NO_THROW(json::parse(std::string(16, '[') + std::string(16, ']'), {}));
   EXPECT_TRUE(has(refusal(std::string(17, '[') + std::string(17, ']')), "nested deeper than 16"));
-  EXPECT_TRUE(has(refusal("{\"lr\": " + std::string(100'000, '[') + std::string(100'000, ']') + "}"), "nested deeper than 16"));
+  EXPECT_TRUE(has(refusal("{\"lr\": " + std::string(100'000, '[') + std::string(100'000, ']') + "}"),
+                  "nested deeper than 16"));
   EXPECT_TRUE(has(refusal(std::string(100'000, '[')), "nested deeper than 16"));
 }
 
 TEST(Json, KeysThatStandTwice) {
-  EXPECT_EQ(refusal(R"({"batch": 8, "batch": 16})"), "[config] c.json: key 'batch' is there twice; leave one of them out");
+  EXPECT_EQ(refusal(R"({"batch": 8, "batch": 16})"),
+            "[config] c.json: key 'batch' is there twice; leave one of them out");
   EXPECT_TRUE(has(refusal(R"({"a": {"b": 1, "b": 1}})"), "key 'b' is there twice"));
   EXPECT_NO_THROW(json::parse(R"([{"a": 1}, {"a": {"a": 2}}])", {}));
 }
@@ -96,9 +101,12 @@ TEST(ReadFile, WholeFilesAndPipes) {
   EXPECT_EQ(read_file("config", scratch / "f", text.size(), "x"), text);
   EXPECT_TRUE(has(error_of([&] { read_file("config", scratch / "f", text.size() - 1, "the config.json"); }),
                   "longer than 200003 bytes; expected the config.json"));
-  EXPECT_TRUE(has(error_of([&] { read_file("config", scratch.dir(), 10, "a file"); }), "is a folder; expected a file"));
-  EXPECT_TRUE(has(error_of([&] { read_file("config", scratch / "none", 10, "a file"); }), "No such file or directory; expected a file"));
-  EXPECT_TRUE(has(error_of([&] { read_file("config", "/dev/zero", 1 << 20, "a file"); }), "longer than 1 MiB"));
+  EXPECT_TRUE(has(error_of([&] { read_file("config", scratch.dir(), 10, "a file"); }),
+                  "is a folder; expected a file"));
+  EXPECT_TRUE(has(error_of([&] { read_file("config", scratch / "none", 10, "a file"); }),
+                  "No such file or directory; expected a file"));
+  EXPECT_TRUE(
+      has(error_of([&] { read_file("config", "/dev/zero", 1 << 20, "a file"); }), "longer than 1 MiB"));
   // A pipe whose writer comes late, as of a shell's <(…).
   ASSERT_EQ(::mkfifo((scratch / "pipe").c_str(), 0600), 0);
   std::thread writer([&] {
@@ -113,7 +121,8 @@ TEST(ReadFile, APipeThatNobodyWritesTo) {
   const duel::testing::Scratch scratch;
   ASSERT_EQ(::mkfifo((scratch / "pipe").c_str(), 0600), 0);
   EXPECT_LT(seconds([&] {
-              EXPECT_TRUE(has(error_of([&] { read_file("config", scratch / "pipe", 10, "a file"); }), "nothing came for 5 seconds"));
+              EXPECT_TRUE(has(error_of([&] { read_file("config", scratch / "pipe", 10, "a file"); }),
+                              "nothing came for 5 seconds"));
             }),
             30.0);
 }

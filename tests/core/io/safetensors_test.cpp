@@ -1,5 +1,6 @@
-// safetensors: the format's bytes, everything that is written comes back, and no hostile file gets in: each is one
-// duel::Error that names the file and the field, quickly, with nothing allocated for what the file does not hold.
+// safetensors: the format's bytes, everything that is written comes back, and no hostile file gets in: each
+// is one duel::Error that names the file and the field, quickly, with nothing allocated for what the file
+// does not hold.
 #include "duel/core/io/safetensors.h"
 
 #include <gtest/gtest.h>
@@ -78,7 +79,8 @@ TEST(Safetensors, EverythingComesBack) {
       EXPECT_EQ(std::memcmp(found->raw(), tensor.raw(), tensor.bytes()), 0) << name;
     }
   }
-  // Larger alignment first, then by name; the data starts at a multiple of 8, and the same contents give the same bytes.
+  // Larger alignment first, then by name; the data starts at a multiple of 8, and the same contents give the
+  // same bytes.
   EXPECT_EQ(again.tensors[0].first, "f64");
   EXPECT_EQ(again.tensors[1].first, "i64");
   EXPECT_EQ(again.tensors.back().second.dtype(), DType::u8);

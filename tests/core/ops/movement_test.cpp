@@ -1,4 +1,5 @@
-// What the op samples do not show: shared storage, integer data, refusals, and the numbers softmax must survive.
+// What the op samples do not show: shared storage, integer data, refusals, and the numbers softmax must
+// survive.
 #include <gtest/gtest.h>
 
 #include <cmath>

@@ -1,4 +1,5 @@
-// A broken number is seen, not hidden: NaN passes through every op. Fails on a select that answers for NaN, as elu(NaN) = 0.
+// A broken number is seen, not hidden: NaN passes through every op. Fails on a select that answers for NaN,
+// as elu(NaN) = 0.
 #include "tests/nan_cases.h"
 
 #include <set>
@@ -21,8 +22,7 @@ TEST_P(NotANumber, Passes) {
 
 std::string name_of(const ::testing::TestParamInfo<testing_ops::Case>& info) { return info.param.name; }
 
-INSTANTIATE_TEST_SUITE_P(Ops, NotANumber, ::testing::ValuesIn(testing_ops::cases(0)),
-                         name_of);
+INSTANTIATE_TEST_SUITE_P(Ops, NotANumber, ::testing::ValuesIn(testing_ops::cases(0)), name_of);
 
 // An exception for an op that does not exist, or one that is not needed any more, would be forgotten.
 TEST(NotANumberTest, ExceptionsAreOps) {
@@ -53,10 +53,12 @@ TEST(NotANumberTest, PassesAtEveryPlaceOfALongArray) {
     for (const DType dtype : {DType::f32, DType::f64}) {
       for (int64_t at = 0; at < 37; ++at) {
         std::vector<double> values(37);
-        for (int64_t i = 0; i < 37; ++i) values[static_cast<size_t>(i)] = 0.4 * static_cast<double>(i % 5) - 0.7;
+        for (int64_t i = 0; i < 37; ++i)
+          values[static_cast<size_t>(i)] = 0.4 * static_cast<double>(i % 5) - 0.7;
         values[static_cast<size_t>(at)] = std::numeric_limits<double>::quiet_NaN();
         const auto y = op(Tensor::from(values, {37}).to(dtype)).to_vector<double>();
-        for (int64_t i = 0; i < 37; ++i) EXPECT_EQ(std::isnan(y[static_cast<size_t>(i)]), i == at) << name << " at " << i;
+        for (int64_t i = 0; i < 37; ++i)
+          EXPECT_EQ(std::isnan(y[static_cast<size_t>(i)]), i == at) << name << " at " << i;
       }
     }
   }

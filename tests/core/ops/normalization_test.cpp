@@ -1,5 +1,5 @@
-// Norms beyond single samples: every order against a norm composed of plain ops (wrong fused formulas of orders 1 and 2,
-// or a wrong hand-over from kernels to plain ops, fail here), running statistics, refusals.
+// Norms beyond single samples: every order against a norm composed of plain ops (wrong fused formulas of
+// orders 1 and 2, or a wrong hand-over from kernels to plain ops, fail here), running statistics, refusals.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -31,7 +31,8 @@ Norm composed(std::vector<int> axes, Shape affine_view) {
   };
 }
 
-/// Gradients of orders 1 to 3 of a nonlinear function of the norm, recorded or not: {d1, d2, d3} joined per input.
+/// Gradients of orders 1 to 3 of a nonlinear function of the norm, recorded or not: {d1, d2, d3} joined per
+/// input.
 std::vector<Tensor> all_orders(const Norm& norm, const Shape& shape, const Shape& affine) {
   const Tensor x = drawn(shape, 1).set_requires_grad(true);
   const Tensor weight = drawn(affine, 2, 0.5, 1.5).set_requires_grad(true);
@@ -40,7 +41,8 @@ std::vector<Tensor> all_orders(const Norm& norm, const Shape& shape, const Shape
   std::vector<Tensor> results;
   Tensor scalar = sum(tanh(norm(x, weight, bias)) * drawn(shape, 4));
   for (int order = 1; order <= 3; ++order) {
-    // Once without recording (kernels), once recorded (plain ops for what follows): both must agree with the oracle.
+    // Once without recording (kernels), once recorded (plain ops for what follows): both must agree with the
+    // oracle.
     for (const bool create_graph : {false, true}) {
       const auto gradients = grad({scalar}, inputs, {}, {.create_graph = create_graph, .retain_graph = true});
       results.insert(results.end(), gradients.begin(), gradients.end());
@@ -92,7 +94,8 @@ TEST(Normalization, InstanceNormOfEveryOrderIsThatOfPlainOps) {
 }
 
 TEST(Normalization, RunningStatisticsMoveAsInPyTorch) {
-  // torch.nn.BatchNorm1d(2, momentum=0.25) on [[1, 2], [3, 6], [5, 1]]: batch mean (3, 3), unbiased variance (4, 7).
+  // torch.nn.BatchNorm1d(2, momentum=0.25) on [[1, 2], [3, 6], [5, 1]]: batch mean (3, 3), unbiased variance
+  // (4, 7).
   const Tensor x = Tensor::from({1., 2., 3., 6., 5., 1.}, {3, 2});
   const BatchNormState state{.running_mean = Tensor::from({1., -1.}, {2}),
                              .running_var = Tensor::from({2., 3.}, {2}),

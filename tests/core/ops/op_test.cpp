@@ -2,8 +2,8 @@
 //   Reference  the value against the sample's naive f64 computation, in f64 and in f32
 //   Grad       its gradient against central differences
 //   GradGrad   the gradient of that gradient against central differences
-// A wrong value, sign, factor, broadcast sum or missing term of any rule fails here. Fresh memory is NaN, so an element
-// that an op forgets to write fails too.
+// A wrong value, sign, factor, broadcast sum or missing term of any rule fails here. Fresh memory is NaN, so
+// an element that an op forgets to write fails too.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -12,8 +12,8 @@
 
 #include "duel/core/device/allocator.h"
 #include "duel/core/engine/gradcheck.h"
-#include "tests/core/samples/op_registry.h"
 #include "duel/kernels/base/error.h"
+#include "tests/core/samples/op_registry.h"
 #include "tests/op_cases.h"
 
 namespace duel {

@@ -28,22 +28,28 @@ const RegisterOp relu_registered("relu", [] {
   return samples_of([](const Tensor& x) { return relu(x); }, [](double v) { return v > 0 ? v : 0; }, {0});
 });
 const RegisterOp leaky_relu_registered("leaky_relu", [] {
-  return samples_of([](const Tensor& x) { return leaky_relu(x, 0.2); }, [](double v) { return v > 0 ? v : 0.2 * v; }, {0});
+  return samples_of([](const Tensor& x) { return leaky_relu(x, 0.2); },
+                    [](double v) { return v > 0 ? v : 0.2 * v; }, {0});
 });
 const RegisterOp elu_registered("elu", [] {
-  return samples_of([](const Tensor& x) { return elu(x, 1.5); }, [](double v) { return v > 0 ? v : 1.5 * (std::exp(v) - 1); }, {0});
+  return samples_of([](const Tensor& x) { return elu(x, 1.5); },
+                    [](double v) { return v > 0 ? v : 1.5 * (std::exp(v) - 1); }, {0});
 });
 const RegisterOp tanh_registered("tanh", [] {
-  return samples_of([](const Tensor& x) { return tanh(x); }, [](double v) { return std::sinh(v) / std::cosh(v); });
+  return samples_of([](const Tensor& x) { return tanh(x); },
+                    [](double v) { return std::sinh(v) / std::cosh(v); });
 });
 const RegisterOp sigmoid_registered("sigmoid", [] {
-  return samples_of([](const Tensor& x) { return sigmoid(x); }, [](double v) { return 1 / (1 + std::exp(-v)); });
+  return samples_of([](const Tensor& x) { return sigmoid(x); },
+                    [](double v) { return 1 / (1 + std::exp(-v)); });
 });
 const RegisterOp softplus_registered("softplus", [] {
-  return samples_of([](const Tensor& x) { return softplus(x); }, [](double v) { return std::log(1 + std::exp(v)); });
+  return samples_of([](const Tensor& x) { return softplus(x); },
+                    [](double v) { return std::log(1 + std::exp(v)); });
 });
 const RegisterOp gelu_registered("gelu", [] {
-  return samples_of([](const Tensor& x) { return gelu(x); }, [](double v) { return v * 0.5 * (1 + std::erf(v / std::numbers::sqrt2)); });
+  return samples_of([](const Tensor& x) { return gelu(x); },
+                    [](double v) { return v * 0.5 * (1 + std::erf(v / std::numbers::sqrt2)); });
 });
 
 }  // namespace

@@ -1,8 +1,8 @@
 // Samples of core/ops/map/arithmetic.h: every broadcasting pattern of two operands, every shape of one.
 #include <cmath>
 
-#include "tests/core/samples/op_registry.h"
 #include "duel/core/ops/map/arithmetic.h"
+#include "tests/core/samples/op_registry.h"
 
 namespace duel {
 namespace {
@@ -196,7 +196,8 @@ const RegisterOp mul_scalar_registered("mul_scalar", [] {
                        [](double v) { return -2.5 * v; });
 });
 const RegisterOp div_scalar_registered("div_scalar", [] {
-  return unary_samples([](const Tensor& x) { return div_scalar(x, -13.0); }, [](double v) { return v / -13.0; });
+  return unary_samples([](const Tensor& x) { return div_scalar(x, -13.0); },
+                       [](double v) { return v / -13.0; });
 });
 const RegisterOp scalar_div_registered("scalar_div", [] {
   return unary_samples([](const Tensor& x) { return scalar_div(-2.5, x); }, [](double v) { return -2.5 / v; },

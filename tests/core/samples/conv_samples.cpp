@@ -10,12 +10,14 @@ struct Case {
   int64_t n, ci, co, size, kernel, stride, padding, output_padding;
 };
 // Odd sizes, strides that leave a rest, kernels from 1 to 5, single channels, batch 1.
-constexpr Case kCases[] = {{2, 1, 3, 6, 4, 2, 1, 0}, {1, 3, 1, 5, 3, 1, 1, 0}, {2, 2, 2, 7, 3, 2, 0, 1}, {3, 1, 1, 4, 1, 1, 0, 0},
-                           {1, 2, 3, 5, 2, 2, 0, 1}, {2, 3, 2, 8, 5, 3, 2, 2}, {1, 1, 2, 7, 4, 2, 1, 1}};
+constexpr Case kCases[] = {{2, 1, 3, 6, 4, 2, 1, 0}, {1, 3, 1, 5, 3, 1, 1, 0}, {2, 2, 2, 7, 3, 2, 0, 1},
+                           {3, 1, 1, 4, 1, 1, 0, 0}, {1, 2, 3, 5, 2, 2, 0, 1}, {2, 3, 2, 8, 5, 3, 2, 2},
+                           {1, 1, 2, 7, 4, 2, 1, 1}};
 
 ConvOptions options_of(const Case& c) { return {.stride = c.stride, .padding = c.padding}; }
 std::string label_of(const Case& c) {
-  return message("n{} c{}-{} {}px k{} s{} p{} op{}", c.n, c.ci, c.co, c.size, c.kernel, c.stride, c.padding, c.output_padding);
+  return message("n{} c{}-{} {}px k{} s{} p{} op{}", c.n, c.ci, c.co, c.size, c.kernel, c.stride, c.padding,
+                 c.output_padding);
 }
 
 /// Calls f(x index, w index, y index) for every product of the definition of a convolution.
@@ -41,7 +43,8 @@ Array zeros(const Shape& shape) { return {shape, std::vector<double>(static_cast
 void add_bias(Array& y, const Arrays& x) {
   if (x.size() < 3) return;
   for (int64_t i = 0; i < y.shape.numel(); ++i) {
-    y.values[static_cast<size_t>(i)] += x[2].values[static_cast<size_t>(i / (y.shape[2] * y.shape[3]) % y.shape[1])];
+    y.values[static_cast<size_t>(i)] +=
+        x[2].values[static_cast<size_t>(i / (y.shape[2] * y.shape[3]) % y.shape[1])];
   }
 }
 
@@ -51,16 +54,20 @@ std::vector<OpSample> conv2d_samples() {
     const ConvOptions o = options_of(c);
     const int64_t out = kernels::conv_out_size(c.size, c.kernel, c.stride, c.padding);
     samples.push_back({.label = label_of(c),
-                       .inputs = {{.shape = {c.n, c.ci, c.size, c.size}}, {.shape = {c.co, c.ci, c.kernel, c.kernel}}, {.shape = {c.co}}},
+                       .inputs = {{.shape = {c.n, c.ci, c.size, c.size}},
+                                  {.shape = {c.co, c.ci, c.kernel, c.kernel}},
+                                  {.shape = {c.co}}},
                        .apply = [o](const Tensors& x) { return conv2d(x[0], x[1], x[2], o); },
-                       .reference = [o, c, out](const Arrays& x) {
-                         Array y = zeros({c.n, c.co, out, out});
-                         each_term(x[0].shape, x[1].shape, y.shape, o, [&](size_t xi, size_t wi, size_t yi) {
-                           y.values[yi] += x[0].values[xi] * x[1].values[wi];
-                         });
-                         add_bias(y, x);
-                         return y;
-                       }});
+                       .reference =
+                           [o, c, out](const Arrays& x) {
+                             Array y = zeros({c.n, c.co, out, out});
+                             each_term(x[0].shape, x[1].shape, y.shape, o,
+                                       [&](size_t xi, size_t wi, size_t yi) {
+                                         y.values[yi] += x[0].values[xi] * x[1].values[wi];
+                                       });
+                             add_bias(y, x);
+                             return y;
+                           }});
   }
   return samples;
 }
@@ -70,18 +77,23 @@ std::vector<OpSample> conv_transpose2d_samples() {
   for (const Case& c : kCases) {
     ConvOptions o = options_of(c);
     o.output_padding = c.output_padding;
-    const int64_t out = kernels::conv_transpose_out_size(c.size, c.kernel, c.stride, c.padding, c.output_padding);
+    const int64_t out =
+        kernels::conv_transpose_out_size(c.size, c.kernel, c.stride, c.padding, c.output_padding);
     samples.push_back({.label = label_of(c),
-                       .inputs = {{.shape = {c.n, c.ci, c.size, c.size}}, {.shape = {c.ci, c.co, c.kernel, c.kernel}}, {.shape = {c.co}}},
+                       .inputs = {{.shape = {c.n, c.ci, c.size, c.size}},
+                                  {.shape = {c.ci, c.co, c.kernel, c.kernel}},
+                                  {.shape = {c.co}}},
                        .apply = [o](const Tensors& x) { return conv_transpose2d(x[0], x[1], x[2], o); },
-                       .reference = [o, c, out](const Arrays& x) {
-                         Array y = zeros({c.n, c.co, out, out});
-                         each_term(y.shape, x[1].shape, x[0].shape, o, [&](size_t yi, size_t wi, size_t xi) {
-                           y.values[yi] += x[0].values[xi] * x[1].values[wi];
-                         });
-                         add_bias(y, x);
-                         return y;
-                       }});
+                       .reference =
+                           [o, c, out](const Arrays& x) {
+                             Array y = zeros({c.n, c.co, out, out});
+                             each_term(y.shape, x[1].shape, x[0].shape, o,
+                                       [&](size_t yi, size_t wi, size_t xi) {
+                                         y.values[yi] += x[0].values[xi] * x[1].values[wi];
+                                       });
+                             add_bias(y, x);
+                             return y;
+                           }});
   }
   return samples;
 }
@@ -91,16 +103,18 @@ std::vector<OpSample> weight_grad_samples() {
   for (const Case& c : kCases) {
     const ConvOptions o = options_of(c);
     const int64_t out = kernels::conv_out_size(c.size, c.kernel, c.stride, c.padding);
-    samples.push_back({.label = label_of(c),
-                       .inputs = {{.shape = {c.n, c.ci, c.size, c.size}}, {.shape = {c.n, c.co, out, out}}},
-                       .apply = [o, c](const Tensors& x) { return conv2d_weight_grad(x[0], x[1], c.kernel, o); },
-                       .reference = [o, c](const Arrays& x) {
-                         Array w = zeros({c.co, c.ci, c.kernel, c.kernel});
-                         each_term(x[0].shape, w.shape, x[1].shape, o, [&](size_t xi, size_t wi, size_t yi) {
-                           w.values[wi] += x[0].values[xi] * x[1].values[yi];
-                         });
-                         return w;
-                       }});
+    samples.push_back(
+        {.label = label_of(c),
+         .inputs = {{.shape = {c.n, c.ci, c.size, c.size}}, {.shape = {c.n, c.co, out, out}}},
+         .apply = [o, c](const Tensors& x) { return conv2d_weight_grad(x[0], x[1], c.kernel, o); },
+         .reference =
+             [o, c](const Arrays& x) {
+               Array w = zeros({c.co, c.ci, c.kernel, c.kernel});
+               each_term(x[0].shape, w.shape, x[1].shape, o, [&](size_t xi, size_t wi, size_t yi) {
+                 w.values[wi] += x[0].values[xi] * x[1].values[yi];
+               });
+               return w;
+             }});
   }
   return samples;
 }

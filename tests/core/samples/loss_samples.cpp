@@ -16,17 +16,19 @@ std::vector<OpSample> samples_of(Apply apply, Formula formula, std::vector<doubl
     samples.push_back({.label = to_text(shape),
                        .inputs = {{.shape = shape, .low = -3, .high = 3, .kinks = kinks}},
                        .apply = [apply](const Tensors& x) { return apply(x[0]); },
-                       .reference = [formula](const Arrays& x) {
-                         double total = 0;
-                         for (double v : x[0].values) total += formula(v);
-                         return Array{{}, {total / static_cast<double>(x[0].values.size())}};
-                       }});
+                       .reference =
+                           [formula](const Arrays& x) {
+                             double total = 0;
+                             for (double v : x[0].values) total += formula(v);
+                             return Array{{}, {total / static_cast<double>(x[0].values.size())}};
+                           }});
   }
   return samples;
 }
 
 const RegisterOp bce_registered("bce_with_logits", [] {
-  auto samples = samples_of([](const Tensor& x) { return bce_with_logits(x, 1.0); }, [](double v) { return std::log(1 + std::exp(-v)); });
+  auto samples = samples_of([](const Tensor& x) { return bce_with_logits(x, 1.0); },
+                            [](double v) { return std::log(1 + std::exp(-v)); });
   for (const OpSample& soft : samples_of([](const Tensor& x) { return bce_with_logits(x, 0.3); },
                                          [](double v) { return std::log(1 + std::exp(v)) - 0.3 * v; })) {
     samples.push_back(soft);
@@ -35,10 +37,12 @@ const RegisterOp bce_registered("bce_with_logits", [] {
   return samples;
 });
 const RegisterOp hinge_registered("hinge_loss", [] {
-  return samples_of([](const Tensor& x) { return hinge_loss(x, -1.0); }, [](double v) { return v > -1 ? 1 + v : 0; }, {-1});
+  return samples_of([](const Tensor& x) { return hinge_loss(x, -1.0); },
+                    [](double v) { return v > -1 ? 1 + v : 0; }, {-1});
 });
 const RegisterOp squared_registered("squared_difference", [] {
-  return samples_of([](const Tensor& x) { return squared_difference(x, 0.7, 0.5); }, [](double v) { return 0.5 * (v - 0.7) * (v - 0.7); });
+  return samples_of([](const Tensor& x) { return squared_difference(x, 0.7, 0.5); },
+                    [](double v) { return 0.5 * (v - 0.7) * (v - 0.7); });
 });
 const RegisterOp wasserstein_registered("wasserstein_mean", [] {
   return samples_of([](const Tensor& x) { return wasserstein_mean(x, -1.0); }, [](double v) { return -v; });

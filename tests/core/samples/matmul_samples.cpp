@@ -26,13 +26,15 @@ std::vector<OpSample> matmul_samples() {
   struct Sizes {
     int64_t m, k, n;
   };
-  for (const auto [m, k, n] : {Sizes{3, 4, 5}, Sizes{1, 7, 1}, Sizes{17, 3, 2}, Sizes{2, 33, 3}, Sizes{0, 3, 2}, Sizes{2, 0, 3}}) {
+  for (const auto [m, k, n] :
+       {Sizes{3, 4, 5}, Sizes{1, 7, 1}, Sizes{17, 3, 2}, Sizes{2, 33, 3}, Sizes{0, 3, 2}, Sizes{2, 0, 3}}) {
     for (int flags = 0; flags < 4; ++flags) {
       const bool ta = flags & 1, tb = flags & 2;
-      samples.push_back({.label = message("{}x{}x{}{}{}", m, k, n, ta ? " ta" : "", tb ? " tb" : ""),
-                         .inputs = {{.shape = ta ? Shape{k, m} : Shape{m, k}}, {.shape = tb ? Shape{n, k} : Shape{k, n}}},
-                         .apply = [ta, tb](const Tensors& x) { return matmul(x[0], x[1], ta, tb); },
-                         .reference = [ta, tb](const Arrays& x) { return reference_matmul(x[0], x[1], ta, tb); }});
+      samples.push_back(
+          {.label = message("{}x{}x{}{}{}", m, k, n, ta ? " ta" : "", tb ? " tb" : ""),
+           .inputs = {{.shape = ta ? Shape{k, m} : Shape{m, k}}, {.shape = tb ? Shape{n, k} : Shape{k, n}}},
+           .apply = [ta, tb](const Tensors& x) { return matmul(x[0], x[1], ta, tb); },
+           .reference = [ta, tb](const Arrays& x) { return reference_matmul(x[0], x[1], ta, tb); }});
     }
   }
   return samples;
@@ -42,13 +44,15 @@ std::vector<OpSample> linear_samples() {
   std::vector<OpSample> samples;
   for (const bool with_bias : {true, false}) {
     for (const int64_t batch : {1, 4, 7}) {
-      OpSample sample{.label = message("batch {}{}", batch, with_bias ? " bias" : ""),
-                      .inputs = {{.shape = {batch, 5}}, {.shape = {3, 5}}},
-                      .apply = [](const Tensors& x) { return linear(x[0], x[1], x.size() > 2 ? x[2] : Tensor()); },
-                      .reference = [](const Arrays& x) {
-                        Array y = reference_matmul(x[0], x[1], false, true);
-                        return x.size() > 2 ? reference::zip(y, x[2], [](double a, double b) { return a + b; }) : y;
-                      }};
+      OpSample sample{
+          .label = message("batch {}{}", batch, with_bias ? " bias" : ""),
+          .inputs = {{.shape = {batch, 5}}, {.shape = {3, 5}}},
+          .apply = [](const Tensors& x) { return linear(x[0], x[1], x.size() > 2 ? x[2] : Tensor()); },
+          .reference =
+              [](const Arrays& x) {
+                Array y = reference_matmul(x[0], x[1], false, true);
+                return x.size() > 2 ? reference::zip(y, x[2], [](double a, double b) { return a + b; }) : y;
+              }};
       if (with_bias) sample.inputs.push_back({.shape = {3}});
       samples.push_back(sample);
     }

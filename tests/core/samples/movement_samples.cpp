@@ -1,7 +1,7 @@
 // Samples of core/ops/map/movement.h (and of reshape and flatten, members of Tensor).
-#include "tests/core/samples/op_registry.h"
 #include "duel/core/ops/map/arithmetic.h"
 #include "duel/core/ops/map/movement.h"
+#include "tests/core/samples/op_registry.h"
 
 namespace duel {
 namespace {
@@ -90,8 +90,8 @@ std::vector<OpSample> slice_samples() {
 
 std::vector<OpSample> rows_samples() {
   std::vector<OpSample> samples;
-  for (const Range& c : {Range{{7}, 0, 2, 5}, Range{{3, 4}, 0, 1, 3}, Range{{3, 2}, 0, 0, 3}, Range{{2, 3, 2, 2}, 0, 1, 2},
-                         Range{{3, 2}, 0, 3, 3}}) {
+  for (const Range& c : {Range{{7}, 0, 2, 5}, Range{{3, 4}, 0, 1, 3}, Range{{3, 2}, 0, 0, 3},
+                         Range{{2, 3, 2, 2}, 0, 1, 2}, Range{{3, 2}, 0, 3, 3}}) {
     samples.push_back({.label = message("{} from {} to {}", c.shape, c.first, c.second),
                        .inputs = {{.shape = c.shape}},
                        .apply = [c](const Tensors& x) { return square(rows(x[0], c.first, c.second)); },
@@ -111,10 +111,11 @@ template <class Copy>
 std::vector<OpSample> copy_samples(Copy copy) {
   std::vector<OpSample> samples;
   for (const Shape& shape : {Shape{}, Shape{5}, Shape{2, 3}, Shape{2, 1, 2, 3, 1}, Shape{0, 3}}) {
-    samples.push_back({.label = to_text(shape),
-                       .inputs = {{.shape = shape}},
-                       .apply = [copy](const Tensors& x) { return square(copy(x[0])); },
-                       .reference = [](const Arrays& x) { return reference::map(x[0], [](double v) { return v * v; }); }});
+    samples.push_back(
+        {.label = to_text(shape),
+         .inputs = {{.shape = shape}},
+         .apply = [copy](const Tensors& x) { return square(copy(x[0])); },
+         .reference = [](const Arrays& x) { return reference::map(x[0], [](double v) { return v * v; }); }});
   }
   return samples;
 }

@@ -1,8 +1,8 @@
 // Samples of the norms, with references by their definition.
 #include <cmath>
 
-#include "tests/core/samples/op_registry.h"
 #include "duel/core/ops/reduce/normalization.h"
+#include "tests/core/samples/op_registry.h"
 
 namespace duel {
 namespace {

@@ -9,7 +9,9 @@ std::vector<OpInfo>& all() {
 }  // namespace
 
 const std::vector<OpInfo>& registered_ops() { return all(); }
-RegisterOp::RegisterOp(const char* name, std::vector<OpSample> (*samples)()) { all().push_back({name, samples}); }
+RegisterOp::RegisterOp(const char* name, std::vector<OpSample> (*samples)()) {
+  all().push_back({name, samples});
+}
 
 namespace reference {
 

@@ -1,5 +1,5 @@
-// Every op registers samples of itself next to its rule; the test suite runs all of them against a naive f64 reference,
-// gradcheck and gradgradcheck. Nobody keeps a list.
+// Every op registers samples of itself next to its rule; the test suite runs all of them against a naive f64
+// reference, gradcheck and gradgradcheck. Nobody keeps a list.
 //
 // Example, at the end of an op's .cpp:
 //   static const RegisterOp registered("softsign", [] {

@@ -1,10 +1,11 @@
-// Samples of core/ops/reduce/reduction.h: single axes, pairs, all of them, kept or not, and nothing to reduce.
+// Samples of core/ops/reduce/reduction.h: single axes, pairs, all of them, kept or not, and nothing to
+// reduce.
 #include <algorithm>
 #include <cmath>
 
-#include "tests/core/samples/op_registry.h"
 #include "duel/core/ops/map/arithmetic.h"
 #include "duel/core/ops/reduce/reduction.h"
+#include "tests/core/samples/op_registry.h"
 
 namespace duel {
 namespace {

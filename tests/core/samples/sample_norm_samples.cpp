@@ -9,21 +9,25 @@ namespace {
 
 std::vector<OpSample> sample_norm_samples() {
   std::vector<OpSample> all;
-  for (const Shape& shape : {Shape{1, 1}, Shape{3, 4}, Shape{2, 33}, Shape{5, 1}, Shape{2, 2, 3, 3}, Shape{0, 4}}) {
+  for (const Shape& shape :
+       {Shape{1, 1}, Shape{3, 4}, Shape{2, 33}, Shape{5, 1}, Shape{2, 2, 3, 3}, Shape{0, 4}}) {
     for (const double eps : {0.0, 0.01}) {
       all.push_back({.label = message("{} eps {}", shape, eps),
                      .inputs = {{.shape = shape, .low = -2, .high = 2, .kinks = {0.0}, .away = 0.2}},
                      .apply = [eps](const Tensors& x) { return sample_norm(x[0], eps); },
-                     .reference = [eps](const Arrays& x) {
-                       const int64_t n = x[0].shape[0], m = x[0].shape.numel_from(1);
-                       Array y{{n}, {}};
-                       for (int64_t b = 0; b < n; ++b) {
-                         double total = eps;
-                         for (int64_t j = 0; j < m; ++j) total += x[0].values[static_cast<size_t>(b * m + j)] * x[0].values[static_cast<size_t>(b * m + j)];
-                         y.values.push_back(std::sqrt(total));
-                       }
-                       return y;
-                     }});
+                     .reference =
+                         [eps](const Arrays& x) {
+                           const int64_t n = x[0].shape[0], m = x[0].shape.numel_from(1);
+                           Array y{{n}, {}};
+                           for (int64_t b = 0; b < n; ++b) {
+                             double total = eps;
+                             for (int64_t j = 0; j < m; ++j)
+                               total += x[0].values[static_cast<size_t>(b * m + j)] *
+                                        x[0].values[static_cast<size_t>(b * m + j)];
+                             y.values.push_back(std::sqrt(total));
+                           }
+                           return y;
+                         }});
     }
   }
   return all;

@@ -16,7 +16,9 @@ namespace {
 
 using duel::testing::error_of;
 
-Tensor leaf(std::vector<double> values, const Shape& shape) { return Tensor::from(values, shape).set_requires_grad(true); }
+Tensor leaf(std::vector<double> values, const Shape& shape) {
+  return Tensor::from(values, shape).set_requires_grad(true);
+}
 
 TEST(Autograd, PolynomialToOrderFour) {
   // y = x^5: 5 x^4, 20 x^3, 60 x^2, 120 x. A detached or zero gradient at any order would show.
@@ -32,7 +34,10 @@ TEST(Autograd, PolynomialToOrderFour) {
 TEST(Autograd, ThirdAndFourthOrderOfEveryActivation) {
   // Orders above the kernels come from plain ops: compare each with differences of the order below.
   using Op = Tensor (*)(const Tensor&);
-  const std::pair<const char*, Op> ops[] = {{"tanh", &tanh}, {"sigmoid", &sigmoid}, {"softplus", &softplus}, {"gelu", &gelu},
+  const std::pair<const char*, Op> ops[] = {{"tanh", &tanh},
+                                            {"sigmoid", &sigmoid},
+                                            {"softplus", &softplus},
+                                            {"gelu", &gelu},
                                             {"elu", [](const Tensor& x) { return elu(x, 1.3); }}};
   for (const auto& [name, op] : ops) {
     const auto nth = [op = op](double at, int order) {
@@ -45,7 +50,8 @@ TEST(Autograd, ThirdAndFourthOrderOfEveryActivation) {
       for (const int order : {3, 4}) {
         const double h = 1e-5, numeric = (nth(at + h, order - 1) - nth(at - h, order - 1)) / (2 * h);
         if (std::string(name) == "elu" && at > 0) continue;  // identity there: the graph ends at order 1
-        EXPECT_NEAR(nth(at, order), numeric, 1e-6 * (1 + std::abs(numeric))) << name << " at " << at << " order " << order;
+        EXPECT_NEAR(nth(at, order), numeric, 1e-6 * (1 + std::abs(numeric)))
+            << name << " at " << at << " order " << order;
       }
     }
   }
@@ -108,11 +114,13 @@ TEST(Autograd, NoParamGradSkipsParametersOnly) {
 TEST(Autograd, PenaltyGradientIsTheSameWithParameterGradientsSkippedInside) {
   Generator random(3);
   const TensorOptions f64{DType::f64, {}};
-  Tensor w1 = random.normal({6, 4}, 0, 1, f64).set_requires_grad(true), w2 = random.normal({1, 6}, 0, 1, f64).set_requires_grad(true);
+  Tensor w1 = random.normal({6, 4}, 0, 1, f64).set_requires_grad(true),
+         w2 = random.normal({1, 6}, 0, 1, f64).set_requires_grad(true);
   const Tensor x = random.normal({5, 4}, 0, 1, f64).set_requires_grad(true);
   const auto penalty = [&](bool also_weights) {
     const Tensor y = sum(linear(tanh(linear(x, w1)), w2));
-    const auto inner = also_weights ? grad({y}, {x, w1, w2}, {}, {.create_graph = true}) : grad({y}, {x}, {}, {.create_graph = true});
+    const auto inner = also_weights ? grad({y}, {x, w1, w2}, {}, {.create_graph = true})
+                                    : grad({y}, {x}, {}, {.create_graph = true});
     return grad({mean(square(sample_norm(inner[0]) - 1.0))}, {w1, w2});
   };
   const auto lean = penalty(false), full = penalty(true);
@@ -151,21 +159,26 @@ TEST(Autograd, WrongUsesAreErrors) {
   EXPECT_NE(error_of([&] { grad({x * 2.0}, {x}); }).find("grad_outputs"), std::string::npos);
   EXPECT_NE(error_of([&] { grad({sum(x)}, {other}); }).find("allow_unused"), std::string::npos);
   EXPECT_NE(error_of([&] { grad({Tensor::ones({})}, {x}); }).find("requires grad"), std::string::npos);
-  EXPECT_NE(error_of([&] { grad({x}, {x}, {Tensor::ones({3}, {DType::f64})}); }).find("[2]"), std::string::npos);
+  EXPECT_NE(error_of([&] { grad({x}, {x}, {Tensor::ones({3}, {DType::f64})}); }).find("[2]"),
+            std::string::npos);
   EXPECT_NE(error_of([&] { (void)(x * Tensor::ones({3}, {DType::f64})); }).find("[mul]"), std::string::npos);
   EXPECT_NE(error_of([&] { (void)(x * Tensor::ones({2})); }).find("dtype"), std::string::npos);
-  EXPECT_NE(error_of([&] { Tensor::ones({2}, {DType::i64}).set_requires_grad(true); }).find("floating"), std::string::npos);
+  EXPECT_NE(error_of([&] { Tensor::ones({2}, {DType::i64}).set_requires_grad(true); }).find("floating"),
+            std::string::npos);
 }
 
 TEST(Autograd, AMissingOrderThrowsAndNeverReturnsZero) {
   const Tensor x = leaf({1}, {1});
-  const Tensor once = record("half_done", square(x.detach()), {x}, {x}, [](const RuleContext& ctx, const Tensor& g) -> std::vector<Tensor> {
-    const Tensor in = ctx.saved(0);
-    return {record("half_done", (in.detach() * 2.0) * g.detach(), {in}, {}, not_differentiable("half_done", 2))};
-  });
+  const Tensor once = record("half_done", square(x.detach()), {x}, {x},
+                             [](const RuleContext& ctx, const Tensor& g) -> std::vector<Tensor> {
+                               const Tensor in = ctx.saved(0);
+                               return {record("half_done", (in.detach() * 2.0) * g.detach(), {in}, {},
+                                              not_differentiable("half_done", 2))};
+                             });
   const Tensor g = grad({once}, {x}, {}, {.create_graph = true})[0];
   EXPECT_DOUBLE_EQ(g.item(), 2);
-  EXPECT_EQ(error_of([&] { grad({g}, {x}); }), "[half_done] derivative of half_done is not implemented at order 2");
+  EXPECT_EQ(error_of([&] { grad({g}, {x}); }),
+            "[half_done] derivative of half_done is not implemented at order 2");
 }
 
 TEST(Autograd, AnomalyModeNamesTheFirstCulprit) {
@@ -190,13 +203,15 @@ TEST(Autograd, ALongChainNeedsNoDeepStack) {
 
 TEST(Autograd, ActiveBytesAreConstantOverAThousandPenaltySteps) {
   Generator random(1);
-  Tensor w1 = random.normal({16, 8}).set_requires_grad(true), w2 = random.normal({1, 16}).set_requires_grad(true);
+  Tensor w1 = random.normal({16, 8}).set_requires_grad(true),
+         w2 = random.normal({1, 16}).set_requires_grad(true);
   const Tensor data = random.normal({12, 8});
   int64_t after_three = 0;
   for (int step = 0; step < 1000; ++step) {
     {
       const Tensor x = data.detach().set_requires_grad(true);
-      const Tensor g = grad({sum(linear(leaky_relu(linear(x, w1), 0.2), w2))}, {x}, {}, {.create_graph = true})[0];
+      const Tensor g =
+          grad({sum(linear(leaky_relu(linear(x, w1), 0.2), w2))}, {x}, {}, {.create_graph = true})[0];
       const auto dw = grad({mean(square(sample_norm(g) - 1.0))}, {w1, w2});
       NoGrad off;
       w1.copy_(w1 - dw[0] * 0.01);
@@ -214,8 +229,9 @@ TEST(Gradcheck, AcceptsRightAndFindsWrongRules) {
   const Tensor x = leaf({0.3, -0.7, 1.1}, {3});
   EXPECT_TRUE(gradcheck([](const std::vector<Tensor>& in) { return tanh(in[0]) * in[0]; }, {x}));
   const auto wrong = [](const std::vector<Tensor>& in) {
-    return record("wrong", square(in[0].detach()), {in[0]}, {in[0]},
-                  [](const RuleContext& ctx, const Tensor& g) -> std::vector<Tensor> { return {g * ctx.saved(0)}; });
+    return record(
+        "wrong", square(in[0].detach()), {in[0]}, {in[0]},
+        [](const RuleContext& ctx, const Tensor& g) -> std::vector<Tensor> { return {g * ctx.saved(0)}; });
   };
   const auto result = gradcheck(wrong, {x});
   EXPECT_FALSE(result);
@@ -237,9 +253,10 @@ TEST(Gradcheck, RefusesAFunctionThatIgnoresItsInputs) {
 TEST(Gradcheck, SecondOrderFindsARuleThatIsRightAtOrderOneOnly) {
   const Tensor x = leaf({0.3, -0.7, 1.1}, {3});
   const auto detached = [](const std::vector<Tensor>& in) {
-    return record("detached", square(in[0].detach()), {in[0]}, {in[0]}, [](const RuleContext& ctx, const Tensor& g) -> std::vector<Tensor> {
-      return {g * (ctx.saved(0).detach() * 2.0)};
-    });
+    return record("detached", square(in[0].detach()), {in[0]}, {in[0]},
+                  [](const RuleContext& ctx, const Tensor& g) -> std::vector<Tensor> {
+                    return {g * (ctx.saved(0).detach() * 2.0)};
+                  });
   };
   EXPECT_TRUE(gradcheck(detached, {x}));
   EXPECT_FALSE(gradgradcheck(detached, {x}));

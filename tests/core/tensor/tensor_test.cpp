@@ -66,8 +66,10 @@ TEST(Slices, AreCopiesOnEveryAxisAndRowsShare) {
   Tensor x = Tensor::ones({2, 2});
   rows(x, 0, 1).fill_(5);
   EXPECT_EQ(x.to_vector<float>(), (std::vector<float>{5, 5, 1, 1}));
-  EXPECT_EQ(error_of([&] { rows(x, 1, 3); }), "[rows] expected 0 <= begin <= end <= 2 on axis 0 of [2, 2], got [1, 3)");
-  EXPECT_EQ(error_of([&] { rows(Tensor::zeros({}), 0, 1); }), "[rows] expected at least one axis, got f32 []");
+  EXPECT_EQ(error_of([&] { rows(x, 1, 3); }),
+            "[rows] expected 0 <= begin <= end <= 2 on axis 0 of [2, 2], got [1, 3)");
+  EXPECT_EQ(error_of([&] { rows(Tensor::zeros({}), 0, 1); }),
+            "[rows] expected at least one axis, got f32 []");
 }
 
 // ---- In place ----
@@ -82,9 +84,12 @@ TEST(InPlace, RefusesATargetOrASourceWhoseGradientWouldBeLost) {
     return errors;
   };
   Tensor free = Tensor::from({1.0}, {1}), leaf_target = leaf(1);
-  for (const std::string& error : writes(loss, free)) EXPECT_NE(error.find("the target (f64 [1]) requires grad"), error.npos) << error;
-  for (const std::string& error : writes(leaf_target, free)) EXPECT_NE(error.find("the target"), error.npos) << error;
-  for (const std::string& error : writes(free, loss)) EXPECT_NE(error.find("the source (f64 [1]) requires grad"), error.npos) << error;
+  for (const std::string& error : writes(loss, free))
+    EXPECT_NE(error.find("the target (f64 [1]) requires grad"), error.npos) << error;
+  for (const std::string& error : writes(leaf_target, free))
+    EXPECT_NE(error.find("the target"), error.npos) << error;
+  for (const std::string& error : writes(free, loss))
+    EXPECT_NE(error.find("the source (f64 [1]) requires grad"), error.npos) << error;
   EXPECT_NE(error_of([&] { loss.fill_(1); }).find("write under NoGrad"), std::string::npos);
   {
     const NoParamGrad constants;  // constants of a graph are not free to be written
@@ -109,9 +114,16 @@ TEST(From, TakesIntsAsI64) {
 
 TEST(Reshape, SaysWhatIsWrongWithItsHoles) {
   const Tensor x = Tensor::zeros({6});
-  EXPECT_EQ(error_of([&] { x.reshape({-1, -1}); }), "[reshape] expected one size of -1 at most, got 2 for [6]");
-  EXPECT_EQ(error_of([&] { x.reshape({-1, 4}); }),
-            "[reshape] cannot fill in -1: the 6 elements of [6] do not divide by the product of the other sizes, 4");
+  EXPECT_EQ(error_of([&] {
+              x.reshape({-1, -1});
+            }),
+            "[reshape] expected one size of -1 at most, got 2 for [6]");
+  EXPECT_EQ(
+      error_of([&] {
+        x.reshape({-1, 4});
+      }),
+      "[reshape] cannot fill in -1: the 6 elements of [6] do not divide by the product of the other sizes, "
+      "4");
 }
 
 // ---- Frozen parameters ----
@@ -138,17 +150,22 @@ TEST(Frozen, ParametersGiveNoGradientAndWakeAgain) {
 
 // ---- Rules of one's own ----
 
-Tensor with_rule(const Tensor& x, Rule rule) { return record("mine", square(x.detach()), {x}, {x}, std::move(rule)); }
+Tensor with_rule(const Tensor& x, Rule rule) {
+  return record("mine", square(x.detach()), {x}, {x}, std::move(rule));
+}
 
 TEST(OwnRules, MistakesAreTheUsersAndNameTheOp) {
   const Tensor x = leaf(3);
   const auto of = [&](Rule rule) { return error_of([&] { grad({sum(with_rule(x, rule))}, {x}); }); };
-  EXPECT_EQ(of([](const RuleContext&, const Tensor&) { return std::vector<Tensor>{}; }),
-            "[mine] its rule gave 0 gradients for 1 inputs: one is expected for each, undefined where it is zero");
+  EXPECT_EQ(
+      of([](const RuleContext&, const Tensor&) { return std::vector<Tensor>{}; }),
+      "[mine] its rule gave 0 gradients for 1 inputs: one is expected for each, undefined where it is zero");
   EXPECT_EQ(of([](const RuleContext& c, const Tensor& g) { return std::vector<Tensor>{g * c.saved(1)}; }),
             "[mine] its rule asks for saved tensor 1, but record() was given 1");
   const Tensor pair = Tensor::from({1.0, 2.0}, {2}).set_requires_grad(true);
-  const auto three = [](const RuleContext&, const Tensor&) { return std::vector<Tensor>{Tensor::zeros({3}, {DType::f64, {}})}; };
+  const auto three = [](const RuleContext&, const Tensor&) {
+    return std::vector<Tensor>{Tensor::zeros({3}, {DType::f64, {}})};
+  };
   EXPECT_EQ(error_of([&] { grad({sum(with_rule(pair, three))}, {pair}); }),
             "[mine] its rule gave a gradient of f64 [3] for an input of f64 [2]");
   EXPECT_EQ(of([](const RuleContext&, const Tensor&) { return std::vector<Tensor>{Tensor::zeros({1})}; }),
@@ -157,7 +174,9 @@ TEST(OwnRules, MistakesAreTheUsersAndNameTheOp) {
 
 TEST(OwnRules, AThrowLeavesNoBackwardBehind) {
   const Tensor x = leaf(3);
-  error_of([&] { grad({sum(with_rule(x, [](const RuleContext&, const Tensor&) { return std::vector<Tensor>{}; }))}, {x}); });
+  error_of([&] {
+    grad({sum(with_rule(x, [](const RuleContext&, const Tensor&) { return std::vector<Tensor>{}; }))}, {x});
+  });
   const AnomalyMode anomaly;
   const std::string text = error_of([&] { log(Tensor::from({-1.0}, {1})); });
   EXPECT_NE(text.find("log made the first NaN"), std::string::npos) << text;
@@ -168,14 +187,12 @@ TEST(OwnRules, AThrowLeavesNoBackwardBehind) {
 
 TEST(Draws, RangesThatAreNotFiniteAreRefusedAndMoveNothing) {
   Generator random(1), same(1);
-  for (const auto& draw : std::vector<std::function<void()>>{[&] { random.uniform({4}, -3e38, 3e38); },
-                                                             [&] { random.uniform({4}, 0, std::numeric_limits<double>::infinity()); },
-                                                             [&] { random.uniform({4}, std::nan(""), 1); },
-                                                             [&] { random.uniform({4}, 2, 1); },
-                                                             [&] { random.normal({4}, 0, 1e300); },
-                                                             [&] { random.normal({4}, std::nan(""), 1); },
-                                                             [&] { random.integers({4}, 0); },
-                                                             [&] { random.shuffled(4, 0); }}) {
+  for (const auto& draw : std::vector<std::function<void()>>{
+           [&] { random.uniform({4}, -3e38, 3e38); },
+           [&] { random.uniform({4}, 0, std::numeric_limits<double>::infinity()); },
+           [&] { random.uniform({4}, std::nan(""), 1); }, [&] { random.uniform({4}, 2, 1); },
+           [&] { random.normal({4}, 0, 1e300); }, [&] { random.normal({4}, std::nan(""), 1); },
+           [&] { random.integers({4}, 0); }, [&] { random.shuffled(4, 0); }}) {
     EXPECT_NE(error_of(draw).find("expected"), std::string::npos);
   }
   EXPECT_EQ(random.state(), same.state());

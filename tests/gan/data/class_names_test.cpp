@@ -19,7 +19,12 @@ using duel::gan::testing::has;
 using Names = std::vector<int64_t>;
 
 ImageSet labelled(std::vector<uint8_t> labels) {
-  ImageSet set{.count = static_cast<int64_t>(labels.size()), .height = 1, .width = 2, .images = {}, .labels = std::move(labels), .source = "a set"};
+  ImageSet set{.count = static_cast<int64_t>(labels.size()),
+               .height = 1,
+               .width = 2,
+               .images = {},
+               .labels = std::move(labels),
+               .source = "a set"};
   for (int64_t i = 0; i < 2 * set.count; ++i) set.images.push_back(static_cast<uint8_t>(i));
   return set;
 }
@@ -51,11 +56,13 @@ TEST(ClassNames, LabelsBecomeNumbers) {
 }
 
 TEST(ClassNames, AreATextAndBack) {
-  for (const auto& [names, text] : {std::pair{Names{0}, "0"}, {Names{1, 2, 3}, "1-3"}, {Names{0, 2, 3, 9, 255}, "0,2-3,9,255"}}) {
+  for (const auto& [names, text] :
+       {std::pair{Names{0}, "0"}, {Names{1, 2, 3}, "1-3"}, {Names{0, 2, 3, 9, 255}, "0,2-3,9,255"}}) {
     EXPECT_EQ(class_names_text(names), text);
     EXPECT_EQ(parse_class_names(text), names);
   }
-  for (const char* wrong : {"", ",", "1,", "1-", "-1", "3-3", "3-1", "2,1", "1,1", "256", "0-256", "1;2", "a", "1 2", "1-3-5"}) {
+  for (const char* wrong :
+       {"", ",", "1,", "1-", "-1", "3-3", "3-1", "2,1", "1,1", "256", "0-256", "1;2", "a", "1 2", "1-3-5"}) {
     EXPECT_TRUE(has(error_of([&] { parse_class_names(wrong); }), "class-names: expected")) << wrong;
   }
 }
@@ -65,8 +72,10 @@ TEST(ClassNames, ATrainerRefusesLabelsThatAreNoClass) {
   const Objective objective = named_objective("acgan");
   Generator random(1);
   const auto networks = [&](int64_t classes) {
-    return make_networks(networks_for(objective, {.arch = "mlp", .height = 1, .width = 2, .channels_g = 4, .channels_d = 4}, classes), objective,
-                         random);
+    return make_networks(
+        networks_for(objective, {.arch = "mlp", .height = 1, .width = 2, .channels_g = 4, .channels_d = 4},
+                     classes),
+        objective, random);
   };
   const auto data = std::make_shared<const ResidentData>(labelled({7, 1, 3, 7}));
   const std::string text = error_of([&] { Trainer(networks(7), objective, data, {.batch = 2}); });

@@ -1,5 +1,5 @@
-// Drawn digits: repeatable to the bit, in MNIST's form and statistics, and readable. A drawing that depends on
-// threads or on its neighbours, sits elsewhere, has another pen, or is not a digit fails here.
+// Drawn digits: repeatable to the bit, in MNIST's form and statistics, and readable. A drawing that depends
+// on threads or on its neighbours, sits elsewhere, has another pen, or is not a digit fails here.
 #include "duel/gan/data/drawn_digits.h"
 
 #include <gtest/gtest.h>

@@ -105,11 +105,13 @@ TEST(Idx, WhatIsWrittenCanBeRead) {
   const std::array<int64_t, 3> tall{1, 4096, 1};
   write_idx(scratch / "tall", tall, Bytes(4096, 7), false);
   EXPECT_EQ(read_idx(scratch / "tall", 3).shape, (std::vector<int64_t>{1, 4096, 1}));
-  for (const auto& [shape, text] : {std::pair{std::array<int64_t, 3>{1, 4097, 1}, "dimension 1: expected 1 to 4096, got 4097"},
-                                    {{1, 0, 1}, "dimension 1: expected 1 to 4096, got 0"},
-                                    {{0, 1, 1}, "dimension 0: expected 1 to 1073741824, got 0"}}) {
+  for (const auto& [shape, text] :
+       {std::pair{std::array<int64_t, 3>{1, 4097, 1}, "dimension 1: expected 1 to 4096, got 4097"},
+        {{1, 0, 1}, "dimension 1: expected 1 to 4096, got 0"},
+        {{0, 1, 1}, "dimension 0: expected 1 to 1073741824, got 0"}}) {
     const Bytes data(static_cast<size_t>(shape[0] * shape[1] * shape[2]));
-    EXPECT_TRUE(has(error_of([&, shape = shape] { write_idx(scratch / "x", shape, data, false); }), text)) << text;
+    EXPECT_TRUE(has(error_of([&, shape = shape] { write_idx(scratch / "x", shape, data, false); }), text))
+        << text;
   }
   EXPECT_FALSE(fs::exists(scratch / "x"));
 
@@ -145,8 +147,8 @@ TEST(Idx, ZeroBytesAfterAMemberArePadding) {
   }
 }
 
-// A few bytes of gzip may stand for a gigabyte of pixels. Of this archive, whose end is missing, nothing but the header is
-// unpacked: the count already says that it does not belong to the labels.
+// A few bytes of gzip may stand for a gigabyte of pixels. Of this archive, whose end is missing, nothing but
+// the header is unpacked: the count already says that it does not belong to the labels.
 TEST(Idx, CountsAreComparedBeforeUnpacking) {
   Scratch scratch;
   const Bytes packed = gz(idx_bytes({0, 0, 8, 3}, {600, 32, 32}, 600 * 1024));
@@ -336,7 +338,8 @@ TEST(Idx, MissingFilesAreNamedWithTheNamesLookedFor) {
     EXPECT_TRUE(has(text, part)) << text;
   }
   put(scratch / "t10k-images-idx3-ubyte", images_file());
-  EXPECT_EQ(load_mnist(scratch.dir(), Split::test).count, 5) << "labels are not missed: not every objective needs them";
+  EXPECT_EQ(load_mnist(scratch.dir(), Split::test).count, 5)
+      << "labels are not missed: not every objective needs them";
   EXPECT_TRUE(has(error_of([&] { load_mnist(scratch / "nowhere", Split::train); }), "no such folder"));
   EXPECT_TRUE(
       has(error_of([&] { load_mnist(scratch / "t10k-images-idx3-ubyte", Split::train); }), "is a file"));

@@ -1,5 +1,6 @@
-// The classifier: it learns, repeats to the bit, comes back from a file, and reads real digits after seeing drawn ones
-// only. Labels that belong to other images, dropout in evaluation, a lost last batch or a weight that stays behind fail.
+// The classifier: it learns, repeats to the bit, comes back from a file, and reads real digits after seeing
+// drawn ones only. Labels that belong to other images, dropout in evaluation, a lost last batch or a weight
+// that stays behind fail.
 #include "duel/gan/judge/classifier.h"
 
 #include <gtest/gtest.h>
@@ -47,8 +48,14 @@ TEST(Classifier, HasThePromisedLayers) {
   std::string text;
   for (const auto& [name, tensor] : net.state_dict()) text += name + " " + to_text(tensor) + "\n";
   EXPECT_EQ(text,
-            "conv1.weight f32 [32, 1, 5, 5]\nconv1.bias f32 [32]\nconv2.weight f32 [64, 32, 3, 3]\nconv2.bias f32 [64]\n"
-            "fc1.weight f32 [128, 3136]\nfc1.bias f32 [128]\nfc2.weight f32 [10, 128]\nfc2.bias f32 [10]\n");
+            "conv1.weight f32 [32, 1, 5, 5]\n"
+            "conv1.bias f32 [32]\n"
+            "conv2.weight f32 [64, 32, 3, 3]\n"
+            "conv2.bias f32 [64]\n"
+            "fc1.weight f32 [128, 3136]\n"
+            "fc1.bias f32 [128]\n"
+            "fc2.weight f32 [10, 128]\n"
+            "fc2.bias f32 [10]\n");
   EXPECT_EQ(net.parameter_count(), 422154);
   EXPECT_TRUE(net.second_derivative_zero());
   EXPECT_FALSE(net.mixes_samples());
@@ -122,11 +129,12 @@ TEST(Classifier, LearnsDrawnDigits) {
   Classifier fresh;
   EXPECT_LT(evaluate_accuracy(fresh, held_out), 0.35);
   std::vector<ClassifierEpoch> epochs;
-  Classifier net = train_classifier(train, {.epochs = 8, .batch = 32, .on_epoch = [&](Classifier& now, const ClassifierEpoch& e) {
-                                              EXPECT_TRUE(now.is_training());
-                                              now.eval();  // the next epoch trains all the same
-                                              epochs.push_back(e);
-                                            }});
+  Classifier net = train_classifier(
+      train, {.epochs = 8, .batch = 32, .on_epoch = [&](Classifier& now, const ClassifierEpoch& e) {
+                EXPECT_TRUE(now.is_training());
+                now.eval();  // the next epoch trains all the same
+                epochs.push_back(e);
+              }});
   ASSERT_EQ(epochs.size(), 8u);
   EXPECT_EQ(epochs[0].epoch, 1);
   EXPECT_EQ(epochs[7].epoch, 8);
@@ -159,7 +167,10 @@ TEST(Classifier, HasAsManyClassesAsItIsToldAndComesBackWithThem) {
   ImageSet letters = draw_digits(60, 1);
   for (size_t i = 0; i < letters.labels.size(); ++i) letters.labels[i] = static_cast<uint8_t>(i % 26);
   const ResidentData data(letters);
-  EXPECT_NE(error_of([&] { train_classifier(data, {.epochs = 1}); }).find("labels from 0 to 9 for 10 classes, got 25"), std::string::npos);
+  EXPECT_NE(error_of([&] {
+              train_classifier(data, {.epochs = 1});
+            }).find("labels from 0 to 9 for 10 classes, got 25"),
+            std::string::npos);
   Classifier net = train_classifier(data, {.epochs = 1, .classes = 26});
   const Scratch scratch;
   save_classifier(scratch / "letters", net);
@@ -181,7 +192,8 @@ TEST(Classifier, ComesBackFromAFile) {
   EXPECT_EQ(logits_of(net, data), logits_of(loaded, data));
 
   EXPECT_TRUE(has(error_of([&] { load_classifier(scratch / "none.safetensors"); }), "none.safetensors"));
-  write_safetensors(scratch / "b.safetensors", {.tensors = {{"conv1.weight", Tensor::zeros({3})}}, .metadata = {}});
+  write_safetensors(scratch / "b.safetensors",
+                    {.tensors = {{"conv1.weight", Tensor::zeros({3})}}, .metadata = {}});
   const std::string text = error_of([&] { load_classifier(scratch / "b.safetensors"); });
   EXPECT_TRUE(has(text, "b.safetensors")) << text;
   EXPECT_TRUE(has(text, "conv1.weight")) << text;
@@ -190,7 +202,12 @@ TEST(Classifier, ComesBackFromAFile) {
 TEST(Classifier, RefusesWhatItCannotLearn) {
   const ImageSet digits = draw_digits(20, 1);
   ImageSet unlabelled = digits, wrong_label = digits;
-  const ImageSet small{.count = 1, .height = 4, .width = 4, .images = std::vector<uint8_t>(16), .labels = {0}, .source = "small"};
+  const ImageSet small{.count = 1,
+                       .height = 4,
+                       .width = 4,
+                       .images = std::vector<uint8_t>(16),
+                       .labels = {0},
+                       .source = "small"};
   unlabelled.labels.clear();
   wrong_label.labels[7] = 10;
   const auto error = [](const ImageSet& set, ClassifierOptions options) {

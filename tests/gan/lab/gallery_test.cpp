@@ -25,7 +25,8 @@ std::string bytes_of(const std::filesystem::path& file) {
 }
 
 GalleryRequest small_request(const std::filesystem::path& out) {
-  GalleryRequest request{.objectives = {"ns-gan", "hinge"}, .steps = {0, 3}, .shown = 16, .judged = 32, .out = out};
+  GalleryRequest request{
+      .objectives = {"ns-gan", "hinge"}, .steps = {0, 3}, .shown = 16, .judged = 32, .out = out};
   request.config.data = "synthetic";
   request.config.synthetic_count = 200;
   request.config.batch = 8;
@@ -52,8 +53,9 @@ TEST(Gallery, KeepsFinishedRowsAndDoesNotDependOnThreads) {
   const Tensor strips = *read_safetensors(out / "rows" / "hinge.safetensors").find("strips");
   EXPECT_EQ(strips.shape(), (Shape{2, 2 * 30 + 2, 8 * 30 + 2}));
   const auto pixels = strips.to_vector<uint8_t>();
-  EXPECT_NE(std::vector<uint8_t>(pixels.begin(), pixels.begin() + static_cast<std::ptrdiff_t>(pixels.size() / 2)),
-            std::vector<uint8_t>(pixels.begin() + static_cast<std::ptrdiff_t>(pixels.size() / 2), pixels.end()))
+  EXPECT_NE(
+      std::vector<uint8_t>(pixels.begin(), pixels.begin() + static_cast<std::ptrdiff_t>(pixels.size() / 2)),
+      std::vector<uint8_t>(pixels.begin() + static_cast<std::ptrdiff_t>(pixels.size() / 2), pixels.end()))
       << "samples move as G trains";
   const std::string picture = bytes_of(out / "gallery.png");
 
@@ -66,7 +68,8 @@ TEST(Gallery, KeepsFinishedRowsAndDoesNotDependOnThreads) {
   EXPECT_EQ(bytes_of(out / "gallery.png"), picture);
   EXPECT_NE(bytes_of(out / "gallery.md").find("| ns-gan |"), std::string::npos);
 
-  // Nothing is missing: nothing is trained, and images are not even read. An earlier gallery has no judge yet.
+  // Nothing is missing: nothing is trained, and images are not even read. An earlier gallery has no judge
+  // yet.
   told.clear();
   const std::string table = bytes_of(out / "gallery.md"), json = bytes_of(out / "gallery.json"),
                     judge = bytes_of(out / "judge.safetensors");
@@ -83,7 +86,8 @@ TEST(Gallery, KeepsFinishedRowsAndDoesNotDependOnThreads) {
 
   GalleryRequest other = request;
   other.config.seed = 7;
-  EXPECT_NE(duel::testing::error_of([&] { make_gallery(other, tell); }).find("other settings"), std::string::npos);
+  EXPECT_NE(duel::testing::error_of([&] { make_gallery(other, tell); }).find("other settings"),
+            std::string::npos);
 }
 
 // Letters 1 to 26 with every kind of row, in a folder without a test set.
@@ -101,10 +105,11 @@ TEST(Gallery, JudgesAsManyClassesAsThereAreByImagesThatTheJudgeNeverSaw) {
   const TensorFile judge = read_safetensors(scratch / "gallery" / "judge.safetensors");
   EXPECT_EQ(judge.find("fc2.weight")->dim(0), 26);
   EXPECT_EQ(judge.text("classes"), "1-26");
-  EXPECT_NE(judge.text("set").find("104 images: "), std::string::npos) << "a fifth is held out: " << judge.text("set");
+  EXPECT_NE(judge.text("set").find("104 images: "), std::string::npos)
+      << "a fifth is held out: " << judge.text("set");
   EXPECT_NE(told.back().find(" classes"), std::string::npos) << told.back();
-  EXPECT_NE(bytes_of(scratch / "gallery" / "gallery.md").find("| real classes, held out | "), std::string::npos);
-
+  EXPECT_NE(bytes_of(scratch / "gallery" / "gallery.md").find("| real classes, held out | "),
+            std::string::npos);
 }
 
 TEST(Gallery, RealIsTheTestSet) {

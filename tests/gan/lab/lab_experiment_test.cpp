@@ -1,5 +1,5 @@
-// The mode-collapse experiment: its protocol, its bits, its folder. Networks here are small; the published ones are
-// only looked at.
+// The mode-collapse experiment: its protocol, its bits, its folder. Networks here are small; the published
+// ones are only looked at.
 #include "duel/gan/lab/experiment.h"
 
 #include <gtest/gtest.h>
@@ -99,13 +99,15 @@ TEST(PointNetworks, DependOnTheirGeneratorAlone) {
 }
 
 TEST(PointObjectives, KeepWhatIsTheirsAndTakeTheProtocol) {
-  const Objective own = named_objective("wgan"), wgan = point_objective("wgan", {}), ns_gan = point_objective("ns-gan", {});
+  const Objective own = named_objective("wgan"), wgan = point_objective("wgan", {}),
+                  ns_gan = point_objective("ns-gan", {});
   for (const OptimizerChoice& o : {ns_gan.schedule.d, ns_gan.schedule.g}) {
     EXPECT_EQ(o.kind, OptimizerKind::adam);
     EXPECT_EQ(o.lr, 1e-4);
     EXPECT_EQ(o.beta1, 0.8);
   }
-  for (const OptimizerChoice& o : {wgan.schedule.d, wgan.schedule.g}) {  // momentum is what the WGAN paper warns of
+  // momentum is what the WGAN paper warns of
+  for (const OptimizerChoice& o : {wgan.schedule.d, wgan.schedule.g}) {
     EXPECT_EQ(o.kind, OptimizerKind::rmsprop);
     EXPECT_EQ(o.lr, 5e-5);
   }
@@ -115,7 +117,8 @@ TEST(PointObjectives, KeepWhatIsTheirsAndTakeTheProtocol) {
   const Objective kept = point_objective("wgan", {.own_schedule = true});
   EXPECT_EQ(kept.schedule.d.kind, own.schedule.d.kind);
   EXPECT_EQ(kept.schedule.update, own.schedule.update);
-  EXPECT_EQ(point_objective("sngan", {}).schedule.lr_decay_steps, 0);  // the protocol's rates stay as they are
+  EXPECT_EQ(point_objective("sngan", {}).schedule.lr_decay_steps,
+            0);  // the protocol's rates stay as they are
   EXPECT_EQ(point_objective("unrolled", {}).schedule.update, Update::alternating);
   EXPECT_THROW(point_objective("no-such-gan", {}), Error);
 }
@@ -130,11 +133,15 @@ TEST(PointObjectives, PenaltiesWeighWhatTheyWeighOnPoints) {
   }
   for (const char* name : {"r1", "r3gan", "lgan", "wgan-div"}) {
     for (size_t i = 0; i < named_objective(name).penalties.size(); ++i) {
-      EXPECT_EQ(point_objective(name, {}).penalties.at(i).weight, named_objective(name).penalties.at(i).weight) << name;
+      EXPECT_EQ(point_objective(name, {}).penalties.at(i).weight,
+                named_objective(name).penalties.at(i).weight)
+          << name;
       EXPECT_EQ(point_objective(name, {.lambda = 3.0}).penalties.at(i).weight, 3) << name;
     }
   }
-  EXPECT_NE(duel::testing::error_of([] { point_objective("ns-gan", {.lambda = 3.0}); }).find("no gradient penalty"), std::string::npos);
+  EXPECT_NE(
+      duel::testing::error_of([] { point_objective("ns-gan", {.lambda = 3.0}); }).find("no gradient penalty"),
+      std::string::npos);
 }
 
 TEST(PointObjectives, EveryOneTrains) {
@@ -148,7 +155,8 @@ TEST(PointObjectives, EveryOneTrains) {
   }
 }
 
-// The label of a point is its mode: a conditional G that trains puts what it draws for a mode nearer to it than to the rest.
+// The label of a point is its mode: a conditional G that trains puts what it draws for a mode nearer to it
+// than to the rest.
 TEST(PointObjectives, LabelsAreTheModes) {
   const Mixture ring = make_mixture("ring");
   Generator random(4);
@@ -362,7 +370,8 @@ TEST(Records, ComeBackWhole) {
   EXPECT_THROW(load_run(scratch / "x", ring, "ns-gan", 7, small()), Error);
 }
 
-// A folder from before these settings were written down holds runs with the weights of images, and wgan under Adam.
+// A folder from before these settings were written down holds runs with the weights of images, and wgan under
+// Adam.
 TEST(Records, OfOlderExperimentsMixWithTheSameSettingsOnly) {
   Scratch scratch;
   const Mixture ring = make_mixture("ring");
@@ -370,20 +379,26 @@ TEST(Records, OfOlderExperimentsMixWithTheSameSettingsOnly) {
     save_run(scratch / "x", *train_on_points(ring, name, 1, small(2)));
     const std::filesystem::path file = scratch / "x" / "runs" / (name + "-1.json");
     auto json = nlohmann::ordered_json::parse(bytes_of(file));
-    for (const char* key : {"lambda", "optimizer_d", "optimizer_g"}) ASSERT_EQ(json.at("settings").erase(key), 1U) << key;
+    for (const char* key : {"lambda", "optimizer_d", "optimizer_g"})
+      ASSERT_EQ(json.at("settings").erase(key), 1U) << key;
     std::ofstream(file) << json.dump(2);
   };
   const auto said = [&](const std::string& name) {
     return duel::testing::error_of([&] { load_run(scratch / "x", ring, name, 1, small(2)); });
   };
   for (const char* name : {"ns-gan", "r1", "wgan-gp", "wgan"}) as_it_was(name);
-  for (const char* name : {"ns-gan", "r1"}) EXPECT_TRUE(load_run(scratch / "x", ring, name, 1, small(2))) << name;
+  for (const char* name : {"ns-gan", "r1"})
+    EXPECT_TRUE(load_run(scratch / "x", ring, name, 1, small(2))) << name;
   EXPECT_NE(said("wgan-gp").find("lambda: this run has 10"), std::string::npos) << said("wgan-gp");
-  EXPECT_NE(said("wgan").find("optimizer_d: this run has \"adam 1e-04 (0.8, 0.999)\", asked for is \"rmsprop 5e-05\""), std::string::npos) << said("wgan");
+  EXPECT_NE(said("wgan").find(
+                "optimizer_d: this run has \"adam 1e-04 (0.8, 0.999)\", asked for is \"rmsprop 5e-05\""),
+            std::string::npos)
+      << said("wgan");
   PointSettings ten = small(2);
   ten.lambda = 10.0;
   // A penalty's weight says nothing about ns-gan.
-  for (const char* name : {"wgan-gp", "ns-gan"}) EXPECT_TRUE(load_run(scratch / "x", ring, name, 1, ten)) << name;
+  for (const char* name : {"wgan-gp", "ns-gan"})
+    EXPECT_TRUE(load_run(scratch / "x", ring, name, 1, ten)) << name;
 }
 
 PointRun fake_run(const std::string& name, uint64_t seed, int64_t modes, double quality, double kl) {
@@ -420,7 +435,8 @@ TEST(Tables, HaveMeansErrorsFloorsAndThePapers) {
     EXPECT_NE(t->find("0.45 ± 0.09"), std::string::npos);
     EXPECT_NE(t->find("VEEGAN"), std::string::npos);
     EXPECT_NE(t->find("weigh 0.1, wgan has its own optimizer."), std::string::npos) << *t;
-    EXPECT_NE(to_text(make_table(ring, {.lambda = 2.5}, runs)).find("Gradient penalties weigh 2.5, wgan"), std::string::npos);
+    EXPECT_NE(to_text(make_table(ring, {.lambda = 2.5}, runs)).find("Gradient penalties weigh 2.5, wgan"),
+              std::string::npos);
   }
   EXPECT_NE(to_markdown(make_table(make_mixture("grid"), {}, {}))
                 .find("| PacGAN4 |  | 24.8 ± 0.2 | 93.6 ± 0.6 | 0.04 ± 0.01 |"),

@@ -115,7 +115,8 @@ TEST(Modes, ACollapsedGeneratorIsSeenThrough) {
 TEST(Modes, ByHand) {
   const Mixture ring = make_mixture("ring");
   const double nan = std::numeric_limits<double>::quiet_NaN(), inf = std::numeric_limits<double>::infinity();
-  // 2.9 deviations off is good, 3.1 is not; what is not finite is not good; the middle is far from everything.
+  // 2.9 deviations off is good, 3.1 is not; what is not finite is not good; the middle is far from
+  // everything.
   const ModeScore score =
       score_modes(ring, at({1.029, 0, 1.031, 0, 0, 1, 0, 0.9711, nan, 0, inf, inf, 0, 0, 1e30, -1e30}));
   EXPECT_EQ(score.modes, 2);

@@ -1,4 +1,5 @@
-// The table of impossible mixes: each row is met, refused with its own sentence, and met by no named objective.
+// The table of impossible mixes: each row is met, refused with its own sentence, and met by no named
+// objective.
 #include "duel/gan/objective/compatibility.h"
 
 #include <gtest/gtest.h>
@@ -35,114 +36,173 @@ struct Talkative : Critic {
   Judgement judge(const Tensor& x, const Tensor&) override { return {.logits = (*layer)(x)}; }
 };
 
-std::shared_ptr<Module> with_batch_norm() { return std::make_shared<Sequential>(Linear(2, 2), BatchNorm1d(2), Linear(2, 1)); }
-std::shared_ptr<Module> with_stddev() { return std::make_shared<Sequential>(Linear(2, 2), MinibatchStddev(), Linear(3, 1)); }
+std::shared_ptr<Module> with_batch_norm() {
+  return std::make_shared<Sequential>(Linear(2, 2), BatchNorm1d(2), Linear(2, 1));
+}
+std::shared_ptr<Module> with_stddev() {
+  return std::make_shared<Sequential>(Linear(2, 2), MinibatchStddev(), Linear(3, 1));
+}
 std::shared_ptr<Module> spectral_with_batch_norm() {
   return std::make_shared<Sequential>(SpectralNorm(Linear(2, 2)), BatchNorm1d(2), SpectralNorm(Linear(2, 1)));
 }
 std::shared_ptr<Module> autoencoder() {
-  return std::make_shared<AutoencoderCritic>(std::make_shared<Sequential>(Linear(2, 1)), std::make_shared<Sequential>(Linear(1, 2)),
+  return std::make_shared<AutoencoderCritic>(std::make_shared<Sequential>(Linear(2, 1)),
+                                             std::make_shared<Sequential>(Linear(1, 2)),
                                              AutoencoderCritic::Error::squared);
 }
-std::shared_ptr<Module> with_spectral_norm() { return std::make_shared<Sequential>(SpectralNorm(Linear(2, 1))); }
-std::shared_ptr<Module> half_spectral() { return std::make_shared<Sequential>(SpectralNorm(Linear(2, 2)), ReLU(), Linear(2, 1)); }
+std::shared_ptr<Module> with_spectral_norm() {
+  return std::make_shared<Sequential>(SpectralNorm(Linear(2, 1)));
+}
+std::shared_ptr<Module> half_spectral() {
+  return std::make_shared<Sequential>(SpectralNorm(Linear(2, 2)), ReLU(), Linear(2, 1));
+}
 
 std::vector<Case> cases() {
   const Objective plain{.name = "mine"};
   const Objective penalised{.name = "mine", .penalties = {{one_centered(), on_lines(), 10.0}}};
   std::vector<Case> all = {
       {"an empty batch", "at least 1, got 0", plain, 0},
-      {"a schedule without steps", "at least 1", with(plain, [](Objective& o) { o.schedule.critic_steps = 0; })},
-      {"a loss without its terms", "lacks a term", with(plain, [](Objective& o) { o.loss.g_fake = nullptr; })},
+      {"a schedule without steps", "at least 1",
+       with(plain, [](Objective& o) { o.schedule.critic_steps = 0; })},
+      {"a loss without its terms", "lacks a term",
+       with(plain, [](Objective& o) { o.loss.g_fake = nullptr; })},
       {"a per-sample penalty, D mixing samples", "batch norm", penalised, 8, with_batch_norm()},
       {"a per-sample penalty, D mixing samples", "minibatch standard deviation", penalised, 8, with_stddev()},
-      {"a per-sample penalty, packing", "2 samples at once", with(penalised, [](Objective& o) { o.schedule.packing = 2; })},
+      {"a per-sample penalty, packing", "2 samples at once",
+       with(penalised, [](Objective& o) { o.schedule.packing = 2; })},
       {"packing, a batch that it does not divide", "packing 3 does not divide the batch of 8",
        with(plain, [](Objective& o) { o.schedule.packing = 3; })},
-      {"heads, a critic without them", "expected a Critic", with(plain, [](Objective& o) { o.critic = CriticKind::class_head; })},
-      {"heads, a critic without them", "expected a Critic with its heads", with(plain, [](Objective& o) { o.critic = CriticKind::class_head; }),
-       8, std::make_shared<SequentialCritic>(Sequential(Linear(2, 1)))},
-      {"heads, packing", "about each image", with(plain, [](Objective& o) {
-         o.critic = CriticKind::class_head;
-         o.schedule.packing = 2;
-       }), 8, std::make_shared<Talkative>()},
-      {"codes to find, none given", "above 0", with(plain, [](Objective& o) { o.critic = CriticKind::code_head; }), 8,
-       std::make_shared<Talkative>()},
-      {"an equilibrium, relativism", "cannot be relativistic", with(plain, [](Objective& o) {
-         o.equilibrium = Equilibrium{};
-         o.relativism = Relativism::average;
-       })},
-      {"an equilibrium, unrolling", "leave where it is", with(plain, [](Objective& o) {
-         o.equilibrium = Equilibrium{};
-         o.schedule.unroll = 2;
-       })},
-      {"relativism, a joint loss", "compares real and fake by itself", with(plain, [](Objective& o) {
-         o.loss = softmax_loss();
-         o.relativism = Relativism::paired;
-       })},
-      {"relativism, a loss without a term for real samples in G", "no relativistic form", with(plain, [](Objective& o) {
-         o.loss = divergence_loss(kullback_leibler());
-         o.relativism = Relativism::average;
-       })},
-      {"relativism, unequal batches", "2 times D's", with(plain, [](Objective& o) {
-         o.relativism = Relativism::paired;
-         o.schedule.generator_batch = 2;
-       })},
-      {"weight clipping, a penalty around a norm", "a norm of 1,", with(penalised, [](Objective& o) { o.constraint.weight_clip = 0.01; })},
-      {"weight clipping, a penalty around a norm", "a norm of 0.5,", with(plain, [](Objective& o) {
-         o.penalties = {{zero_centered(), at_real(), 1.0}, {worst_of(one_sided(0.5)), on_lines(), 1.0}};
-         o.constraint.weight_clip = 0.01;
-       })},
-      {"a penalty without its functions", "'flat' has no apply", with(plain, [](Objective& o) {
-         o.penalties = {{PenaltyShape{.name = "flat", .apply = nullptr}, at_real(), 1.0}};
-       })},
-      {"a penalty without its functions", "'nowhere' has no points", with(plain, [](Objective& o) {
-         o.penalties = {{one_centered(), {"nowhere", nullptr}, 1.0}};
-       })},
-      {"a term without its value", "'silent' has no value", with(plain, [](Objective& o) { o.g_terms = {{.name = "silent", .value = nullptr}}; })},
-      {"a term without its value", "'silent' has no value", with(plain, [](Objective& o) { o.d_terms = {{.name = "silent", .value = nullptr}}; })},
-      {"a clip value below zero", "got -0.01", with(plain, [](Objective& o) { o.constraint.weight_clip = -0.01; })},
-      {"an equilibrium, a joint loss", "'softmax' is joint", with(plain, [](Objective& o) {
-         o.equilibrium = Equilibrium{};
-         o.loss = softmax_loss();
-       })},
+      {"heads, a critic without them", "expected a Critic",
+       with(plain, [](Objective& o) { o.critic = CriticKind::class_head; })},
+      {"heads, a critic without them", "expected a Critic with its heads",
+       with(plain, [](Objective& o) { o.critic = CriticKind::class_head; }), 8,
+       std::make_shared<SequentialCritic>(Sequential(Linear(2, 1)))},
+      {"heads, packing", "about each image",
+       with(plain,
+            [](Objective& o) {
+              o.critic = CriticKind::class_head;
+              o.schedule.packing = 2;
+            }),
+       8, std::make_shared<Talkative>()},
+      {"codes to find, none given", "above 0",
+       with(plain, [](Objective& o) { o.critic = CriticKind::code_head; }), 8, std::make_shared<Talkative>()},
+      {"an equilibrium, relativism", "cannot be relativistic",
+       with(plain,
+            [](Objective& o) {
+              o.equilibrium = Equilibrium{};
+              o.relativism = Relativism::average;
+            })},
+      {"an equilibrium, unrolling", "leave where it is",
+       with(plain,
+            [](Objective& o) {
+              o.equilibrium = Equilibrium{};
+              o.schedule.unroll = 2;
+            })},
+      {"relativism, a joint loss", "compares real and fake by itself",
+       with(plain,
+            [](Objective& o) {
+              o.loss = softmax_loss();
+              o.relativism = Relativism::paired;
+            })},
+      {"relativism, a loss without a term for real samples in G", "no relativistic form",
+       with(plain,
+            [](Objective& o) {
+              o.loss = divergence_loss(kullback_leibler());
+              o.relativism = Relativism::average;
+            })},
+      {"relativism, unequal batches", "2 times D's",
+       with(plain,
+            [](Objective& o) {
+              o.relativism = Relativism::paired;
+              o.schedule.generator_batch = 2;
+            })},
+      {"weight clipping, a penalty around a norm", "a norm of 1,",
+       with(penalised, [](Objective& o) { o.constraint.weight_clip = 0.01; })},
+      {"weight clipping, a penalty around a norm", "a norm of 0.5,",
+       with(plain,
+            [](Objective& o) {
+              o.penalties = {{zero_centered(), at_real(), 1.0}, {worst_of(one_sided(0.5)), on_lines(), 1.0}};
+              o.constraint.weight_clip = 0.01;
+            })},
+      {"a penalty without its functions", "'flat' has no apply",
+       with(plain,
+            [](Objective& o) {
+              o.penalties = {{PenaltyShape{.name = "flat", .apply = nullptr}, at_real(), 1.0}};
+            })},
+      {"a penalty without its functions", "'nowhere' has no points",
+       with(plain,
+            [](Objective& o) {
+              o.penalties = {{one_centered(), {"nowhere", nullptr}, 1.0}};
+            })},
+      {"a term without its value", "'silent' has no value",
+       with(plain, [](Objective& o) { o.g_terms = {{.name = "silent", .value = nullptr}}; })},
+      {"a term without its value", "'silent' has no value",
+       with(plain, [](Objective& o) { o.d_terms = {{.name = "silent", .value = nullptr}}; })},
+      {"a clip value below zero", "got -0.01",
+       with(plain, [](Objective& o) { o.constraint.weight_clip = -0.01; })},
+      {"an equilibrium, a joint loss", "'softmax' is joint",
+       with(plain,
+            [](Objective& o) {
+              o.equilibrium = Equilibrium{};
+              o.loss = softmax_loss();
+            })},
       {"batch norm of vectors, a single sample", "norm-d layer", plain, 1, with_batch_norm()},
-      {"batch norm of vectors, a single sample", "norm-d layer", with(plain, [](Objective& o) { o.schedule.packing = 2; }), 2, with_batch_norm()},
-      {"batch norm of vectors, a single sample", "norm-g layer", plain, 1, std::make_shared<Sequential>(Linear(2, 1)), with_batch_norm()},
+      {"batch norm of vectors, a single sample", "norm-d layer",
+       with(plain, [](Objective& o) { o.schedule.packing = 2; }), 2, with_batch_norm()},
+      {"batch norm of vectors, a single sample", "norm-g layer", plain, 1,
+       std::make_shared<Sequential>(Linear(2, 1)), with_batch_norm()},
       {"a term that compares samples, too few of them", "at least 2 of them, but D judges 1",
        with(plain, [](Objective& o) { o.g_terms = {pull_away_term()}; }), 1},
-      {"a term that compares samples, too few of them", "'mine' compares", with(plain, [](Objective& o) {
-         o.d_terms = {{.name = "mine", .value = [](const Round& r) { return r.codes; }, .least_samples = 5}};
-         o.schedule.packing = 2;
-       })},
-      {"weight clipping, spectral norm", "starve", with(plain, [](Objective& o) { o.constraint.weight_clip = 0.01; }), 8, with_spectral_norm()},
-      {"spectral norm, a critic without it", "Linear(in_features=2", with(plain, [](Objective& o) { o.constraint.spectral_norm = true; })},
-      {"spectral norm, a critic without it", "has none", with(plain, [](Objective& o) { o.constraint.spectral_norm = true; }), 8, half_spectral()},
+      {"a term that compares samples, too few of them", "'mine' compares",
+       with(plain,
+            [](Objective& o) {
+              o.d_terms = {
+                  {.name = "mine", .value = [](const Round& r) { return r.codes; }, .least_samples = 5}};
+              o.schedule.packing = 2;
+            })},
+      {"weight clipping, spectral norm", "starve",
+       with(plain, [](Objective& o) { o.constraint.weight_clip = 0.01; }), 8, with_spectral_norm()},
+      {"spectral norm, a critic without it", "Linear(in_features=2",
+       with(plain, [](Objective& o) { o.constraint.spectral_norm = true; })},
+      {"spectral norm, a critic without it", "has none",
+       with(plain, [](Objective& o) { o.constraint.spectral_norm = true; }), 8, half_spectral()},
       {"spectral norm, an autoencoder without it", "leave spectral-norm out",
        with(plain, [](Objective& o) { o.constraint.spectral_norm = true; }), 8, autoencoder()},
-      {"spectral norm, batch norm in D", "undoes the bound", with(plain, [](Objective& o) { o.constraint.spectral_norm = true; }), 8,
-       spectral_with_batch_norm()},
-      {"unrolling, flipped labels, unequal batches", "generator batch 1", with(plain, [](Objective& o) {
-         o.schedule.unroll = 1;
-         o.schedule.label_flip = 0.1;
-         o.schedule.generator_batch = 2;
-       })},
-      {"unrolling, a gradient penalty", "never comes", with(penalised, [](Objective& o) { o.schedule.unroll = 1; })},
-      {"unrolling, running statistics in D", "running statistics of BatchNorm1d(2", with(plain, [](Objective& o) { o.schedule.unroll = 1; }), 8, with_batch_norm()},
-      {"unrolling, spectral norm", "power iteration", with(plain, [](Objective& o) { o.schedule.unroll = 1; }), 8, with_spectral_norm()},
-      {"unrolling, both players at once", "alternating", with(plain, [](Objective& o) {
-         o.schedule.unroll = 1;
-         o.schedule.update = Update::simultaneous;
-       })},
-      {"consensus, lazy penalties", "lazy interval 1", with(penalised, [](Objective& o) {
-         o.schedule.update = Update::consensus;
-         o.schedule.lazy_interval = 4;
-       })},
-      {"both players at once, several steps of G", "generator steps", with(plain, [](Objective& o) {
-         o.schedule.update = Update::extragradient;
-         o.schedule.generator_steps = 2;
-       })},
-      {"a rate that is not positive", "positive learning rates", with(plain, [](Objective& o) { o.schedule.g.lr = 0; })},
+      {"spectral norm, batch norm in D", "undoes the bound",
+       with(plain, [](Objective& o) { o.constraint.spectral_norm = true; }), 8, spectral_with_batch_norm()},
+      {"unrolling, flipped labels, unequal batches", "generator batch 1",
+       with(plain,
+            [](Objective& o) {
+              o.schedule.unroll = 1;
+              o.schedule.label_flip = 0.1;
+              o.schedule.generator_batch = 2;
+            })},
+      {"unrolling, a gradient penalty", "never comes",
+       with(penalised, [](Objective& o) { o.schedule.unroll = 1; })},
+      {"unrolling, running statistics in D", "running statistics of BatchNorm1d(2",
+       with(plain, [](Objective& o) { o.schedule.unroll = 1; }), 8, with_batch_norm()},
+      {"unrolling, spectral norm", "power iteration",
+       with(plain, [](Objective& o) { o.schedule.unroll = 1; }), 8, with_spectral_norm()},
+      {"unrolling, both players at once", "alternating",
+       with(plain,
+            [](Objective& o) {
+              o.schedule.unroll = 1;
+              o.schedule.update = Update::simultaneous;
+            })},
+      {"consensus, lazy penalties", "lazy interval 1",
+       with(penalised,
+            [](Objective& o) {
+              o.schedule.update = Update::consensus;
+              o.schedule.lazy_interval = 4;
+            })},
+      {"both players at once, several steps of G", "generator steps",
+       with(plain,
+            [](Objective& o) {
+              o.schedule.update = Update::extragradient;
+              o.schedule.generator_steps = 2;
+            })},
+      {"a rate that is not positive", "positive learning rates",
+       with(plain, [](Objective& o) { o.schedule.g.lr = 0; })},
   };
   return all;
 }
@@ -150,7 +210,8 @@ std::vector<Case> cases() {
 TEST(Compatibility, EveryRowIsMetAndSaysWhy) {
   std::map<std::string, int> met;
   for (const Case& c : cases()) {
-    const std::string text = error_of([&] { check_compatible(c.objective, *c.critic, c.batch, c.generator.get()); });
+    const std::string text =
+        error_of([&] { check_compatible(c.objective, *c.critic, c.batch, c.generator.get()); });
     EXPECT_TRUE(has(text, c.says)) << c.row << ": " << text;
     // The sentence is that row's own, and no row before it took the case.
     for (const ImpossibleMix& row : impossible_mixes()) {
@@ -161,7 +222,8 @@ TEST(Compatibility, EveryRowIsMetAndSaysWhy) {
     }
     ++met[c.row];
   }
-  for (const ImpossibleMix& row : impossible_mixes()) EXPECT_TRUE(met.contains(row.name)) << row.name << " has no case";
+  for (const ImpossibleMix& row : impossible_mixes())
+    EXPECT_TRUE(met.contains(row.name)) << row.name << " has no case";
 }
 
 TEST(Compatibility, WithoutTheOtherHalfNothingIsRefused) {
@@ -171,15 +233,19 @@ TEST(Compatibility, WithoutTheOtherHalfNothingIsRefused) {
   }
   EXPECT_NO_THROW(check_compatible(named_objective("wgan"), *with_batch_norm(), 8));
   EXPECT_NO_THROW(check_compatible(named_objective("ns-gan"), *with_stddev(), 8));
-  EXPECT_NO_THROW(check_compatible(named_objective("unrolled"), *with_stddev(), 8));  // no buffers: a pass changes nothing
-  const auto no_statistics = std::make_shared<Sequential>(Linear(2, 2), BatchNorm1d(2, {.track_running_stats = false}), Linear(2, 1));
+  EXPECT_NO_THROW(check_compatible(named_objective("unrolled"), *with_stddev(),
+                                   8));  // no buffers: a pass changes nothing
+  const auto no_statistics = std::make_shared<Sequential>(
+      Linear(2, 2), BatchNorm1d(2, {.track_running_stats = false}), Linear(2, 1));
   EXPECT_NO_THROW(check_compatible(named_objective("unrolled"), *no_statistics, 8));
   EXPECT_NO_THROW(check_compatible(named_objective("unrolled", {.label_flip = 0.1}), *plain, 8));
   // Within the clip a penalty around 0 is as near as ever.
-  Objective clipped{.name = "mine", .penalties = {{zero_centered(), at_real(), 5.0}, {power(6), on_lines(), 1.0}},
+  Objective clipped{.name = "mine",
+                    .penalties = {{zero_centered(), at_real(), 5.0}, {power(6), on_lines(), 1.0}},
                     .constraint = {.weight_clip = 0.01}};
   EXPECT_NO_THROW(check_compatible(clipped, *plain, 8));
-  EXPECT_NO_THROW(check_compatible(named_objective("ns-gan"), *with_batch_norm(), 2, with_batch_norm().get()));
+  EXPECT_NO_THROW(
+      check_compatible(named_objective("ns-gan"), *with_batch_norm(), 2, with_batch_norm().get()));
   EXPECT_NO_THROW(check_compatible(named_objective("ns-gan"), *plain, 1, plain.get()));
   Objective spectral{.name = "mine", .constraint = {.spectral_norm = true}};
   EXPECT_NO_THROW(check_compatible(spectral, *with_spectral_norm(), 8));

@@ -1,6 +1,6 @@
-// The Dirac-GAN (gan/lab/dirac.h): slopes and eigenvalues worked out by hand against the derivative of what the trainer does,
-// and the fate of each game against theory. A wrong sign or factor in a loss, a penalty without its gradient, G's step taken
-// before D's, or D's step seen by a simultaneous G changes the numbers.
+// The Dirac-GAN (gan/lab/dirac.h): slopes and eigenvalues worked out by hand against the derivative of what
+// the trainer does, and the fate of each game against theory. A wrong sign or factor in a loss, a penalty
+// without its gradient, G's step taken before D's, or D's step seen by a simultaneous G changes the numbers.
 #include "duel/gan/lab/dirac.h"
 
 #include <gtest/gtest.h>
@@ -32,21 +32,25 @@ std::array<Complex, 2> eigenvalues_by_hand(const DiracOrder& order, double a, do
   }
   if (order.name == "consensus") {  // trace and determinant of I - h (G + G^T G / 2)
     const double trace = 2 - h * (c + (a * a + b * b + c * c) / 2);
-    const double determinant = (1 - h * c - h * (c * c + b * b) / 2) * (1 - h * a * a / 2) - h * h * (a + c * a / 2) * (b + c * a / 2);
+    const double determinant = (1 - h * c - h * (c * c + b * b) / 2) * (1 - h * a * a / 2) -
+                               h * h * (a + c * a / 2) * (b + c * a / 2);
     const Complex root = std::sqrt(Complex(trace * trace / 4 - determinant));
     return {trace / 2 + root, trace / 2 - root};
   }
   if (order.unroll > 0) {  // determinant (1 - hc) (1 + 2 k h^2 ab)
-    const double further = 2.0 * static_cast<double>(order.unroll) * h * h * a * b, determinant = (1 - h * c) * (1 + further);
+    const double further = 2.0 * static_cast<double>(order.unroll) * h * h * a * b,
+                 determinant = (1 - h * c) * (1 + further);
     const double trace = 2 - h * c + h * h * a * b + further;
     const Complex root = std::sqrt(Complex(trace * trace / 4 - determinant));
     return {trace / 2 + root, trace / 2 - root};
   }
   if (order.name == "extragradient") {  // 1 + s + s^2 for each eigenvalue s of h J
-    const Complex root = std::sqrt(Complex(c * c / 4 + a * b)), s = h * (-c / 2 + root), r = h * (-c / 2 - root);
+    const Complex root = std::sqrt(Complex(c * c / 4 + a * b)), s = h * (-c / 2 + root),
+                  r = h * (-c / 2 - root);
     return {1.0 + s + s * s, 1.0 + r + r * r};
   }
-  // k:1 without damping: a rotation, determinant 1, cosine 1 - k h^2 |ab| / 2. With it the product is (1 - hc)^k.
+  // k:1 without damping: a rotation, determinant 1, cosine 1 - k h^2 |ab| / 2. With it the product is (1 -
+  // hc)^k.
   const auto k = static_cast<double>(order.critic_steps);
   const double step = 1 - h * c, product = std::pow(step, k), sum = c == 0 ? k : (1 - product) / (h * c);
   const double half_trace = (product + 1 + h * h * a * b * sum) / 2;
@@ -54,18 +58,21 @@ std::array<Complex, 2> eigenvalues_by_hand(const DiracOrder& order, double a, do
   return {half_trace + root, half_trace - root};
 }
 
-/// By hand: a = dL_D/df and b = dL_G/df at the logit where D is undecided (times sqrt(m) under packing), c and the kink of
-/// the penalties; and how the game ends: simultaneous, 1:1, 5:1, extragradient.
+/// By hand: a = dL_D/df and b = dL_G/df at the logit where D is undecided (times sqrt(m) under packing), c
+/// and the kink of the penalties; and how the game ends: simultaneous, 1:1, 5:1, extragradient.
 struct Expected {
   const char* objective;
   double offset, a, b, c, kink;
   DiracEnd ends[4];
 };
-constexpr DiracEnd C = DiracEnd::converges, O = DiracEnd::orbits, V = DiracEnd::diverges, S = DiracEnd::stalls;
+constexpr DiracEnd C = DiracEnd::converges, O = DiracEnd::orbits, V = DiracEnd::diverges,
+                   S = DiracEnd::stalls;
 const Expected kExpected[] = {
-    // psi' = -theta s, theta' = psi s with s = sigmoid(f): circles, that simultaneous steps widen by 1 + h^2 s^2 each.
+    // psi' = -theta s, theta' = psi s with s = sigmoid(f): circles, that simultaneous steps widen by 1 + h^2
+    // s^2 each.
     {"gan", 0, 0.5, -0.5, 0, 0, {V, O, O, C}},
-    // Energy falls as -f tanh(f / 2): a second order that wins over no damping, but not over the widening near 0.
+    // Energy falls as -f tanh(f / 2): a second order that wins over no damping, but not over the widening
+    // near 0.
     {"ns-gan", 0, 0.5, -0.5, 0, 0, {O, C, C, C}},
     // Circles. Clipping only bounds them.
     {"wgan", 0, 1, -1, 0, 0, {O, O, O, C}},
@@ -75,13 +82,15 @@ const Expected kExpected[] = {
     {"wgan-lp", 0, 1, -1, 0, 0, {O, O, O, C}},
     // Around the logit 1/2 as ns-gan, but the energy falls as -2 f^2.
     {"lsgan", 0.5, 0.5, -0.5, 0, 0, {O, C, C, C}},
-    // G's slope vanishes where D is undecided, b = 0: theta' = -psi^2 theta, so G arrives while psi stays somewhere.
+    // G's slope vanishes where D is undecided, b = 0: theta' = -psi^2 theta, so G arrives while psi stays
+    // somewhere.
     {"lsgan-pearson", 0, 1, 0, 0, 0, {C, C, C, C}},
     // As wgan-gp with a = 1/2.
     {"dragan", 0, 0.5, -0.5, 2, -2, {S, S, S, S}},
     // The same: where the points lie, and that they are clipped, is nothing to a D of one slope.
     {"dragan-two-sided", 0, 0.5, -0.5, 2, -2, {S, S, S, S}},
-    // As wgan while f > -1; below, D waits while G comes back, which shrinks the circle to f = -1 at its outermost.
+    // As wgan while f > -1; below, D waits while G comes back, which shrinks the circle to f = -1 at its
+    // outermost.
     {"hinge", 0, 1, -1, 0, 0, {O, O, O, C}},
     {"geometric-gan", 0, 1, -1, 0, 0, {O, O, O, C}},
     // And G waits above f = 1.
@@ -92,21 +101,24 @@ const Expected kExpected[] = {
     {"rasgan", 0, 0.5, -0.5, 0, 0, {O, C, C, C}},
     // L_D = (f + 1)^2, L_G = (f - 1)^2.
     {"ralsgan", 0, 2, -2, 0, 0, {O, C, C, C}},
-    // Where G raises g, energy falls as u (g'(f) - h'(f)), u = f - offset: g' and h' meet where D is undecided, g' falls and h' rises.
+    // Where G raises g, energy falls as u (g'(f) - h'(f)), u = f - offset: g' and h' meet where D is
+    // undecided, g' falls and h' rises.
     {"fgan-kl", 1, 1, -1, 0, 0, {O, C, C, C}},
     {"fgan-hellinger", 0, 1, -1, 0, 0, {O, C, C, C}},
     {"fgan-pearson", 0, 1, -1, 0, 0, {O, C, C, C}},
     {"fgan-reverse-kl", 0, 1, -1, 0, 0, {V, O, O, C}},  // L_G = 1 - f: wgan without the clip
-    {"fgan-js", 0, 0.5, -0.5, 0, 0, {O, C, C, C}},  // ns-gan
+    {"fgan-js", 0, 0.5, -0.5, 0, 0, {O, C, C, C}},      // ns-gan
     // alpha = 1/2: undecided where softplus(-o) = 2, with slope sigmoid(-o) = 1 - exp(-2).
     {"fgan-alpha", -std::log(std::exp(2.0) - 1), 1 - std::exp(-2.0), std::exp(-2.0) - 1, 0, 0, {O, C, C, C}},
-    // sigmoid(0) from its own term and -1/2 from the shared softmax's target: G has no slope where D is undecided.
+    // sigmoid(0) from its own term and -1/2 from the shared softmax's target: G has no slope where D is
+    // undecided.
     {"softmax-gan", 0, 0.5, 0, 0, 0, {C, C, C, C}},
     // s^2 + c s + 1/4.
     {"r1", 0, 0.5, -0.5, 2, 0, {C, C, C, C}},
     {"r3gan", 0, 0.5, -0.5, 4, 0, {C, C, C, C}},
     {"lgan", 0, 0.5, -0.5, 2, 0, {C, C, C, C}},
-    // Looking ahead, or pulling towards points where neither wants to move, puts the eigenvalues inside. The rows' own orders.
+    // Looking ahead, or pulling towards points where neither wants to move, puts the eigenvalues inside. The
+    // rows' own orders.
     {"consensus", 0, 0.5, -0.5, 0, 0, {C}},
     {"unrolled", 0, 0.5, -0.5, 0, 0, {C}},
     // ns-gan of the logit sqrt(2) psi theta of two samples at theta: a b = -1/2, not -1/4.
@@ -117,8 +129,9 @@ const Expected kExpected[] = {
 
 /// Objectives that the game is not for, with part of the reason. Every name is here or above.
 const std::pair<const char*, const char*> kLeftOut[] = {
-    {"sngan", "only its sign"}, {"ebgan", "an autoencoder"},     {"began", "an autoencoder"}, {"cgan", "the label"},
-    {"acgan", "the class"},     {"projection", "the label"}, {"infogan", "the codes"},
+    {"sngan", "only its sign"}, {"ebgan", "an autoencoder"}, {"began", "an autoencoder"},
+    {"cgan", "the label"},      {"acgan", "the class"},      {"projection", "the label"},
+    {"infogan", "the codes"},
 };
 
 std::vector<std::string> playable() {
@@ -136,7 +149,8 @@ std::vector<DiracRow>& recorded() {
 
 /// Columns of the table that are the same on every machine: objective, order, (0, 0), ends.
 const std::vector<size_t> kVerdicts = {0, 1, 4, 5};
-constexpr const char* kStale = "gan/objective/proofs.md is stale: tests/gan/objective/proofs.h says how it is written";
+constexpr const char* kStale =
+    "gan/objective/proofs.md is stale: tests/gan/objective/proofs.h says how it is written";
 
 class DiracObjective : public ::testing::TestWithParam<std::string> {
  public:
@@ -161,7 +175,8 @@ TEST_P(DiracObjective, DoesWhatTheorySays) {
 
     if (theory.local != DiracLocal::not_smooth) {
       const auto numeric = game.numeric_update();
-      for (size_t k = 0; k < 4; ++k) EXPECT_NEAR(numeric[k], theory.update[k], 1e-7) << "entry " << k << " of the update";
+      for (size_t k = 0; k < 4; ++k)
+        EXPECT_NEAR(numeric[k], theory.update[k], 1e-7) << "entry " << k << " of the update";
     } else if (orders[i].critic_steps == 1 && orders[i].update != Update::extragradient) {
       // The kink: on either side of 0 the penalty pushes psi outward by h |kink|.
       EXPECT_NEAR(game.step({1e-9, 0}).psi, -kStep * theory.kink, 1e-8);
@@ -170,10 +185,12 @@ TEST_P(DiracObjective, DoesWhatTheorySays) {
     const auto by_hand = eigenvalues_by_hand(orders[i], theory.a, theory.b, theory.c);
     for (const Complex& value : by_hand) {
       // A double eigenvalue is known to the root of the rounding only.
-      const double nearest = std::min(std::abs(value - theory.eigenvalues[0]), std::abs(value - theory.eigenvalues[1]));
+      const double nearest =
+          std::min(std::abs(value - theory.eigenvalues[0]), std::abs(value - theory.eigenvalues[1]));
       EXPECT_LT(nearest, 1e-7);
     }
-    EXPECT_TRUE(theory.local != DiracLocal::attracts || row.run.end == DiracEnd::converges) << to_text(row.run.end);
+    EXPECT_TRUE(theory.local != DiracLocal::attracts || row.run.end == DiracEnd::converges)
+        << to_text(row.run.end);
 
     EXPECT_NEAR(theory.offset, expected->offset, 1e-9);
     EXPECT_NEAR(theory.a, expected->a, 1e-9);
@@ -184,10 +201,12 @@ TEST_P(DiracObjective, DoesWhatTheorySays) {
   }
 
   if (duel::testing::publishing()) return;
-  const std::vector<DiracRow> mine(recorded().begin() + static_cast<std::ptrdiff_t>(before), recorded().end());
+  const std::vector<DiracRow> mine(recorded().begin() + static_cast<std::ptrdiff_t>(before),
+                                   recorded().end());
   std::vector<duel::testing::Cells> shown = duel::testing::published("dirac");
   std::erase_if(shown, [&](const auto& cells) { return cells[0] != GetParam() && cells[0] != "objective"; });
-  EXPECT_EQ(duel::testing::columns(shown, kVerdicts), duel::testing::columns(duel::testing::table_cells(to_markdown(mine)), kVerdicts))
+  EXPECT_EQ(duel::testing::columns(shown, kVerdicts),
+            duel::testing::columns(duel::testing::table_cells(to_markdown(mine)), kVerdicts))
       << kStale;
 }
 
@@ -197,8 +216,8 @@ INSTANTIATE_TEST_SUITE_P(All, DiracObjective, ::testing::ValuesIn(playable()), [
   return name;
 });
 
-// No objective slips through: each has its theory above or is refused with its reason, and the table shows those that play,
-// under all of their orders, and no other.
+// No objective slips through: each has its theory above or is refused with its reason, and the table shows
+// those that play, under all of their orders, and no other.
 TEST(Dirac, EveryObjectiveHasItsTheoryOrAReason) {
   std::vector<std::string> known;
   for (const Expected& row : kExpected) known.push_back(row.objective);
@@ -206,8 +225,9 @@ TEST(Dirac, EveryObjectiveHasItsTheoryOrAReason) {
     known.push_back(name);
     const std::string refusal = dirac_refusal(named_objective(name));
     EXPECT_NE(refusal.find(why), std::string::npos) << name << ": " << refusal;
-    EXPECT_NE(duel::testing::error_of([&, name = name] { DiracGame game(dirac_objective(named_objective(name), dirac_orders()[0], kStep)); })
-                  .find(refusal),
+    EXPECT_NE(duel::testing::error_of([&, name = name] {
+                DiracGame game(dirac_objective(named_objective(name), dirac_orders()[0], kStep));
+              }).find(refusal),
               std::string::npos);
   }
   std::vector<std::string> named = objective_names();
@@ -233,7 +253,8 @@ TEST(LeftOut, IsListedWithTheReason) {
   std::string table = "| objective | because |\n|---|---|\n";
   for (const std::string& name : objective_names()) {
     const std::string why = dirac_refusal(named_objective(name));
-    EXPECT_EQ(section.find("`" + name + "`") != std::string::npos, !why.empty()) << name << " in gan/lab/README.md";
+    EXPECT_EQ(section.find("`" + name + "`") != std::string::npos, !why.empty())
+        << name << " in gan/lab/README.md";
     if (!why.empty()) table += "| " + name + " | " + why + " |\n";
   }
   duel::testing::publish("left-out", table);
@@ -241,8 +262,8 @@ TEST(LeftOut, IsListedWithTheReason) {
   EXPECT_EQ(duel::testing::published("left-out"), duel::testing::table_cells(table)) << kStale;
 }
 
-// Two samples side by side under two equal weights psi / sqrt(2), by hand: softplus of z = sqrt(2) psi theta. Without the
-// packing this were ns-gan's game.
+// Two samples side by side under two equal weights psi / sqrt(2), by hand: softplus of z = sqrt(2) psi theta.
+// Without the packing this were ns-gan's game.
 TEST(Dirac, PackingPlaysWithTheLengthOfTheWeights) {
   DiracGame game(dirac_objective(named_objective("pacgan"), order_named("simultaneous"), kStep));
   const double psi = 0.4, theta = -0.7, z = std::sqrt(2.0) * psi * theta;
@@ -252,7 +273,8 @@ TEST(Dirac, PackingPlaysWithTheLengthOfTheWeights) {
   EXPECT_NEAR(next.theta, theta + kStep * std::sqrt(2.0) * sigmoid(-z) * psi, 1e-14);
 }
 
-// Every smooth objective has the eigenvalues of theory under the orders that look ahead, too, and is attracted.
+// Every smooth objective has the eigenvalues of theory under the orders that look ahead, too, and is
+// attracted.
 TEST(Dirac, ConsensusAndUnrolledStepsAttract) {
   for (const std::string& name : playable()) {
     for (const DiracOrder& order : {consensus_order(), unrolled_order()}) {
@@ -261,23 +283,27 @@ TEST(Dirac, ConsensusAndUnrolledStepsAttract) {
       if (!dirac_refusal(objective).empty()) continue;
       const DiracTheory theory = dirac_theory(objective);
       if (theory.local == DiracLocal::not_smooth) continue;
-      // Consensus takes second derivatives of a penalty in the weights, which the norm does not have where it is 0: beside it.
+      // Consensus takes second derivatives of a penalty in the weights, which the norm does not have where it
+      // is 0: beside it.
       const auto numeric = DiracGame(objective).numeric_update({1e-4, 0}, 1e-5);
       for (size_t k = 0; k < 4; ++k) EXPECT_NEAR(numeric[k], theory.update[k], 1e-6) << "entry " << k;
       for (const Complex& value : eigenvalues_by_hand(order, theory.a, theory.b, theory.c)) {
-        EXPECT_LT(std::min(std::abs(value - theory.eigenvalues[0]), std::abs(value - theory.eigenvalues[1])), 1e-7);
+        EXPECT_LT(std::min(std::abs(value - theory.eigenvalues[0]), std::abs(value - theory.eigenvalues[1])),
+                  1e-7);
       }
       EXPECT_EQ(theory.local, theory.a * theory.b == 0 ? DiracLocal::degenerate : DiracLocal::attracts);
     }
   }
 }
 
-// Beyond first order: how wide the circles of simultaneous steps become where the loss itself damps. A step of h adds
-// h^2 a^2 x to x = psi^2 + theta^2, and with both slopes expanded in u = f - offset, E u^2 = x^2 / 8 over a turn, takes away
-// h x^2 / 4 times s = d (L_D' + L_G') / du: x = 4 a^2 h / s, with s = 1/2 for ns-gan, 2 for lsgan, and so on. In units of h:
+// Beyond first order: how wide the circles of simultaneous steps become where the loss itself damps. A step
+// of h adds h^2 a^2 x to x = psi^2 + theta^2, and with both slopes expanded in u = f - offset, E u^2 = x^2 /
+// 8 over a turn, takes away h x^2 / 4 times s = d (L_D' + L_G') / du: x = 4 a^2 h / s, with s = 1/2 for
+// ns-gan, 2 for lsgan, and so on. In units of h:
 TEST(Dirac, WidthOfTheCycles) {
-  const std::pair<const char*, double> kWidths[] = {{"ns-gan", 2},       {"lsgan", 0.5},        {"fgan-js", 2},   {"fgan-kl", 4},
-                                                    {"fgan-pearson", 8}, {"fgan-hellinger", 2}, {"fgan-alpha", 4}};
+  const std::pair<const char*, double> kWidths[] = {
+      {"ns-gan", 2},       {"lsgan", 0.5},        {"fgan-js", 2},   {"fgan-kl", 4},
+      {"fgan-pearson", 8}, {"fgan-hellinger", 2}, {"fgan-alpha", 4}};
   constexpr double kSmall = kStep / 4;
   for (const auto& [name, width] : kWidths) {
     DiracGame game(dirac_objective(named_objective(name), order_named("simultaneous"), kSmall));
@@ -288,13 +314,15 @@ TEST(Dirac, WidthOfTheCycles) {
   }
 }
 
-// Without a clip, simultaneous Wasserstein steps widen the distance by exactly sqrt(1 + h^2) each, and 1:1 steps keep
-// psi^2 + theta^2 - h psi theta: the invariant of the symplectic map.
+// Without a clip, simultaneous Wasserstein steps widen the distance by exactly sqrt(1 + h^2) each, and 1:1
+// steps keep psi^2 + theta^2 - h psi theta: the invariant of the symplectic map.
 TEST(Dirac, WassersteinExactly) {
   const Objective plain{.name = "wasserstein", .loss = wasserstein_loss()};
   DiracGame together(dirac_objective(plain, order_named("simultaneous"), kStep));
   DiracGame in_turn(dirac_objective(plain, order_named("1:1"), kStep));
-  const auto invariant = [](const DiracPoint& p) { return p.psi * p.psi + p.theta * p.theta - kStep * p.psi * p.theta; };
+  const auto invariant = [](const DiracPoint& p) {
+    return p.psi * p.psi + p.theta * p.theta - kStep * p.psi * p.theta;
+  };
   DiracPoint p{0.3, 0.4}, q = p;
   const double before = invariant(q);
   for (int i = 1; i <= 500; ++i) {
@@ -306,19 +334,22 @@ TEST(Dirac, WassersteinExactly) {
   EXPECT_EQ(play_dirac(together).end, DiracEnd::diverges);
 }
 
-// R1 of weight gamma / 2 on the non-saturating loss (Mescheder 2018, lemma 4.1): dynamics s^2 + gamma s + 1/4, so damping is
-// fastest at gamma = 1 and both eigenvalues are real above; the distance falls with the larger modulus.
+// R1 of weight gamma / 2 on the non-saturating loss (Mescheder 2018, lemma 4.1): dynamics s^2 + gamma s +
+// 1/4, so damping is fastest at gamma = 1 and both eigenvalues are real above; the distance falls with the
+// larger modulus.
 TEST(Dirac, ZeroCentredPenaltiesDamp) {
   double best = 1;
   for (const double gamma : {1.0, 0.3, 4.0}) {
-    Objective r1{.name = "r1", .loss = non_saturating_loss(), .penalties = {{zero_centered(), at_real(), 1.0}}};
+    Objective r1{
+        .name = "r1", .loss = non_saturating_loss(), .penalties = {{zero_centered(), at_real(), 1.0}}};
     r1 = dirac_objective(r1, order_named("simultaneous"), kStep);
     r1.penalties[0].weight = gamma / 2;
     const DiracTheory theory = dirac_theory(r1);
     EXPECT_NEAR(theory.c, gamma, 1e-12);
     EXPECT_EQ(theory.local, DiracLocal::attracts);
     const Complex s = std::sqrt(Complex(gamma * gamma / 4 - 0.25));
-    const double modulus = std::max(std::abs(1.0 + kStep * (-gamma / 2 + s)), std::abs(1.0 + kStep * (-gamma / 2 - s)));
+    const double modulus =
+        std::max(std::abs(1.0 + kStep * (-gamma / 2 + s)), std::abs(1.0 + kStep * (-gamma / 2 - s)));
     DiracGame game(r1);
     DiracPoint p{1e-3, 1e-3};
     double early = 0;
@@ -327,18 +358,21 @@ TEST(Dirac, ZeroCentredPenaltiesDamp) {
       if (i == 199) early = p.radius();
     }
     EXPECT_NEAR(std::pow(p.radius() / early, 1.0 / 200), modulus, 5e-3) << gamma;
-    if (gamma == 1.0) best = modulus;
-    else EXPECT_GT(modulus, best) << gamma;
+    if (gamma == 1.0)
+      best = modulus;
+    else
+      EXPECT_GT(modulus, best) << gamma;
   }
 }
 
-// A one-centred penalty holds |psi| near K while G runs past the data (Mescheder 2018, section 3.2). Linear on each side of
-// the kink, s^2 + 2 lambda s + 1: real roots from lambda = 1 on, and rest at theta = 2 lambda K / a without the data ever
-// coming near; complex ones below, and a cycle.
+// A one-centred penalty holds |psi| near K while G runs past the data (Mescheder 2018, section 3.2). Linear
+// on each side of the kink, s^2 + 2 lambda s + 1: real roots from lambda = 1 on, and rest at theta = 2 lambda
+// K / a without the data ever coming near; complex ones below, and a cycle.
 TEST(Dirac, OneCentredPenaltiesRestAwayFromTheData) {
   for (const double lambda : {1.0, 2.0}) {
     for (const double k : {0.5, 1.0}) {
-      Objective gp{.name = "gp", .loss = wasserstein_loss(), .penalties = {{one_centered(k), on_lines(), lambda}}};
+      Objective gp{
+          .name = "gp", .loss = wasserstein_loss(), .penalties = {{one_centered(k), on_lines(), lambda}}};
       gp = dirac_objective(gp, order_named("1:1"), kStep);
       gp.penalties[0].weight = lambda;
       DiracGame game(gp);
@@ -348,7 +382,8 @@ TEST(Dirac, OneCentredPenaltiesRestAwayFromTheData) {
       EXPECT_NEAR(run.last.theta, 2 * lambda * k, 1e-3);
     }
   }
-  Objective weak{.name = "gp", .loss = wasserstein_loss(), .penalties = {{one_centered(1.0), on_lines(), 0.1}}};
+  Objective weak{
+      .name = "gp", .loss = wasserstein_loss(), .penalties = {{one_centered(1.0), on_lines(), 0.1}}};
   weak = dirac_objective(weak, order_named("1:1"), kStep);
   weak.penalties[0].weight = 0.1;
   DiracGame game(weak);
@@ -360,7 +395,8 @@ TEST(Dirac, OneCentredPenaltiesRestAwayFromTheData) {
 TEST(Dirac, RefusesWhatItCannotPlay) {
   Objective with_term{.name = "mine"};
   with_term.g_terms.push_back({.name = "matching", .value = [](const Round&) { return Tensor::zeros({}); }});
-  EXPECT_NE(duel::testing::error_of([&] { DiracGame game(with_term); }).find("more of D than a logit"), std::string::npos);
+  EXPECT_NE(duel::testing::error_of([&] { DiracGame game(with_term); }).find("more of D than a logit"),
+            std::string::npos);
 }
 
 }  // namespace

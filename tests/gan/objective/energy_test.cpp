@@ -1,5 +1,5 @@
-// Energy-based objectives: the pull-away term, autoencoder critics and BEGAN's controller against numbers worked by hand, with
-// the variants of public code that would give others.
+// Energy-based objectives: the pull-away term, autoencoder critics and BEGAN's controller against numbers
+// worked by hand, with the variants of public code that would give others.
 #include "duel/gan/objective/energy.h"
 
 #include <gtest/gtest.h>
@@ -24,11 +24,16 @@ using duel::testing::kF64;
 using duel::testing::near;
 
 TEST(PullAway, IsZeroOfOrthogonalRowsAndOneOfParallelOnes) {
-  EXPECT_NEAR(pull_away(Tensor::from({3.0, 0.0, 0.0, 0.0, -0.5, 0.0, 0.0, 0.0, 7.0}, {3, 3})).item(), 0, 1e-15);
-  EXPECT_NEAR(pull_away(Tensor::from({1.0, 2.0, 3.0, 6.0, -0.5, -1.0}, {3, 2})).item(), 1, 1e-15);  // lengths and sign: no matter
+  EXPECT_NEAR(pull_away(Tensor::from({3.0, 0.0, 0.0, 0.0, -0.5, 0.0, 0.0, 0.0, 7.0}, {3, 3})).item(), 0,
+              1e-15);
+  // lengths and sign: no matter
+  EXPECT_NEAR(pull_away(Tensor::from({1.0, 2.0, 3.0, 6.0, -0.5, -1.0}, {3, 2})).item(), 1, 1e-15);
   // Pairs (1,0) (1,1): cos^2 1/2; (1,0) (0,1): 0; (1,1) (0,1): 1/2.
   EXPECT_NEAR(pull_away(Tensor::from({2.0, 0.0, 1.0, 1.0, 0.0, 5.0}, {3, 2})).item(), 1.0 / 3, 1e-15);
-  EXPECT_NE(error_of([] { pull_away(Tensor::ones({1, 4}, kF64)); }).find("at least 2 samples"), std::string::npos);
+  EXPECT_NE(error_of([] {
+              pull_away(Tensor::ones({1, 4}, kF64));
+            }).find("at least 2 samples"),
+            std::string::npos);
 }
 
 TEST(PullAway, GradientByDifferences) {
@@ -47,7 +52,8 @@ TEST(PullAway, ARowOfZerosIsSafe) {
   for (const double g : grad({value}, {codes})[0].to_vector<double>()) EXPECT_TRUE(std::isfinite(g));
 }
 
-/// 0 of orthogonal rows, 1 of parallel ones whatever their lengths and signs, and pairs count alike (as worked out above).
+/// 0 of orthogonal rows, 1 of parallel ones whatever their lengths and signs, and pairs count alike (as
+/// worked out above).
 bool is_the_pull_away_term(const std::function<Tensor(const Tensor& codes)>& term) {
   const std::pair<Tensor, double> known[] = {{Tensor::from({1.0, 1.0, -1.0, 1.0}, {2, 2}), 0},
                                              {Tensor::from({1.0, 2.0, 3.0, 6.0}, {2, 2}), 1},
@@ -67,26 +73,31 @@ Tensor over_pairs(const Tensor& products, double diagonal) {
   return mul_scalar(sum(products) - diagonal, 1 / (n * (n - 1)));
 }
 
-// torchgan (losses/functional.py) normalises along axis 0, which is the batch: each feature to length 1 instead of each code. It also
-// leaves the diagonal in, each code beside itself. Either is wrong alone.
+// torchgan (losses/functional.py) normalises along axis 0, which is the batch: each feature to length 1
+// instead of each code. It also leaves the diagonal in, each code beside itself. Either is wrong alone.
 TEST(KnownMistakes, PullAwayNormalisedOverTheBatch_torchgan) {
-  const auto unit_columns = [](const Tensor& codes) { return div(codes, sqrt(clamp_min(sum(square(codes), {0}, true), 1e-12))); };
+  const auto unit_columns = [](const Tensor& codes) {
+    return div(codes, sqrt(clamp_min(sum(square(codes), {0}, true), 1e-12)));
+  };
   EXPECT_TRUE(is_the_pull_away_term(pull_away));
-  EXPECT_FALSE(is_the_pull_away_term([&](const Tensor& codes) { return mean(square(cosines(unit_columns(codes)))); }));
+  EXPECT_FALSE(
+      is_the_pull_away_term([&](const Tensor& codes) { return mean(square(cosines(unit_columns(codes)))); }));
   EXPECT_FALSE(is_the_pull_away_term([&](const Tensor& codes) {
     const Tensor rows = unit_columns(codes);
     return over_pairs(square(cosines(rows)), sum(square(sum(square(rows), {1}))).item());
   }));
 }
 TEST(KnownMistakes, PullAwayWithItsDiagonal_torchgan) {
-  EXPECT_FALSE(is_the_pull_away_term([](const Tensor& codes) { return mean(square(cosines(unit_rows(codes)))); }));
+  EXPECT_FALSE(
+      is_the_pull_away_term([](const Tensor& codes) { return mean(square(cosines(unit_rows(codes)))); }));
   EXPECT_TRUE(is_the_pull_away_term([](const Tensor& codes) {
     return over_pairs(square(cosines(unit_rows(codes))), static_cast<double>(codes.dim(0)));
   })) << "the same without its diagonal";
   EXPECT_TRUE(is_the_pull_away_term(pull_away));
 }
 
-// PyTorch-GAN (ebgan.py) and hwalsuklee (EBGAN.py) do not square the cosines: opposite codes pay for parallel ones.
+// PyTorch-GAN (ebgan.py) and hwalsuklee (EBGAN.py) do not square the cosines: opposite codes pay for parallel
+// ones.
 TEST(KnownMistakes, PullAwayNotSquared_PyTorchGAN_hwalsuklee) {
   EXPECT_TRUE(is_the_pull_away_term(pull_away));
   EXPECT_FALSE(is_the_pull_away_term([](const Tensor& codes) {
@@ -126,17 +137,20 @@ TEST(Autoencoder, EnergyOfAZeroDecoderByHand) {
   EXPECT_NEAR(zero_decoder(AutoencoderCritic::Error::absolute).judge(x, {}).logits.item(), 3.5 / 4, 1e-15);
 }
 
-// PyTorch-GAN (ebgan.py) detaches the reconstruction's target in G's loss: G then hears of its own image only by way of D's
-// reconstruction, and what it is given is the gradient of another function.
+// PyTorch-GAN (ebgan.py) detaches the reconstruction's target in G's loss: G then hears of its own image only
+// by way of D's reconstruction, and what it is given is the gradient of another function.
 TEST(KnownMistakes, EnergyWithADetachedTarget_PyTorchGAN) {
   Generator random(9);
   auto encoder = std::make_shared<nn::Sequential>(nn::Flatten(), nn::Linear(4, 3), nn::Tanh());
   auto decoder = std::make_shared<nn::Sequential>(nn::Linear(3, 4), nn::Unflatten({1, 2, 2}));
   AutoencoderCritic critic(encoder, decoder, AutoencoderCritic::Error::squared);
   critic.to(DType::f64);
-  const Tensor z = random.normal({5, 2}, 0, 1, kF64), g = random.normal({4, 2}, 0, 1, kF64).set_requires_grad(true);
+  const Tensor z = random.normal({5, 2}, 0, 1, kF64),
+               g = random.normal({4, 2}, 0, 1, kF64).set_requires_grad(true);
   const auto image = [&] { return tanh(linear(z, g)).reshape({5, 1, 2, 2}); };
-  const auto loss_g = [&] { return generator_loss(energy_margin_loss(1.0), Relativism::none, {}, judge(critic, image()).logits); };
+  const auto loss_g = [&] {
+    return generator_loss(energy_margin_loss(1.0), Relativism::none, {}, judge(critic, image()).logits);
+  };
   const auto detached = [&] {
     const Tensor x = image();
     return mean(square((*decoder)((*encoder)(x)) - x.detach()));
@@ -156,7 +170,8 @@ TEST(Autoencoder, EnergiesByDifferences) {
     const Tensor x = random.normal({3, 1, 2, 2}, 0, 1, kF64).set_requires_grad(true);
     const auto f = [&](const std::vector<Tensor>& in) {
       const Judgement j = critic.judge(in[0], {});
-      return generator_loss(energy_margin_loss(1.0), Relativism::none, {}, j.logits) + mul_scalar(pull_away(j.features), 0.1);
+      return generator_loss(energy_margin_loss(1.0), Relativism::none, {}, j.logits) +
+             mul_scalar(pull_away(j.features), 0.1);
     };
     const auto result = gradcheck(f, {x});
     EXPECT_TRUE(result) << result.message;
@@ -166,7 +181,8 @@ TEST(Autoencoder, EnergiesByDifferences) {
 TEST(EnergyLoss, ByHand) {
   const Tensor r = Tensor::from({0.2, 0.4}, {2, 1}), f = Tensor::from({0.5, 1.5}, {2, 1});
   const Loss loss = energy_margin_loss(1.0);
-  EXPECT_NEAR(discriminator_loss(loss, Relativism::none, r, f).item(), 0.3 + 0.25, 1e-15);  // 1.5 is beyond the margin
+  // 1.5 is beyond the margin
+  EXPECT_NEAR(discriminator_loss(loss, Relativism::none, r, f).item(), 0.3 + 0.25, 1e-15);
   EXPECT_NEAR(generator_loss(loss, Relativism::none, r, f).item(), 1.0, 1e-15);
   EXPECT_NEAR(discriminator_loss(energy_loss(), Relativism::none, r, f).item(), 0.3 - 1.0, 1e-15);
   EXPECT_NEAR(generator_loss(energy_loss(), Relativism::none, r, f).item(), 1.0, 1e-15);
@@ -183,17 +199,21 @@ TEST(Equilibrium, MovesAndStaysWithinItsBounds) {
   EXPECT_NEAR(convergence_measure(e, scalar(0.2), scalar(0.9)).item(), 0.2 + 0.8, 1e-15);
 }
 
-// Three iterations of a trainer: L_D = E(x) - k E(G(z)) with the k before the step, k moved by the energies of that step.
+// Three iterations of a trainer: L_D = E(x) - k E(G(z)) with the k before the step, k moved by the energies
+// of that step.
 TEST(Equilibrium, TheTrainerWeighsFakesByIt) {
   Generator random(2);
   const Objective objective = named_objective("began", {.gamma = 0.9, .lambda_k = 0.5});
-  Networks networks = make_networks(networks_for(objective, {.arch = "mlp", .height = 4, .width = 4, .latent = 3, .channels_g = 4,
-                                                             .channels_d = 4}), false, random);
+  Networks networks = make_networks(
+      networks_for(objective,
+                   {.arch = "mlp", .height = 4, .width = 4, .latent = 3, .channels_g = 4, .channels_d = 4}),
+      false, random);
   for (nn::Module* module : {networks.generator.get(), networks.discriminator.get()}) module->to(DType::f64);
   Trainer trainer(networks, objective, nullptr, {.batch = 4, .dtype = DType::f64});
   double k = 0;
   for (int t = 0; t < 3; ++t) {
-    const Tensor real = tanh(random.normal({4, 1, 4, 4}, 0, 1, kF64)), fake = trainer.generate(random.normal({4, 3}, 0, 1, kF64));
+    const Tensor real = tanh(random.normal({4, 1, 4, 4}, 0, 1, kF64)),
+                 fake = trainer.generate(random.normal({4, 3}, 0, 1, kF64));
     const double energy_real = mean(judge(*networks.discriminator, real).logits).item();
     const double energy_fake = mean(judge(*networks.discriminator, fake).logits).item();
     trainer.critic_step(real, fake);

@@ -1,4 +1,5 @@
-// Checks that tests of known mistakes share. A mistake's test has one check; it must accept Duel's way and reject the other.
+// Checks that tests of known mistakes share. A mistake's test has one check; it must accept Duel's way and
+// reject the other.
 #pragma once
 
 #include <cmath>
@@ -13,7 +14,8 @@ namespace duel::testing {
 
 constexpr TensorOptions kF64{DType::f64, {}};
 
-/// Whether `gradients` are d(value)/d(parameters), by central differences in every element. An undefined one counts as 0.
+/// Whether `gradients` are d(value)/d(parameters), by central differences in every element. An undefined one
+/// counts as 0.
 inline bool is_gradient_of(const std::function<Tensor()>& value, const std::vector<Tensor>& parameters,
                            const std::vector<Tensor>& gradients) {
   constexpr double h = 1e-5;

@@ -28,8 +28,8 @@ nn::Sequential linear_critic(std::vector<double> w) {
   return critic;
 }
 
-// D(x) = w x has the input gradient w everywhere, so each penalty and its gradient in w are known in closed form. A norm
-// over the whole batch, over one axis, or without the gradient's graph gives other numbers.
+// D(x) = w x has the input gradient w everywhere, so each penalty and its gradient in w are known in closed
+// form. A norm over the whole batch, over one axis, or without the gradient's graph gives other numbers.
 TEST(Penalty, OfALinearCriticIsClosedForm) {
   const std::vector<double> w{3, 0, -4};  // norm 5
   nn::Sequential critic = linear_critic(w);
@@ -39,8 +39,12 @@ TEST(Penalty, OfALinearCriticIsClosedForm) {
     PenaltyShape shape;
     double value, slope;  // shape(5) and its derivative
   };
-  const Expected expected[] = {{one_centered(1.0), 16, 8}, {one_centered(2.0), 9, 6}, {zero_centered(), 25, 10},
-                               {one_sided(1.0), 16, 8}, {one_sided(6.0), 0, 0}, {power(6), 15625, 18750},
+  const Expected expected[] = {{one_centered(1.0), 16, 8},
+                               {one_centered(2.0), 9, 6},
+                               {zero_centered(), 25, 10},
+                               {one_sided(1.0), 16, 8},
+                               {one_sided(6.0), 0, 0},
+                               {power(6), 15625, 18750},
                                {worst_of(zero_centered()), 25, 10}};
   for (const auto& [shape, value, slope] : expected) {
     const auto result = gradient_penalty(critic, points, shape, 10.0);
@@ -48,7 +52,8 @@ TEST(Penalty, OfALinearCriticIsClosedForm) {
     EXPECT_NEAR(result.mean_norm.item(), 5, 1e-12);
     const auto dw = grad({result.value}, critic.parameters(), {}, {.allow_unused = true});
     for (size_t i = 0; i < 3; ++i) {
-      EXPECT_NEAR(dw[0].to_vector<double>()[i], 10 * slope * w[i] / 5, 1e-14 * (100 + 10 * slope)) << shape.name;
+      EXPECT_NEAR(dw[0].to_vector<double>()[i], 10 * slope * w[i] / 5, 1e-14 * (100 + 10 * slope))
+          << shape.name;
     }
     EXPECT_TRUE(!dw[1].defined() || dw[1].item() == 0) << "the bias does not enter the penalty";
   }
@@ -57,7 +62,8 @@ TEST(Penalty, OfALinearCriticIsClosedForm) {
 
 TEST(Penalty, IsZeroAndSafeWhereTheGradientIsZero) {
   nn::Sequential critic = linear_critic({0, 0});
-  for (const PenaltyShape& shape : {one_centered(1.0), one_sided(1.0), zero_centered(), power(6), worst_of(zero_centered())}) {
+  for (const PenaltyShape& shape :
+       {one_centered(1.0), one_sided(1.0), zero_centered(), power(6), worst_of(zero_centered())}) {
     const auto result = gradient_penalty(critic, Tensor::ones({3, 2}, kF64), shape, 1.0);
     EXPECT_TRUE(std::isfinite(result.value.item()));
     for (double v : grad({result.value}, {critic.parameters()[0]})[0].to_vector<double>()) EXPECT_EQ(v, 0);
@@ -73,11 +79,14 @@ TEST(Penalty, PowersAndTheWorstSample) {
   const Tensor points = Tensor::from({0.5, -1.0, 0.25}, {3, 1});
   const auto value = [&](const PenaltyShape& shape) { return gradient_penalty(cone, points, shape, 2.0); };
   const double n[] = {1.5, 3, 0.75};
-  EXPECT_NEAR(value(power(6)).value.item(), 2 * (std::pow(n[0], 6) + std::pow(n[1], 6) + std::pow(n[2], 6)) / 3, 1e-11);
+  EXPECT_NEAR(value(power(6)).value.item(),
+              2 * (std::pow(n[0], 6) + std::pow(n[1], 6) + std::pow(n[2], 6)) / 3, 1e-11);
   const PenaltyResult worst = value(worst_of(zero_centered()));
   EXPECT_NEAR(worst.value.item(), 2 * 9, 1e-13);
-  EXPECT_NEAR(worst.mean_norm.item(), (n[0] + n[1] + n[2]) / 3, 1e-14) << "a diagnostic: the mean, as elsewhere";
-  EXPECT_NEAR(grad({worst.value}, {cone.w})[0].item(), 2 * 2 * 3 * 1.0, 1e-12) << "d(2 w^2)/dw, of that sample alone";
+  EXPECT_NEAR(worst.mean_norm.item(), (n[0] + n[1] + n[2]) / 3, 1e-14)
+      << "a diagnostic: the mean, as elsewhere";
+  EXPECT_NEAR(grad({worst.value}, {cone.w})[0].item(), 2 * 2 * 3 * 1.0, 1e-12)
+      << "d(2 w^2)/dw, of that sample alone";
 }
 
 TEST(Penalty, LinesUseOneEpsPerSample) {
@@ -93,7 +102,8 @@ TEST(Penalty, DraganPointsUseTheDeviationOfTheWholeBatch) {
   const double expected[] = {-0.8, 1.2, -1, 1};
   for (size_t i = 0; i < 4; ++i) EXPECT_NEAR(got[i], expected[i], 1e-15);
   Generator random(1);
-  for (double v : around_real_two_sided().points(real, real, random).to_vector<double>()) EXPECT_LE(std::abs(v), 1.0);
+  for (double v : around_real_two_sided().points(real, real, random).to_vector<double>())
+    EXPECT_LE(std::abs(v), 1.0);
 }
 
 // d(penalty)/d(weights), which training follows, by central differences.
@@ -103,7 +113,8 @@ TEST(Penalty, WeightGradientsByDifferences) {
   const auto check = [&](Sequential net, const Shape& input, const std::string& what) {
     net.to(DType::f64);
     const Tensor points = random.normal(input, 0, 1, kF64);
-    for (const PenaltyShape& shape : {one_centered(1.0), one_sided(0.1), zero_centered(), power(6), worst_of(zero_centered())}) {
+    for (const PenaltyShape& shape :
+         {one_centered(1.0), one_sided(0.1), zero_centered(), power(6), worst_of(zero_centered())}) {
       const auto f = [&](const std::vector<Tensor>& weights) {
         const auto parameters = net.parameters();
         NoGrad writing;
@@ -112,7 +123,8 @@ TEST(Penalty, WeightGradientsByDifferences) {
         return gradient_penalty(net, points, shape, 1.0).value;
       };
       const auto parameters = net.parameters();
-      const auto gradients = grad({gradient_penalty(net, points, shape, 1.0).value}, parameters, {}, {.allow_unused = true});
+      const auto gradients =
+          grad({gradient_penalty(net, points, shape, 1.0).value}, parameters, {}, {.allow_unused = true});
       for (size_t k = 0; k < parameters.size(); ++k) {
         std::vector<Tensor> weights;
         for (const Tensor& p : parameters) weights.push_back(p.detach().clone());
@@ -126,14 +138,17 @@ TEST(Penalty, WeightGradientsByDifferences) {
           *w = kept;
           f(weights);
           const double numeric = (up - down) / (2 * h);
-          const double computed = gradients[k].defined() ? gradients[k].to_vector<double>()[static_cast<size_t>(i)] : 0.0;
-          EXPECT_NEAR(computed, numeric, 1e-6 * (1 + std::abs(numeric))) << what << " " << shape.name << " parameter " << k;
+          const double computed =
+              gradients[k].defined() ? gradients[k].to_vector<double>()[static_cast<size_t>(i)] : 0.0;
+          EXPECT_NEAR(computed, numeric, 1e-6 * (1 + std::abs(numeric)))
+              << what << " " << shape.name << " parameter " << k;
         }
       }
     }
   };
   check(Sequential(Linear(4, 6), LeakyReLU(0.2), Linear(6, 5), nn::Tanh(), Linear(5, 1)), {3, 4}, "mlp");
-  check(Sequential(Conv2d(1, 2, 4, {.stride = 2, .padding = 1}), Softplus(), Flatten(), Linear(8, 1)), {2, 1, 4, 4}, "conv");
+  check(Sequential(Conv2d(1, 2, 4, {.stride = 2, .padding = 1}), Softplus(), Flatten(), Linear(8, 1)),
+        {2, 1, 4, 4}, "conv");
   check(Sequential(Linear(4, 6), LayerNorm(Shape{6}), ELU(), Linear(6, 1)), {3, 4}, "layer norm");
 }
 
@@ -172,7 +187,8 @@ TEST(Loss, LeastSquaresOptimumAndLabels) {
   EXPECT_NEAR(grad({loss}, {d})[0].item(), 0, 1e-15);
   const Tensor r = Tensor::from({2.0, 0.0}, {2}), f = Tensor::from({1.0, 3.0}, {2});
   const Loss pearson = least_squares_loss(-1, 1, 0);
-  EXPECT_DOUBLE_EQ(discriminator_loss(pearson, Relativism::none, r, f).item(), 0.5 * (1 + 1) / 2 + 0.5 * (4 + 16) / 2);
+  EXPECT_DOUBLE_EQ(discriminator_loss(pearson, Relativism::none, r, f).item(),
+                   0.5 * (1 + 1) / 2 + 0.5 * (4 + 16) / 2);
   EXPECT_DOUBLE_EQ(generator_loss(pearson, Relativism::none, r, f).item(), 0.5 * (1 + 9) / 2);
 }
 
@@ -181,8 +197,10 @@ TEST(Loss, LeastSquaresWithAnotherFactor) {
   const Tensor r = Tensor::from({0.5, 2.0}, {2, 1}), f = Tensor::from({-1.0, 0.25}, {2, 1});
   for (const char* name : {"lsgan", "lsgan-pearson"}) {
     const Loss half = named_objective(name).loss, whole = named_objective(name, {.square_weight = 1.0}).loss;
-    EXPECT_DOUBLE_EQ(discriminator_loss(whole, Relativism::none, r, f).item(), 2 * discriminator_loss(half, Relativism::none, r, f).item());
-    EXPECT_DOUBLE_EQ(generator_loss(whole, Relativism::none, r, f).item(), 2 * generator_loss(half, Relativism::none, r, f).item());
+    EXPECT_DOUBLE_EQ(discriminator_loss(whole, Relativism::none, r, f).item(),
+                     2 * discriminator_loss(half, Relativism::none, r, f).item());
+    EXPECT_DOUBLE_EQ(generator_loss(whole, Relativism::none, r, f).item(),
+                     2 * generator_loss(half, Relativism::none, r, f).item());
     EXPECT_EQ(resolved_overrides(name).square_weight, 0.5);
   }
   EXPECT_THROW(named_objective("lsgan", {.square_weight = 0.0}), Error);
@@ -192,8 +210,10 @@ TEST(Loss, LeastSquaresWithAnotherFactor) {
 TEST(Loss, ExtremeLogitsStayFinite) {
   for (const double x : {-100.0, 100.0, -1000.0, 1000.0}) {
     Tensor logit = Tensor::from({static_cast<float>(x)}, {1}).set_requires_grad(true);
-    for (const Loss& loss : {minimax_loss(), non_saturating_loss(), hinge_loss_pair(), least_squares_loss(), wasserstein_loss()}) {
-      const Tensor l = discriminator_loss(loss, Relativism::none, logit, logit) + generator_loss(loss, Relativism::none, logit, logit);
+    for (const Loss& loss : {minimax_loss(), non_saturating_loss(), hinge_loss_pair(), least_squares_loss(),
+                             wasserstein_loss()}) {
+      const Tensor l = discriminator_loss(loss, Relativism::none, logit, logit) +
+                       generator_loss(loss, Relativism::none, logit, logit);
       EXPECT_TRUE(std::isfinite(l.item())) << loss.name << " at " << x;
       EXPECT_TRUE(std::isfinite(grad({l}, {logit})[0].item())) << loss.name << " at " << x;
     }
@@ -207,14 +227,18 @@ TEST(Loss, ExtremeLogitsStayFinite) {
 TEST(Loss, RelativisticFormsByHand) {
   const Tensor r = Tensor::from({2.0, -1.0}, {2}), f = Tensor::from({0.5, 1.0}, {2});
   const auto sp = [](double v) { return std::log1p(std::exp(v)); };
-  EXPECT_NEAR(discriminator_loss(non_saturating_loss(), Relativism::paired, r, f).item(), (sp(-1.5) + sp(2)) / 2, 1e-12);
-  EXPECT_NEAR(generator_loss(non_saturating_loss(), Relativism::paired, r, f).item(), (sp(1.5) + sp(-2)) / 2, 1e-12);
+  EXPECT_NEAR(discriminator_loss(non_saturating_loss(), Relativism::paired, r, f).item(),
+              (sp(-1.5) + sp(2)) / 2, 1e-12);
+  EXPECT_NEAR(generator_loss(non_saturating_loss(), Relativism::paired, r, f).item(), (sp(1.5) + sp(-2)) / 2,
+              1e-12);
   const double mr = 0.5, mf = 0.75;
   EXPECT_NEAR(discriminator_loss(non_saturating_loss(), Relativism::average, r, f).item(),
               0.5 * ((sp(-(2 - mf)) + sp(-(-1 - mf))) / 2 + (sp(0.5 - mr) + sp(1 - mr)) / 2), 1e-12);
   EXPECT_NEAR(generator_loss(non_saturating_loss(), Relativism::average, r, f).item(),
               0.5 * ((sp(-(0.5 - mr)) + sp(-(1 - mr))) / 2 + (sp(2 - mf) + sp(-1 - mf)) / 2), 1e-12);
-  EXPECT_NE(error_of([&] { discriminator_loss(non_saturating_loss(), Relativism::paired, r, Tensor::ones({3}, kF64)); }).find("equal batches"),
+  EXPECT_NE(error_of([&] {
+              discriminator_loss(non_saturating_loss(), Relativism::paired, r, Tensor::ones({3}, kF64));
+            }).find("equal batches"),
             std::string::npos);
 }
 
@@ -237,42 +261,73 @@ TEST(Objective, NamesDefaultsAndOverrides) {
 
 TEST(Objective, WhatCannotWorkIsRefusedWithTheReason) {
   for (const char* slip : {"wgan-pg", "WGAN-GP", "Wgan_gp", "wgangp", "wgan-gpp"}) {
-    EXPECT_NE(error_of([&] { named_objective(slip); }).find(message("'{}': did you mean 'wgan-gp'? 'duel objectives' lists", slip)), std::string::npos) << slip;
+    EXPECT_NE(error_of([&] {
+                named_objective(slip);
+              }).find(message("'{}': did you mean 'wgan-gp'? 'duel objectives' lists", slip)),
+              std::string::npos)
+        << slip;
   }
   for (const char* other : {"nonsense", "diffusion", "x", ""}) {
-    EXPECT_NE(error_of([&] { named_objective(other); }).find(message("'{}'; 'duel objectives' lists", other)), std::string::npos) << other;
+    EXPECT_NE(error_of([&] { named_objective(other); }).find(message("'{}'; 'duel objectives' lists", other)),
+              std::string::npos)
+        << other;
   }
-  EXPECT_NE(error_of([] { named_objective("ns-gan", {.lambda = 1.0}); }).find("no gradient penalty"), std::string::npos);
+  EXPECT_NE(error_of([] { named_objective("ns-gan", {.lambda = 1.0}); }).find("no gradient penalty"),
+            std::string::npos);
   // Only what was given is named, with where it has a place.
   const std::string lambda = error_of([] { named_objective("ns-gan", {.lambda = 1.0}); });
   EXPECT_NE(lambda.find("lambda does not apply"), std::string::npos) << lambda;
   EXPECT_NE(lambda.find("wgan-gp"), std::string::npos) << lambda;
   EXPECT_EQ(lambda.find("lazy-interval"), std::string::npos) << lambda;
-  EXPECT_NE(error_of([] { named_objective("ns-gan", {.clip = 0.1}); }).find("an objective that does: wgan"), std::string::npos);
-  EXPECT_NE(error_of([] { named_objective("ns-gan", {.margin = 0.1}); }).find("a setting of ebgan"), std::string::npos);
-  EXPECT_NE(error_of([] { named_objective("ns-gan", {.code_values = 1}); }).find("a setting of infogan"), std::string::npos);
+  EXPECT_NE(error_of([] { named_objective("ns-gan", {.clip = 0.1}); }).find("an objective that does: wgan"),
+            std::string::npos);
+  EXPECT_NE(error_of([] { named_objective("ns-gan", {.margin = 0.1}); }).find("a setting of ebgan"),
+            std::string::npos);
+  EXPECT_NE(error_of([] { named_objective("ns-gan", {.code_values = 1}); }).find("a setting of infogan"),
+            std::string::npos);
   EXPECT_NE(error_of([] { named_objective("r1", {.k = 1.0}); }).find("k does not apply"), std::string::npos);
-  EXPECT_NE(error_of([] { named_objective("wgan-gp", {.clip = 0.1}); }).find("clip does not apply"), std::string::npos);
-  EXPECT_NE(error_of([] { named_objective("wgan", {.clip = -0.1}); }).find("clip: expected a positive"), std::string::npos);
-  EXPECT_NE(error_of([] { named_objective("wgan", {.lr_d = -1}); }).find("lr-d: expected a positive"), std::string::npos);
-  EXPECT_NE(error_of([] { named_objective("hinge", {.label_smoothing = 0.1}); }).find("label-smoothing"), std::string::npos);
+  EXPECT_NE(error_of([] { named_objective("wgan-gp", {.clip = 0.1}); }).find("clip does not apply"),
+            std::string::npos);
+  EXPECT_NE(error_of([] { named_objective("wgan", {.clip = -0.1}); }).find("clip: expected a positive"),
+            std::string::npos);
+  EXPECT_NE(error_of([] { named_objective("wgan", {.lr_d = -1}); }).find("lr-d: expected a positive"),
+            std::string::npos);
+  EXPECT_NE(error_of([] { named_objective("hinge", {.label_smoothing = 0.1}); }).find("label-smoothing"),
+            std::string::npos);
   EXPECT_NE(error_of([] { named_objective("gan", {.label_a = 0.1}); }).find("label-a"), std::string::npos);
-  EXPECT_NE(error_of([] { named_objective("wgan", {.beta1 = 0.9}); }).find("leave them out, or add optimizer adam"), std::string::npos);
-  EXPECT_NE(error_of([] { named_objective("wgan-gp", {.beta2 = 0.9, .optimizer = OptimizerKind::sgd}); }).find("beta1 and beta2"),
+  EXPECT_NE(
+      error_of([] { named_objective("wgan", {.beta1 = 0.9}); }).find("leave them out, or add optimizer adam"),
+      std::string::npos);
+  EXPECT_NE(error_of([] {
+              named_objective("wgan-gp", {.beta2 = 0.9, .optimizer = OptimizerKind::sgd});
+            }).find("beta1 and beta2"),
             std::string::npos);
   EXPECT_EQ(named_objective("wgan", {.beta1 = 0.9, .optimizer = OptimizerKind::adam}).schedule.g.beta1, 0.9);
-  EXPECT_NE(error_of([] { named_objective("ns-gan", {.instance_noise_steps = 5}); }).find("add instance-noise"), std::string::npos);
-  EXPECT_NE(error_of([] { named_objective("ns-gan", {.instance_noise = 0.0, .instance_noise_steps = 5}); }).find("there is none"),
+  EXPECT_NE(
+      error_of([] { named_objective("ns-gan", {.instance_noise_steps = 5}); }).find("add instance-noise"),
+      std::string::npos);
+  EXPECT_NE(error_of([] {
+              named_objective("ns-gan", {.instance_noise = 0.0, .instance_noise_steps = 5});
+            }).find("there is none"),
             std::string::npos);
-  EXPECT_NO_THROW(named_objective("ns-gan", {.instance_noise_steps = 0}));  // off, as config.json of earlier runs says it
-  EXPECT_EQ(named_objective("ns-gan", {.instance_noise = 0.1, .instance_noise_steps = 5}).schedule.instance_noise_steps, 5);
+  EXPECT_NO_THROW(
+      named_objective("ns-gan", {.instance_noise_steps = 0}));  // off, as config.json of earlier runs says it
+  EXPECT_EQ(named_objective("ns-gan", {.instance_noise = 0.1, .instance_noise_steps = 5})
+                .schedule.instance_noise_steps,
+            5);
   Generator random(1);
   const Networks with_bn = make_networks({.arch = "dcgan", .discriminator_norm = Norm::batch}, true, random);
-  EXPECT_NE(error_of([&] { check_compatible(named_objective("wgan-gp"), *with_bn.discriminator, 64); }).find("batch norm"), std::string::npos);
+  EXPECT_NE(error_of([&] {
+              check_compatible(named_objective("wgan-gp"), *with_bn.discriminator, 64);
+            }).find("batch norm"),
+            std::string::npos);
   EXPECT_NO_THROW(check_compatible(named_objective("wgan"), *with_bn.discriminator, 64));
   const Networks plain = make_networks({.arch = "dcgan"}, false, random);
   EXPECT_NO_THROW(check_compatible(named_objective("wgan-gp"), *plain.discriminator, 64));
-  EXPECT_NE(error_of([&] { check_compatible(named_objective("gan", {.packing = 3}), *plain.discriminator, 64); }).find("packing 3"), std::string::npos);
+  EXPECT_NE(error_of([&] {
+              check_compatible(named_objective("gan", {.packing = 3}), *plain.discriminator, 64);
+            }).find("packing 3"),
+            std::string::npos);
 }
 
 TEST(Models, SizesAndParameterCounts) {
@@ -281,7 +336,8 @@ TEST(Models, SizesAndParameterCounts) {
     const char* arch;
     int64_t g, d;
   };
-  // Counted from the layer sizes: 100-256-512-784 and 784-512-256-1; the DCGAN of performance peers, with its norms.
+  // Counted from the layer sizes: 100-256-512-784 and 784-512-256-1; the DCGAN of performance peers, with its
+  // norms.
   for (const auto& [arch, g, d] : {Expected{"mlp", 559632, 533505}, Expected{"dcgan", 1794177, 138561}}) {
     const Networks n = make_networks({.arch = arch}, false, random);
     EXPECT_EQ(n.generator->parameter_count(), g) << arch;

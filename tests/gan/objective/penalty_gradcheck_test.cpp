@@ -1,18 +1,20 @@
-// d(penalty)/d(weights), which training follows, by central differences in f64: every penalty shape × sampling × activation ×
-// network. Worst relative errors go into the table of gan/objective/proofs.md (how: proofs.h).
+// d(penalty)/d(weights), which training follows, by central differences in f64: every penalty shape ×
+// sampling × activation × network. Worst relative errors go into the table of gan/objective/proofs.md (how:
+// proofs.h).
 //
-// What is differenced contains nothing of gan/objective/penalty.cpp: norms are plain sums over the critic's input gradient, each row
-// below says its shape once more as a formula of those norms, and the derivative is
+// What is differenced contains nothing of gan/objective/penalty.cpp: norms are plain sums over the critic's
+// input gradient, each row below says its shape once more as a formula of those norms, and the derivative is
 //   (8 (F(w + h) - F(w - h)) - (F(w + 2h) - F(w - 2h))) / 12 h        (error h^4, h = 2e-4)
-// for every single weight and bias. A gradient through only one of the two passes, a norm over the wrong axes, or a term of
-// the second derivative that is missing fails.
+// for every single weight and bias. A gradient through only one of the two passes, a norm over the wrong
+// axes, or a term of the second derivative that is missing fails.
 //
 // Note [No kink within a difference]
-// A penalty's weight gradient holds phi' and phi'', which jump at 0 for relu, leaky_relu (phi') and elu (phi''); one-sided
-// shapes have a kink at K, those of the worst sample where two norms are equal. Every activation is therefore watched: seeds are tried
-// until no input of one lies within 0.01 of 0, no norm within 0.01 of the shapes' K, and the two largest norms are 0.01 apart;
-// and while differences are taken the signs of all these numbers must be those of the centre, or the test fails. Sampling
-// needs no such care: points are constants of the weights (clipping them has no part in the derivative).
+// A penalty's weight gradient holds phi' and phi'', which jump at 0 for relu, leaky_relu (phi') and elu
+// (phi''); one-sided shapes have a kink at K, those of the worst sample where two norms are equal. Every
+// activation is therefore watched: seeds are tried until no input of one lies within 0.01 of 0, no norm
+// within 0.01 of the shapes' K, and the two largest norms are 0.01 apart; and while differences are taken the
+// signs of all these numbers must be those of the centre, or the test fails. Sampling needs no such care:
+// points are constants of the weights (clipping them has no part in the derivative).
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -44,19 +46,26 @@ double mean_of(const Norms& norms, double (*f)(double)) {
 }
 /// One more shape is one more row; kinks at other norms than K go into kKinks.
 const ShapeRow kShapes[] = {
-    {one_centered(1.0), [](const Norms& n) { return mean_of(n, [](double v) { return (v - 1) * (v - 1); }); }},
-    {one_centered(0.3), [](const Norms& n) { return mean_of(n, [](double v) { return (v - 0.3) * (v - 0.3); }); }},
+    {one_centered(1.0),
+     [](const Norms& n) { return mean_of(n, [](double v) { return (v - 1) * (v - 1); }); }},
+    {one_centered(0.3),
+     [](const Norms& n) { return mean_of(n, [](double v) { return (v - 0.3) * (v - 0.3); }); }},
     {zero_centered(), [](const Norms& n) { return mean_of(n, [](double v) { return v * v; }); }},
-    {one_sided(0.25), [](const Norms& n) { return mean_of(n, [](double v) { return v > 0.25 ? (v - 0.25) * (v - 0.25) : 0.0; }); }},
+    {one_sided(0.25),
+     [](const Norms& n) {
+       return mean_of(n, [](double v) { return v > 0.25 ? (v - 0.25) * (v - 0.25) : 0.0; });
+     }},
     {power(6), [](const Norms& n) { return mean_of(n, [](double v) { return v * v * v * v * v * v; }); }},
     {power(2.5), [](const Norms& n) { return mean_of(n, [](double v) { return std::pow(v, 2.5); }); }},
-    {worst_of(zero_centered()), [](const Norms& n) { return std::pow(*std::max_element(n.begin(), n.end()), 2); }},
+    {worst_of(zero_centered()),
+     [](const Norms& n) { return std::pow(*std::max_element(n.begin(), n.end()), 2); }},
     {worst_of(one_sided(0.25)),
      [](const Norms& n) { return std::pow(std::max(0.0, *std::max_element(n.begin(), n.end()) - 0.25), 2); }},
 };
 constexpr double kKinks[] = {0.25};
 
-const PenaltySampling kSamplings[] = {on_lines(), at_real(), at_fake(), around_real(), around_real_two_sided()};
+const PenaltySampling kSamplings[] = {on_lines(), at_real(), at_fake(), around_real(),
+                                      around_real_two_sided()};
 
 /// An activation that reports the signs of its inputs and how near they come to 0.
 struct Watch {
@@ -89,7 +98,8 @@ struct ActivationRow {
 const ActivationRow kActivations[] = {
     {"linear", [] { return std::shared_ptr<nn::Module>(); }, false},
     {"relu", []() -> std::shared_ptr<nn::Module> { return std::make_shared<nn::ReLU>(); }, true},
-    {"leaky_relu", []() -> std::shared_ptr<nn::Module> { return std::make_shared<nn::LeakyReLU>(0.2); }, true},
+    {"leaky_relu", []() -> std::shared_ptr<nn::Module> { return std::make_shared<nn::LeakyReLU>(0.2); },
+     true},
     {"elu", []() -> std::shared_ptr<nn::Module> { return std::make_shared<nn::ELU>(1.3); }, true},
     {"tanh", []() -> std::shared_ptr<nn::Module> { return std::make_shared<nn::Tanh>(); }, false},
     {"softplus", []() -> std::shared_ptr<nn::Module> { return std::make_shared<nn::Softplus>(); }, false},
@@ -103,7 +113,8 @@ struct NetworkRow {
   void (*build)(nn::Sequential&, const Activation&);
 };
 const NetworkRow kNetworks[] = {
-    {"MLP", {4},
+    {"MLP",
+     {4},
      [](nn::Sequential& net, const Activation& activation) {
        net.push_back(nn::Linear(4, 5));
        activation(net);
@@ -111,7 +122,8 @@ const NetworkRow kNetworks[] = {
        activation(net);
        net.push_back(nn::Linear(3, 1));
      }},
-    {"conv", {1, 5, 4},
+    {"conv",
+     {1, 5, 4},
      [](nn::Sequential& net, const Activation& activation) {
        net.push_back(nn::Conv2d(1, 2, 3, {.stride = 2, .padding = 1}));
        activation(net);
@@ -120,7 +132,8 @@ const NetworkRow kNetworks[] = {
        net.push_back(nn::Flatten());
        net.push_back(nn::Linear(4, 1));
      }},
-    {"conv + layer norm", {1, 5, 4},
+    {"conv + layer norm",
+     {1, 5, 4},
      [](nn::Sequential& net, const Activation& activation) {
        net.push_back(nn::Conv2d(1, 2, 3, {.stride = 2, .padding = 1}));
        net.push_back(nn::LayerNorm({2, 3, 2}));
@@ -128,7 +141,8 @@ const NetworkRow kNetworks[] = {
        net.push_back(nn::Flatten());
        net.push_back(nn::Linear(12, 1));
      }},
-    {"conv + instance norm", {1, 5, 4},
+    {"conv + instance norm",
+     {1, 5, 4},
      [](nn::Sequential& net, const Activation& activation) {
        net.push_back(nn::Conv2d(1, 2, 3, {.stride = 2, .padding = 1}));
        net.push_back(nn::InstanceNorm2d(2, {.affine = true}));
@@ -136,7 +150,8 @@ const NetworkRow kNetworks[] = {
        net.push_back(nn::Flatten());
        net.push_back(nn::Linear(12, 1));
      }},
-    {"spectral norm", {1, 5, 4},
+    {"spectral norm",
+     {1, 5, 4},
      [](nn::Sequential& net, const Activation& activation) {
        net.push_back(nn::SpectralNorm(nn::Conv2d(1, 2, 3, {.stride = 2, .padding = 1})));
        activation(net);
@@ -152,7 +167,8 @@ struct Critic {
   Watch watch;
 };
 
-std::unique_ptr<Critic> make_critic(const NetworkRow& network, const ActivationRow& activation, Generator& random) {
+std::unique_ptr<Critic> make_critic(const NetworkRow& network, const ActivationRow& activation,
+                                    Generator& random) {
   auto critic = std::make_unique<Critic>();
   network.build(critic->net, [&](nn::Sequential& net) {
     if (auto layer = activation.make()) net.push_back(Watched(std::move(layer), &critic->watch));
@@ -160,7 +176,8 @@ std::unique_ptr<Critic> make_critic(const NetworkRow& network, const ActivationR
   critic->net.to(DType::f64);
   NoGrad writing;
   for (const Tensor& p : critic->net.parameters()) p.copy_(random.normal(p.shape(), 0.2, 0.8, kF64));
-  // Spectral norm: u and v settle, then rest in evaluation, so that the output is one function of the weights.
+  // Spectral norm: u and v settle, then rest in evaluation, so that the output is one function of the
+  // weights.
   for (int i = 0; i < 10; ++i) critic->net(Tensor::zeros(network.sample.inserted(0), kF64));
   critic->net.eval();
   return critic;
@@ -262,7 +279,8 @@ TEST_P(PenaltyGradcheck, EveryShapeAndSampling) {
       ASSERT_LT(++seed, 500u) << "no seed keeps its distance from every kink";
       Generator random(seed, 17);
       critic = make_critic(network, activation, random);
-      const Tensor real = random.uniform(batch, -0.9, 0.9, kF64), fake = random.uniform(batch, -0.9, 0.9, kF64);
+      const Tensor real = random.uniform(batch, -0.9, 0.9, kF64),
+                   fake = random.uniform(batch, -0.9, 0.9, kF64);
       points = sampling.points(real, fake, random);
       norms = watched_norms(*critic, points, activation.kink);
       // A one-sided shape shows something only where a norm lies above its K.
@@ -282,8 +300,8 @@ INSTANTIATE_TEST_SUITE_P(All, PenaltyGradcheck,
                          ::testing::Combine(::testing::Range(0, static_cast<int>(std::size(kNetworks))),
                                             ::testing::Range(0, static_cast<int>(std::size(kActivations)))),
                          [](const auto& parameter) {
-                           std::string name = std::string(kNetworks[std::get<0>(parameter.param)].name) + "_" +
-                                              kActivations[std::get<1>(parameter.param)].name;
+                           std::string name = std::string(kNetworks[std::get<0>(parameter.param)].name) +
+                                              "_" + kActivations[std::get<1>(parameter.param)].name;
                            std::erase_if(name, [](char c) { return c == '+'; });
                            std::replace(name.begin(), name.end(), ' ', '_');
                            return name;
@@ -312,10 +330,12 @@ std::string gradcheck_table() {
 
 void PenaltyGradcheck::TearDownTestSuite() { duel::testing::publish("penalty-gradcheck", gradcheck_table()); }
 
-// gan/objective/proofs.md has a row for every penalty and sampling, a column for every network, and no error beyond what is accepted.
+// gan/objective/proofs.md has a row for every penalty and sampling, a column for every network, and no error
+// beyond what is accepted.
 TEST(PenaltyGradcheckItself, PublishedTableIsWhole) {
   if (duel::testing::publishing()) GTEST_SKIP() << "it is being written";
-  const auto shown = duel::testing::published("penalty-gradcheck"), wanted = duel::testing::table_cells(gradcheck_table());
+  const auto shown = duel::testing::published("penalty-gradcheck"),
+             wanted = duel::testing::table_cells(gradcheck_table());
   EXPECT_EQ(duel::testing::columns(shown, {0}), duel::testing::columns(wanted, {0}));
   ASSERT_FALSE(shown.empty());
   EXPECT_EQ(shown[0], wanted[0]);
@@ -328,7 +348,8 @@ TEST(PenaltyGradcheckItself, PublishedTableIsWhole) {
   }
 }
 
-// The check must see each way in which weights enter: without one of the terms of the second derivative it fails.
+// The check must see each way in which weights enter: without one of the terms of the second derivative it
+// fails.
 TEST(PenaltyGradcheckItself, NoticesAMissingTerm) {
   struct Missing {
     const char* op;  // whose gradient in input 0 is dropped
@@ -338,8 +359,9 @@ TEST(PenaltyGradcheckItself, NoticesAMissingTerm) {
   const auto by_norms = [](const PenaltyShape& shape) { return !shape.of_squares; };
   const auto by_squares = [](const PenaltyShape& shape) { return shape.of_squares != nullptr; };
   for (const auto& [op, network, activation, notices] :
-       {Missing{"sample_norm", 0, 4, by_norms}, Missing{"square", 0, 4, by_squares}, Missing{"tanh_backward", 0, 4}, Missing{"softplus_backward", 1, 5},
-        Missing{"gelu_backward", 4, 6}, Missing{"elu_backward", 2, 3}}) {
+       {Missing{"sample_norm", 0, 4, by_norms}, Missing{"square", 0, 4, by_squares},
+        Missing{"tanh_backward", 0, 4}, Missing{"softplus_backward", 1, 5}, Missing{"gelu_backward", 4, 6},
+        Missing{"elu_backward", 2, 3}}) {
     Generator random(3, 17);
     const auto critic = make_critic(kNetworks[network], kActivations[activation], random);
     const Tensor points = random.uniform(kNetworks[network].sample.inserted(0, 3), -0.9, 0.9, kF64);
@@ -354,8 +376,8 @@ TEST(PenaltyGradcheckItself, NoticesAMissingTerm) {
   }
 }
 
-// D(x) = w x + b: the gradient is w at every point, so the penalty is shape(‖w‖), its gradient shape'(‖w‖) w / ‖w‖, whatever
-// the points; for one_centered(K) that is (‖w‖ - K)^2.
+// D(x) = w x + b: the gradient is w at every point, so the penalty is shape(‖w‖), its gradient shape'(‖w‖) w
+// / ‖w‖, whatever the points; for one_centered(K) that is (‖w‖ - K)^2.
 TEST(PenaltyClosedForm, LinearCriticAtAnyPoints) {
   const std::vector<double> w{1.5, 0, -2};  // norm 2.5
   nn::Sequential critic(nn::Linear(3, 1));
@@ -369,11 +391,13 @@ TEST(PenaltyClosedForm, LinearCriticAtAnyPoints) {
       const double slope = (at(2.5 + 1e-4) - at(2.5 - 1e-4)) / 2e-4;
       for (const PenaltySampling& sampling : kSamplings) {
         const auto result = gradient_penalty(critic, sampling.points(real, fake, random), row.shape, 10.0);
-        EXPECT_NEAR(result.value.item(), 10 * at(2.5), 1e-11 * (1 + at(2.5))) << row.shape.name << " " << sampling.name;
+        EXPECT_NEAR(result.value.item(), 10 * at(2.5), 1e-11 * (1 + at(2.5)))
+            << row.shape.name << " " << sampling.name;
         EXPECT_NEAR(result.mean_norm.item(), 2.5, 1e-12);
         const auto g = grad({result.value}, critic.parameters(), {}, {.allow_unused = true});
         for (size_t i = 0; i < 3; ++i) {
-          EXPECT_NEAR(g[0].to_vector<double>()[i], 10 * slope * w[i] / 2.5, 1e-6 * (1 + slope)) << row.shape.name;
+          EXPECT_NEAR(g[0].to_vector<double>()[i], 10 * slope * w[i] / 2.5, 1e-6 * (1 + slope))
+              << row.shape.name;
         }
         EXPECT_TRUE(!g[1].defined() || g[1].item() == 0) << "the bias does not enter";
       }
@@ -381,8 +405,8 @@ TEST(PenaltyClosedForm, LinearCriticAtAnyPoints) {
   }
 }
 
-// The square of a norm is smooth: at a gradient of exactly 0 its second derivative in the weights is 2 (D(x) = w . x: the penalty
-// is |w|^2). Taken of the norm, whose derivative counts as 0 there, it comes out as 0.
+// The square of a norm is smooth: at a gradient of exactly 0 its second derivative in the weights is 2 (D(x)
+// = w . x: the penalty is |w|^2). Taken of the norm, whose derivative counts as 0 there, it comes out as 0.
 TEST(PenaltyClosedForm, TheSquareHasItsSecondDerivativeAtAGradientOfZero) {
   for (const PenaltyShape& shape : {zero_centered(), power(2), worst_of(zero_centered())}) {
     for (const double w0 : {0.0, 3.0}) {
@@ -402,8 +426,8 @@ TEST(PenaltyClosedForm, TheSquareHasItsSecondDerivativeAtAGradientOfZero) {
   }
 }
 
-// Where a sample's gradient is 0 the norm has no derivative; Duel takes 0 (v_b = 0), so nothing is NaN and that sample moves
-// no weight: the others alone do, with their share of the mean.
+// Where a sample's gradient is 0 the norm has no derivative; Duel takes 0 (v_b = 0), so nothing is NaN and
+// that sample moves no weight: the others alone do, with their share of the mean.
 TEST(PenaltyClosedForm, AGradientOfZeroMovesNothing) {
   for (const ShapeRow& row : kShapes) {
     nn::Sequential dead(nn::Linear(2, 1));
@@ -411,12 +435,14 @@ TEST(PenaltyClosedForm, AGradientOfZeroMovesNothing) {
     dead.load_state_dict({{"0.weight", Tensor::zeros({1, 2}, kF64)}, {"0.bias", Tensor::zeros({1}, kF64)}});
     const Tensor value = gradient_penalty(dead, Tensor::ones({3, 2}, kF64), row.shape, 1.0).value;
     EXPECT_DOUBLE_EQ(value.item(), row.of_norms({0, 0, 0})) << row.shape.name;
-    for (double v : grad({value}, {dead.parameters()[0]})[0].to_vector<double>()) EXPECT_EQ(v, 0) << row.shape.name;
+    for (double v : grad({value}, {dead.parameters()[0]})[0].to_vector<double>())
+      EXPECT_EQ(v, 0) << row.shape.name;
 
     // relu(u . x) with u . x < 0 for the second of two samples: its gradient is 0, the first one's is u.
     nn::Sequential half(nn::Linear(2, 1), nn::ReLU());
     half.to(DType::f64);
-    half.load_state_dict({{"0.weight", Tensor::from({3.0, 4.0}, {1, 2})}, {"0.bias", Tensor::zeros({1}, kF64)}});
+    half.load_state_dict(
+        {{"0.weight", Tensor::from({3.0, 4.0}, {1, 2})}, {"0.bias", Tensor::zeros({1}, kF64)}});
     const Tensor points = Tensor::from({1.0, 1.0, -1.0, -1.0}, {2, 2});
     const Tensor both = gradient_penalty(half, points, row.shape, 1.0).value;
     EXPECT_DOUBLE_EQ(both.item(), row.of_norms({5, 0})) << row.shape.name;

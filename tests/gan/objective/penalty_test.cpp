@@ -1,4 +1,5 @@
-// gradient_penalty as a function: under NoGrad and in gradcheck; parts of one's own that do not fit are named.
+// gradient_penalty as a function: under NoGrad and in gradcheck; parts of one's own that do not fit are
+// named.
 #include "duel/gan/objective/penalty.h"
 
 #include <gtest/gtest.h>
@@ -56,7 +57,9 @@ TEST(GradientPenalty, GradcheckInTheWeights) {
     EXPECT_TRUE(result) << shape.name << ": " << result.message;
   }
   // Without them D's own weights are read, and nothing would be checked.
-  const auto ignores = [&](const std::vector<Tensor>&) { return gradient_penalty(s.d, s.points, one_centered(), 1.0).value; };
+  const auto ignores = [&](const std::vector<Tensor>&) {
+    return gradient_penalty(s.d, s.points, one_centered(), 1.0).value;
+  };
   EXPECT_TRUE(has(gradcheck(ignores, s.d.parameters()).message, "ScopedParameters"));
 }
 
@@ -82,33 +85,44 @@ TEST(OwnParts, APenaltyThatIsNotOnePerSampleIsNamed) {
   Own own;
   const auto total = [](const Tensor& n) { return sum(n); };
   own.objective.penalties = {{PenaltyShape{.name = "total", .apply = total}, at_real(), 1.0}};
-  EXPECT_TRUE(has(own.message(), "'total' gave [] for the norms of 8 samples: expected [8]")) << own.message();
-  own.objective.penalties = {{PenaltyShape{.name = "total", .apply = total, .of_squares = total}, at_real(), 1.0}};
+  EXPECT_TRUE(has(own.message(), "'total' gave [] for the norms of 8 samples: expected [8]"))
+      << own.message();
+  own.objective.penalties = {
+      {PenaltyShape{.name = "total", .apply = total, .of_squares = total}, at_real(), 1.0}};
   EXPECT_TRUE(has(own.message(), "'total' gave []")) << own.message();
   Setting s;
-  EXPECT_TRUE(has(error_of([&] { gradient_penalty(s.d, s.points, PenaltyShape{.name = "none", .apply = nullptr}, 1.0); }), "'none'"));
+  EXPECT_TRUE(has(
+      error_of([&] { gradient_penalty(s.d, s.points, PenaltyShape{.name = "none", .apply = nullptr}, 1.0); }),
+      "'none'"));
 }
 
 TEST(OwnParts, PointsOfAnotherSizeAreNamed) {
   Own own;
   const auto sampling = [](const std::function<Tensor(const Tensor&)>& points) {
-    return PenaltySampling{"own points", [points](const Tensor& real, const Tensor&, Generator&) { return points(real); }};
+    return PenaltySampling{"own points",
+                           [points](const Tensor& real, const Tensor&, Generator&) { return points(real); }};
   };
   for (const auto& wrong : {std::function([](const Tensor& real) { return slice(real, 1, 0, 2); }),
-                            std::function([](const Tensor& real) { return real.reshape({8, 3, 1}); }),
+                            std::function([](const Tensor& real) {
+                              return real.reshape({8, 3, 1});
+                            }),
                             std::function([](const Tensor&) { return Tensor(); })}) {
     own.objective.penalties = {{zero_centered(), sampling(wrong), 1.0}};
     EXPECT_TRUE(has(own.message(), "'own points' gave points")) << own.message();
   }
   // More of them are as good.
-  own.objective.penalties = {{zero_centered(), sampling([](const Tensor& real) { return concat({real, real}); }), 1.0}};
+  own.objective.penalties = {{zero_centered(), sampling([](const Tensor& real) {
+                                return concat({real, real});
+                              }),
+                              1.0}};
   EXPECT_NO_THROW(own.step());
 }
 
 TEST(OwnParts, ADWithMoreThanALogitPerSampleIsNamed) {
   Own own;
   own.outputs = 3;
-  EXPECT_TRUE(has(own.message(), "expected of D a logit for each sample, [16, 1], got [16, 3]")) << own.message();
+  EXPECT_TRUE(has(own.message(), "expected of D a logit for each sample, [16, 1], got [16, 3]"))
+      << own.message();
   EXPECT_TRUE(has(own.message(true), "[8, 1], got [8, 3]")) << own.message(true);
 }
 
@@ -131,11 +145,14 @@ TEST(OwnParts, ALossThatIsNoMeanIsNamed) {
 
 TEST(OwnParts, ATermThatReadsRealSamplesUnaskedIsNamed) {
   Own own;
-  own.objective.g_terms = {{.name = "curious", .value = [](const Round& round) { return mean(round.real.judgement.logits); }}};
-  EXPECT_TRUE(has(own.message(true), "'curious'") && has(own.message(true), "set reads_real")) << own.message(true);
+  own.objective.g_terms = {
+      {.name = "curious", .value = [](const Round& round) { return mean(round.real.judgement.logits); }}};
+  EXPECT_TRUE(has(own.message(true), "'curious'") && has(own.message(true), "set reads_real"))
+      << own.message(true);
   own.objective.g_terms[0].reads_real = true;
   EXPECT_NO_THROW(own.step(true));
-  own.objective.d_terms = {{.name = "wide", .value = [](const Round& round) { return round.fake.judgement.logits; }}};
+  own.objective.d_terms = {
+      {.name = "wide", .value = [](const Round& round) { return round.fake.judgement.logits; }}};
   EXPECT_TRUE(has(own.message(), "the term 'wide' gave [8, 1], expected one number")) << own.message();
 }
 

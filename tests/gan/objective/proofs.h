@@ -1,8 +1,8 @@
-// Tables that tests compute and gan/objective/proofs.md shows. Where the environment variable DUEL_PROOFS names that file, the part
-// between "<!-- NAME -->" and "<!-- end NAME -->" is written anew:
+// Tables that tests compute and gan/objective/proofs.md shows. Where the environment variable DUEL_PROOFS
+// names that file, the part between "<!-- NAME -->" and "<!-- end NAME -->" is written anew:
 //   DUEL_PROOFS=gan/objective/proofs.md build/tests/duel_test_gan --gtest_filter='*PenaltyGradcheck*:*DiracObjective*:*LeftOut*'
-// Otherwise the tests hold the file in the tree against what they found, so that it cannot go stale: names and verdicts, not
-// digits, which another CPU moves.
+// Otherwise the tests hold the file in the tree against what they found, so that it cannot go stale: names
+// and verdicts, not digits, which another CPU moves.
 #pragma once
 
 #include <gtest/gtest.h>

@@ -146,7 +146,8 @@ TEST(Ticks, AreRoundNumbersInsideTheRange) {
   EXPECT_EQ(axis_ticks({0.01, 1000}, true, 6), (std::vector<double>{0.01, 0.1, 1, 10, 100, 1000}));
   EXPECT_EQ(axis_ticks({3, 60}, true, 6), (std::vector<double>{5, 10, 20, 50}));
   // Within a decade 1, 2 and 5 leave few ticks or none.
-  for (const Range range : {Range{1.17, 1.93}, Range{0.9, 1.95}, Range{2.1, 4.9}, Range{0.031, 0.032}, Range{5.5, 49}, Range{2000, 2001}}) {
+  for (const Range range : {Range{1.17, 1.93}, Range{0.9, 1.95}, Range{2.1, 4.9}, Range{0.031, 0.032},
+                            Range{5.5, 49}, Range{2000, 2001}}) {
     for (const int wanted : {4, 8, 12}) {
       const auto ticks = axis_ticks(range, true, wanted);
       EXPECT_GE(ticks.size(), 3u) << range.low << " to " << range.high << ", " << wanted;
@@ -162,7 +163,8 @@ TEST(Ticks, AreRoundNumbersInsideTheRange) {
   EXPECT_EQ(labels({0.9, 5.5}, 8), "1 1.5 2 3 5 ");
   EXPECT_EQ(labels({0.11, 1.95}, 8), "0.15 0.2 0.3 0.5 0.7 1 1.5 ");
   EXPECT_EQ(labels({2000, 2001}, 4), "2000 2000.5 2001 ");
-  EXPECT_EQ(axis_ticks({0.02, 3000}, true, 1), (std::vector<double>{})) << "several decades keep powers of ten";
+  EXPECT_EQ(axis_ticks({0.02, 3000}, true, 1), (std::vector<double>{}))
+      << "several decades keep powers of ten";
   EXPECT_EQ(tick_label(0.6000000000000001), "0.6");
   EXPECT_EQ(tick_label(20000), "20000");
   EXPECT_EQ(tick_label(2e6), "2e+06");
@@ -265,13 +267,15 @@ TEST(Plot, NamesStandAtTheIntegersInPlaceOfNumbers) {
     }
     return lengths;
   };
-  const auto numbers = grid_lines({}), names = grid_lines({"a", "b", "c"}), upright = grid_lines({"a", "b", "some_layer"}, 150);
+  const auto numbers = grid_lines({}), names = grid_lines({"a", "b", "c"}),
+             upright = grid_lines({"a", "b", "some_layer"}, 150);
   EXPECT_EQ(grid_lines({}, 640).size(), 5u) << "0, 0.5, 1, 1.5, 2";
   EXPECT_EQ(grid_lines({"a", "b", "c"}, 640).size(), 3u);
   ASSERT_EQ(names.size(), 3u);
   ASSERT_EQ(upright.size(), 3u);
   EXPECT_EQ(names[0], numbers[0]);
-  EXPECT_EQ(upright[0], names[0] - (Canvas::text_length("some_layer") - Canvas::text_height())) << "the name has room below";
+  EXPECT_EQ(upright[0], names[0] - (Canvas::text_length("some_layer") - Canvas::text_height()))
+      << "the name has room below";
   EXPECT_EQ(grid_lines({"a", "b"}).size(), 2u);
   const auto endless = grid_lines({std::string(500, 'x'), "b", "c"}, 150);
   ASSERT_EQ(endless.size(), 3u);

@@ -42,7 +42,9 @@ TEST(Grid, SixtyFourDigitsAre242By242) {
 TEST(Grid, OfImagesWithSeveralChannelsIsRefused) {
   EXPECT_EQ(image_grid(Tensor::zeros({3, 1, 2, 5}), 3).width, 3 * 7 + 2);
   for (const Shape& shape : {Shape{4, 3, 8, 8}, Shape{4, 8, 8}, Shape{1, 0, 8, 8}}) {
-    EXPECT_NE(duel::testing::error_of([&] { image_grid(Tensor::zeros(shape), 2); }).find("[N, 1, H, W], got f32 ["), std::string::npos);
+    EXPECT_NE(
+        duel::testing::error_of([&] { image_grid(Tensor::zeros(shape), 2); }).find("[N, 1, H, W], got f32 ["),
+        std::string::npos);
   }
 }
 

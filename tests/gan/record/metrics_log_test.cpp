@@ -1,4 +1,5 @@
-// The lines of metrics.jsonl: written and read back as curves; what is not finite, torn or foreign does no harm.
+// The lines of metrics.jsonl: written and read back as curves; what is not finite, torn or foreign does no
+// harm.
 #include "duel/gan/record/metrics_log.h"
 
 #include <gtest/gtest.h>
@@ -20,7 +21,8 @@ TEST(MetricsLog, ReadsBackWhatWasWritten) {
   d.step_cosine_d = std::numeric_limits<double>::infinity();
   d.spectral_norms = {{"10.weight", 3.5}, {"2.weight", std::nan("")}};
   d.d_real = {-1.5, 2.5, {1, 0, 63}};
-  const std::string text = to_json_line(metrics_of(1), 0.5, false) + to_json_line(metrics_of(100), 1.5, true, d) + "{\"iteration\":101,\"epo";
+  const std::string text = to_json_line(metrics_of(1), 0.5, false) +
+                           to_json_line(metrics_of(100), 1.5, true, d) + "{\"iteration\":101,\"epo";
   const MetricsLog log = parse_metrics(text);
   const Curve* g = log.curve("loss_g");
   ASSERT_TRUE(g);
@@ -46,10 +48,12 @@ TEST(MetricsLog, ReadsBackWhatWasWritten) {
 }
 
 TEST(MetricsLog, IgnoresWhatIsNoLine) {
-  for (const char* text : {"", "\n\n", "nonsense\n", "[1,2]\n", "{\"loss_d\":1}\n", "{\"iteration\":\"1\"}\n", "{\"iteration\":1"}) {
+  for (const char* text : {"", "\n\n", "nonsense\n", "[1,2]\n", "{\"loss_d\":1}\n", "{\"iteration\":\"1\"}\n",
+                           "{\"iteration\":1"}) {
     EXPECT_TRUE(parse_metrics(text).curves.empty()) << text;
   }
-  const MetricsLog log = parse_metrics("{\"iteration\":2,\"name\":\"x\",\"list\":[1],\"h\":{\"counts\":[\"a\"]},\"loss_d\":null}\n");
+  const MetricsLog log = parse_metrics(
+      "{\"iteration\":2,\"name\":\"x\",\"list\":[1],\"h\":{\"counts\":[\"a\"]},\"loss_d\":null}\n");
   ASSERT_EQ(log.curves.size(), 1u);
   EXPECT_TRUE(std::isnan(log.curve("loss_d")->y[0]));
 }

@@ -70,9 +70,12 @@ TEST(RunConfig, AWrongKeyChangesNothing) {
 
 TEST(RunRecord, WhatIsNoneSaysHowToGoOnWithoutIt) {
   const std::string deep = std::string(100'000, '[') + std::string(100'000, ']');
-  for (const std::string& text : {std::string(), std::string("{"), std::string("[1]"), std::string("{\"argv\": 3}"), "{\"argv\": " + deep + "}"}) {
+  for (const std::string& text : {std::string(), std::string("{"), std::string("[1]"),
+                                  std::string("{\"argv\": 3}"), "{\"argv\": " + deep + "}"}) {
     const std::string why = error_of([&] { run_record_from_json(text, "run.json"); });
-    EXPECT_TRUE(why.starts_with("[run] run.json: ") && why.ends_with("delete it to resume without the comparison of the data")) << why;
+    EXPECT_TRUE(why.starts_with("[run] run.json: ") &&
+                why.ends_with("delete it to resume without the comparison of the data"))
+        << why;
     EXPECT_LT(why.size(), 400u);
     EXPECT_TRUE(json_table(text).empty() || text == "{\"argv\": 3}");
   }
@@ -115,12 +118,14 @@ TEST(Objectives, ResolvedOverridesSayTheSameObjective) {
 // Versions before these values were refused stored them: read as a run's they are left out, and only they.
 TEST(Objectives, IdleValuesOfEarlierRunsAreLeftOut) {
   const RunConfig old = stored_config_from_json(
-      R"({"objective": "wgan", "beta1": 0.9, "beta2": 0.99, "clip": 0.02, "instance-noise": 0, "instance-noise-steps": 7})", "c.json");
+      R"({"objective": "wgan", "beta1": 0.9, "beta2": 0.99, "clip": 0.02, "instance-noise": 0, "instance-noise-steps": 7})",
+      "c.json");
   EXPECT_FALSE(old.overrides.beta1 || old.overrides.beta2 || old.overrides.instance_noise_steps);
   EXPECT_EQ(old.overrides.clip, 0.02);
   EXPECT_NO_THROW(named_objective(old.objective, old.overrides));
   const RunConfig adam = stored_config_from_json(
-      R"({"objective": "wgan", "optimizer": "adam", "beta1": 0.9, "instance-noise": 0.1, "instance-noise-steps": 7})", "c.json");
+      R"({"objective": "wgan", "optimizer": "adam", "beta1": 0.9, "instance-noise": 0.1, "instance-noise-steps": 7})",
+      "c.json");
   EXPECT_EQ(adam.overrides.beta1, 0.9);
   EXPECT_EQ(adam.overrides.instance_noise_steps, 7);
 }

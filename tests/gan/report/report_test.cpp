@@ -1,5 +1,5 @@
-// report.html: whole, self-contained, safe against what names and settings hold; and the warnings, each on a sick and on a
-// healthy log.
+// report.html: whole, self-contained, safe against what names and settings hold; and the warnings, each on a
+// sick and on a healthy log.
 #include "duel/gan/report/report.h"
 
 #include <gtest/gtest.h>
@@ -20,8 +20,13 @@ namespace {
 using duel::gan::testing::Scratch;
 
 TEST(Report, Base64IsThatOfTheRfc) {
-  const std::pair<const char*, const char*> vectors[] = {{"", ""}, {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"}, {"foob", "Zm9vYg=="},
-                                                         {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"}};
+  const std::pair<const char*, const char*> vectors[] = {{"", ""},
+                                                         {"f", "Zg=="},
+                                                         {"fo", "Zm8="},
+                                                         {"foo", "Zm9v"},
+                                                         {"foob", "Zm9vYg=="},
+                                                         {"fooba", "Zm9vYmE="},
+                                                         {"foobar", "Zm9vYmFy"}};
   for (const auto& [plain, coded] : vectors) EXPECT_EQ(base64(plain), coded);
   EXPECT_EQ(base64("\xff\xfb\xf0"), "//vw");
 }
@@ -51,20 +56,25 @@ TEST(Report, HoldsEverythingAndRefersToNothing) {
   }
   write_png_gray(run / "samples" / "reals.png", 4, 4, black);
   std::ofstream(run / "checkpoints" / "step_00000200.safetensors") << "x";
-  std::ofstream(run / "config.json") << R"({"objective": "ns-gan", "arch": "<script>alert(1)</script>", "steps": 9})";
-  std::ofstream(run / "run.json") << R"({"seed": 1, "data": {"source": "drawn & bent", "count": 50}, "argv": ["duel", "train"]})";
+  std::ofstream(run / "config.json")
+      << R"({"objective": "ns-gan", "arch": "<script>alert(1)</script>", "steps": 9})";
+  std::ofstream(run / "run.json")
+      << R"({"seed": 1, "data": {"source": "drawn & bent", "count": 50}, "argv": ["duel", "train"]})";
   std::ofstream(run / "metrics.jsonl") << "{\"iteration\":7,\"loss_d\":1}\n";
   write_png_gray(scratch / "losses.png", 4, 4, black);
   const auto file = write_report(run, {{scratch / "losses.png", "What a \"loss\" is"}}, std::nullopt);
   EXPECT_EQ(file, run / "report.html");
   const auto bytes = duel::testing::get(file);
   const std::string html(bytes.begin(), bytes.end());
-  for (const char* part : {"ns-gan", "iteration 7 of 9", "50 images of drawn &amp; bent", "&lt;script&gt;alert(1)", "duel train --resume",
-                           "step_00000200.safetensors", "What a &quot;loss&quot; is", "a &lt;b&gt;&#39;s run", "data.source", "duel train</td>"}) {
+  for (const char* part :
+       {"ns-gan", "iteration 7 of 9", "50 images of drawn &amp; bent", "&lt;script&gt;alert(1)",
+        "duel train --resume", "step_00000200.safetensors", "What a &quot;loss&quot; is",
+        "a &lt;b&gt;&#39;s run", "data.source", "duel train</td>"}) {
     EXPECT_NE(html.find(part), std::string::npos) << part;
   }
   EXPECT_EQ(html.find("alert(1)</script>"), std::string::npos);
-  for (const char* outside : {"http:", "https:", "src=\"/", "href=\"/", "@import", "url("}) EXPECT_EQ(html.find(outside), std::string::npos) << outside;
+  for (const char* outside : {"http:", "https:", "src=\"/", "href=\"/", "@import", "url("})
+    EXPECT_EQ(html.find(outside), std::string::npos) << outside;
   EXPECT_EQ(count(html, "{\"at\":"), 120u) << "thinned";
   EXPECT_NE(html.find("{\"at\":\"0\""), std::string::npos);
   EXPECT_NE(html.find("{\"at\":\"1500000\""), std::string::npos) << "the last one stays";
@@ -77,7 +87,8 @@ TEST(Report, StaysSmallWithLargeGrids) {
   const auto run = scratch / "run";
   std::filesystem::create_directories(run / "samples");
   for (int i = 0; i < 20; ++i) {
-    std::ofstream(run / "samples" / ("fakes_00000" + std::string(1, static_cast<char>('a' + i)) + ".png")) << std::string(500'000, 'x');
+    std::ofstream(run / "samples" / ("fakes_00000" + std::string(1, static_cast<char>('a' + i)) + ".png"))
+        << std::string(500'000, 'x');
   }
   const std::string html = report_of(run);
   EXPECT_EQ(count(html, "{\"at\":"), 5u);
@@ -94,8 +105,18 @@ struct Silent : RunObserver {
 
 TEST(Report, WalksBetweenLatentsOfTheNewestCheckpoint) {
   Scratch scratch;
-  RunConfig config{.objective = "ns-gan", .overrides = {}, .data = "synthetic", .synthetic_count = 16, .batch = 4, .steps = 2,
-                   .device = "cpu", .out = scratch / "run", .diagnose_every = 0, .checkpoint_every = 1, .sample_count = 4, .argv = {}};
+  RunConfig config{.objective = "ns-gan",
+                   .overrides = {},
+                   .data = "synthetic",
+                   .synthetic_count = 16,
+                   .batch = 4,
+                   .steps = 2,
+                   .device = "cpu",
+                   .out = scratch / "run",
+                   .diagnose_every = 0,
+                   .checkpoint_every = 1,
+                   .sample_count = 4,
+                   .argv = {}};
   config.networks.arch = "mlp";
   Silent observer;
   gan::Run(config).train(observer);
@@ -106,11 +127,14 @@ TEST(Report, WalksBetweenLatentsOfTheNewestCheckpoint) {
   };
   const Generator::State before = default_generator().state();
   const std::string second = walks();
-  EXPECT_TRUE(default_generator().state() == before) << "drawn while the run goes on: its numbers are not touched";
+  EXPECT_TRUE(default_generator().state() == before)
+      << "drawn while the run goes on: its numbers are not touched";
   EXPECT_NE(second.find("at iteration 2."), std::string::npos) << second.substr(0, 100);
-  // 4 rows of 8 images of 28x28, with a pixel around each, as the PNG's header says (8 bytes, then length, IHDR, sides).
+  // 4 rows of 8 images of 28x28, with a pixel around each, as the PNG's header says (8 bytes, then length,
+  // IHDR, sides).
   const GrayImage like = image_grid(Tensor::zeros({32, 1, 28, 28}), 8);
-  const std::string png = base64({reinterpret_cast<const char*>(encode_png_gray(like.width, like.height, like.pixels).data()), 24});
+  const std::string png = base64(
+      {reinterpret_cast<const char*>(encode_png_gray(like.width, like.height, like.pixels).data()), 24});
   EXPECT_NE(second.find("base64," + png), std::string::npos);
   EXPECT_EQ(walks(), second);
   std::filesystem::remove(config.out / "checkpoints" / checkpoint_name(2));
@@ -151,7 +175,8 @@ MetricsLog log_of(const std::function<void(Metrics&, Diagnosis&, int)>& change, 
 TEST(RunWarnings, NameWhatIsSickAndNothingElse) {
   EXPECT_TRUE(run_warnings(log_of([](Metrics&, Diagnosis&, int) {})).empty());
   EXPECT_TRUE(run_warnings({}).empty());
-  EXPECT_TRUE(run_warnings(log_of([](Metrics&, Diagnosis& d, int) { d.fake_spread = 0.1; }, 1)).empty()) << "it has only begun";
+  EXPECT_TRUE(run_warnings(log_of([](Metrics&, Diagnosis& d, int) { d.fake_spread = 0.1; }, 1)).empty())
+      << "it has only begun";
   const std::pair<const char*, std::function<void(Metrics&, Diagnosis&, int)>> sick[] = {
       {"loss_d is not finite", [](Metrics& m, Diagnosis&, int i) { m.loss_d = i == 30 ? NAN : 1; }},
       {"perfectly", [](Metrics&, Diagnosis& d, int) { d.js_estimate = 0.692; }},
@@ -163,7 +188,8 @@ TEST(RunWarnings, NameWhatIsSickAndNothingElse) {
       {"flat at the fakes", [](Metrics&, Diagnosis& d, int) { d.input_gradient_fake = 1e-5; }},
       {"by heart", [](Metrics&, Diagnosis& d, int) { d.critic_held_out = 0.3; }},
       {"vanishes", [](Metrics& m, Diagnosis&, int i) { m.grad_norm_g = i < 20 ? 10 : 1e-5; }},
-      {"0.weight has grown", [](Metrics&, Diagnosis& d, int i) { d.spectral_norms[0].second = i < 20 ? 1 : 9; }},
+      {"0.weight has grown",
+       [](Metrics&, Diagnosis& d, int i) { d.spectral_norms[0].second = i < 20 ? 1 : 9; }},
       {"mode collapse", [](Metrics&, Diagnosis& d, int) { d.fake_spread = 0.1; }}};
   for (const auto& [words, change] : sick) {
     const auto warnings = run_warnings(log_of(change));

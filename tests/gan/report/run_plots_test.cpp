@@ -31,7 +31,13 @@ int64_t pixels_of(const Canvas& canvas, Color color) {
 std::string logged(bool diagnosed) {
   std::string text;
   for (int64_t i = 1; i <= 3; ++i) {
-    const Metrics m{.iteration = 100 * i, .loss_d = 1.0 / static_cast<double>(i), .loss_g = 2, .d_real = 1, .input_gradient_norm = 1, .grad_norm_d = 1, .grad_norm_g = 1};
+    const Metrics m{.iteration = 100 * i,
+                    .loss_d = 1.0 / static_cast<double>(i),
+                    .loss_g = 2,
+                    .d_real = 1,
+                    .input_gradient_norm = 1,
+                    .grad_norm_d = 1,
+                    .grad_norm_g = 1};
     Diagnosis d;
     d.wasserstein_estimate = 1;
     d.share_at_clip = 0.5;
@@ -47,17 +53,20 @@ std::string logged(bool diagnosed) {
 
 TEST(RunPlots, DrawWhatTheLogHoldsAndNoMore) {
   EXPECT_TRUE(run_plots({}).empty());
-  EXPECT_EQ(names(run_plots(parse_metrics(logged(false)))), (std::vector<std::string>{"losses", "outputs", "input_gradients", "gradients"}));
+  EXPECT_EQ(names(run_plots(parse_metrics(logged(false)))),
+            (std::vector<std::string>{"losses", "outputs", "input_gradients", "gradients"}));
   const auto plots = run_plots(parse_metrics(logged(true)), {.k = 1.0, .clip = 2.0});
-  EXPECT_EQ(names(plots), (std::vector<std::string>{"losses", "estimates", "outputs", "outputs_last", "input_gradients", "gradients",
-                                                    "activations", "spectral_norms", "weights", "share_at_clip"}));
+  EXPECT_EQ(names(plots), (std::vector<std::string>{"losses", "estimates", "outputs", "outputs_last",
+                                                    "input_gradients", "gradients", "activations",
+                                                    "spectral_norms", "weights", "share_at_clip"}));
   for (const RunPlot& plot : plots) EXPECT_FALSE(plot.caption.empty());
 }
 
 TEST(RunPlots, ShowTheirCurves) {
   const auto plots = run_plots(parse_metrics(logged(true)));
   const Canvas& losses = plots[0].picture;
-  const Canvas only_g = run_plots(parse_metrics("{\"iteration\":1,\"loss_g\":2}\n{\"iteration\":3,\"loss_g\":3}\n"))[0].picture;
+  const Canvas only_g =
+      run_plots(parse_metrics("{\"iteration\":1,\"loss_g\":2}\n{\"iteration\":3,\"loss_g\":3}\n"))[0].picture;
   const Color d{31, 119, 180}, g{214, 39, 40};
   EXPECT_GT(pixels_of(losses, d), 100);
   EXPECT_GT(pixels_of(losses, g), 100);
@@ -104,7 +113,8 @@ TEST(RunPlots, AreWrittenIntoTheRun) {
   std::ofstream(run / "metrics.jsonl") << logged(true);
   const auto files = write_run_plots(run);
   ASSERT_EQ(files.size(), 10u);
-  std::ofstream(run / "timing.jsonl") << to_json_line(Timing{100, 1.5, 4000}) << to_json_line(Timing{200, 3.25, 2000});
+  std::ofstream(run / "timing.jsonl")
+      << to_json_line(Timing{100, 1.5, 4000}) << to_json_line(Timing{200, 3.25, 2000});
   const auto timed = write_run_plots(run);
   ASSERT_EQ(timed.size(), 11u);
   EXPECT_EQ(timed.back().file.filename(), "speed.png");

@@ -1,4 +1,5 @@
-// The iteration that is tried before a run: it fails where the run's would, costs no more than that, and moves nothing.
+// The iteration that is tried before a run: it fails where the run's would, costs no more than that, and
+// moves nothing.
 #include "duel/gan/run/internal/rehearsal.h"
 
 #include <gtest/gtest.h>
@@ -48,7 +49,8 @@ TEST(Rehearsal, WhatAnIterationRefusesIsTold) {
                                        return sum(round.fake.samples.reshape({2, 2}));
                                      }});
   const std::string text = error_of([&] { rehearse(setup); });
-  for (const char* part : {"ns-gan with mlp and batch 8", "its first iteration would fail", "two by two"}) EXPECT_TRUE(has(text, part)) << text;
+  for (const char* part : {"ns-gan with mlp and batch 8", "its first iteration would fail", "two by two"})
+    EXPECT_TRUE(has(text, part)) << text;
 }
 
 // Repeated steps show nothing new: these would take hours.

@@ -1,6 +1,6 @@
-// Objectives with classes, codes and energies against PyTorch in f64: losses, gradients, ten iterations of weights,
-// every objective with its row's defaults.
-// Files: tests/golden/README.md, section "Classes, codes and energies".
+// Objectives with classes, codes and energies against PyTorch in f64: losses, gradients, ten iterations of
+// weights, every objective with its row's defaults. Files: tests/golden/README.md, section "Classes, codes
+// and energies".
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -58,7 +58,8 @@ class ConditionalGolden : public ::testing::TestWithParam<Case> {
 
   Networks networks() {
     Generator random(1);
-    NetworkOptions options{.arch = GetParam().net, .height = 4, .width = 4, .latent = 5, .channels_g = 4, .channels_d = 5};
+    NetworkOptions options{
+        .arch = GetParam().net, .height = 4, .width = 4, .latent = 5, .channels_g = 4, .channels_d = 5};
     if (options.arch == "dcgan") {
       options.height = options.width = 8;
       options.channels_g = 1;
@@ -66,9 +67,11 @@ class ConditionalGolden : public ::testing::TestWithParam<Case> {
     }
     Networks n = make_networks(networks_for(objective_, options, kClasses), true, random);
     if (objective_.critic == CriticKind::code_head) {  // with a smaller Q, for a smaller file
-      using namespace nn;  // NOLINT: layers
-      auto trunk = std::make_shared<Sequential>(Flatten(), Linear(16, 10), LeakyReLU(0.2), Linear(10, 5), LeakyReLU(0.2));
-      n.discriminator = std::make_shared<CodeCritic>(trunk, 5, std::make_shared<Sequential>(Linear(5, 6), LeakyReLU(0.2), Linear(6, 12)));
+      using namespace nn;                              // NOLINT: layers
+      auto trunk = std::make_shared<Sequential>(Flatten(), Linear(16, 10), LeakyReLU(0.2), Linear(10, 5),
+                                                LeakyReLU(0.2));
+      n.discriminator = std::make_shared<CodeCritic>(
+          trunk, 5, std::make_shared<Sequential>(Linear(5, 6), LeakyReLU(0.2), Linear(6, 12)));
     }
     for (nn::Module* module : {n.generator.get(), n.discriminator.get()}) module->to(DType::f64);
     n.generator->load_state_dict(part("g."));
@@ -80,12 +83,14 @@ class ConditionalGolden : public ::testing::TestWithParam<Case> {
   void expect_close(const Tensor& got, const Tensor& expected, const std::string& what) const {
     ASSERT_EQ(got.shape(), expected.shape()) << what;
     const auto a = got.to_vector<double>(), b = expected.to_vector<double>();
-    for (size_t i = 0; i < a.size(); ++i) ASSERT_LE(std::abs(a[i] - b[i]), 1e-9 * (1 + std::abs(b[i]))) << what << " " << i;
+    for (size_t i = 0; i < a.size(); ++i)
+      ASSERT_LE(std::abs(a[i] - b[i]), 1e-9 * (1 + std::abs(b[i]))) << what << " " << i;
   }
   void expect_gradients(const Trainer& trainer, const nn::Module& module, const std::string& prefix) const {
     const auto parameters = module.named_parameters();
     for (size_t i = 0; i < parameters.size(); ++i) {
-      expect_close(trainer.last_gradients()[i], at(prefix + parameters[i].first), prefix + parameters[i].first);
+      expect_close(trainer.last_gradients()[i], at(prefix + parameters[i].first),
+                   prefix + parameters[i].first);
     }
   }
 
@@ -103,18 +108,24 @@ TEST_P(ConditionalGolden, TenIterationsAsInPyTorch) {
     const std::string iteration = "t" + std::to_string(t) + ".";
     for (int64_t s = 0; s < objective_.schedule.critic_steps; ++s) {
       const std::string step = iteration + "s" + std::to_string(s) + ".";
-      trainer.critic_step({.real = at(step + "real"), .real_labels = maybe(step + "y"), .fake = trainer.generate(at(step + "z")),
+      trainer.critic_step({.real = at(step + "real"),
+                           .real_labels = maybe(step + "y"),
+                           .fake = trainer.generate(at(step + "z")),
                            .latents = {at(step + "z"), maybe(step + "y_fake"), maybe(step + "codes")}});
       near(trainer.metrics().loss_d, at(step + "loss_d").item(), step);
-      if (objective_.equilibrium) near(trainer.metrics().more.front().second, at(step + "k").item(), step + "k");
+      if (objective_.equilibrium)
+        near(trainer.metrics().more.front().second, at(step + "k").item(), step + "k");
       if (t == 0 && s == 0) expect_gradients(trainer, *nets.discriminator, "grad.d.");
     }
-    trainer.generator_step({.latents = {at(iteration + "z_g"), maybe(iteration + "y_g"), maybe(iteration + "codes_g")}});
+    trainer.generator_step(
+        {.latents = {at(iteration + "z_g"), maybe(iteration + "y_g"), maybe(iteration + "codes_g")}});
     near(trainer.metrics().loss_g, at(iteration + "loss_g").item(), iteration);
     if (t == 0) expect_gradients(trainer, *nets.generator, "grad.g.");
   }
-  for (const auto& [key, tensor] : nets.generator->state_dict()) expect_close(tensor, at("final.g." + key), "g." + key);
-  for (const auto& [key, tensor] : nets.discriminator->state_dict()) expect_close(tensor, at("final.d." + key), "d." + key);
+  for (const auto& [key, tensor] : nets.generator->state_dict())
+    expect_close(tensor, at("final.g." + key), "g." + key);
+  for (const auto& [key, tensor] : nets.discriminator->state_dict())
+    expect_close(tensor, at("final.d." + key), "d." + key);
 }
 
 INSTANTIATE_TEST_SUITE_P(Objectives, ConditionalGolden, ::testing::ValuesIn(cases()),

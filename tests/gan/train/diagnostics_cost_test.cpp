@@ -1,6 +1,6 @@
-// What looking costs: logging and diagnosing at the default intervals take less than a tenth of training time. Counted is the
-// process's CPU time on one thread, which neighbours on a busy machine do not add to; plain, logged and diagnosed iterations take
-// turns, so that what slows all slows all alike; medians of them.
+// What looking costs: logging and diagnosing at the default intervals take less than a tenth of training
+// time. Counted is the process's CPU time on one thread, which neighbours on a busy machine do not add to;
+// plain, logged and diagnosed iterations take turns, so that what slows all slows all alike; medians of them.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -35,7 +35,9 @@ struct Costs {
   double plain = 0, logged = 0, diagnosed = 0;
   /// What looking adds, as a share of training time.
   double share(int64_t log_every, int64_t diagnose_every) const {
-    return ((logged - plain) / static_cast<double>(log_every) + (diagnosed - plain) / static_cast<double>(diagnose_every)) / plain;
+    return ((logged - plain) / static_cast<double>(log_every) +
+            (diagnosed - plain) / static_cast<double>(diagnose_every)) /
+           plain;
   }
 };
 
@@ -74,17 +76,21 @@ TEST(DiagnosticsCost, BelowATenthOfTrainingTimeAtTheDefaultIntervals) {
     const Objective objective = named_objective("ns-gan");
     Generator weights(1);
     const int64_t width = std::string(arch) == "dcgan" ? 16 : 64;
-    Trainer trainer(make_networks({.arch = arch, .channels_g = width, .channels_d = width}, objective, weights), objective,
-                    std::make_shared<ResidentData>(duel::testing::noise_images(defaults.batch * 4, 28, 10)), {.batch = defaults.batch});
+    Trainer trainer(
+        make_networks({.arch = arch, .channels_g = width, .channels_d = width}, objective, weights),
+        objective, std::make_shared<ResidentData>(duel::testing::noise_images(defaults.batch * 4, 28, 10)),
+        {.batch = defaults.batch});
     const ResidentData held_out(duel::testing::noise_images(256, 28, 10));
     for (int i = 0; i < 2; ++i) trainer.step();
     Costs costs = measured(trainer, held_out);
-    for (int again = 0; again < 4 && costs.share(defaults.log_every, defaults.diagnose_every) >= 0.1; ++again) {
+    for (int again = 0; again < 4 && costs.share(defaults.log_every, defaults.diagnose_every) >= 0.1;
+         ++again) {
       costs = measured(trainer, held_out);
     }
     const double share = costs.share(defaults.log_every, defaults.diagnose_every);
-    std::printf("%s: plain %.2f, logged %.2f, diagnosed %.2f ms of CPU; looking takes %.2f %% of training time\n", arch,
-                costs.plain * 1e3, costs.logged * 1e3, costs.diagnosed * 1e3, share * 100);
+    std::printf(
+        "%s: plain %.2f, logged %.2f, diagnosed %.2f ms of CPU; looking takes %.2f %% of training time\n",
+        arch, costs.plain * 1e3, costs.logged * 1e3, costs.diagnosed * 1e3, share * 100);
     EXPECT_LT(share, 0.1) << arch;
     EXPECT_GT(costs.share(1, 1), 0.1) << arch << ": looking at every iteration would be seen";
   }

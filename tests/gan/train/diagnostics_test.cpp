@@ -1,4 +1,5 @@
-// Diagnostics against closed forms: critics that are planes, matrices whose singular values are known, steps whose angle is.
+// Diagnostics against closed forms: critics that are planes, matrices whose singular values are known, steps
+// whose angle is.
 #include "duel/gan/train/diagnostics.h"
 
 #include <gtest/gtest.h>
@@ -18,7 +19,8 @@ namespace {
 
 constexpr TensorOptions kF64{DType::f64, {}};
 
-// ---- Spectral norms -----------------------------------------------------------------------------------------------
+// ---- Spectral norms
+// -----------------------------------------------------------------------------------------------
 
 /// By thousands of power iterations in plain loops.
 double naive_norm(const Tensor& matrix) {
@@ -28,7 +30,8 @@ double naive_norm(const Tensor& matrix) {
   v[0] = 1.5;
   double sigma = 0;
   for (int i = 0; i < 4000; ++i) {
-    for (int64_t r = 0; r < m; ++r) u[size_t(r)] = std::inner_product(v.begin(), v.end(), w.begin() + r * n, 0.0);
+    for (int64_t r = 0; r < m; ++r)
+      u[size_t(r)] = std::inner_product(v.begin(), v.end(), w.begin() + r * n, 0.0);
     for (int64_t c = 0; c < n; ++c) {
       v[size_t(c)] = 0;
       for (int64_t r = 0; r < m; ++r) v[size_t(c)] += w[size_t(r * n + c)] * u[size_t(r)];
@@ -42,7 +45,8 @@ double naive_norm(const Tensor& matrix) {
 
 TEST(SpectralNormEstimate, IsAlmostTheLargestSingularValueAndNeverMore) {
   Generator random(3);
-  for (const auto& [m, n] : {std::pair<int64_t, int64_t>{40, 60}, {60, 40}, {1, 17}, {17, 1}, {1, 1}, {128, 128}, {5, 3}}) {
+  for (const auto& [m, n] :
+       {std::pair<int64_t, int64_t>{40, 60}, {60, 40}, {1, 17}, {17, 1}, {1, 1}, {128, 128}, {5, 3}}) {
     for (const DType dtype : {DType::f32, DType::f64}) {
       const Tensor w = random.normal({m, n}, 0, 0.3, {dtype, {}});
       const double truth = naive_norm(w), estimate = spectral_norm(w).item();
@@ -67,8 +71,9 @@ TEST(SpectralNormEstimate, OfMatricesOfLowRank) {
 
 TEST(SpectralNormEstimate, OfLayersUsesTheMatrixOfTheirOutputs) {
   manual_seed(4);
-  nn::Sequential net(nn::Conv2d(2, 5, 3), nn::LeakyReLU(0.2), nn::ConvTranspose2d(5, 3, 2), nn::BatchNorm2d(3), nn::Flatten(),
-                     nn::Linear(27, 1), nn::SpectralNorm(nn::Linear(1, 6), {.n_power_iterations = 200}));
+  nn::Sequential net(nn::Conv2d(2, 5, 3), nn::LeakyReLU(0.2), nn::ConvTranspose2d(5, 3, 2),
+                     nn::BatchNorm2d(3), nn::Flatten(), nn::Linear(27, 1),
+                     nn::SpectralNorm(nn::Linear(1, 6), {.n_power_iterations = 200}));
   net(Generator(1).normal({2, 2, 4, 4}));  // the SpectralNorm finds its direction
   const NamedValues norms = spectral_norms(net);
   ASSERT_EQ(norms.size(), 4u);  // biases and batch norm have no matrix
@@ -81,7 +86,8 @@ TEST(SpectralNormEstimate, OfLayersUsesTheMatrixOfTheirOutputs) {
   EXPECT_NEAR(norms[3].second, 1.0, 1e-5);
 }
 
-// ---- Cosines and histograms ---------------------------------------------------------------------------------------
+// ---- Cosines and histograms
+// ---------------------------------------------------------------------------------------
 
 TEST(StepCosine, IsOneForGradientDescentAndWhatItIsForAnyStep) {
   nn::Linear layer(3, 2);
@@ -93,8 +99,12 @@ TEST(StepCosine, IsOneForGradientDescentAndWhatItIsForAnyStep) {
   sgd.step(gradients);
   EXPECT_NEAR(step_cosine(arena, before, gradients), 1.0, 1e-6);
   // The step was along -(1, 0, 0, 2, 0, 0) and the bias did not move: angles to other gradients.
-  EXPECT_NEAR(step_cosine(arena, before, {Tensor::from({-1.f, 0.f, 0.f, -2.f, 0.f, 0.f}, {2, 3}), Tensor()}), -1.0, 1e-6);
-  EXPECT_NEAR(step_cosine(arena, before, {Tensor::from({1.f, 0.f, 0.f, 0.f, 0.f, 0.f}, {2, 3}), Tensor::from({0.f, 2.f}, {2})}), 0.2, 1e-6);
+  EXPECT_NEAR(step_cosine(arena, before, {Tensor::from({-1.f, 0.f, 0.f, -2.f, 0.f, 0.f}, {2, 3}), Tensor()}),
+              -1.0, 1e-6);
+  EXPECT_NEAR(
+      step_cosine(arena, before,
+                  {Tensor::from({1.f, 0.f, 0.f, 0.f, 0.f, 0.f}, {2, 3}), Tensor::from({0.f, 2.f}, {2})}),
+      0.2, 1e-6);
 }
 
 TEST(Histograms, ShareTheirRangeAndSkipWhatIsNotFinite) {
@@ -112,7 +122,8 @@ TEST(Histograms, ShareTheirRangeAndSkipWhatIsNotFinite) {
   EXPECT_THROW(common_histograms({1}, {2}, 0), Error);
 }
 
-// ---- A whole diagnosis --------------------------------------------------------------------------------------------
+// ---- A whole diagnosis
+// --------------------------------------------------------------------------------------------
 
 /// D(x) = a (w . x), two layers; G(z) = z + (5, 0). Points in the plane.
 struct Plane {
@@ -134,13 +145,15 @@ struct Plane {
     objective.schedule.d = objective.schedule.g = {.kind = OptimizerKind::sgd, .lr = 1e-9};
     std::shared_ptr<nn::Module> critic = d;
     if (is_autoencoder(objective.critic)) {
-      critic = std::make_shared<AutoencoderCritic>(std::make_shared<nn::Linear>(2, 1), std::make_shared<nn::Linear>(1, 2),
+      critic = std::make_shared<AutoencoderCritic>(std::make_shared<nn::Linear>(2, 1),
+                                                   std::make_shared<nn::Linear>(1, 2),
                                                    AutoencoderCritic::Error::absolute);
       critic->to(DType::f64);
     }
     Networks networks{g, critic, {.noise = 2}, {}};
     training = std::make_shared<ResidentData>(Generator(1).normal({40, 2}, 0, 1, kF64));
-    trainer = std::make_unique<Trainer>(networks, objective, training, TrainerOptions{.batch = 8, .dtype = DType::f64});
+    trainer = std::make_unique<Trainer>(networks, objective, training,
+                                        TrainerOptions{.batch = 8, .dtype = DType::f64});
     trainer->step(true, &record);
   }
   std::shared_ptr<const ResidentData> training;
@@ -160,7 +173,8 @@ TEST(Diagnosis, OfAPlaneIsInClosedForm) {
   const ResidentData held_out(Generator(9).normal({300, 2}, 0.5, 1, kF64));
   const Diagnosis d = diagnose(*plane.trainer, plane.record, &held_out);
   // ‖∇ D‖ = 2 ‖(3, 4)‖ everywhere.
-  for (double norm : {d.input_gradient_real, d.input_gradient_fake, d.input_gradient_line}) EXPECT_NEAR(norm, 10, 1e-6);
+  for (double norm : {d.input_gradient_real, d.input_gradient_fake, d.input_gradient_line})
+    EXPECT_NEAR(norm, 10, 1e-6);
   ASSERT_EQ(d.spectral_norms.size(), 2u);
   EXPECT_EQ(d.spectral_norms[0].first, "0.weight");
   EXPECT_NEAR(d.spectral_norms[0].second, 5, 1e-6);
@@ -175,10 +189,14 @@ TEST(Diagnosis, OfAPlaneIsInClosedForm) {
   const Tensor real = plane.record.batch.real, fake = plane.record.batch.fake;
   EXPECT_NEAR(d.wasserstein_estimate, mean_logit(real) - mean_logit(fake), 1e-6);
   // 256 samples would be compared, and there are 40 for training.
-  EXPECT_NEAR(d.critic_training, mean_logit(plane.training->batch(plane.training->first(40), DType::f64)) - mean_logit(fake), 1e-6);
-  EXPECT_NEAR(d.critic_held_out, mean_logit(held_out.batch(held_out.first(40), DType::f64)) - mean_logit(fake), 1e-6);
+  EXPECT_NEAR(d.critic_training,
+              mean_logit(plane.training->batch(plane.training->first(40), DType::f64)) - mean_logit(fake),
+              1e-6);
+  EXPECT_NEAR(d.critic_held_out,
+              mean_logit(held_out.batch(held_out.first(40), DType::f64)) - mean_logit(fake), 1e-6);
   EXPECT_NEAR(d.held_out_gap, d.critic_training - d.critic_held_out, 1e-12);
-  EXPECT_LT(d.held_out_gap, -2) << "the held-out points lie half a unit further along both axes: 2 (3 + 4) / 2 = 7";
+  EXPECT_LT(d.held_out_gap, -2)
+      << "the held-out points lie half a unit further along both axes: 2 (3 + 4) / 2 = 7";
   EXPECT_NEAR(d.step_cosine_d, 1, 1e-6);
   EXPECT_NEAR(d.step_cosine_g, 1, 1e-6);
   // dL/d(second weight) = (mean f - mean r) / 2; dL_G/d(bias of G) = -(6, 8).
@@ -188,9 +206,11 @@ TEST(Diagnosis, OfAPlaneIsInClosedForm) {
   EXPECT_EQ(d.gradients_g[1].first, "0.bias");
   EXPECT_NEAR(d.gradients_g[1].second, 10, 1e-6);
   EXPECT_EQ(std::accumulate(d.d_real.counts.begin(), d.d_real.counts.end(), int64_t{0}), 8);
-  EXPECT_EQ(std::accumulate(d.weights_d.counts.begin(), d.weights_d.counts.end(), int64_t{0}), 3) << "no biases";
+  EXPECT_EQ(std::accumulate(d.weights_d.counts.begin(), d.weights_d.counts.end(), int64_t{0}), 3)
+      << "no biases";
   EXPECT_EQ(d.d_real.low, d.d_fake.low);
-  EXPECT_TRUE(std::isnan(d.js_estimate) && std::isnan(d.accuracy) && std::isnan(d.share_at_clip)) << "they mean nothing here";
+  EXPECT_TRUE(std::isnan(d.js_estimate) && std::isnan(d.accuracy) && std::isnan(d.share_at_clip))
+      << "they mean nothing here";
   EXPECT_TRUE(std::isnan(diagnose(*plane.trainer, plane.record).held_out_gap));
 }
 
@@ -203,12 +223,14 @@ TEST(Diagnosis, JensenShannonIsABoundThatAPerfectCriticReaches) {
   };
   EXPECT_NEAR(with_logits({0, 0}, {0, 0}).js_estimate, 0, 1e-12);
   EXPECT_NEAR(with_logits({1000, 1000}, {-1000, -1000}).js_estimate, std::numbers::ln2, 1e-12);
-  // Two points, real with 3/4 and 1/4, fake with 1/4 and 3/4: the best logits are ±log 3, and JS = log 2 - H(1/4).
+  // Two points, real with 3/4 and 1/4, fake with 1/4 and 3/4: the best logits are ±log 3, and JS = log 2 -
+  // H(1/4).
   const double l = std::log(3.0), h = -0.25 * std::log(0.25) - 0.75 * std::log(0.75);
   const Diagnosis best = with_logits({l, l, l, -l}, {l, -l, -l, -l});
   EXPECT_NEAR(best.js_estimate, std::numbers::ln2 - h, 1e-12);
   EXPECT_NEAR(best.accuracy, 0.75, 1e-12);
-  EXPECT_LT(with_logits({1, 1, 1, -1}, {1, -1, -1, -1}).js_estimate, best.js_estimate) << "another critic gives less";
+  EXPECT_LT(with_logits({1, 1, 1, -1}, {1, -1, -1, -1}).js_estimate, best.js_estimate)
+      << "another critic gives less";
 }
 
 TEST(Diagnosis, SpreadComparesFakesAmongThemselvesWithRealOnes) {
@@ -220,9 +242,11 @@ TEST(Diagnosis, SpreadComparesFakesAmongThemselvesWithRealOnes) {
 }
 
 TEST(Diagnosis, EnergiesAreTurned) {
-  const Plane logits({.name = "plane", .loss = wasserstein_loss()}), energies({.name = "plane", .loss = energy_loss()});
+  const Plane logits({.name = "plane", .loss = wasserstein_loss()}),
+      energies({.name = "plane", .loss = energy_loss()});
   const ResidentData held_out(Generator(9).normal({50, 2}, 0.5, 1, kF64));
-  const Diagnosis a = diagnose(*logits.trainer, logits.record, &held_out), b = diagnose(*energies.trainer, energies.record, &held_out);
+  const Diagnosis a = diagnose(*logits.trainer, logits.record, &held_out),
+                  b = diagnose(*energies.trainer, energies.record, &held_out);
   EXPECT_NEAR(b.wasserstein_estimate, -a.wasserstein_estimate, 1e-6);
   EXPECT_NEAR(b.held_out_gap, -a.held_out_gap, 1e-6);
 }
@@ -234,17 +258,21 @@ double gap_of(const StepRecord& record) {
   return gap;
 }
 
-// A row whose loss loses a property loses its diagnostics, and one that gains a wrong one shows numbers that mean nothing.
+// A row whose loss loses a property loses its diagnostics, and one that gains a wrong one shows numbers that
+// mean nothing.
 TEST(Diagnosis, OfEachNamedObjective) {
-  const std::set<std::string> cross_entropy{"gan", "ns-gan", "dragan", "dragan-two-sided", "fgan-js", "r1", "lgan", "pacgan",
-                                            "unrolled", "consensus", "cgan", "acgan", "infogan"},
-      undecided{"hinge", "hinge-v1", "geometric-gan", "sngan", "projection", "lsgan", "lsgan-pearson", "fgan-kl", "fgan-reverse-kl",
-                "fgan-pearson", "fgan-hellinger", "fgan-alpha"},
+  const std::set<std::string> cross_entropy{"gan",  "ns-gan", "dragan", "dragan-two-sided", "fgan-js",
+                                            "r1",   "lgan",   "pacgan", "unrolled",         "consensus",
+                                            "cgan", "acgan",  "infogan"},
+      undecided{"hinge",           "hinge-v1",     "geometric-gan",  "sngan",
+                "projection",      "lsgan",        "lsgan-pearson",  "fgan-kl",
+                "fgan-reverse-kl", "fgan-pearson", "fgan-hellinger", "fgan-alpha"},
       energies{"ebgan", "began"};
   for (const std::string& name : objective_names()) {
     const Objective o = named_objective(name);
     // What a diagnosis reads of the objective, on the plane.
-    const Plane plane({.name = name, .loss = o.loss, .relativism = o.relativism, .equilibrium = o.equilibrium});
+    const Plane plane(
+        {.name = name, .loss = o.loss, .relativism = o.relativism, .equilibrium = o.equilibrium});
     const Diagnosis d = diagnose(*plane.trainer, plane.record);
     EXPECT_EQ(has_probabilities(o), cross_entropy.contains(name)) << name;
     EXPECT_EQ(!std::isnan(d.js_estimate), cross_entropy.contains(name)) << name;
@@ -276,14 +304,17 @@ TEST(Diagnosis, AsksTheLossAndNotItsName) {
   EXPECT_NEAR(d.accuracy, (3 + 1) / 8.0, 1e-12) << "2.0 is on nobody's side";
   EXPECT_NEAR(d.wasserstein_estimate, 0.25 - 1.725, 1e-12);
   // A critic that is an autoencoder gives energies, whatever its loss says.
-  const Plane reconstruction({.name = "plane", .loss = wasserstein_loss(), .critic = CriticKind::absolute_error});
-  EXPECT_NEAR(diagnose(*reconstruction.trainer, reconstruction.record).wasserstein_estimate, -gap_of(reconstruction.record), 1e-12);
+  const Plane reconstruction(
+      {.name = "plane", .loss = wasserstein_loss(), .critic = CriticKind::absolute_error});
+  EXPECT_NEAR(diagnose(*reconstruction.trainer, reconstruction.record).wasserstein_estimate,
+              -gap_of(reconstruction.record), 1e-12);
 }
 
 // The last layer's profile is sqrt(8 / 64 (1 + k^2)): E(x) - E(G(z)) without k would show it at k = 1.
 TEST(Diagnosis, ProfileOfAnEquilibriumIsThatOfTheLossWithK) {
   for (const double k : {0.0, 0.25, 1.0}) {
-    Plane plane({.name = "plane", .loss = energy_loss(), .equilibrium = Equilibrium{.gamma = 0.5, .rate = 0.0}});
+    Plane plane(
+        {.name = "plane", .loss = energy_loss(), .equilibrium = Equilibrium{.gamma = 0.5, .rate = 0.0}});
     TensorFile state = plane.trainer->state();
     for (auto& [name, tensor] : state.tensors) {
       if (name == "balance") tensor = Tensor::full({}, k, kF64);
@@ -300,9 +331,11 @@ TEST(Metrics, InputGradientNormIsTheMeanOverAllPenalties) {
   const auto steepness = [](std::vector<double> at) {
     std::vector<Penalty> penalties;
     for (const double x : at) {
-      penalties.push_back({zero_centered(), {"here", [x](const Tensor& real, const Tensor&, Generator&) {
-                                               return Tensor::full(real.shape(), x, real.options());
-                                             }}, 0.0});
+      penalties.push_back(
+          {zero_centered(),
+           {"here", [x](const Tensor& real, const Tensor&,
+                        Generator&) { return Tensor::full(real.shape(), x, real.options()); }},
+           0.0});
     }
     auto d = std::make_shared<nn::Sequential>(nn::Linear(1, 1), nn::Tanh());
     auto g = std::make_shared<nn::Sequential>(nn::Linear(1, 1));
@@ -314,7 +347,8 @@ TEST(Metrics, InputGradientNormIsTheMeanOverAllPenalties) {
       d->at<nn::Linear>(0).bias.copy_(Tensor::zeros({1}, kF64));
     }
     Objective o{.name = "two points", .loss = wasserstein_loss(), .penalties = penalties};
-    Trainer trainer({g, d, {.noise = 1}, {}}, o, std::make_shared<ResidentData>(Generator(1).normal({8, 1}, 0, 1, kF64)),
+    Trainer trainer({g, d, {.noise = 1}, {}}, o,
+                    std::make_shared<ResidentData>(Generator(1).normal({8, 1}, 0, 1, kF64)),
                     {.batch = 4, .dtype = DType::f64});
     trainer.step(true);
     return trainer.metrics().input_gradient_norm;
@@ -338,8 +372,11 @@ TEST(Diagnosis, WithoutARecordIsRefused) {
 
 TEST(Metrics, ShowTheObjectivesTermsByName) {
   Objective o{.name = "plane", .loss = wasserstein_loss()};
-  o.d_terms = {{.name = "drift", .weight = 0.001, .value = [](const Round& r) { return mean(square(r.real.judgement.logits)); }}};
-  o.g_terms = {{.name = "seven", .weight = 0.0, .value = [](const Round&) { return Tensor::full({}, 7.0, kF64); }}};
+  o.d_terms = {{.name = "drift", .weight = 0.001, .value = [](const Round& r) {
+                  return mean(square(r.real.judgement.logits));
+                }}};
+  o.g_terms = {
+      {.name = "seven", .weight = 0.0, .value = [](const Round&) { return Tensor::full({}, 7.0, kF64); }}};
   const Plane plane(o);
   const Metrics m = plane.trainer->metrics();
   ASSERT_EQ(m.terms_d.size(), 1u);

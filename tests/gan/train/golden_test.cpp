@@ -1,5 +1,6 @@
-// Every objective against PyTorch in f64: first losses and all gradients, then ten iterations of losses and weights.
-// Inputs and expectations: tests/golden/*.safetensors, whose README.md says exactly what was computed.
+// Every objective against PyTorch in f64: first losses and all gradients, then ten iterations of losses and
+// weights. Inputs and expectations: tests/golden/*.safetensors, whose README.md says exactly what was
+// computed.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -56,7 +57,8 @@ Networks golden_networks(const std::string& net, bool batch_norm_in_d, const Obj
   Networks networks;
   networks.latent.noise = 5;
   if (net == "mlp") {
-    networks.generator = std::make_shared<Sequential>(Linear(5, 8), LeakyReLU(0.2), Linear(8, 12), nn::Tanh());
+    networks.generator =
+        std::make_shared<Sequential>(Linear(5, 8), LeakyReLU(0.2), Linear(8, 12), nn::Tanh());
     auto d = std::make_shared<Sequential>();
     add(*d, objective, Linear(12 * objective.schedule.packing, 10));
     d->push_back(LeakyReLU(0.2));
@@ -68,9 +70,9 @@ Networks golden_networks(const std::string& net, bool batch_norm_in_d, const Obj
   }
   const ConvTranspose2dOptions twice{.stride = 2, .padding = 1};
   const Conv2dOptions half{.stride = 2, .padding = 1};
-  networks.generator =
-      std::make_shared<Sequential>(Linear(5, 16), Unflatten({4, 2, 2}), BatchNorm2d(4), ReLU(), ConvTranspose2d(4, 3, 4, twice),
-                                   BatchNorm2d(3), ReLU(), ConvTranspose2d(3, 1, 4, twice), nn::Tanh());
+  networks.generator = std::make_shared<Sequential>(Linear(5, 16), Unflatten({4, 2, 2}), BatchNorm2d(4),
+                                                    ReLU(), ConvTranspose2d(4, 3, 4, twice), BatchNorm2d(3),
+                                                    ReLU(), ConvTranspose2d(3, 1, 4, twice), nn::Tanh());
   auto d = std::make_shared<Sequential>();
   add(*d, objective, Conv2d(1, 3, 4, half));
   d->push_back(LeakyReLU(0.2));
@@ -131,7 +133,8 @@ TEST_P(Golden, TenIterationsAsInPyTorch) {
     const auto parameters = module.named_parameters();
     ASSERT_EQ(parameters.size(), trainer.last_gradients().size());
     for (size_t i = 0; i < parameters.size(); ++i) {
-      expect_close(trainer.last_gradients()[i], at(file, prefix + parameters[i].first), prefix + parameters[i].first);
+      expect_close(trainer.last_gradients()[i], at(file, prefix + parameters[i].first),
+                   prefix + parameters[i].first);
     }
   };
 
@@ -151,7 +154,8 @@ TEST_P(Golden, TenIterationsAsInPyTorch) {
       const double loss_d = at(file, step + "loss_d").item();
       EXPECT_NEAR(trainer.metrics().loss_d, loss_d, 1e-9 * (1 + std::abs(loss_d))) << step;
       if (t == 0 && s == 0) {
-        EXPECT_NEAR(trainer.metrics().penalty, at(file, "penalty").item(), 1e-9 * (1 + at(file, "penalty").item()));
+        EXPECT_NEAR(trainer.metrics().penalty, at(file, "penalty").item(),
+                    1e-9 * (1 + at(file, "penalty").item()));
         if (!joint) expect_gradients(*networks.discriminator, "grad.d.");
       }
     }
@@ -163,8 +167,10 @@ TEST_P(Golden, TenIterationsAsInPyTorch) {
       if (t == 0 && k == 0) expect_gradients(*networks.generator, "grad.g.");
     }
   }
-  for (const auto& [key, tensor] : networks.generator->state_dict()) expect_close(tensor, at(file, "final.g." + key), "g." + key);
-  for (const auto& [key, tensor] : networks.discriminator->state_dict()) expect_close(tensor, at(file, "final.d." + key), "d." + key);
+  for (const auto& [key, tensor] : networks.generator->state_dict())
+    expect_close(tensor, at(file, "final.g." + key), "g." + key);
+  for (const auto& [key, tensor] : networks.discriminator->state_dict())
+    expect_close(tensor, at(file, "final.d." + key), "d." + key);
 }
 
 INSTANTIATE_TEST_SUITE_P(Objectives, Golden, ::testing::ValuesIn(cases()), [](const auto& golden) {

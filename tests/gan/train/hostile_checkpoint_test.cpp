@@ -1,5 +1,5 @@
-// Checkpoints whose checksum is right and whose contents are hostile: each is one Error that names file and field, at once,
-// with no more memory than the file's own size asks for.
+// Checkpoints whose checksum is right and whose contents are hostile: each is one Error that names file and
+// field, at once, with no more memory than the file's own size asks for.
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -60,13 +60,15 @@ class HostileCheckpoint : public ::testing::Test {
 };
 
 TEST_F(HostileCheckpoint, TheGoldenOnesLoad) {
-  for (const char* run : {"acgan", "r1", "sngan", "wgan-gp"}) EXPECT_EQ(load_trainer(golden(run)).trainer->iteration(), 12) << run;
+  for (const char* run : {"acgan", "r1", "sngan", "wgan-gp"})
+    EXPECT_EQ(load_trainer(golden(run)).trainer->iteration(), 12) << run;
 }
 
 TEST_F(HostileCheckpoint, NetworksLargerThanTheFile) {
   for (const char* run : {"wgan-gp", "sngan"}) {
     for (const char* key : {"channels-g", "channels-d"})
-      EXPECT_TRUE(has(with_setting(run, key, 16384), "networks larger than those in the file")) << run << " " << key;
+      EXPECT_TRUE(has(with_setting(run, key, 16384), "networks larger than those in the file"))
+          << run << " " << key;
   }
   EXPECT_TRUE(has(with_setting("wgan-gp", "packing", 1024), "networks larger"));
   EXPECT_TRUE(has(with_setting("acgan", "classes", 65536), "networks larger"));
@@ -82,12 +84,13 @@ TEST_F(HostileCheckpoint, NetworksLargerThanTheFile) {
 }
 
 TEST_F(HostileCheckpoint, SizesBeyondEveryLimit) {
-  const std::pair<const char*, const char*> sizes[] = {{"acgan", "classes"}, {"wgan-gp", "packing"}, {"wgan-gp", "channels-g"},
-                                                       {"wgan-gp", "latent"}, {"wgan-gp", "height"}, {"wgan-gp", "batch"},
-                                                       {"wgan-gp", "critic-steps"}};
+  const std::pair<const char*, const char*> sizes[] = {
+      {"acgan", "classes"},  {"wgan-gp", "packing"}, {"wgan-gp", "channels-g"},  {"wgan-gp", "latent"},
+      {"wgan-gp", "height"}, {"wgan-gp", "batch"},   {"wgan-gp", "critic-steps"}};
   for (const auto& [run, key] : sizes) {
     for (const int64_t size : {(int64_t{1} << 40) + 1, INT64_MAX})
-      EXPECT_TRUE(has(with_setting(run, key, size), std::string(key) + ": expected an integer from")) << key << " " << size;
+      EXPECT_TRUE(has(with_setting(run, key, size), std::string(key) + ": expected an integer from"))
+          << key << " " << size;
   }
 }
 
@@ -100,13 +103,17 @@ TEST_F(HostileCheckpoint, NumbersThatNoRunHas) {
   EXPECT_TRUE(has(progress({1, -1, 0}), "'progress': updates of D"));
   EXPECT_TRUE(has(progress({1, 1, -7}), "'progress': position in the data"));
   EXPECT_TRUE(has(progress({1, 1, INT64_MAX}), "'progress': position in the data"));
-  EXPECT_TRUE(has(with_numbers("optimizer_g.lr", Tensor::from({-0.1}, {})), "'optimizer_g.lr': expected a finite number"));
+  EXPECT_TRUE(has(with_numbers("optimizer_g.lr", Tensor::from({-0.1}, {})),
+                  "'optimizer_g.lr': expected a finite number"));
   EXPECT_TRUE(has(with_numbers("optimizer_d.lr", Tensor::from({std::nan("")}, {})), "'optimizer_d.lr'"));
-  EXPECT_TRUE(has(with_numbers("optimizer_d.step", Tensor::from({int64_t{-1}}, {})), "'optimizer_d.step': updates"));
+  EXPECT_TRUE(
+      has(with_numbers("optimizer_d.step", Tensor::from({int64_t{-1}}, {})), "'optimizer_d.step': updates"));
 }
 
 TEST_F(HostileCheckpoint, ConfigurationsThatAreNone) {
-  const auto config = [&](const std::string& text) { return refusal("wgan-gp", [&](Checkpoint& c) { c.config = text; }); };
+  const auto config = [&](const std::string& text) {
+    return refusal("wgan-gp", [&](Checkpoint& c) { c.config = text; });
+  };
   const std::string deep = std::string(100'000, '[') + std::string(100'000, ']');
   EXPECT_TRUE(has(config("{\"lr\": " + deep + "}"), "nested deeper than 16"));
   EXPECT_TRUE(has(config("{\"lr-d\": [1]}"), "lr-d: expected a number, got a list"));
@@ -120,13 +127,15 @@ TEST_F(HostileCheckpoint, ConfigurationsThatAreNone) {
 }
 
 TEST_F(HostileCheckpoint, AFormatThatMovesTheCursor) {
-  write_safetensors(file_, {{{"x", Tensor::ones({2})}}, {{"duel", "\x1b[2J\x1b[H" + std::string(100'000, 'x')}}});
+  write_safetensors(file_,
+                    {{{"x", Tensor::ones({2})}}, {{"duel", "\x1b[2J\x1b[H" + std::string(100'000, 'x')}}});
   const std::string text = error_of([&] { read_checkpoint(file_); });
   EXPECT_TRUE(has(text, "format '\\x1b[2J\\x1b[H")) << text;
   EXPECT_LT(text.size(), 400u);
 }
 
-// Whether a disk or a person changed it, the file cannot say: the message says what differs, and what to do in both cases.
+// Whether a disk or a person changed it, the file cannot say: the message says what differs, and what to do
+// in both cases.
 TEST_F(HostileCheckpoint, OneEditedOnPurpose) {
   TensorFile file = read_safetensors(golden("wgan-gp"));
   for (auto& [name, tensor] : file.tensors) {
@@ -134,7 +143,8 @@ TEST_F(HostileCheckpoint, OneEditedOnPurpose) {
   }
   write_safetensors(file_, file);
   const std::string text = error_of([&] { read_checkpoint(file_); });
-  EXPECT_TRUE(has(text, "crc32 in its metadata: expected ") && has(text, "got '" + file.text("crc32") + "'")) << text;
+  EXPECT_TRUE(has(text, "crc32 in its metadata: expected ") && has(text, "got '" + file.text("crc32") + "'"))
+      << text;
   EXPECT_TRUE(has(text, "if it was edited on purpose write ")) << text;
   // Done so, it loads.
   const size_t begin = text.find("expected ") + 9;

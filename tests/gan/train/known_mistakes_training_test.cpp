@@ -30,9 +30,9 @@ Trainer one_number_trainer(const Objective& objective, bool bias, double w) {
   return Trainer(networks, objective, nullptr, {.batch = 1, .dtype = DType::f64});
 }
 
-// torchgan (losses/wasserstein.py) takes an optimizer step for the loss and another one for the penalty. Adam divides each by
-// its own size, so the two nearly cancel however unequal they are: lambda has no say. One step on the sum moves w by the
-// learning rate, towards the smaller sum.
+// torchgan (losses/wasserstein.py) takes an optimizer step for the loss and another one for the penalty. Adam
+// divides each by its own size, so the two nearly cancel however unequal they are: lambda has no say. One
+// step on the sum moves w by the learning rate, towards the smaller sum.
 TEST(KnownMistakes, SeparateStepForThePenalty_torchgan) {
   constexpr double lr = 1e-3, start = 1.5;
   Objective objective = named_objective("wgan-gp");
@@ -59,14 +59,16 @@ TEST(KnownMistakes, SeparateStepForThePenalty_torchgan) {
   EXPECT_FALSE(follows_the_sum(w.item()));
 }
 
-// hwalsuklee (WGAN_GP.py) gives the critic one step to G's one. G moves by the slope of the best critic for its samples (Arjovsky
-// 2017, algorithm 1; Gulrajani 2017, algorithm 1: five steps), and near the data that slope turns quickly: here a sample circles
-// the data at distance 1/2, as fast as a G with the critic's own rate can drive it. Two weights that Adam moves by the rate at most
-// cannot turn as fast in one step; in five they can.
+// hwalsuklee (WGAN_GP.py) gives the critic one step to G's one. G moves by the slope of the best critic for
+// its samples (Arjovsky 2017, algorithm 1; Gulrajani 2017, algorithm 1: five steps), and near the data that
+// slope turns quickly: here a sample circles the data at distance 1/2, as fast as a G with the critic's own
+// rate can drive it. Two weights that Adam moves by the rate at most cannot turn as fast in one step; in five
+// they can.
 TEST(KnownMistakes, OneCriticStep_hwalsuklee) {
   const auto follows_g = [](Objective objective) {
     constexpr double distance = 0.5;
-    for (OptimizerChoice* choice : {&objective.schedule.d, &objective.schedule.g}) choice->lr *= 10;  // a tenth of the iterations
+    // a tenth of the iterations
+    for (OptimizerChoice* choice : {&objective.schedule.d, &objective.schedule.g}) choice->lr *= 10;
     const double turn = std::sqrt(2.0) * objective.schedule.g.lr / distance;
     Networks networks;
     networks.generator = std::make_shared<nn::Sequential>(nn::Linear(1, 2));
@@ -91,7 +93,8 @@ TEST(KnownMistakes, OneCriticStep_hwalsuklee) {
   EXPECT_FALSE(follows_g(named_objective("wgan-gp", {.critic_steps = 1})));
 }
 
-// PyTorch-GAN (dragan.py) computes D's loss and then calls backward on the penalty alone: D is never told real from fake.
+// PyTorch-GAN (dragan.py) computes D's loss and then calls backward on the penalty alone: D is never told
+// real from fake.
 TEST(KnownMistakes, LossNeverBackPropagated_PyTorchGAN) {
   const Objective objective = named_objective("dragan");
   // All real samples are equal: their deviation is 0, so the penalty's points are the samples themselves.
@@ -107,11 +110,12 @@ TEST(KnownMistakes, LossNeverBackPropagated_PyTorchGAN) {
   };
   trainer.critic_step(real, fake);
   EXPECT_TRUE(is_gradient_of(value, critic.parameters(), trainer.last_gradients()));
-  EXPECT_FALSE(is_gradient_of(value, critic.parameters(), grad({penalty()}, critic.parameters(), {}, {.allow_unused = true})));
+  EXPECT_FALSE(is_gradient_of(value, critic.parameters(),
+                              grad({penalty()}, critic.parameters(), {}, {.allow_unused = true})));
 }
 
-// hwalsuklee (LSGAN.py) clips D's weights to ±0.01, left over from WGAN: D = w x + b cannot answer 1 at the data and 0 at the
-// fakes any more.
+// hwalsuklee (LSGAN.py) clips D's weights to ±0.01, left over from WGAN: D = w x + b cannot answer 1 at the
+// data and 0 at the fakes any more.
 TEST(KnownMistakes, WeightsClippedUnderLeastSquares_hwalsuklee) {
   const auto learns_the_labels = [](Objective objective) {
     objective.schedule.d = {.kind = OptimizerKind::sgd, .lr = 0.2};
@@ -135,8 +139,10 @@ std::shared_ptr<const ResidentData> few_images() {
 }
 Trainer image_trainer() {
   Generator weights(1, 1);
-  return Trainer(make_networks({.arch = "mlp", .height = 8, .width = 8, .latent = 3, .channels_g = 4, .channels_d = 4}, false, weights),
-                 named_objective("wgan-gp"), few_images(), {.batch = 4, .seed = 5});
+  return Trainer(
+      make_networks({.arch = "mlp", .height = 8, .width = 8, .latent = 3, .channels_g = 4, .channels_d = 4},
+                    false, weights),
+      named_objective("wgan-gp"), few_images(), {.batch = 4, .seed = 5});
 }
 bool same_tensors(const TensorFile& a, const TensorFile& b) {
   for (const auto& [name, tensor] : a.tensors) {
@@ -146,8 +152,8 @@ bool same_tensors(const TensorFile& a, const TensorFile& b) {
   return a.tensors.size() == b.tensors.size();
 }
 
-// LynnHo (train.py of the DCGAN-LSGAN-WGAN-GP-DRAGAN collections) catches every error around loading a checkpoint: a damaged one
-// silently starts the run anew. Here it is an error that names the file.
+// LynnHo (train.py of the DCGAN-LSGAN-WGAN-GP-DRAGAN collections) catches every error around loading a
+// checkpoint: a damaged one silently starts the run anew. Here it is an error that names the file.
 TEST(KnownMistakes, DamagedCheckpointIgnored_LynnHo) {
   const duel::testing::Scratch scratch;
   const auto path = scratch / checkpoint_name(2);
@@ -160,8 +166,10 @@ TEST(KnownMistakes, DamagedCheckpointIgnored_LynnHo) {
   const auto tells = [&](const std::function<void(Trainer&)>& resume) {
     for (const bool truncated : {true, false}) {
       duel::testing::Bytes damaged = whole;
-      if (truncated) damaged.resize(damaged.size() / 2);
-      else damaged[damaged.size() - 5] ^= 1;
+      if (truncated)
+        damaged.resize(damaged.size() / 2);
+      else
+        damaged[damaged.size() - 5] ^= 1;
       duel::testing::put(path, damaged);
       Trainer fresh = image_trainer();
       try {
@@ -184,8 +192,8 @@ TEST(KnownMistakes, DamagedCheckpointIgnored_LynnHo) {
   }));
 }
 
-// StudioGAN (utils/ckpt.py) seeds its generators from the stored seed when it resumes and stores no state of theirs: the
-// resumed run sees the noise of the first iterations again.
+// StudioGAN (utils/ckpt.py) seeds its generators from the stored seed when it resumes and stores no state of
+// theirs: the resumed run sees the noise of the first iterations again.
 TEST(KnownMistakes, NoiseRepeatsAfterResuming_StudioGAN) {
   Trainer whole = image_trainer(), first = image_trainer();
   for (int i = 0; i < 6; ++i) whole.step();

@@ -18,7 +18,9 @@ std::shared_ptr<const ResidentData> points() {
 Networks small_networks() {
   manual_seed(5);
   return {std::make_shared<nn::Sequential>(nn::Linear(3, 4), nn::ReLU(), nn::Linear(4, 2)),
-          std::make_shared<nn::Sequential>(nn::Linear(2, 4), nn::ReLU(), nn::Linear(4, 1)), {.noise = 3}, {}};
+          std::make_shared<nn::Sequential>(nn::Linear(2, 4), nn::ReLU(), nn::Linear(4, 1)),
+          {.noise = 3},
+          {}};
 }
 
 Trainer trainer_with(const std::function<void(Objective&)>& change, DType dtype = DType::f32) {
@@ -80,8 +82,8 @@ TEST(Schedule, GeneratorStepsAndItsBatch) {
   EXPECT_EQ(trainer.optimizer_d().steps(), 2);
 }
 
-// Every label wrong is the loss with real and fake exchanged; none wrong is the loss itself; and with p the loss is, over many
-// draws, the mixture of both.
+// Every label wrong is the loss with real and fake exchanged; none wrong is the loss itself; and with p the
+// loss is, over many draws, the mixture of both.
 TEST(Schedule, FlippedLabelsAreTheOtherSidesTerms) {
   Generator random(3);
   const Tensor real = random.normal({8, 2}), fake = random.normal({8, 2});
@@ -146,20 +148,26 @@ Tensor penalised_by_hand(nn::Module& critic, const Tensor& real, const Tensor& f
   return mean(critic(fake)) - mean(critic(real)) + mul_scalar(mean(square(away)), 0.7 * scale);
 }
 
-// Karras 2020 (arXiv:1912.04958, section 3.1): the penalty only every k steps of D, k times as heavy. Its steps are counted over the
-// whole run: with 2 in an iteration and k = 3 they are the first of iteration 0, the second of iteration 1, and so on.
+// Karras 2020 (arXiv:1912.04958, section 3.1): the penalty only every k steps of D, k times as heavy. Its
+// steps are counted over the whole run: with 2 in an iteration and k = 3 they are the first of iteration 0,
+// the second of iteration 1, and so on.
 TEST(LazyPenalty, CountsEveryThirdStepOfDThreeTimes) {
   constexpr double rate = 0.05;
   for (const int64_t critic_steps : {1, 2}) {
-    Objective objective{.name = "lazy", .loss = wasserstein_loss(), .penalties = {{one_centered(1.0), at_real(), 0.7}}};
+    Objective objective{
+        .name = "lazy", .loss = wasserstein_loss(), .penalties = {{one_centered(1.0), at_real(), 0.7}}};
     objective.schedule.critic_steps = critic_steps;
     objective.schedule.lazy_interval = 3;
-    for (OptimizerChoice* choice : {&objective.schedule.d, &objective.schedule.g}) *choice = {.kind = OptimizerKind::sgd, .lr = rate};
-    const auto critic = [] { return std::make_shared<nn::Sequential>(nn::Linear(2, 4), nn::Tanh(), nn::Linear(4, 1)); };
+    for (OptimizerChoice* choice : {&objective.schedule.d, &objective.schedule.g})
+      *choice = {.kind = OptimizerKind::sgd, .lr = rate};
+    const auto critic = [] {
+      return std::make_shared<nn::Sequential>(nn::Linear(2, 4), nn::Tanh(), nn::Linear(4, 1));
+    };
     Networks networks = small_networks();
     networks.discriminator = critic();
     const auto by_hand = critic();
-    for (nn::Module* module : {networks.generator.get(), networks.discriminator.get(), static_cast<nn::Module*>(by_hand.get())}) {
+    for (nn::Module* module :
+         {networks.generator.get(), networks.discriminator.get(), static_cast<nn::Module*>(by_hand.get())}) {
       module->to(DType::f64);
     }
     Trainer trainer(networks, objective, nullptr, {.batch = 8, .dtype = DType::f64});
@@ -168,11 +176,13 @@ TEST(LazyPenalty, CountsEveryThirdStepOfDThreeTimes) {
     for (int iteration = 0; iteration < 6; ++iteration) {
       for (int64_t s = 0; s < critic_steps; ++s, ++step) {
         const TensorOptions f64{DType::f64, {}};
-        const Tensor real = random.normal({8, 2}, 1, 1, f64), fake = trainer.generate(random.normal({8, 3}, 0, 1, f64));
+        const Tensor real = random.normal({8, 2}, 1, 1, f64),
+                     fake = trainer.generate(random.normal({8, 3}, 0, 1, f64));
         by_hand->load_state_dict(networks.discriminator->state_dict());
         const double scale = step % 3 == 0 ? 3 : 0;
         heavy += scale > 0;
-        const double alone = penalised_by_hand(*by_hand, real, fake, 1).item() - penalised_by_hand(*by_hand, real, fake, 0).item();
+        const double alone = penalised_by_hand(*by_hand, real, fake, 1).item() -
+                             penalised_by_hand(*by_hand, real, fake, 0).item();
         ASSERT_GT(alone, 1e-2) << "a penalty that is not felt would prove nothing";
         const Tensor loss = penalised_by_hand(*by_hand, real, fake, scale);
         const auto gradients = grad({loss}, by_hand->parameters(), {}, {.allow_unused = true});
@@ -180,7 +190,8 @@ TEST(LazyPenalty, CountsEveryThirdStepOfDThreeTimes) {
         EXPECT_NEAR(trainer.metrics().loss_d, loss.item(), 1e-12) << "step " << step;
         EXPECT_NEAR(trainer.metrics().penalty, scale * alone, 1e-12) << "step " << step;
         for (size_t p = 0; p < gradients.size(); ++p) {
-          const auto got = networks.discriminator->parameters()[p].to_vector<double>(), was = by_hand->parameters()[p].to_vector<double>();
+          const auto got = networks.discriminator->parameters()[p].to_vector<double>(),
+                     was = by_hand->parameters()[p].to_vector<double>();
           for (size_t i = 0; i < was.size(); ++i) {
             const double slope = gradients[p].defined() ? gradients[p].to_vector<double>()[i] : 0.0;
             EXPECT_NEAR(got[i], was[i] - rate * slope, 1e-12) << "step " << step << ", parameter " << p;
@@ -198,10 +209,13 @@ TEST(LazyPenalty, StepsOfDAreCountedAcrossIterationsAndCheckpoints) {
   const nn::Optimizer* optimizer = nullptr;
   const auto change = [&](Objective& o) {
     o.loss = wasserstein_loss();
-    o.penalties = {{one_centered(1.0), {"counted", [&](const Tensor& real, const Tensor&, Generator&) {
-                                          due.push_back(optimizer->steps());
-                                          return real;
-                                        }}, 1.0}};
+    o.penalties = {{one_centered(1.0),
+                    {"counted",
+                     [&](const Tensor& real, const Tensor&, Generator&) {
+                       due.push_back(optimizer->steps());
+                       return real;
+                     }},
+                    1.0}};
     o.schedule.critic_steps = 2;
     o.schedule.lazy_interval = 3;
   };
@@ -230,10 +244,12 @@ TEST(SequentialCritic, FeaturesAreWhatTheLastLayerIsGiven) {
 TEST(FeatureMatching, IsTheDistanceOfMeanFeatures) {
   Round round;
   round.real.judgement.features = Tensor::from({1., 2., 3., 6.}, {2, 2});  // mean (2, 4)
-  round.fake.judgement.features = Tensor::from({0., 1., 0., 1.}, {2, 2}).set_requires_grad(true);  // mean (0, 1)
+  // mean (0, 1)
+  round.fake.judgement.features = Tensor::from({0., 1., 0., 1.}, {2, 2}).set_requires_grad(true);
   const Tensor distance = feature_matching().value(round);
   EXPECT_DOUBLE_EQ(distance.item(), 4 + 9);
-  EXPECT_EQ(grad({distance}, {round.fake.judgement.features})[0].to_vector<double>(), (std::vector<double>{-2, -3, -2, -3}));
+  EXPECT_EQ(grad({distance}, {round.fake.judgement.features})[0].to_vector<double>(),
+            (std::vector<double>{-2, -3, -2, -3}));
   round.real.judgement.features = {};
   EXPECT_THROW(feature_matching().value(round), Error);
   Objective with_it = named_objective("ns-gan", {.feature_matching = 0.5});
@@ -264,7 +280,9 @@ TEST(Models, SpectralNormAndMinibatchStddevAreBuiltIn) {
       const Objective objective = named_objective(name, {.spectral_norm = true});
       NetworkOptions labelled = small;
       labelled.classes = 3;
-      EXPECT_NO_THROW(check_compatible(objective, *make_networks(labelled, objective, random).discriminator, 8)) << name << ", " << arch;
+      EXPECT_NO_THROW(
+          check_compatible(objective, *make_networks(labelled, objective, random).discriminator, 8))
+          << name << ", " << arch;
     }
     NetworkOptions aware = small;
     aware.minibatch_stddev = true;

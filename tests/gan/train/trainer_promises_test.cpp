@@ -1,5 +1,5 @@
-// What the Trainer promises about networks of one's own: layers that draw are part of the run, frozen layers rest, a refused
-// call changes nothing, the average is a network of its own, and what is not finite is named.
+// What the Trainer promises about networks of one's own: layers that draw are part of the run, frozen layers
+// rest, a refused call changes nothing, the average is a network of its own, and what is not finite is named.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -24,20 +24,26 @@ using testing::first_difference;
 
 constexpr int64_t kSide = 4, kPixels = kSide * kSide;
 
-std::shared_ptr<const ResidentData> data() { return std::make_shared<ResidentData>(testing::noise_images(40, kSide, 4)); }
+std::shared_ptr<const ResidentData> data() {
+  return std::make_shared<ResidentData>(testing::noise_images(40, kSide, 4));
+}
 
 /// Perceptrons with dropout in both and batch statistics in G.
 Networks own_networks(uint64_t seed = 1) {
   manual_seed(seed);
-  return {.generator = std::make_shared<nn::Sequential>(nn::Linear(5, 12), nn::BatchNorm1d(12), nn::ReLU(), nn::Dropout(0.3),
-                                                        nn::Linear(12, kPixels), nn::Tanh(), nn::Unflatten({1, kSide, kSide})),
-          .discriminator = std::make_shared<nn::Sequential>(nn::Flatten(), nn::Linear(kPixels, 12), nn::LeakyReLU(0.2),
-                                                            nn::Dropout(0.3), nn::Linear(12, 1)),
-          .latent = {.noise = 5}};
+  return {
+      .generator = std::make_shared<nn::Sequential>(nn::Linear(5, 12), nn::BatchNorm1d(12), nn::ReLU(),
+                                                    nn::Dropout(0.3), nn::Linear(12, kPixels), nn::Tanh(),
+                                                    nn::Unflatten({1, kSide, kSide})),
+      .discriminator = std::make_shared<nn::Sequential>(
+          nn::Flatten(), nn::Linear(kPixels, 12), nn::LeakyReLU(0.2), nn::Dropout(0.3), nn::Linear(12, 1)),
+      .latent = {.noise = 5}};
 }
 
-Trainer make(const std::string& objective, Networks networks = own_networks(), ObjectiveOverrides overrides = {}, uint64_t seed = 1) {
-  return Trainer(std::move(networks), named_objective(objective, overrides), data(), {.batch = 8, .seed = seed});
+Trainer make(const std::string& objective, Networks networks = own_networks(),
+             ObjectiveOverrides overrides = {}, uint64_t seed = 1) {
+  return Trainer(std::move(networks), named_objective(objective, overrides), data(),
+                 {.batch = 8, .seed = seed});
 }
 
 void run(Trainer& trainer, int steps, bool diagnostics = false) {
@@ -82,17 +88,22 @@ struct Empty : nn::Module {
 TEST(OwnNetworks, AreCheckedBeforeAnythingElse) {
   Networks networks = own_networks();
   networks.generator = nullptr;
-  EXPECT_EQ(error_of([&] { make("ns-gan", networks); }), "[trainer] expected a generator, got a null pointer");
+  EXPECT_EQ(error_of([&] { make("ns-gan", networks); }),
+            "[trainer] expected a generator, got a null pointer");
   networks = own_networks();
   networks.discriminator = nullptr;
-  EXPECT_EQ(error_of([&] { make("ns-gan", networks); }), "[trainer] expected a discriminator, got a null pointer");
+  EXPECT_EQ(error_of([&] { make("ns-gan", networks); }),
+            "[trainer] expected a discriminator, got a null pointer");
   networks.discriminator = std::make_shared<Empty>();
-  EXPECT_NE(error_of([&] { make("ns-gan", networks); }).find("the discriminator has no parameters to train"), std::string::npos);
+  EXPECT_NE(error_of([&] { make("ns-gan", networks); }).find("the discriminator has no parameters to train"),
+            std::string::npos);
   networks = own_networks();
-  networks.generator = std::make_shared<nn::Sequential>(nn::Linear(5, 25), nn::Tanh(), nn::Unflatten({1, 5, 5}));
+  networks.generator =
+      std::make_shared<nn::Sequential>(nn::Linear(5, 25), nn::Tanh(), nn::Unflatten({1, 5, 5}));
   Trainer wrong = make("ns-gan", networks);
-  EXPECT_EQ(error_of([&] { wrong.step(); }),
-            "[trainer] G's samples are f32 [8, 1, 5, 5], expected samples like the real ones, f32 [8, 1, 4, 4]");
+  EXPECT_EQ(
+      error_of([&] { wrong.step(); }),
+      "[trainer] G's samples are f32 [8, 1, 5, 5], expected samples like the real ones, f32 [8, 1, 4, 4]");
 }
 
 TEST(OwnNetworks, AreConvertedToTheTrainersType) {
@@ -113,7 +124,8 @@ TEST(FrozenTrunk, RestsTrainsTheRestAndResumes) {
       dynamic_cast<nn::Sequential&>(*networks.discriminator)[1].set_requires_grad(false);
       return networks;
     };
-    Trainer whole = make(objective, frozen(1)), first = make(objective, frozen(1)), second = make(objective, frozen(2));
+    Trainer whole = make(objective, frozen(1)), first = make(objective, frozen(1)),
+            second = make(objective, frozen(2));
     const auto parameters = whole.networks().discriminator->parameters();
     const auto trunk = parameters[0].to_vector<float>(), head = parameters[2].to_vector<float>();
     run(whole, 6, true);
@@ -127,7 +139,8 @@ TEST(FrozenTrunk, RestsTrainsTheRestAndResumes) {
 }
 
 TEST(FrozenTrunk, AWhollyFrozenDIsAJudgeThatStays) {
-  for (const Update update : {Update::alternating, Update::simultaneous, Update::extragradient, Update::consensus}) {
+  for (const Update update :
+       {Update::alternating, Update::simultaneous, Update::extragradient, Update::consensus}) {
     for (const char* name : {"ns-gan", "unrolled"}) {
       if (name == std::string("unrolled") && update != Update::alternating) continue;
       Networks networks = own_networks();
@@ -161,13 +174,20 @@ TEST(RefusedCalls, ChangeNothing) {
       const Tensor real = trainer.data()->batch(trainer.data()->first(8), DType::f32);
       const Tensor z = Tensor::ones({8, 5});
       expect_unchanged(trainer, "sample", [&] { trainer.sample(Tensor::zeros({2, 9})); });
-      expect_unchanged(trainer, "critic_step", [&] { trainer.critic_step(real, Tensor::zeros({8, 1, 5, 5})); });
-      expect_unchanged(trainer, "generator_step", [&] { trainer.generator_step(Tensor::zeros({8, 6}), real); });
-      expect_unchanged(trainer, "joint_step", [&] { trainer.joint_step({.real = real, .latents = {.input = Tensor::zeros({8, 6})}}); });
+      expect_unchanged(trainer, "critic_step", [&] {
+        trainer.critic_step(real, Tensor::zeros({8, 1, 5, 5}));
+      });
+      expect_unchanged(trainer, "generator_step", [&] {
+        trainer.generator_step(Tensor::zeros({8, 6}), real);
+      });
+      expect_unchanged(trainer, "joint_step", [&] {
+        trainer.joint_step({.real = real, .latents = {.input = Tensor::zeros({8, 6})}});
+      });
       expect_unchanged(trainer, "restore", [&] { trainer.restore({}); });
       TensorFile other = trainer.state();
       for (auto& [name, tensor] : other.tensors) {
-        if (name == "d.1.weight") tensor = Tensor::full(tensor.shape(), std::numeric_limits<double>::quiet_NaN());
+        if (name == "d.1.weight")
+          tensor = Tensor::full(tensor.shape(), std::numeric_limits<double>::quiet_NaN());
       }
       expect_unchanged(trainer, "restore of NaN", [&] { trainer.restore(other); });
       run(trainer, 2);  // the second round: with moments and an average that have moved
@@ -182,7 +202,8 @@ TEST(RefusedCalls, AnIterationThatFailsAfterDHasMovedIsTakenBack) {
                                  if (fails) fail("mine", "not today");
                                  return mean(round.fake.samples);
                                }});
-  Trainer trainer(own_networks(), objective, data(), {.batch = 8}), reference(own_networks(), objective, data(), {.batch = 8});
+  Trainer trainer(own_networks(), objective, data(), {.batch = 8}),
+      reference(own_networks(), objective, data(), {.batch = 8});
   expect_unchanged(trainer, "step", [&] { trainer.step(); });
   EXPECT_EQ(trainer.iteration(), 0);
   fails = false;
@@ -208,13 +229,18 @@ TEST(Average, IsANetworkOfItsOwnInTheCheckpoint) {
   const Tensor z = Generator(4).normal({3, 5});
   const NoGrad no_grad;
   EXPECT_EQ((*other.generator)(z).to_vector<float>(), trainer.sample(z).to_vector<float>());
-  EXPECT_NE(state.find("g_ema.1.running_mean")->to_vector<float>(), state.find("g.1.running_mean")->to_vector<float>());
+  EXPECT_NE(state.find("g_ema.1.running_mean")->to_vector<float>(),
+            state.find("g.1.running_mean")->to_vector<float>());
 
-  // As version 0.1 wrote it: the average beside the moments, no statistics of its own, no generators of layers.
+  // As version 0.1 wrote it: the average beside the moments, no statistics of its own, no generators of
+  // layers.
   TensorFile old;
   for (const auto& [name, tensor] : state.tensors) {
-    if (name.starts_with("random.layers_") || name.find("g_ema.1.running") == 0 || name == "g_ema.1.num_batches_tracked") continue;
-    old.tensors.emplace_back(name.starts_with("g_ema.") ? "optimizer_g." + name.substr(6) + ".ema" : name, tensor);
+    if (name.starts_with("random.layers_") || name.find("g_ema.1.running") == 0 ||
+        name == "g_ema.1.num_batches_tracked")
+      continue;
+    old.tensors.emplace_back(name.starts_with("g_ema.") ? "optimizer_g." + name.substr(6) + ".ema" : name,
+                             tensor);
   }
   Trainer resumed = make("ns-gan", own_networks(6), {.ema = 0.9});
   resumed.restore(old);
@@ -242,7 +268,8 @@ TEST(NonFinite, IsNamedWithTheUpdateThatMadeIt) {
   Objective objective = named_objective("ns-gan", {.ema = 0.9});
   int calls = 0;
   objective.d_terms.push_back({.name = "mine", .value = [&](const Round& round) {
-                                 const double factor = ++calls == 3 ? std::numeric_limits<double>::infinity() : 0.0;
+                                 const double factor =
+                                     ++calls == 3 ? std::numeric_limits<double>::infinity() : 0.0;
                                  return mean(round.fake.judgement.logits) * factor;
                                }});
   Trainer trainer(own_networks(), objective, data(), {.batch = 8});
@@ -250,8 +277,10 @@ TEST(NonFinite, IsNamedWithTheUpdateThatMadeIt) {
   EXPECT_EQ(trainer.first_nonfinite(), std::nullopt);
   trainer.step();
   ASSERT_TRUE(trainer.first_nonfinite());
-  EXPECT_NE(trainer.first_nonfinite()->find("since update 3 of D"), std::string::npos) << *trainer.first_nonfinite();
-  const std::string refused = error_of([&] { make("ns-gan", own_networks(), {.ema = 0.9}).restore(trainer.state()); });
+  EXPECT_NE(trainer.first_nonfinite()->find("since update 3 of D"), std::string::npos)
+      << *trainer.first_nonfinite();
+  const std::string refused =
+      error_of([&] { make("ns-gan", own_networks(), {.ema = 0.9}).restore(trainer.state()); });
   EXPECT_NE(refused.find("holds a NaN or an infinity"), std::string::npos) << refused;
 }
 
@@ -273,9 +302,12 @@ TEST(Points, OnLinesAreDifferentiableAndAroundRealSaySo) {
   EXPECT_EQ(g[0].to_vector<double>(), (std::vector<double>{0.25, 0.25, 0.25, 0.75, 0.75, 0.75}));
   EXPECT_EQ(g[1].to_vector<double>(), (std::vector<double>{0.75, 0.75, 0.75, 0.25, 0.25, 0.25}));
   const Tensor difference = sum(real.detach() - fake.detach(), {1});
-  for (int i = 0; i < 2; ++i) EXPECT_NEAR(g[2].to_vector<double>()[i], difference.to_vector<double>()[i], 1e-12);
+  for (int i = 0; i < 2; ++i)
+    EXPECT_NEAR(g[2].to_vector<double>()[i], difference.to_vector<double>()[i], 1e-12);
   const Tensor around = dragan_points(real, Tensor::full({2}, 0.5, real.options()), fake.detach());
-  EXPECT_NE(error_of([&] { grad({sum(around)}, {real}); }).find("derivative of dragan_points is not implemented"), std::string::npos);
+  EXPECT_NE(
+      error_of([&] { grad({sum(around)}, {real}); }).find("derivative of dragan_points is not implemented"),
+      std::string::npos);
 }
 
 }  // namespace

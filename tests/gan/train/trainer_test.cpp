@@ -1,5 +1,6 @@
-// What a run is a function of: the same seed gives the same bits, on any number of threads, interrupted or not, with or
-// without diagnostics; memory does not grow; a checkpoint is whole, checked, and refused when it does not fit.
+// What a run is a function of: the same seed gives the same bits, on any number of threads, interrupted or
+// not, with or without diagnostics; memory does not grow; a checkpoint is whole, checked, and refused when it
+// does not fit.
 #include "duel/gan/train/trainer.h"
 
 #include <gtest/gtest.h>
@@ -38,7 +39,13 @@ void PrintTo(const Recipe& r, std::ostream* out) { *out << r.objective << " " <<
 Trainer make_trainer(const Recipe& setup) {
   const Objective objective = named_objective(setup.objective, setup.overrides);
   Generator weights(setup.seed, static_cast<uint64_t>(RandomStream::weights_g));
-  NetworkOptions options{.arch = setup.arch, .height = 8, .width = 8, .latent = 6, .channels_g = 4, .channels_d = 4, .classes = 4};
+  NetworkOptions options{.arch = setup.arch,
+                         .height = 8,
+                         .width = 8,
+                         .latent = 6,
+                         .channels_g = 4,
+                         .channels_d = 4,
+                         .classes = 4};
   return Trainer(make_networks(options, objective, weights), objective, small_data(),
                  {.batch = 8, .seed = setup.seed});
 }
@@ -74,7 +81,8 @@ TEST_P(EveryObjective, FortyIterationsAreTwentyAndTwentyResumed) {
   const std::filesystem::path file =
       std::filesystem::path(::testing::TempDir()) / ("resume_" + std::to_string(getpid()) + ".safetensors");
   write_checkpoint(file, first.state(), "{}");
-  // The resumed run starts from other weights and another seed's generators: everything must come from the file.
+  // The resumed run starts from other weights and another seed's generators: everything must come from the
+  // file.
   Recipe other = GetParam();
   other.seed = 99;
   Trainer second = make_trainer(other);
@@ -128,23 +136,26 @@ TEST_P(EveryObjective, LookingDoesNotChangeTheRun) {
       EXPECT_LE(d.step_cosine_g, 1 + 1e-6);
     }
     const Metrics m = watched.metrics();
-    for (double v : {m.loss_d, m.loss_g, m.penalty, m.d_real, m.d_fake, m.input_gradient_norm, m.grad_norm_d, m.grad_norm_g}) {
+    for (double v : {m.loss_d, m.loss_g, m.penalty, m.d_real, m.d_fake, m.input_gradient_norm, m.grad_norm_d,
+                     m.grad_norm_g}) {
       EXPECT_TRUE(std::isfinite(v));
     }
     for (const auto& [what, value] : m.more) EXPECT_TRUE(std::isfinite(value)) << what;
     EXPECT_GT(m.input_gradient_norm, 0);
     EXPECT_GT(m.grad_norm_d, 0);
     EXPECT_GT(m.grad_norm_g, 0);
-    EXPECT_EQ(watched.sample(noise.normal({3, watched.networks().latent.width()})).shape(), (Shape{3, 1, 8, 8}));
+    EXPECT_EQ(watched.sample(noise.normal({3, watched.networks().latent.width()})).shape(),
+              (Shape{3, 1, 8, 8}));
   }
   EXPECT_EQ(first_difference(plain.state(), watched.state()), "");
 }
 
-INSTANTIATE_TEST_SUITE_P(Objectives, EveryObjective, ::testing::ValuesIn(every_objective()), [](const auto& setup) {
-  std::string name = setup.param.objective + "_" + setup.param.arch;
-  for (char& c : name) c = c == '-' ? '_' : c;
-  return name + std::to_string(setup.index);
-});
+INSTANTIATE_TEST_SUITE_P(Objectives, EveryObjective, ::testing::ValuesIn(every_objective()),
+                         [](const auto& setup) {
+                           std::string name = setup.param.objective + "_" + setup.param.arch;
+                           for (char& c : name) c = c == '-' ? '_' : c;
+                           return name + std::to_string(setup.index);
+                         });
 
 // Nothing that was not looked at has a value, nor one of an earlier look.
 TEST(Trainer, MetricsHoldWhatWasMeasuredAndNothingElse) {
@@ -155,7 +166,8 @@ TEST(Trainer, MetricsHoldWhatWasMeasuredAndNothingElse) {
     for (const bool look : {false, true, false}) {
       trainer.step(look);
       const Metrics m = trainer.metrics();
-      EXPECT_TRUE(std::isfinite(m.loss_d) && std::isfinite(m.loss_g) && std::isfinite(m.penalty)) << objective;
+      EXPECT_TRUE(std::isfinite(m.loss_d) && std::isfinite(m.loss_g) && std::isfinite(m.penalty))
+          << objective;
       EXPECT_EQ(std::isfinite(m.input_gradient_norm), look || penalised) << objective;
       for (double v : {m.d_real, m.d_fake, m.p_real, m.p_fake, m.grad_norm_d, m.grad_norm_g}) {
         EXPECT_EQ(std::isfinite(v), look) << objective;
@@ -167,7 +179,8 @@ TEST(Trainer, MetricsHoldWhatWasMeasuredAndNothingElse) {
 
 // The sizes of real training, where work is cut into many ranges.
 TEST(Trainer, FullSizesGiveTheSameBitsOnAnyNumberOfThreads) {
-  for (const auto& [arch, objective] : {std::pair{"mlp", "wgan-gp"}, {"dcgan", "wgan-gp"}, {"dcgan", "ns-gan"}}) {
+  for (const auto& [arch, objective] :
+       {std::pair{"mlp", "wgan-gp"}, {"dcgan", "wgan-gp"}, {"dcgan", "ns-gan"}}) {
     TensorFile expected;
     for (const int threads : {1, 2, 4}) {
       kernels::set_threads(threads);
@@ -176,7 +189,8 @@ TEST(Trainer, FullSizesGiveTheSameBitsOnAnyNumberOfThreads) {
       Trainer trainer(make_networks({.arch = arch}, o, weights), o, small_data(64, 28), {.batch = 64});
       run(trainer, 2);
       if (expected.tensors.empty()) expected = trainer.state();
-      EXPECT_EQ(first_difference(expected, trainer.state()), "") << arch << " " << objective << " on " << threads << " threads";
+      EXPECT_EQ(first_difference(expected, trainer.state()), "")
+          << arch << " " << objective << " on " << threads << " threads";
     }
   }
   kernels::set_threads(2);
@@ -221,7 +235,8 @@ TEST(Trainer, EveryImageOfAnEpochIsSeenOnce) {
 TEST(Trainer, ABatchLargerThanTheSetIsRefused) {
   Generator weights(1);
   try {
-    Trainer trainer(make_networks({.arch = "mlp", .height = 8, .width = 8}, true, weights), named_objective("gan"), small_data(), {.batch = 51});
+    Trainer trainer(make_networks({.arch = "mlp", .height = 8, .width = 8}, true, weights),
+                    named_objective("gan"), small_data(), {.batch = 51});
     FAIL() << "expected an Error";
   } catch (const Error& error) {
     EXPECT_NE(std::string(error.what()).find("at most the 50 images"), std::string::npos) << error.what();
@@ -270,7 +285,8 @@ TEST_F(CheckpointFile, EveryFlippedBitIsFound) {
 }
 
 TEST_F(CheckpointFile, TruncatedFilesAreRefused) {
-  for (const size_t length : {size_t{0}, size_t{7}, size_t{8}, size_t{100}, bytes_.size() / 2, bytes_.size() - 1}) {
+  for (const size_t length :
+       {size_t{0}, size_t{7}, size_t{8}, size_t{100}, bytes_.size() / 2, bytes_.size() - 1}) {
     EXPECT_NE(error_after(bytes_.substr(0, length)), "") << length;
   }
 }
@@ -281,13 +297,15 @@ TEST_F(CheckpointFile, AForeignFileIsNamedAsSuch) {
     read_checkpoint(path_);
     FAIL();
   } catch (const Error& error) {
-    EXPECT_NE(std::string(error.what()).find("not one that duel train wrote"), std::string::npos) << error.what();
+    EXPECT_NE(std::string(error.what()).find("not one that duel train wrote"), std::string::npos)
+        << error.what();
   }
 }
 
 TEST_F(CheckpointFile, OfOtherSizesChangesNothing) {
   Generator weights(1);
-  Trainer other(make_networks({.arch = "mlp", .height = 8, .width = 8, .latent = 7}, true, weights), named_objective("gan"), small_data(), {.batch = 8});
+  Trainer other(make_networks({.arch = "mlp", .height = 8, .width = 8, .latent = 7}, true, weights),
+                named_objective("gan"), small_data(), {.batch = 8});
   const TensorFile before = other.state();
   try {
     other.restore(read_checkpoint(path_).state);
@@ -299,7 +317,8 @@ TEST_F(CheckpointFile, OfOtherSizesChangesNothing) {
 }
 
 TEST_F(CheckpointFile, TheLatestIsTheHighestStep) {
-  for (int64_t step : {5, 99999999, 100000000}) write_checkpoint(folder_ / "checkpoints" / checkpoint_name(step), trainer_.state(), "{}");
+  for (int64_t step : {5, 99999999, 100000000})
+    write_checkpoint(folder_ / "checkpoints" / checkpoint_name(step), trainer_.state(), "{}");
   std::ofstream(folder_ / "checkpoints" / "step_999999999.safetensors.tmp") << "x";
   EXPECT_EQ(latest_checkpoint(folder_)->filename(), "step_100000000.safetensors");
   EXPECT_FALSE(latest_checkpoint(folder_ / "none").has_value());

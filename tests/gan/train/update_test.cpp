@@ -1,4 +1,5 @@
-// Update orders against formulas on a game whose steps can be written by hand, samples that are no images, and G's inputs.
+// Update orders against formulas on a game whose steps can be written by hand, samples that are no images,
+// and G's inputs.
 #include "duel/gan/train/update.h"
 
 #include <gtest/gtest.h>
@@ -25,7 +26,8 @@ std::shared_ptr<nn::Sequential> scale(double w) {
 
 double value(const nn::Module& module) { return module.parameters()[0].item(); }
 
-// D(x) = psi x, G(z) = theta z with z = 1, real 0, L_D = f - r = psi theta, L_G = -psi theta: the bilinear game.
+// D(x) = psi x, G(z) = theta z with z = 1, real 0, L_D = f - r = psi theta, L_G = -psi theta: the bilinear
+// game.
 Trainer bilinear(double psi, double theta, Update update, double lr) {
   Objective objective{.name = "bilinear", .loss = wasserstein_loss()};
   objective.schedule.update = update;
@@ -40,7 +42,8 @@ TEST(Update, SimultaneousStepsStartFromTheSamePoint) {
   Trainer trainer = bilinear(psi, theta, Update::simultaneous, h);
   trainer.joint_step(batch());
   EXPECT_NEAR(value(*trainer.networks().discriminator), psi - h * theta, 1e-6);
-  EXPECT_NEAR(value(*trainer.networks().generator), theta + h * psi, 1e-6);  // alternating would give theta + h (psi - h theta)
+  // alternating would give theta + h (psi - h theta)
+  EXPECT_NEAR(value(*trainer.networks().generator), theta + h * psi, 1e-6);
 }
 
 TEST(Update, ExtragradientUsesTheGradientsOfTheLookAhead) {
@@ -51,8 +54,9 @@ TEST(Update, ExtragradientUsesTheGradientsOfTheLookAhead) {
   EXPECT_NEAR(value(*trainer.networks().generator), theta + h * (psi - h * theta), 1e-6);
 }
 
-// The moving average of G, written by hand beside the players, moves once per update and knows nothing of the look-ahead. An
-// average that decays in both steps, or that takes in the look-ahead point, gives other numbers.
+// The moving average of G, written by hand beside the players, moves once per update and knows nothing of the
+// look-ahead. An average that decays in both steps, or that takes in the look-ahead point, gives other
+// numbers.
 TEST(Update, TheAverageMovesOncePerUpdateWhateverTheOrder) {
   const double h = 0.1, gamma = 0.7;
   for (const Update update : {Update::simultaneous, Update::extragradient, Update::consensus}) {
@@ -84,10 +88,12 @@ TEST(Update, TheAverageMovesOncePerUpdateWhateverTheOrder) {
       }
       psi -= h * d;
       theta -= h * g;
-      const double n = update == Update::extragradient ? 2 * i : i;  // steps of the optimizer: both of ExtraAdam's count
+      // steps of the optimizer: both of ExtraAdam's count
+      const double n = update == Update::extragradient ? 2 * i : i;
       const double decay = std::min(0.5, (1 + n) / (10 + n));
       average = decay * average + (1 - decay) * theta;
-      trainer.joint_step({.real = Tensor::zeros({1, 1}, {DType::f64, {}}), .latents = {.input = Tensor::ones({1, 1}, {DType::f64, {}})}});
+      trainer.joint_step({.real = Tensor::zeros({1, 1}, {DType::f64, {}}),
+                          .latents = {.input = Tensor::ones({1, 1}, {DType::f64, {}})}});
       if (i == 2) continue;
       EXPECT_NEAR(value(*trainer.networks().generator), theta, 1e-14) << i;
       EXPECT_NEAR(trainer.optimizer_g().ema().to_vector<double>()[0], average, 1e-14) << i;
@@ -95,7 +101,8 @@ TEST(Update, TheAverageMovesOncePerUpdateWhateverTheOrder) {
   }
 }
 
-// The steps ahead of D are no steps: G's average moves once with G, and what D's optimizer keeps of D stays as it is.
+// The steps ahead of D are no steps: G's average moves once with G, and what D's optimizer keeps of D stays
+// as it is.
 TEST(Update, UnrollingLeavesAveragesAndMomentsAlone) {
   Objective objective{.name = "unrolled", .loss = saddle_loss(minimax_loss())};
   objective.schedule.unroll = 3;
@@ -112,15 +119,19 @@ TEST(Update, UnrollingLeavesAveragesAndMomentsAlone) {
   const std::vector<double> before = kept();
   trainer.generator_step(Tensor::ones({1, 1}), Tensor::zeros({1, 1}));
   EXPECT_EQ(kept(), before);
-  EXPECT_NEAR(trainer.optimizer_g().ema().to_vector<double>()[0], 2.0 / 11 * 2.0 + 9.0 / 11 * value(*trainer.networks().generator), 1e-6);  // the first of a warm-up
+  EXPECT_NEAR(trainer.optimizer_g().ema().to_vector<double>()[0],
+              2.0 / 11 * 2.0 + 9.0 / 11 * value(*trainer.networks().generator),
+              1e-6);  // the first of a warm-up
 }
 
-// ExtraAdam counts both gradients: two steps and two moments' updates per update of the players (Gidel 2018, algorithm 4).
+// ExtraAdam counts both gradients: two steps and two moments' updates per update of the players (Gidel 2018,
+// algorithm 4).
 TEST(Update, ExtragradientsMomentsSeeBothGradients) {
   const double h = 0.1, b1 = 0.5, b2 = 0.9;
   Objective objective{.name = "bilinear", .loss = wasserstein_loss()};
   objective.schedule.update = Update::extragradient;
-  objective.schedule.d = objective.schedule.g = {.kind = OptimizerKind::adam, .lr = h, .beta1 = b1, .beta2 = b2};
+  objective.schedule.d =
+      objective.schedule.g = {.kind = OptimizerKind::adam, .lr = h, .beta1 = b1, .beta2 = b2};
   Trainer trainer({scale(2.0), scale(0.5), {.noise = 1}, {}}, objective, nullptr, {.batch = 1});
   struct Player {
     double start, m = 0, v = 0;
@@ -135,7 +146,8 @@ TEST(Update, ExtragradientsMomentsSeeBothGradients) {
   for (int update = 0; update < 2; ++update) {
     const int step = 2 * update + 1;
     const double ahead_d = d.moved(g.start, step, h, b1, b2), ahead_g = g.moved(-d.start, step, h, b1, b2);
-    const double next_d = d.moved(ahead_g, step + 1, h, b1, b2), next_g = g.moved(-ahead_d, step + 1, h, b1, b2);
+    const double next_d = d.moved(ahead_g, step + 1, h, b1, b2),
+                 next_g = g.moved(-ahead_d, step + 1, h, b1, b2);
     d.start = next_d;
     g.start = next_g;
     trainer.joint_step(batch());
@@ -145,20 +157,22 @@ TEST(Update, ExtragradientsMomentsSeeBothGradients) {
   EXPECT_NEAR(value(*trainer.networks().generator), g.start, 1e-5);
 }
 
-// Simultaneous steps leave the equilibrium of the bilinear game by sqrt(1 + h^2) each, extragradient steps approach it by
-// sqrt(1 - h^2 + h^4) (Gidel 2018, section 3).
+// Simultaneous steps leave the equilibrium of the bilinear game by sqrt(1 + h^2) each, extragradient steps
+// approach it by sqrt(1 - h^2 + h^4) (Gidel 2018, section 3).
 TEST(Update, OnTheBilinearGameSimultaneousDivergesAndExtragradientConverges) {
   const double h = 0.2;
   for (const auto& [update, factor] : {std::pair{Update::simultaneous, std::sqrt(1 + h * h)},
                                        {Update::extragradient, std::sqrt(1 - h * h + h * h * h * h)}}) {
     Trainer trainer = bilinear(1.0, 0.0, update, h);
     for (int i = 0; i < 50; ++i) trainer.joint_step(batch());
-    const double radius = std::hypot(value(*trainer.networks().discriminator), value(*trainer.networks().generator));
+    const double radius =
+        std::hypot(value(*trainer.networks().discriminator), value(*trainer.networks().generator));
     EXPECT_NEAR(radius, std::pow(factor, 50), 1e-4 * std::pow(factor, 50));
   }
 }
 
-// v = (theta, -psi), R = (theta^2 + psi^2) / 2: the regulariser turns the orbit into a spiral towards 0 (Mescheder 2017).
+// v = (theta, -psi), R = (theta^2 + psi^2) / 2: the regulariser turns the orbit into a spiral towards 0
+// (Mescheder 2017).
 TEST(Update, ConsensusOnTheBilinearGame) {
   const double psi = 0.5, theta = 2.0, h = 0.1, gamma = 0.7;
   Objective objective{.name = "bilinear", .loss = wasserstein_loss()};
@@ -173,11 +187,12 @@ TEST(Update, ConsensusOnTheBilinearGame) {
   EXPECT_LT(std::hypot(value(*trainer.networks().discriminator), value(*trainer.networks().generator)), 1e-3);
 }
 
-// R1 at D = 0: L_D = f - r + c psi^2 with gradient theta + 2 c psi, so R's slope in psi is theta 2 c there: the penalty's second
-// derivative, at an input gradient of exactly 0.
+// R1 at D = 0: L_D = f - r + c psi^2 with gradient theta + 2 c psi, so R's slope in psi is theta 2 c there:
+// the penalty's second derivative, at an input gradient of exactly 0.
 TEST(Update, ConsensusSeesTheCurvatureOfR1WhereDIsFlat) {
   const double theta = 2.0, h = 0.1, gamma = 0.7, c = 1.5;
-  Objective objective{.name = "bilinear", .loss = wasserstein_loss(), .penalties = {{zero_centered(), at_real(), c}}};
+  Objective objective{
+      .name = "bilinear", .loss = wasserstein_loss(), .penalties = {{zero_centered(), at_real(), c}}};
   objective.schedule.update = Update::consensus;
   objective.schedule.consensus = gamma;
   objective.schedule.d = objective.schedule.g = {.kind = OptimizerKind::sgd, .lr = h};
@@ -188,9 +203,10 @@ TEST(Update, ConsensusSeesTheCurvatureOfR1WhereDIsFlat) {
 
 constexpr TensorOptions kF64{DType::f64, {}};
 
-/// G's loss and gradient through 3 steps of D's optimizer: against the same loss at D after 3 real steps, and its central
-/// differences in every second weight of G. `batch`: 6 real samples, and what G starts from.
-void expect_unrolled(Networks networks, Objective objective, const Trainer::Batch& batch, const std::string& what) {
+/// G's loss and gradient through 3 steps of D's optimizer: against the same loss at D after 3 real steps, and
+/// its central differences in every second weight of G. `batch`: 6 real samples, and what G starts from.
+void expect_unrolled(Networks networks, Objective objective, const Trainer::Batch& batch,
+                     const std::string& what) {
   SCOPED_TRACE(what);
   nn::Module &g = *networks.generator, &d = *networks.discriminator;
   g.to(DType::f64);
@@ -215,7 +231,8 @@ void expect_unrolled(Networks networks, Objective objective, const Trainer::Batc
     const Round round{.real = {batch.real, batch.real_labels, judge(d, batch.real, batch.real_labels)},
                       .fake = {fake, batch.latents.labels, judge(d, fake, batch.latents.labels)},
                       .codes = batch.latents.codes};
-    double loss = -(bce_with_logits(round.real.judgement.logits, 1.0).item() + bce_with_logits(round.fake.judgement.logits, 0.0).item());
+    double loss = -(bce_with_logits(round.real.judgement.logits, 1.0).item() +
+                    bce_with_logits(round.fake.judgement.logits, 0.0).item());
     for (const Term& term : objective.g_terms) loss += term.weight * term.value(round).item();
     trainer.restore(before);
     return loss;
@@ -237,7 +254,9 @@ void expect_unrolled(Networks networks, Objective objective, const Trainer::Batc
       const double numeric = (at(kept + h) - at(kept - h)) / (2 * h);
       at(kept);
       trainer.restore(before);
-      EXPECT_NEAR(gradients[p].to_vector<double>()[static_cast<size_t>(i)], numeric, 1e-6 * (1 + std::abs(numeric))) << p << " " << i;
+      EXPECT_NEAR(gradients[p].to_vector<double>()[static_cast<size_t>(i)], numeric,
+                  1e-6 * (1 + std::abs(numeric)))
+          << p << " " << i;
       largest = std::max(largest, std::abs(numeric));
     }
   }
@@ -265,11 +284,12 @@ TEST(Update, UnrolledGradientsByDifferences) {
     expect_unrolled({small_generator(2), d, {.noise = 2}, {}}, unrolled_objective(kind), batch, "a plain D");
   }
   const auto varied = std::make_shared<Sequential>(Linear(3, 5), nn::Tanh(), MinibatchStddev(), Linear(6, 1));
-  expect_unrolled({small_generator(2), varied, {.noise = 2}, {}}, unrolled_objective(), batch, "minibatch standard deviation");
+  expect_unrolled({small_generator(2), varied, {.noise = 2}, {}}, unrolled_objective(), batch,
+                  "minibatch standard deviation");
 }
 
-// The steps ahead are D's steps: with its class or code loss, and its labels flipped by the same draws. Without one of these D
-// comes out elsewhere.
+// The steps ahead are D's steps: with its class or code loss, and its labels flipped by the same draws.
+// Without one of these D comes out elsewhere.
 TEST(Update, TheStepsAheadFollowAllOfDsLoss) {
   using namespace nn;  // NOLINT: layers
   Generator random(4);
@@ -277,28 +297,39 @@ TEST(Update, TheStepsAheadFollowAllOfDsLoss) {
   const Trainer::Batch plain{.real = draw(3), .latents = {.input = draw(2)}};
   Objective flipping = unrolled_objective();
   flipping.schedule.label_flip = 0.4;
-  expect_unrolled({small_generator(2), std::make_shared<Sequential>(Linear(3, 5), nn::Tanh(), Linear(5, 1)), {.noise = 2}, {}}, flipping,
-                  plain, "flipped labels");
+  expect_unrolled({small_generator(2),
+                   std::make_shared<Sequential>(Linear(3, 5), nn::Tanh(), Linear(5, 1)),
+                   {.noise = 2},
+                   {}},
+                  flipping, plain, "flipped labels");
 
   const auto trunk = [] { return std::make_shared<Sequential>(Linear(3, 5), nn::Tanh()); };
-  const Trainer::Batch labelled{.real = draw(3), .real_labels = Tensor::from<int64_t>({0, 1, 2, 2, 1, 0}, {6}),
-                                .latents = {.input = draw(5), .labels = Tensor::from<int64_t>({2, 1, 0, 1, 1, 0}, {6})}};
+  const Trainer::Batch labelled{
+      .real = draw(3),
+      .real_labels = Tensor::from<int64_t>({0, 1, 2, 2, 1, 0}, {6}),
+      .latents = {.input = draw(5), .labels = Tensor::from<int64_t>({2, 1, 0, 1, 1, 0}, {6})}};
   Objective classes = unrolled_objective();
   classes.critic = CriticKind::class_head;
   classes.d_terms = {class_term_d(0.7)};
   classes.g_terms = {class_term_g(0.3)};
-  expect_unrolled({small_generator(5), std::make_shared<ClassCritic>(trunk(), 5, 3), {.noise = 2, .classes = 3}, {}}, classes, labelled,
-                  "a class head");
+  expect_unrolled(
+      {small_generator(5), std::make_shared<ClassCritic>(trunk(), 5, 3), {.noise = 2, .classes = 3}, {}},
+      classes, labelled, "a class head");
 
   const Codes plan{.categorical = {2}, .continuous = 1};
-  const Tensor codes = concat({Tensor::from({1.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 0.0, 0.0, 1.0, 0.0, 1.0}, {6, 2}), draw(1)}, 1);
-  const Trainer::Batch coded{.real = draw(3), .latents = {.input = concat({draw(2), codes}, 1), .codes = codes}};
+  const Tensor codes = concat(
+      {Tensor::from({1.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 0.0, 0.0, 1.0, 0.0, 1.0}, {6, 2}), draw(1)}, 1);
+  const Trainer::Batch coded{.real = draw(3),
+                             .latents = {.input = concat({draw(2), codes}, 1), .codes = codes}};
   Objective information = unrolled_objective();
   information.critic = CriticKind::code_head;
   information.codes = plan;
   information.d_terms = information.g_terms = {information_term(plan, 0.5)};
-  expect_unrolled({small_generator(5), std::make_shared<CodeCritic>(trunk(), 5, std::make_shared<Sequential>(Linear(5, 3))),
-                   {.noise = 2, .categorical = {2}, .continuous = 1}, {}}, information, coded, "a code head");
+  expect_unrolled({small_generator(5),
+                   std::make_shared<CodeCritic>(trunk(), 5, std::make_shared<Sequential>(Linear(5, 3))),
+                   {.noise = 2, .categorical = {2}, .continuous = 1},
+                   {}},
+                  information, coded, "a code head");
 }
 
 // Without D's answer, k = 0, G's saddle loss has the gradient of the minimax loss.
@@ -321,7 +352,8 @@ TEST(Update, UnrollingChangesTheGradientOfG) {
 }
 
 TEST(ResidentData, SamplesThatAreNoImagesAndTheirLabels) {
-  const ResidentData data(Tensor::from({1., 2., 3., 4., 5., 6.}, {3, 2}), Tensor::from<int64_t>({7, 8, 9}, {3}));
+  const ResidentData data(Tensor::from({1., 2., 3., 4., 5., 6.}, {3, 2}),
+                          Tensor::from<int64_t>({7, 8, 9}, {3}));
   const Tensor index = Tensor::from<int64_t>({2, 0}, {2});
   EXPECT_EQ(data.batch(index, DType::f32).to_vector<float>(), (std::vector<float>{5, 6, 1, 2}));
   EXPECT_EQ(data.labels(index).to_vector<int64_t>(), (std::vector<int64_t>{9, 7}));

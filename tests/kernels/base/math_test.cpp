@@ -103,7 +103,8 @@ TEST(Math, SineAndCosineAllAround) {
   EXPECT_EQ(math::sincos_turns(0.75f).sin, -1.0f);
 }
 
-// In long double the argument is exact enough to judge the double version: a missing term, or quarter turns counted wrong.
+// In long double the argument is exact enough to judge the double version: a missing term, or quarter turns
+// counted wrong.
 TEST(Math, SineAndCosineInDouble) {
   const long double turn = 2 * 3.14159265358979323846264338327950288L;
   for (int64_t i = 0; i < (int64_t{1} << 32); i += 4097 * 31) {

@@ -60,9 +60,7 @@ TEST_P(Threads, ExceptionReachesCallerAndPoolStaysUsable) {
 TEST_P(Threads, NestedAndConcurrentCallers) {
   std::atomic<int> count{0};
   auto work = [&] {
-    parallel_for(16, 1, [&](int64_t, int64_t) {
-      parallel_for(4, 1, [&](int64_t, int64_t) { ++count; });
-    });
+    parallel_for(16, 1, [&](int64_t, int64_t) { parallel_for(4, 1, [&](int64_t, int64_t) { ++count; }); });
   };
   std::jthread other(work);
   work();
@@ -92,7 +90,8 @@ TEST(ThreadsOfTheEnvironment, AreReadAsAFlagIs) {
     cpu_set_t set;
     std::exit(sched_getaffinity(0, sizeof set, &set) == 0 && threads() == CPU_COUNT(&set) ? 0 : 1);
   };
-  for (const char* unset : {static_cast<const char*>(nullptr), "", "0"}) EXPECT_EXIT(cores(unset), ::testing::ExitedWithCode(0), "");
+  for (const char* unset : {static_cast<const char*>(nullptr), "", "0"})
+    EXPECT_EXIT(cores(unset), ::testing::ExitedWithCode(0), "");
 }
 
 TEST(ThreadsThatDoNotStart, WorkIsDoneByThoseThatDo) {
@@ -104,21 +103,21 @@ TEST(ThreadsThatDoNotStart, WorkIsDoneByThoseThatDo) {
     std::ifstream sizes("/proc/self/statm");
     rlim_t pages = 0;
     sizes >> pages;
-    const rlim_t most = pages * static_cast<rlim_t>(::sysconf(_SC_PAGESIZE)) + (rlim_t{40} << 20);  // a few stacks
+    // a few stacks
+    const rlim_t most = pages * static_cast<rlim_t>(::sysconf(_SC_PAGESIZE)) + (rlim_t{40} << 20);
     const rlimit limit{most, most};
     if (::setrlimit(RLIMIT_AS, &limit) != 0) std::exit(2);
     set_threads(64);
     std::atomic<int64_t> sum{0};
-    for (int round = 0; round < 3; ++round) parallel_for(1000, 1, [&](int64_t begin, int64_t) { sum += begin; });
+    for (int round = 0; round < 3; ++round)
+      parallel_for(1000, 1, [&](int64_t begin, int64_t) { sum += begin; });
     std::exit(sum == 3 * 999 * 500 && threads() >= 1 && threads() < 64 ? 0 : 1);
   };
   EXPECT_EXIT(child(), ::testing::ExitedWithCode(0), "of 64 threads could be started .*going on with");
 #endif
 }
 
-TEST(ThreadLimit, MoreThanAnyMachineHasAreRefused) {
-  EXPECT_THROW(set_threads(kMaxThreads + 1), Error);
-}
+TEST(ThreadLimit, MoreThanAnyMachineHasAreRefused) { EXPECT_THROW(set_threads(kMaxThreads + 1), Error); }
 
 INSTANTIATE_TEST_SUITE_P(Counts, Threads, ::testing::Values(1, 2, 4, 7));
 

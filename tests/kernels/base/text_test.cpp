@@ -22,9 +22,14 @@ TEST(Text, ControlCharactersAreSeen) {
   EXPECT_EQ(visible("\x1b[2J\x07\x7f"), "\\x1b[2J\\x07\\x7f");
   EXPECT_EQ(visible("a\nb\tc\r"), "a\\nb\\tc\\r");
   EXPECT_EQ(visible(std::string("a\0b", 3)), "a\\x00b");
-  EXPECT_EQ(visible("\xc2\x9b" "31m"), "\\u009b31m");      // the escape sequence's own character
-  EXPECT_EQ(visible("\xe2\x80\xae" "txt"), "\\u202etxt");  // right to left from here
-  EXPECT_EQ(visible("\xff\xc3(\xed\xa0\x80\xc0\xaf\xe2\x82"), "\\xff\\xc3(\\xed\\xa0\\x80\\xc0\\xaf\\xe2\\x82");
+  EXPECT_EQ(visible("\xc2\x9b"
+                    "31m"),
+            "\\u009b31m");  // the escape sequence's own character
+  EXPECT_EQ(visible("\xe2\x80\xae"
+                    "txt"),
+            "\\u202etxt");  // right to left from here
+  EXPECT_EQ(visible("\xff\xc3(\xed\xa0\x80\xc0\xaf\xe2\x82"),
+            "\\xff\\xc3(\\xed\\xa0\\x80\\xc0\\xaf\\xe2\\x82");
   EXPECT_EQ(visible_lines("a\nb\tc\x1b\r\n"), "a\nb\tc\\x1b\\r\n");
 }
 
@@ -36,7 +41,8 @@ TEST(Text, LongTextIsCutBetweenCharacters) {
 }
 
 TEST(Text, AnErrorIsOneLineOfVisibleCharacters) {
-  const std::string text = error_of([] { fail("config", "{}: unknown key '{}'", "c\n.json", "\x1b[2J\x1b]0;owned\x07"); });
+  const std::string text =
+      error_of([] { fail("config", "{}: unknown key '{}'", "c\n.json", "\x1b[2J\x1b]0;owned\x07"); });
   EXPECT_EQ(text, "[config] c\\n.json: unknown key '\\x1b[2J\\x1b]0;owned\\x07'");
   EXPECT_LT(error_of([] { fail("config", "{}", std::string(1 << 20, 'x')); }).size(), 5000u);
 }
@@ -67,16 +73,19 @@ void expect_numbers() {
 
 TEST(Text, NumbersAreShortAndReadBack) {
   expect_numbers();
-  for (const double v : {1e-320, 1.0 / 3, 123456789.125, 5e-5, 1e22, -0.0}) EXPECT_EQ(*parse_number<double>(shortest(v)), v);
+  for (const double v : {1e-320, 1.0 / 3, 123456789.125, 5e-5, 1e22, -0.0})
+    EXPECT_EQ(*parse_number<double>(shortest(v)), v);
 }
 
 TEST(Text, NumbersAreTheSameUnderADecimalComma) {
   const duel::testing::Scratch scratch;
-  const std::string make = "localedef -i de_DE -f UTF-8 '" + (scratch / "de_DE.UTF-8").string() + "' >/dev/null 2>&1";
+  const std::string make =
+      "localedef -i de_DE -f UTF-8 '" + (scratch / "de_DE.UTF-8").string() + "' >/dev/null 2>&1";
   ::setenv("LOCPATH", scratch.dir().c_str(), 1);
   const bool made = std::system(make.c_str()) == 0 && std::setlocale(LC_ALL, "de_DE.UTF-8") != nullptr;
   ::unsetenv("LOCPATH");
-  if (!made) GTEST_SKIP() << "no localedef, or no sources of de_DE: no locale with a decimal comma can be made";
+  if (!made)
+    GTEST_SKIP() << "no localedef, or no sources of de_DE: no locale with a decimal comma can be made";
   ASSERT_EQ(std::to_string(1.5), "1,500000");  // the locale is in force
   expect_numbers();
   std::setlocale(LC_ALL, "C");
@@ -88,18 +97,23 @@ TEST(Text, OneRuleForNumbers) {
   EXPECT_EQ(parse_number<uint64_t>("18446744073709551615"), UINT64_MAX);
   for (const char* wrong : {"", " 1", "1 ", "1x", "1e3", "0x10", "+-1", "++1", "9223372036854775808", "1.0"})
     EXPECT_FALSE(parse_number<int64_t>(wrong)) << wrong;
-  for (const char* wrong : {"-1", "-0", "18446744073709551616"}) EXPECT_FALSE(parse_number<uint64_t>(wrong)) << wrong;
-  for (const char* wrong : {"nan", "inf", "1e400", "1,5", ""}) EXPECT_FALSE(parse_number<double>(wrong)) << wrong;
+  for (const char* wrong : {"-1", "-0", "18446744073709551616"})
+    EXPECT_FALSE(parse_number<uint64_t>(wrong)) << wrong;
+  for (const char* wrong : {"nan", "inf", "1e400", "1,5", ""})
+    EXPECT_FALSE(parse_number<double>(wrong)) << wrong;
   EXPECT_FALSE(parse_number<double>(std::string_view("1\0junk", 6)));
   EXPECT_EQ(error_of([] { parsed<uint64_t>("config", "seed", "-1"); }),
             "[config] seed: expected an integer from 0 to 2^64 - 1, got '-1'");
-  EXPECT_EQ(error_of([] { parsed<double>("option", "lr", "fast"); }), "[option] lr: expected a finite number, got 'fast'");
+  EXPECT_EQ(error_of([] { parsed<double>("option", "lr", "fast"); }),
+            "[option] lr: expected a finite number, got 'fast'");
 }
 
 TEST(Settings, AWordOfTheEnvironment) {
   ::setenv("DUEL_TEST_WORD", "two", 1);
   EXPECT_EQ(chosen("DUEL_TEST_WORD", {"one", "two"}), 1);
-  EXPECT_EQ(error_of([] { chosen("DUEL_TEST_WORD", {"one", "three"}); }),
+  EXPECT_EQ(error_of([] {
+              chosen("DUEL_TEST_WORD", {"one", "three"});
+            }),
             "[environment] DUEL_TEST_WORD: expected one or three, got 'two'");
   ::setenv("DUEL_TEST_WORD", "", 1);
   EXPECT_EQ(chosen("DUEL_TEST_WORD", {"one", "two"}), 0);

@@ -1,6 +1,7 @@
-// The three convolutions against a naive f64 definition, within the bound of a float sum in any order. Fails on
-// wrong padding or stride arithmetic, rows of the input that no window reaches, tile edges, a batch or channel
-// count that is not a multiple of a chunk, writes outside the output, bits that follow the thread count.
+// The three convolutions against a naive f64 definition, within the bound of a float sum in any order. Fails
+// on wrong padding or stride arithmetic, rows of the input that no window reaches, tile edges, a batch or
+// channel count that is not a multiple of a chunk, writes outside the output, bits that follow the thread
+// count.
 #include "duel/kernels/linear/conv.h"
 
 #include <gtest/gtest.h>
@@ -60,8 +61,8 @@ TYPED_TEST(Conv, GanLayersAndOddBatches) {
 }
 
 TYPED_TEST(Conv, KernelTwiceTheStride) {
-  // Fewer products than the definition has (kernels/linear/host/conv_winograd.h): odd and even outputs, rows that no window
-  // reaches, wide padding, a batch that does not fill the last vector.
+  // Fewer products than the definition has (kernels/linear/host/conv_winograd.h): odd and even outputs, rows
+  // that no window reaches, wide padding, a batch that does not fill the last vector.
   Arrays<TypeParam>(make_shape(31, 26, 14, 13, 37, 4, 4, 2, 2, 1, 1)).expect_right(true);
   Arrays<TypeParam>(make_shape(16, 24, 7, 9, 24, 4, 4, 2, 2, 0, 0)).expect_right(false);
   Arrays<TypeParam>(make_shape(16, 24, 4, 5, 30, 4, 4, 2, 2, 3, 2)).expect_right(true);

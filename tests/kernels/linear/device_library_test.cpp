@@ -120,7 +120,8 @@ TEST_F(SharedLibrarySearch, WheelsOfAnEnvironmentThatALinkLeadsTo) {
 }
 
 TEST_F(SharedLibrarySearch, EveryLibraryFolderOfAToolkit) {
-  const std::string lib = file("cuda/lib/libduel_test.so.9"), targets = file("cuda/targets/x86_64-linux/lib/libduel_test.so.9");
+  const std::string lib = file("cuda/lib/libduel_test.so.9"),
+                    targets = file("cuda/targets/x86_64-linux/lib/libduel_test.so.9");
   const Environment home("CUDA_HOME", folder("cuda"));
   EXPECT_EQ(library_candidates(search()), with_loader({lib, targets}));
 }
@@ -142,8 +143,8 @@ TEST(DeviceLibrary, SplitsFolders) {
   EXPECT_EQ(split_folders("/a::/b/c:"), (std::vector<std::string>{"/a", "/b/c"}));
 }
 
-// The variables are read once per process: each case in a process of its own, which must not have read them yet (death
-// tests run first).
+// The variables are read once per process: each case in a process of its own, which must not have read them
+// yet (death tests run first).
 int with(const char* name, const char* value, const std::function<bool()>& right) {
   setenv(name, value, 1);
   try {

@@ -1,6 +1,7 @@
 // Matrix products against a naive f64 sum, within the bound of a float sum in any order:
 // |error| <= 2 sqrt(K) 2^-24 * sum |a||b|, with a small constant. Fails on wrong transposes, edges that are not
-// a multiple of a tile, writes past c, reads of an old c under beta == 0, and bits that follow the thread count.
+// a multiple of a tile, writes past c, reads of an old c under beta == 0, and bits that follow the thread
+// count.
 #include "duel/kernels/linear/gemm.h"
 
 #include <gtest/gtest.h>

@@ -281,7 +281,9 @@ TEST(Permutations, ShuffledItemsGoFromOrderToOrder) {
       shuffled_items({}, {42, 3, &offset, 4}, n, count, items.data());
       for (int64_t i = 0; i < n; ++i) {
         const int64_t position = 11 + i;
-        ASSERT_EQ(items[i], permutation_index(42, 3, static_cast<uint64_t>(position / count), count, position % count)) << i;
+        ASSERT_EQ(items[i],
+                  permutation_index(42, 3, static_cast<uint64_t>(position / count), count, position % count))
+            << i;
       }
       EXPECT_EQ(items[n], -1);
     }

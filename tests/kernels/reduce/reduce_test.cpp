@@ -74,7 +74,8 @@ void check(const Shape& s) {
         largest = std::max(largest, v);
         smallest = std::min(smallest, v);
       }
-      const double bound = 2 * std::sqrt(static_cast<double>(s.R)) * unit * static_cast<double>(size) / divisor;
+      const double bound =
+          2 * std::sqrt(static_cast<double>(s.R)) * unit * static_cast<double>(size) / divisor;
       ASSERT_LE(std::abs(static_cast<double>(got.sum[a * s.B + b] - sum / divisor)), bound) << a << ", " << b;
       ASSERT_EQ(got.max[a * s.B + b], largest) << a << ", " << b;
       ASSERT_EQ(got.min[a * s.B + b], smallest) << a << ", " << b;

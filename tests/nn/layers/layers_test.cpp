@@ -118,17 +118,21 @@ TEST(Layers, Activations) {
 }
 
 TEST(Layers, MaxoutTakesTheGreatestOfItsPieces) {
-  Tensor x = Tensor::from({1., -7., 5., -3., 2., -4., 0., 6., 8., 6., 8., 6.}, {2, 6}).set_requires_grad(true);
+  Tensor x =
+      Tensor::from({1., -7., 5., -3., 2., -4., 0., 6., 8., 6., 8., 6.}, {2, 6}).set_requires_grad(true);
   const Tensor y = Maxout(3)(x);
   EXPECT_EQ(y.shape(), (Shape{2, 2}));
   expect_close(y, {5, -3, 8, 6}, "maxout");
   // Every second feature belongs together (not neighbours), and ties share.
-  expect_close(grad({sum(y * Tensor::from({1., 2., 4., 3.}, {2, 2}))}, {x})[0], {0, 0, 1, 2, 0, 0, 0, 1, 2, 1, 2, 1},
-               "maxout gradient");
+  expect_close(grad({sum(y * Tensor::from({1., 2., 4., 3.}, {2, 2}))}, {x})[0],
+               {0, 0, 1, 2, 0, 0, 0, 1, 2, 1, 2, 1}, "maxout gradient");
   EXPECT_EQ(Maxout(2)(wave({2, 3, 4}, 1)).shape(), (Shape{2, 3, 2}));
   EXPECT_EQ(Maxout(2)(Tensor::ones({0, 4})).shape(), (Shape{0, 2}));
   expect_same_bits(Maxout(1)(x), x);
-  EXPECT_NE(error_of([] { Maxout(4)(Tensor::ones({2, 6})); }).find("4 divides, got [2, 6]"), std::string::npos);
+  EXPECT_NE(error_of([] {
+              Maxout(4)(Tensor::ones({2, 6}));
+            }).find("4 divides, got [2, 6]"),
+            std::string::npos);
   EXPECT_THROW(Maxout(0), Error);
 }
 

@@ -1,4 +1,5 @@
-// Frozen parameters rest everywhere; a step without gradients is an error; the step that made the first NaN is known.
+// Frozen parameters rest everywhere; a step without gradients is an error; the step that made the first NaN
+// is known.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -130,8 +131,9 @@ TEST(GradientNorms, AreForLookingAt) {
   const Tensor w = Tensor::ones({2}).set_requires_grad(true);
   const Tensor norm = gradient_norms({w * 2.0}).total;
   EXPECT_FLOAT_EQ(static_cast<float>(norm.item()), std::sqrt(8.f));
-  EXPECT_NE(error_of([&] { grad({norm}, {w}); }).find("derivative of gradient_norms is not implemented at order 1"),
-            std::string::npos);
+  EXPECT_NE(
+      error_of([&] { grad({norm}, {w}); }).find("derivative of gradient_norms is not implemented at order 1"),
+      std::string::npos);
 }
 
 }  // namespace

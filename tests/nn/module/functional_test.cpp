@@ -1,4 +1,5 @@
-// Networks and optimizer steps as functions of weights: equal to the real thing, and differentiable through it.
+// Networks and optimizer steps as functions of weights: equal to the real thing, and differentiable through
+// it.
 #include "duel/core/ops.h"
 #include "duel/core/tensor/autograd.h"
 #include "duel/nn/module/scoped_parameters.h"
@@ -32,7 +33,8 @@ TEST(ScopedParameters, ReplaceTheWeightsForAWhile) {
     EXPECT_EQ(net.parameters()[0].to_vector<double>(), doubled[0].to_vector<double>());
   }
   EXPECT_EQ(net(x).to_vector<double>(), before);
-  // Backward runs after the scope, through the replacements to what they were made of: here the chain rule's factor 2.
+  // Backward runs after the scope, through the replacements to what they were made of: here the chain rule's
+  // factor 2.
   const auto g = grad({sum(y)}, leaves);
   Sequential same = small_net();
   StateDict state = net.state_dict();

@@ -1,4 +1,5 @@
-// What diagnostics are made of: norms of gradients in one launch, and the outputs of layers while a network runs.
+// What diagnostics are made of: norms of gradients in one launch, and the outputs of layers while a network
+// runs.
 #include "duel/nn/module/activation_trace.h"
 #include "duel/nn/optim/grad_norm.h"
 #include "tests/nn/helpers.h"
@@ -16,7 +17,8 @@ TEST(GradientNorms, AreThoseOfEachAndOfAll) {
   for (const DType dtype : {DType::f32, DType::f64}) {
     // 150 tensors need three launches; one is undefined, one is empty, one is long.
     std::vector<Tensor> gradients;
-    for (int64_t i = 0; i < 150; ++i) gradients.push_back(wave({i == 70 ? 100003 : 1 + i % 7}, static_cast<double>(i), dtype));
+    for (int64_t i = 0; i < 150; ++i)
+      gradients.push_back(wave({i == 70 ? 100003 : 1 + i % 7}, static_cast<double>(i), dtype));
     gradients[3] = {};
     gradients[66] = Tensor::zeros({0}, {dtype, {}});
     const GradientNorms norms = gradient_norms(gradients);
@@ -29,7 +31,8 @@ TEST(GradientNorms, AreThoseOfEachAndOfAll) {
       EXPECT_NEAR(each[i], expected, 1e-6 * (1 + expected)) << i;
       squares += expected * expected;
     }
-    EXPECT_NEAR(norms.total.item(), std::sqrt(squares), (dtype == DType::f32 ? 1e-5 : 1e-12) * std::sqrt(squares));
+    EXPECT_NEAR(norms.total.item(), std::sqrt(squares),
+                (dtype == DType::f32 ? 1e-5 : 1e-12) * std::sqrt(squares));
   }
 }
 
@@ -39,7 +42,9 @@ TEST(GradientNorms, OfNothingAreZeros) {
 }
 
 TEST(GradientNorms, MixedDtypesAreRefused) {
-  expect_mentions(error_of([] { gradient_norms({Tensor::ones({2}), Tensor::ones({2}, {DType::f64, {}})}); }),
+  expect_mentions(error_of([] {
+                    gradient_norms({Tensor::ones({2}), Tensor::ones({2}, {DType::f64, {}})});
+                  }),
                   {"gradient_norms", "f32", "f64"});
 }
 

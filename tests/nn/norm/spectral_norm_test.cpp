@@ -141,7 +141,8 @@ TEST(SpectralNorm, AZeroOrTinyWeightIsFiniteAndNeverStretches) {
       EXPECT_FALSE(first_nonfinite(g[0])) << value;
       EXPECT_FALSE(first_nonfinite(g[1])) << value;
     }
-    for (const Tensor& direction : {layer.weight_u, layer.weight_v}) EXPECT_NEAR(sum(square(direction)).item(), 1, 1e-4) << value;
+    for (const Tensor& direction : {layer.weight_u, layer.weight_v})
+      EXPECT_NEAR(sum(square(direction)).item(), 1, 1e-4) << value;
   }
 }
 

@@ -1,4 +1,5 @@
-// A network under its moving average: the average's weights and statistics of their own, and nothing left behind.
+// A network under its moving average: the average's weights and statistics of their own, and nothing left
+// behind.
 #include "duel/nn/optim/averaged_weights.h"
 
 #include <gtest/gtest.h>
@@ -76,7 +77,8 @@ TEST(AveragedWeights, HaveStatisticsOfTheirOwnAndLeaveNothingBehind) {
     net(Tensor::zeros({1, 9}));
     FAIL();
   } catch (const Error& error) {
-    EXPECT_NE(std::string(error.what()).find("in 0: Linear(in_features=2"), std::string::npos) << error.what();
+    EXPECT_NE(std::string(error.what()).find("in 0: Linear(in_features=2"), std::string::npos)
+        << error.what();
   }
   EXPECT_EQ(all_values(net), before);
   EXPECT_FALSE(net[1].is_training());
@@ -86,7 +88,8 @@ TEST(AveragedWeights, HaveStatisticsOfTheirOwnAndLeaveNothingBehind) {
 TEST(LayerErrors, NameThePathToTheInnermostLayer) {
   Sequential net(Linear(2, 3), Sequential(ReLU(), Linear(4, 1)));
   const std::string text = error_of([&] { net(Tensor::zeros({1, 2})); });
-  EXPECT_NE(text.find("; in 1.1: Linear(in_features=4, out_features=1, bias=True)"), std::string::npos) << text;
+  EXPECT_NE(text.find("; in 1.1: Linear(in_features=4, out_features=1, bias=True)"), std::string::npos)
+      << text;
   Embedding table(10, 4);
   const std::string missing = error_of([&] { table(Tensor::from({12}, {1})); });
   EXPECT_NE(missing.find("; in Embedding(10, 4)"), std::string::npos) << missing;

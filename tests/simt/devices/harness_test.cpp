@@ -1,5 +1,5 @@
-// What only the harness can tell of core/ on a device: closed memory, other orders of kernels, lanes and blocks, what is
-// refused, and how errors of the runtime are told.
+// What only the harness can tell of core/ on a device: closed memory, other orders of kernels, lanes and
+// blocks, what is refused, and how errors of the runtime are told.
 #include "duel/core/device/branches.h"
 #include "duel/core/device/graph.h"
 #include "duel/core/ops.h"
@@ -16,8 +16,8 @@ namespace duel {
 namespace {
 
 namespace runtime = kernels::runtime;
-using testing_devices::kDevice;
 using testing::error_of;
+using testing_devices::kDevice;
 using testing_devices::same_bits;
 
 constexpr TensorOptions kOn{DType::f32, kDevice};
@@ -42,8 +42,8 @@ TEST_F(SimtDevice, KernelsCannotReadWhatNobodyWrote) {
 TEST_F(SimtDevice, ATrainingStepGivesTheSameBitsInEveryOrder) {
   const auto train = [] {
     manual_seed(1);
-    nn::Sequential net(nn::Conv2d(1, 3, 3, {.padding = 1}), nn::BatchNorm2d(3), nn::LeakyReLU(0.2), nn::Flatten(),
-                       nn::Linear(3 * 25, 1));
+    nn::Sequential net(nn::Conv2d(1, 3, 3, {.padding = 1}), nn::BatchNorm2d(3), nn::LeakyReLU(0.2),
+                       nn::Flatten(), nn::Linear(3 * 25, 1));
     net.to(kDevice);
     nn::Adam adam(net, nn::AdamOptions{});
     Generator noise(2);
@@ -61,7 +61,8 @@ TEST_F(SimtDevice, ATrainingStepGivesTheSameBitsInEveryOrder) {
     nn::StateDict got;
     simt::run_in_order(order, [&] { got = train(); });
     for (size_t i = 0; i < got.size(); ++i) {
-      EXPECT_TRUE(same_bits(got[i].second, expected[i].second)) << got[i].first << ", " << simt::to_text(order);
+      EXPECT_TRUE(same_bits(got[i].second, expected[i].second))
+          << got[i].first << ", " << simt::to_text(order);
     }
   }
 }
@@ -79,8 +80,9 @@ TEST_F(SimtDevice, BranchesOfAGraphRunInAnyOrder) {
     branches.join();
     y = a + c + b;
   });
-  for (const simt::Schedule& order : {simt::Schedule{simt::Order::forward, 0, 1}, simt::Schedule{simt::Order::reverse, 0, 1},
-                                      simt::Schedule{simt::Order::shuffled, 3, 1}}) {
+  for (const simt::Schedule& order :
+       {simt::Schedule{simt::Order::forward, 0, 1}, simt::Schedule{simt::Order::reverse, 0, 1},
+        simt::Schedule{simt::Order::shuffled, 3, 1}}) {
     simt::run_in_order(order, [&] { graph.launch(); });
     EXPECT_TRUE(same_bits(y, expected)) << simt::to_text(order);
   }
@@ -153,7 +155,8 @@ TEST_F(SimtDevice, ErrorsOfTheRuntimeSayWhatToDo) {
   for (const auto& each : cases) {
     simt::fail_next_call(each.status);
     const std::string text = error_of([] { synchronize(kDevice); });
-    EXPECT_EQ(text.rfind(std::string("[cuda] CUDA error ") + cudaGetErrorName(each.status) + ": ", 0), 0u) << text;
+    EXPECT_EQ(text.rfind(std::string("[cuda] CUDA error ") + cudaGetErrorName(each.status) + ": ", 0), 0u)
+        << text;
     for (const char* part : {"cudaStreamSynchronize(", "(kernels/base/runtime.cu:", each.advice}) {
       EXPECT_NE(text.find(part), std::string::npos) << part << ": " << text;
     }
@@ -168,8 +171,9 @@ TEST_F(SimtDevice, AFullDeviceIsAClearError) {
   EXPECT_NO_THROW(Tensor::empty({4 << 20}, TensorOptions{DType::u8, kDevice})) << "what is cached makes room";
   const std::string text = error_of([] { Tensor::empty({16 << 20}, {DType::u8, kDevice}); });
   simt::set_device_memory(size_t{1} << 30);
-  EXPECT_NE(text.find("out of memory on cuda:0: wanted 16 MiB, in use 3 MiB, cached 0 bytes, free on the device "),
-            std::string::npos)
+  EXPECT_NE(
+      text.find("out of memory on cuda:0: wanted 16 MiB, in use 3 MiB, cached 0 bytes, free on the device "),
+      std::string::npos)
       << text;
 }
 

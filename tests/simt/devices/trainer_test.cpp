@@ -1,5 +1,6 @@
-// What only the harness can tell of the trainer on a device: what the host asks of it in an iteration, and that a captured
-// iteration's edges order all that must be ordered: other orders of its branches give the same bits.
+// What only the harness can tell of the trainer on a device: what the host asks of it in an iteration, and
+// that a captured iteration's edges order all that must be ordered: other orders of its branches give the
+// same bits.
 #include "duel/core/ops.h"
 #include "tests/devices/trainers.h"
 #include "tests/simt/host_runtime.h"

@@ -1,4 +1,5 @@
-// What the kernel tests share: the device path of a launcher in every order against the host path of the same launcher.
+// What the kernel tests share: the device path of a launcher in every order against the host path of the same
+// launcher.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -54,8 +55,8 @@ void expect_near(const std::vector<T>& device, const std::vector<T>& host,
 template <class To, class From>
 using MapCall = std::function<void(kernels::Stream, const std::vector<const From*>&, To*)>;
 
-/// A map: call(stream, inputs, output) writes `count` elements, the same bits on host and device, wherever the buffers
-/// begin.
+/// A map: call(stream, inputs, output) writes `count` elements, the same bits on host and device, wherever
+/// the buffers begin.
 template <class To, class From>
 void expect_map(const std::vector<std::vector<From>>& inputs, int64_t count, const MapCall<To, From>& call,
                 const std::string& what, const RunOptions& options = {.shuffles = 2, .shift = 1}) {

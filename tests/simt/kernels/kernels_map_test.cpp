@@ -1,5 +1,6 @@
-// Element-wise families as CUDA kernels: every formula, broadcasting, casts, activations, clipping. The same bits as the
-// host's. Fails on a wrong tail, stride or argument order, and on a formula that host and device do not share.
+// Element-wise families as CUDA kernels: every formula, broadcasting, casts, activations, clipping. The same
+// bits as the host's. Fails on a wrong tail, stride or argument order, and on a formula that host and device
+// do not share.
 #include "duel/kernels/map/activations.h"
 #include "duel/kernels/map/functors.h"
 #include "duel/kernels/training/clip.h"

@@ -1,5 +1,5 @@
-// Movement as CUDA kernels: the same bits as the host's. Fails on a wrong stride, offset or tail, and where an index
-// outside its range is not answered as documented.
+// Movement as CUDA kernels: the same bits as the host's. Fails on a wrong stride, offset or tail, and where
+// an index outside its range is not answered as documented.
 #include "duel/kernels/map/movement.h"
 
 #include "kernels_common.h"

@@ -1,5 +1,6 @@
-// Batch, instance and layer norm as CUDA kernels: forward, inference, backward, double backward, against the host path.
-// Row sums differ by rounding only. Fails on a wrong row, a lost tail, a channel mixed up, a missing term.
+// Batch, instance and layer norm as CUDA kernels: forward, inference, backward, double backward, against the
+// host path. Row sums differ by rounding only. Fails on a wrong row, a lost tail, a channel mixed up, a
+// missing term.
 #include "duel/kernels/reduce/normalize.h"
 #include "kernels_common.h"
 
@@ -34,7 +35,8 @@ std::vector<Shape> shapes() {
           {"empty rows", batch_norm_shape(0, 3, 9)}};
 }
 
-/// Rounding of sums over a row, in units of the values' size (about 1); the second order multiplies a few of them.
+/// Rounding of sums over a row, in units of the values' size (about 1); the second order multiplies a few of
+/// them.
 template <class T>
 double tolerance(const NormShape& s) {
   const double longest = static_cast<double>(std::max(s.count(), s.rows));

@@ -1,5 +1,6 @@
-// Optimizers as CUDA kernels: steps over an arena with gradients in segments, the same bits as the host's; the gradient
-// norm within rounding. Fails on a wrong segment, a lost tail, a state read on the host, an extra applied out of order.
+// Optimizers as CUDA kernels: steps over an arena with gradients in segments, the same bits as the host's;
+// the gradient norm within rounding. Fails on a wrong segment, a lost tail, a state read on the host, an
+// extra applied out of order.
 #include "duel/kernels/training/optimizers.h"
 
 #include "kernels_common.h"

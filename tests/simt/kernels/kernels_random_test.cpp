@@ -1,5 +1,5 @@
-// Random numbers and the batch family as CUDA kernels: the same bits as the host's. Fails on a wrong counter, word order,
-// tail or row; on an offset that is read on the host.
+// Random numbers and the batch family as CUDA kernels: the same bits as the host's. Fails on a wrong counter,
+// word order, tail or row; on an offset that is read on the host.
 #include "duel/kernels/map/random.h"
 #include "duel/kernels/training/batch.h"
 #include "duel/kernels/training/ring.h"
@@ -88,7 +88,8 @@ TEST(SimtRandomIntegers, Permutation) {
 
 TEST(SimtRandomIntegers, ShuffledItems) {
   for (int64_t count : {1, 10, 257, 60000}) {
-    expect_draw<int64_t>([&](Stream s, PhiloxState state, int64_t n, int64_t* y) { kernels::shuffled_items(s, state, n, count, y); },
+    expect_draw<int64_t>([&](Stream s, PhiloxState state, int64_t n,
+                             int64_t* y) { kernels::shuffled_items(s, state, n, count, y); },
                          "shuffled_items");
   }
 }
@@ -164,12 +165,14 @@ TYPED_TEST(SimtBatch, RingGoesRound) {
   const Out<T> ring(3 * kernels::kRingColumns, "ring");
   run_all_orders([&] {
     for (int i = 0; i < 4; ++i) {
-      kernels::ring_push(stream(), 3, kernels::RingRow<T>{{value.data(), nullptr, value.data() + i % 2}}, pushed.data(), ring.data());
+      kernels::ring_push(stream(), 3, kernels::RingRow<T>{{value.data(), nullptr, value.data() + i % 2}},
+                         pushed.data(), ring.data());
     }
   });
   EXPECT_EQ(pushed.data()[0], 9);
   // Rows 5 % 3 = 2, 0, 1 and again 2.
-  expect_same(ring.values(), std::vector<T>{T(1.5), 0, T(-2), 0, T(1.5), 0, T(1.5), 0, T(1.5), 0, T(-2), 0}, "ring");
+  expect_same(ring.values(), std::vector<T>{T(1.5), 0, T(-2), 0, T(1.5), 0, T(1.5), 0, T(1.5), 0, T(-2), 0},
+              "ring");
 }
 
 TYPED_TEST(SimtBatch, Lines) {

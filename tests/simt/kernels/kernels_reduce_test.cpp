@@ -1,5 +1,6 @@
-// Reductions, losses and per-sample norms as CUDA kernels: sums within the bound of Note [Reductions] from the host's,
-// everything that is a map or a choice bit for bit. Fails on a lost tail, a chunk counted twice, a wrong scale.
+// Reductions, losses and per-sample norms as CUDA kernels: sums within the bound of Note [Reductions] from
+// the host's, everything that is a map or a choice bit for bit. Fails on a lost tail, a chunk counted twice,
+// a wrong scale.
 #include "duel/kernels/map/losses.h"
 #include "duel/kernels/reduce/reduce.h"
 #include "duel/kernels/reduce/sample_norm.h"
@@ -112,7 +113,8 @@ void expect_loss(L loss, const std::string& what) {
     const T divisor = T(1.3) * static_cast<T>(n > 0 ? n : 1);
     const int64_t space = kernels::loss_workspace(n);
     std::vector<T> value(1), grad(static_cast<size_t>(n)), work(static_cast<size_t>(space));
-    kernels::loss_value_grad(Stream(), n, values.data(), loss, divisor, value.data(), grad.data(), work.data());
+    kernels::loss_value_grad(Stream(), n, values.data(), loss, divisor, value.data(), grad.data(),
+                             work.data());
     double size = 0;
     for (T v : values) size += std::abs(loss.template value<T>(v)) / std::abs(divisor);
     const double bound = (2 * std::sqrt(static_cast<double>(n)) + 4) * kUnit<T> * size;
@@ -124,7 +126,8 @@ void expect_loss(L loss, const std::string& what) {
       const Scratch<T> scratch(space, "workspace");
       run_all_orders(
           [&] {
-            kernels::loss_value_grad(stream(), n, x.data(), loss, divisor, y.data(), g.data(), scratch.data());
+            kernels::loss_value_grad(stream(), n, x.data(), loss, divisor, y.data(), g.data(),
+                                     scratch.data());
           },
           options);
       expect_same(g.values(), grad, "gradient");

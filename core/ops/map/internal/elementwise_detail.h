@@ -32,8 +32,9 @@ Tensor binary(const char* op, const Tensor& a, const Tensor& b, F f = {}) {
   check_same_kind(op, a, b);
   Tensor y = Tensor::empty(broadcast_shapes(op, a.shape(), b.shape()), a.options());
   const auto plan = kernels::make_broadcast(sizes(y), sizes(a), sizes(b));
-  DUEL_DISPATCH(a.dtype(), op,
-                kernels::binary<F, T>(stream_of(a.device()), plan, a.data<T>(), b.data<T>(), y.mutable_data<T>(), f));
+  DUEL_DISPATCH(
+      a.dtype(), op,
+      kernels::binary<F, T>(stream_of(a.device()), plan, a.data<T>(), b.data<T>(), y.mutable_data<T>(), f));
   return y;
 }
 
