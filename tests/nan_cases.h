@@ -36,6 +36,7 @@ inline const std::map<std::string, NanException>& nan_exceptions() {
       {"minimum", {"the value is NaN; the share of the gradient is a comparison", 1}},
       {"max", {"the value is NaN; the winner's gradient is found by comparisons", 1}},
       {"min", {"the value is NaN; the winner's gradient is found by comparisons", 1}},
+      {"max_pool2d", {"the value is NaN; the winner's gradient is found by comparisons", 1}},
       {"clamp_min", {"the value is NaN; whether it is inside is a comparison", 1}},
       {"clamp_max", {"the value is NaN; whether it is inside is a comparison", 1}},
   };

@@ -6,7 +6,7 @@
 #include <limits>
 #include <type_traits>
 
-#include "duel/kernels/base/map.cuh"
+#include "duel/kernels/base/generate.cuh"
 
 namespace duel::kernels {
 namespace {
@@ -281,13 +281,6 @@ struct OneHot {
 };
 
 #if DUEL_DEVICE_CODE
-template <class F, class T>
-__global__ void index_kernel(int64_t n, F f, T* y) {
-  const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
-  for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < n; i += stride)
-    y[i] = f.at(i);
-}
-
 /// One thread per element of y walks all indices in order: no two threads add to one element.
 template <class T>
 __global__ void scatter_add_kernel(int64_t count, int64_t rows, int64_t cols, const T* g,
@@ -304,21 +297,6 @@ __global__ void scatter_add_kernel(int64_t count, int64_t rows, int64_t cols, co
   }
 }
 #endif
-
-/// y[i] = f.at(i).
-template <class F, class T>
-void generate(Stream stream, int64_t n, F f, T* y) {
-#if DUEL_DEVICE_CODE
-  if (stream.on_device()) {
-    launch(index_kernel<F, T>, dim3(map_blocks(n)), dim3(kMapBlock), 0, stream, n, f, y);
-    return;
-  }
-#endif
-  (void)stream;
-  parallel_for(n, kMapGrain, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) y[i] = f.at(i);
-  });
-}
 
 }  // namespace
 

@@ -23,6 +23,7 @@
 #include "duel/kernels/map/movement.h"
 #include "duel/kernels/map/random.h"
 #include "duel/kernels/reduce/normalize.h"
+#include "duel/kernels/reduce/pooling.h"
 #include "duel/kernels/reduce/reduce.h"
 #include "duel/kernels/reduce/sample_norm.h"
 #include "duel/kernels/training/batch.h"
@@ -188,6 +189,27 @@ void moves() {
   permuted.write(named<T>("permute"));
   sum_pool2d<T>(stream, 6, 6, 8, 2, x, pooled, 4);
   pooled.write(named<T>("pool"));
+  const PoolShape windows{.planes = 6,
+                          .h_in = 7,
+                          .w_in = 8,
+                          .kh = 3,
+                          .kw = 2,
+                          .stride_h = 2,
+                          .stride_w = 1,
+                          .pad_h = 1,
+                          .pad_w = 1,
+                          .h_out = 4,
+                          .w_out = 9};
+  const Array<T> largest(6 * 4 * 9), returned(6 * 7 * 8), sums(6 * 4 * 9), spread(6 * 7 * 8);
+  const Array<int64_t> places(6 * 4 * 9);
+  max_pool2d<T>(stream, windows, x, largest, places);
+  largest.write(named<T>("max_pool"));
+  return_to_planes<T>(stream, windows, x, places, returned);
+  returned.write(named<T>("max_pool_backward"));
+  window_sums<T>(stream, windows, x, sums, 6);
+  sums.write(named<T>("window_sums"));
+  window_sums_adjoint<T>(stream, windows, x, spread, 6);
+  spread.write(named<T>("window_sums_adjoint"));
   upsample_nearest2d<T>(stream, 6, 6, 8, 2, x, wide);
   wide.write(named<T>("upsample"));
   const Array<int64_t> index(std::vector<int64_t>{3, 0, 3, 9});

@@ -60,7 +60,9 @@ TEST(Movement, RefusesWhatDoesNotFit) {
   EXPECT_THROW(gather(x, Tensor::ones({1})), Error);
   EXPECT_THROW(scatter_add(x, Tensor::from<int64_t>({0, 1}, {2}), 2), Error);
   EXPECT_THROW(scatter_add(x, Tensor::from<int64_t>({0, 1, 2}, {3}), 2), Error);
-  EXPECT_THROW(avg_pool2d(Tensor::ones({1, 1, 3, 4}), 2), Error);
+  EXPECT_THROW(avg_pool2d(Tensor::ones({1, 1, 3, 4}), 4), Error);
+  EXPECT_THROW(max_pool2d(Tensor::ones({1, 1, 3, 4}), 2, 1, 2), Error);  // a window of padding alone
+  EXPECT_THROW(max_pool2d(Tensor::ones({1, 3, 4}), 2), Error);
   EXPECT_THROW(upsample_nearest2d(Tensor::ones({1, 3, 4}), 2), Error);
 }
 

@@ -2,6 +2,7 @@
 // an index outside its range is not answered as documented.
 #include "duel/kernels/map/movement.h"
 
+#include "duel/kernels/reduce/pooling.h"
 #include "kernels_common.h"
 
 namespace duel::simt {
@@ -175,6 +176,67 @@ TYPED_TEST(SimtMovement, PoolingAndUpsampling) {
           kernels::upsample_nearest2d(s, c.planes, c.height, c.width, c.k, x[0], y, 1.4);
         },
         "upsample_nearest2d");
+  }
+}
+
+TYPED_TEST(SimtMovement, WindowsThatOverlap) {
+  using T = TypeParam;
+  using kernels::PoolShape;
+  for (const PoolShape& s : {PoolShape{.planes = 1, .h_in = 1, .w_in = 1, .h_out = 1, .w_out = 1},
+                             PoolShape{.planes = 3,
+                             .h_in = 7,
+                             .w_in = 9,
+                             .kh = 3,
+                             .kw = 3,
+                             .stride_h = 2,
+                             .stride_w = 2,
+                             .pad_h = 1,
+                             .pad_w = 1,
+                             .h_out = 4,
+                             .w_out = 5},
+                             PoolShape{.planes = 2,
+                             .h_in = 11,
+                             .w_in = 13,
+                             .kh = 2,
+                             .kw = 4,
+                             .stride_h = 3,
+                             .stride_w = 1,
+                             .pad_h = 0,
+                             .pad_w = 2,
+                             .h_out = 4,
+                             .w_out = 14},
+                             PoolShape{.planes = 0, .h_in = 2, .w_in = 2, .h_out = 2, .w_out = 2}}) {
+    const int64_t in = s.planes * s.h_in * s.w_in, out = s.planes * s.h_out * s.w_out;
+    const auto x = noise_with_corners<T>(in, 1), g = noise<T>(out, 2);
+    std::vector<T> y(static_cast<size_t>(out));
+    std::vector<int64_t> places(static_cast<size_t>(out));
+    kernels::max_pool2d(Stream(), s, x.data(), y.data(), places.data());
+    {
+      const Out<int64_t> index(out);
+      expect_map<T, T>(
+          {x}, out,
+          [&](Stream stream, auto& from, T* to) {
+            if (!stream.on_device()) return kernels::take_from_planes(stream, s, from[0], places.data(), to);
+            kernels::max_pool2d(stream, s, from[0], to, index.data());
+          },
+          "max_pool2d");
+      expect_same(index.values(), places, "max_pool2d's index");
+    }
+    const In<int64_t> at(places);
+    expect_map<T, T>(
+        {g}, in,
+        [&](Stream stream, auto& from, T* to) {
+          kernels::return_to_planes(stream, s, from[0], stream.on_device() ? at.data() : places.data(), to);
+        },
+        "return_to_planes");
+    expect_map<T, T>(
+        {noise<T>(in, 3)}, out,
+        [&](Stream stream, auto& from, T* to) { kernels::window_sums(stream, s, from[0], to, 3.3); },
+        "window_sums");
+    expect_map<T, T>(
+        {g}, in,
+        [&](Stream stream, auto& from, T* to) { kernels::window_sums_adjoint(stream, s, from[0], to, 1.4); },
+        "window_sums_adjoint");
   }
 }
 

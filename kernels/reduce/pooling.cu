@@ -1,0 +1,191 @@
+// Windows of planes. Every output is made alone, from the elements that its window holds or from the windows that hold
+// it, so host and device give the same bits.
+#include "duel/kernels/reduce/pooling.h"
+
+#include <limits>
+
+#include "duel/kernels/base/error.h"
+#include "duel/kernels/base/generate.cuh"
+
+namespace duel::kernels {
+namespace {
+
+/// Positions [first, last).
+struct Span {
+  int64_t first, last;
+};
+
+/// What window `at` holds of [0, size).
+DUEL_HD Span held(int64_t at, int64_t kernel, int64_t stride, int64_t pad, int64_t size) {
+  const int64_t begin = at * stride - pad, end = begin + kernel;
+  return {begin < 0 ? 0 : begin, end < size ? end : size};
+}
+
+/// Which of `count` windows hold position i: at * stride - pad <= i < at * stride - pad + kernel.
+DUEL_HD Span holders(int64_t i, int64_t kernel, int64_t stride, int64_t pad, int64_t count) {
+  const int64_t first = i + pad < kernel ? 0 : (i + pad - kernel) / stride + 1;
+  const int64_t last = (i + pad) / stride + 1;
+  return {first, last < count ? last : count};
+}
+
+/// A flat position taken apart.
+struct Place {
+  int64_t plane, row, column;
+};
+DUEL_HD Place place(int64_t i, int64_t height, int64_t width) {
+  const int64_t line = i / width, plane = line / height;
+  return {plane, line - plane * height, i - line * width};
+}
+
+/// The place of window i's maximum in its plane.
+template <class T>
+struct WhereLargest {
+  PoolShape s;
+  const T* x;
+  T nothing = -std::numeric_limits<T>::infinity();
+  DUEL_HD int64_t at(int64_t i) const {
+    const Place o = place(i, s.h_out, s.w_out);
+    const Span rows = held(o.row, s.kh, s.stride_h, s.pad_h, s.h_in);
+    const Span columns = held(o.column, s.kw, s.stride_w, s.pad_w, s.w_in);
+    const T* plane = x + o.plane * s.h_in * s.w_in;
+    int64_t best = rows.first * s.w_in + columns.first;
+    T largest = nothing;
+    for (int64_t r = rows.first; r < rows.last; ++r) {
+      for (int64_t c = columns.first; c < columns.last; ++c) {
+        const T value = plane[r * s.w_in + c];
+        if (value > largest || value != value) {
+          largest = value;
+          best = r * s.w_in + c;
+        }
+      }
+    }
+    return best;
+  }
+};
+
+template <class T>
+struct TakeFromPlanes {
+  int64_t in_plane, out_plane;
+  const T* x;
+  const int64_t* index;
+  DUEL_HD T at(int64_t i) const { return x[i / out_plane * in_plane + index[i]]; }
+};
+
+/// The sum over the windows that hold element i, of all of them or of those whose index names it.
+template <class T, bool kByIndex>
+struct FromHolders {
+  PoolShape s;
+  const T* g;
+  const int64_t* index;
+  T divisor;
+  DUEL_HD T at(int64_t i) const {
+    const Place to = place(i, s.h_in, s.w_in);
+    const Span rows = holders(to.row, s.kh, s.stride_h, s.pad_h, s.h_out);
+    const Span columns = holders(to.column, s.kw, s.stride_w, s.pad_w, s.w_out);
+    const int64_t named = to.row * s.w_in + to.column;
+    T sum = T(0);
+    for (int64_t r = rows.first; r < rows.last; ++r) {
+      for (int64_t c = columns.first; c < columns.last; ++c) {
+        const int64_t o = (to.plane * s.h_out + r) * s.w_out + c;
+        if (!kByIndex || index[o] == named) sum += g[o];
+      }
+    }
+    return kByIndex ? sum : sum / divisor;
+  }
+};
+
+template <class T>
+struct WindowSum {
+  PoolShape s;
+  const T* x;
+  T divisor;
+  DUEL_HD T at(int64_t i) const {
+    const Place o = place(i, s.h_out, s.w_out);
+    const Span rows = held(o.row, s.kh, s.stride_h, s.pad_h, s.h_in);
+    const Span columns = held(o.column, s.kw, s.stride_w, s.pad_w, s.w_in);
+    const T* plane = x + o.plane * s.h_in * s.w_in;
+    T sum = T(0);
+    for (int64_t r = rows.first; r < rows.last; ++r) {
+      T part = T(0);
+      for (int64_t c = columns.first; c < columns.last; ++c) part += plane[r * s.w_in + c];
+      sum += part;
+    }
+    return sum / divisor;
+  }
+};
+
+void check_axis(const char* op, const char* axis, int64_t in, int64_t kernel, int64_t stride, int64_t pad,
+                int64_t out) {
+  DUEL_CHECK(
+      in >= 0 && kernel >= 1 && stride >= 1 && pad >= 0 && 2 * pad <= kernel, op,
+      "{}: expected a size >= 0, a window and a stride >= 1 and a padding of at most half the window, got "
+      "{}, {}, {}, {}",
+      axis, in, kernel, stride, pad);
+  const int64_t room = in + 2 * pad - kernel, expected = room < 0 ? 0 : room / stride + 1;
+  DUEL_CHECK(out == expected, op, "{}: expected {} windows, got {}", axis, expected, out);
+}
+
+/// Also says whether there is anything to do: `to` is the number of outputs in a plane.
+bool check(const char* op, const PoolShape& s, int64_t to, const void* read, const void* written) {
+  DUEL_CHECK(s.planes >= 0, op, "expected planes >= 0, got {}", s.planes);
+  check_axis(op, "height", s.h_in, s.kh, s.stride_h, s.pad_h, s.h_out);
+  check_axis(op, "width", s.w_in, s.kw, s.stride_w, s.pad_w, s.w_out);
+  if (s.planes * to == 0) return false;
+  DUEL_CHECK((read || s.h_out * s.w_out == 0) && written, op, "expected arrays, got a null pointer");
+  return true;
+}
+
+int64_t in_plane(const PoolShape& s) { return s.h_in * s.w_in; }
+int64_t out_plane(const PoolShape& s) { return s.h_out * s.w_out; }
+
+/// Outputs in a host range, each of about `work` steps.
+int64_t grain(int64_t work) { return kMapGrain / work + 1; }
+
+}  // namespace
+
+template <class T>
+void max_pool2d(Stream stream, const PoolShape& s, const T* x, T* y, int64_t* index) {
+  if (!check("max_pool2d", s, out_plane(s), x, index)) return;
+  generate(stream, s.planes * out_plane(s), WhereLargest<T>{s, x}, index, grain(s.kh * s.kw));
+  take_from_planes(stream, s, x, index, y);
+}
+
+template <class T>
+void take_from_planes(Stream stream, const PoolShape& s, const T* x, const int64_t* index, T* y) {
+  if (!check("take_from_planes", s, out_plane(s), x, y)) return;
+  DUEL_CHECK(index, "take_from_planes", "expected indices, got a null pointer");
+  generate(stream, s.planes * out_plane(s), TakeFromPlanes<T>{in_plane(s), out_plane(s), x, index}, y);
+}
+
+template <class T>
+void return_to_planes(Stream stream, const PoolShape& s, const T* g, const int64_t* index, T* dx) {
+  if (!check("return_to_planes", s, in_plane(s), g, dx)) return;
+  DUEL_CHECK(index || out_plane(s) == 0, "return_to_planes", "expected indices, got a null pointer");
+  generate(stream, s.planes * in_plane(s), FromHolders<T, true>{s, g, index, T(1)}, dx, grain(s.kh * s.kw));
+}
+
+template <class T>
+void window_sums(Stream stream, const PoolShape& s, const T* x, T* y, double divisor) {
+  if (!check("window_sums", s, out_plane(s), x, y)) return;
+  generate(stream, s.planes * out_plane(s), WindowSum<T>{s, x, static_cast<T>(divisor)}, y,
+           grain(s.kh * s.kw));
+}
+
+template <class T>
+void window_sums_adjoint(Stream stream, const PoolShape& s, const T* g, T* dx, double divisor) {
+  if (!check("window_sums_adjoint", s, in_plane(s), g, dx)) return;
+  generate(stream, s.planes * in_plane(s), FromHolders<T, false>{s, g, nullptr, static_cast<T>(divisor)}, dx,
+           grain(s.kh * s.kw));
+}
+
+#define DUEL_INSTANTIATE(T)                                                                  \
+  template void max_pool2d<T>(Stream, const PoolShape&, const T*, T*, int64_t*);             \
+  template void take_from_planes<T>(Stream, const PoolShape&, const T*, const int64_t*, T*); \
+  template void return_to_planes<T>(Stream, const PoolShape&, const T*, const int64_t*, T*); \
+  template void window_sums<T>(Stream, const PoolShape&, const T*, T*, double);              \
+  template void window_sums_adjoint<T>(Stream, const PoolShape&, const T*, T*, double);
+DUEL_INSTANTIATE(float)
+DUEL_INSTANTIATE(double)
+#undef DUEL_INSTANTIATE
+
+}  // namespace duel::kernels
