@@ -18,9 +18,10 @@ Command plot_command() {
       "A run draws them itself at the end; this is for runs that go on, or were stopped.\n"
       "  duel plot runs/00000-dcgan-ns-gan";
   command.run = [directory] {
-    const auto plots = gan::write_run_plots(*directory);
+    const gan::RunCurves curves = gan::read_run_curves(*directory);
+    const auto plots = gan::write_run_plots(*directory, curves);
     for (const auto& [file, caption] : plots) print(file.string() + "\n");
-    print(gan::write_report(*directory, plots, gan::stored_walks(*directory)).string() + "\n");
+    print(gan::write_report(*directory, curves.log, plots, gan::stored_walks(*directory)).string() + "\n");
     return 0;
   };
   return command;

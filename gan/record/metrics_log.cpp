@@ -1,8 +1,8 @@
 // The lines of metrics.jsonl and back.
 #include "duel/gan/record/metrics_log.h"
 
+#include <algorithm>
 #include <cmath>
-#include <unordered_map>
 
 #include "duel/core/io/internal/json.h"
 #include "duel/core/io/internal/read_file.h"
@@ -62,15 +62,6 @@ void add(Json& line, const Diagnosis& d) {
   line["histogram_weights"] = as_json(d.weights_d);
 }
 
-/// The value under a key, made on first use; `places` remembers where.
-template <class T>
-T& at(std::vector<std::pair<std::string, T>>& list, std::unordered_map<std::string, size_t>& places,
-      const std::string& key) {
-  const auto [place, is_new] = places.emplace(key, list.size());
-  if (is_new) list.emplace_back(key, T());
-  return list[place->second].second;
-}
-
 std::optional<Histogram> histogram_from(const Json& value) {
   if (!value.is_object() || !value.contains("counts") || !value["counts"].is_array()) return std::nullopt;
   Histogram h;
@@ -84,14 +75,6 @@ std::optional<Histogram> histogram_from(const Json& value) {
   h.low = side("low");
   h.high = side("high");
   return h;
-}
-
-template <class T>
-const T* found(const std::vector<std::pair<std::string, T>>& list, const std::string& key) {
-  for (const auto& [name, value] : list) {
-    if (name == key) return &value;
-  }
-  return nullptr;
 }
 
 }  // namespace
@@ -128,40 +111,50 @@ std::optional<int64_t> iteration_of_line(const std::string& line) {
   return values["iteration"].get<int64_t>();
 }
 
-const Curve* MetricsLog::curve(const std::string& key) const { return found(curves, key); }
+template <class T>
+T& MetricsLog::Named<T>::at(const std::string& key) {
+  const auto [place, is_new] = places.emplace(key, list.size());
+  if (is_new) list.emplace_back(key, T());
+  return list[place->second].second;
+}
+
+template <class T>
+const T* MetricsLog::Named<T>::find(const std::string& key) const {
+  const auto place = places.find(key);
+  return place == places.end() ? nullptr : &list[place->second].second;
+}
+
+const Curve* MetricsLog::curve(const std::string& key) const { return curves_.find(key); }
 
 std::vector<std::pair<std::string, const Curve*>> MetricsLog::group(const std::string& prefix) const {
   std::vector<std::pair<std::string, const Curve*>> members;
-  for (const auto& [key, curve] : curves) {
+  for (const auto& [key, curve] : curves_.list) {
     if (key.starts_with(prefix + "/")) members.emplace_back(key.substr(prefix.size() + 1), &curve);
   }
   return members;
 }
 
 const std::pair<double, Histogram>* MetricsLog::last_histogram(const std::string& key) const {
-  const auto* list = found(histograms, key);
-  return list && !list->empty() ? &list->back() : nullptr;
+  return histograms_.find(key);
 }
 
-MetricsLog parse_metrics(const std::string& text) {
-  MetricsLog log;
-  std::unordered_map<std::string, size_t> curve_places, histogram_places;
-  for (size_t begin = 0; begin < text.size();) {
-    const size_t end = std::min(text.find('\n', begin), text.size());
-    const Json values = json::parse_or_null(std::string_view(text).substr(begin, end - begin), kLine);
+void MetricsLog::add(std::string_view lines) {
+  for (size_t begin = 0; begin < lines.size();) {
+    const size_t end = std::min(lines.find('\n', begin), lines.size());
+    const Json values = json::parse_or_null(lines.substr(begin, end - begin), kLine);
     begin = end + 1;
     if (!values.is_object() || !values.contains("iteration") || !values["iteration"].is_number()) continue;
     const double iteration = values["iteration"].get<double>();
     const auto add_value = [&](const std::string& key, const Json& value) {
       if (!value.is_number() && !value.is_null()) return;
-      Curve& curve = at(log.curves, curve_places, key);
+      Curve& curve = curves_.at(key);
       curve.x.push_back(iteration);
       curve.y.push_back(value.is_number() ? value.get<double>() : std::nan(""));
     };
     for (const auto& [key, value] : values.items()) {
       if (key == "iteration") continue;
-      if (const auto histogram = histogram_from(value)) {
-        at(log.histograms, histogram_places, key).emplace_back(iteration, *histogram);
+      if (auto histogram = histogram_from(value)) {
+        histograms_.at(key) = {iteration, std::move(*histogram)};
       } else if (value.is_object()) {
         for (const auto& [name, inner] : value.items()) add_value(key + "/" + name, inner);
       } else {
@@ -169,12 +162,16 @@ MetricsLog parse_metrics(const std::string& text) {
       }
     }
   }
-  return log;
 }
 
-MetricsLog read_metrics(const std::filesystem::path& file) {
-  return parse_metrics(
-      read_file("plot", file, size_t{1} << 30, "the metrics.jsonl of a run directory of duel train"));
+void MetricsLog::add_file(const std::filesystem::path& file) {
+  add(read_file("plot", file, size_t{1} << 30, "the metrics.jsonl of a run directory of duel train"));
+}
+
+MetricsLog parse_metrics(const std::string& text) {
+  MetricsLog log;
+  log.add(text);
+  return log;
 }
 
 }  // namespace duel::gan

@@ -5,8 +5,9 @@
 // "spectral_norms/0.weight".
 //
 // Example:
-//   file << to_json_line(trainer.metrics(), 0.5, true);
-//   MetricsLog log = parse_metrics(text);
+//   const std::string line = to_json_line(trainer.metrics(), 0.5, true);
+//   file << line;
+//   log.add(line);
 //   if (const Curve* loss = log.curve("loss_d")) plot.line(loss->x, loss->y);
 #pragma once
 
@@ -14,6 +15,8 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -41,23 +44,37 @@ struct Curve {
   std::vector<double> x, y;
 };
 
-/// In the order in which the keys first appear, which for layers is that of the network.
-struct MetricsLog {
-  std::vector<std::pair<std::string, Curve>> curves;
-  // iteration and counts
-  std::vector<std::pair<std::string, std::vector<std::pair<double, Histogram>>>> histograms;
+/// What lines of metrics.jsonl and timing.jsonl say, as curves over iterations. It grows by lines, so a run
+/// that writes them knows its curves without reading its files. Of a histogram the last one is kept.
+class MetricsLog {
+ public:
+  /// Lines as to_json_line makes them; what is no whole line is left out.
+  void add(std::string_view lines);
+  /// Those of a file; Error where it cannot be read.
+  void add_file(const std::filesystem::path& file);
+  bool empty() const { return curves_.empty() && histograms_.empty(); }
 
   /// Null where there is none.
   const Curve* curve(const std::string& key) const;
-  /// All "prefix/NAME", named without the prefix.
+  /// All "prefix/NAME", named without the prefix, in the order in which they first appear: for layers that of
+  /// the network.
   std::vector<std::pair<std::string, const Curve*>> group(const std::string& prefix) const;
-  /// The last one, null where there is none.
+  /// The last one and its iteration, null where there is none.
   const std::pair<double, Histogram>* last_histogram(const std::string& key) const;
+
+ private:
+  template <class T>
+  struct Named {
+    std::vector<std::pair<std::string, T>> list;
+    std::unordered_map<std::string, size_t> places;
+    T& at(const std::string& key);
+    const T* find(const std::string& key) const;
+    bool empty() const { return list.empty(); }
+  };
+  Named<Curve> curves_;
+  Named<std::pair<double, Histogram>> histograms_;
 };
 
-/// Lines that are not whole are left out.
 MetricsLog parse_metrics(const std::string& text);
-/// The same of a file; Error where it cannot be read.
-MetricsLog read_metrics(const std::filesystem::path& file);
 
 }  // namespace duel::gan

@@ -318,14 +318,13 @@ Walks draw_walks(Trainer& trainer) {
   return {image_grid(trainer.sample(points.input), points.columns), trainer.iteration()};
 }
 
-fs::path write_report(const fs::path& directory, const std::vector<RunPlotFile>& plots,
+fs::path write_report(const fs::path& directory, const MetricsLog& log, const std::vector<RunPlotFile>& plots,
                       const std::optional<Walks>& walks) {
   std::error_code why;
   DUEL_CHECK(fs::is_directory(directory, why), "report",
              "{}: no such folder; expected the run directory of duel train", directory.string());
   const auto config = json_table(read_if_there(directory / "config.json")),
              record = json_table(read_if_there(directory / "run.json"));
-  const MetricsLog log = parse_metrics(read_if_there(directory / "metrics.jsonl"));
   const std::string objective = value_of(config, "objective"), arch = value_of(config, "arch"),
                     steps = value_of(config, "steps");
   const std::string name = fs::absolute(directory, why).lexically_normal().filename().string();

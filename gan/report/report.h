@@ -6,7 +6,8 @@
 // stay.
 //
 // Example:
-//   write_report("runs/a", write_run_plots("runs/a"), draw_walks(trainer));     // runs/a/report.html
+//   const RunCurves curves = read_run_curves("runs/a");
+//   write_report("runs/a", curves.log, write_run_plots("runs/a", curves), draw_walks(trainer));
 #pragma once
 
 #include <filesystem>
@@ -27,9 +28,9 @@ struct Walks {
 };
 Walks draw_walks(Trainer& trainer);
 
-/// Reads a run directory (what is missing is left out), writes report.html there atomically and returns its
-/// path.
-std::filesystem::path write_report(const std::filesystem::path& directory,
+/// Reads samples, settings and record of a run directory (what is missing is left out), writes report.html
+/// there atomically and returns its path.
+std::filesystem::path write_report(const std::filesystem::path& directory, const MetricsLog& log,
                                    const std::vector<RunPlotFile>& plots, const std::optional<Walks>& walks);
 
 /// What a person should look at, one sentence each, by the sick values of diagnostics.h; empty for a run that

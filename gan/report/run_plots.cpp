@@ -318,22 +318,25 @@ std::vector<RunPlot> run_plots(const MetricsLog& log, const PlotHints& hints) {
   return plots;
 }
 
-std::vector<RunPlotFile> write_run_plots(const std::filesystem::path& directory) {
+RunCurves read_run_curves(const std::filesystem::path& directory) {
   std::error_code why;
   DUEL_CHECK(std::filesystem::is_directory(directory, why), "plot",
              "{}: no such folder; expected the run directory of duel train", directory.string());
-  const std::filesystem::path metrics = directory / "metrics.jsonl", config_file = directory / "config.json";
-  PlotHints hints;
-  if (std::filesystem::exists(config_file, why)) {
-    const RunConfig config = read_run_config(config_file);
-    hints = {config.overrides.k, config.overrides.clip};
-  }
-  MetricsLog log = read_metrics(metrics);
-  if (const auto timing = directory / "timing.jsonl"; std::filesystem::exists(timing, why)) {
-    for (auto& curve : read_metrics(timing).curves) log.curves.push_back(std::move(curve));
-  }
-  const std::vector<RunPlot> plots = run_plots(log, hints);
-  DUEL_CHECK(!plots.empty(), "plot", "{}: holds no line to draw", metrics.string());
+  RunCurves curves;
+  if (const auto config = directory / "config.json"; std::filesystem::exists(config, why))
+    curves.hints = plot_hints(read_run_config(config));
+  curves.log.add_file(directory / "metrics.jsonl");
+  if (const auto timing = directory / "timing.jsonl"; std::filesystem::exists(timing, why))
+    curves.log.add_file(timing);
+  return curves;
+}
+
+PlotHints plot_hints(const RunConfig& config) { return {config.overrides.k, config.overrides.clip}; }
+
+std::vector<RunPlotFile> write_run_plots(const std::filesystem::path& directory, const RunCurves& curves) {
+  const std::vector<RunPlot> plots = run_plots(curves.log, curves.hints);
+  DUEL_CHECK(!plots.empty(), "plot", "{}: its metrics.jsonl holds no line to draw", directory.string());
+  std::error_code why;
   const std::filesystem::path folder = directory / "diagnostics";
   std::filesystem::create_directories(folder, why);
   if (why) fail_system(why.value(), "plot", "{}: cannot be created: {}", folder.string(), why.message());

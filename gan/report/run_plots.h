@@ -1,11 +1,11 @@
-// The diagrams of a run, from its metrics.jsonl: `duel plot RUNDIR`, and what a run draws of itself.
+// The diagrams of a run, from its curves: `duel plot RUNDIR` reads them, a run that draws itself has them.
 //
 // Only what the log holds is drawn: without looks inside (--diagnose-every 0) the losses, logits and norms
 // are left.
 //
 // Example:
 //   for (const RunPlot& plot : run_plots(parse_metrics(text), {.clip = 0.01})) write_png(plot.name + ".png", plot.picture);
-//   write_run_plots("runs/a");     // runs/a/diagnostics/*.png
+//   write_run_plots("runs/a", read_run_curves("runs/a"));     // runs/a/diagnostics/*.png
 #pragma once
 
 #include <filesystem>
@@ -15,6 +15,7 @@
 
 #include "duel/gan/picture/plot.h"
 #include "duel/gan/record/metrics_log.h"
+#include "duel/gan/record/run_config.h"
 
 namespace duel::gan {
 
@@ -37,8 +38,17 @@ struct RunPlotFile {
   std::string caption;
 };
 
-/// Reads metrics.jsonl, timing.jsonl and config.json of a run directory, writes diagnostics/*.png there (each
-/// atomically) and returns the files. Error where there is no metrics.jsonl, or nothing in it to draw.
-std::vector<RunPlotFile> write_run_plots(const std::filesystem::path& directory);
+/// What a run's diagrams are drawn from.
+struct RunCurves {
+  MetricsLog log = {};
+  PlotHints hints = {};
+};
+/// From metrics.jsonl, timing.jsonl and config.json of a run directory. Error where the first cannot be read.
+RunCurves read_run_curves(const std::filesystem::path& directory);
+PlotHints plot_hints(const RunConfig& config);
+
+/// Writes diagnostics/*.png into a run directory (each atomically) and returns the files. Error where there
+/// is nothing to draw.
+std::vector<RunPlotFile> write_run_plots(const std::filesystem::path& directory, const RunCurves& curves);
 
 }  // namespace duel::gan

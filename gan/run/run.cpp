@@ -140,6 +140,7 @@ struct Run::State {
   std::chrono::steady_clock::time_point timed_from = {};  // of this process's training
   double seconds_before = 0;                              // of the run until then
   Timing timed = {};                                      // the last line of timing.jsonl
+  RunCurves curves = {};                                  // what both files say
   bool prepared = false;
 
   const RunConfig& config() const { return setup.config; }
@@ -316,7 +317,10 @@ void Run::State::prepare(RunObserver& observer) {
     write_record();
     write_file_atomically(directory->config(), to_json(config()));
     directory->cut_after(trainer->iteration());
+    for (const auto& file : {directory->metrics(), directory->timing()})
+      if (std::filesystem::is_regular_file(file)) curves.log.add_file(file);
   }
+  curves.hints = plot_hints(config());
   prepared = true;
 }
 
@@ -443,10 +447,9 @@ void Run::State::warn_once(const std::string& kind, const std::string& text, Run
 void Run::State::write_metrics(RunObserver& observer) {
   const double epoch =
       static_cast<double>(latest.iteration * config().batch) / static_cast<double>(data.count);
-  if (auto problem = directory->append_metrics(
-          to_json_line(latest, epoch, has_probabilities(setup.objective), diagnosis))) {
-    warn_once("metrics", *problem, observer);
-  }
+  const std::string line = to_json_line(latest, epoch, has_probabilities(setup.objective), diagnosis);
+  curves.log.add(line);
+  if (auto problem = directory->append_metrics(line)) warn_once("metrics", *problem, observer);
   const ShownOutputs outputs = shown_outputs(setup.objective, latest);
   log(message("iteration {}  loss D {} G {}  {} {} {} {}", latest.iteration, short_number(latest.loss_d),
               short_number(latest.loss_g), outputs.name_real, short_number(outputs.real), outputs.name_fake,
@@ -456,16 +459,8 @@ void Run::State::write_metrics(RunObserver& observer) {
 
 void Run::State::begin_timing() {
   timed = {.iteration = trainer->iteration()};
-  if (std::filesystem::is_regular_file(directory->timing())) {
-    try {
-      const MetricsLog log = read_metrics(directory->timing());
-      const Curve* seconds = log.curve("seconds");
-      if (seconds && !seconds->y.empty() && std::isfinite(seconds->y.back()))
-        timed.seconds = seconds->y.back();
-    } catch (const Error&) {
-      // A run does not need it, and where it cannot be read, appending to it says so.
-    }
-  }
+  const Curve* seconds = curves.log.curve("seconds");
+  if (seconds && std::isfinite(seconds->y.back())) timed.seconds = seconds->y.back();
   seconds_before = timed.seconds;
   timed_from = std::chrono::steady_clock::now();
 }
@@ -477,7 +472,9 @@ void Run::State::write_timing(RunObserver& observer) {
   timed = {.iteration = trainer->iteration(),
            .seconds = seconds,
            .images_per_second = images / (seconds - timed.seconds)};
-  if (auto problem = directory->append_timing(to_json_line(timed))) warn_once("timing", *problem, observer);
+  const std::string line = to_json_line(timed);
+  curves.log.add(line);
+  if (auto problem = directory->append_timing(line)) warn_once("timing", *problem, observer);
 }
 
 void Run::State::sample(int64_t iteration, RunObserver& observer) {
@@ -492,14 +489,14 @@ void Run::State::sample(int64_t iteration, RunObserver& observer) {
   observer.sampled(file, grid);
 }
 
-// Drawing reads the whole log, so in a long or fast run it waits until it costs no more than a fiftieth of
+// Drawing shows all curves anew, so in a long or fast run it waits until it costs no more than a fiftieth of
 // the time.
 void Run::State::draw(bool last, RunObserver& observer, bool diverged) {
   using Clock = std::chrono::steady_clock;
   const Clock::time_point began = Clock::now();
-  if ((!last && began < next_drawing) || !std::filesystem::exists(directory->metrics())) return;
+  if ((!last && began < next_drawing) || curves.log.empty()) return;
   try {
-    write_report(directory->path(), write_run_plots(directory->path()),
+    write_report(directory->path(), curves.log, write_run_plots(directory->path(), curves),
                  diverged ? stored_walks(directory->path()) : draw_walks(*trainer));
   } catch (const Error& error) {
     warn_once("plots", error.what(), observer);

@@ -270,14 +270,16 @@ TEST(Plot, DrawsARunAgain) {
   Scratch scratch;
   const auto run = scratch / "a run";
   ASSERT_EQ(duel(small_run(run, {"--steps", "4", "--diagnose-every", "2"})).status, 0);
-  const auto drawn = contents(run / "diagnostics");
+  ASSERT_EQ(duel({"train", "--resume", "--out", run.string(), "--steps", "8", "--quiet"}).status, 0);
+  const auto drawn = contents(run / "diagnostics");  // of both parts, from what the run had in memory
   std::filesystem::remove_all(run / "diagnostics");
   std::filesystem::remove(run / "report.html");
   const Result r = duel({"plot", run.string()});
   EXPECT_EQ(r.status, 0) << r.err;
   EXPECT_TRUE(has(r.out, "losses.png\n") && has(r.out, "held_out.png\n") && has(r.out, "report.html\n"))
       << r.out;
-  EXPECT_TRUE(contents(run / "diagnostics") == drawn) << "what the run drew of itself";
+  EXPECT_TRUE(contents(run / "diagnostics") == drawn)
+      << "the run read its first part, and drew the rest as it wrote it";
   expect_refused(duel({"plot", (scratch / "nowhere").string()}), {"nowhere", "no such folder", "duel train"});
   expect_refused(duel({"plot", scratch.dir().string()}), {"metrics.jsonl", "cannot be read"});
 }

@@ -50,12 +50,28 @@ TEST(MetricsLog, ReadsBackWhatWasWritten) {
 TEST(MetricsLog, IgnoresWhatIsNoLine) {
   for (const char* text : {"", "\n\n", "nonsense\n", "[1,2]\n", "{\"loss_d\":1}\n", "{\"iteration\":\"1\"}\n",
                            "{\"iteration\":1"}) {
-    EXPECT_TRUE(parse_metrics(text).curves.empty()) << text;
+    EXPECT_TRUE(parse_metrics(text).empty()) << text;
   }
   const MetricsLog log = parse_metrics(
       "{\"iteration\":2,\"name\":\"x\",\"list\":[1],\"h\":{\"counts\":[\"a\"]},\"loss_d\":null}\n");
-  ASSERT_EQ(log.curves.size(), 1u);
+  ASSERT_TRUE(log.curve("loss_d"));
   EXPECT_TRUE(std::isnan(log.curve("loss_d")->y[0]));
+  for (const char* key : {"name", "list", "h", "iteration"}) EXPECT_FALSE(log.curve(key)) << key;
+  EXPECT_FALSE(log.last_histogram("h")) << "of what is no count";
+}
+
+// What a run has in memory is what it would read.
+TEST(MetricsLog, GrowsByLines) {
+  const std::string first = to_json_line(metrics_of(1), 0.5, false),
+                    second = to_json_line(metrics_of(20), 1.0, false),
+                    timing = to_json_line(Timing{.iteration = 20, .seconds = 2, .images_per_second = 640});
+  MetricsLog log = parse_metrics(first);
+  EXPECT_EQ(log.curve("loss_d")->x, (std::vector<double>{1}));
+  log.add(second);
+  log.add(timing);
+  EXPECT_EQ(log.curve("loss_d")->x, (std::vector<double>{1, 20}));
+  EXPECT_EQ(log.curve("images_per_second")->y, (std::vector<double>{640}));
+  EXPECT_EQ(log.group("terms_d").size(), 1u);
 }
 
 TEST(MetricsLog, KnowsTheIterationOfAWholeLine) {

@@ -38,7 +38,7 @@ size_t count(const std::string& text, const std::string& part) {
 }
 
 std::string report_of(const std::filesystem::path& run) {
-  const auto file = write_report(run, {}, stored_walks(run));
+  const auto file = write_report(run, {}, {}, stored_walks(run));
   const auto bytes = duel::testing::get(file);
   return {bytes.begin(), bytes.end()};
 }
@@ -60,9 +60,9 @@ TEST(Report, HoldsEverythingAndRefersToNothing) {
       << R"({"objective": "ns-gan", "arch": "<script>alert(1)</script>", "steps": 9})";
   std::ofstream(run / "run.json")
       << R"({"seed": 1, "data": {"source": "drawn & bent", "count": 50}, "argv": ["duel", "train"]})";
-  std::ofstream(run / "metrics.jsonl") << "{\"iteration\":7,\"loss_d\":1}\n";
+  const MetricsLog log = parse_metrics("{\"iteration\":7,\"loss_d\":1}\n");
   write_png_gray(scratch / "losses.png", 4, 4, black);
-  const auto file = write_report(run, {{scratch / "losses.png", "What a \"loss\" is"}}, std::nullopt);
+  const auto file = write_report(run, log, {{scratch / "losses.png", "What a \"loss\" is"}}, std::nullopt);
   EXPECT_EQ(file, run / "report.html");
   const auto bytes = duel::testing::get(file);
   const std::string html(bytes.begin(), bytes.end());
@@ -147,7 +147,7 @@ TEST(Report, WalksBetweenLatentsOfTheNewestCheckpoint) {
 TEST(Report, OfAnEmptyFolderIsAnEmptyReport) {
   Scratch scratch;
   EXPECT_NE(report_of(scratch.dir()).find("</html>"), std::string::npos);
-  EXPECT_THROW(write_report(scratch / "nowhere", {}, std::nullopt), Error);
+  EXPECT_THROW(write_report(scratch / "nowhere", {}, {}, std::nullopt), Error);
 }
 
 /// Ten looks and thirty lines of a run that is well but for one change.

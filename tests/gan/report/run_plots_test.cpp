@@ -105,17 +105,18 @@ TEST(RunPlots, TermsSayWhoseTheyAre) {
 TEST(RunPlots, AreWrittenIntoTheRun) {
   Scratch scratch;
   const auto run = scratch / "run";
-  EXPECT_THROW(write_run_plots(run), Error) << "no such folder";
+  const auto written = [&] { return write_run_plots(run, read_run_curves(run)); };
+  EXPECT_THROW(written(), Error) << "no such folder";
   std::filesystem::create_directory(run);
-  EXPECT_THROW(write_run_plots(run), Error) << "no metrics.jsonl";
+  EXPECT_THROW(written(), Error) << "no metrics.jsonl";
   std::ofstream(run / "metrics.jsonl") << "{\"iteration\":1";
-  EXPECT_THROW(write_run_plots(run), Error) << "nothing whole in it";
+  EXPECT_THROW(written(), Error) << "nothing whole in it";
   std::ofstream(run / "metrics.jsonl") << logged(true);
-  const auto files = write_run_plots(run);
+  const auto files = written();
   ASSERT_EQ(files.size(), 10u);
   std::ofstream(run / "timing.jsonl")
       << to_json_line(Timing{100, 1.5, 4000}) << to_json_line(Timing{200, 3.25, 2000});
-  const auto timed = write_run_plots(run);
+  const auto timed = written();
   ASSERT_EQ(timed.size(), 11u);
   EXPECT_EQ(timed.back().file.filename(), "speed.png");
   for (const auto& [file, caption] : files) {
