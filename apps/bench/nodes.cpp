@@ -4,8 +4,8 @@
 #include <cstdio>
 
 #include "bench.h"
-#include "duel/core/device/branches.h"
 #include "duel/core/device/graph.h"
+#include "duel/core/device/side_streams.h"
 #include "duel/core/tensor/autograd.h"
 #include "duel/core/tensor/tensor.h"
 #include "duel/kernels/base/error.h"
@@ -57,7 +57,7 @@ std::vector<NodesRow> time_nodes(Device device, int count, double seconds) {
           for (int k = 0; k < count; ++k) node(results[0]);
           return;
         }
-        Branches beside(device);
+        SideStreams beside(device);
         for (int b = 0; b < branches; ++b) {
           beside.run([&] {
             for (int k = b; k < count; k += branches) node(results[static_cast<size_t>(b)]);

@@ -3,7 +3,7 @@
 //
 // Note [Stream-ordered blocks]
 // On a GPU a freed block is handed out again at once, although kernels that use it may not have run yet:
-// whatever gets it next runs after them on the one compute stream. While side streams work (branches.h),
+// whatever gets it next runs after them on the one compute stream. While side streams work (side_streams.h),
 // freed blocks wait until those have joined. What a captured graph uses stays its own until it dies
 // (graph.h), so that replays find their addresses.
 //

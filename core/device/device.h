@@ -56,7 +56,7 @@ bool is_available(const Device& device);
 std::string why_unavailable(const Device& device);
 
 /// The stream that ops on this device are started on: the device's one compute stream, or the side stream
-/// that this thread works on (branches.h). Error with the reason where the device is not available.
+/// that this thread works on (side_streams.h). Error with the reason where the device is not available.
 kernels::Stream stream_of(const Device& device);
 /// Waits until everything that was started on the device has run. Nothing on the CPU.
 void synchronize(const Device& device);

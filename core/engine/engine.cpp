@@ -3,7 +3,7 @@
 #include <optional>
 #include <unordered_map>
 
-#include "duel/core/device/branches.h"
+#include "duel/core/device/side_streams.h"
 #include "duel/core/ops.h"
 #include "duel/core/tensor/internal/node.h"
 
@@ -16,6 +16,9 @@ thread_local const char* backward_op = nullptr;
 const char* current_backward_op() { return backward_op; }
 
 namespace {
+
+/// Side streams that leaves' gradients share.
+constexpr size_t kLeafStreams = 3;
 
 testing::Mutation mutation;
 int64_t mutated = 0;
@@ -143,7 +146,8 @@ class Walk {
       std::vector<char> only(needs.size());
       for (size_t k = i; k < needs.size(); ++k) only[k] = needs[k] && node->inputs[k].get() == leaf;
       const int lane =
-          static_cast<int>(lane_of_.try_emplace(leaf, lane_of_.size() % Lanes::kCount).first->second);
+          static_cast<int>(lane_of_.try_emplace(leaf, lane_of_.size() % kLeafStreams).first->second);
+      lanes_->fork();
       lanes_->run(lane, [&] { apply(node, grad, only); });
     }
     if (std::any_of(chain.begin(), chain.end(), [](char needed) { return needed != 0; }))
@@ -179,7 +183,7 @@ class Walk {
   std::unordered_map<Node*, Visit> visits_;
   std::vector<std::shared_ptr<Node>> order_;
   std::unordered_map<const Node*, size_t> lane_of_;  // leaves
-  std::optional<Lanes> lanes_;
+  std::optional<SideStreams> lanes_;
   bool create_graph_, keep_;
 };
 

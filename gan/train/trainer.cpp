@@ -5,7 +5,7 @@
 #include <optional>
 #include <string_view>
 
-#include "duel/core/device/branches.h"
+#include "duel/core/device/side_streams.h"
 #include "duel/core/ops.h"
 #include "duel/core/tensor/autograd.h"
 #include "duel/kernels/training/ring.h"
@@ -228,7 +228,7 @@ void Trainer::balance() {
 }
 
 void Trainer::two_passes(const std::function<void()>& first, const std::function<void()>& second) {
-  std::optional<Branches> beside;
+  std::optional<SideStreams> beside;
   if (passes_beside_) beside.emplace(options_.device);
   beside ? beside->run(first) : first();
   second();
@@ -281,7 +281,7 @@ Tensor Trainer::loss_of_d(const Batch& batch, bool diagnostics) {
               .fake = {with_instance_noise(batch.fake), batch.latents.labels, {}},
               .codes = batch.latents.codes};
   const bool penalized = !objective_.penalties.empty() && penalty_due(critic_steps_done_);
-  std::optional<Branches> beside;
+  std::optional<SideStreams> beside;
   if (penalized && passes_beside_) beside.emplace(options_.device);
   judge_both(round);
   const Tensor real = round.real.judgement.logits, fake = round.fake.judgement.logits;

@@ -4,8 +4,8 @@
 #include <cmath>
 #include <memory>
 
-#include "duel/core/device/branches.h"
 #include "duel/core/device/graph.h"
+#include "duel/core/device/side_streams.h"
 #include "duel/core/ops.h"
 #include "duel/core/tensor/autograd.h"
 #include "duel/core/tensor/random.h"
@@ -136,7 +136,7 @@ TEST_F(DeviceGraph, BranchesJoin) {
   const Tensor expected = matmul(x, x) + tanh(x);
   Tensor a, b, y;
   const auto both = [&] {
-    Branches branches(kDevice);
+    SideStreams branches(kDevice);
     branches.run([&] { a = matmul(x, x); });
     branches.run([&] { b = tanh(x); });
     branches.join();
@@ -148,7 +148,7 @@ TEST_F(DeviceGraph, BranchesJoin) {
   graph.launch();
   EXPECT_TRUE(same_bits(y, expected));
   // On the CPU the same code runs one after the other.
-  Branches here(Device::cpu());
+  SideStreams here(Device::cpu());
   bool ran = false;
   here.run([&] { ran = true; });
   EXPECT_TRUE(ran);

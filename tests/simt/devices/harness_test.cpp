@@ -1,7 +1,7 @@
 // What only the harness can tell of core/ on a device: closed memory, other orders of kernels, lanes and
 // blocks, what is refused, and how errors of the runtime are told.
-#include "duel/core/device/branches.h"
 #include "duel/core/device/graph.h"
+#include "duel/core/device/side_streams.h"
 #include "duel/core/ops.h"
 #include "duel/core/tensor/autograd.h"
 #include "duel/core/tensor/random.h"
@@ -73,7 +73,7 @@ TEST_F(SimtDevice, BranchesOfAGraphRunInAnyOrder) {
   Tensor y;
   CapturedGraph graph(kDevice, [&] {
     Tensor a, b;
-    Branches branches(kDevice);
+    SideStreams branches(kDevice);
     branches.run([&] { a = matmul(x, x); });
     branches.run([&] { b = exp(x); });
     const Tensor c = tanh(x);
@@ -88,12 +88,38 @@ TEST_F(SimtDevice, BranchesOfAGraphRunInAnyOrder) {
   }
 }
 
+// Fails where a side stream that goes on does not wait for the second fork.
+TEST_F(SimtDevice, ASideStreamGoesOnAfterASecondFork) {
+  const Tensor x = Tensor::full({16, 16}, 0.5, kOn);
+  const Tensor expected = mul(exp(x), tanh(x)) + matmul(x, x);
+  Tensor y;
+  CapturedGraph graph(kDevice, [&] {
+    Tensor a, c;
+    SideStreams beside(kDevice);
+    beside.run(2, [&] { a = exp(x); });
+    const Tensor b = tanh(x);
+    beside.fork();
+    beside.run(2, [&] { c = mul(a, b); });
+    const Tensor d = matmul(x, x);
+    beside.join();
+    y = c + d;
+  });
+  for (const simt::Schedule& order :
+       {simt::Schedule{simt::Order::forward, 0, 1}, simt::Schedule{simt::Order::reverse, 0, 1},
+        simt::Schedule{simt::Order::shuffled, 3, 1}}) {
+    simt::run_in_order(order, [&] { graph.launch(); });
+    EXPECT_TRUE(same_bits(y, expected)) << simt::to_text(order);
+  }
+  SideStreams beside(kDevice);
+  EXPECT_NE(error_of([&] { beside.run(SideStreams::kMost, [] {}); }), "");
+}
+
 TEST_F(SimtDevice, AResultThatIsReadBeforeTheJoinIsFound) {
   const Tensor x = Tensor::full({16, 16}, 0.5, kOn);
   Tensor y;
   CapturedGraph graph(kDevice, [&] {
     Tensor a;
-    Branches branches(kDevice);
+    SideStreams branches(kDevice);
     branches.run([&] { a = exp(x); });
     y = a + x;  // too early
     branches.join();

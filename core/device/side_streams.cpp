@@ -1,4 +1,4 @@
-#include "duel/core/device/branches.h"
+#include "duel/core/device/side_streams.h"
 
 #include <map>
 #include <mutex>
@@ -59,35 +59,6 @@ Side& side_at(const Device& device, int k) {
   return *sides.all[static_cast<size_t>(k)];
 }
 
-/// `main` waits for the side streams with numbers from 0; they and the event become idle, and freed blocks
-/// reusable, whatever happens.
-void join_sides(const Device& device, const kernels::Stream& main, const runtime::Event& fork,
-                std::vector<int>& used) {
-  struct Finish {
-    const Device& device;
-    const runtime::Event& fork;
-    std::vector<int>& used;
-    ~Finish() {
-      Sides& sides = sides_of(device);
-      {
-        std::scoped_lock lock(sides.mutex);
-        for (const int k : used) {
-          if (k >= 0) sides.all[static_cast<size_t>(k)]->busy = false;
-        }
-        sides.forks.push_back(fork);
-      }
-      used.clear();
-      detail::release_freed_blocks(device);
-    }
-  } finish{device, fork, used};
-  for (const int k : used) {
-    if (k < 0) continue;
-    Side& side = side_at(device, k);
-    runtime::record(side.done, side.stream);
-    runtime::wait(main, side.done);
-  }
-}
-
 thread_local bool leaves_beside = false;
 
 }  // namespace
@@ -96,42 +67,10 @@ ParallelLeafGradients::ParallelLeafGradients() : before_(leaves_beside) { leaves
 ParallelLeafGradients::~ParallelLeafGradients() { leaves_beside = before_; }
 
 namespace detail {
-
 bool parallel_leaf_gradients() { return leaves_beside; }
-
-Lanes::Lanes(Device device)
-    : device_(device), main_(stream_of(device)), fork_(take_fork(device)), sides_(kCount, -1) {
-  hold_freed_blocks(device);
-  open_ = true;
-}
-
-Lanes::~Lanes() {
-  try {
-    join();
-  } catch (...) {
-    // As in ~Branches.
-  }
-}
-
-void Lanes::run(int lane, const std::function<void()>& work) {
-  int& number = sides_[static_cast<size_t>(lane)];
-  if (number < 0) number = take_side(device_);
-  Side& side = side_at(device_, number);
-  runtime::record(fork_, main_);
-  runtime::wait(side.stream, fork_);
-  const OnSideStream here(device_, side.stream);
-  work();
-}
-
-void Lanes::join() {
-  if (!open_) return;
-  open_ = false;
-  join_sides(device_, main_, fork_, sides_);
-}
-
 }  // namespace detail
 
-Branches::Branches(Device device) : device_(device) {
+SideStreams::SideStreams(Device device) : device_(device) {
   if (!device.is_cuda()) return;
   main_ = stream_of(device);
   fork_ = take_fork(device);
@@ -140,7 +79,7 @@ Branches::Branches(Device device) : device_(device) {
   open_ = true;
 }
 
-Branches::~Branches() {
+SideStreams::~SideStreams() {
   try {
     join();
   } catch (...) {
@@ -148,22 +87,49 @@ Branches::~Branches() {
   }
 }
 
-void Branches::run(const std::function<void()>& work) {
+void SideStreams::fork() {
+  if (open_) runtime::record(fork_, main_);
+}
+
+void SideStreams::run(int side, const std::function<void()>& work) {
+  DUEL_CHECK(side >= 0 && side < kMost, "SideStreams",
+             "expected at most {} side streams between fork and join", kMost);
+  const auto at = static_cast<size_t>(side);
+  if (used_.size() <= at) used_.resize(at + 1, -1);
   if (!device_.is_cuda()) return work();
-  DUEL_CHECK(open_, "Branches", "expected run() before join()");
-  DUEL_CHECK(used_.size() < static_cast<size_t>(kMost), "Branches",
-             "expected at most {} branches between fork and join", kMost);
-  used_.push_back(take_side(device_));
-  Side& side = side_at(device_, used_.back());
-  runtime::wait(side.stream, fork_);
-  const detail::OnSideStream here(device_, side.stream);
+  DUEL_CHECK(open_, "SideStreams", "expected run() before join()");
+  if (used_[at] < 0) used_[at] = take_side(device_);
+  const Side& stream = side_at(device_, used_[at]);
+  runtime::wait(stream.stream, fork_);
+  const detail::OnSideStream here(device_, stream.stream);
   work();
 }
 
-void Branches::join() {
+// The side streams and the event become idle, and freed blocks reusable, whatever happens.
+void SideStreams::join() {
   if (!open_) return;
   open_ = false;
-  join_sides(device_, main_, fork_, used_);
+  struct Finish {
+    SideStreams& streams;
+    ~Finish() {
+      Sides& sides = sides_of(streams.device_);
+      {
+        std::scoped_lock lock(sides.mutex);
+        for (const int k : streams.used_) {
+          if (k >= 0) sides.all[static_cast<size_t>(k)]->busy = false;
+        }
+        sides.forks.push_back(streams.fork_);
+      }
+      streams.used_.clear();
+      detail::release_freed_blocks(streams.device_);
+    }
+  } finish{*this};
+  for (const int k : used_) {
+    if (k < 0) continue;
+    const Side& side = side_at(device_, k);
+    runtime::record(side.done, side.stream);
+    runtime::wait(main_, side.done);
+  }
 }
 
 }  // namespace duel
