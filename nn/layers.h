@@ -11,6 +11,7 @@
 #include "duel/nn/layers/maxout.h"
 #include "duel/nn/layers/reshape.h"
 #include "duel/nn/layers/upsample.h"
+#include "duel/nn/module/module_list.h"
 #include "duel/nn/module/sequential.h"
 #include "duel/nn/norm/batch_norm.h"
 #include "duel/nn/norm/instance_norm.h"

@@ -11,6 +11,9 @@ class ReLU : public Module {
   Tensor forward(const Tensor& x) override;
   bool second_derivative_zero() const override { return true; }
   std::string describe() const override { return "ReLU()"; }
+
+ protected:
+  std::shared_ptr<Module> make_like() const override { return std::make_shared<ReLU>(); }
 };
 
 class LeakyReLU : public Module {
@@ -20,6 +23,9 @@ class LeakyReLU : public Module {
   bool second_derivative_zero() const override { return true; }
   std::string describe() const override;
   double negative_slope;
+
+ protected:
+  std::shared_ptr<Module> make_like() const override { return std::make_shared<LeakyReLU>(negative_slope); }
 };
 
 /// x above 0, alpha (exp(x) - 1) below.
@@ -29,18 +35,27 @@ class ELU : public Module {
   Tensor forward(const Tensor& x) override;
   std::string describe() const override;
   double alpha;
+
+ protected:
+  std::shared_ptr<Module> make_like() const override { return std::make_shared<ELU>(alpha); }
 };
 
 class Tanh : public Module {
  public:
   Tensor forward(const Tensor& x) override;
   std::string describe() const override { return "Tanh()"; }
+
+ protected:
+  std::shared_ptr<Module> make_like() const override { return std::make_shared<Tanh>(); }
 };
 
 class Sigmoid : public Module {
  public:
   Tensor forward(const Tensor& x) override;
   std::string describe() const override { return "Sigmoid()"; }
+
+ protected:
+  std::shared_ptr<Module> make_like() const override { return std::make_shared<Sigmoid>(); }
 };
 
 /// log(1 + exp(beta x)) / beta, exact for large |x| (PyTorch goes over to x itself at beta x > 20).
@@ -50,6 +65,9 @@ class Softplus : public Module {
   Tensor forward(const Tensor& x) override;
   std::string describe() const override;
   double beta;
+
+ protected:
+  std::shared_ptr<Module> make_like() const override { return std::make_shared<Softplus>(beta); }
 };
 
 /// x Phi(x), the exact form.
@@ -57,6 +75,9 @@ class GELU : public Module {
  public:
   Tensor forward(const Tensor& x) override;
   std::string describe() const override { return "GELU()"; }
+
+ protected:
+  std::shared_ptr<Module> make_like() const override { return std::make_shared<GELU>(); }
 };
 
 }  // namespace duel::nn

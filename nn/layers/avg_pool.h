@@ -13,6 +13,9 @@ class AvgPool2d : public Module {
   bool second_derivative_zero() const override { return true; }
   std::string describe() const override;
   int64_t kernel_size;
+
+ protected:
+  std::shared_ptr<Module> make_like() const override { return std::make_shared<AvgPool2d>(kernel_size); }
 };
 
 }  // namespace duel::nn

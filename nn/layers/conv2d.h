@@ -24,6 +24,11 @@ class Conv2d : public WeightLayer {
 
   int64_t in_channels, out_channels, kernel_size;
   Conv2dOptions options;
+
+ protected:
+  std::shared_ptr<Module> make_like() const override {
+    return std::make_shared<Conv2d>(in_channels, out_channels, kernel_size, options);
+  }
 };
 
 }  // namespace duel::nn

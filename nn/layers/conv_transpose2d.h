@@ -27,6 +27,11 @@ class ConvTranspose2d : public WeightLayer {
 
   int64_t in_channels, out_channels, kernel_size;
   ConvTranspose2dOptions options;
+
+ protected:
+  std::shared_ptr<Module> make_like() const override {
+    return std::make_shared<ConvTranspose2d>(in_channels, out_channels, kernel_size, options);
+  }
 };
 
 }  // namespace duel::nn

@@ -23,6 +23,11 @@ class Dropout : public Module {
 
   double p;
 
+ protected:
+  std::shared_ptr<Module> make_like() const override {
+    return generator_ ? std::make_shared<Dropout>(p, *generator_) : std::make_shared<Dropout>(p);
+  }
+
  private:
   Generator* generator_ = nullptr;  // null: the default one
 };

@@ -12,10 +12,10 @@ Embedding::Embedding(int64_t rows, int64_t dim) : num_embeddings(rows), embeddin
   init::normal_(weight);
 }
 
-Tensor Embedding::forward(const Tensor& index) {
+Tensor Embedding::forward_with(const Tensor& index, const Tensor& w) const {
   DUEL_CHECK(index.dtype() == DType::i64 && index.rank() < Shape::kMaxRank, "Embedding",
              "expected i64 indices of at most {} axes, got {}", Shape::kMaxRank - 1, to_text(index));
-  const Tensor rows = gather(weight, index.reshape(Shape{index.numel()}));
+  const Tensor rows = gather(w, index.reshape(Shape{index.numel()}));
   return rows.reshape(index.shape().inserted(index.rank(), embedding_dim));
 }
 

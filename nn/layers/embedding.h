@@ -1,22 +1,25 @@
 // Embedding: rows of a table by index, as torch.nn.Embedding. Conditional GANs feed labels through it.
+// Indices have no derivative.
 #pragma once
 
-#include "duel/nn/module/module.h"
+#include "duel/nn/module/weight_layer.h"
 
 namespace duel::nn {
 
-class Embedding : public Module {
+class Embedding : public WeightLayer {
  public:
   /// weight [num_embeddings, embedding_dim], drawn from N(0, 1).
   Embedding(int64_t num_embeddings, int64_t embedding_dim);
   /// i64 indices [...] to [..., embedding_dim]; an index outside the table is an Error.
-  Tensor forward(const Tensor& index) override;
-  /// Indices have no derivative.
-  bool second_derivative_zero() const override { return true; }
+  Tensor forward_with(const Tensor& index, const Tensor& w) const override;
   std::string describe() const override;
 
   int64_t num_embeddings, embedding_dim;
-  Tensor weight;
+
+ protected:
+  std::shared_ptr<Module> make_like() const override {
+    return std::make_shared<Embedding>(num_embeddings, embedding_dim);
+  }
 };
 
 }  // namespace duel::nn

@@ -20,6 +20,11 @@ class Linear : public WeightLayer {
   std::string describe() const override;
 
   int64_t in_features, out_features;
+
+ protected:
+  std::shared_ptr<Module> make_like() const override {
+    return std::make_shared<Linear>(in_features, out_features, LinearOptions{.bias = bias.defined()});
+  }
 };
 
 }  // namespace duel::nn

@@ -20,6 +20,9 @@ class Maxout : public Module {
   std::string describe() const override;
 
   int64_t pieces;
+
+ protected:
+  std::shared_ptr<Module> make_like() const override { return std::make_shared<Maxout>(pieces); }
 };
 
 }  // namespace duel::nn

@@ -1,4 +1,4 @@
-// Flatten and Unflatten, as in torch.nn: from images to rows and back.
+// Identity, Flatten and Unflatten, as in torch.nn: what changes no value.
 //
 // Example:  nn::Sequential g(nn::Linear(100, 128 * 7 * 7), nn::Unflatten(1, {128, 7, 7}), …);
 #pragma once
@@ -6,6 +6,17 @@
 #include "duel/nn/module/module.h"
 
 namespace duel::nn {
+
+/// Its input: a place in a network that is left empty.
+class Identity : public Module {
+ public:
+  Tensor forward(const Tensor& x) override { return x; }
+  bool second_derivative_zero() const override { return true; }
+  std::string describe() const override { return "Identity()"; }
+
+ protected:
+  std::shared_ptr<Module> make_like() const override { return std::make_shared<Identity>(); }
+};
 
 /// Joins the axes start_dim … end_dim; negative ones count from the end.
 class Flatten : public Module {
@@ -15,6 +26,9 @@ class Flatten : public Module {
   bool second_derivative_zero() const override { return true; }
   std::string describe() const override;
   int start_dim, end_dim;
+
+ protected:
+  std::shared_ptr<Module> make_like() const override { return std::make_shared<Flatten>(start_dim, end_dim); }
 };
 
 /// Splits the axis `dim` into `unflattened_size`.
@@ -28,6 +42,11 @@ class Unflatten : public Module {
   std::string describe() const override;
   int dim;
   Shape unflattened_size;
+
+ protected:
+  std::shared_ptr<Module> make_like() const override {
+    return std::make_shared<Unflatten>(dim, unflattened_size);
+  }
 };
 
 }  // namespace duel::nn

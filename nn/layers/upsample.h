@@ -14,6 +14,9 @@ class Upsample : public Module {
   bool second_derivative_zero() const override { return true; }
   std::string describe() const override;
   int64_t scale_factor;
+
+ protected:
+  std::shared_ptr<Module> make_like() const override { return std::make_shared<Upsample>(scale_factor); }
 };
 
 }  // namespace duel::nn

@@ -20,21 +20,60 @@ StateDict unique(StateDict all) {
 
 void append(std::string& text, const std::string& part) { text += (text.empty() ? "" : ", ") + part; }
 
+[[noreturn]] void refuse_inputs(const Module& module, const char* given) {
+  fail("forward", "expected another number of tensors, got {}: no forward() of so many in {}", given,
+       module.describe());
+}
+
 }  // namespace
 
 namespace detail {
+struct Hooks {
+  std::vector<std::pair<int64_t, ForwardHook>> all;
+  int64_t next = 0;
+};
+
 std::string number(double value) { return shortest(value); }
 }  // namespace detail
 
-Tensor Module::operator()(const Tensor& x) {
+Tensor Module::forward(const Tensor&) { refuse_inputs(*this, "one tensor"); }
+Tensor Module::forward(const Tensor&, const Tensor&) { refuse_inputs(*this, "two tensors"); }
+Tensor Module::forward(const Tensor&, const Tensor&, const Tensor&) { refuse_inputs(*this, "three tensors"); }
+
+template <class... Inputs>
+Tensor Module::run(const Inputs&... inputs) {
   try {
-    return detail::traced(*this, forward(x));
+    Tensor output = forward(inputs...);
+    if (hooks_) {
+      const Tensor given[] = {inputs...};
+      for (const auto& [id, hook] : std::vector(hooks_->all)) {  // a copy: a hook may remove itself
+        if (Tensor other = hook(*this, given, output); other.defined()) output = std::move(other);
+      }
+    }
+    return detail::traced(*this, std::move(output));
   } catch (AnyError& error) {
     const auto child = std::find_if(children_.begin(), children_.end(),
                                     [&](const auto& c) { return c.second.get() == error.layer(); });
     error.leaves_layer(this, child == children_.end() ? "" : child->first, error.layer() ? "" : describe());
     throw;
   }
+}
+template Tensor Module::run(const Tensor&);
+template Tensor Module::run(const Tensor&, const Tensor&);
+template Tensor Module::run(const Tensor&, const Tensor&, const Tensor&);
+
+HookHandle Module::add_hook(ForwardHook hook) {
+  if (!hooks_) hooks_ = std::make_shared<detail::Hooks>();
+  HookHandle handle;
+  handle.hooks_ = hooks_;
+  handle.id_ = hooks_->next++;
+  hooks_->all.emplace_back(handle.id_, std::move(hook));
+  return handle;
+}
+
+void HookHandle::remove() {
+  if (const auto hooks = hooks_.lock())
+    std::erase_if(hooks->all, [this](const auto& h) { return h.first == id_; });
 }
 
 ScopedMode::ScopedMode(Module& module, bool training) {
@@ -123,6 +162,25 @@ int64_t Module::parameter_count() const {
 std::vector<std::shared_ptr<Module>> Module::children() const {
   std::vector<std::shared_ptr<Module>> all;
   for (const auto& [name, child] : children_) all.push_back(child);
+  return all;
+}
+
+void Module::visit(const std::string& name, std::vector<std::pair<std::string, Module*>>& into) {
+  if (std::any_of(into.begin(), into.end(), [this](const auto& seen) { return seen.second == this; })) return;
+  into.emplace_back(name, this);
+  for (const auto& [child_name, child] : children_)
+    child->visit(name.empty() ? child_name : name + "." + child_name, into);
+}
+
+std::vector<std::pair<std::string, Module*>> Module::named_modules() {
+  std::vector<std::pair<std::string, Module*>> all;
+  visit("", all);
+  return all;
+}
+
+std::vector<Module*> Module::modules() {
+  std::vector<Module*> all;
+  for (const auto& [name, module] : named_modules()) all.push_back(module);
   return all;
 }
 

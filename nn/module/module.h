@@ -1,7 +1,12 @@
 // Module: the base of every layer and network. It knows its parameters, buffers and children by PyTorch's
 // names, its mode (train or eval), and what a gradient penalty must know about it.
 //
-// A module is move-only: a copy would share its parameters. Limits: square kernels.
+// A module is move-only: a copy of handles would share its parameters. clone() makes a deep copy.
+//
+// Note [How many tensors a module takes]
+// A module overrides forward() of one, two or three tensors, whichever it takes (a label, a style, noise); the
+// others refuse with a sentence. It is called as (*module)(x, style). A module that takes more, or a list, has
+// a function of its own beside forward().
 //
 // Note [Passes come one after the other]
 // A pass may change its network (batch-norm statistics, spectral norm's vectors, a generator's offset), and
@@ -15,12 +20,23 @@
 //     std::shared_ptr<nn::Linear> out = register_module("out", nn::Linear(256, 1));
 //     Tensor forward(const Tensor& x) override { return (*out)(leaky_relu((*in)(x), 0.2)); }
 //     bool second_derivative_zero() const override { return true; }   // piecewise linear: cheaper penalties
+//     std::shared_ptr<nn::Module> make_like() const override { return std::make_shared<Critic>(); }   // for clone()
+//   };
+//
+// A conditional batch norm, which takes two tensors:
+//   struct ConditionalNorm : nn::Module {
+//     std::shared_ptr<nn::BatchNorm2d> norm = register_module("norm", nn::BatchNorm2d(64, {.affine = false}));
+//     std::shared_ptr<nn::Embedding> gain = register_module("gain", nn::Embedding(10, 64));
+//     Tensor forward(const Tensor& x, const Tensor& label) override {
+//       return (*norm)(x) * (*gain)(label).reshape({x.dim(0), 64, 1, 1});
+//     }
 //   };
 #pragma once
 
 #include <concepts>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -38,7 +54,23 @@ namespace detail {
 /// Shows a layer's output to the ActivationTrace of this thread, if there is one
 /// (nn/module/activation_trace.h).
 Tensor traced(const Module& module, Tensor output);
+struct Hooks;
 }  // namespace detail
+
+/// Sees a module's inputs and its output after every call of it; a defined result takes the output's place.
+using ForwardHook = std::function<Tensor(Module&, std::span<const Tensor> inputs, const Tensor& output)>;
+
+/// remove() takes the hook off its module; destruction leaves it there. May outlive the module.
+class HookHandle {
+ public:
+  HookHandle() = default;
+  void remove();
+
+ private:
+  friend class Module;
+  std::weak_ptr<detail::Hooks> hooks_;
+  int64_t id_ = 0;
+};
 
 class Module {
  public:
@@ -49,9 +81,30 @@ class Module {
   Module& operator=(const Module&) = delete;
   virtual ~Module() = default;
 
-  virtual Tensor forward(const Tensor& x) = 0;
-  /// forward(x). An error on the way says in which layer it arose.
-  Tensor operator()(const Tensor& x);
+  // What the module computes: see Note [How many tensors a module takes].
+  virtual Tensor forward(const Tensor& x);
+  virtual Tensor forward(const Tensor& x, const Tensor& y);
+  virtual Tensor forward(const Tensor& x, const Tensor& y, const Tensor& z);
+  /// forward() of as many, then the hooks. An error on the way says in which layer it arose.
+  Tensor operator()(const Tensor& x) { return run(x); }
+  Tensor operator()(const Tensor& x, const Tensor& y) { return run(x, y); }
+  Tensor operator()(const Tensor& x, const Tensor& y, const Tensor& z) { return run(x, y, z); }
+
+  /// `hook` is called as hook(module, inputs, output) after forward(), in the order of registration. It
+  /// returns nothing, or the tensor that goes on in place of the output (undefined: the output itself).
+  template <std::invocable<Module&, std::span<const Tensor>, const Tensor&> Hook>
+  HookHandle register_forward_hook(Hook hook) {
+    using Result = std::invoke_result_t<Hook&, Module&, std::span<const Tensor>, const Tensor&>;
+    if constexpr (std::is_void_v<Result>) {
+      return add_hook([hook = std::move(hook)](Module& module, std::span<const Tensor> inputs,
+                                               const Tensor& output) mutable {
+        hook(module, inputs, output);
+        return Tensor();
+      });
+    } else {
+      return add_hook(std::move(hook));
+    }
+  }
 
   /// Every parameter once, even if two children share it: handles, so a step changes the module.
   std::vector<Tensor> parameters() const;
@@ -63,6 +116,9 @@ class Module {
     return children_;
   }
   std::vector<std::shared_ptr<Module>> children() const;
+  /// This module (named "") and all below, each before its children and once, even if it has two places.
+  std::vector<std::pair<std::string, Module*>> named_modules();
+  std::vector<Module*> modules();
   /// Calls f on every descendant, then on this module; for custom initialisation (nn/module/init.h).
   void apply(const std::function<void(Module&)>& f);
 
@@ -80,6 +136,12 @@ class Module {
 
   /// Parameters and buffers, detached, sharing storage with the module: clone() what must not change.
   StateDict state_dict() const;
+
+  /// A deep copy: a module of the same type made by make_like(), with the same values, dtypes, devices, modes
+  /// and frozen parameters in storage of its own; layers that were shared are shared. Without gradients,
+  /// graphs, hooks, and what a module keeps outside its parameters, buffers and options. Draws no random
+  /// numbers. nn::clone(layer) returns the layer's own type.
+  std::shared_ptr<Module> clone() const;
 
   struct LoadReport {
     std::vector<std::string> missing, unexpected;
@@ -127,6 +189,16 @@ class Module {
     return layer;
   }
 
+  /// A new module of the same type and architecture, for clone(), which copies the values. Where it makes its
+  /// children itself, one line: return std::make_shared<Critic>(hidden). By default an Error that says so.
+  virtual std::shared_ptr<Module> make_like() const;
+  /// make_like() of a child that was given to this module's constructor; a child with two places is made once.
+  static std::shared_ptr<Module> like(const Module& child);
+  template <std::derived_from<Module> Layer>
+  static std::shared_ptr<Layer> like(const std::shared_ptr<Layer>& child) {
+    return std::static_pointer_cast<Layer>(like(static_cast<const Module&>(*child)));
+  }
+
   bool children_second_derivative_zero() const;
   /// "TYPE((0): …, (1): …)"
   std::string describe_children(const std::string& type) const;
@@ -135,11 +207,23 @@ class Module {
   friend class ScopedMode;
   void check_name(const std::string& name, const char* op) const;
   void collect(const std::string& prefix, bool parameters, bool buffers, StateDict& into) const;
+  void visit(const std::string& name, std::vector<std::pair<std::string, Module*>>& into);
+  template <class... Inputs>
+  Tensor run(const Inputs&... inputs);
+  HookHandle add_hook(ForwardHook hook);
+  void take_state(const Module& from);
 
   StateDict parameters_, buffers_;
   std::vector<std::pair<std::string, std::shared_ptr<Module>>> children_;
+  std::shared_ptr<detail::Hooks> hooks_;  // null: none was ever registered
   bool training_ = true;
 };
+
+/// module.clone() as what it is.
+template <std::derived_from<Module> Layer>
+std::shared_ptr<Layer> clone(const Layer& module) {
+  return std::static_pointer_cast<Layer>(module.clone());
+}
 
 /// While it lives the module and all below are in training or evaluation mode; then each in the mode that it
 /// had.

@@ -14,54 +14,30 @@
 //   for (const auto& [name, tensor] : d.state_dict()) std::puts((name + " " + to_text(tensor)).c_str());
 #pragma once
 
-#include "duel/nn/module/module.h"
+#include "duel/nn/module/module_list.h"
 
 namespace duel::nn {
 
-class Sequential;
-namespace detail {
-template <class T>
-concept NotSequential = !std::same_as<std::remove_cvref_t<T>, Sequential>;
-}
-
-class Sequential : public Module {
+/// A ModuleList that calls its layers in turn. It hands on one tensor, so layers that take several belong into
+/// a ModuleList and the forward() of its owner.
+class Sequential : public ModuleList {
  public:
   Sequential() = default;
   /// Takes layers by value (they are moved in) or by shared pointer. A Sequential alone is moved, not nested.
-  template <detail::NotSequential Layer>
+  template <detail::NotItself<Sequential> Layer>
   explicit Sequential(Layer&& layer) {
     push_back(std::forward<Layer>(layer));
   }
   template <class First, class Second, class... Rest>
-  Sequential(First&& first, Second&& second, Rest&&... rest) {
-    push_back(std::forward<First>(first));
-    push_back(std::forward<Second>(second));
-    (push_back(std::forward<Rest>(rest)), ...);
-  }
-
-  template <std::derived_from<Module> Layer>
-  void push_back(Layer layer) {
-    push_back(std::shared_ptr<Module>(std::make_shared<Layer>(std::move(layer))));
-  }
-  void push_back(std::shared_ptr<Module> layer);
-
-  size_t size() const { return named_children().size(); }
-  /// The i-th layer; Error when there are fewer.
-  Module& operator[](size_t i) const;
-  /// The i-th layer as what it is: net.at<Linear>(0).weight. Error when it is something else.
-  template <std::derived_from<Module> Layer>
-  Layer& at(size_t i) const {
-    auto* layer = dynamic_cast<Layer*>(&(*this)[i]);
-    if (layer == nullptr) wrong_type(i);
-    return *layer;
-  }
+  Sequential(First&& first, Second&& second, Rest&&... rest)
+      : ModuleList(std::forward<First>(first), std::forward<Second>(second), std::forward<Rest>(rest)...) {}
 
   Tensor forward(const Tensor& x) override;
   bool second_derivative_zero() const override { return children_second_derivative_zero(); }
-  std::string describe() const override { return describe_children("Sequential"); }
 
- private:
-  [[noreturn]] void wrong_type(size_t i) const;
+ protected:
+  std::shared_ptr<Module> make_like() const override { return filled(std::make_shared<Sequential>()); }
+  const char* type() const override { return "Sequential"; }
 };
 
 }  // namespace duel::nn

@@ -1,5 +1,5 @@
-// WeightLayer: a layer that acts on its input linearly through one weight (Linear, Conv2d, ConvTranspose2d),
-// so that a wrapper such as SpectralNorm can run it with another weight.
+// WeightLayer: a layer that acts on its input linearly through one weight (Linear, Conv2d, ConvTranspose2d,
+// Embedding), so that a wrapper such as SpectralNorm can run it with another weight.
 #pragma once
 
 #include "duel/nn/module/module.h"

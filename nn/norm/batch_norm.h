@@ -42,6 +42,11 @@ class BatchNorm1d : public BatchNorm {
   /// x [N, C] or [N, C, L].
   Tensor forward(const Tensor& x) override;
   std::string describe() const override { return describe_as("BatchNorm1d"); }
+
+ protected:
+  std::shared_ptr<Module> make_like() const override {
+    return std::make_shared<BatchNorm1d>(num_features, options);
+  }
 };
 
 class BatchNorm2d : public BatchNorm {
@@ -50,6 +55,11 @@ class BatchNorm2d : public BatchNorm {
   /// x [N, C, H, W].
   Tensor forward(const Tensor& x) override;
   std::string describe() const override { return describe_as("BatchNorm2d"); }
+
+ protected:
+  std::shared_ptr<Module> make_like() const override {
+    return std::make_shared<BatchNorm2d>(num_features, options);
+  }
 };
 
 }  // namespace duel::nn

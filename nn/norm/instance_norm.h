@@ -21,6 +21,11 @@ class InstanceNorm2d : public Module {
   int64_t num_features;
   InstanceNormOptions options;
   Tensor weight, bias;  // [C], ones and zeros; undefined without affine
+
+ protected:
+  std::shared_ptr<Module> make_like() const override {
+    return std::make_shared<InstanceNorm2d>(num_features, options);
+  }
 };
 
 }  // namespace duel::nn

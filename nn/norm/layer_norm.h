@@ -24,6 +24,11 @@ class LayerNorm : public Module {
   Shape normalized_shape;
   LayerNormOptions options;
   Tensor weight, bias;  // normalized_shape, ones and zeros; may be undefined
+
+ protected:
+  std::shared_ptr<Module> make_like() const override {
+    return std::make_shared<LayerNorm>(normalized_shape, options);
+  }
 };
 
 }  // namespace duel::nn

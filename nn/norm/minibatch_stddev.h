@@ -17,6 +17,9 @@ class MinibatchStddev : public Module {
   Tensor forward(const Tensor& x) override;
   bool mixes_samples() const override { return true; }
   std::string describe() const override { return "MinibatchStddev()"; }
+
+ protected:
+  std::shared_ptr<Module> make_like() const override { return std::make_shared<MinibatchStddev>(); }
 };
 
 }  // namespace duel::nn

@@ -1,5 +1,5 @@
-// SpectralNorm: a Linear, Conv2d or ConvTranspose2d whose weight is divided by an estimate of its largest
-// singular value (Miyato et al. 2018), so the layer is about 1-Lipschitz. As torch.nn.utils.spectral_norm,
+// SpectralNorm: a Linear, Conv2d, ConvTranspose2d or Embedding whose weight is divided by an estimate of its
+// largest singular value (Miyato et al. 2018), so the layer is about 1-Lipschitz. As torch.nn.utils.spectral_norm,
 // with its keys weight_orig, weight_u, weight_v.
 //
 // Note [Spectral norm by power iteration]
@@ -38,6 +38,11 @@ class SpectralNorm : public Module {
 
   SpectralNormOptions options;
   Tensor weight_orig, weight_u, weight_v;  // u [out], v [everything else]
+
+ protected:
+  std::shared_ptr<Module> make_like() const override {
+    return std::make_shared<SpectralNorm>(like(layer_), options);
+  }
 
  private:
   /// The weight as a matrix [out, everything else].

@@ -197,6 +197,7 @@ TEST(Declarations, PiecewiseLinearLayersSayTheirSecondDerivativeIsZero) {
   EXPECT_TRUE(Maxout(5).second_derivative_zero());
   EXPECT_TRUE(Dropout().second_derivative_zero());
   EXPECT_TRUE(Embedding(1, 1).second_derivative_zero());
+  EXPECT_TRUE(Identity().second_derivative_zero());
   EXPECT_TRUE(Flatten().second_derivative_zero());
   EXPECT_TRUE(Unflatten({1}).second_derivative_zero());
   EXPECT_TRUE(Upsample(2).second_derivative_zero());
@@ -274,6 +275,7 @@ TEST(Declarations, AreTrue) {
   check(Sigmoid(), {4, 3});
   check(Softplus(), {4, 3});
   check(GELU(), {4, 3});
+  check(Identity(), {4, 3});
   check(Flatten(), {4, 2, 2});
   check(Unflatten({3, 1}), {4, 3});
   check(Upsample(2), {4, 1, 2, 2});
