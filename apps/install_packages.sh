@@ -2,7 +2,7 @@
 # install_packages.sh [PACKAGE…]: installs what Duel needs to build (and the named packages besides) on Debian, if it is
 # missing. Needs root or sudo only when there is something to install.
 set -euo pipefail
-wanted=(g++ cmake ninja-build libdnnl-dev libcli11-dev nlohmann-json3-dev libstb-dev zlib1g-dev "$@")
+wanted=(g++ cmake ninja-build libcli11-dev nlohmann-json3-dev libstb-dev zlib1g-dev "$@")
 missing=()
 for package in "${wanted[@]}"; do
   [ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")

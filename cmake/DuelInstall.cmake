@@ -33,5 +33,7 @@ endif()
 configure_package_config_file("${PROJECT_SOURCE_DIR}/cmake/DuelConfig.cmake.in" "${PROJECT_BINARY_DIR}/DuelConfig.cmake"
   INSTALL_DESTINATION "${package_dir}")
 write_basic_package_version_file("${PROJECT_BINARY_DIR}/DuelConfigVersion.cmake" COMPATIBILITY SameMinorVersion)
-install(FILES "${PROJECT_BINARY_DIR}/DuelConfig.cmake" "${PROJECT_BINARY_DIR}/DuelConfigVersion.cmake"
-  "${PROJECT_SOURCE_DIR}/cmake/FindOneDNN.cmake" DESTINATION "${package_dir}")
+install(FILES "${PROJECT_BINARY_DIR}/DuelConfig.cmake" "${PROJECT_BINARY_DIR}/DuelConfigVersion.cmake" DESTINATION "${package_dir}")
+if(DUEL_HAS_ONEDNN)
+  install(FILES "${PROJECT_SOURCE_DIR}/cmake/FindOneDNN.cmake" DESTINATION "${package_dir}")
+endif()

@@ -29,7 +29,7 @@ namespace duel::kernels {
 /// the middle.
 void check_environment();
 
-/// Version of oneDNN that runs on the host, as "2.6.3".
+/// Version of oneDNN that runs on the host, as "2.6.3"; "none" in a build without it.
 std::string host_library_version();
 
 enum class DeviceLibrary { own, automatic };

@@ -292,8 +292,9 @@ void product(const char* op, Stream stream, bool trans_a, bool trans_b, int64_t 
     return;
   }
   if constexpr (std::is_same_v<T, float>) {
-    if (host_library() == HostLibrary::onednn) {
-      return onednn::gemm(trans_a, trans_b, m, n, k, alpha, a, b, beta, bias, c);
+    if (host_library() == HostLibrary::onednn &&
+        onednn::gemm(trans_a, trans_b, m, n, k, alpha, a, b, beta, bias, c)) {
+      return;
     }
   }
   if (k == 1) return outer_product(a, b, m, n, alpha, beta, bias, c);

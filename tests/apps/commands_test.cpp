@@ -8,6 +8,7 @@
 #include "command.h"
 #include "duel/gan/objective/objective.h"
 #include "duel/gan/record/metrics_log.h"
+#include "duel/kernels/linear/device_library.h"
 
 namespace duel::apps::testing {
 namespace {
@@ -531,7 +532,9 @@ TEST(Objectives, DefaultsAreFlagsOfTrain) {
 TEST(Info, NamesMachineAndLibraries) {
   const Result r = duel({"info"});
   EXPECT_EQ(r.status, 0);
-  for (const char* part : {"CPU ", "threads ", "GPU ", "oneDNN 2.", "zlib 1.", "compiler   ", "data "})
+  for (const std::string& part :
+       std::vector<std::string>{"CPU ", "threads ", "GPU ", "oneDNN " + kernels::host_library_version() + ",",
+                                "zlib 1.", "compiler   ", "data "})
     EXPECT_TRUE(has(r.out, part)) << r.out;
 }
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # check.sh SOURCE BUILD WORK: installs BUILD, then builds and runs the consumer project against the installation and
-# with Duel as a subdirectory, there with shared libraries; that build is installed too, into other folders than the usual:
+# with Duel as a subdirectory, there with shared libraries and without oneDNN; that build is installed too, into other folders than the usual:
 # relative ones, after which it is moved, and absolute ones. The path of WORK holds a space on purpose. Prints how long the
 # consumer's file compiled.
 set -euo pipefail
@@ -35,11 +35,16 @@ says_its_cpu "$work/installed.log"
 # The subdirectory build compiles the library again: reuse the compiler cache where there is one.
 subdirectory() {
   cmake -S "$source_dir/tests/consumer" -B "$work/subdirectory" -DDUEL_SOURCE="$source_dir" -DCMAKE_BUILD_TYPE=Debug -DDUEL_CUDA=OFF \
-    -DBUILD_SHARED_LIBS=ON "$@" >/dev/null
+    -DBUILD_SHARED_LIBS=ON -DDUEL_ONEDNN=OFF "$@" >/dev/null
 }
 subdirectory -DCMAKE_INSTALL_INCLUDEDIR=include/duel-0.1 -DCMAKE_INSTALL_LIBDIR=lib
 cmake --build "$work/subdirectory" --parallel 2 >/dev/null
 "$work/subdirectory/consumer"
+said=$(DUEL_HOST_LIBRARY=onednn "$work/subdirectory/consumer" 2>&1) && failed "a build without oneDNN takes DUEL_HOST_LIBRARY=onednn"
+grep -q 'DUEL_HOST_LIBRARY: expected own, got onednn, which this build does not have: install' <<<"$said" ||
+  failed "DUEL_HOST_LIBRARY=onednn without oneDNN: $said"
+! ldd "$work/subdirectory/consumer" "$(find "$work/subdirectory" -name libduel_kernels.so)" | grep -E 'libdnnl|libgomp' ||
+  failed "a build without oneDNN links it"
 cmake --install "$work/subdirectory" --prefix "$elsewhere/first" >/dev/null
 mv "$elsewhere/first" "$elsewhere/moved"
 [ -e "$elsewhere/moved/include/duel-0.1/duel/core/tensor/tensor.h" ] || failed "CMAKE_INSTALL_INCLUDEDIR is not obeyed"

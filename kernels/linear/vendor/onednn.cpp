@@ -6,11 +6,15 @@
 // is a primitive that was created and runs with an OpenMP team of one, which starts no OpenMP threads at all.
 #include "duel/kernels/linear/vendor/onednn.h"
 
+#include <atomic>
+
+#include "duel/kernels/base/settings.h"
+
+#if DUEL_HAS_ONEDNN
 #include <omp.h>
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <bit>
 #include <map>
 #include <memory>
@@ -21,26 +25,39 @@
 #include <dnnl.hpp>
 
 #include "duel/kernels/base/parallel.h"
-#include "duel/kernels/base/settings.h"
 
 #if DNNL_VERSION_MAJOR != 2
 #error "kernels/linear/vendor/onednn.cpp is written for oneDNN 2 (Debian: libdnnl-dev)"
 #endif
+#endif  // DUEL_HAS_ONEDNN
 
 namespace duel::kernels {
 namespace {
 
+HostLibrary checked(const char* op, const char* name, HostLibrary library) {
+  DUEL_CHECK(
+      DUEL_HAS_ONEDNN || library == HostLibrary::own, op,
+      "{}: expected own, got onednn, which this build does not have: install oneDNN 2 (Debian: apt-get "
+      "install libdnnl-dev) and configure with -DDUEL_ONEDNN=ON",
+      name);
+  return library;
+}
+
 std::atomic<HostLibrary>& library_in_use() {
   static std::atomic<HostLibrary> library =
-      chosen("DUEL_HOST_LIBRARY", {"own", "onednn"}) == 0 ? HostLibrary::own : HostLibrary::onednn;
+      checked("environment", "DUEL_HOST_LIBRARY",
+              chosen("DUEL_HOST_LIBRARY", {"own", "onednn"}) == 0 ? HostLibrary::own : HostLibrary::onednn);
   return library;
 }
 
 }  // namespace
 
 HostLibrary host_library() { return library_in_use().load(std::memory_order_relaxed); }
-void set_host_library(HostLibrary library) { library_in_use() = library; }
+void set_host_library(HostLibrary library) {
+  library_in_use() = checked("set_host_library", "library", library);
+}
 
+#if DUEL_HAS_ONEDNN
 std::string onednn_version() {
   const dnnl::version_t& v = *dnnl::version();
   return message("{}.{}.{}", v.major, v.minor, v.patch);
@@ -71,7 +88,7 @@ constexpr size_t aligned(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
 }  // namespace
 
-void gemm(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, float alpha, const float* a,
+bool gemm(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, float alpha, const float* a,
           const float* b, float beta, const float* bias, float* c) {
   // The longer side of c is cut: at most 8 pieces, each worth its start and a packed copy of the other
   // operand.
@@ -92,6 +109,7 @@ void gemm(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, float alp
                    trans_b ? k : n, bias != nullptr ? 1.0f : beta, out, n);
     DUEL_CHECK(status == dnnl_success, "gemm", "expected a result of oneDNN, got its error {}", int(status));
   });
+  return true;
 }
 
 namespace {
@@ -328,4 +346,21 @@ bool conv2d(const ConvShape& s, ConvPass pass, const float* first, const float* 
 }
 
 }  // namespace onednn
+
+#else   // nobody gets here: checked() has refused
+std::string onednn_version() { return "none"; }
+
+namespace onednn {
+
+bool gemm(bool, bool, int64_t, int64_t, int64_t, float, const float*, const float*, float, const float*,
+          float*) {
+  return false;
+}
+size_t conv2d_workspace(const ConvShape&, ConvPass) { return 0; }
+bool conv2d(const ConvShape&, ConvPass, const float*, const float*, const float*, float*, void*) {
+  return false;
+}
+
+}  // namespace onednn
+#endif  // DUEL_HAS_ONEDNN
 }  // namespace duel::kernels
