@@ -17,24 +17,24 @@ endif()
 
 set(DUEL_CMAKE_DIR "${CMAKE_CURRENT_LIST_DIR}")
 
+include(DuelKernels)
+
 # duel_kernel_options(TARGET): as duel_compile_options, for sources that hold the kernels' loops.
-# -fno-trapping-math: g++ computes both sides of a select, and without AVX-512's masks that is how its loop vectorises;
-# the bits are the same. clang computes both sides anyway.
 function(duel_kernel_options target)
   duel_compile_options(${target})
-  target_compile_options(${target} PRIVATE "$<$<COMPILE_LANGUAGE:CXX>:-fno-trapping-math>"
-    "$<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-fno-trapping-math>")
+  list(JOIN DUEL_LOOP_FLAGS "," loops)
+  target_compile_options(${target} PRIVATE "$<$<COMPILE_LANGUAGE:CXX>:${DUEL_LOOP_FLAGS}>"
+    "$<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=${loops}>")
 endfunction()
 
 function(duel_compile_options target)
   target_compile_features(${target} PUBLIC cxx_std_20)
   set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF POSITION_INDEPENDENT_CODE ON)
-  # -ffp-contract=off: the same formula gives the same bits on every device; where a fused multiply-add
-  # is wanted it is written. -fopenmp-simd: the simd pragma only, no OpenMP threads.
-  set(host -march=${DUEL_MARCH} -ffp-contract=off -fopenmp-simd -fno-math-errno)
+  set(host -march=${DUEL_MARCH} ${DUEL_FORMULA_FLAGS})
+  list(JOIN host "," host_of_nvcc)
   target_compile_options(${target} PRIVATE
     "$<$<COMPILE_LANGUAGE:CXX>:${DUEL_WARNINGS};${host}>"
-    "$<$<COMPILE_LANGUAGE:CUDA>:-std=c++20;--extended-lambda;--fmad=false;-Werror=all-warnings;-Xcompiler=-Wall,-Wextra,-Wno-unknown-pragmas,-march=${DUEL_MARCH},-ffp-contract=off,-fopenmp-simd,-fno-math-errno>")
+    "$<$<COMPILE_LANGUAGE:CUDA>:-std=c++20;--extended-lambda;--fmad=false;-Werror=all-warnings;-Xcompiler=-Wall,-Wextra,-Wno-unknown-pragmas,${host_of_nvcc}>")
 endfunction()
 
 function(duel_room name)
@@ -73,4 +73,19 @@ function(duel_room name)
   elseif(cuda_sources)
     set_source_files_properties(${cuda_sources} PROPERTIES LANGUAGE CXX COMPILE_OPTIONS "-x;c++")
   endif()
+endfunction()
+
+# duel/duel.h, made of the public headers of core, nn and gan: whoever adds one need not list it anywhere.
+function(duel_all_headers)
+  set(text "// All of Duel: every public header of core, nn and gan. Made by cmake/DuelRooms.cmake.\n#pragma once\n\n")
+  foreach(room core nn gan)
+    file(GLOB_RECURSE headers CONFIGURE_DEPENDS RELATIVE "${PROJECT_SOURCE_DIR}" "${PROJECT_SOURCE_DIR}/${room}/*.h")
+    list(FILTER headers INCLUDE REGEX "^[a-z]+/[a-z]+/|^core/ops.h$|^nn/layers.h$")  # others forward to where 0.1.0 had them
+    list(FILTER headers EXCLUDE REGEX "/(internal|rows)/")
+    list(SORT headers)
+    foreach(header ${headers})
+      string(APPEND text "#include \"duel/${header}\"\n")
+    endforeach()
+  endforeach()
+  file(CONFIGURE OUTPUT "${PROJECT_BINARY_DIR}/include/gan/duel/duel.h" CONTENT "${text}" @ONLY)
 endfunction()

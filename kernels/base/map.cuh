@@ -1,5 +1,5 @@
 // The element-wise pattern, written once for host and device: y[i] = f(x0[i], x1[i], …).
-// Internal to kernels/: included by the .cu files of element-wise families.
+// For the .cu files of element-wise families, Duel's and a user's.
 //
 // Example:
 //   struct Axpy { float a; DUEL_HD float operator()(float x, float y) const { return a * x + y; } };

@@ -18,7 +18,7 @@ use() {  # use NAME PREFIX: the consumer against what is installed in PREFIX, as
   local begin=$(date +%s%N)
   cmake --build "$work/$1" >>"$work/$1.log" 2>&1 || { cat "$work/$1.log"; failed "$1: does not build"; }
   echo "$1: consumer compiled and linked in $((($(date +%s%N) - begin) / 1000000)) ms"
-  "$work/$1/consumer" || failed "$1: does not run"
+  "$work/$1/consumer" && "$work/$1/kernel" || failed "$1: does not run"
 }
 
 says_its_cpu() {  # says_its_cpu LOG: where a build is for this machine's CPU, it says so
@@ -28,9 +28,15 @@ says_its_cpu() {  # says_its_cpu LOG: where a build is for this machine's CPU, i
 
 cmake --install "$build_dir" --prefix "$work/prefix" >"$work/install.log"
 says_its_cpu "$work/install.log"
-[ -n "$(find "$work/prefix" -path '*/doc/Duel/LICENSE')" ] || failed "the licence is not installed"
+for file in doc/Duel/LICENSE doc/Duel/README.md doc/Duel/examples/own_objective.cpp include/duel/duel.h include/duel/core/tensor/tensor.h; do
+  [ -n "$(find "$work/prefix" -path "*/$file")" ] || failed "$file is not installed"
+done
+internal=$(find "$work/prefix" -path '*/internal/*' -o -path '*/linear/host/*' -o -path '*/linear/vendor/*')
+[ -z "$internal" ] || failed "internal headers are installed: $internal"
 use installed "$work/prefix"
 says_its_cpu "$work/installed.log"
+# A build with CUDA is tried as it is installed; the rest is the CPU build's.
+if grep -q '^DUEL_CUDA:[A-Z]*=ON$' "$build_dir/CMakeCache.txt"; then exit 0; fi
 
 # The subdirectory build compiles the library again: reuse the compiler cache where there is one.
 subdirectory() {
@@ -40,6 +46,7 @@ subdirectory() {
 subdirectory -DCMAKE_INSTALL_INCLUDEDIR=include/duel-0.1 -DCMAKE_INSTALL_LIBDIR=lib
 cmake --build "$work/subdirectory" --parallel 2 >/dev/null
 "$work/subdirectory/consumer"
+"$work/subdirectory/kernel"
 said=$(DUEL_HOST_LIBRARY=onednn "$work/subdirectory/consumer" 2>&1) && failed "a build without oneDNN takes DUEL_HOST_LIBRARY=onednn"
 grep -q 'DUEL_HOST_LIBRARY: expected own, got onednn, which this build does not have: install' <<<"$said" ||
   failed "DUEL_HOST_LIBRARY=onednn without oneDNN: $said"

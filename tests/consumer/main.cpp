@@ -1,12 +1,7 @@
 // The 30 lines that a user writes first: a GAN with the R1 penalty learns where a cloud of points lies.
 #include <cstdio>
 
-#include "duel/core/ops.h"
-#include "duel/core/tensor/autograd.h"
-#include "duel/core/tensor/random.h"
-#include "duel/gan/objective/penalty.h"
-#include "duel/nn/layers.h"
-#include "duel/nn/optim/optim.h"
+#include "duel/duel.h"
 
 using namespace duel;
 
