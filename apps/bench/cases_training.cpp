@@ -243,19 +243,16 @@ Case thin_conv(const Setting& s) {
   const Tensor result = Pass == kernels::ConvPass::kForward     ? y
                         : Pass == kernels::ConvPass::kInputGrad ? x
                                                                 : w;
+  const Tensor first = Pass == kernels::ConvPass::kInputGrad ? y : x;
+  const Tensor second = Pass == kernels::ConvPass::kWeightGrad ? y : w;
   return {.shape = message("{}x1x28x28", n),
           .bytes = (n * (kPixels + kMaps * kSmall) + kMaps * kKernel) * s.element(),
           .flops = 2.0 * static_cast<double>(n * kMaps * kSmall * kKernel),
           .run =
               [=, stream = s.stream(), to = result.mutable_data<T>(), scratch = work.mutable_raw()] {
                 (void)work;
-                if constexpr (Pass == kernels::ConvPass::kForward)
-                  kernels::conv2d_forward<T>(stream, shape, x.data<T>(), w.data<T>(), nullptr, to, scratch);
-                else if constexpr (Pass == kernels::ConvPass::kInputGrad)
-                  kernels::conv2d_input_grad<T>(stream, shape, y.data<T>(), w.data<T>(), nullptr, to,
-                                                scratch);
-                else
-                  kernels::conv2d_weight_grad<T>(stream, shape, x.data<T>(), y.data<T>(), to, scratch);
+                kernels::conv2d<T>(stream, shape, Pass, first.data<T>(), second.data<T>(), nullptr, to,
+                                   scratch);
               },
           .results = {result}};
 }

@@ -1,4 +1,4 @@
-// Convolutions: checks, empty cases, and who computes: on the host a library or the three passes of
+// Convolutions: checks, empty cases, and who computes: on the host a library or the passes of
 // kernels/linear/host/conv_host.h, on the device the kernels of kernels/linear/device/conv_device.h.
 #include "duel/kernels/linear/conv.h"
 
@@ -15,16 +15,27 @@
 namespace duel::kernels {
 namespace {
 
+const char* name_of(ConvPass pass) {
+  return pass == ConvPass::kForward     ? "conv2d"
+         : pass == ConvPass::kInputGrad ? "conv2d_input_grad"
+                                        : "conv2d_weight_grad";
+}
+
 void check(const char* op, const ConvShape& s) {
   DUEL_CHECK(s.n >= 0 && s.c_in >= 0 && s.c_out >= 0 && s.h_in >= 0 && s.w_in >= 0, op,
              "expected sizes >= 0, got batch {}, channels {} -> {}, image {}x{}", s.n, s.c_in, s.c_out,
              s.h_in, s.w_in);
   DUEL_CHECK(
-      s.kh >= 1 && s.kw >= 1 && s.stride_h >= 1 && s.stride_w >= 1 && s.pad_h >= 0 && s.pad_w >= 0, op,
-      "expected kernel and stride >= 1 and padding >= 0, got kernel {}x{}, stride {}x{}, padding {}x{}", s.kh,
-      s.kw, s.stride_h, s.stride_w, s.pad_h, s.pad_w);
-  const int64_t h = conv_out_size(s.h_in, s.kh, s.stride_h, s.pad_h);
-  const int64_t w = conv_out_size(s.w_in, s.kw, s.stride_w, s.pad_w);
+      s.kh >= 1 && s.kw >= 1 && s.stride_h >= 1 && s.stride_w >= 1 && s.pad_h >= 0 && s.pad_w >= 0 &&
+          s.dilation_h >= 1 && s.dilation_w >= 1,
+      op,
+      "expected kernel, stride and dilation >= 1 and padding >= 0, got kernel {}x{}, stride {}x{}, dilation "
+      "{}x{}, padding {}x{}",
+      s.kh, s.kw, s.stride_h, s.stride_w, s.dilation_h, s.dilation_w, s.pad_h, s.pad_w);
+  DUEL_CHECK(s.groups >= 1 && s.c_in % s.groups == 0 && s.c_out % s.groups == 0, op,
+             "expected groups that divide the channels {} -> {}, got {}", s.c_in, s.c_out, s.groups);
+  const int64_t h = conv_out_size(s.h_in, s.kh, s.stride_h, s.pad_h, s.dilation_h);
+  const int64_t w = conv_out_size(s.w_in, s.kw, s.stride_w, s.pad_w, s.dilation_w);
   DUEL_CHECK(s.h_out == h && s.w_out == w, op, "expected an output of {}x{}, got {}x{}", h, w, s.h_out,
              s.w_out);
 }
@@ -46,19 +57,12 @@ bool no_products(const ConvShape& s) { return in_elements(s) == 0 || out_element
 // double keeps to the definition's products.
 template <class T>
 bool fast(const ConvShape& s, ConvPass pass) {
-  return std::is_same_v<T, float> && host::winograd_suits(s, pass);
-}
-
-template <class T>
-T* checked(const char* op, Stream stream, const ConvShape& s, ConvPass pass, void* workspace) {
-  const size_t bytes = conv2d_workspace<T>(s, pass, stream);
-  DUEL_CHECK(bytes == 0 || workspace != nullptr, op, "expected a workspace of {} bytes, got a null pointer",
-             bytes);
-  return static_cast<T*>(workspace);
+  return std::is_same_v<T, float> && s.dense() && host::winograd_suits(s, pass);
 }
 
 template <class T>
 size_t own_workspace(const ConvShape& s, ConvPass pass) {
+  if (!s.dense()) return host::conv_general_workspace<T>(s, pass);
   if (fast<T>(s, pass)) return static_cast<size_t>(host::winograd_elements(s, pass)) * sizeof(T);
   switch (pass) {
     case ConvPass::kForward:
@@ -69,6 +73,31 @@ size_t own_workspace(const ConvShape& s, ConvPass pass) {
       break;
   }
   return host::conv_weight_grad_workspace<T>(s);
+}
+
+template <class T>
+void by_own(const ConvShape& s, ConvPass pass, const T* first, const T* second, const T* bias, T* out,
+            T* workspace) {
+  if (!s.dense()) return host::conv_general(s, pass, first, second, bias, out, workspace);
+  const bool quick = fast<T>(s, pass);
+  switch (pass) {
+    case ConvPass::kForward:
+      if constexpr (std::is_same_v<T, float>) {
+        if (quick) return host::winograd_forward(s, first, second, bias, out, workspace);
+      }
+      return host::conv_forward(s, first, second, bias, out, workspace);
+    case ConvPass::kInputGrad:
+      if constexpr (std::is_same_v<T, float>) {
+        if (quick) return host::winograd_input_grad(s, first, second, bias, out, workspace);
+      }
+      return host::conv_input_grad(s, first, second, bias, out, workspace);
+    case ConvPass::kWeightGrad:
+      break;
+  }
+  if constexpr (std::is_same_v<T, float>) {
+    if (quick) return host::winograd_weight_grad(s, first, second, out, workspace);
+  }
+  host::conv_weight_grad(s, first, second, out, workspace);
 }
 
 template <class T>
@@ -115,9 +144,14 @@ void on_device(Stream stream, const ConvShape& s, ConvPass pass, const T* first,
 
 // The result where there is nothing to multiply.
 template <class T>
-void no_terms(Stream stream, int64_t n, int64_t channels, int64_t plane, const T* bias, T* out) {
-  if (stream.on_device()) return device::fill_planes(stream, n, channels, plane, bias, out);
-  fill_planes(n, channels, plane, bias, out);
+void no_terms(Stream stream, const ConvShape& s, ConvPass pass, const T* bias, T* out) {
+  const auto fill = [&](int64_t n, int64_t channels, int64_t plane) {
+    if (stream.on_device()) return device::fill_planes(stream, n, channels, plane, bias, out);
+    fill_planes(n, channels, plane, bias, out);
+  };
+  if (pass == ConvPass::kForward) return fill(s.n, s.c_out, s.h_out * s.w_out);
+  if (pass == ConvPass::kInputGrad) return fill(s.n, s.c_in, s.h_in * s.w_in);
+  fill(1, 1, s.weights());
 }
 
 }  // namespace
@@ -131,52 +165,23 @@ size_t conv2d_workspace(const ConvShape& s, ConvPass pass, Stream stream) {
 }
 
 template <class T>
-void conv2d_forward(Stream stream, const ConvShape& s, const T* x, const T* w, const T* bias, T* y,
-                    void* workspace) {
-  check("conv2d", s);
-  if (no_products(s)) return no_terms(stream, s.n, s.c_out, s.h_out * s.w_out, bias, y);
-  T* const space = checked<T>("conv2d", stream, s, ConvPass::kForward, workspace);
-  if (stream.on_device()) return on_device<T>(stream, s, ConvPass::kForward, x, w, bias, y, space);
-  if (by_onednn<T>(s, ConvPass::kForward, x, w, bias, y, space)) return;
-  if constexpr (std::is_same_v<T, float>) {
-    if (fast<T>(s, ConvPass::kForward)) return host::winograd_forward(s, x, w, bias, y, space);
-  }
-  host::conv_forward(s, x, w, bias, y, space);
+void conv2d(Stream stream, const ConvShape& s, ConvPass pass, const T* first, const T* second,
+            const std::type_identity_t<T>* bias, T* out, void* workspace) {
+  const char* const op = name_of(pass);
+  check(op, s);
+  DUEL_CHECK(bias == nullptr || pass != ConvPass::kWeightGrad, op, "expected no bias of a weight gradient");
+  if (no_products(s)) return no_terms(stream, s, pass, bias, out);
+  const size_t bytes = conv2d_workspace<T>(s, pass, stream);
+  DUEL_CHECK(bytes == 0 || workspace != nullptr, op, "expected a workspace of {} bytes, got a null pointer",
+             bytes);
+  if (stream.on_device()) return on_device<T>(stream, s, pass, first, second, bias, out, workspace);
+  if (by_onednn<T>(s, pass, first, second, bias, out, workspace)) return;
+  by_own<T>(s, pass, first, second, bias, out, static_cast<T*>(workspace));
 }
 
-template <class T>
-void conv2d_input_grad(Stream stream, const ConvShape& s, const T* dy, const T* w, const T* bias, T* dx,
-                       void* workspace) {
-  check("conv2d_input_grad", s);
-  if (no_products(s)) return no_terms(stream, s.n, s.c_in, s.h_in * s.w_in, bias, dx);
-  T* const space = checked<T>("conv2d_input_grad", stream, s, ConvPass::kInputGrad, workspace);
-  if (stream.on_device()) return on_device<T>(stream, s, ConvPass::kInputGrad, dy, w, bias, dx, space);
-  if (by_onednn<T>(s, ConvPass::kInputGrad, dy, w, bias, dx, space)) return;
-  if constexpr (std::is_same_v<T, float>) {
-    if (fast<T>(s, ConvPass::kInputGrad)) return host::winograd_input_grad(s, dy, w, bias, dx, space);
-  }
-  host::conv_input_grad(s, dy, w, bias, dx, space);
-}
-
-template <class T>
-void conv2d_weight_grad(Stream stream, const ConvShape& s, const T* x, const T* dy, T* dw, void* workspace) {
-  check("conv2d_weight_grad", s);
-  if (no_products(s)) return no_terms<T>(stream, s.c_out, s.c_in, s.kh * s.kw, nullptr, dw);
-  T* const space = checked<T>("conv2d_weight_grad", stream, s, ConvPass::kWeightGrad, workspace);
-  if (stream.on_device())
-    return on_device<T>(stream, s, ConvPass::kWeightGrad, x, dy, static_cast<const T*>(nullptr), dw, space);
-  if (by_onednn<T>(s, ConvPass::kWeightGrad, x, dy, nullptr, dw, space)) return;
-  if constexpr (std::is_same_v<T, float>) {
-    if (fast<T>(s, ConvPass::kWeightGrad)) return host::winograd_weight_grad(s, x, dy, dw, space);
-  }
-  host::conv_weight_grad(s, x, dy, dw, space);
-}
-
-#define DUEL_INSTANTIATE(T)                                                                              \
-  template size_t conv2d_workspace<T>(const ConvShape&, ConvPass, Stream);                               \
-  template void conv2d_forward<T>(Stream, const ConvShape&, const T*, const T*, const T*, T*, void*);    \
-  template void conv2d_input_grad<T>(Stream, const ConvShape&, const T*, const T*, const T*, T*, void*); \
-  template void conv2d_weight_grad<T>(Stream, const ConvShape&, const T*, const T*, T*, void*);
+#define DUEL_INSTANTIATE(T)                                                \
+  template size_t conv2d_workspace<T>(const ConvShape&, ConvPass, Stream); \
+  template void conv2d<T>(Stream, const ConvShape&, ConvPass, const T*, const T*, const T*, T*, void*);
 DUEL_INSTANTIATE(float)
 DUEL_INSTANTIATE(double)
 #undef DUEL_INSTANTIATE

@@ -373,9 +373,9 @@ void products() {
     };
     const auto one = work(ConvPass::kForward), two = work(ConvPass::kInputGrad),
                three = work(ConvPass::kWeightGrad);
-    conv2d_forward<T>(stream, s, x, w, nullptr, y, static_cast<uint8_t*>(one));
-    conv2d_input_grad<T>(stream, s, dy, w, nullptr, dx, static_cast<uint8_t*>(two));
-    conv2d_weight_grad<T>(stream, s, x, dy, dw, static_cast<uint8_t*>(three));
+    conv2d<T>(stream, s, ConvPass::kForward, x, w, nullptr, y, static_cast<uint8_t*>(one));
+    conv2d<T>(stream, s, ConvPass::kInputGrad, dy, w, nullptr, dx, static_cast<uint8_t*>(two));
+    conv2d<T>(stream, s, ConvPass::kWeightGrad, x, dy, nullptr, dw, static_cast<uint8_t*>(three));
     const std::string name = s.c_in == 1 ? "thin conv" : "conv";
     y.write(named<T>(name));
     dx.write(named<T>(name + " dx"));

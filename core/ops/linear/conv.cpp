@@ -21,15 +21,28 @@ void check(const char* op, const Tensor& x, const Tensor& other, const Tensor& b
              to_text(other.dtype()));
   detail::check_same_device(op, x, other);
   detail::check_same_device(op, x, bias);
-  DUEL_CHECK(options.stride >= 1 && options.padding >= 0 && options.output_padding >= 0 &&
-                 (options.output_padding == 0 || options.output_padding < options.stride),
-             op, "expected stride >= 1, padding >= 0, 0 <= output_padding < stride, got {}, {}, {}",
-             options.stride, options.padding, options.output_padding);
+  const auto& [stride, padding, output_padding, dilation, groups] = options;
+  const auto fits = [](int64_t extra, int64_t step) { return extra >= 0 && (extra == 0 || extra < step); };
+  DUEL_CHECK(stride.h >= 1 && stride.w >= 1 && padding.h >= 0 && padding.w >= 0 &&
+                 fits(output_padding.h, stride.h) && fits(output_padding.w, stride.w),
+             op, "expected stride >= 1, padding >= 0, 0 <= output_padding < stride, got {}, {}, {}", stride,
+             padding, output_padding);
+  DUEL_CHECK(dilation.h >= 1 && dilation.w >= 1, op, "expected a dilation of at least 1, got {}", dilation);
+  DUEL_CHECK(groups >= 1 && x.dim(1) % groups == 0, op,
+             "expected groups that divide the {} channels of {}, got {}", x.dim(1), x.shape(), groups);
   DUEL_CHECK(!bias.defined() || (bias.shape() == Shape{bias_channels} && bias.dtype() == x.dtype()), op,
              "expected a bias of {} [{}], got {}", to_text(x.dtype()), bias_channels, to_text(bias));
 }
 
-ConvShape shape_of(const Shape& in, const Shape& out, int64_t kernel, const ConvOptions& options) {
+Size2d kernel_of(const Tensor& weight) { return {weight.dim(2), weight.dim(3)}; }
+
+/// Height and width of conv2d's result for an image of x's.
+Size2d out_size(const Tensor& x, Size2d kernel, const ConvOptions& o) {
+  return {kernels::conv_out_size(x.dim(2), kernel.h, o.stride.h, o.padding.h, o.dilation.h),
+          kernels::conv_out_size(x.dim(3), kernel.w, o.stride.w, o.padding.w, o.dilation.w)};
+}
+
+ConvShape shape_of(const Shape& in, const Shape& out, Size2d kernel, const ConvOptions& options) {
   return {.n = in[0],
           .c_in = in[1],
           .h_in = in[2],
@@ -37,12 +50,15 @@ ConvShape shape_of(const Shape& in, const Shape& out, int64_t kernel, const Conv
           .c_out = out[1],
           .h_out = out[2],
           .w_out = out[3],
-          .kh = kernel,
-          .kw = kernel,
-          .stride_h = options.stride,
-          .stride_w = options.stride,
-          .pad_h = options.padding,
-          .pad_w = options.padding};
+          .kh = kernel.h,
+          .kw = kernel.w,
+          .stride_h = options.stride.h,
+          .stride_w = options.stride.w,
+          .pad_h = options.padding.h,
+          .pad_w = options.padding.w,
+          .groups = options.groups,
+          .dilation_h = options.dilation.h,
+          .dilation_w = options.dilation.w};
 }
 
 /// Runs one pass into a fresh tensor; `bias` belongs to the result's channels and may be undefined.
@@ -52,18 +68,8 @@ Tensor run(const ConvShape& s, ConvPass pass, const Tensor& first, const Tensor&
   DUEL_DISPATCH(first.dtype(), "conv2d", {
     detail::Workspace workspace(first.device(),
                                 kernels::conv2d_workspace<T>(s, pass, stream_of(first.device())));
-    const auto stream = stream_of(first.device());
-    const T* b = bias.defined() ? bias.data<T>() : nullptr;
-    if (pass == ConvPass::kForward) {
-      kernels::conv2d_forward<T>(stream, s, first.data<T>(), second.data<T>(), b, y.mutable_data<T>(),
-                                 workspace.get());
-    } else if (pass == ConvPass::kInputGrad) {
-      kernels::conv2d_input_grad<T>(stream, s, first.data<T>(), second.data<T>(), b, y.mutable_data<T>(),
-                                    workspace.get());
-    } else {
-      kernels::conv2d_weight_grad<T>(stream, s, first.data<T>(), second.data<T>(), y.mutable_data<T>(),
-                                     workspace.get());
-    }
+    kernels::conv2d<T>(stream_of(first.device()), s, pass, first.data<T>(), second.data<T>(),
+                       bias.defined() ? bias.data<T>() : nullptr, y.mutable_data<T>(), workspace.get());
   });
   return y;
 }
@@ -76,7 +82,7 @@ std::vector<Tensor> conv2d_gradients(const RuleContext& ctx, const Tensor& g, co
   Tensor dx, dw, db;
   const Tensor x = ctx.saved(0), w = ctx.saved(1);
   if (ctx.needs(0)) dx = conv2d_input_grad(g, w, x.dim(2), x.dim(3), options);
-  if (ctx.needs(1)) dw = conv2d_weight_grad(x, g, w.dim(2), options);
+  if (ctx.needs(1)) dw = conv2d_weight_grad(x, g, kernel_of(w), options);
   if (ctx.needs(2)) db = sum(g, {0, 2, 3});
   return {dx, dw, db};
 }
@@ -84,14 +90,14 @@ std::vector<Tensor> conv2d_gradients(const RuleContext& ctx, const Tensor& g, co
 /// The transposed convolution with an explicit result size.
 Tensor transposed(const char* op, const Tensor& x, const Tensor& weight, const Tensor& bias, int64_t height,
                   int64_t width, const ConvOptions& options) {
-  const Shape result{x.dim(0), weight.dim(1), height, width};
-  const ConvShape s = shape_of(result, x.shape(), weight.dim(2), options);
+  const Shape result{x.dim(0), weight.dim(1) * options.groups, height, width};
+  const ConvShape s = shape_of(result, x.shape(), kernel_of(weight), options);
   return record(op, run(s, ConvPass::kInputGrad, x, weight, bias, result), {x, weight, bias}, {x, weight},
                 [options](const RuleContext& ctx, const Tensor& g) -> std::vector<Tensor> {
                   Tensor dx, dw, db;
                   const Tensor in = ctx.saved(0), w = ctx.saved(1);
                   if (ctx.needs(0)) dx = conv2d(g, w, {}, options);
-                  if (ctx.needs(1)) dw = conv2d_weight_grad(g, in, w.dim(2), options);
+                  if (ctx.needs(1)) dw = conv2d_weight_grad(g, in, kernel_of(w), options);
                   if (ctx.needs(2)) db = sum(g, {0, 2, 3});
                   return {dx, dw, db};
                 });
@@ -107,15 +113,15 @@ Tensor conv2d_input_grad(const Tensor& dy, const Tensor& weight, int64_t height,
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, ConvOptions options) {
   check("conv2d", x, weight, bias, weight.rank() == 4 ? weight.dim(0) : 0, options);
   DUEL_CHECK(options.output_padding == 0, "conv2d", "output_padding is for conv_transpose2d only");
-  DUEL_CHECK(weight.dim(1) == x.dim(1) && weight.dim(2) == weight.dim(3), "conv2d",
-             "expected weights [Cout, {}, K, K] for an input of {}, got {}", x.dim(1), x.shape(),
-             weight.shape());
-  const int64_t kernel = weight.dim(2);
-  const Shape result{x.dim(0), weight.dim(0),
-                     kernels::conv_out_size(x.dim(2), kernel, options.stride, options.padding),
-                     kernels::conv_out_size(x.dim(3), kernel, options.stride, options.padding)};
-  DUEL_CHECK(result[2] > 0 && result[3] > 0, "conv2d", "a kernel of {} does not fit into {} with padding {}",
-             kernel, x.shape(), options.padding);
+  DUEL_CHECK(
+      weight.dim(1) * options.groups == x.dim(1) && weight.dim(0) % options.groups == 0, "conv2d",
+      "expected weights [Cout, {}, KH, KW] with groups that divide Cout for an input of {} in {} groups, got {}",
+      x.dim(1) / options.groups, x.shape(), options.groups, weight.shape());
+  const Size2d kernel = kernel_of(weight), size = out_size(x, kernel, options);
+  const Shape result{x.dim(0), weight.dim(0), size.h, size.w};
+  DUEL_CHECK(result[2] > 0 && result[3] > 0, "conv2d",
+             "a kernel of {} with dilation {} does not fit into {} with padding {}", kernel, options.dilation,
+             x.shape(), options.padding);
   const ConvShape s = shape_of(x.shape(), result, kernel, options);
   return record(
       "conv2d", run(s, ConvPass::kForward, x, weight, bias, result), {x, weight, bias}, {x, weight},
@@ -123,31 +129,32 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, ConvOpt
 }
 
 Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bias, ConvOptions options) {
-  check("conv_transpose2d", x, weight, bias, weight.rank() == 4 ? weight.dim(1) : 0, options);
-  DUEL_CHECK(weight.dim(0) == x.dim(1) && weight.dim(2) == weight.dim(3), "conv_transpose2d",
-             "expected weights [{}, Cout, K, K] for an input of {}, got {}", x.dim(1), x.shape(),
+  check("conv_transpose2d", x, weight, bias, weight.rank() == 4 ? weight.dim(1) * options.groups : 0,
+        options);
+  DUEL_CHECK(weight.dim(0) == x.dim(1), "conv_transpose2d",
+             "expected weights [{}, Cout / groups, KH, KW] for an input of {}, got {}", x.dim(1), x.shape(),
              weight.shape());
-  const int64_t kernel = weight.dim(2);
-  const auto size = [&](int64_t in) {
-    return kernels::conv_transpose_out_size(in, kernel, options.stride, options.padding,
-                                            options.output_padding);
-  };
-  DUEL_CHECK(size(x.dim(2)) > 0 && size(x.dim(3)) > 0, "conv_transpose2d",
-             "nothing is left of {} with kernel {} and padding {}", x.shape(), kernel, options.padding);
-  const int64_t height = size(x.dim(2)), width = size(x.dim(3));
+  const Size2d kernel = kernel_of(weight);
+  const auto& [stride, padding, output_padding, dilation, groups] = options;
+  const int64_t height =
+      kernels::conv_transpose_out_size(x.dim(2), kernel.h, stride.h, padding.h, output_padding.h, dilation.h);
+  const int64_t width =
+      kernels::conv_transpose_out_size(x.dim(3), kernel.w, stride.w, padding.w, output_padding.w, dilation.w);
+  DUEL_CHECK(height > 0 && width > 0, "conv_transpose2d",
+             "nothing is left of {} with kernel {} and padding {}", x.shape(), kernel, padding);
   options.output_padding = 0;
   return transposed("conv_transpose2d", x, weight, bias, height, width, options);
 }
 
-Tensor conv2d_weight_grad(const Tensor& x, const Tensor& dy, int64_t kernel, ConvOptions options) {
+Tensor conv2d_weight_grad(const Tensor& x, const Tensor& dy, Size2d kernel, ConvOptions options) {
   check("conv2d_weight_grad", x, dy, {}, 0, options);
-  const auto fits = [&](int axis) {
-    return kernels::conv_out_size(x.dim(axis), kernel, options.stride, options.padding) == dy.dim(axis);
-  };
-  DUEL_CHECK(x.dim(0) == dy.dim(0) && fits(2) && fits(3), "conv2d_weight_grad",
-             "a conv2d of {} with kernel {}, stride {}, padding {} does not give {}", x.shape(), kernel,
-             options.stride, options.padding, dy.shape());
-  const Shape result{dy.dim(1), x.dim(1), kernel, kernel};
+  DUEL_CHECK(x.dim(0) == dy.dim(0) && dy.dim(1) % options.groups == 0 &&
+                 out_size(x, kernel, options) == Size2d(dy.dim(2), dy.dim(3)),
+             "conv2d_weight_grad",
+             "a conv2d of {} with kernel {}, stride {}, padding {}, dilation {}, groups {} does not give {}",
+             x.shape(), kernel, options.stride, options.padding, options.dilation, options.groups,
+             dy.shape());
+  const Shape result{dy.dim(1), x.dim(1) / options.groups, kernel.h, kernel.w};
   const ConvShape s = shape_of(x.shape(), dy.shape(), kernel, options);
   // Bilinear in x and dy: <dw, G> = <conv2d(x, G), dy>.
   return record("conv2d_weight_grad", run(s, ConvPass::kWeightGrad, x, dy, {}, result), {x, dy}, {x, dy},

@@ -9,8 +9,11 @@
 // An index of three digits (a, b, c) gives an address and a place in the image that are sums of a part of the
 // column and a part of k (struct Walk); whatever lies outside the image counts as 0. The input gradient is
 // cut into stride_h x stride_w phases: pixels of one phase meet the same taps, so no product with a zero
-// between the strides is computed.
+// between the strides is computed. A group of the channels is a product of its own (blockIdx.z); channels
+// above are those of one group.
 #include "duel/kernels/linear/device/conv_device.h"
+
+#include <numeric>
 
 #include "duel/kernels/linear/device/gemm_tile.cuh"
 
@@ -50,7 +53,10 @@ struct Product {
   int64_t out_step = 0;
   Walk out_column;
   bool out_aligned = false;
-  const T* bias = nullptr;  // per row
+  const T* bias = nullptr;                                 // per row
+  int64_t left_group = 0, right_group = 0, out_group = 0;  // from one group to the next
+  int64_t all_rows = 0;                                    // of every group
+  int64_t tap_h = 1, tap_w = 1;                            // from one tap of a phase to the next
 };
 
 struct Phases {
@@ -60,18 +66,27 @@ Phases phases(const ConvShape& s) {
   return {s.stride_h < s.h_in ? s.stride_h : s.h_in, s.stride_w < s.w_in ? s.stride_w : s.w_in};
 }
 
+/// The first tap i < kernel with at - i dilation a multiple of the stride; kernel where there is none.
+DUEL_HD int64_t first_tap(int64_t at, int64_t stride, int64_t dilation, int64_t kernel) {
+  int64_t i = 0;
+  while (i < kernel && (at - i * dilation) % stride != 0) ++i;
+  return i;
+}
+
 /// The product of one phase, from the one of the whole pass: rows r0, r0 + stride_h, … and columns alike.
 template <class T>
 DUEL_HD Product<T> phase_of(Product<T> p, const ConvShape& s, int64_t r0, int64_t c0) {
   const int64_t down = (s.h_in - r0 + s.stride_h - 1) / s.stride_h;
   const int64_t across = (s.w_in - c0 + s.stride_w - 1) / s.stride_w;
-  // Pixel r0 + a stride_h meets the taps i = i0, i0 + stride_h, … in the rows a + top, a + top - 1, … of dy.
-  const int64_t i0 = (r0 + s.pad_h) % s.stride_h, top = (r0 + s.pad_h) / s.stride_h;
-  const int64_t j0 = (c0 + s.pad_w) % s.stride_w, start = (c0 + s.pad_w) / s.stride_w;
-  const int64_t taps_h = i0 < s.kh ? (s.kh - i0 + s.stride_h - 1) / s.stride_h : 0;
-  const int64_t taps_w = j0 < s.kw ? (s.kw - j0 + s.stride_w - 1) / s.stride_w : 0;
+  // Pixel r0 + a stride_h meets the taps i = i0, i0 + tap_h, … in the rows a + top, a + top - dilation_h tap_h / stride_h, …
+  // of dy.
+  const int64_t i0 = first_tap(r0 + s.pad_h, s.stride_h, s.dilation_h, s.kh);
+  const int64_t j0 = first_tap(c0 + s.pad_w, s.stride_w, s.dilation_w, s.kw);
+  const int64_t top = (r0 + s.pad_h - i0 * s.dilation_h) / s.stride_h;
+  const int64_t start = (c0 + s.pad_w - j0 * s.dilation_w) / s.stride_w;
+  const int64_t taps_h = (s.kh - i0 + p.tap_h - 1) / p.tap_h, taps_w = (s.kw - j0 + p.tap_w - 1) / p.tap_w;
   p.columns = s.n * down * across;
-  p.k = s.c_out * taps_h * taps_w;
+  p.k = s.group_out() * taps_h * taps_w;
   p.left_k.count_b = static_cast<unsigned>(taps_h), p.left_k.count_c = static_cast<unsigned>(taps_w);
   p.left_k.base = i0 * s.kw + j0;
   p.right_k.count_b = static_cast<unsigned>(taps_h), p.right_k.count_c = static_cast<unsigned>(taps_w);
@@ -89,6 +104,7 @@ DUEL_HD Product<T> phase_of(Product<T> p, const ConvShape& s, int64_t r0, int64_
 template <class T, class Tile>
 struct LeftTile {
   const Product<T>& p;
+  const T* left;  // of the group
   int64_t row0;
 
   __device__ __forceinline__ void fetch(int64_t k, int64_t end, Four<T> (&loads)[Tile::kLoads]) const {
@@ -97,7 +113,7 @@ struct LeftTile {
       Four<T> f{};
       const int64_t row = row0 + AlongDepth<Tile>::outer(i), d = k + AlongDepth<Tile>::depth(i);
       if (row < p.rows) {
-        const T* from = p.left + row * p.left_step;
+        const T* from = left + row * p.left_step;
         if (p.left_aligned && d + 4 <= end) {
           f = load_four(from + at(p.left_k, d).offset);
         } else {
@@ -120,9 +136,11 @@ struct LeftTile {
 template <class T, class Tile>
 struct RightTile {
   const Product<T>& p;
+  const T* right;    // of the group
   Place columns[4];  // of this thread, in every step
 
-  __device__ __forceinline__ RightTile(const Product<T>& product, int64_t column0) : p(product) {
+  __device__ __forceinline__ RightTile(const Product<T>& product, const T* from, int64_t column0)
+      : p(product), right(from) {
 #pragma unroll
     for (int j = 0; j < 4; ++j) {
       const int64_t column = column0 + AlongOuter<Tile>::outer() + j;
@@ -142,7 +160,7 @@ struct RightTile {
         for (int j = 0; j < 4; ++j) {
           const int row = columns[j].row + step.row, column = columns[j].column + step.column;
           if (row >= 0 && row < p.height && column >= 0 && column < p.width) {
-            f.v[j] = p.right[columns[j].offset + step.offset];
+            f.v[j] = right[columns[j].offset + step.offset];
           }
         }
       }
@@ -159,23 +177,26 @@ struct RightTile {
 template <class T, class Tile>
 __device__ __forceinline__ void conv_tile(const Product<T>& p, int64_t tile, int64_t part, int64_t depth,
                                           T* parts) {
+  const int64_t group = blockIdx.z;
   const int64_t across = ceil_div(p.columns, Tile::kSide);
   const int64_t row0 = tile / across * Tile::kSide, column0 = tile % across * Tile::kSide;
   const int64_t begin = part * depth, end = begin + depth < p.k ? begin + depth : p.k;
   Four<T> sums[4 * Tile::kGroups][Tile::kGroups];
-  multiply_tile<T, Tile>(LeftTile<T, Tile>{p, row0}, RightTile<T, Tile>(p, column0), begin, end, sums);
+  multiply_tile<T, Tile>(LeftTile<T, Tile>{p, p.left + group * p.left_group, row0},
+                         RightTile<T, Tile>(p, p.right + group * p.right_group, column0), begin, end, sums);
   for_results<T, Tile>(sums, [&](int i, int j, Four<T> sum) {
     const int64_t row = row0 + i, column = column0 + j, count = p.columns - column;
     if (row >= p.rows || count <= 0) return;
     if (parts) {
-      return store_some(parts + (part * p.rows + row) * p.columns + column, sum, count, p.out_aligned);
+      return store_some(parts + (part * p.all_rows + group * p.rows + row) * p.columns + column, sum, count,
+                        p.out_aligned);
     }
     if (p.bias) {
-      const T add = p.bias[row];
+      const T add = p.bias[group * p.rows + row];
 #pragma unroll
       for (int l = 0; l < 4; ++l) sum.v[l] += add;
     }
-    T* out = p.out + row * p.out_step;
+    T* out = p.out + group * p.out_group + row * p.out_step;
     if (p.out_aligned && count >= 4) return store_four(out + at(p.out_column, column).offset, sum);
 #pragma unroll
     for (int l = 0; l < 4; ++l) {
@@ -228,21 +249,25 @@ void with_tile(const Cut& cut, F start) {
 
 #endif
 
-/// Rows, columns and k of a pass; of an input gradient those of its largest phase.
+/// From one tap of a phase to the next.
+int64_t tap_step(int64_t stride, int64_t dilation) { return stride / std::gcd(stride, dilation); }
+
+/// Rows, columns and k of a pass and one group; of an input gradient those of its largest phase.
 struct Extent {
   int64_t rows, columns, k;
 };
 Extent extent_of(const ConvShape& s, ConvPass pass) {
   switch (pass) {
     case ConvPass::kForward:
-      return {s.c_out, s.n * s.h_out * s.w_out, s.c_in * s.kh * s.kw};
+      return {s.group_out(), s.n * s.h_out * s.w_out, s.group_in() * s.kh * s.kw};
     case ConvPass::kInputGrad:
-      return {s.c_in, s.n * ceil_div(s.h_in, s.stride_h) * ceil_div(s.w_in, s.stride_w),
-              s.c_out * ceil_div(s.kh, s.stride_h) * ceil_div(s.kw, s.stride_w)};
+      return {s.group_in(), s.n * ceil_div(s.h_in, s.stride_h) * ceil_div(s.w_in, s.stride_w),
+              s.group_out() * ceil_div(s.kh, tap_step(s.stride_h, s.dilation_h)) *
+                  ceil_div(s.kw, tap_step(s.stride_w, s.dilation_w))};
     case ConvPass::kWeightGrad:
       break;
   }
-  return {s.c_out, s.c_in * s.kh * s.kw, s.n * s.h_out * s.w_out};
+  return {s.group_out(), s.group_in() * s.kh * s.kw, s.n * s.h_out * s.w_out};
 }
 
 template <class T>
@@ -267,7 +292,9 @@ Walk image_walk(const ConvShape& s) {
           static_cast<int>(s.stride_w)};
 }
 Walk tap_walk(const ConvShape& s) {
-  return {count(s.kh), count(s.kw), 0, s.h_in * s.w_in, s.w_in, 1, 0, 1, 0, 1};
+  const int down = static_cast<int>(s.dilation_h), across = static_cast<int>(s.dilation_w);
+  return {count(s.kh), count(s.kw), 0, s.h_in * s.w_in, s.dilation_h * s.w_in, s.dilation_w,
+          0,           down,        0, across};
 }
 // An index that is the offset.
 Walk straight(int64_t n) { return {1, count(n), 0, 0, 0, 1}; }
@@ -279,6 +306,7 @@ Product<T> product_of(const ConvShape& s, ConvPass pass, const T* first, const T
   const Extent e = extent_of(s, pass);
   Product<T> p;
   p.rows = e.rows, p.columns = e.columns, p.k = e.k;
+  p.all_rows = s.groups * e.rows;
   p.out = out;
   p.bias = bias;
   p.height = static_cast<int>(s.h_in), p.width = static_cast<int>(s.w_in);
@@ -289,14 +317,31 @@ Product<T> product_of(const ConvShape& s, ConvPass pass, const T* first, const T
       p.right = first, p.right_column = image_walk(s), p.right_k = tap_walk(s);
       p.out_step = plane, p.out_column = {1, count(plane), 0, s.c_out * plane, 0, 1};
       p.out_aligned = wide(out, plane) && plane % 4 == 0;
+      p.left_group = p.rows * p.k, p.right_group = s.group_in() * in, p.out_group = p.rows * plane;
       break;
     case ConvPass::kInputGrad:  // phase_of() fills in the rest
       p.left = second, p.left_step = taps;
-      p.left_k = {1, 1, 0, s.c_in * taps, s.stride_h * s.kw, s.stride_w};
+      p.tap_h = tap_step(s.stride_h, s.dilation_h), p.tap_w = tap_step(s.stride_w, s.dilation_w);
+      p.left_k = {1, 1, 0, s.group_in() * taps, p.tap_h * s.kw, p.tap_w};
       p.right = first, p.height = static_cast<int>(s.h_out), p.width = static_cast<int>(s.w_out);
       p.right_column = {1, 1, 0, s.c_out * plane, s.w_out, 1, 0, 1, 0, 1};
-      p.right_k = {1, 1, 0, plane, -s.w_out, -1, 0, -1, 0, -1};
+      {
+        const int64_t down = p.tap_h * s.dilation_h / s.stride_h,
+                      across = p.tap_w * s.dilation_w / s.stride_w;
+        p.right_k = {1,
+                     1,
+                     0,
+                     plane,
+                     -down * s.w_out,
+                     -across,
+                     0,
+                     static_cast<int>(-down),
+                     0,
+                     static_cast<int>(-across)};
+      }
       p.out_step = in, p.out_column = {1, 1, 0, s.c_in * in, s.stride_h * s.w_in, s.stride_w};
+      p.left_group = s.group_out() * s.group_in() * taps, p.right_group = s.group_out() * plane;
+      p.out_group = s.group_in() * in;
       break;
     case ConvPass::kWeightGrad:
       p.left = second, p.left_step = plane, p.left_k = {1, count(plane), 0, s.c_out * plane, 0, 1};
@@ -304,6 +349,7 @@ Product<T> product_of(const ConvShape& s, ConvPass pass, const T* first, const T
       p.right = first, p.right_column = tap_walk(s), p.right_k = image_walk(s);
       p.out_step = p.columns, p.out_column = straight(p.columns);
       p.out_aligned = wide(out, p.columns);
+      p.left_group = p.rows * plane, p.right_group = s.group_in() * in, p.out_group = p.rows * p.columns;
       break;
   }
   return p;
@@ -328,7 +374,7 @@ template <class T>
 size_t general_workspace(const ConvShape& s, ConvPass pass) {
   const Cut cut = cut_of<T>(s, pass);
   const Extent e = extent_of(s, pass);
-  return cut.splits > 1 ? static_cast<size_t>(cut.splits * e.rows * e.columns) * sizeof(T) : 0;
+  return cut.splits > 1 ? static_cast<size_t>(cut.splits * s.groups * e.rows * e.columns) * sizeof(T) : 0;
 }
 
 template <class T>
@@ -342,6 +388,7 @@ void general_conv(Stream stream, const ConvShape& s, ConvPass pass, const T* fir
   DUEL_CHECK(
       e.columns < kLimit && e.k < kLimit && blocks < kLimit && s.h_in < kLimit / 4 && s.w_in < kLimit / 4,
       "conv2d", "expected fewer than 2^31 pixels and terms for one launch, got {} and {}", e.columns, e.k);
+  DUEL_CHECK(s.groups <= 65535, "conv2d", "expected at most 65535 groups on a GPU, got {}", s.groups);
   Product<T> p = product_of(s, pass, first, second, bias, out);
   T* const parts = cut.splits > 1 ? static_cast<T*>(workspace) : nullptr;
   if (parts) p.out_aligned = wide(parts, e.columns);
@@ -349,14 +396,14 @@ void general_conv(Stream stream, const ConvShape& s, ConvPass pass, const T* fir
   with_tile<T>(cut, [&](auto tile) {
     using Tile = decltype(tile);
     if (pass == ConvPass::kInputGrad) {
-      launch(conv_input_grad_kernel<T, Tile>, dim3(count(blocks)), dim3(Tile::kThreads), 0, stream, p, s,
-             cut.tiles(e.rows, e.columns), phase.across);
+      launch(conv_input_grad_kernel<T, Tile>, dim3(count(blocks), 1, count(s.groups)), dim3(Tile::kThreads),
+             0, stream, p, s, cut.tiles(e.rows, e.columns), phase.across);
     } else {
-      launch(conv_kernel<T, Tile>, dim3(count(blocks), count(cut.splits)), dim3(Tile::kThreads), 0, stream, p,
-             cut.depth, parts);
+      launch(conv_kernel<T, Tile>, dim3(count(blocks), count(cut.splits), count(s.groups)),
+             dim3(Tile::kThreads), 0, stream, p, cut.depth, parts);
     }
   });
-  if (parts) add_parts<T>(stream, e.rows, e.columns, cut.splits, parts, T(1), nullptr, T(0), out);
+  if (parts) add_parts<T>(stream, s.groups * e.rows, e.columns, cut.splits, parts, T(1), nullptr, T(0), out);
 #else
   (void)stream, (void)p;
   fail("conv2d", "expected a host stream: no CUDA kernel in this build");

@@ -6,7 +6,7 @@
 
 namespace duel::kernels::device {
 
-/// One input or one output channel, at most 64 weights per pair of channels: kernels of their own
+/// One input or one output channel, or groups of few, and at most 64 weights per pair of channels: kernels of their own
 /// (conv_thin.cu), bounded by memory, where the tiles of a matrix product would be empty for the most part.
 bool thin_suits(const ConvShape& shape);
 template <class T>

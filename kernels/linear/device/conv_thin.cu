@@ -1,13 +1,14 @@
-// Convolutions on the device with one input or one output channel: the first layer of a critic, the last of a
-// generator.
+// Convolutions on the device with few channels: one input or one output channel (the first layer of a critic, the last of a
+// generator), or groups of at most kFew (a depthwise layer).
 //
 //   spread   one channel -> many    forward with c_in = 1, input gradient with c_out = 1
 //   gather   many channels -> one   forward with c_out = 1, input gradient with c_in = 1
-//   weights  one against many       weight gradient of either
+//   group    few -> few             forward and input gradient with groups
+//   weights  channel by channel     the weight gradient of any
 //
-// In all of them the weights of channel c are w[c * kh * kw + tap], whichever side is the thin one. An output
-// pixel meets a tap m at source row first + m * direction, tap row tap0 + m * step (struct Line): the forward
-// direction counts up, its adjoint down, and skips the taps that its stride does not meet.
+// Without groups the weights of channel c are w[c * kh * kw + tap], whichever side is the thin one. An output pixel meets a
+// tap m at source row first + m * direction, tap row tap0 + m * step (struct Line): the forward direction counts up, its
+// adjoint down, and skips the taps that its stride does not meet.
 #include "duel/kernels/base/lanes.cuh"
 #include "duel/kernels/linear/device/conv_device.h"
 #include "duel/kernels/linear/device/gemm_device.h"
@@ -16,18 +17,35 @@ namespace duel::kernels::device {
 namespace {
 
 constexpr int kMostTaps = 64;
+constexpr int64_t kFew = 8;
 
-/// What a thin pass needs of a shape. "wide" counts the channels of the many-channel side.
+/// What a thin pass needs of a shape. "wide" counts the pairs of channels that meet: without groups the channels of the
+/// many-channel side.
 struct Thin {
-  int64_t n, wide;
+  int64_t n, wide, groups, group_in, group_out;
   int from_h, from_w, to_h, to_w;  // images that are read and written; of a weight gradient x and dy
-  int kh, kw, stride_h, stride_w, pad_h, pad_w;
+  int kh, kw, stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w;
 };
 
 Thin thin_of(const ConvShape& s, bool adjoint) {
   const auto i = [](int64_t v) { return static_cast<int>(v); };
-  Thin t{s.n,     s.c_in * s.c_out, i(s.h_in),     i(s.w_in),     i(s.h_out), i(s.w_out),
-         i(s.kh), i(s.kw),          i(s.stride_h), i(s.stride_w), i(s.pad_h), i(s.pad_w)};
+  Thin t{s.n,
+         s.c_out * s.group_in(),
+         s.groups,
+         s.group_in(),
+         s.group_out(),
+         i(s.h_in),
+         i(s.w_in),
+         i(s.h_out),
+         i(s.w_out),
+         i(s.kh),
+         i(s.kw),
+         i(s.stride_h),
+         i(s.stride_w),
+         i(s.pad_h),
+         i(s.pad_w),
+         i(s.dilation_h),
+         i(s.dilation_w)};
   if (adjoint) t.from_h = i(s.h_out), t.from_w = i(s.w_out), t.to_h = i(s.h_in), t.to_w = i(s.w_in);
   return t;
 }
@@ -38,7 +56,7 @@ struct Slabs {
   int64_t count, samples;
 };
 Slabs slabs_of(const ConvShape& s) {
-  const int64_t blocks = s.c_in * s.c_out * ceil_div(s.kh * s.kw, kTaps), pixels = s.h_out * s.w_out;
+  const int64_t blocks = s.c_out * s.group_in() * ceil_div(s.kh * s.kw, kTaps), pixels = s.h_out * s.w_out;
   const int64_t wanted = ceil_div(264, blocks), worth = ceil_div(s.n * pixels, 2048);
   int64_t slabs = wanted < worth ? wanted : worth;
   if (slabs > s.n) slabs = s.n;
@@ -53,16 +71,21 @@ struct Line {
   int tap0, step, first, direction;
 };
 template <bool adjoint>
-__device__ __forceinline__ Line line_of(int pixel, int stride, int pad) {
-  if (adjoint) return {(pixel + pad) % stride, stride, (pixel + pad) / stride, -1};
-  return {0, 1, pixel * stride - pad, 1};
+__device__ __forceinline__ Line line_of(int pixel, int stride, int pad, int dilation, int kernel) {
+  if (!adjoint) return {0, 1, pixel * stride - pad, dilation};
+  const int at = pixel + pad;
+  if (dilation == 1) return {at % stride, stride, at / stride, -1};
+  int tap0 = 0, step = 1;
+  while (tap0 < kernel && (at - tap0 * dilation) % stride != 0) ++tap0;
+  while (step * dilation % stride != 0) ++step;
+  return {tap0, step, (at - tap0 * dilation) / stride, -(step * dilation / stride)};
 }
 
 /// Calls f(source row, source column, tap) for every tap of pixel (u, v) that lies in the source image.
 template <bool adjoint, class F>
 __device__ __forceinline__ void for_taps(const Thin& t, int u, int v, F f) {
-  const Line down = line_of<adjoint>(u, t.stride_h, t.pad_h),
-             across = line_of<adjoint>(v, t.stride_w, t.pad_w);
+  const Line down = line_of<adjoint>(u, t.stride_h, t.pad_h, t.dilation_h, t.kh),
+             across = line_of<adjoint>(v, t.stride_w, t.pad_w, t.dilation_w, t.kw);
   for (int i = down.tap0, row = down.first; i < t.kh; i += down.step, row += down.direction) {
     if (row < 0 || row >= t.from_h) continue;
     for (int j = across.tap0, column = across.first; j < t.kw; j += across.step, column += across.direction) {
@@ -135,18 +158,46 @@ __global__ void __launch_bounds__(kBlock)
   if (slice == 0 && inside) out[pixel] = bias ? partial[threadIdx.x] + bias[0] : partial[threadIdx.x];
 }
 
-/// One block per wide channel, group of taps (blockIdx.y) and slab of samples (blockIdx.z); sums go to
-/// parts[slab][channel][tap]. x_step and dy_step are the strides of a wide channel: a plane, or 0 on the thin
-/// side.
+/// One thread per output: the channels of its group, then the taps.
+template <class T, bool adjoint>
+__global__ void __launch_bounds__(kBlock)
+    group_kernel(Thin t, int64_t count, const T* in, const T* w, const T* bias, T* out) {
+  const int64_t plane = static_cast<int64_t>(t.to_h) * t.to_w,
+                from = static_cast<int64_t>(t.from_h) * t.from_w;
+  const int64_t to_group = adjoint ? t.group_in : t.group_out,
+                from_group = adjoint ? t.group_out : t.group_in;
+  const int64_t stride = static_cast<int64_t>(gridDim.x) * kBlock;
+  for (int64_t i = static_cast<int64_t>(blockIdx.x) * kBlock + threadIdx.x; i < count; i += stride) {
+    const int64_t line = i / plane, whole = line / to_group, sample = whole / t.groups,
+                  group = whole - sample * t.groups;
+    const int64_t member = line - whole * to_group;
+    const int at = static_cast<int>(i - line * plane), u = at / t.to_w, v = at - u * t.to_w;
+    T sum = 0;
+    for (int64_t k = 0; k < from_group; ++k) {
+      const T* image = in + (whole * from_group + k) * from;
+      const int64_t c_out = group * t.group_out + (adjoint ? k : member), c_in = adjoint ? member : k;
+      const T* weights = w + (c_out * t.group_in + c_in) * t.kh * t.kw;
+      for_taps<adjoint>(t, u, v, [&](int row, int column, int tap) {
+        sum = std::fma(image[row * t.from_w + column], weights[tap], sum);
+      });
+    }
+    out[i] = bias ? sum + bias[group * to_group + member] : sum;
+  }
+}
+
+/// One block per pair of channels, group of taps (blockIdx.y) and slab of samples (blockIdx.z); sums go to
+/// parts[slab][pair][tap], pair = c_out * group_in + channel of the group.
 template <class T>
 __global__ void __launch_bounds__(kSumBlock)
-    weights_kernel(Thin t, int64_t samples, int64_t x_step, int64_t dy_step, int64_t x_sample,
-                   int64_t dy_sample, const T* x, const T* dy, T* parts) {
+    weights_kernel(Thin t, int64_t samples, const T* x, const T* dy, T* parts) {
   const int taps = t.kh * t.kw, tap0 = static_cast<int>(blockIdx.y) * kTaps;
   const int64_t plane = static_cast<int64_t>(t.to_h) * t.to_w;
   const int64_t begin = blockIdx.z * samples, end = begin + samples < t.n ? begin + samples : t.n;
-  x += blockIdx.x * x_step;
-  dy += blockIdx.x * dy_step;
+  const int64_t in = static_cast<int64_t>(t.from_h) * t.from_w, c_out = blockIdx.x / t.group_in;
+  const int64_t c_in = c_out / t.group_out * t.group_in + blockIdx.x % t.group_in;
+  const int64_t x_sample = t.groups * t.group_in * in, dy_sample = t.groups * t.group_out * plane;
+  x += c_in * in;
+  dy += c_out * plane;
   Terms<kTaps, T> sums{};
   for (int64_t i = begin * plane + threadIdx.x; i < end * plane; i += kSumBlock) {
     const int64_t sample = i / plane;
@@ -154,14 +205,14 @@ __global__ void __launch_bounds__(kSumBlock)
     const T g = dy[sample * dy_sample + at];
     const int row0 = at / t.to_w * t.stride_h - t.pad_h, column0 = at % t.to_w * t.stride_w - t.pad_w;
     const T* image = x + sample * x_sample;
-    int row = row0 + tap0 / t.kw, tap_column = tap0 % t.kw;
+    int row = row0 + tap0 / t.kw * t.dilation_h, tap_column = tap0 % t.kw;
 #pragma unroll
     for (int l = 0; l < kTaps; ++l) {
-      const int column = column0 + tap_column;
+      const int column = column0 + tap_column * t.dilation_w;
       if (tap0 + l < taps && row >= 0 && row < t.from_h && column >= 0 && column < t.from_w) {
         sums.v[l] = std::fma(g, image[row * t.from_w + column], sums.v[l]);
       }
-      if (++tap_column == t.kw) tap_column = 0, ++row;
+      if (++tap_column == t.kw) tap_column = 0, row += t.dilation_h;
     }
   }
   sums = block_sum(sums);
@@ -177,7 +228,12 @@ template <class T, bool adjoint>
 void pixels_pass(Stream stream, const ConvShape& s, const T* in, const T* w, const T* bias, T* out) {
   const Thin t = thin_of(s, adjoint);
   const int64_t pixels = t.n * t.to_h * t.to_w;
-  if ((adjoint ? s.c_out : s.c_in) == 1) {
+  if (s.groups > 1) {
+    const int64_t count = s.n * (adjoint ? s.c_in : s.c_out) * t.to_h * t.to_w,
+                  blocks = ceil_div(count, kBlock);
+    launch(group_kernel<T, adjoint>, dim3(static_cast<unsigned>(blocks < 16384 ? blocks : 16384)),
+           dim3(kBlock), 0, stream, t, count, in, w, bias, out);
+  } else if ((adjoint ? s.c_out : s.c_in) == 1) {
     const dim3 grid(static_cast<unsigned>(ceil_div(pixels, kBlock)),
                     static_cast<unsigned>(ceil_div(t.wide, kChannels)));
     launch(spread_kernel<T, adjoint>, grid, dim3(kBlock), 0, stream, t, in, w, bias, out);
@@ -192,12 +248,10 @@ template <class T>
 void weights_pass(Stream stream, const ConvShape& s, const T* x, const T* dy, T* dw, T* workspace) {
   const Thin t = thin_of(s, false);
   const Slabs slabs = slabs_of(s);
-  const int64_t in = s.h_in * s.w_in, plane = s.h_out * s.w_out;
   const dim3 grid(static_cast<unsigned>(t.wide), static_cast<unsigned>(ceil_div(s.kh * s.kw, kTaps)),
                   static_cast<unsigned>(slabs.count));
   T* const parts = slabs.count > 1 ? workspace : dw;
-  launch(weights_kernel<T>, grid, dim3(kSumBlock), 0, stream, t, slabs.samples, s.c_in == 1 ? 0 : in,
-         s.c_out == 1 ? 0 : plane, s.c_in * in, s.c_out * plane, x, dy, parts);
+  launch(weights_kernel<T>, grid, dim3(kSumBlock), 0, stream, t, slabs.samples, x, dy, parts);
   if (slabs.count > 1) {
     add_parts<T>(stream, t.wide, s.kh * s.kw, slabs.count, parts, T(1), nullptr, T(0), dw);
   }
@@ -209,16 +263,20 @@ void weights_pass(Stream stream, const ConvShape& s, const T* x, const T* dy, T*
 
 bool thin_suits(const ConvShape& s) {
   constexpr int64_t kLimit = int64_t{1} << 30;
-  return (s.c_in == 1 || s.c_out == 1) && s.kh * s.kw <= kMostTaps && s.h_in * s.w_in < kLimit &&
-         s.h_out * s.w_out < kLimit && s.n * s.h_in * s.w_in < kLimit && s.n * s.h_out * s.w_out < kLimit &&
-         s.c_in * s.c_out <= 65535 && s.n <= 65535 && s.stride_h < kLimit && s.stride_w < kLimit &&
-         s.pad_h < kLimit && s.pad_w < kLimit;
+  const bool thin =
+      s.groups == 1 ? s.c_in == 1 || s.c_out == 1 : s.group_in() <= kFew && s.group_out() <= kFew;
+  return thin && s.kh * s.kw <= kMostTaps && s.h_in * s.w_in < kLimit && s.h_out * s.w_out < kLimit &&
+         s.n * s.h_in * s.w_in < kLimit && s.n * s.h_out * s.w_out < kLimit &&
+         s.c_out * s.group_in() <= 65535 && s.n <= 65535 && s.stride_h < kLimit && s.stride_w < kLimit &&
+         s.pad_h < kLimit && s.pad_w < kLimit && s.kh * s.dilation_h < kLimit &&
+         s.kw * s.dilation_w < kLimit && s.stride_h * s.dilation_h < kLimit &&
+         s.stride_w * s.dilation_w < kLimit;
 }
 
 template <class T>
 size_t thin_workspace(const ConvShape& s, ConvPass pass) {
   const int64_t slabs = pass == ConvPass::kWeightGrad ? slabs_of(s).count : 1;
-  return slabs > 1 ? static_cast<size_t>(slabs * s.c_in * s.c_out * s.kh * s.kw) * sizeof(T) : 0;
+  return slabs > 1 ? static_cast<size_t>(slabs * s.weights()) * sizeof(T) : 0;
 }
 
 template <class T>

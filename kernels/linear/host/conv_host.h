@@ -20,6 +20,13 @@ size_t conv_weight_grad_workspace(const ConvShape& s);
 template <class T>
 void conv_weight_grad(const ConvShape& s, const T* x, const T* dy, T* dw, T* workspace);
 
+/// Any shape, groups and dilation too: kernels/linear/host/conv_general.cpp. The three above are for dense() ones.
+template <class T>
+size_t conv_general_workspace(const ConvShape& s, ConvPass pass);
+template <class T>
+void conv_general(const ConvShape& s, ConvPass pass, const T* first, const T* second, const T* bias, T* out,
+                  T* workspace);
+
 constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 }  // namespace duel::kernels::host

@@ -50,7 +50,7 @@ struct NotSupported {
 struct Shape {
   bool is_double, tf32;
   ConvPass pass;
-  std::array<int64_t, 13> sizes;
+  std::array<int64_t, 16> sizes;
   auto operator<=>(const Shape&) const = default;
 };
 
@@ -296,18 +296,20 @@ class Library {
   cudnnBackendDescriptor_t graph(const Shape& shape, const ConvShape& s, Plan& plan) {
     const cudnnDataType_t type = shape.is_double ? CUDNN_DATA_DOUBLE : CUDNN_DATA_FLOAT;
     const auto conv = make_descriptor(CUDNN_BACKEND_CONVOLUTION_DESCRIPTOR, plan.keep);
-    const int64_t ones[2] = {1, 1}, strides[2] = {s.stride_h, s.stride_w}, pads[2] = {s.pad_h, s.pad_w};
+    const int64_t dilations[2] = {s.dilation_h, s.dilation_w}, strides[2] = {s.stride_h, s.stride_w},
+                  pads[2] = {s.pad_h, s.pad_w};
     set(conv, CUDNN_ATTR_CONVOLUTION_COMP_TYPE, CUDNN_TYPE_DATA_TYPE, type);
     set(conv, CUDNN_ATTR_CONVOLUTION_CONV_MODE, CUDNN_TYPE_CONVOLUTION_MODE, CUDNN_CROSS_CORRELATION);
     set(conv, CUDNN_ATTR_CONVOLUTION_SPATIAL_DIMS, CUDNN_TYPE_INT64, int64_t{2});
-    set(conv, CUDNN_ATTR_CONVOLUTION_DILATIONS, CUDNN_TYPE_INT64, 2, ones);
+    set(conv, CUDNN_ATTR_CONVOLUTION_DILATIONS, CUDNN_TYPE_INT64, 2, dilations);
     set(conv, CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES, CUDNN_TYPE_INT64, 2, strides);
     set(conv, CUDNN_ATTR_CONVOLUTION_PRE_PADDINGS, CUDNN_TYPE_INT64, 2, pads);
     set(conv, CUDNN_ATTR_CONVOLUTION_POST_PADDINGS, CUDNN_TYPE_INT64, 2, pads);
     finish(conv, "cudnnBackendFinalize(convolution)");
 
+    // The channels of x by those of w are the groups.
     const auto x = tensor(kX, type, {s.n, s.c_in, s.h_in, s.w_in}, plan);
-    const auto w = tensor(kW, type, {s.c_out, s.c_in, s.kh, s.kw}, plan);
+    const auto w = tensor(kW, type, {s.c_out, s.group_in(), s.kh, s.kw}, plan);
     const auto y = tensor(kY, type, {s.n, s.c_out, s.h_out, s.w_out}, plan);
     const PassNames names = names_of(shape.pass);
     const auto op = make_descriptor(names.type, plan.keep);
@@ -477,7 +479,7 @@ const Plan& plan_of(Library& dnn, const ConvShape& s, ConvPass pass) {
                    !is_double && tf32(),
                    pass,
                    {s.n, s.c_in, s.h_in, s.w_in, s.c_out, s.h_out, s.w_out, s.kh, s.kw, s.stride_h,
-                    s.stride_w, s.pad_h, s.pad_w}},
+                    s.stride_w, s.pad_h, s.pad_w, s.groups, s.dilation_h, s.dilation_w}},
                   s);
 }
 

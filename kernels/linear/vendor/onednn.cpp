@@ -203,7 +203,7 @@ bool make_piece(const ConvShape& s, ConvPass pass, int64_t samples, const memory
 
 // Null where oneDNN does not take the shape.
 std::unique_ptr<Plan> make_plan(const ConvShape& s, ConvPass pass) {
-  if (s.c_in == 1 || s.c_out == 1) return nullptr;
+  if (s.c_in == 1 || s.c_out == 1 || !s.dense()) return nullptr;
   auto plan = std::make_unique<Plan>();
   // Pieces: enough for a handful of threads, each worth its start. Those of the weight gradient leave partial
   // sums, so there are fewer, and each adds up some hundred products.

@@ -4,7 +4,7 @@
 // set_host_library() selects oneDNN. gemm.h and conv.h then answer through it, with the same promises: the
 // same bits for any number of threads, arguments checked, padding and empty sizes alike. Own kernels stay in
 // charge of doubles, of products without terms, of convolutions with one input or one output channel (oneDNN
-// is 10 to 20 times slower there in one direction), and of a shape that oneDNN refuses or knows no optimised
+// is 10 to 20 times slower there in one direction), of groups and dilation, and of a shape that oneDNN refuses or knows no optimised
 // code for. oneDNN picks its code by shape: a row of a product may round differently alone than among others.
 //
 // A build may have no oneDNN (DUEL_ONEDNN, cmake/DuelOneDNN.cmake): then asking for it is an error.

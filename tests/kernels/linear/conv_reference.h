@@ -13,10 +13,11 @@
 namespace duel::kernels {
 
 inline ConvShape make_shape(int64_t n, int64_t c_in, int64_t h, int64_t w, int64_t c_out, int64_t kh,
-                            int64_t kw, int64_t sh, int64_t sw, int64_t ph, int64_t pw) {
-  ConvShape s{n, c_in, h, w, c_out, 0, 0, kh, kw, sh, sw, ph, pw};
-  s.h_out = conv_out_size(h, kh, sh, ph);
-  s.w_out = conv_out_size(w, kw, sw, pw);
+                            int64_t kw, int64_t sh, int64_t sw, int64_t ph, int64_t pw, int64_t groups = 1,
+                            int64_t dh = 1, int64_t dw = 1) {
+  ConvShape s{n, c_in, h, w, c_out, 0, 0, kh, kw, sh, sw, ph, pw, groups, dh, dw};
+  s.h_out = conv_out_size(h, kh, sh, ph, dh);
+  s.w_out = conv_out_size(w, kw, sw, pw, dw);
   return s;
 }
 
@@ -25,7 +26,8 @@ inline std::string text(const ConvShape& s) {
          std::to_string(s.w_in) + " -> " + std::to_string(s.c_out) + "x" + std::to_string(s.h_out) + "x" +
          std::to_string(s.w_out) + ", kernel " + std::to_string(s.kh) + "x" + std::to_string(s.kw) +
          ", stride " + std::to_string(s.stride_h) + "x" + std::to_string(s.stride_w) + ", pad " +
-         std::to_string(s.pad_h) + "x" + std::to_string(s.pad_w);
+         std::to_string(s.pad_h) + "x" + std::to_string(s.pad_w) + ", groups " + std::to_string(s.groups) +
+         ", dilation " + std::to_string(s.dilation_h) + "x" + std::to_string(s.dilation_w);
 }
 
 // One product x * w -> y of the definition; visit(x index, w index, y index).
@@ -35,13 +37,15 @@ void for_products(const ConvShape& s, Visit visit) {
     for (int64_t co = 0; co < s.c_out; ++co)
       for (int64_t p = 0; p < s.h_out; ++p)
         for (int64_t q = 0; q < s.w_out; ++q)
-          for (int64_t ci = 0; ci < s.c_in; ++ci)
+          for (int64_t ci = 0; ci < s.c_in / s.groups; ++ci)
             for (int64_t i = 0; i < s.kh; ++i)
               for (int64_t j = 0; j < s.kw; ++j) {
-                const int64_t row = p * s.stride_h - s.pad_h + i, col = q * s.stride_w - s.pad_w + j;
+                const int64_t row = p * s.stride_h - s.pad_h + i * s.dilation_h;
+                const int64_t col = q * s.stride_w - s.pad_w + j * s.dilation_w;
                 if (row < 0 || row >= s.h_in || col < 0 || col >= s.w_in) continue;
-                visit(((n * s.c_in + ci) * s.h_in + row) * s.w_in + col,
-                      ((co * s.c_in + ci) * s.kh + i) * s.kw + j,
+                const int64_t channel = co / (s.c_out / s.groups) * (s.c_in / s.groups) + ci;
+                visit(((n * s.c_in + channel) * s.h_in + row) * s.w_in + col,
+                      ((co * (s.c_in / s.groups) + ci) * s.kh + i) * s.kw + j,
                       ((n * s.c_out + co) * s.h_out + p) * s.w_out + q);
               }
 }
@@ -70,7 +74,7 @@ struct Arrays {
   explicit Arrays(const ConvShape& shape)
       : s(shape),
         x(noise<T>(s.n * s.c_in * s.h_in * s.w_in, 1)),
-        w(noise<T>(s.c_out * s.c_in * s.kh * s.kw, 2)),
+        w(noise<T>(s.c_out * (s.c_in / s.groups) * s.kh * s.kw, 2)),
         dy(noise<T>(s.n * s.c_out * s.h_out * s.w_out, 3)),
         bias_out(noise<T>(s.c_out, 4)),
         bias_in(noise<T>(s.c_in, 5)) {}
@@ -79,8 +83,8 @@ struct Arrays {
     Guarded<T> y(dy.size());
     Workspace space(conv2d_workspace<T>(s, ConvPass::kForward));
     const PageEnd<T> x_in(x), w_in(w), bias_page(bias_out);
-    conv2d_forward<T>({}, s, x_in.data(), w_in.data(), bias ? bias_page.data() : nullptr, y.data(),
-                      space.data());
+    conv2d<T>({}, s, ConvPass::kForward, x_in.data(), w_in.data(), bias ? bias_page.data() : nullptr,
+              y.data(), space.data());
     EXPECT_TRUE(y.guards_intact()) << text(s);
     return y.copy();
   }
@@ -88,8 +92,8 @@ struct Arrays {
     Guarded<T> dx(x.size());
     Workspace space(conv2d_workspace<T>(s, ConvPass::kInputGrad));
     const PageEnd<T> dy_in(dy), w_in(w), bias_page(bias_in);
-    conv2d_input_grad<T>({}, s, dy_in.data(), w_in.data(), bias ? bias_page.data() : nullptr, dx.data(),
-                         space.data());
+    conv2d<T>({}, s, ConvPass::kInputGrad, dy_in.data(), w_in.data(), bias ? bias_page.data() : nullptr,
+              dx.data(), space.data());
     EXPECT_TRUE(dx.guards_intact()) << text(s);
     return dx.copy();
   }
@@ -97,7 +101,7 @@ struct Arrays {
     Guarded<T> dw(w.size());
     Workspace space(conv2d_workspace<T>(s, ConvPass::kWeightGrad));
     const PageEnd<T> x_in(x), dy_in(dy);
-    conv2d_weight_grad<T>({}, s, x_in.data(), dy_in.data(), dw.data(), space.data());
+    conv2d<T>({}, s, ConvPass::kWeightGrad, x_in.data(), dy_in.data(), nullptr, dw.data(), space.data());
     EXPECT_TRUE(dw.guards_intact()) << text(s);
     return dw.copy();
   }

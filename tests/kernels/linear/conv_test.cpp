@@ -72,6 +72,33 @@ TYPED_TEST(Conv, KernelTwiceTheStride) {
   Arrays<TypeParam>(make_shape(64, 64, 6, 6, 128, 4, 4, 2, 2, 1, 1)).expect_right(true);
 }
 
+TYPED_TEST(Conv, GroupsAndDilation) {
+  for (int64_t kernel = 1; kernel <= 4; ++kernel) {
+    for (int64_t stride = 1; stride <= 3; ++stride) {
+      for (int64_t dilation = 1; dilation <= 4; ++dilation) {
+        for (int64_t groups : {1, 2, 6}) {
+          if (groups == 1 && dilation == 1) continue;
+          Arrays<TypeParam>(
+              make_shape(2, 6, 13, 14, 12, kernel, kernel, stride, stride, 2, 2, groups, dilation, dilation))
+              .expect_right(kernel != 2);
+        }
+      }
+    }
+  }
+  // Rectangles of everything; tiles of many rows, blocks of many samples, of several rows and of parts of one.
+  Arrays<TypeParam>(make_shape(3, 4, 12, 9, 6, 2, 3, 2, 1, 1, 3, 2, 3, 2)).expect_right(true);
+  Arrays<TypeParam>(make_shape(2, 8, 7, 15, 8, 3, 2, 1, 3, 0, 1, 8, 1, 5)).expect_right(true);
+  Arrays<TypeParam>(make_shape(70, 34, 5, 4, 68, 3, 3, 1, 1, 1, 1, 2)).expect_right(true);
+  Arrays<TypeParam>(make_shape(2, 40, 18, 17, 110, 3, 3, 1, 1, 2, 2, 1, 2, 2)).expect_right(true);
+  Arrays<TypeParam>(make_shape(1, 60, 6, 7, 3, 3, 3, 1, 1, 2, 2, 1, 2, 2)).expect_right(false);
+  Arrays<TypeParam>(make_shape(1, 2, 2, 530, 4, 2, 3, 1, 1, 1, 1, 2)).expect_right(true);
+  Arrays<TypeParam>(make_shape(1, 2, 60, 50, 2, 25, 21, 1, 1, 0, 3, 2))
+      .expect_right(true);  // more taps than a range
+  Arrays<TypeParam>(make_shape(2, 2, 2, 3, 2, 3, 3, 1, 1, 5, 5, 2, 2, 3))
+      .expect_right(true);  // mostly padding
+  Arrays<TypeParam>(make_shape(0, 4, 8, 8, 6, 3, 3, 1, 1, 1, 1, 2)).expect_right(true);
+}
+
 TYPED_TEST(Conv, Empty) {
   const auto none = Arrays<TypeParam>(make_shape(0, 3, 8, 8, 5, 4, 4, 2, 2, 1, 1));
   none.expect_right(true);  // y and dx have no entries, dw is all zero
@@ -83,7 +110,9 @@ TYPED_TEST(Conv, Empty) {
 TYPED_TEST(Conv, SameBitsForAnyThreadCount) {
   for (const ConvShape& s :
        {make_shape(37, 1, 28, 28, 64, 4, 4, 2, 2, 1, 1), make_shape(21, 16, 14, 14, 32, 4, 4, 2, 2, 1, 1),
-        make_shape(46, 24, 9, 9, 30, 4, 4, 2, 2, 1, 1), make_shape(9, 3, 13, 11, 20, 3, 5, 1, 2, 1, 0)}) {
+        make_shape(46, 24, 9, 9, 30, 4, 4, 2, 2, 1, 1), make_shape(37, 12, 14, 14, 12, 3, 3, 1, 1, 1, 1, 12),
+        make_shape(21, 12, 20, 20, 18, 3, 3, 1, 1, 2, 2, 2, 2, 2),
+        make_shape(9, 3, 13, 11, 20, 3, 5, 1, 2, 1, 0)}) {
     const Arrays<TypeParam> arrays(s);
     set_threads(1);
     const std::vector<TypeParam> one[] = {arrays.forward(true), arrays.input_grad(true),
@@ -106,10 +135,17 @@ TYPED_TEST(Conv, RefusesBadShapes) {
   ConvShape s = make_shape(1, 1, 4, 4, 1, 3, 3, 1, 1, 0, 0);
   std::vector<T> some(64);
   s.h_out = 3;
-  EXPECT_THROW(conv2d_forward<T>({}, s, some.data(), some.data(), nullptr, some.data(), nullptr), Error);
+  EXPECT_THROW(conv2d<T>({}, s, ConvPass::kForward, some.data(), some.data(), nullptr, some.data(), nullptr),
+               Error);
   s = make_shape(1, 1, 4, 4, 1, 3, 3, 1, 1, 0, 0);
+  s.groups = 2;  // of one channel
+  EXPECT_THROW(conv2d<T>({}, s, ConvPass::kForward, some.data(), some.data(), nullptr, some.data(), nullptr),
+               Error);
+  s.groups = 1;
   s.stride_w = 0;
-  EXPECT_THROW(conv2d_weight_grad<T>({}, s, some.data(), some.data(), some.data(), nullptr), Error);
+  EXPECT_THROW(
+      conv2d<T>({}, s, ConvPass::kWeightGrad, some.data(), some.data(), nullptr, some.data(), nullptr),
+      Error);
 }
 
 }  // namespace

@@ -47,7 +47,8 @@ void expect_pass(const ConvShape& s, ConvPass pass) {
 
 TEST_F(Cudnn, ComputesEveryPass) {
   for (const ConvShape& s :
-       {make_shape(2, 3, 6, 5, 4, 3, 2, 2, 1, 1, 0), make_shape(1, 2, 7, 7, 3, 4, 4, 2, 2, 1, 1)}) {
+       {make_shape(2, 3, 6, 5, 4, 3, 2, 2, 1, 1, 0), make_shape(1, 2, 7, 7, 3, 4, 4, 2, 2, 1, 1),
+        make_shape(2, 6, 9, 8, 4, 3, 2, 2, 1, 1, 2, 2, 2, 3)}) {  // groups, dilation
     for (ConvPass pass : kPasses) {
       expect_pass<float>(s, pass);
       expect_pass<double>(s, pass);
@@ -221,7 +222,8 @@ TEST(CudnnItself, PlansOrDeclinesAnyShape) {
        {make_shape(1, 2, 4, 5, 2, 1, 2, 3, 2, 0, 0), make_shape(2, 2, 2, 3, 2, 4, 5, 1, 2, 2, 3),
         make_shape(1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0), make_shape(2, 2, 9, 4, 3, 5, 1, 3, 1, 2, 0),
         make_shape(1, 3, 4, 4, 2, 2, 2, 1, 1, 7, 7), make_shape(2, 100, 1, 1, 64, 1, 1, 1, 1, 0, 0),
-        make_shape(5, 4, 40, 3, 4, 40, 3, 1, 1, 0, 0)}) {
+        make_shape(5, 4, 40, 3, 4, 40, 3, 1, 1, 0, 0), make_shape(8, 32, 14, 14, 32, 3, 3, 1, 1, 1, 1, 32),
+        make_shape(8, 32, 14, 14, 64, 3, 3, 1, 1, 2, 2, 4, 2, 2)}) {
     for (ConvPass pass : kPasses) {
       planned += cudnn::plan_info<float>(s, pass).exists ? 1 : 0;
       planned += cudnn::plan_info<double>(s, pass).exists ? 1 : 0;

@@ -84,6 +84,8 @@ void convolve(const Descriptor& op, T* x, T* w, T* y) {
   const Descriptor& conv = child(op, c_name[pass]);
   const auto stride = conv.list<int64_t>(CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES);
   const auto pad = conv.list<int64_t>(CUDNN_ATTR_CONVOLUTION_PRE_PADDINGS);
+  const auto dilation = conv.list<int64_t>(CUDNN_ATTR_CONVOLUTION_DILATIONS);
+  const int64_t groups = xs[1] / ws[1];
   const auto at = [](const std::vector<int64_t>& t, int64_t a, int64_t b, int64_t c, int64_t d) {
     return a * t[0] + b * t[1] + c * t[2] + d * t[3];
   };
@@ -94,12 +96,15 @@ void convolve(const Descriptor& op, T* x, T* w, T* y) {
     for (int64_t co = 0; co < ys[1]; ++co)
       for (int64_t p = 0; p < ys[2]; ++p)
         for (int64_t q = 0; q < ys[3]; ++q)
-          for (int64_t ci = 0; ci < xs[1]; ++ci)
+          for (int64_t ci = 0; ci < ws[1]; ++ci)
             for (int64_t i = 0; i < ws[2]; ++i)
               for (int64_t j = 0; j < ws[3]; ++j) {
-                const int64_t r = p * stride[0] - pad[0] + i, c = q * stride[1] - pad[1] + j;
+                const int64_t r = p * stride[0] - pad[0] + i * dilation[0],
+                              c = q * stride[1] - pad[1] + j * dilation[1];
+                const int64_t channel = co / (ys[1] / groups) * ws[1] + ci;
                 if (r < 0 || c < 0 || r >= xs[2] || c >= xs[3]) continue;
-                T &xv = x[at(xt, n, ci, r, c)], &wv = w[at(wt, co, ci, i, j)], &yv = y[at(yt, n, co, p, q)];
+                T &xv = x[at(xt, n, channel, r, c)], &wv = w[at(wt, co, ci, i, j)],
+                  &yv = y[at(yt, n, co, p, q)];
                 if (pass == 0) yv += xv * wv;
                 if (pass == 1) xv += yv * wv;
                 if (pass == 2) wv += yv * xv;

@@ -230,8 +230,9 @@ TEST_F(OneDnn, RefusesMissingWorkspace) {
   const ConvShape s = make_shape(2, 16, 6, 6, 16, 3, 3, 1, 1, 1, 1);
   Arrays<float> arrays(s);
   std::vector<float> y(arrays.dy.size());
-  EXPECT_THROW(conv2d_forward<float>({}, s, arrays.x.data(), arrays.w.data(), nullptr, y.data(), nullptr),
-               Error);
+  EXPECT_THROW(
+      conv2d<float>({}, s, ConvPass::kForward, arrays.x.data(), arrays.w.data(), nullptr, y.data(), nullptr),
+      Error);
 }
 
 TEST(HostLibrary, VersionIsThatOfTheApi) {

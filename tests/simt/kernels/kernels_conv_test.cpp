@@ -59,14 +59,8 @@ void expect_pass(const Arrays<T>& host, ConvPass pass, By by, bool with_bias, in
           if (by == By::general) {
             kernels::device::general_conv<T>(stream(), s, pass, first.data(), second.data(), b, out.data(),
                                              space.data());
-          } else if (forward) {
-            kernels::conv2d_forward<T>(stream(), s, first.data(), second.data(), b, out.data(), space.data());
-          } else if (weight_grad) {
-            kernels::conv2d_weight_grad<T>(stream(), s, first.data(), second.data(), out.data(),
-                                           space.data());
           } else {
-            kernels::conv2d_input_grad<T>(stream(), s, first.data(), second.data(), b, out.data(),
-                                          space.data());
+            kernels::conv2d<T>(stream(), s, pass, first.data(), second.data(), b, out.data(), space.data());
           }
         },
         {.shuffles = 1, .shift = shift});
@@ -101,6 +95,36 @@ const std::vector<ConvShape> kShapes = {
 TYPED_TEST(SimtConv, AnyShape) {
   for (const ConvShape& s : kShapes) expect_all<TypeParam>(s, By::choice);
   EXPECT_GT(kernels::conv2d_workspace<TypeParam>(kShapes.back(), ConvPass::kWeightGrad, stream()), 0u);
+}
+
+TYPED_TEST(SimtConv, GroupsAndDilation) {
+  for (const ConvShape& s : {
+           make_shape(2, 4, 7, 6, 6, 3, 3, 1, 1, 1, 1, 2),          //
+           make_shape(1, 3, 8, 7, 3, 3, 2, 2, 1, 2, 0, 1, 2, 3),    // a dilation that the stride divides
+           make_shape(2, 2, 9, 9, 4, 3, 3, 2, 3, 1, 2, 2, 3, 2),    // and one that it does not
+           make_shape(1, 2, 12, 11, 2, 3, 4, 4, 6, 2, 3, 1, 6, 4),    // phases that meet no tap at all
+           make_shape(2, 36, 4, 4, 70, 1, 2, 1, 1, 0, 0, 2, 1, 2),  // more than one tile in a group
+           make_shape(70, 2, 6, 6, 4, 3, 3, 1, 1, 1, 1, 2, 2, 1),   // a weight gradient in parts
+       }) {
+    expect_all<TypeParam>(s, By::general);
+  }
+  const ConvShape parts = make_shape(40, 18, 5, 5, 18, 2, 2, 1, 1, 1, 1, 2);
+  ASSERT_FALSE(kernels::device::thin_suits(parts));
+  expect_all<TypeParam>(parts, By::choice);
+}
+
+// Depthwise and other groups of few channels, through their own kernels; dilation with one channel.
+TYPED_TEST(SimtConv, FewChannelsInAGroup) {
+  for (const ConvShape& s :
+       {make_shape(2, 5, 6, 7, 5, 3, 3, 1, 1, 1, 1, 5), make_shape(1, 3, 8, 7, 9, 4, 4, 2, 2, 1, 1, 3),
+        make_shape(2, 6, 7, 9, 4, 3, 2, 2, 3, 2, 0, 2, 3, 2),
+        make_shape(1, 4, 9, 8, 4, 3, 3, 4, 1, 3, 2, 4, 6, 2),
+        make_shape(40, 2, 12, 12, 2, 5, 5, 1, 1, 2, 2, 2),
+        make_shape(2, 1, 8, 7, 5, 3, 3, 2, 2, 2, 1, 1, 2, 3),
+        make_shape(2, 5, 8, 7, 1, 3, 3, 2, 2, 2, 1, 1, 2, 3)}) {
+    ASSERT_TRUE(kernels::device::thin_suits(s));
+    expect_all<TypeParam>(s, By::choice, 1);
+  }
 }
 
 TYPED_TEST(SimtConv, AnyAddress) {
