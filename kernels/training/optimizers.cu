@@ -68,12 +68,13 @@ struct RmsPropMaker {
 template <class T>
 struct AdamRule {
   static constexpr bool kA = true, kB = true;
-  T decay, beta1, rest1, beta2, rest2, eps, step_size, root;  // lr / bias1, 1 / sqrt(bias2)
+  T decay, keep;  // of p: into the gradient, and of itself (Adam: all, 1)
+  T beta1, rest1, beta2, rest2, eps, step_size, root;  // lr / bias1, 1 / sqrt(bias2)
   DUEL_HD T operator()(T g, T p, T& m, T& v) const {
     g += decay * p;
     m = beta1 * m + rest1 * g;
     v = beta2 * v + rest2 * (g * g);
-    return p - step_size * (m / (std::sqrt(v) * root + eps));
+    return keep * p - step_size * (m / (std::sqrt(v) * root + eps));
   }
 };
 
@@ -82,8 +83,15 @@ struct AdamMaker {
   using Rule = AdamRule<T>;
   AdamOptions o;
   DUEL_HD Rule operator()(const StepState& s) const {
-    return {T(o.weight_decay), T(o.beta1), T(1 - o.beta1),    T(o.beta2),
-            T(1 - o.beta2),    T(o.eps),   T(s.lr / s.bias1), T(1 / std::sqrt(s.bias2))};
+    return {T(o.decoupled_weight_decay ? 0 : o.weight_decay),
+            T(o.decoupled_weight_decay ? 1 - s.lr * o.weight_decay : 1),
+            T(o.beta1),
+            T(1 - o.beta1),
+            T(o.beta2),
+            T(1 - o.beta2),
+            T(o.eps),
+            T(s.lr / s.bias1),
+            T(1 / std::sqrt(s.bias2))};
   }
 };
 
@@ -238,14 +246,30 @@ __global__ void norm_combine_kernel(int count, const T* partial, T* total, T* pe
 }
 #endif
 
-DUEL_HD void advance(StepState* state, double beta1, double beta2) {
-  state->step += 1;
-  state->bias1 = 1 - std::pow(beta1, static_cast<double>(state->step));
-  state->bias2 = 1 - std::pow(beta2, static_cast<double>(state->step));
+DUEL_HD void advance(StepState* states, double beta1, double beta2, int count) {
+  for (StepState* state = states; state < states + count; ++state) {
+    state->step += 1;
+    state->bias1 = 1 - std::pow(beta1, static_cast<double>(state->step));
+    state->bias2 = 1 - std::pow(beta2, static_cast<double>(state->step));
+  }
+}
+
+DUEL_HD void read_factors(const StepState* states, double* factors, int count) {
+  for (int k = 0; k < count; ++k) {
+    factors[3 * k] = states[k].lr;
+    factors[3 * k + 1] = states[k].lr / states[k].bias1;
+    factors[3 * k + 2] = 1 / std::sqrt(states[k].bias2);
+  }
 }
 
 #if DUEL_DEVICE_CODE
-__global__ void advance_kernel(StepState* state, double beta1, double beta2) { advance(state, beta1, beta2); }
+// Groups are few: one thread does them all.
+__global__ void advance_kernel(StepState* states, double beta1, double beta2, int count) {
+  advance(states, beta1, beta2, count);
+}
+__global__ void factors_kernel(const StepState* states, double* factors, int count) {
+  read_factors(states, factors, count);
+}
 #endif
 
 template <class T>
@@ -310,15 +334,26 @@ void step(const char* op, Stream stream, int64_t n, const GradSegments<T>& grads
 
 }  // namespace
 
-void advance_step(Stream stream, StepState* state, double beta1, double beta2) {
+void advance_step(Stream stream, StepState* states, double beta1, double beta2, int count) {
 #if DUEL_DEVICE_CODE
   if (stream.on_device()) {
-    launch(advance_kernel, dim3(1), dim3(1), 0, stream, state, beta1, beta2);
+    launch(advance_kernel, dim3(1), dim3(1), 0, stream, states, beta1, beta2, count);
     return;
   }
 #endif
   (void)stream;
-  advance(state, beta1, beta2);
+  advance(states, beta1, beta2, count);
+}
+
+void step_factors(Stream stream, const StepState* states, double* factors, int count) {
+#if DUEL_DEVICE_CODE
+  if (stream.on_device()) {
+    launch(factors_kernel, dim3(1), dim3(1), 0, stream, states, factors, count);
+    return;
+  }
+#endif
+  (void)stream;
+  read_factors(states, factors, count);
 }
 
 template <class T>

@@ -57,8 +57,13 @@ struct StepState {
   int64_t bad_step = 0;
 };
 
-/// step += 1 and the Adam corrections for it (betas of 0 for other optimizers).
-void advance_step(Stream stream, StepState* state, double beta1 = 0, double beta2 = 0);
+/// step += 1 and the Adam corrections for it (betas of 0 for other optimizers), of `count` states: one for each
+/// group of parameters with a rate of its own.
+void advance_step(Stream stream, StepState* states, double beta1 = 0, double beta2 = 0, int count = 1);
+
+/// What the rules make of a state, as numbers that ops can read: {lr, lr / bias1, 1 / sqrt(bias2)} of each of
+/// `count` states, factors [count, 3]. After an advance_step; with betas of 0 both corrections are 1.
+void step_factors(Stream stream, const StepState* states, double* factors, int count = 1);
 
 struct SgdOptions {
   double momentum = 0, dampening = 0, weight_decay = 0;
@@ -69,6 +74,8 @@ struct RmsPropOptions {
 };
 struct AdamOptions {
   double beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0;
+  bool decoupled_weight_decay =
+      false;  ///< AdamW: p shrinks by lr weight_decay p, and the gradient has no part
 };
 
 /// What can be folded into any update.
@@ -100,7 +107,9 @@ void rmsprop_step(Stream stream, int64_t n, const GradSegments<T>& grads, const 
                   const UpdateExtras<T>& extras = {});
 
 /// torch.optim.Adam (Kingma & Ba 2014; eps outside the root, after the bias correction; weight decay in the
-/// gradient). m, v [n] start at zero. advance_step must have been given the same betas.
+/// gradient) and torch.optim.AdamW (Loshchilov & Hutter 2017, arXiv:1711.05101: decoupled weight decay). m, v
+/// [n] start at zero. advance_step must have been given the same betas.
+///   Adam: g += weight_decay p;  AdamW: p *= 1 - lr weight_decay
 ///   m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g^2
 ///   p -= lr / bias1 * m / (sqrt(v) / sqrt(bias2) + eps)
 template <class T>

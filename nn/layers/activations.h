@@ -1,5 +1,5 @@
-// Activations as layers, with PyTorch's names and defaults. ReLU and LeakyReLU are piecewise linear and say
-// so, which makes gradient penalties over them cheaper; the others are not.
+// Activations as layers, with PyTorch's names and defaults. ReLU, LeakyReLU and PReLU are piecewise linear and
+// say so, which makes gradient penalties over them cheaper; the others are not.
 #pragma once
 
 #include "duel/nn/module/module.h"
@@ -26,6 +26,20 @@ class LeakyReLU : public Module {
 
  protected:
   std::shared_ptr<Module> make_like() const override { return std::make_shared<LeakyReLU>(negative_slope); }
+};
+
+/// x above 0, weight x below: a learned slope for all channels (axis 1), or one for each.
+class PReLU : public Module {
+ public:
+  explicit PReLU(int64_t num_parameters = 1, double init = 0.25);
+  Tensor forward(const Tensor& x) override;
+  bool second_derivative_zero() const override { return true; }
+  std::string describe() const override;
+  int64_t num_parameters;
+  Tensor weight;  // [num_parameters]
+
+ protected:
+  std::shared_ptr<Module> make_like() const override { return std::make_shared<PReLU>(num_parameters); }
 };
 
 /// x above 0, alpha (exp(x) - 1) below.
@@ -78,6 +92,16 @@ class GELU : public Module {
 
  protected:
   std::shared_ptr<Module> make_like() const override { return std::make_shared<GELU>(); }
+};
+
+/// x sigmoid(x).
+class SiLU : public Module {
+ public:
+  Tensor forward(const Tensor& x) override;
+  std::string describe() const override { return "SiLU()"; }
+
+ protected:
+  std::shared_ptr<Module> make_like() const override { return std::make_shared<SiLU>(); }
 };
 
 }  // namespace duel::nn

@@ -1,6 +1,8 @@
 #include "duel/nn/module/init.h"
 
+#include <algorithm>
 #include <cmath>
+#include <numbers>
 
 #include "duel/core/tensor/autograd.h"
 
@@ -15,6 +17,30 @@ void overwrite(const Tensor& tensor, const Tensor& values) {
 double kaiming_deviation(const Shape& shape, double a, Fan fan) {
   const int64_t count = fan == Fan::in ? fan_in(shape) : fan_out(shape);
   return std::sqrt(2.0 / (1.0 + a * a) / static_cast<double>(count));
+}
+
+double xavier_deviation(const Shape& shape, double gain) {
+  return gain * std::sqrt(2.0 / static_cast<double>(fan_in(shape) + fan_out(shape)));
+}
+
+/// The inverse of erf in (-1, 1): rational approximations for the centre and the tails, then two steps of Newton
+/// (as PyTorch's calc_erfinv).
+double inverse_erf(double y) {
+  y = std::clamp(y, std::nextafter(-1.0, 0.0), std::nextafter(1.0, 0.0));
+  double x = 0;
+  if (std::abs(y) <= 0.7) {
+    const double z = y * y;
+    x = y * (((-0.140543331 * z + 0.914624893) * z - 1.645349621) * z + 0.886226899) /
+        ((((0.012229801 * z - 0.329097515) * z + 1.442710462) * z - 2.118377725) * z + 1.0);
+  } else {
+    const double z = std::sqrt(-std::log((1.0 - std::abs(y)) / 2.0));
+    x = std::copysign((((1.641345311 * z + 3.429567803) * z - 1.624906493) * z - 1.970840454) /
+                          ((1.637067800 * z + 3.543889200) * z + 1.0),
+                      y);
+  }
+  for (int step = 0; step < 2; ++step)
+    x -= (std::erf(x) - y) / (2.0 / std::sqrt(std::numbers::pi) * std::exp(-x * x));
+  return x;
 }
 
 double dot(const double* a, const double* b, size_t n) {
@@ -51,6 +77,23 @@ int64_t fan_out(const Shape& weight) {
   return weight[0] * weight.numel_from(2);
 }
 
+double calculate_gain(std::string_view nonlinearity, double param) {
+  if (nonlinearity == "linear" || nonlinearity == "conv2d" || nonlinearity == "conv_transpose2d" ||
+      nonlinearity == "sigmoid") {
+    return 1.0;
+  }
+  if (nonlinearity == "tanh") return 5.0 / 3.0;
+  if (nonlinearity == "relu") return std::numbers::sqrt2;
+  if (nonlinearity == "leaky_relu") return std::sqrt(2.0 / (1.0 + param * param));
+  if (nonlinearity == "selu") return 0.75;
+  fail("calculate_gain",
+       "expected linear, conv2d, conv_transpose2d, sigmoid, tanh, relu, leaky_relu or selu, got \"{}\"",
+       nonlinearity);
+}
+
+void zeros_(const Tensor& tensor) { constant_(tensor, 0.0); }
+void ones_(const Tensor& tensor) { constant_(tensor, 1.0); }
+
 void constant_(const Tensor& tensor, double value) {
   NoGrad no_grad;
   tensor.fill_(value);
@@ -62,6 +105,21 @@ void uniform_(const Tensor& tensor, double low, double high, Generator& generato
 
 void normal_(const Tensor& tensor, double mean, double deviation, Generator& generator) {
   overwrite(tensor, generator.normal(tensor.shape(), mean, deviation, tensor.options()));
+}
+
+void trunc_normal_(const Tensor& tensor, double mean, double deviation, double low, double high,
+                   Generator& generator) {
+  DUEL_CHECK(deviation > 0 && low < high, "trunc_normal_",
+             "expected a deviation above 0 and low < high, got {}, {} and {}", deviation, low, high);
+  // erf rather than the distribution itself: it is exact on both sides of the mean.
+  const double scale = std::numbers::sqrt2 * deviation;
+  const double from = std::erf((low - mean) / scale), to = std::erf((high - mean) / scale);
+  DUEL_CHECK(from < to, "trunc_normal_",
+             "expected a range within about 5 deviations of the mean {}, got {} to {}", mean, low, high);
+  std::vector<double> values =
+      generator.uniform(Shape{tensor.numel()}, from, to, {DType::f64, {}}).to_vector<double>();
+  for (double& value : values) value = std::clamp(mean + scale * inverse_erf(value), low, high);
+  overwrite(tensor, Tensor::from(values, tensor.shape()));
 }
 
 void kaiming_uniform_(const Tensor& tensor, double a, Fan fan, Generator& generator) {
@@ -77,6 +135,10 @@ void xavier_uniform_(const Tensor& tensor, double gain, Generator& generator) {
   const double bound =
       gain * std::sqrt(6.0 / static_cast<double>(fan_in(tensor.shape()) + fan_out(tensor.shape())));
   uniform_(tensor, -bound, bound, generator);
+}
+
+void xavier_normal_(const Tensor& tensor, double gain, Generator& generator) {
+  normal_(tensor, 0.0, xavier_deviation(tensor.shape(), gain), generator);
 }
 
 void orthogonal_(const Tensor& tensor, double gain, Generator& generator) {

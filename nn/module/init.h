@@ -7,6 +7,8 @@
 //   });
 #pragma once
 
+#include <string_view>
+
 #include "duel/core/tensor/random.h"
 #include "duel/core/tensor/tensor.h"
 
@@ -20,11 +22,23 @@ enum class Fan { in, out };
 int64_t fan_in(const Shape& weight);
 int64_t fan_out(const Shape& weight);
 
+/// What an activation does to the deviation of signals of deviation 1, for the gain of the initialisers below:
+/// "linear", "conv2d", "conv_transpose2d" and "sigmoid" 1, "tanh" 5 / 3, "relu" sqrt(2), "leaky_relu"
+/// sqrt(2 / (1 + param^2)), "selu" 3 / 4.
+double calculate_gain(std::string_view nonlinearity, double param = 0.01);
+
+void zeros_(const Tensor& tensor);
+void ones_(const Tensor& tensor);
 void constant_(const Tensor& tensor, double value);
 void uniform_(const Tensor& tensor, double low = 0.0, double high = 1.0,
               Generator& generator = default_generator());
 void normal_(const Tensor& tensor, double mean = 0.0, double deviation = 1.0,
              Generator& generator = default_generator());
+
+/// N(mean, deviation^2) within [low, high] alone: the distribution's inverse at uniform numbers, so no value is
+/// drawn twice. Computed on the host.
+void trunc_normal_(const Tensor& tensor, double mean = 0.0, double deviation = 1.0, double low = -2.0,
+                   double high = 2.0, Generator& generator = default_generator());
 
 /// He et al. 2015 for leaky ReLU of slope a (0: ReLU, 1: linear): deviation sqrt(2 / (1 + a^2)) / sqrt(fan).
 void kaiming_uniform_(const Tensor& tensor, double a = 0.0, Fan fan = Fan::in,
@@ -32,8 +46,10 @@ void kaiming_uniform_(const Tensor& tensor, double a = 0.0, Fan fan = Fan::in,
 void kaiming_normal_(const Tensor& tensor, double a = 0.0, Fan fan = Fan::in,
                      Generator& generator = default_generator());
 
-/// Glorot & Bengio 2010: uniform within gain sqrt(6 / (fan_in + fan_out)).
+/// Glorot & Bengio 2010: uniform within gain sqrt(6 / (fan_in + fan_out)); normal of deviation
+/// gain sqrt(2 / (fan_in + fan_out)).
 void xavier_uniform_(const Tensor& tensor, double gain = 1.0, Generator& generator = default_generator());
+void xavier_normal_(const Tensor& tensor, double gain = 1.0, Generator& generator = default_generator());
 
 /// Saxe et al. 2013: rows (or columns, if there are fewer) of the [out, rest] matrix orthonormal, times gain.
 void orthogonal_(const Tensor& tensor, double gain = 1.0, Generator& generator = default_generator());

@@ -37,15 +37,17 @@ Tensor operator*(const Tensor& x, const FunctionalOptimizer::Factor& factor) {
 struct FunctionalOptimizer::Rules {
   static Rule of(const AdamOptions& o) {
     return [o](const Tensor& p, const Tensor& gradient, std::vector<Tensor>& m, const Now& now) {
-      const Tensor g = decayed(gradient, p, o.weight_decay);
+      const bool apart = o.decoupled_weight_decay;
+      const Tensor g = apart ? gradient : decayed(gradient, p, now.weight_decay);
+      const Tensor kept = apart ? p - p * now.weight_decay * now.lr : p;
       m[0] = moved_average(m[0], o.betas.first, g);
       m[1] = moved_average(m[1], o.betas.second, square(g));
-      return p - m[0] / (root(m[1]) * now.over_root_bias2 + o.eps) * now.lr_over_bias1;
+      return kept - m[0] / (root(m[1]) * now.over_root_bias2 + o.eps) * now.lr_over_bias1;
     };
   }
   static Rule of(const RMSPropOptions& o) {
     return [o](const Tensor& p, const Tensor& gradient, std::vector<Tensor>& m, const Now& now) {
-      const Tensor g = decayed(gradient, p, o.weight_decay);
+      const Tensor g = decayed(gradient, p, now.weight_decay);
       m[0] = moved_average(m[0], o.alpha, square(g));
       Tensor step = g / (root(m[0]) + o.eps);
       if (o.momentum != 0) step = m[1] = m[1] * o.momentum + step;
@@ -54,7 +56,7 @@ struct FunctionalOptimizer::Rules {
   }
   static Rule of(const SGDOptions& o) {
     return [o](const Tensor& p, const Tensor& gradient, std::vector<Tensor>& m, const Now& now) {
-      const Tensor g = decayed(gradient, p, o.weight_decay);
+      const Tensor g = decayed(gradient, p, now.weight_decay);
       if (o.momentum == 0) return p - g * now.lr;
       DUEL_CHECK(!now.may_be_first || o.dampening == 0, "FunctionalOptimizer",
                  "expected SGD without dampening on a GPU, got {}", o.dampening);
@@ -67,7 +69,8 @@ struct FunctionalOptimizer::Rules {
 
 FunctionalOptimizer::FunctionalOptimizer(const Optimizer& optimizer)
     : moments_(optimizer.arena().size()),
-      lr_(optimizer.lr()),
+      group_of_(optimizer.group_of_),
+      weight_decays_(optimizer.weight_decays_),
       beta1_(optimizer.beta1_),
       beta2_(optimizer.beta2_),
       clip_(optimizer.clip()) {
@@ -97,24 +100,42 @@ FunctionalOptimizer::FunctionalOptimizer(const Optimizer& optimizer)
     }
   }
   if (!optimizer.arena().blocks().empty() && optimizer.arena().blocks()[0].flat.device().is_cuda()) {
-    state_ = optimizer.step_numbers();
+    states_ = optimizer.step_memory().clone();
   } else {
     steps_ = optimizer.steps();
+    for (size_t group = 0; group < optimizer.group_count(); ++group) rates_.push_back(optimizer.lr(group));
   }
 }
 
-FunctionalOptimizer::Now FunctionalOptimizer::advance() {
-  if (!state_.defined()) {
+std::vector<FunctionalOptimizer::Now> FunctionalOptimizer::advance() {
+  std::vector<Now> all;
+  if (!states_.defined()) {
     ++steps_;
     const double bias1 = 1 - std::pow(beta1_, steps_), bias2 = 1 - std::pow(beta2_, steps_);
-    return {false, steps_ == 1, {lr_}, {lr_ / bias1}, {1 / std::sqrt(bias2)}};
+    for (size_t group = 0; group < rates_.size(); ++group) {
+      all.push_back({false,
+                     steps_ == 1,
+                     weight_decays_[group],
+                     {rates_[group]},
+                     {rates_[group] / bias1},
+                     {1 / std::sqrt(bias2)}});
+    }
+    return all;
   }
   const NoGrad no_grad;
-  kernels::advance_step(stream_of(state_.device()),
-                        reinterpret_cast<kernels::StepState*>(state_.mutable_data<double>()), beta1_, beta2_);
-  const auto number = [&](int64_t i) { return rows(state_, i, i + 1).reshape({}); };
-  const auto factor = [&](const Tensor& value) { return Factor{0, value.to(dtype_)}; };
-  return {true, false, factor(number(1)), factor(number(1) / number(2)), factor(reciprocal(sqrt(number(3))))};
+  const auto groups = static_cast<int64_t>(weight_decays_.size());
+  const Tensor factors = Tensor::empty({3 * groups}, {DType::f64, states_.device()});
+  auto* states = reinterpret_cast<kernels::StepState*>(states_.mutable_data<uint8_t>());
+  const kernels::Stream stream = stream_of(states_.device());
+  kernels::advance_step(stream, states, beta1_, beta2_, static_cast<int>(groups));
+  kernels::step_factors(stream, states, factors.mutable_data<double>(), static_cast<int>(groups));
+  const Tensor converted = factors.to(dtype_);
+  const auto factor = [&](int64_t i) { return Factor{0, rows(converted, i, i + 1).reshape({})}; };
+  for (int64_t k = 0; k < groups; ++k) {
+    all.push_back({true, false, weight_decays_[static_cast<size_t>(k)], factor(3 * k), factor(3 * k + 1),
+                   factor(3 * k + 2)});
+  }
+  return all;
 }
 
 std::vector<Tensor> FunctionalOptimizer::step(const std::vector<Tensor>& parameters,
@@ -122,7 +143,7 @@ std::vector<Tensor> FunctionalOptimizer::step(const std::vector<Tensor>& paramet
   DUEL_CHECK(parameters.size() == moments_.size() && gradients.size() == moments_.size(),
              "FunctionalOptimizer", "expected {} parameters and gradients, got {} and {}", moments_.size(),
              parameters.size(), gradients.size());
-  const Now now = advance();
+  const std::vector<Now> now = advance();
   std::vector<Tensor> next;
   for (size_t i = 0; i < parameters.size(); ++i) {
     const Tensor& p = parameters[i];
@@ -131,7 +152,7 @@ std::vector<Tensor> FunctionalOptimizer::step(const std::vector<Tensor>& paramet
       continue;
     }
     const Tensor g = gradients[i].defined() ? gradients[i] : Tensor::zeros(p.shape(), p.options());
-    Tensor value = rule_(p, g, moments_[i], now);
+    Tensor value = rule_(p, g, moments_[i], now[group_of_[i]]);
     if (clip_ > 0) value = clamp_max(clamp_min(value, -clip_), clip_);
     next.push_back(value);
   }

@@ -2,7 +2,7 @@
 // loss can be differentiated through them (unrolled GANs: Metz et al. 2017, arXiv:1611.02163).
 //
 // It starts from the optimizer's present moments and step count and changes nothing of the optimizer. Adam,
-// RMSProp and SGD with their options and weight clipping; no average. On a GPU rates and step counts are read
+// AdamW, RMSProp and SGD with their options, groups and weight clipping; no average. On a GPU rates and step counts are read
 // there, when the work runs, so that an iteration that does this can be replayed as a CUDA graph; SGD with
 // dampening is refused there.
 //
@@ -33,22 +33,26 @@ class FunctionalOptimizer {
     Tensor tensor = {};
   };
   friend Tensor operator*(const Tensor& x, const Factor& factor);
-  /// What the rules need of the step count and the rate.
+  /// What the rules need of the step count, and of a group its rate and weight decay.
   struct Now {
     bool may_be_first = false, is_first = false;  // SGD's momentum starts as the first gradient
+    double weight_decay = 0;
     Factor lr, lr_over_bias1, over_root_bias2;
   };
   struct Rules;
-  Now advance();
+  /// Of each group.
+  std::vector<Now> advance();
 
   /// From one parameter, its gradient and its moments, which it moves, to the parameter's next value.
   using Rule = std::function<Tensor(const Tensor& parameter, const Tensor& gradient,
                                     std::vector<Tensor>& moments, const Now& now)>;
   Rule rule_;
   std::vector<std::vector<Tensor>> moments_;  // [parameter][slot]
-  Tensor state_;                              // a copy of the kernels' StepState as f64 [5]: on a GPU
-  int64_t steps_ = 0;                         // on the CPU
-  double lr_, beta1_, beta2_, clip_;
+  std::vector<size_t> group_of_;
+  std::vector<double> rates_, weight_decays_;  // of a group; the rates only on the CPU
+  Tensor states_;                              // on a GPU: a copy of the kernels' StepStates, u8
+  int64_t steps_ = 0;                          // on the CPU
+  double beta1_, beta2_, clip_;
   DType dtype_ = DType::f32;
 };
 

@@ -3,108 +3,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstddef>
-#include <cstring>
 #include <unordered_map>
 
 #include "duel/core/tensor/autograd.h"
 #include "duel/core/tensor/internal/tensor_impl.h"
-#include "duel/kernels/map/elementwise.h"
-#include "duel/kernels/training/optimizers.h"
+#include "duel/nn/optim/internal/step.h"
 
 namespace duel::nn {
-namespace detail {
-
-/// The state in the memory of the parameters' device, at an address that captured steps can rely on (Note
-/// [Graph-safe steps] in kernels/training/optimizers.h). On the host only the learning rate is always known:
-/// nothing but set_lr changes it.
-class StepMemory {
- public:
-  StepMemory(const Device& device, double lr) : bytes_(Tensor::empty({kBytes}, {DType::u8, device})) {
-    write({.lr = lr});
-  }
-  kernels::StepState* state() const {
-    return reinterpret_cast<kernels::StepState*>(bytes_.mutable_data<uint8_t>());
-  }
-  double lr() const { return lr_; }
-  Tensor numbers() const {
-    static_assert(kBytes == 5 * sizeof(double) && offsetof(kernels::StepState, lr) == 8 &&
-                  offsetof(kernels::StepState, bias1) == 16 && offsetof(kernels::StepState, bias2) == 24);
-    auto as_numbers = std::make_shared<duel::detail::TensorImpl>(*bytes_.impl());
-    as_numbers->dtype = DType::f64;
-    as_numbers->shape = {5};
-    return Tensor(std::move(as_numbers)).clone();
-  }
-  /// On a GPU this waits for it.
-  kernels::StepState read() const {
-    kernels::StepState now;
-    const auto bytes = bytes_.to_vector<uint8_t>();
-    std::memcpy(&now, bytes.data(), sizeof now);
-    return now;
-  }
-  void write(const kernels::StepState& now) {
-    std::vector<uint8_t> bytes(kBytes);
-    std::memcpy(bytes.data(), &now, sizeof now);
-    bytes_.copy_(Tensor::from(bytes, {kBytes}));
-    lr_ = now.lr;
-  }
-  void set_lr(double lr) {
-    // A fill: nothing is copied from the host, so nothing waits.
-    kernels::fill(stream_of(bytes_.device()), 1, lr, &state()->lr);
-    lr_ = lr;
-  }
-
- private:
-  static constexpr int64_t kBytes = sizeof(kernels::StepState);
-  Tensor bytes_;
-  double lr_ = 0;
-};
-
-struct Segment {
-  const void* gradient;  // null: zeros
-  int64_t size;
-};
-
-/// One kernel call: `size` elements of a block from element `offset` on, and the gradients that cover them.
-struct StepPart {
-  const Tensor& flat;
-  const std::vector<Tensor>& moments;
-  const Tensor& ema;  // undefined: none
-  kernels::StepState* state;
-  double clip, ema_decay;
-  bool ema_warm_up;
-  int64_t offset = 0, size = 0;
-  std::vector<Segment> segments = {};
-
-  kernels::Stream stream() const { return stream_of(flat.device()); }
-
-  template <class T>
-  kernels::GradSegments<T> grads() const {
-    kernels::GradSegments<T> all;
-    for (const Segment& segment : segments) all.add(static_cast<const T*>(segment.gradient), segment.size);
-    return all;
-  }
-  template <class T>
-  T* parameters() const {
-    return flat.mutable_data<T>() + offset;
-  }
-  /// Null when the optimizer has fewer moments.
-  template <class T>
-  T* moment(size_t slot) const {
-    return slot < moments.size() ? moments[slot].mutable_data<T>() + offset : nullptr;
-  }
-  template <class T>
-  kernels::UpdateExtras<T> extras() const {
-    return {.clip = clip,
-            .ema = ema.defined() ? ema.mutable_data<T>() + offset : nullptr,
-            .ema_decay = ema_decay,
-            .ema_warm_up = ema_warm_up,
-            .bad_step = &state->bad_step};
-  }
-};
-
-}  // namespace detail
-
 namespace {
 
 /// The part of a flat tensor in an arena's layout that belongs to one parameter.
@@ -122,17 +27,16 @@ void rest(const detail::StepPart& part) {
   });
 }
 
-void check_rates(const char* name, double lr, double weight_decay, double momentum) {
-  DUEL_CHECK(lr >= 0, name, "expected lr >= 0, got {}", lr);
-  DUEL_CHECK(weight_decay >= 0 && momentum >= 0, name,
-             "expected weight_decay and momentum >= 0, got {} and {}", weight_decay, momentum);
-}
+/// The rate of a group in the state: "lr" of those in none, "lr.1", …
+std::string rate_name(size_t group) { return group == 0 ? "lr" : "lr." + std::to_string(group); }
 
 }  // namespace
 
-Optimizer::Optimizer(ParameterArena arena, double lr, std::vector<std::string> slots, double beta1,
-                     double beta2)
+Optimizer::Optimizer(ParameterArena arena, double lr, double weight_decay, std::vector<std::string> slots,
+                     double beta1, double beta2)
     : arena_(std::move(arena)),
+      group_of_(arena_.size(), 0),
+      weight_decays_{weight_decay},
       slots_(std::move(slots)),
       memory_(std::make_unique<detail::StepMemory>(
           arena_.blocks().empty() ? Device::cpu() : arena_.blocks()[0].flat.device(), lr)),
@@ -149,15 +53,49 @@ Optimizer::Optimizer(ParameterArena arena, double lr, std::vector<std::string> s
 
 Optimizer::~Optimizer() = default;
 
-double Optimizer::lr() const { return memory_->lr(); }
-Tensor Optimizer::step_numbers() const { return memory_->numbers(); }
-int64_t Optimizer::steps() const { return memory_->read().step; }
-int64_t Optimizer::first_nonfinite_step() const { return memory_->read().bad_step; }
-
-void Optimizer::set_lr(double lr) {
-  DUEL_CHECK(lr >= 0, "set_lr", "expected lr >= 0, got {}", lr);
-  memory_->set_lr(lr);
+size_t Optimizer::add_param_group(const ParamGroup& group) {
+  const double lr = group.lr.value_or(this->lr()), decay = group.weight_decay.value_or(weight_decays_[0]);
+  DUEL_CHECK(lr >= 0 && decay >= 0, "add_param_group", "expected lr and weight_decay >= 0, got {} and {}", lr,
+             decay);
+  DUEL_CHECK(!group.params.empty(), "add_param_group", "expected parameters, got none");
+  std::vector<size_t> places;
+  for (const Tensor& parameter : group.params) {
+    const ParameterArena::Entry* entry = arena_.find(parameter);
+    DUEL_CHECK(entry != nullptr, "add_param_group", "expected parameters of the module, got {}",
+               to_text(parameter));
+    DUEL_CHECK(
+        group_of_[entry->index] == 0 && std::find(places.begin(), places.end(), entry->index) == places.end(),
+        "add_param_group", "expected parameters that are in no group yet, got {}", entry->name);
+    places.push_back(entry->index);
+  }
+  kernels::StepState state = memory_->read()[0];
+  state.lr = lr;
+  memory_->add(state);
+  weight_decays_.push_back(decay);
+  for (const size_t place : places) group_of_[place] = memory_->size() - 1;
+  return memory_->size() - 1;
 }
+
+size_t Optimizer::group_count() const { return memory_->size(); }
+
+double Optimizer::lr(size_t group) const {
+  check_group("lr", group);
+  return memory_->lr(group);
+}
+
+void Optimizer::set_lr(double lr, size_t group) {
+  DUEL_CHECK(lr >= 0, "set_lr", "expected lr >= 0, got {}", lr);
+  check_group("set_lr", group);
+  memory_->set_lr(group, lr);
+}
+
+void Optimizer::check_group(const char* op, size_t group) const {
+  DUEL_CHECK(group < memory_->size(), op, "expected one of {} groups, got {}", memory_->size(), group);
+}
+
+const Tensor& Optimizer::step_memory() const { return memory_->bytes(); }
+int64_t Optimizer::steps() const { return memory_->read()[0].step; }
+int64_t Optimizer::first_nonfinite_step() const { return memory_->read()[0].bad_step; }
 
 void Optimizer::set_clip(double clip) {
   DUEL_CHECK(clip >= 0, "set_clip", "expected a bound >= 0 (0: none), got {}", clip);
@@ -207,7 +145,8 @@ void Optimizer::step(const std::vector<Tensor>& grads, Average average) {
     }
   }
   if (arena_.blocks().empty()) return;
-  kernels::advance_step(stream_of(arena_.blocks()[0].flat.device()), memory_->state(), beta1_, beta2_);
+  kernels::advance_step(stream_of(arena_.blocks()[0].flat.device()), memory_->state(), beta1_, beta2_,
+                        static_cast<int>(memory_->size()));
   for (size_t b = 0; b < arena_.blocks().size(); ++b) step_block(b, grads, average);
 }
 
@@ -217,7 +156,7 @@ void Optimizer::step_block(size_t b, const std::vector<Tensor>& grads, Average a
   detail::StepPart part{.flat = block.flat,
                         .moments = moments_[b],
                         .ema = has_ema() && average == Average::moves ? ema_[b] : none,
-                        .state = memory_->state(),
+                        .bad_step = &memory_->state()->bad_step,
                         .clip = clip_,
                         .ema_decay = ema_decay_,
                         .ema_warm_up = ema_warm_up_};
@@ -232,8 +171,15 @@ void Optimizer::step_block(size_t b, const std::vector<Tensor>& grads, Average a
     part.segments.push_back({gradient, size});
     part.size += size;
   };
+  size_t group = memory_->size();  // none yet
   for (size_t i = 0; i < block.entries.size(); ++i) {
     const auto& entry = block.entries[i];
+    if (group_of_[entry.index] != group) {
+      flush();
+      group = group_of_[entry.index];
+      part.state = memory_->state(group);
+      part.weight_decay = weight_decays_[group];
+    }
     const Tensor& g = grads[entry.index];
     const int64_t size = entry.parameter.numel();
     const int64_t end = i + 1 < block.entries.size() ? block.entries[i + 1].offset : block.flat.numel();
@@ -266,7 +212,9 @@ StateDict Optimizer::named_state() const {
 }
 
 StateDict Optimizer::state_dict() const {
-  StateDict all{{"step", Tensor::from({steps()}, {})}, {"lr", Tensor::from({lr()}, {})}};
+  StateDict all{{"step", Tensor::from({steps()}, {})}};
+  for (size_t group = 0; group < memory_->size(); ++group)
+    all.emplace_back(rate_name(group), Tensor::from({lr(group)}, {}));
   for (auto& entry : named_state()) all.push_back(std::move(entry));
   return all;
 }
@@ -292,15 +240,17 @@ void Optimizer::load_state_dict(const StateDict& state) {
   }
   DUEL_CHECK(problems.empty(), "load_state_dict", "the state does not fit this optimizer; {}", problems);
   const auto steps_done = given.at("step").to_vector<int64_t>()[0];
-  const double rate = given.at("lr").item();
   DUEL_CHECK(steps_done >= 0, "load_state_dict", "step: expected at least 0, got {}", steps_done);
-  DUEL_CHECK(rate >= 0 && std::isfinite(rate), "load_state_dict",
-             "lr: expected a finite number of at least 0, got {}", rate);
+  std::vector<kernels::StepState> now = memory_->read();
+  for (size_t group = 0; group < now.size(); ++group) {
+    const double rate = given.at(rate_name(group)).item();
+    DUEL_CHECK(rate >= 0 && std::isfinite(rate), "load_state_dict",
+               "{}: expected a finite number of at least 0, got {}", rate_name(group), rate);
+    now[group].step = steps_done;
+    now[group].bad_step = 0;
+    now[group].lr = rate;
+  }
   for (const auto& [name, target] : targets) target.copy_(given.at(name));  // "step", "lr": into temporaries
-  kernels::StepState now = memory_->read();
-  now.step = steps_done;
-  now.bad_step = 0;
-  now.lr = rate;
   memory_->write(now);
 }
 
@@ -326,68 +276,6 @@ StateDict Optimizer::ema_state_dict(const Module& module) const {
       "expected the module that this optimizer was made for: {} of its {} parameters are not in this one",
       average.size() - replaced, average.size());
   return all;
-}
-
-SGD::SGD(ParameterArena arena, SGDOptions o)
-    : Optimizer(std::move(arena), o.lr,
-                o.momentum != 0 ? std::vector<std::string>{"momentum_buffer"} : std::vector<std::string>{}),
-      options(o) {
-  check_rates("SGD", o.lr, o.weight_decay, o.momentum);
-  DUEL_CHECK(!o.nesterov || (o.momentum > 0 && o.dampening == 0), "SGD",
-             "expected momentum above 0 and no dampening with nesterov, got {} and {}", o.momentum,
-             o.dampening);
-}
-
-void SGD::update(const detail::StepPart& part) {
-  const kernels::SgdOptions o{.momentum = options.momentum,
-                              .dampening = options.dampening,
-                              .weight_decay = options.weight_decay,
-                              .nesterov = options.nesterov};
-  DUEL_DISPATCH(part.flat.dtype(), "SGD",
-                kernels::sgd_step<T>(part.stream(), part.size, part.grads<T>(), o, part.state,
-                                     part.parameters<T>(), part.moment<T>(0), part.extras<T>()));
-}
-
-RMSProp::RMSProp(ParameterArena arena, RMSPropOptions o)
-    : Optimizer(std::move(arena), o.lr,
-                o.momentum != 0 ? std::vector<std::string>{"square_avg", "momentum_buffer"}
-                                : std::vector<std::string>{"square_avg"}),
-      options(o) {
-  check_rates("RMSProp", o.lr, o.weight_decay, o.momentum);
-  DUEL_CHECK(o.alpha >= 0 && o.eps >= 0, "RMSProp", "expected alpha and eps >= 0, got {} and {}", o.alpha,
-             o.eps);
-}
-
-void RMSProp::update(const detail::StepPart& part) {
-  const kernels::RmsPropOptions o{.alpha = options.alpha,
-                                  .eps = options.eps,
-                                  .weight_decay = options.weight_decay,
-                                  .momentum = options.momentum};
-  DUEL_DISPATCH(
-      part.flat.dtype(), "RMSProp",
-      kernels::rmsprop_step<T>(part.stream(), part.size, part.grads<T>(), o, part.state, part.parameters<T>(),
-                               part.moment<T>(0), part.moment<T>(1), part.extras<T>()));
-}
-
-Adam::Adam(ParameterArena arena, AdamOptions o)
-    : Optimizer(std::move(arena), o.lr, {"exp_avg", "exp_avg_sq"}, o.betas.first, o.betas.second),
-      options(o) {
-  check_rates("Adam", o.lr, o.weight_decay, 0.0);
-  DUEL_CHECK(
-      o.betas.first >= 0 && o.betas.first < 1 && o.betas.second >= 0 && o.betas.second < 1 && o.eps >= 0,
-      "Adam", "expected betas in [0, 1) and eps >= 0, got {}, {} and {}", o.betas.first, o.betas.second,
-      o.eps);
-}
-
-void Adam::update(const detail::StepPart& part) {
-  const kernels::AdamOptions o{.beta1 = options.betas.first,
-                               .beta2 = options.betas.second,
-                               .eps = options.eps,
-                               .weight_decay = options.weight_decay};
-  DUEL_DISPATCH(
-      part.flat.dtype(), "Adam",
-      kernels::adam_step<T>(part.stream(), part.size, part.grads<T>(), o, part.state, part.parameters<T>(),
-                            part.moment<T>(0), part.moment<T>(1), part.extras<T>()));
 }
 
 }  // namespace duel::nn

@@ -1,4 +1,4 @@
-// SGD, RMSProp and Adam over a flat arena: PyTorch's formulas, names and defaults, one kernel launch per
+// SGD, RMSProp, Adam and AdamW over a flat arena: PyTorch's formulas, names and defaults, one kernel launch per
 // step, with weight clipping and an exponential moving average of the weights folded in.
 //
 // An undefined gradient counts as zero (PyTorch skips such a parameter instead). Frozen parameters
@@ -9,9 +9,16 @@
 //   optimizer.set_ema(0.999);
 //   optimizer.step(grad({loss}, net.parameters()));            // or: backward(loss); optimizer.step();
 //   averaged.load_state_dict(optimizer.ema_state_dict(net));
+//
+// Note [Parameter groups]
+// Every parameter is in group 0, with the optimizer's options, until add_param_group() gives it a rate or weight
+// decay of its own. A step is one launch for each run of parameters of one group that lie side by side in the
+// arena (Module::parameters() order), so groups of whole layers or networks cost next to nothing, and a group
+// of all biases one launch for each.
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -28,6 +35,12 @@ class StepMemory;
 /// Whether a step moves the average of the weights: a step that will be taken back, to look ahead, must not.
 enum class Average { moves, stays };
 
+/// Parameters with a rate and a weight decay of their own; what is not given is the optimizer's.
+struct ParamGroup {
+  std::vector<Tensor> params;
+  std::optional<double> lr = {}, weight_decay = {};
+};
+
 class Optimizer {
  public:
   Optimizer(const Optimizer&) = delete;
@@ -41,10 +54,16 @@ class Optimizer {
   /// Forgets those.
   void zero_grad();
 
-  double lr() const;
+  /// Takes parameters of the module that are in group 0 into a new one: see Note [Parameter groups]. Returns
+  /// its number. Not between the capture and the replay of a step; before load_state_dict().
+  size_t add_param_group(const ParamGroup& group);
+  /// Groups, with group 0.
+  size_t group_count() const;
+
+  double lr(size_t group = 0) const;
   /// On a GPU in its order: steps that were started before, captured ones too, take the rate that was set
   /// then.
-  void set_lr(double lr);
+  void set_lr(double lr, size_t group = 0);
   /// Updates so far. On a GPU this waits for them.
   int64_t steps() const;
   /// The first update that read a gradient or wrote a parameter, moment or average which is not finite; 0:
@@ -67,7 +86,7 @@ class Optimizer {
   /// the arena's. Shares storage with the average.
   StateDict ema_state_dict(const Module& module) const;
 
-  /// "step", "lr", and per parameter "NAME.exp_avg" and so on, "NAME.ema" with an average: all that an exact
+  /// "step", "lr" ("lr.1", … of further groups), and per parameter "NAME.exp_avg" and so on, "NAME.ema" with an average: all that an exact
   /// resume needs besides the options. Shares storage: clone() what must not change.
   StateDict state_dict() const;
   /// Error that names what is missing, unexpected or of the wrong shape; then nothing was changed.
@@ -77,9 +96,9 @@ class Optimizer {
 
  protected:
   /// `slots`: PyTorch's names of the moments that this optimizer keeps per parameter, each starting at zero.
-  Optimizer(ParameterArena arena, double lr, std::vector<std::string> slots, double beta1 = 0.0,
-            double beta2 = 0.0);
-  /// One kernel call.
+  Optimizer(ParameterArena arena, double lr, double weight_decay, std::vector<std::string> slots,
+            double beta1 = 0.0, double beta2 = 0.0);
+  /// One kernel call, with the weight decay and the StepState of the part.
   virtual void update(const detail::StepPart& part) = 0;
 
  private:
@@ -87,11 +106,13 @@ class Optimizer {
   void step_block(size_t block, const std::vector<Tensor>& grads, Average average);
   /// The moments and the average by name, without what lies in StepMemory.
   StateDict named_state() const;
-  /// A copy of the kernels' StepState, f64 [5]: bits of the step count, rate, 1 - beta1^step, 1 - beta2^step,
-  /// bits of the first step that was not finite.
-  Tensor step_numbers() const;
+  void check_group(const char* op, size_t group) const;
+  /// The kernels' StepState of every group, u8.
+  const Tensor& step_memory() const;
 
   ParameterArena arena_;
+  std::vector<size_t> group_of_;       // of a parameter, by its place in Module::parameters()
+  std::vector<double> weight_decays_;  // of a group
   std::vector<std::string> slots_;
   std::vector<std::vector<Tensor>> moments_;  // [block][slot], in the arena's layout
   std::vector<Tensor> ema_;                   // [block], empty without an average
@@ -136,6 +157,7 @@ struct AdamOptions {
   double lr = 1e-3;
   std::pair<double, double> betas = {0.9, 0.999};
   double eps = 1e-8, weight_decay = 0.0;
+  bool decoupled_weight_decay = false;  // as AdamW
 };
 
 /// Kingma & Ba 2014 with bias correction; eps outside the root; weight decay added to the gradient.
@@ -146,6 +168,19 @@ class Adam : public Optimizer {
 
  private:
   void update(const detail::StepPart& part) override;
+};
+
+struct AdamWOptions {
+  double lr = 1e-3;
+  std::pair<double, double> betas = {0.9, 0.999};
+  double eps = 1e-8, weight_decay = 1e-2;
+};
+
+/// Adam with decoupled weight decay, p *= 1 - lr weight_decay before the step (Loshchilov & Hutter 2017,
+/// arXiv:1711.05101).
+class AdamW : public Adam {
+ public:
+  explicit AdamW(ParameterArena arena, AdamWOptions options = {});
 };
 
 }  // namespace duel::nn

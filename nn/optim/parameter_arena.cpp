@@ -67,6 +67,15 @@ const Tensor& ParameterArena::flat() const {
   return blocks_[0].flat;
 }
 
+const ParameterArena::Entry* ParameterArena::find(const Tensor& parameter) const {
+  for (const Block& block : blocks_) {
+    for (const Entry& entry : block.entries) {
+      if (entry.parameter.impl() == parameter.impl()) return &entry;
+    }
+  }
+  return nullptr;
+}
+
 std::vector<Tensor> ParameterArena::copies() const {
   std::vector<Tensor> result;
   for (const Block& block : blocks_) result.push_back(block.flat.clone());

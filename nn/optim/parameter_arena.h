@@ -39,6 +39,8 @@ class ParameterArena {
   const Tensor& flat() const;
   /// The number of parameters (tensors).
   size_t size() const { return size_; }
+  /// Where a parameter lies; null if it is none of these.
+  const Entry* find(const Tensor& parameter) const;
   /// The present values, a tensor per block, and back.
   std::vector<Tensor> copies() const;
   void restore(const std::vector<Tensor>& copies) const;

@@ -51,7 +51,11 @@ Rule rmsprop_rule(RmsPropOptions o) {
 
 Rule adam_rule(AdamOptions o) {
   return [o](Scalar& s, double g, int64_t step, double lr) {
-    g = g + o.weight_decay * s.p;
+    if (o.decoupled_weight_decay) {
+      s.p = s.p * (1 - lr * o.weight_decay);
+    } else {
+      g = g + o.weight_decay * s.p;
+    }
     s.a = o.beta1 * s.a + (1 - o.beta1) * g;
     s.b = o.beta2 * s.b + (1 - o.beta2) * g * g;
     const double m_hat = s.a / (1 - std::pow(o.beta1, step)), v_hat = s.b / (1 - std::pow(o.beta2, step));
@@ -168,8 +172,9 @@ TYPED_TEST(Optimizers, RmsProp) {
 
 TYPED_TEST(Optimizers, Adam) {
   using T = TypeParam;
-  for (const AdamOptions& o : {AdamOptions{}, AdamOptions{0.5, 0.9}, AdamOptions{0, 0.9, 1e-3},
-                               AdamOptions{0.5, 0.999, 1e-8, 0.1}}) {
+  for (const AdamOptions& o :
+       {AdamOptions{}, AdamOptions{0.5, 0.9}, AdamOptions{0, 0.9, 1e-3}, AdamOptions{0.5, 0.999, 1e-8, 0.1},
+        AdamOptions{0.5, 0.999, 1e-8, 0.3, true}}) {
     for (const Extra& extra : kExtras) {
       check<T>(
           adam_rule(o),
@@ -210,6 +215,20 @@ TYPED_TEST(Optimizers, PartsOfAnArenaAddUp) {
   EXPECT_EQ(p, p2);
   EXPECT_EQ(m, m2);
   EXPECT_EQ(v, v2);
+}
+
+TEST(StepStates, AdvanceTogetherAndSayTheirFactors) {
+  StepState states[2] = {{.step = 3, .lr = 0.5}, {.step = 3, .lr = 0.25}};
+  advance_step({}, states, 0.5, 0.75, 2);
+  double factors[6];
+  step_factors({}, states, factors, 2);
+  for (int k = 0; k < 2; ++k) {
+    const double lr = k == 0 ? 0.5 : 0.25;
+    EXPECT_EQ(states[k].step, 4);
+    EXPECT_EQ(factors[3 * k], lr);
+    EXPECT_DOUBLE_EQ(factors[3 * k + 1], lr / (1 - std::pow(0.5, 4)));
+    EXPECT_DOUBLE_EQ(factors[3 * k + 2], 1 / std::sqrt(1 - std::pow(0.75, 4)));
+  }
 }
 
 TYPED_TEST(Optimizers, GradientNorm) {

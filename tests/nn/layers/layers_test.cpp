@@ -1,5 +1,6 @@
 // Value and gradients of every layer against PyTorch in f64. A wrong axis, eps, slope, momentum, bias
 // correction or parameter order fails.
+#include "duel/core/engine/gradcheck.h"
 #include "tests/nn/helpers.h"
 
 namespace duel::nn {
@@ -115,6 +116,10 @@ TEST(Layers, Activations) {
   check("softplus", Softplus(), {7}, 3.0);
   check("softplus3", Softplus(3.0), {7}, 3.0);
   check("gelu", GELU(), {7}, 3.0);
+  check("silu", SiLU(), {7}, 3.0);
+  check("prelu", PReLU(), {7}, 3.0);
+  check("prelu_channels", PReLU(3), {1, 3, 2}, 3.0);
+  expect_mentions(error_of([] { PReLU(3)(Tensor::ones({2, 4})); }), {"PReLU", "[N, 3, ...]", "[2, 4]"});
 }
 
 TEST(Layers, MaxoutTakesTheGreatestOfItsPieces) {
@@ -139,6 +144,67 @@ TEST(Layers, MaxoutTakesTheGreatestOfItsPieces) {
 TEST(Layers, Resampling) {
   check("upsample", Upsample(2), {1, 2, 2, 3});
   check("avg_pool2d", AvgPool2d(2), {1, 2, 4, 6});
+  check("avg_pool2d_overlap", AvgPool2d({3, 2}, {.stride = {2, 1}, .padding = 1}), {1, 1, 5, 3});
+  check("max_pool2d", MaxPool2d(2), {1, 1, 5, 4});
+  check("max_pool2d_overlap", MaxPool2d({3, 2}, {.stride = {2, 1}, .padding = 1}), {1, 1, 5, 3});
+  expect_mentions(error_of([] { MaxPool2d(2, {.padding = 2}); }), {"MaxPool2d", "half", "(2, 2)"});
+  EXPECT_THROW(AvgPool2d(0), Error);
+}
+
+TEST(Layers, Padding) {
+  check("zero_pad2d", ZeroPad2d({.left = 1, .top = 2, .bottom = 1}), {1, 1, 1, 2});
+  check("reflection_pad2d", ReflectionPad2d({.left = 1, .right = 2, .bottom = 1}), {1, 1, 2, 3});
+  EXPECT_EQ(ZeroPad2d(2)(Tensor::ones({1, 1, 3, 3})).shape(), (Shape{1, 1, 7, 7}));
+  EXPECT_EQ(ReflectionPad2d(0)(Tensor::ones({1, 1, 3, 3})).shape(), (Shape{1, 1, 3, 3}));
+  expect_mentions(error_of([] {
+                    ReflectionPad2d(3)(Tensor::ones({1, 1, 3, 3}));
+                  }),
+                  {"ReflectionPad2d", "smaller than the 3 pixels", "3 and 3"});
+  EXPECT_THROW(ZeroPad2d(-1), Error);
+}
+
+TEST(Layers, GroupNorm) {
+  check("group_norm", GroupNorm(2, 4), {2, 4, 3});
+  check("group_norm_bare", GroupNorm(3, 6, {.eps = 1e-3, .affine = false}), {1, 6});
+  expect_mentions(error_of([] { GroupNorm(3, 4); }), {"GroupNorm", "divides", "3 and 4"});
+  expect_mentions(error_of([] { GroupNorm(2, 4)(Tensor::ones({2, 6, 3})); }), {"[N, 4, ...]", "[2, 6, 3]"});
+}
+
+TEST(Layers, WeightNorm) {
+  check("wn_linear", WeightNorm(Linear(3, 2)), {1, 3});
+  check("wn_linear_dim1", WeightNorm(Linear(3, 2), {.dim = 1}), {1, 3});
+  check("wn_conv_transpose2d", WeightNorm(ConvTranspose2d(2, 3, 2, {.bias = false})), {1, 2, 2, 2});
+  // The layer computes what it did before it was wrapped.
+  manual_seed(2);
+  Linear plain(5, 4);
+  manual_seed(2);
+  WeightNorm normed(Linear(5, 4));
+  expect_close(normed.weight(), plain.weight.to_vector<double>(), "weight", 1e-6);
+  EXPECT_EQ(normed.weight_g.shape(), (Shape{4, 1}));
+  EXPECT_THROW(WeightNorm(Linear(1, 1), {.dim = 2}), Error);
+  EXPECT_THROW(WeightNorm(std::shared_ptr<WeightLayer>()), Error);
+}
+
+// Order 2 in the input and in the weights, of what is made of more than one op.
+TEST(Layers, SecondOrder) {
+  const auto check_twice = [](Module&& layer, const Shape& shape) {
+    layer.to(DType::f64);
+    set_parameters(layer);
+    std::vector<Tensor> at = layer.parameters();
+    at.insert(at.begin(), (wave(shape, 0.3) * 2.0).set_requires_grad(true));
+    const auto f = [&](const std::vector<Tensor>& in) { return tanh(layer(in[0])); };
+    const auto result = gradgradcheck(f, at);
+    EXPECT_TRUE(result) << layer.describe() << ": " << result.message;
+  };
+  check_twice(SiLU(), {5});
+  check_twice(PReLU(2), {2, 2, 2});
+  check_twice(GroupNorm(2, 4), {2, 4, 2});
+  check_twice(WeightNorm(Linear(3, 2)), {2, 3});
+  check_twice(WeightNorm(Conv2d(1, 2, 2)), {1, 1, 3, 3});
+  check_twice(MaxPool2d(2, {.stride = 1}), {1, 1, 3, 3});
+  check_twice(AvgPool2d(2, {.stride = 1, .padding = 1}), {1, 1, 3, 3});
+  check_twice(ReflectionPad2d(1), {1, 1, 2, 3});
+  check_twice(ZeroPad2d(1), {1, 1, 2, 2});
 }
 
 TEST(Layers, Embedding) {

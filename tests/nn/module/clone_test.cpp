@@ -39,6 +39,8 @@ TEST(Clone, EveryLayer) {
   }
   for (const auto& layer :
        ModuleList(Conv2d(3, 2, 3, {.stride = 2, .padding = 1}), Upsample(2), AvgPool2d(2),
+                  MaxPool2d({2, 3}, {.stride = 1, .padding = 1}), ZeroPad2d({.left = 2}),
+                  ReflectionPad2d({.bottom = 3}),
                   ConvTranspose2d(3, 2, 3, {.stride = 2, .output_padding = 1, .bias = false}),
                   BatchNorm2d(3, {.momentum = 0.3}), InstanceNorm2d(3, {.affine = true}),
                   SpectralNorm(ConvTranspose2d(3, 2, 2)))) {

@@ -59,10 +59,11 @@ TEST(ScopedParameters, WhatDoesNotFitIsRefusedAndChangesNothing) {
 }
 
 template <class Optim, class Options>
-void equals_real_steps(Options options, double clip = 0) {
+void equals_real_steps(Options options, double clip = 0, bool grouped = false) {
   Sequential net = small_net();
   Optim optimizer(net, options);
   optimizer.set_clip(clip);
+  if (grouped) optimizer.add_param_group({.params = net[2].parameters(), .lr = 0.02, .weight_decay = 0.4});
   const Tensor x = Generator(2).normal({6, 3}, 0, 1, kF64);
   const auto loss = [&] { return mean(softplus(net(x))); };
   for (int i = 0; i < 3; ++i) optimizer.step(grad({loss()}, net.parameters()));  // moments that are not zero
@@ -89,12 +90,16 @@ void equals_real_steps(Options options, double clip = 0) {
 TEST(FunctionalOptimizer, EqualsTheRealStepsFromTheirMoments) {
   equals_real_steps<Adam>(AdamOptions{.lr = 0.05, .betas = {0.5, 0.9}});
   equals_real_steps<Adam>(AdamOptions{.lr = 0.05, .betas = {0.0, 0.9}, .weight_decay = 0.1});
+  equals_real_steps<AdamW>(AdamWOptions{.lr = 0.05, .betas = {0.5, 0.9}, .weight_decay = 0.3});
   equals_real_steps<RMSProp>(RMSPropOptions{.lr = 0.05});
   equals_real_steps<RMSProp>(RMSPropOptions{.lr = 0.05, .alpha = 0.9, .weight_decay = 0.1, .momentum = 0.5});
   equals_real_steps<SGD>(SGDOptions{.lr = 0.1});
   equals_real_steps<SGD>(SGDOptions{.lr = 0.1, .momentum = 0.9, .dampening = 0.2, .weight_decay = 0.1});
   equals_real_steps<SGD>(SGDOptions{.lr = 0.1, .momentum = 0.9, .nesterov = true});
   equals_real_steps<Adam>(AdamOptions{.lr = 0.05}, 0.2);
+  equals_real_steps<Adam>(AdamOptions{.lr = 0.05}, 0, true);
+  equals_real_steps<AdamW>(AdamWOptions{.lr = 0.05}, 0, true);
+  equals_real_steps<SGD>(SGDOptions{.lr = 0.1, .momentum = 0.9}, 0, true);
 }
 
 // A weight that never had a gradient has v = 0: its step is 0, and what flows back through it too, not a NaN.

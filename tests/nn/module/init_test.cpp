@@ -111,5 +111,51 @@ TEST(Init, ParametersStayLeavesAndSeedsRepeat) {
   EXPECT_TRUE(a.weight.is_leaf() && a.weight.requires_grad());
 }
 
+TEST(Init, XavierNormalAndGains) {
+  manual_seed(5);
+  Tensor w = Tensor::empty({300, 500});
+  init::xavier_normal_(w, 2.0);
+  expect_normal(w, 0, 2.0 * std::sqrt(2.0 / 800));
+  EXPECT_DOUBLE_EQ(init::calculate_gain("relu"), std::sqrt(2.0));
+  EXPECT_DOUBLE_EQ(init::calculate_gain("leaky_relu", 0.2), std::sqrt(2.0 / 1.04));
+  EXPECT_DOUBLE_EQ(init::calculate_gain("tanh"), 5.0 / 3);
+  EXPECT_EQ(init::calculate_gain("linear"), 1.0);
+  expect_mentions(error_of([] { init::calculate_gain("swish"); }), {"swish", "leaky_relu"});
+  init::ones_(w);
+  EXPECT_EQ(sum(w).item(), 150000);
+  init::zeros_(w);
+  EXPECT_EQ(sum(w).item(), 0);
+}
+
+// Against the distribution itself: the share of draws below t is (Phi(t) - Phi(a)) / (Phi(b) - Phi(a)).
+void expect_truncated(double mean, double deviation, double low, double high) {
+  const int64_t n = 40000;
+  const Tensor x = Tensor::empty({n}, {DType::f64, {}});
+  Generator random(9);
+  init::trunc_normal_(x, mean, deviation, low, high, random);
+  const auto phi = [&](double t) { return 0.5 * std::erfc(-(t - mean) / deviation / std::sqrt(2.0)); };
+  auto values = x.to_vector<double>();
+  std::sort(values.begin(), values.end());
+  EXPECT_GE(values.front(), low);
+  EXPECT_LE(values.back(), high);
+  double apart = 0;  // Kolmogorov and Smirnov's distance
+  for (int64_t i = 0; i < n; ++i) {
+    const double share = (phi(values[static_cast<size_t>(i)]) - phi(low)) / (phi(high) - phi(low));
+    apart = std::max(apart, std::abs(share - (static_cast<double>(i) + 0.5) / static_cast<double>(n)));
+  }
+  EXPECT_LE(apart, 1.95 / std::sqrt(static_cast<double>(n))) << mean << " " << low;  // p = 0.001
+}
+
+TEST(Init, TruncatedNormal) {
+  expect_truncated(0, 1, -2, 2);
+  expect_truncated(0.5, 0.02, -2, 2);  // hardly truncated at all
+  expect_truncated(0, 1, 1, 4);        // one tail
+  expect_truncated(0, 1, -100, 100);   // both to where erf is 1
+  const Tensor x = Tensor::empty({2});
+  EXPECT_THROW(init::trunc_normal_(x, 0, 0), Error);
+  EXPECT_THROW(init::trunc_normal_(x, 0, 1, 2, 2), Error);
+  expect_mentions(error_of([&] { init::trunc_normal_(x, 0, 1, 50, 60); }), {"5 deviations", "50 to 60"});
+}
+
 }  // namespace
 }  // namespace duel::nn

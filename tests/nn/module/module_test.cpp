@@ -202,11 +202,18 @@ TEST(Declarations, PiecewiseLinearLayersSayTheirSecondDerivativeIsZero) {
   EXPECT_TRUE(Unflatten({1}).second_derivative_zero());
   EXPECT_TRUE(Upsample(2).second_derivative_zero());
   EXPECT_TRUE(AvgPool2d(2).second_derivative_zero());
+  EXPECT_TRUE(MaxPool2d(2).second_derivative_zero());
+  EXPECT_TRUE(ZeroPad2d(1).second_derivative_zero());
+  EXPECT_TRUE(ReflectionPad2d(1).second_derivative_zero());
+  EXPECT_TRUE(PReLU().second_derivative_zero());
+  EXPECT_TRUE(WeightNorm(Linear(1, 1)).second_derivative_zero());
   EXPECT_FALSE(ELU().second_derivative_zero());
   EXPECT_FALSE(Tanh().second_derivative_zero());
   EXPECT_FALSE(Sigmoid().second_derivative_zero());
   EXPECT_FALSE(Softplus().second_derivative_zero());
   EXPECT_FALSE(GELU().second_derivative_zero());
+  EXPECT_FALSE(SiLU().second_derivative_zero());
+  EXPECT_FALSE(GroupNorm(1, 1).second_derivative_zero());
   EXPECT_FALSE(LayerNorm({1}).second_derivative_zero());
   EXPECT_FALSE(InstanceNorm2d(1).second_derivative_zero());
   // A network that says nothing is not assumed to be piecewise linear; a Sequential is what its layers are.
@@ -275,6 +282,13 @@ TEST(Declarations, AreTrue) {
   check(Sigmoid(), {4, 3});
   check(Softplus(), {4, 3});
   check(GELU(), {4, 3});
+  check(SiLU(), {4, 3});
+  check(PReLU(3), {4, 3});
+  check(GroupNorm(2, 4), {4, 4, 2});
+  check(WeightNorm(Linear(3, 2)), {4, 3});
+  check(ZeroPad2d(1), {4, 1, 2, 2});
+  check(ReflectionPad2d(1), {4, 1, 2, 2});
+  check(MaxPool2d(2, {.stride = 1}), {4, 1, 3, 3});
   check(Identity(), {4, 3});
   check(Flatten(), {4, 2, 2});
   check(Unflatten({3, 1}), {4, 3});
@@ -297,6 +311,12 @@ TEST(Describe, ReadsLikePyTorch) {
             "Sequential((0): Flatten(start_dim=1, end_dim=-1), (1): LeakyReLU(negative_slope=0.2), (2): "
             "Dropout(p=0.3))");
   EXPECT_EQ(Maxout(5).describe(), "Maxout(pieces=5)");
+  EXPECT_EQ(GroupNorm(2, 4).describe(), "GroupNorm(2, 4, eps=1e-05, affine=True)");
+  EXPECT_EQ(PReLU().describe(), "PReLU(num_parameters=1)");
+  EXPECT_EQ(MaxPool2d({3, 2}, {.stride = 2}).describe(),
+            "MaxPool2d(kernel_size=(3, 2), stride=(2, 2), padding=(0, 0))");
+  EXPECT_EQ(ReflectionPad2d({.left = 1, .bottom = 2}).describe(), "ReflectionPad2d((1, 0, 0, 2))");
+  EXPECT_EQ(ModuleList(Tanh()).describe(), "ModuleList((0): Tanh())");
   EXPECT_EQ(SpectralNorm(Linear(2, 1)).describe(),
             "SpectralNorm(Linear(in_features=2, out_features=1, bias=True))");
 }

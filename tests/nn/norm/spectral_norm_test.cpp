@@ -36,6 +36,19 @@ TEST(SpectralNorm, MatchesPyTorch) {
   check("sn_conv_transpose2d", SpectralNorm(ConvTranspose2d(2, 3, 2, {.bias = false})), {1, 2, 2, 2});
 }
 
+TEST(SpectralNorm, OfAnEmbeddingMatchesPyTorch) {
+  SpectralNorm table(Embedding(4, 3));
+  table.to(DType::f64);
+  set_parameters(table);
+  table.weight_u.copy_(wave({4}, 3) * 0.5);
+  table.weight_v.copy_(wave({3}, 4) * 0.5);
+  const Tensor y = table(Tensor::from<int64_t>({2, 0, 2, 3, 3, 1}, {2, 3}));
+  expect_pytorch(y, "sn_embedding.y");
+  expect_pytorch(grad({y}, {table.weight_orig}, {wave(y.shape(), 5)})[0], "sn_embedding.d_weight_orig");
+  expect_pytorch(table.weight_u, "sn_embedding.u");
+  expect_pytorch(table.weight_v, "sn_embedding.v");
+}
+
 TEST(SpectralNorm, HasPyTorchsKeys) {
   Sequential net(SpectralNorm(Conv2d(1, 2, 3)), ReLU());
   std::vector<std::string> names;

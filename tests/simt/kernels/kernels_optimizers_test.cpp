@@ -117,14 +117,34 @@ TYPED_TEST(SimtOptimizers, RmsProp) {
 
 TYPED_TEST(SimtOptimizers, Adam) {
   using T = TypeParam;
-  for (const AdamOptions& o :
-       {AdamOptions{}, AdamOptions{.beta1 = 0.5, .beta2 = 0.9, .weight_decay = 0.01}}) {
+  for (const AdamOptions& o : {AdamOptions{}, AdamOptions{.beta1 = 0.5, .beta2 = 0.9, .weight_decay = 0.01},
+                               AdamOptions{.weight_decay = 0.3, .decoupled_weight_decay = true}}) {
     for (const auto& e : extras<T>()) {
       expect_steps<T>([&](Stream s, int64_t n, const GradSegments<T>& g, const StepState* state, T* p, T* a,
                           T* b, const UpdateExtras<T>& x) { adam_step(s, n, g, o, state, p, a, b, x); },
                       e, e.ema_decay > 0, "Adam");
     }
   }
+}
+
+TEST(SimtStepStates, AdvanceTogetherAndSayTheirFactors) {
+  const StepState start[2] = {{.step = 3, .lr = 0.5}, {.step = 3, .lr = 0.25}};
+  StepState host[2] = {start[0], start[1]};
+  std::vector<double> factors(6);
+  advance_step(Stream(), host, 0.5, 0.75, 2);
+  step_factors(Stream(), host, factors.data(), 2);
+  std::vector<int64_t> words(2 * (sizeof(StepState) / sizeof(int64_t)));
+  std::memcpy(words.data(), start, sizeof(start));
+  const InOut<int64_t> states(words, "step states");
+  const Out<double> out(6, "factors");
+  run_all_orders([&] {
+    auto* at = reinterpret_cast<StepState*>(states.data());
+    advance_step(stream(), at, 0.5, 0.75, 2);
+    step_factors(stream(), at, out.data(), 2);
+  });
+  std::memcpy(words.data(), host, sizeof(host));
+  EXPECT_EQ(states.values(), words);
+  expect_same(out.values(), factors, "factors");
 }
 
 TYPED_TEST(SimtOptimizers, GradNorm) {
