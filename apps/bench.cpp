@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "commands.h"
+#include "duel/gan/models/network.h"
 #include "duel/kernels/base/error.h"
 #include "duel/kernels/base/parallel.h"
 #include "duel/kernels/base/settings.h"
@@ -82,7 +83,7 @@ Command bench_command() {
            r->step.json = true;
            r->kernels.json = text.empty() ? "-" : text;
          });
-  option("Of step", "arch", "NAME,…", "mlp, dcgan, infogan [dcgan]",
+  option("Of step", "arch", "NAME,…", gan::network_names_text() + " [dcgan]",
          [r](const std::string& text) { r->step.archs = parts(text); });
   option("Of step", "objective", "NAME,…", "as in duel objectives [ns-gan]",
          [r](const std::string& text) { r->step.objectives = parts(text); });

@@ -1,7 +1,6 @@
 #include "duel/gan/lab/networks.h"
 
-#include "duel/gan/objective/conditional.h"
-#include "duel/gan/objective/energy.h"
+#include "duel/gan/models/critics.h"
 #include "duel/kernels/base/error.h"
 #include "duel/nn/layers/activations.h"
 #include "duel/nn/layers/linear.h"
@@ -49,42 +48,6 @@ std::shared_ptr<nn::Sequential> maxout_layers(const PointNetworkOptions& o, int6
   return net;
 }
 
-/// What stands around the features [N, width_d] of `trunk`.
-std::shared_ptr<nn::Module> critic_around(const std::shared_ptr<nn::Sequential>& trunk,
-                                          const PointNetworkOptions& o, Generator& random) {
-  const int64_t features = o.width_d;
-  switch (o.critic) {
-    case CriticKind::plain:
-      if (o.spectral_norm) {
-        trunk->push_back(nn::SpectralNorm(linear(features, 1, random)));
-      } else {
-        trunk->push_back(linear(features, 1, random));
-      }
-      return trunk;
-    case CriticKind::label_input:
-      return std::make_shared<LabelCritic>(trunk, features, o.classes, LabelCritic::Input::columns,
-                                           o.spectral_norm);
-    case CriticKind::projection:
-      return std::make_shared<ProjectionCritic>(trunk, features, o.classes, o.spectral_norm);
-    case CriticKind::class_head:
-      return std::make_shared<ClassCritic>(trunk, features, o.classes, o.spectral_norm);
-    case CriticKind::code_head: {
-      auto q = std::make_shared<nn::Linear>(features, point_latents(o).code_width());
-      return std::make_shared<CodeCritic>(trunk, features, q, o.spectral_norm);
-    }
-    case CriticKind::squared_error:
-    case CriticKind::absolute_error: {
-      const auto decoder = maxout_layers(o, features, random);
-      decoder->push_back(linear(features, 2, random));
-      return std::make_shared<AutoencoderCritic>(trunk, decoder,
-                                                 o.critic == CriticKind::squared_error
-                                                     ? AutoencoderCritic::Error::squared
-                                                     : AutoencoderCritic::Error::absolute);
-    }
-  }
-  throw InternalError("unknown critic");
-}
-
 }  // namespace
 
 LatentPlan point_latents(const PointNetworkOptions& o) {
@@ -114,10 +77,22 @@ std::shared_ptr<nn::Module> make_point_critic(const PointNetworkOptions& o, Gene
   Generator vectors(now.seed, now.stream + (uint64_t{1} << 32));
   const LendDefaultGenerator lent(vectors);
   const int64_t told = o.critic == CriticKind::label_input ? o.classes : 0;
-  const auto critic = critic_around(maxout_layers(o, 2 * o.packing + told, random), o, random);
-  if (o.critic == CriticKind::plain) return critic;
-  // heads too start as the paper's layers do
-  for (const auto& [name, parameter] : critic->named_parameters()) {
+  const int64_t features = o.width_d;
+  const auto decoder = [&] {
+    const auto net = maxout_layers(o, features, random);
+    net->push_back(linear(features, 2, random));
+    return net;
+  };
+  const auto critic =
+      make_critic(o.critic, {maxout_layers(o, 2 * o.packing + told, random), features},
+                  {.classes = o.classes,
+                   .labels = LabelCritic::Input::columns,
+                   .spectral_norm = o.spectral_norm,
+                   .q = [&] { return std::make_shared<nn::Linear>(features, point_latents(o).code_width()); },
+                   .decoder = decoder});
+  // Heads too start as the paper's layers do; a plain critic's is its last layer.
+  const nn::Module& fresh = o.critic == CriticKind::plain ? *critic->named_children().back().second : *critic;
+  for (const auto& [name, parameter] : fresh.named_parameters()) {
     if (parameter.rank() >= 2)
       nn::init::normal_(parameter, 0.0, 0.02, random);
     else

@@ -1,13 +1,8 @@
 // The networks that MNIST-scale GANs are studied with. Images are [N, 1, H, W] in [-1, 1]; G ends in tanh, D
 // in raw logits [N, 1]; layers are PyTorch's, so that weights exchange key by key.
 //
-//   mlp      G z-256-512-784, D 784-512-256-1, LeakyReLU 0.2 (PyTorch-GAN's wgan_gp)
-//   dcgan    G FC 256x7x7, two 4x4 stride-2 transposed convolutions; D two 4x4 stride-2 convolutions, FC (Radford 2015)
-//   infogan  G FC 1024, FC 128x7x7, deconvolutions 64, 1; D convolutions 64, 128, FC 1024, 1 (Chen 2016; the de-facto
-//            MNIST network of later comparisons)
-//
-// mlp takes images of any sides; dcgan and infogan need sides that divide by 4, and start from N(0, 0.02)
-// weights as their papers do.
+// There is a row for each in network.h: mlp takes images of any sides; dcgan and infogan need sides that divide by
+// 4, and start from N(0, 0.02) weights as their papers do.
 //
 // A critic of another kind than plain (critic.h) is the same network up to its features, with other last
 // layers: see conditional.h. An autoencoder's encoder ends in channels_d codes, and its decoder is the
@@ -36,7 +31,7 @@ enum class Norm { automatic, none, batch, layer, instance };
 struct NetworkOptions {
   std::string arch = "dcgan";
   int64_t height = 28, width = 28;
-  int64_t latent = 0;                         // size of z; 0: the architecture's own (100, infogan 62)
+  int64_t latent = 0;                         // size of z; 0: the architecture's own
   int64_t channels_g = 0, channels_d = 0;     // width of the networks; 0: the architecture's own
   Norm generator_norm = Norm::automatic;      // automatic: batch (mlp: none)
   Norm discriminator_norm = Norm::automatic;  // automatic: batch where the objective allows it (mlp: none)
@@ -55,6 +50,7 @@ struct Networks {
   std::shared_ptr<nn::Module> generator = {}, discriminator = {};
   LatentPlan latent = {};
   NetworkOptions options = {};  // with every automatic value filled in
+  std::string name = "own";     // what a run calls them: the row's they were made of; of others the user's
 };
 
 std::vector<std::string> architecture_names();

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "duel/gan/objective/critic.h"
+#include "duel/nn/module/sequential.h"
 #include "duel/nn/norm/batch_norm.h"
 #include "duel/nn/norm/spectral_norm.h"
 
@@ -397,6 +398,16 @@ const std::vector<ImpossibleMix>& impossible_mixes() {
        }},
   };
   return mixes;
+}
+
+bool allows_batch_norm_in_d(const Objective& objective) {
+  static const nn::BatchNorm2d batch_norm(1);
+  static const nn::Sequential nothing;
+  const int64_t batch = std::max<int64_t>(objective.schedule.packing, 1) * 2;
+  return objective.batch_norm_in_d &&
+         std::none_of(impossible_mixes().begin(), impossible_mixes().end(), [&](const ImpossibleMix& row) {
+           return row.present({objective, batch_norm, batch}) && !row.present({objective, nothing, batch});
+         });
 }
 
 void check_compatible(const Objective& objective, const nn::Module& critic, int64_t batch,

@@ -28,4 +28,8 @@ struct ImpossibleMix {
 /// check_compatible() refuses with the first row that is present.
 const std::vector<ImpossibleMix>& impossible_mixes();
 
+/// Whether D may have batch norm under this objective: none of these rows would be there because of it, and the
+/// objective does not advise against it (batch_norm_in_d). What an automatic normalisation of D goes by.
+bool allows_batch_norm_in_d(const Objective& objective);
+
 }  // namespace duel::gan

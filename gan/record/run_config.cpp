@@ -6,6 +6,7 @@
 
 #include "duel/core/io/internal/read_file.h"
 #include "duel/gan/data/class_names.h"
+#include "duel/gan/models/network.h"
 #include "duel/kernels/base/error.h"
 #include "duel/kernels/base/parallel.h"
 #include "duel/kernels/base/settings.h"
@@ -260,12 +261,15 @@ std::vector<ConfigField> make_fields() {
       row("ema", rates, "decay of the average of G's weights that samples use, in [0, 1); 0: none [0]",
           DUEL_FIELD(overrides.ema)),
 
-      row("arch", nets, listed(architecture_names()) + " [dcgan]", DUEL_FIELD(networks.arch)),
-      row("latent", nets, "size of z; 0: the architecture's, 100 (infogan 62) [0]",
+      row("arch", nets, network_names_text() + " [dcgan]", DUEL_FIELD(networks.arch)),
+      row("latent", nets,
+          "size of z; 0: the architecture's, " + network_size_text(&NetworkRow::latent) + " [0]",
           DUEL_FIELD(networks.latent)),
-      row("channels-g", nets, "width of G; 0: the architecture's, 64 (mlp 256) [0]",
+      row("channels-g", nets,
+          "width of G; 0: the architecture's, " + network_size_text(&NetworkRow::channels_g) + " [0]",
           DUEL_FIELD(networks.channels_g)),
-      row("channels-d", nets, "width of D; 0: the architecture's, 64 (mlp 256) [0]",
+      row("channels-d", nets,
+          "width of D; 0: the architecture's, " + network_size_text(&NetworkRow::channels_d) + " [0]",
           DUEL_FIELD(networks.channels_d)),
       row("norm-g", nets, "auto, none, batch, layer or instance [auto]", DUEL_FIELD(networks.generator_norm)),
       row("norm-d", nets, "the same for D; auto: batch where the objective allows it [auto]",

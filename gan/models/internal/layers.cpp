@@ -1,0 +1,48 @@
+#include "duel/gan/models/internal/layers.h"
+
+#include "duel/nn/layers/activations.h"
+#include "duel/nn/layers/reshape.h"
+#include "duel/nn/norm/batch_norm.h"
+#include "duel/nn/norm/instance_norm.h"
+#include "duel/nn/norm/layer_norm.h"
+#include "duel/nn/norm/minibatch_stddev.h"
+
+namespace duel::gan::detail {
+
+void add_norm(nn::Sequential& net, Norm norm, int64_t features, int64_t height, int64_t width) {
+  switch (norm) {
+    case Norm::automatic:
+    case Norm::none:
+      return;
+    case Norm::batch:
+      if (height == 0) {
+        net.push_back(nn::BatchNorm1d(features));
+      } else {
+        net.push_back(nn::BatchNorm2d(features));
+      }
+      return;
+    case Norm::layer:
+      net.push_back(height == 0 ? nn::LayerNorm(Shape{features})
+                                : nn::LayerNorm(Shape{features, height, width}));
+      return;
+    case Norm::instance:
+      // A vector has one value per channel: nothing to normalise over.
+      if (height != 0) net.push_back(nn::InstanceNorm2d(features, {.affine = true}));
+      return;
+  }
+}
+
+Trunk halving_trunk(const NetworkOptions& o, int64_t labels) {
+  const int64_t d = o.channels_d;
+  auto critic = std::make_shared<nn::Sequential>();
+  add_weights(*critic, o.spectral_norm, nn::Conv2d(o.packing + labels, d, 4, kHalve));
+  critic->push_back(nn::LeakyReLU(0.2));
+  add_weights(*critic, o.spectral_norm, nn::Conv2d(d, 2 * d, 4, kHalve));
+  add_norm(*critic, o.discriminator_norm, 2 * d, o.height / 4, o.width / 4);
+  critic->push_back(nn::LeakyReLU(0.2));
+  if (o.minibatch_stddev) critic->push_back(nn::MinibatchStddev());
+  critic->push_back(nn::Flatten());
+  return {critic, (2 * d + (o.minibatch_stddev ? 1 : 0)) * (o.height / 4) * (o.width / 4)};
+}
+
+}  // namespace duel::gan::detail
