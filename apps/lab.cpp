@@ -288,11 +288,7 @@ Command lab_command() {
       "weight of gradient penalties [0.1 where they aim at a norm, as the WGAN-GP authors' toy code; "
       "else the objective's]",
       "NUM", [request](const std::string& text) {
-        gan::RunConfig checked;
-        gan::set_field(checked, "lambda", text);
-        DUEL_CHECK(*checked.overrides.lambda >= 0, "lab", "--lambda: expected a number of at least 0, got {}",
-                   text);
-        request->lambda = checked.overrides.lambda;
+        request->lambda = std::get<double>(gan::objective_setting("lambda").parsed("lab", text));
       });
   add("own-schedule", "each objective's own optimizers and order of updates, not the protocol's", "",
       [request](const std::string&) { request->own_schedule = true; });

@@ -7,7 +7,7 @@
 #include <memory>
 
 #include "commands.h"
-#include "duel/gan/record/run_config.h"
+#include "duel/gan/objective/objective.h"
 #include "terminal/output.h"
 #include "terminal/terminal.h"
 
@@ -51,12 +51,11 @@ std::string wrapped(const std::string& text, size_t indent) {
 }
 
 /// Numbers without exponents: 0.00005 beside 0.001.
-std::string plain(const gan::ConfigField& field, const std::string& value) {
-  if (field.kind != gan::ConfigField::Kind::number) return value;
+std::string plain(const gan::SettingValue& value) {
+  const auto* number = std::get_if<double>(&value);
+  if (!number) return gan::text_of(value);
   char text[400];
-  return {
-      text,
-      std::to_chars(text, text + sizeof text, *parse_number<double>(value), std::chars_format::fixed).ptr};
+  return {text, std::to_chars(text, text + sizeof text, *number, std::chars_format::fixed).ptr};
 }
 
 /// What the letters of a formula mean.
@@ -66,16 +65,12 @@ const char* legend(const gan::Objective& objective) {
              : "r = D(x), f = D(G(z)): raw logits; E: mean over the batch";
 }
 
-/// The defaults of one objective, as the flags that would set them.
-std::vector<std::pair<std::string, std::string>> defaults(const std::string& name) {
-  gan::RunConfig config;
-  config.objective = name;
-  config.overrides = gan::resolved_overrides(name);
-  std::vector<std::pair<std::string, std::string>> found;
-  for (const gan::ConfigField& field : gan::config_fields()) {
-    if (field.group != "Objective" && field.group != "Optimizers") continue;
-    const auto value = field.get(config);
-    if (value && field.name != "objective") found.emplace_back(field.name, plain(field, *value));
+/// The settings that one objective has, with its defaults.
+std::vector<std::pair<const gan::ObjectiveSetting*, gan::SettingValue>> defaults(const std::string& name) {
+  const gan::ObjectiveOverrides resolved = gan::resolved_overrides(name);
+  std::vector<std::pair<const gan::ObjectiveSetting*, gan::SettingValue>> found;
+  for (const gan::ObjectiveSetting& setting : gan::objective_settings()) {
+    if (const auto value = resolved.find(setting.name)) found.emplace_back(&setting, *value);
   }
   return found;
 }
@@ -83,12 +78,8 @@ std::vector<std::pair<std::string, std::string>> defaults(const std::string& nam
 /// Those that are not "off".
 std::string short_defaults(const std::string& name) {
   std::string text;
-  for (const auto& [flag, value] : defaults(name)) {
-    const bool off = (value == "0" && flag != "label-a" && flag != "label-c" && flag != "beta1") ||
-                     (value == "1" && (flag == "packing" || flag == "lazy-interval" ||
-                                       flag == "generator-steps" || flag == "generator-batch"));
-    if (!off && value != "alternating" && value != "false")
-      text += (text.empty() ? "" : ", ") + flag + " " + value;
+  for (const auto& [setting, value] : defaults(name)) {
+    if (value != setting->place.off) text += (text.empty() ? "" : ", ") + setting->name + " " + plain(value);
   }
   return text;
 }
@@ -113,10 +104,11 @@ int show(const std::string& name) {
   const gan::Objective objective = gan::named_objective(name);
   print(message("{}\n\n  {}\n  {}\n\n  {}\n\nDefaults, as flags of duel train:\n", name,
                 wrapped(objective.formula, 2), legend(objective), wrapped(objective.paper, 2)));
-  for (const auto& [flag, value] : defaults(name)) {
-    const bool truth = value == "true" || value == "false";
-    print("  --" + flag + (truth ? "=" : std::string(flag.size() < 22 ? 23 - flag.size() : 1, ' ')) + value +
-          "\n");
+  for (const auto& [setting, value] : defaults(name)) {
+    const std::string& flag = setting->name;
+    const bool truth = setting->kind == gan::Setting::Kind::truth;  // as help says: --NAME=false
+    print("  --" + flag + (truth ? "=" : std::string(flag.size() < 22 ? 23 - flag.size() : 1, ' ')) +
+          plain(value) + "\n");
   }
   if (!objective.rates.empty()) print("\n" + wrapped(objective.rates, 0) + "\n");
   if (!objective.note.empty()) print("\n" + wrapped(objective.note, 0) + "\n");

@@ -1,4 +1,5 @@
 // duel train: a configuration from file and flags, a run, and what a person sees meanwhile.
+#include <algorithm>
 #include <cstdio>
 #include <map>
 #include <memory>
@@ -38,33 +39,35 @@ struct Request {
   std::vector<std::pair<std::string, std::string>> given;  // field and text, in order of the table
   std::string file;
   bool quiet = false, dry_run = false;
-
-  bool has(const std::string& name) const {
-    for (const auto& [field, text] : given) {
-      if (field == name) return true;
-    }
-    return false;
-  }
 };
 
 /// What the command line wins over: the run that is resumed, then --config, then the flags.
 RunConfig configuration(const Request& request) {
-  RunConfig flags;
-  for (const auto& [field, text] : request.given) gan::set_field(flags, field, text);
+  std::vector<std::pair<const gan::ConfigField*, gan::SettingValue>> flags;
+  std::vector<std::string> names;
+  for (const auto& [name, text] : request.given) {
+    const gan::ConfigField& field = gan::config_field(name);
+    flags.emplace_back(&field, field.parsed("config", text));
+    names.push_back(name);
+  }
+  const auto given = [&](const std::string& name) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+  };
+  RunConfig where;  // which run is resumed
+  for (const auto& [field, value] : flags) {
+    if (field->name == "resume" || field->name == "out") field->set(where, value);
+  }
   RunConfig config;
-  if (flags.resume && !flags.out.empty() && std::filesystem::exists(flags.out / "config.json")) {
-    config = gan::read_stored_config(flags.out / "config.json");
+  if (where.resume && !where.out.empty() && std::filesystem::exists(where.out / "config.json")) {
+    config = gan::read_stored_config(where.out / "config.json");
   }
   if (!request.file.empty()) gan::update_from_file(config, request.file);
   // One of the two says how long: the one on the command line.
-  if (request.has("epochs")) config.steps = 0;
-  if (request.has("steps")) config.epochs = 0;
+  if (given("epochs")) config.steps = 0;
+  if (given("steps")) config.epochs = 0;
+  for (const auto& [field, value] : flags) field->set(config, value);
   // A flag that takes away the place of a value from a file takes that value with it.
-  const gan::ObjectiveOverrides& wanted = flags.overrides;
-  if (wanted.optimizer && *wanted.optimizer != gan::OptimizerKind::adam)
-    config.overrides.beta1 = config.overrides.beta2 = {};
-  if (wanted.instance_noise == 0.0) config.overrides.instance_noise_steps = {};
-  for (const auto& [field, text] : request.given) gan::set_field(config, field, text);
+  config.overrides = gan::without_displaced(config.objective, config.overrides, names);
   config.argv = request.argv;
   return config;
 }
@@ -143,15 +146,16 @@ int train(const Request& request) {
   return 0;
 }
 
-std::string value_name(gan::ConfigField::Kind kind, const std::string& name) {
-  switch (kind) {
-    case gan::ConfigField::Kind::number:
+std::string value_name(const gan::ConfigField& field) {
+  switch (field.kind) {
+    case gan::Setting::Kind::number:
       return "NUM";
-    case gan::ConfigField::Kind::integer:
+    case gan::Setting::Kind::integer:
+    case gan::Setting::Kind::unsigned_integer:
       return "INT";
-    case gan::ConfigField::Kind::text:
-      return name == "out" ? "DIR" : name == "data" ? "DIR" : "NAME";
-    case gan::ConfigField::Kind::truth:
+    case gan::Setting::Kind::text:
+      return field.name == "out" || field.name == "data" ? "DIR" : "NAME";
+    case gan::Setting::Kind::truth:
       break;
   }
   return "";
@@ -171,10 +175,10 @@ Command train_command(int argc, char** argv) {
       "  duel train --resume --out runs/critic --epochs 10";
   for (const gan::ConfigField& field : gan::config_fields()) {
     Option option{.name = field.name,
-                  .help = field.help,
-                  .value = value_name(field.kind, field.name),
+                  .help = field.full_help(field.standard),
+                  .value = value_name(field),
                   .group = field.group,
-                  .either = field.kind == gan::ConfigField::Kind::truth};
+                  .either = field.kind == gan::Setting::Kind::truth};
     if (const auto aliases = kAliases.find(field.name); aliases != kAliases.end())
       option.aliases = aliases->second;
     option.set = [request, name = field.name](const std::string& text) {

@@ -89,12 +89,11 @@ struct Setup {
 };
 /// Error for what has no such name.
 Setup set_up(const Workload& workload) {
-  gan::ObjectiveOverrides as_peer;
-  as_peer.optimizer = gan::OptimizerKind::adam;
-  as_peer.lr_d = as_peer.lr_g = 2e-4;
-  as_peer.beta1 = 0.5;
-  as_peer.beta2 = 0.999;
-  as_peer.critic_steps = workload.objective.starts_with("wgan") ? 5 : 1;
+  const gan::ObjectiveOverrides as_peer = {{"optimizer", "adam"},
+                                           {"lr", 2e-4},
+                                           {"beta1", 0.5},
+                                           {"beta2", 0.999},
+                                           {"critic-steps", workload.objective.starts_with("wgan") ? 5 : 1}};
   const gan::Objective objective = gan::named_objective(workload.objective, as_peer);
   Generator weights(1, static_cast<uint64_t>(gan::RandomStream::weights_g));
   return {objective, gan::make_networks({.arch = workload.arch, .classes = 10}, objective, weights)};

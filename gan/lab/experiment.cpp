@@ -50,7 +50,9 @@ std::vector<int64_t> kept_steps(const std::vector<int64_t>& evaluations) {
 }  // namespace
 
 Objective point_objective(const std::string& name, const PointSettings& settings) {
-  Objective objective = named_objective(name, {.lambda = settings.lambda});
+  ObjectiveOverrides overrides;
+  if (settings.lambda) overrides.set("lambda", *settings.lambda);
+  Objective objective = named_objective(name, overrides);
   Schedule& schedule = objective.schedule;
   for (Penalty& penalty : objective.penalties) {
     if (!settings.lambda && penalty.shape.with_k) penalty.weight = kPointLambda;

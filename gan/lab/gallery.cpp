@@ -44,7 +44,7 @@ std::string fingerprint(const GalleryRequest& request, const std::string& object
   Json settings = Json::object();
   for (const ConfigField& field : config_fields()) {
     const auto value = field.get(config);
-    if (field.stored && value && value != field.get(defaults)) settings[field.name] = *value;
+    if (field.stored && value && value != field.get(defaults)) settings[field.name] = text_of(*value);
   }
   return Json{
       {"settings", settings}, {"steps", request.steps}, {"shown", request.shown}, {"judged", request.judged}}

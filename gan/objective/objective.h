@@ -4,8 +4,7 @@
 // parts.
 //
 // Example:
-//   Objective wgan_gp = named_objective("wgan-gp");
-//   wgan_gp.penalties[0].weight = 1.0;
+//   Objective wgan_gp = named_objective("wgan-gp", {{"lambda", 1.0}, {"optimizer", "adam"}});
 //   Objective own{.name = "hinge + R1", .loss = hinge_loss_pair(),
 //                 .penalties = {{zero_centered(), at_real(), 5.0}}};
 #pragma once
@@ -18,6 +17,7 @@
 #include "duel/gan/objective/energy.h"
 #include "duel/gan/objective/loss.h"
 #include "duel/gan/objective/penalty.h"
+#include "duel/gan/objective/settings.h"
 #include "duel/gan/objective/term.h"
 #include "duel/nn/module/module.h"
 
@@ -89,29 +89,12 @@ struct Objective {
   std::string note = "";  // known pitfalls
 };
 
-/// What a user may set without composing: unset fields keep the objective's default. A field that the
-/// objective has no place for (a clip value without clipping, beta1 without Adam) is an Error that says so,
-/// and what would make a place.
-struct ObjectiveOverrides {
-  std::optional<double> lambda = {}, k = {}, clip = {}, label_a = {}, label_b = {}, label_c = {},
-                        square_weight = {}, label_smoothing = {};
-  std::optional<double> divergence_alpha = {}, consensus = {}, label_flip = {}, feature_matching = {};
-  std::optional<double> margin = {}, pull_away = {}, gamma = {}, lambda_k = {}, class_weight = {},
-                        info_weight = {};
-  std::optional<int64_t> code_classes = {}, code_values = {};
-  std::optional<double> lr_d = {}, lr_g = {}, beta1 = {}, beta2 = {}, instance_noise = {}, ema = {};
-  std::optional<int64_t> critic_steps = {}, generator_steps = {}, instance_noise_steps = {}, packing = {},
-                         lazy_interval = {};
-  std::optional<int64_t> generator_batch = {}, critic_warmup = {}, unroll = {}, lr_decay_steps = {};
-  std::optional<OptimizerKind> optimizer = {};
-  std::optional<bool> spectral_norm = {};
-  std::optional<Update> update = {};
-};
-
 /// Whether sigmoid(D) is a probability under this objective, so that D(x) means something.
 bool has_probabilities(const Objective& objective);
 
-/// By name; an unknown one is an Error with the nearest name.
+/// By name, with values in place of its defaults (settings.h). An unknown name is an Error with the nearest
+/// one; so is a value that the objective has no place for (a clip value without clipping, beta1 without Adam):
+/// it says so, and what would make a place.
 Objective named_objective(const std::string& name, const ObjectiveOverrides& overrides = {});
 std::vector<std::string> objective_names();
 
@@ -119,9 +102,13 @@ std::vector<std::string> objective_names();
 /// resolved configuration says.
 ObjectiveOverrides resolved_overrides(const std::string& name, const ObjectiveOverrides& overrides = {});
 
-/// `overrides` without Adam's betas where no Adam is, and without the fading of instance noise that is not
-/// there. Versions that took such values for nothing stored them with their runs: this is how those are read.
+/// `overrides` without the values that another one leaves no place for: Adam's betas where no Adam is, the
+/// fading of instance noise that is not there. Versions that took such values for nothing stored them with
+/// their runs: this is how those are read.
 ObjectiveOverrides without_idle(const std::string& name, ObjectiveOverrides overrides);
+/// The same, but only values that are not among the settings `given` anew and lose their place to one of them.
+ObjectiveOverrides without_displaced(const std::string& name, ObjectiveOverrides overrides,
+                                     const std::vector<std::string>& given);
 
 /// Throws Error with the reason where objective, critic and batch cannot work together: batch statistics in D
 /// under a per-sample penalty, a batch that packing does not divide, … The table of such mixes is

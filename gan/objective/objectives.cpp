@@ -1,40 +1,14 @@
 // Named objectives: a row of the table (objective_rows.h) with what a user sets put in, and checks of both.
+#include "duel/gan/objective/objective.h"
+
 #include <algorithm>
 
-#include "duel/gan/objective/objective.h"
 #include "duel/gan/objective/rows/objective_rows.h"
 
 namespace duel::gan {
 namespace {
 
-using detail::NumberField;
 using detail::ObjectiveRow;
-
-/// Numbers that only some losses have: what they are, for those that have none.
-const struct {
-  NumberField field;
-  const char *flag, *what;
-} kLossFields[] = {
-    {&ObjectiveOverrides::label_a, "label-a", "least-squares labels"},
-    {&ObjectiveOverrides::label_b, "label-b", "least-squares labels"},
-    {&ObjectiveOverrides::label_c, "label-c", "least-squares labels"},
-    {&ObjectiveOverrides::square_weight, "square-weight", "squared distances to labels"},
-    {&ObjectiveOverrides::label_smoothing, "label-smoothing", "probability targets"},
-    {&ObjectiveOverrides::divergence_alpha, "divergence-alpha", "family of divergences"},
-    {&ObjectiveOverrides::margin, "margin", "energy margin"},
-    {&ObjectiveOverrides::pull_away, "pull-away", "pull-away term"},
-    {&ObjectiveOverrides::gamma, "gamma", "equilibrium of energies"},
-    {&ObjectiveOverrides::lambda_k, "lambda-k", "equilibrium of energies"},
-    {&ObjectiveOverrides::class_weight, "class-weight", "class head"},
-    {&ObjectiveOverrides::info_weight, "info-weight", "codes"},
-};
-const struct {
-  detail::CountField field;
-  const char *flag, *what;
-} kLossCounts[] = {
-    {&ObjectiveOverrides::code_classes, "code-classes", "codes"},
-    {&ObjectiveOverrides::code_values, "code-values", "codes"},
-};
 
 const ObjectiveRow& row_of(const std::string& name) {
   for (const ObjectiveRow* row : detail::all_rows()) {
@@ -45,69 +19,44 @@ const ObjectiveRow& row_of(const std::string& name) {
        nearest.empty() ? ";" : ": did you mean '" + nearest + "'?");
 }
 
-void positive(const std::optional<double>& value, const char* field) {
-  DUEL_CHECK(!value || *value > 0, "objective", "{}: expected a positive number, got {}", field, *value);
-}
-void not_negative(const std::optional<double>& value, const char* field) {
-  DUEL_CHECK(!value || *value >= 0, "objective", "{}: expected a number of at least 0, got {}", field,
-             *value);
-}
-void at_least_one(const std::optional<int64_t>& value, const char* field) {
-  DUEL_CHECK(!value || *value >= 1, "objective", "{}: expected an integer of at least 1, got {}", field,
-             *value);
-}
-void at_least_zero(const std::optional<int64_t>& value, const char* field) {
-  DUEL_CHECK(!value || *value >= 0, "objective", "{}: expected an integer of at least 0, got {}", field,
-             *value);
-}
-void below_one(const std::optional<double>& value, const char* field) {
-  DUEL_CHECK(!value || (*value >= 0 && *value < 1), "objective", "{}: expected a number in [0, 1), got {}",
-             field, *value);
+/// What the row's `make` reads, and the objective that it makes.
+struct Made {
+  const ObjectiveRow* row;
+  ObjectiveOverrides values;  // those given, and the row's
+  Objective objective;
+};
+
+Made made(const ObjectiveRow& row, const ObjectiveOverrides& overrides) {
+  ObjectiveOverrides values = overrides;
+  values.fill(row.settings);
+  Objective objective = row.make(values);
+  for (const ObjectiveSetting& setting : objective_settings()) {
+    if (!setting.place.set) continue;
+    if (const auto value = overrides.find(setting.name)) setting.place.set(objective, *value);
+  }
+  return {&row, std::move(values), std::move(objective)};
 }
 
-void check_values(const ObjectiveOverrides& o) {
-  positive(o.lr_d, "lr-d");
-  positive(o.lr_g, "lr-g");
-  positive(o.clip, "clip");
-  positive(o.square_weight, "square-weight");
-  not_negative(o.lambda, "lambda");
-  not_negative(o.k, "k");
-  not_negative(o.instance_noise, "instance-noise");
-  not_negative(o.consensus, "consensus");
-  below_one(o.label_flip, "label-flip");
-  not_negative(o.feature_matching, "feature-matching");
-  positive(o.margin, "margin");
-  not_negative(o.pull_away, "pull-away");
-  not_negative(o.lambda_k, "lambda-k");
-  not_negative(o.class_weight, "class-weight");
-  not_negative(o.info_weight, "info-weight");
-  DUEL_CHECK(!o.gamma || (*o.gamma >= 0 && *o.gamma <= 1), "objective",
-             "gamma: expected a number in [0, 1], got {}", *o.gamma);
-  DUEL_CHECK(!o.code_classes || (*o.code_classes >= 0 && *o.code_classes != 1 && *o.code_classes <= 1024),
-             "objective", "code-classes: expected 0 or an integer from 2 to 1024, got {}", *o.code_classes);
-  DUEL_CHECK(!o.code_values || (*o.code_values >= 0 && *o.code_values <= 1024), "objective",
-             "code-values: expected an integer from 0 to 1024, got {}", *o.code_values);
-  below_one(o.beta1, "beta1");
-  below_one(o.beta2, "beta2");
-  below_one(o.ema, "ema");
-  at_least_one(o.critic_steps, "critic-steps");
-  at_least_one(o.generator_steps, "generator-steps");
-  at_least_one(o.generator_batch, "generator-batch");
-  at_least_zero(o.critic_warmup, "critic-warmup");
-  at_least_zero(o.unroll, "unroll");
-  at_least_zero(o.lr_decay_steps, "lr-decay-steps");
-  at_least_zero(o.instance_noise_steps, "instance-noise-steps");
-  at_least_one(o.packing, "packing");
-  at_least_one(o.lazy_interval, "lazy-interval");
-  DUEL_CHECK(!o.label_smoothing || (*o.label_smoothing >= 0 && *o.label_smoothing < 0.5), "objective",
-             "label-smoothing: expected a number in [0, 0.5), got {}", *o.label_smoothing);
+/// The first need of the setting that is not met; null: it applies. A loss that is made with it needs none.
+const Need* unmet(const ObjectiveSetting& setting, const Objective& objective) {
+  for (const Need& need : setting.place.needs) {
+    if (!need.met(objective)) return &need;
+  }
+  return nullptr;
+}
+bool applies(const ObjectiveSetting& setting, const Made& made) {
+  if (!setting.place.parts.empty()) return false;  // its parts do
+  return setting.place.of_loss ? made.row->settings.has(setting.name) : !unmet(setting, made.objective);
 }
 
-/// `o` with the row's defaults where it leaves the settings of the loss open.
-ObjectiveOverrides with_row_settings(const ObjectiveRow& row, ObjectiveOverrides o) {
-  for (const auto& [field, standard] : row.settings) o.*field = (o.*field).value_or(standard);
-  for (const auto& [field, standard] : row.counts) o.*field = (o.*field).value_or(standard);
-  return o;
+/// Every objective with its defaults.
+const std::vector<Made>& all_made() {
+  static const std::vector<Made> all = [] {
+    std::vector<Made> each;
+    for (const ObjectiveRow* row : detail::all_rows()) each.push_back(made(*row, {}));
+    return each;
+  }();
+  return all;
 }
 
 /// The first objectives that have a part, for one that has not.
@@ -116,80 +65,48 @@ std::string which_have(const Has& has) {
   constexpr int kShown = 4;
   std::string names;
   int count = 0;
-  for (const ObjectiveRow* row : detail::all_rows()) {
-    if (!has(*row, row->make(with_row_settings(*row, {})))) continue;
-    if (++count <= kShown) names += (count > 1 ? ", " : "") + row->name;
+  for (const Made& each : all_made()) {
+    if (has(each) && ++count <= kShown) names += (count > 1 ? ", " : "") + each.row->name;
   }
   return count > kShown ? message("{} and {} more", names, count - kShown) : names;
 }
 
-bool aims_at_k(const Objective& objective) {
-  return std::any_of(objective.penalties.begin(), objective.penalties.end(),
-                     [](const Penalty& penalty) { return penalty.shape.with_k != nullptr; });
-}
-
-bool trains_with_adam(const Objective& objective, const ObjectiveOverrides& o) {
-  const Schedule& s = objective.schedule;
-  return o.optimizer ? *o.optimizer == OptimizerKind::adam
-                     : s.d.kind == OptimizerKind::adam || s.g.kind == OptimizerKind::adam;
-}
-bool has_instance_noise(const Objective& objective, const ObjectiveOverrides& o) {
-  return o.instance_noise.value_or(objective.schedule.instance_noise) > 0;
+void replace(std::string& text, const std::string& mark, const std::string& by) {
+  if (const size_t found = text.find(mark); found != std::string::npos) text.replace(found, mark.size(), by);
 }
 
 /// A value for a part that this objective does not have would be silently ignored: refuse it.
-void check_places(const ObjectiveRow& row, const Objective& objective, const ObjectiveOverrides& o) {
-  const char* of_penalty = o.lambda ? "lambda" : o.k ? "k" : o.lazy_interval ? "lazy-interval" : nullptr;
-  if (of_penalty && objective.penalties.empty()) {
-    fail("objective",
-         "{} has no gradient penalty: {} does not apply; leave it out, or take an objective with a penalty: "
-         "{}",
-         row.name, of_penalty,
-         which_have([](const ObjectiveRow&, const Objective& other) { return !other.penalties.empty(); }));
-  }
-  if (o.k && !aims_at_k(objective)) {
-    fail("objective", "{}'s penalty aims at no norm but zero: k does not apply; leave it out, or take {}",
-         row.name, which_have([](const ObjectiveRow&, const Objective& other) { return aims_at_k(other); }));
-  }
-  if (o.clip && !(objective.constraint.weight_clip > 0)) {
-    fail("objective",
-         "{} does not clip weights: clip does not apply; leave it out, or take an objective that does: {}",
-         row.name, which_have([](const ObjectiveRow&, const Objective& other) {
-           return other.constraint.weight_clip > 0;
-         }));
-  }
-  DUEL_CHECK(!o.consensus || o.update.value_or(objective.schedule.update) == Update::consensus, "objective",
-             "consensus is the weight of the consensus update: it applies with update consensus only");
-  DUEL_CHECK(
-      trains_with_adam(objective, o) || !(o.beta1 || o.beta2), "objective",
-      "beta1 and beta2 are Adam's, and {} is not trained with it here: leave them out, or add optimizer adam",
-      row.name);
-  DUEL_CHECK(has_instance_noise(objective, o) || o.instance_noise_steps.value_or(0) == 0, "objective",
-             "instance-noise-steps says how long instance noise takes to fade, and there is none: "
-             "add instance-noise, the noise's deviation at the start, or leave instance-noise-steps out");
-  for (const auto& [field, flag, what] : kLossFields) {
-    const auto is_it = [field = field](const detail::RowSetting& setting) { return setting.field == field; };
-    const auto has = [&](const ObjectiveRow& r, const Objective&) {
-      return std::any_of(r.settings.begin(), r.settings.end(), is_it);
-    };
-    if (!(o.*field) || has(row, objective)) continue;
-    fail("objective", "{} has no {}: {} does not apply; it is a setting of {}", row.name, what, flag,
-         which_have(has));
-  }
-  for (const auto& [field, flag, what] : kLossCounts) {
-    const auto is_it = [field = field](const detail::RowCount& count) { return count.field == field; };
-    const auto has = [&](const ObjectiveRow& r, const Objective&) {
-      return std::any_of(r.counts.begin(), r.counts.end(), is_it);
-    };
-    if (!(o.*field) || has(row, objective)) continue;
-    fail("objective", "{} has no {}: {} does not apply; it is a setting of {}", row.name, what, flag,
-         which_have(has));
+void check_places(const Made& made, const ObjectiveOverrides& overrides) {
+  for (const ObjectiveSetting& setting : objective_settings()) {
+    const std::optional<SettingValue> value = overrides.find(setting.name);
+    if (!value || applies(setting, made) || value == setting.place.idle) continue;
+    if (setting.place.of_loss) {
+      fail("objective", "{} has no {}: {} does not apply; it is a setting of {}", made.row->name,
+           setting.place.of_loss, setting.name,
+           which_have([&](const Made& other) { return applies(setting, other); }));
+    }
+    const Need* need = unmet(setting, made.objective);
+    std::string refusal = need->refusal;
+    replace(refusal, "{objective}", made.row->name);
+    replace(refusal, "{setting}", setting.name);
+    replace(refusal, "{others}", which_have([&](const Made& other) { return need->met(other.objective); }));
+    fail("objective", "{}", refusal);
   }
 }
 
-template <class T>
-void set_if(T& field, const std::optional<T>& value) {
-  if (value) field = *value;
+SettingValue value_in(const ObjectiveSetting& setting, const Made& made) {
+  return setting.place.of_loss ? *made.values.find(setting.name) : setting.place.get(made.objective);
+}
+
+/// Without the values for which `goes` says so of the setting and the need that is not met.
+template <class Goes>
+ObjectiveOverrides without(const std::string& name, ObjectiveOverrides overrides, const Goes& goes) {
+  const Made as_given = made(row_of(name), overrides);
+  for (const ObjectiveSetting& setting : objective_settings()) {
+    const Need* need = overrides.has(setting.name) ? unmet(setting, as_given.objective) : nullptr;
+    if (need && *need->by && goes(setting, *need)) overrides.unset(setting.name);
+  }
+  return overrides;
 }
 
 }  // namespace
@@ -216,90 +133,66 @@ bool has_probabilities(const Objective& objective) {
   return objective.relativism == Relativism::none && objective.loss.cross_entropy;
 }
 
-Objective named_objective(const std::string& name, const ObjectiveOverrides& o) {
-  const ObjectiveRow& row = row_of(name);
-  check_values(o);
-  Objective objective = row.make(with_row_settings(row, o));
-  check_places(row, objective, o);
-  objective.name = row.name;
-  objective.formula = row.formula;
-  objective.paper = row.paper;
-  objective.rates = row.rates;
-  objective.note = row.note;
-
-  for (Penalty& penalty : objective.penalties) {
-    set_if(penalty.weight, o.lambda);
-    if (o.k && penalty.shape.with_k) penalty.shape = penalty.shape.with_k(*o.k);
-  }
-  set_if(objective.constraint.weight_clip, o.clip);
-  set_if(objective.constraint.spectral_norm, o.spectral_norm);
-  Schedule& s = objective.schedule;
-  for (OptimizerChoice* choice : {&s.d, &s.g}) {
-    set_if(choice->kind, o.optimizer);
-    set_if(choice->beta1, o.beta1);
-    set_if(choice->beta2, o.beta2);
-  }
-  set_if(s.d.lr, o.lr_d);
-  set_if(s.g.lr, o.lr_g);
-  set_if(s.critic_steps, o.critic_steps);
-  set_if(s.generator_steps, o.generator_steps);
-  set_if(s.generator_batch, o.generator_batch);
-  set_if(s.warmup.critic_steps, o.critic_warmup);
-  set_if(s.update, o.update);
-  set_if(s.consensus, o.consensus);
-  set_if(s.unroll, o.unroll);
-  set_if(s.lr_decay_steps, o.lr_decay_steps);
-  set_if(s.label_flip, o.label_flip);
-  if (o.feature_matching.value_or(0) > 0) objective.g_terms.push_back(feature_matching(*o.feature_matching));
-  set_if(s.instance_noise, o.instance_noise);
-  set_if(s.instance_noise_steps, o.instance_noise_steps);
-  set_if(s.packing, o.packing);
-  set_if(s.ema, o.ema);
-  set_if(s.lazy_interval, o.lazy_interval);
-  return objective;
+Objective named_objective(const std::string& name, const ObjectiveOverrides& overrides) {
+  Made result = made(row_of(name), overrides);
+  check_places(result, overrides);
+  Objective& objective = result.objective;
+  objective.name = result.row->name;
+  objective.formula = result.row->formula;
+  objective.paper = result.row->paper;
+  objective.rates = result.row->rates;
+  objective.note = result.row->note;
+  return std::move(objective);
 }
 
 ObjectiveOverrides resolved_overrides(const std::string& name, const ObjectiveOverrides& overrides) {
-  const Objective objective = named_objective(name, overrides);
-  const Schedule& s = objective.schedule;
-  ObjectiveOverrides o = with_row_settings(row_of(name), without_idle(name, overrides));
-  if (!objective.penalties.empty()) {
-    o.lambda = objective.penalties.front().weight;
-    if (aims_at_k(objective)) o.k = objective.penalties.front().shape.k;
-    o.lazy_interval = s.lazy_interval;
+  const Made result = made(row_of(name), overrides);
+  check_places(result, overrides);
+  ObjectiveOverrides resolved;
+  for (const ObjectiveSetting& setting : objective_settings()) {
+    if (applies(setting, result)) resolved.set(setting.name, value_in(setting, result));
   }
-  if (objective.constraint.weight_clip > 0) o.clip = objective.constraint.weight_clip;
-  o.optimizer = s.d.kind;
-  o.lr_d = s.d.lr;
-  o.lr_g = s.g.lr;
-  if (s.d.kind == OptimizerKind::adam) {
-    o.beta1 = s.d.beta1;
-    o.beta2 = s.d.beta2;
-  }
-  o.critic_steps = s.critic_steps;
-  o.generator_steps = s.generator_steps;
-  o.generator_batch = s.generator_batch;
-  o.critic_warmup = s.warmup.critic_steps;
-  o.update = s.update;
-  o.spectral_norm = objective.constraint.spectral_norm;
-  if (s.update == Update::consensus) o.consensus = s.consensus;
-  o.unroll = s.unroll;
-  o.lr_decay_steps = s.lr_decay_steps;
-  o.label_flip = s.label_flip;
-  o.feature_matching = o.feature_matching.value_or(0);
-  o.instance_noise = s.instance_noise;
-  if (s.instance_noise > 0) o.instance_noise_steps = s.instance_noise_steps;
-  o.packing = s.packing;
-  o.ema = s.ema;
-  return o;
+  return resolved;
 }
 
-ObjectiveOverrides without_idle(const std::string& name, ObjectiveOverrides o) {
-  const ObjectiveRow& row = row_of(name);
-  const Objective objective = row.make(with_row_settings(row, o));
-  if (!trains_with_adam(objective, o)) o.beta1 = o.beta2 = {};
-  if (!has_instance_noise(objective, o)) o.instance_noise_steps = {};
-  return o;
+ObjectiveOverrides without_idle(const std::string& name, ObjectiveOverrides overrides) {
+  return without(name, std::move(overrides), [](const ObjectiveSetting&, const Need&) { return true; });
+}
+
+ObjectiveOverrides without_displaced(const std::string& name, ObjectiveOverrides overrides,
+                                     const std::vector<std::string>& given) {
+  const auto is_given = [&](const std::string& setting) {
+    return std::find(given.begin(), given.end(), setting) != given.end();
+  };
+  return without(name, std::move(overrides), [&](const ObjectiveSetting& setting, const Need& need) {
+    return !is_given(setting.name) && is_given(need.by);
+  });
+}
+
+std::vector<std::string> objectives_with(const ObjectiveSetting& setting) {
+  std::vector<std::string> names;
+  for (const Made& each : all_made()) {
+    if (applies(setting, each)) names.push_back(each.row->name);
+  }
+  return names;
+}
+
+std::string default_text(const ObjectiveSetting& setting) {
+  std::vector<std::pair<std::string, std::vector<std::string>>> found;  // a default, and who has it
+  for (const Made& each : all_made()) {
+    if (!applies(setting, each)) continue;
+    const std::string text = text_of(value_in(setting, each));
+    auto same = std::find_if(found.begin(), found.end(), [&](const auto& one) { return one.first == text; });
+    if (same == found.end()) same = found.insert(found.end(), {text, {}});
+    same->second.push_back(each.row->name);
+  }
+  std::stable_sort(found.begin(), found.end(),
+                   [](const auto& a, const auto& b) { return a.second.size() > b.second.size(); });
+  if (found.empty()) return setting.place.off ? text_of(*setting.place.off) : "the objective's";
+  if (found.size() == 1) return found[0].first;
+  if (found.size() == 2 && found[1].second.size() == 1)
+    return message("{}; {} {}", found[0].first, found[1].second[0], found[1].first);
+  return "the objective's";
 }
 
 }  // namespace duel::gan

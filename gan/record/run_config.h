@@ -1,8 +1,9 @@
 // The configuration of a training run: one struct, one table of its fields, and JSON.
 //
-// A field of the table is at once a flag of `duel train` and a key of config.json, in kebab-case; both read
-// it with the same setter, so both give the same errors. Adding a setting is one member here and one row in
-// run_config.cpp.
+// A field of the table is at once a flag of `duel train` and a key of config.json, in kebab-case. Texts and JSON
+// become values in one place (settings.h), so both give the same errors. A setting of objectives is a row of
+// gan/objective/rows/objective_settings.cpp and is found here by itself; any other one is one member here and one
+// row in run_config.cpp. Its default is the member's: the help shows it.
 //
 // Example:
 //   RunConfig config = run_config_from_json(text, "runs/a/config.json");
@@ -22,6 +23,8 @@
 
 namespace duel::gan {
 
+inline constexpr int64_t kDefaultSteps = 3000;
+
 struct RunConfig {
   std::string objective = "ns-gan";
   ObjectiveOverrides overrides;
@@ -33,7 +36,7 @@ struct RunConfig {
   int64_t synthetic_count = 60000;
   int64_t batch = 64;
   int64_t steps = 0;  // iterations; 0: from epochs
-  double epochs = 0;  // passes of G's batches over the data; 0 with steps 0: the default of 3000 iterations
+  double epochs = 0;  // passes of G's batches over the data; 0 with steps 0: kDefaultSteps
   uint64_t seed = 1;
   int threads = 0;  // 0: all cores
   std::string device = "auto";
@@ -46,26 +49,25 @@ struct RunConfig {
   std::vector<std::string> argv;  // not a field: the command line, for run.json
 };
 
-struct ConfigField {
-  enum class Kind { number, integer, text, truth };
-  std::string name;   // flag and key
-  std::string group;  // heading in --help; empty: not shown there
-  std::string help;   // what, unit and default
-  Kind kind = Kind::text;
-  bool stored = true;       // stands in config.json; otherwise it says where, not what, and is only read
-  bool may_change = false;  // whether a resumed run may have another value
-  std::function<std::optional<std::string>(const RunConfig&)> get;  // nothing: not set
-  std::function<void(RunConfig&, const std::string&)> set;          // throws Error naming the field
+struct ConfigField : Setting {
+  std::string standard = "";  // the default for people; empty: none
+  bool stored = true;         // stands in config.json; otherwise it says where, not what, and is only read
+  bool may_change = false;    // whether a resumed run may have another value
+  std::function<std::optional<SettingValue>(const RunConfig&)> get = nullptr;  // nothing: not set
+  std::function<void(RunConfig&, const SettingValue&)> set = nullptr;          // a value that was checked
 };
 
 /// All fields, in the order of --help and config.json.
 const std::vector<ConfigField>& config_fields();
 
 /// By name; an unknown one is an Error with the nearest name.
+const ConfigField& config_field(const std::string& name);
+
+/// From a text; Error naming the field.
 void set_field(RunConfig& config, const std::string& name, const std::string& value);
 
-/// Throws Error naming the first field whose value cannot be (objective's and networks' own checks come on
-/// top).
+/// Throws Error naming the first field whose value cannot be: for values that came by no text and no JSON (the
+/// objective's and the networks' own checks come on top).
 void check_values(const RunConfig& config);
 
 /// Labels of the classes of a conditional run, by their numbers; none of another one.

@@ -331,7 +331,13 @@ RunCurves read_run_curves(const std::filesystem::path& directory) {
   return curves;
 }
 
-PlotHints plot_hints(const RunConfig& config) { return {config.overrides.k, config.overrides.clip}; }
+PlotHints plot_hints(const RunConfig& config) {
+  const ObjectiveOverrides& o = config.overrides;
+  PlotHints hints;
+  if (o.has("k")) hints.k = o.number("k");
+  if (o.has("clip")) hints.clip = o.number("clip");
+  return hints;
+}
 
 std::vector<RunPlotFile> write_run_plots(const std::filesystem::path& directory, const RunCurves& curves) {
   const std::vector<RunPlot> plots = run_plots(curves.log, curves.hints);

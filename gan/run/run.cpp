@@ -56,7 +56,8 @@ void check_same_run(const RunConfig& stored, const RunConfig& wanted, const std:
     DUEL_CHECK(
         was == is, "config",
         "{}{}: this run was started with {}, and a resumed run keeps it; got {}: start a new run for it",
-        field.name, rate ? " (also set by --lr)" : "", was.value_or("none"), is.value_or("none"));
+        field.name, rate ? " (also set by --lr)" : "", was ? text_of(*was) : "none",
+        is ? text_of(*is) : "none");
   }
 }
 

@@ -33,7 +33,7 @@ RunConfig small(const std::filesystem::path& out) {
   config.networks.arch = "mlp";
   config.networks.channels_g = config.networks.channels_d = 2;
   config.networks.latent = 4;
-  config.overrides.critic_steps = 1;
+  config.overrides.set("critic-steps", 1);
   config.data = "synthetic";
   config.synthetic_count = 16;
   config.batch = 2;

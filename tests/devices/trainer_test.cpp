@@ -16,10 +16,10 @@ using namespace testing_devices;
 std::vector<Recipe> every_objective() {
   std::vector<Recipe> all;
   for (const std::string& name : objective_names()) all.push_back({name});
-  all.push_back({"ns-gan", "dcgan", {.instance_noise = 0.3, .ema = 0.9, .instance_noise_steps = 8}});
-  all.push_back({"wgan-gp", "dcgan", {.critic_steps = 2, .lazy_interval = 3}});
-  all.push_back({"ns-gan", "mlp", {.ema = 0.9, .lr_decay_steps = 9, .update = Update::extragradient}});
-  all.push_back({"acgan", "mlp", {.label_flip = 0.2, .unroll = 2}});
+  all.push_back({"ns-gan", "dcgan", {{"instance-noise", 0.3}, {"ema", 0.9}, {"instance-noise-steps", 8}}});
+  all.push_back({"wgan-gp", "dcgan", {{"critic-steps", 2}, {"lazy-interval", 3}}});
+  all.push_back({"ns-gan", "mlp", {{"ema", 0.9}, {"lr-decay-steps", 9}, {"update", "extragradient"}}});
+  all.push_back({"acgan", "mlp", {{"label-flip", 0.2}, {"unroll", 2}}});
   return all;
 }
 
@@ -50,7 +50,7 @@ class DeviceTrainer : public testing_devices::OnDevice {};
 class DeviceTrainerGraphs : public testing_devices::OnDevice {};
 class DeviceTrainerMemory : public testing_devices::OnDevice {};
 
-const std::vector<Recipe> kFew = {{"wgan-gp"}, {"ns-gan", "dcgan", {.ema = 0.9}}};
+const std::vector<Recipe> kFew = {{"wgan-gp"}, {"ns-gan", "dcgan", {{"ema", 0.9}}}};
 
 /// |a - b| / |b| over all weights of D or of G ("d." or "g.").
 double distance(const TensorFile& a, const TensorFile& b, const std::string& prefix) {
@@ -127,7 +127,7 @@ TEST_F(DeviceTrainer, ACheckpointGoesOnBitForBitAndOnOtherDevices) {
 }
 
 TEST_F(DeviceTrainerGraphs, LooksBetweenReplaysChangeNothing) {
-  const Recipe recipe{"wgan-gp", "mlp", {.critic_steps = 2}};
+  const Recipe recipe{"wgan-gp", "mlp", {{"critic-steps", 2}}};
   const auto plain = trainer_on(kDevice, recipe, true), watched = trainer_on(kDevice, recipe, true);
   for (int i = 0; i < 6; ++i) {
     plain->step();
@@ -148,7 +148,7 @@ TEST_F(DeviceTrainerGraphs, LooksBetweenReplaysChangeNothing) {
 
 // Warm-up and lazy penalties make kinds of iterations; each is captured once.
 TEST_F(DeviceTrainerGraphs, EveryKindOfIterationHasItsOwn) {
-  const Recipe recipe{"wgan-gp", "mlp", {.critic_steps = 1, .lazy_interval = 2}};
+  const Recipe recipe{"wgan-gp", "mlp", {{"critic-steps", 1}, {"lazy-interval", 2}}};
   const auto eager = trainer_on(kDevice, recipe, false), captured = trainer_on(kDevice, recipe, true);
   run(*eager, 9);
   run(*captured, 9);
@@ -186,7 +186,7 @@ TEST_F(DeviceTrainerMemory, IsConstantOverCapturedIterations) {
 // by one.
 TEST_F(DeviceTrainerGraphs, EveryIterationsLossesAreRemembered) {
   for (const Device device : {Device::cpu(), kDevice}) {
-    const auto trainer = trainer_on(device, {"wgan-gp", "mlp", {.critic_steps = 1}}, true);
+    const auto trainer = trainer_on(device, {"wgan-gp", "mlp", {{"critic-steps", 1}}}, true);
     EXPECT_TRUE(trainer->recent_losses().empty());
     const TensorFile start = trainer->state();
     std::vector<Metrics> seen;

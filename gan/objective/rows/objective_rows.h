@@ -2,16 +2,17 @@
 //
 // A row names its formula and paper and composes the objective of parts. What a user may set of its loss
 // (labels, say) is listed with the row's default in `settings`; `make` finds every one of them filled in. A
-// setting that a row does not list is refused for it. All other settings (rates, penalty weights, schedule)
-// are put in afterwards by objectives.cpp.
+// setting of losses that a row does not list is refused for it. All other settings (rates, penalty weights,
+// schedule) are put in afterwards: settings.h, Note [A setting is one row].
 //
 // Example:
 //   {.name = "ns-gan", .formula = "L_D = …;  L_G = …", .paper = "Goodfellow et al. 2014, …",
-//    .make = [](const ObjectiveOverrides& o) { return Objective{.loss = non_saturating_loss(1 - *o.label_smoothing)}; },
-//    .settings = {{&ObjectiveOverrides::label_smoothing, 0.0}}},
+//    .make = [](const ObjectiveOverrides& o) {
+//      return Objective{.loss = non_saturating_loss(1 - o.number("label-smoothing"))};
+//    },
+//    .settings = {{"label-smoothing", 0.0}}},
 #pragma once
 
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,24 +20,10 @@
 
 namespace duel::gan::detail {
 
-using NumberField = std::optional<double> ObjectiveOverrides::*;
-
-using CountField = std::optional<int64_t> ObjectiveOverrides::*;
-
-struct RowSetting {
-  NumberField field;
-  double standard;  // the row's default
-};
-struct RowCount {
-  CountField field;
-  int64_t standard;
-};
-
 struct ObjectiveRow {
   std::string name, formula, paper;
   Objective (*make)(const ObjectiveOverrides& o);
-  std::vector<RowSetting> settings = {};
-  std::vector<RowCount> counts = {};
+  ObjectiveOverrides settings = {};  // of the loss: the row's defaults
   std::string rates =
       "";  // what the paper has where the row differs, and why: tests/gan/objective/paper_rates_test.cpp
   std::string note = "";  // known pitfalls; shown with the row in full

@@ -11,11 +11,11 @@ const Rows& basic_rows() {
        .paper = "Goodfellow et al. 2014, Generative Adversarial Nets, arXiv:1406.2661, eq. 1",
        .make =
            [](const O& o) {
-             return Objective{.loss = minimax_loss(1 - *o.label_smoothing),
+             return Objective{.loss = minimax_loss(1 - o.number("label-smoothing")),
                               .schedule = dcgan_schedule(),
                               .batch_norm_in_d = false};
            },
-       .settings = {{&O::label_smoothing, 0.0}},
+       .settings = {{"label-smoothing", 0.0}},
        .rates = "The paper's MNIST code: SGD 0.1 with momentum 0.5 rising to 0.7 and a rate that decays, "
                 "for maxout networks with dropout. Here Adam 2e-4 (0.5, 0.999), those of Radford et al. "
                 "2015 for the convolutions that Duel's networks have.",
@@ -27,10 +27,10 @@ const Rows& basic_rows() {
        .paper = "Goodfellow et al. 2014, section 3",
        .make =
            [](const O& o) {
-             return Objective{.loss = non_saturating_loss(1 - *o.label_smoothing),
+             return Objective{.loss = non_saturating_loss(1 - o.number("label-smoothing")),
                               .schedule = dcgan_schedule()};
            },
-       .settings = {{&O::label_smoothing, 0.0}},
+       .settings = {{"label-smoothing", 0.0}},
        .rates = "The paper's MNIST code: SGD 0.1 with momentum 0.5 rising to 0.7 and a rate that decays, "
                 "for maxout networks with dropout. Here Adam 2e-4 (0.5, 0.999), those of Radford et al. "
                 "2015 for the convolutions that Duel's networks have."},
@@ -71,21 +71,21 @@ const Rows& basic_rows() {
        .paper = "Mao et al. 2016, Least Squares GAN, arXiv:1611.04076, eq. 9",
        .make =
            [](const O& o) {
-             return Objective{
-                 .loss = least_squares_loss(*o.label_a, *o.label_b, *o.label_c, *o.square_weight),
-                 .schedule = dcgan_schedule()};
+             return Objective{.loss = least_squares_loss(o.number("label-a"), o.number("label-b"),
+                                                         o.number("label-c"), o.number("square-weight")),
+                              .schedule = dcgan_schedule()};
            },
-       .settings = {{&O::label_a, 0}, {&O::label_b, 1}, {&O::label_c, 1}, {&O::square_weight, 0.5}}},
+       .settings = {{"label-a", 0}, {"label-b", 1}, {"label-c", 1}, {"square-weight", 0.5}}},
       {.name = "lsgan-pearson",
        .formula = "as lsgan with a, b, c = -1, 1, 0: the Pearson chi-squared divergence",
        .paper = "Mao et al. 2016, eq. 8",
        .make =
            [](const O& o) {
-             return Objective{
-                 .loss = least_squares_loss(*o.label_a, *o.label_b, *o.label_c, *o.square_weight),
-                 .schedule = dcgan_schedule()};
+             return Objective{.loss = least_squares_loss(o.number("label-a"), o.number("label-b"),
+                                                         o.number("label-c"), o.number("square-weight")),
+                              .schedule = dcgan_schedule()};
            },
-       .settings = {{&O::label_a, -1}, {&O::label_b, 1}, {&O::label_c, 0}, {&O::square_weight, 0.5}}},
+       .settings = {{"label-a", -1}, {"label-b", 1}, {"label-c", 0}, {"square-weight", 0.5}}},
       {.name = "dragan",
        .formula = "L_D = E softplus(-r) + E softplus(f) + lambda E (||grad D(x)|| - K)^2, "
                   "x around real data;  L_G = E softplus(-f)",
@@ -93,21 +93,21 @@ const Rows& basic_rows() {
                 "sampling of its DRAGAN.ipynb",
        .make =
            [](const O& o) {
-             return Objective{.loss = non_saturating_loss(1 - *o.label_smoothing),
+             return Objective{.loss = non_saturating_loss(1 - o.number("label-smoothing")),
                               .penalties = {{one_centered(1.0), around_real(), 10.0}},
                               .schedule = schedule(1, adam(1e-4, 0.5, 0.9))};
            },
-       .settings = {{&O::label_smoothing, 0.0}}},
+       .settings = {{"label-smoothing", 0.0}}},
       {.name = "dragan-two-sided",
        .formula = "as dragan, with points on both sides of real data, clipped to [-1, 1]",
        .paper = "Kodali et al. 2017, arXiv:1705.07215, in the form of later public code, with its rates",
        .make =
            [](const O& o) {
-             return Objective{.loss = non_saturating_loss(1 - *o.label_smoothing),
+             return Objective{.loss = non_saturating_loss(1 - o.number("label-smoothing")),
                               .penalties = {{one_centered(1.0), around_real_two_sided(), 10.0}},
                               .schedule = dcgan_schedule()};
            },
-       .settings = {{&O::label_smoothing, 0.0}},
+       .settings = {{"label-smoothing", 0.0}},
        .rates = "The paper's notebook: Adam 1e-4 (0.5, 0.9). Here Adam 2e-4 (0.5, 0.999) "
                 "of the public code that draws points so.",
        .note = "alpha is drawn from [-1, 1) where the authors' notebook draws from [0, 1): noise of U[0, 1) "

@@ -12,11 +12,11 @@ const Rows& conditional_rows() {
        .paper = "Mirza & Osindero 2014, Conditional Generative Adversarial Nets, arXiv:1411.1784",
        .make =
            [](const O& o) {
-             return Objective{.loss = non_saturating_loss(1 - *o.label_smoothing),
+             return Objective{.loss = non_saturating_loss(1 - o.number("label-smoothing")),
                               .schedule = dcgan_schedule(),
                               .critic = CriticKind::label_input};
            },
-       .settings = {{&O::label_smoothing, 0.0}},
+       .settings = {{"label-smoothing", 0.0}},
        .rates =
            "The paper: SGD 0.1 falling, with momentum 0.5 rising to 0.7, for maxout networks with dropout. "
            "Here Adam 2e-4 (0.5, 0.999) of Radford et al. 2015 for the convolutions that Duel's networks "
@@ -30,13 +30,13 @@ const Rows& conditional_rows() {
            "eq. 2, 3",
        .make =
            [](const O& o) {
-             return Objective{.loss = non_saturating_loss(1 - *o.label_smoothing),
-                              .d_terms = {class_term_d(*o.class_weight)},
-                              .g_terms = {class_term_g(*o.class_weight)},
+             return Objective{.loss = non_saturating_loss(1 - o.number("label-smoothing")),
+                              .d_terms = {class_term_d(o.number("class-weight"))},
+                              .g_terms = {class_term_g(o.number("class-weight"))},
                               .schedule = dcgan_schedule(),
                               .critic = CriticKind::class_head};
            },
-       .settings = {{&O::label_smoothing, 0.0}, {&O::class_weight, 1.0}},
+       .settings = {{"label-smoothing", 0.0}, {"class-weight", 1.0}},
        .note = "The class head rewards samples that are easy to classify: classes may lose diversity."},
       {.name = "projection",
        .formula =
@@ -61,10 +61,10 @@ const Rows& conditional_rows() {
        .paper = "Chen et al. 2016, InfoGAN, arXiv:1606.03657, eq. 5, 6; rates and variance of its MNIST code",
        .make =
            [](const O& o) {
-             Codes codes{.categorical = {}, .continuous = *o.code_values};
-             if (*o.code_classes > 0) codes.categorical = {*o.code_classes};
-             const Term information = information_term(codes, *o.info_weight);
-             return Objective{.loss = non_saturating_loss(1 - *o.label_smoothing),
+             Codes codes{.categorical = {}, .continuous = o.integer("code-values")};
+             if (o.integer("code-classes") > 0) codes.categorical = {o.integer("code-classes")};
+             const Term information = information_term(codes, o.number("info-weight"));
+             return Objective{.loss = non_saturating_loss(1 - o.number("label-smoothing")),
                               .d_terms = {information},
                               .g_terms = {information},
                               .schedule = {.d = adam(2e-4, 0.5, 0.999), .g = adam(1e-3, 0.5, 0.999)},
@@ -72,8 +72,7 @@ const Rows& conditional_rows() {
                               .codes = codes,
                               .noise = NoiseKind::uniform};
            },
-       .settings = {{&O::label_smoothing, 0.0}, {&O::info_weight, 1.0}},
-       .counts = {{&O::code_classes, 10}, {&O::code_values, 2}},
+       .settings = {{"label-smoothing", 0.0}, {"info-weight", 1.0}, {"code-classes", 10}, {"code-values", 2}},
        .note = "Q shares D's layers and is trained by D's optimizer. The network of the paper is --arch "
                "infogan."},
   };

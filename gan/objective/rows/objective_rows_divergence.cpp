@@ -49,8 +49,8 @@ const Rows& divergence_rows() {
            "= (((1 - a) softplus(-v))^(a / (a - 1)) - 1) / a;  a > 1: g(v) = v, h(v) = (max(0, (a - 1) "
            "v + 1)^(a / (a - 1)) - 1) / a",
        .paper = kNowozin,
-       .make = [](const O& o) { return of(alpha_divergence(*o.divergence_alpha)); },
-       .settings = {{&O::divergence_alpha, 0.5}},
+       .make = [](const O& o) { return of(alpha_divergence(o.number("divergence-alpha"))); },
+       .settings = {{"divergence-alpha", 0.5}},
        .note =
            "a = 1/2 is a multiple of the squared Hellinger distance, a = 2 half of Pearson's chi-squared; "
            "a -> 1 is KL, a -> 0 reverse KL."},

@@ -14,9 +14,9 @@ const Rows& dynamics_rows() {
            [](const O& o) {
              Schedule s = dcgan_schedule();
              s.packing = 2;
-             return Objective{.loss = non_saturating_loss(1 - *o.label_smoothing), .schedule = s};
+             return Objective{.loss = non_saturating_loss(1 - o.number("label-smoothing")), .schedule = s};
            },
-       .settings = {{&O::label_smoothing, 0.0}},
+       .settings = {{"label-smoothing", 0.0}},
        .rates = "The paper's Stacked MNIST run: Adam 2e-4 (0.5, 0.999) with two steps of G per step of D. "
                 "Here one, as in ns-gan, so that packing is all that differs; "
                 "--generator-steps 2 is the paper's."},
@@ -29,9 +29,10 @@ const Rows& dynamics_rows() {
            [](const O& o) {
              Schedule s{.d = adam(1e-4, 0.5, 0.999), .g = adam(1e-3, 0.5, 0.999)};
              s.unroll = 5;
-             return Objective{.loss = saddle_loss(minimax_loss(1 - *o.label_smoothing)), .schedule = s};
+             return Objective{.loss = saddle_loss(minimax_loss(1 - o.number("label-smoothing"))),
+                              .schedule = s};
            },
-       .settings = {{&O::label_smoothing, 0.0}},
+       .settings = {{"label-smoothing", 0.0}},
        .note = "Made for small networks (--arch mlp): every step of G differentiates through k steps of D."},
       {.name = "consensus",
        .formula = "L_D + gamma R and L_G + gamma R, R = (||grad_D L_D||^2 + ||grad_G L_G||^2) / 2, "
@@ -42,11 +43,11 @@ const Rows& dynamics_rows() {
            [](const O& o) {
              Schedule s = schedule(1, rmsprop(1e-4));
              s.update = Update::consensus;
-             return Objective{.loss = non_saturating_loss(1 - *o.label_smoothing),
+             return Objective{.loss = non_saturating_loss(1 - o.number("label-smoothing")),
                               .schedule = s,
                               .batch_norm_in_d = false};
            },
-       .settings = {{&O::label_smoothing, 0.0}},
+       .settings = {{"label-smoothing", 0.0}},
        .rates =
            "The paper's mixtures of Gaussians: gamma 10. Here gamma 0.1 and D without batch norm: with 10, "
            "or with batch norm, dcgan on digits hardly moves.",

@@ -15,12 +15,12 @@ const Rows& energy_rows() {
            "Zhao et al. 2016, Energy-based Generative Adversarial Network, arXiv:1609.03126, eq. 1, 2, 4",
        .make =
            [](const O& o) {
-             return Objective{.loss = energy_margin_loss(*o.margin),
-                              .g_terms = {pull_away_term(*o.pull_away)},
+             return Objective{.loss = energy_margin_loss(o.number("margin")),
+                              .g_terms = {pull_away_term(o.number("pull-away"))},
                               .schedule = dcgan_schedule(),
                               .critic = CriticKind::squared_error};
            },
-       .settings = {{&O::margin, 0.3}, {&O::pull_away, 0.1}},
+       .settings = {{"margin", 0.3}, {"pull-away", 0.1}},
        .rates =
            "The paper searches Adam's rate and the margin on a grid on MNIST. Here Adam 2e-4 (0.5, 0.999) "
            "of Radford et al. 2015.",
@@ -36,14 +36,15 @@ const Rows& energy_rows() {
                 "arXiv:1703.10717",
        .make =
            [](const O& o) {
-             return Objective{.loss = energy_loss(),
-                              .schedule = schedule(1, adam(5e-4, 0.5, 0.999)),
-                              .critic = CriticKind::absolute_error,
-                              .noise = NoiseKind::uniform,
-                              .batch_norm_in_d = false,
-                              .equilibrium = Equilibrium{.gamma = *o.gamma, .rate = *o.lambda_k}};
+             return Objective{
+                 .loss = energy_loss(),
+                 .schedule = schedule(1, adam(5e-4, 0.5, 0.999)),
+                 .critic = CriticKind::absolute_error,
+                 .noise = NoiseKind::uniform,
+                 .batch_norm_in_d = false,
+                 .equilibrium = Equilibrium{.gamma = o.number("gamma"), .rate = o.number("lambda-k")}};
            },
-       .settings = {{&O::gamma, 0.9}, {&O::lambda_k, 0.05}},
+       .settings = {{"gamma", 0.9}, {"lambda-k", 0.05}},
        .rates =
            "The paper: Adam 1e-4 falling, gamma 0.5, lambda_k 0.001, for long runs on faces. "
            "On MNIST (dcgan, batch 16, one seed each) they left the autoencoder at black images after 2000 "

@@ -32,11 +32,11 @@ const Rows& regularised_rows() {
            [](const O& o) {
              Schedule s = schedule(1, rmsprop(1e-4));
              s.ema = 0.999;
-             return Objective{.loss = non_saturating_loss(1 - *o.label_smoothing),
+             return Objective{.loss = non_saturating_loss(1 - o.number("label-smoothing")),
                               .penalties = {{zero_centered(), at_real(), 5.0}},
                               .schedule = s};
            },
-       .settings = {{&O::label_smoothing, 0.0}},
+       .settings = {{"label-smoothing", 0.0}},
        .note = "gamma is 10 as in the paper. Its code leaves out the factor 1/2: "
                "its reg_param 10 is --lambda 10 here."},
       {.name = "r3gan",
@@ -65,11 +65,11 @@ const Rows& regularised_rows() {
                 "with softplus for its increasing convex functions",
        .make =
            [](const O& o) {
-             return Objective{.loss = non_saturating_loss(1 - *o.label_smoothing),
+             return Objective{.loss = non_saturating_loss(1 - o.number("label-smoothing")),
                               .penalties = {{worst_of(zero_centered()), on_lines(), 1.0}},
                               .schedule = dcgan_schedule()};
            },
-       .settings = {{&O::label_smoothing, 0.0}},
+       .settings = {{"label-smoothing", 0.0}},
        .rates = "The paper's own weight and rates were not found. Here lambda 1 and Adam 2e-4 (0.5, 0.999) "
                 "of Radford et al. 2015.",
        .note = "The penalty sees the steepest of a batch's points only, as an estimate of D's Lipschitz "

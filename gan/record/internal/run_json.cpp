@@ -11,7 +11,7 @@ namespace {
 
 using json::dumped;
 using json::Json;
-using Kind = ConfigField::Kind;
+using Kind = Setting::Kind;
 
 Json parsed_object(const std::string& text, const json::Rules& rules) {
   Json object = json::parse(text, rules);
@@ -20,33 +20,31 @@ Json parsed_object(const std::string& text, const json::Rules& rules) {
   return object;
 }
 
-Json as_json(Kind kind, const std::string& text) {
-  switch (kind) {
-    case Kind::truth:
-      return text == "true";
-    case Kind::number:
-    case Kind::integer:
-      return json::parse(text, {});
-    case Kind::text:
-      break;
+/// A number without a fraction as an integer: 10, not 10.0.
+Json as_json(const SettingValue& value) {
+  if (const auto* number = std::get_if<double>(&value)) {
+    if (shortest(*number).find_first_not_of("-0123456789") == std::string::npos)
+      return static_cast<int64_t>(*number);
   }
-  return text;
+  return std::visit([](const auto& each) { return Json(each); }, value);
 }
 
-std::string as_text(const ConfigField& field, const Json& value) {
+SettingValue value_of(const ConfigField& field, const Json& value) {
   const auto wrong = [&](const char* expected) {
     fail("config", "{}: expected {}, got {}", field.name, expected, json::described(value));
   };
   switch (field.kind) {
     case Kind::truth:
       if (!value.is_boolean()) wrong("true or false");
-      return value.get<bool>() ? "true" : "false";
+      return value.get<bool>();
     case Kind::number:
       if (!value.is_number()) wrong("a number");
-      return dumped(value);
+      return value.get<double>();
     case Kind::integer:
+    case Kind::unsigned_integer:
       if (!value.is_number_integer()) wrong("an integer");
-      return dumped(value);
+      if (value.is_number_unsigned()) return value.get<uint64_t>();
+      return value.get<int64_t>();
     case Kind::text:
       if (!value.is_string()) wrong("a text in quotes");
   }
@@ -59,7 +57,7 @@ std::string to_json(const RunConfig& config) {
   Json object = Json::object();
   for (const ConfigField& field : config_fields()) {
     if (!field.stored) continue;
-    if (const auto text = field.get(config)) object[field.name] = as_json(field.kind, *text);
+    if (const auto value = field.get(config)) object[field.name] = as_json(*value);
   }
   return dumped(object, 2) + "\n";
 }
@@ -86,7 +84,7 @@ void update_from_json(RunConfig& config, const std::string& text, const std::str
     if (value.is_null()) continue;
     try {
       const ConfigField& field = *known(key);
-      field.set(changed, as_text(field, value));
+      field.set(changed, field.checked("config", value_of(field, value)));
     } catch (const Error& error) {
       std::string why = error.what();
       if (why.starts_with("[config] ")) why.erase(0, std::strlen("[config] "));

@@ -238,7 +238,7 @@ TEST(Compatibility, WithoutTheOtherHalfNothingIsRefused) {
   const auto no_statistics = std::make_shared<Sequential>(
       Linear(2, 2), BatchNorm1d(2, {.track_running_stats = false}), Linear(2, 1));
   EXPECT_NO_THROW(check_compatible(named_objective("unrolled"), *no_statistics, 8));
-  EXPECT_NO_THROW(check_compatible(named_objective("unrolled", {.label_flip = 0.1}), *plain, 8));
+  EXPECT_NO_THROW(check_compatible(named_objective("unrolled", {{"label-flip", 0.1}}), *plain, 8));
   // Within the clip a penalty around 0 is as near as ever.
   Objective clipped{.name = "mine",
                     .penalties = {{zero_centered(), at_real(), 5.0}, {power(6), on_lines(), 1.0}},

@@ -284,23 +284,30 @@ TEST(Conditional, WhatCannotWorkIsRefusedWithTheReason) {
     const std::string error = error_of(act);
     EXPECT_NE(error.find(part), std::string::npos) << error;
   };
-  refused([] { named_objective("ns-gan", {.margin = 2.0}); }, "no energy margin: margin does not apply");
-  refused([] { named_objective("began", {.pull_away = 0.1}); }, "pull-away does not apply");
-  refused([] { named_objective("ebgan", {.gamma = 0.1}); }, "gamma does not apply");
-  refused([] { named_objective("cgan", {.class_weight = 0.1}); }, "class-weight does not apply");
-  refused([] { named_objective("acgan", {.info_weight = 0.1}); }, "info-weight does not apply");
-  refused([] { named_objective("acgan", {.code_classes = 3}); }, "code-classes does not apply");
-  refused([] { named_objective("began", {.gamma = 1.5}); }, "gamma: expected a number in [0, 1]");
-  refused([] { named_objective("infogan", {.code_classes = 1}); },
-          "code-classes: expected 0 or an integer from 2");
+  refused([] { named_objective("ns-gan", {{"margin", 2.0}}); }, "no energy margin: margin does not apply");
+  refused([] { named_objective("began", {{"pull-away", 0.1}}); }, "pull-away does not apply");
+  refused([] { named_objective("ebgan", {{"gamma", 0.1}}); }, "gamma does not apply");
+  refused([] { named_objective("cgan", {{"class-weight", 0.1}}); }, "class-weight does not apply");
+  refused([] { named_objective("acgan", {{"info-weight", 0.1}}); }, "info-weight does not apply");
+  refused([] { named_objective("acgan", {{"code-classes", 3}}); }, "code-classes does not apply");
+  refused([] { named_objective("began", {{"gamma", 1.5}}); }, "gamma: expected a number in [0, 1]");
+  refused(
+      [] {
+        named_objective("infogan", {{"code-classes", 1}});
+      },
+      "code-classes: expected 0 or an integer from 2");
   Generator random(1);
   const NetworkOptions small{.arch = "mlp", .height = 8, .width = 8, .channels_g = 4, .channels_d = 4};
-  refused([&] { make_networks(networks_for(named_objective("cgan", {.packing = 2}), small), true, random); },
-          "packing 2");
   refused(
       [&] {
-        make_networks(networks_for(named_objective("infogan", {.code_classes = 0, .code_values = 0}), small),
-                      true, random);
+        make_networks(networks_for(named_objective("cgan", {{"packing", 2}}), small), true, random);
+      },
+      "packing 2");
+  refused(
+      [&] {
+        make_networks(
+            networks_for(named_objective("infogan", {{"code-classes", 0}, {"code-values", 0}}), small), true,
+            random);
       },
       "codes");
   const Networks plain = make_networks(small, true, random);
@@ -310,8 +317,11 @@ TEST(Conditional, WhatCannotWorkIsRefusedWithTheReason) {
   }
   const Objective cgan = named_objective("cgan");
   const Networks conditional = make_networks(networks_for(cgan, small, 10), true, random);
-  refused([&] { check_compatible(named_objective("cgan", {.packing = 2}), *conditional.discriminator, 8); },
-          "packing");
+  refused(
+      [&] {
+        check_compatible(named_objective("cgan", {{"packing", 2}}), *conditional.discriminator, 8);
+      },
+      "packing");
   Objective relativistic = named_objective("began");
   relativistic.relativism = Relativism::paired;
   const Networks energies = make_networks(networks_for(relativistic, small), false, random);

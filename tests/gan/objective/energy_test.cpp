@@ -203,7 +203,7 @@ TEST(Equilibrium, MovesAndStaysWithinItsBounds) {
 // of that step.
 TEST(Equilibrium, TheTrainerWeighsFakesByIt) {
   Generator random(2);
-  const Objective objective = named_objective("began", {.gamma = 0.9, .lambda_k = 0.5});
+  const Objective objective = named_objective("began", {{"gamma", 0.9}, {"lambda-k", 0.5}});
   Networks networks = make_networks(
       networks_for(objective,
                    {.arch = "mlp", .height = 4, .width = 4, .latent = 3, .channels_g = 4, .channels_d = 4}),

@@ -261,7 +261,7 @@ TEST(KnownMistakes, LambdaAQuarter_hwalsuklee) {
     return std::abs(best - 1) < 0.2;
   };
   EXPECT_TRUE(best_slope_is_about_one(named_objective("wgan-gp")));
-  EXPECT_FALSE(best_slope_is_about_one(named_objective("wgan-gp", {.lambda = 0.25})));
+  EXPECT_FALSE(best_slope_is_about_one(named_objective("wgan-gp", {{"lambda", 0.25}})));
 }
 
 // google/compare_gan (first version) differentiates the sigmoid of the logit in DRAGAN's penalty. Its slope

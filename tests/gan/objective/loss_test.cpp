@@ -201,18 +201,18 @@ bool smooths_the_reals_only(const Loss& loss, bool saturating, bool zero_sum) {
 TEST(LabelSmoothing, ChangesTheRealTermOfDAndNothingElse) {
   int64_t smoothed = 0;
   for (const std::string& name : objective_names()) {
-    if (!resolved_overrides(name).label_smoothing) continue;
+    if (!resolved_overrides(name).has("label-smoothing")) continue;
     ++smoothed;
     const bool saturating = name == "gan", zero_sum = name == "unrolled";
     EXPECT_TRUE(
-        smooths_the_reals_only(named_objective(name, {.label_smoothing = 0.1}).loss, saturating, zero_sum))
+        smooths_the_reals_only(named_objective(name, {{"label-smoothing", 0.1}}).loss, saturating, zero_sum))
         << name;
     EXPECT_FALSE(smooths_the_reals_only(named_objective(name).loss, saturating, zero_sum))
         << name << ": not smoothed";
   }
   EXPECT_GE(smoothed, 12);
   const auto target = [](double t) { return [t](const Tensor& x) { return bce_with_logits(x, t); }; };
-  Loss fakes = named_objective("ns-gan", {.label_smoothing = 0.1}).loss, generator = fakes;
+  Loss fakes = named_objective("ns-gan", {{"label-smoothing", 0.1}}).loss, generator = fakes;
   fakes.d_fake = target(0.1);
   generator.g_fake = target(0.9);
   EXPECT_FALSE(smooths_the_reals_only(fakes, false, false)) << "the fakes' target smoothed";

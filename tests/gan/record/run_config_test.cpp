@@ -15,35 +15,38 @@ using duel::testing::has;
 /// A text that differs from every default.
 std::string unusual(const ConfigField& field, int place) {
   switch (field.kind) {
-    case ConfigField::Kind::truth:
+    case Setting::Kind::truth:
       return "true";
-    case ConfigField::Kind::integer:
-      return std::to_string(1000 + place);
-    case ConfigField::Kind::number:
+    case Setting::Kind::integer:
+    case Setting::Kind::unsigned_integer:
+      return std::to_string(900 + place);
+    case Setting::Kind::number:
       return "0.1" + std::to_string(1000 + place) + "5";
-    case ConfigField::Kind::text:
+    case Setting::Kind::text:
       break;
   }
-  if (field.name == "optimizer") return "rmsprop";
-  if (field.name == "update") return "consensus";
-  if (field.name == "class-names") return "1-26,255";
-  if (field.name.starts_with("norm-")) return field.name == "norm-g" ? "layer" : "instance";
-  return "a \"quoted\" näme " + std::to_string(place);
+  if (!field.words.empty()) return field.words.at(field.name == "norm-d" ? 2 : 1);
+  return field.name == "class-names" ? "1-26,255" : "a \"quoted\" näme " + std::to_string(place);
+}
+
+std::optional<std::string> text_in(const ConfigField& field, const RunConfig& config) {
+  const auto value = field.get(config);
+  return value ? std::optional(text_of(*value)) : std::nullopt;
 }
 
 TEST(RunConfig, EveryFieldComesBackFromJson) {
   RunConfig config;
   int place = 0;
-  for (const ConfigField& field : config_fields()) field.set(config, unusual(field, ++place));
+  for (const ConfigField& field : config_fields()) set_field(config, field.name, unusual(field, ++place));
   const std::string json = to_json(config);
   const RunConfig back = run_config_from_json(json, "test");
   place = 0;
   for (const ConfigField& field : config_fields()) {
     const std::string text = unusual(field, ++place);
     if (field.name == "lr") continue;  // sets the two others
-    EXPECT_EQ(field.get(config), text) << field.name << ": another row writes the same member";
+    EXPECT_EQ(text_in(field, config), text) << field.name << ": another row writes the same member";
     if (field.stored) {
-      EXPECT_EQ(field.get(back), text) << field.name;
+      EXPECT_EQ(text_in(field, back), text) << field.name;
     }
   }
   EXPECT_EQ(to_json(back), json);
@@ -52,13 +55,48 @@ TEST(RunConfig, EveryFieldComesBackFromJson) {
 TEST(RunConfig, NumbersKeepEveryBit) {
   RunConfig config;
   config.seed = 18446744073709551615ull;
-  config.overrides.lr_d = 0.1 + 0.2;
-  config.overrides.lr_g = 1e-300;
+  config.overrides = {{"lr-d", 0.1 + 0.2}, {"lr-g", 1e-300}};
   const RunConfig back = run_config_from_json(to_json(config), "test");
   EXPECT_EQ(back.seed, config.seed);
-  EXPECT_EQ(back.overrides.lr_d, config.overrides.lr_d);
-  EXPECT_EQ(back.overrides.lr_g, config.overrides.lr_g);
-  EXPECT_FALSE(back.overrides.lambda.has_value());
+  EXPECT_EQ(back.overrides.number("lr-d"), 0.1 + 0.2);
+  EXPECT_EQ(back.overrides.number("lr-g"), 1e-300);
+  EXPECT_FALSE(back.overrides.has("lambda"));
+}
+
+// A range stands in the row: by text, by JSON and by a member it is the same sentence.
+TEST(RunConfig, RangesHoldAtEveryDoor) {
+  RunConfig config;
+  const std::string batch = "batch: expected an integer from 1 to 1048576, got 0";
+  EXPECT_EQ(error_of([&] { set_field(config, "batch", "0"); }), "[config] " + batch);
+  EXPECT_EQ(error_of([&] { update_from_json(config, "{\"batch\": 0}", "c.json"); }),
+            "[config] c.json: " + batch);
+  EXPECT_TRUE(has(error_of([&] { update_from_json(config, "{\"lambda\": -1}", "c.json"); }),
+                  "c.json: lambda: expected a number of at least 0, got -1"));
+  // 2^32 would be 0 in an int.
+  EXPECT_TRUE(
+      has(error_of([&] { set_field(config, "threads", "4294967296"); }), "threads: expected an integer"));
+  EXPECT_TRUE(has(error_of([&] { set_field(config, "norm-d", "bach"); }),
+                  "norm-d: expected auto, none, batch, layer or instance, got 'bach'"));
+  EXPECT_EQ(to_json(config), to_json(RunConfig()));
+  check_values(config);
+  config.batch = 0;
+  EXPECT_EQ(error_of([&] { check_values(config); }), "[config] " + batch);
+}
+
+// What the help shows is what a configuration that says nothing has.
+TEST(RunConfig, DefaultsAreThoseOfTheStruct) {
+  const auto help = [](const char* name) {
+    const ConfigField& field = config_field(name);
+    return field.full_help(field.standard);
+  };
+  EXPECT_EQ(help("batch"), "images per step [64]");
+  EXPECT_EQ(help("norm-g"), "auto, none, batch, layer or instance; in G [auto]");
+  EXPECT_TRUE(has(help("steps"), "[3000]")) << "total_steps of a configuration that says nothing";
+  EXPECT_TRUE(has(help("packing"), "[1; pacgan 2]"));
+  for (const ConfigField& field : config_fields()) {
+    if (field.group.empty() || field.kind != Setting::Kind::integer) continue;
+    EXPECT_FALSE(field.standard.empty()) << field.name << " has no default in --help";
+  }
 }
 
 TEST(RunConfig, AWrongKeyChangesNothing) {
@@ -95,23 +133,20 @@ TEST(RunConfig, StepsComeFromEpochs) {
 
 TEST(Objectives, ResolvedOverridesSayTheSameObjective) {
   for (const std::string& name : objective_names()) {
-    const ObjectiveOverrides all = resolved_overrides(name, {.ema = 0.5});
-    const Objective again = named_objective(name, all), plain = named_objective(name, {.ema = 0.5});
+    const ObjectiveOverrides all = resolved_overrides(name, {{"ema", 0.5}});
+    const Objective again = named_objective(name, all), plain = named_objective(name, {{"ema", 0.5}});
     EXPECT_EQ(again.schedule.critic_steps, plain.schedule.critic_steps);
     EXPECT_EQ(again.schedule.d.lr, plain.schedule.d.lr);
     EXPECT_EQ(again.schedule.d.kind, plain.schedule.d.kind);
     EXPECT_EQ(again.schedule.ema, 0.5);
     EXPECT_EQ(again.constraint.weight_clip, plain.constraint.weight_clip);
     ASSERT_EQ(again.penalties.size(), plain.penalties.size());
-    EXPECT_EQ(all.lambda.has_value(), !plain.penalties.empty()) << name;
-    EXPECT_EQ(all.label_a.has_value(), name.starts_with("lsgan")) << name;
-    EXPECT_EQ(all.beta1.has_value(), plain.schedule.d.kind == OptimizerKind::adam) << name;
-    EXPECT_EQ(all.instance_noise_steps.has_value(), plain.schedule.instance_noise > 0) << name;
+    EXPECT_EQ(all.has("lambda"), !plain.penalties.empty()) << name;
+    EXPECT_EQ(all.has("label-a"), name.starts_with("lsgan")) << name;
+    EXPECT_EQ(all.has("beta1"), plain.schedule.d.kind == OptimizerKind::adam) << name;
+    EXPECT_EQ(all.has("instance-noise-steps"), plain.schedule.instance_noise > 0) << name;
     // Resolving what is resolved changes nothing.
-    const ObjectiveOverrides twice = resolved_overrides(name, all);
-    EXPECT_EQ(twice.k, all.k);
-    EXPECT_EQ(twice.label_c, all.label_c);
-    EXPECT_EQ(twice.beta2, all.beta2);
+    EXPECT_EQ(resolved_overrides(name, all), all) << name;
   }
 }
 
@@ -120,14 +155,15 @@ TEST(Objectives, IdleValuesOfEarlierRunsAreLeftOut) {
   const RunConfig old = stored_config_from_json(
       R"({"objective": "wgan", "beta1": 0.9, "beta2": 0.99, "clip": 0.02, "instance-noise": 0, "instance-noise-steps": 7})",
       "c.json");
-  EXPECT_FALSE(old.overrides.beta1 || old.overrides.beta2 || old.overrides.instance_noise_steps);
-  EXPECT_EQ(old.overrides.clip, 0.02);
+  for (const char* idle : {"beta1", "beta2", "instance-noise-steps"})
+    EXPECT_FALSE(old.overrides.has(idle)) << idle;
+  EXPECT_EQ(old.overrides.number("clip"), 0.02);
   EXPECT_NO_THROW(named_objective(old.objective, old.overrides));
   const RunConfig adam = stored_config_from_json(
       R"({"objective": "wgan", "optimizer": "adam", "beta1": 0.9, "instance-noise": 0.1, "instance-noise-steps": 7})",
       "c.json");
-  EXPECT_EQ(adam.overrides.beta1, 0.9);
-  EXPECT_EQ(adam.overrides.instance_noise_steps, 7);
+  EXPECT_EQ(adam.overrides.number("beta1"), 0.9);
+  EXPECT_EQ(adam.overrides.integer("instance-noise-steps"), 7);
 }
 
 }  // namespace

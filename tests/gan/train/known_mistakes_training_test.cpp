@@ -90,7 +90,7 @@ TEST(KnownMistakes, OneCriticStep_hwalsuklee) {
     return worst > 0.95;  // the cosine between D's slope and the way to the data
   };
   EXPECT_TRUE(follows_g(named_objective("wgan-gp")));
-  EXPECT_FALSE(follows_g(named_objective("wgan-gp", {.critic_steps = 1})));
+  EXPECT_FALSE(follows_g(named_objective("wgan-gp", {{"critic-steps", 1}})));
 }
 
 // PyTorch-GAN (dragan.py) computes D's loss and then calls backward on the penalty alone: D is never told

@@ -252,7 +252,7 @@ TEST(FeatureMatching, IsTheDistanceOfMeanFeatures) {
             (std::vector<double>{-2, -3, -2, -3}));
   round.real.judgement.features = {};
   EXPECT_THROW(feature_matching().value(round), Error);
-  Objective with_it = named_objective("ns-gan", {.feature_matching = 0.5});
+  Objective with_it = named_objective("ns-gan", {{"feature-matching", 0.5}});
   ASSERT_EQ(with_it.g_terms.size(), 1u);
   EXPECT_EQ(with_it.g_terms[0].weight, 0.5);
 }
@@ -277,7 +277,7 @@ TEST(Models, SpectralNormAndMinibatchStddevAreBuiltIn) {
     EXPECT_NO_THROW(check_compatible(sngan, *spectral.discriminator, 8)) << arch;
     EXPECT_FALSE(spectral.discriminator->mixes_samples()) << arch << ": no batch norm under spectral norm";
     for (const char* name : {"cgan", "projection", "acgan", "infogan"}) {
-      const Objective objective = named_objective(name, {.spectral_norm = true});
+      const Objective objective = named_objective(name, {{"spectral-norm", true}});
       NetworkOptions labelled = small;
       labelled.classes = 3;
       EXPECT_NO_THROW(

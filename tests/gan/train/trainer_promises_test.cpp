@@ -169,7 +169,7 @@ void expect_unchanged(Trainer& trainer, const std::string& what, const std::func
 
 TEST(RefusedCalls, ChangeNothing) {
   for (const char* objective : {"ns-gan", "dragan", "consensus"}) {
-    Trainer trainer = make(objective, own_networks(), {.ema = 0.9});
+    Trainer trainer = make(objective, own_networks(), {{"ema", 0.9}});
     for (int round = 0; round < 2; ++round) {
       const Tensor real = trainer.data()->batch(trainer.data()->first(8), DType::f32);
       const Tensor z = Tensor::ones({8, 5});
@@ -196,7 +196,8 @@ TEST(RefusedCalls, ChangeNothing) {
 }
 
 TEST(RefusedCalls, AnIterationThatFailsAfterDHasMovedIsTakenBack) {
-  Objective objective = named_objective("ns-gan", {.instance_noise = 0.1, .ema = 0.9, .lr_decay_steps = 10});
+  Objective objective =
+      named_objective("ns-gan", {{"instance-noise", 0.1}, {"ema", 0.9}, {"lr-decay-steps", 10}});
   bool fails = true;
   objective.g_terms.push_back({.name = "mine", .value = [&](const Round& round) -> Tensor {
                                  if (fails) fail("mine", "not today");
@@ -215,7 +216,7 @@ TEST(RefusedCalls, AnIterationThatFailsAfterDHasMovedIsTakenBack) {
 // ---- The average ----
 
 TEST(Average, IsANetworkOfItsOwnInTheCheckpoint) {
-  Trainer trainer = make("ns-gan", own_networks(), {.ema = 0.9});
+  Trainer trainer = make("ns-gan", own_networks(), {{"ema", 0.9}});
   run(trainer, 5);
   const TensorFile state = trainer.state();
   nn::StateDict average;
@@ -242,14 +243,14 @@ TEST(Average, IsANetworkOfItsOwnInTheCheckpoint) {
     old.tensors.emplace_back(name.starts_with("g_ema.") ? "optimizer_g." + name.substr(6) + ".ema" : name,
                              tensor);
   }
-  Trainer resumed = make("ns-gan", own_networks(6), {.ema = 0.9});
+  Trainer resumed = make("ns-gan", own_networks(6), {{"ema", 0.9}});
   resumed.restore(old);
   EXPECT_EQ(resumed.sample(z).to_vector<float>(), trainer.sample(z).to_vector<float>());
 }
 
 TEST(Average, ForgetsHowItBegan) {
   // With 0.999 from the start 60 % of the average would still be the initial weights after 500 updates.
-  Trainer trainer = make("r1", own_networks(), {.ema = 0.999});
+  Trainer trainer = make("r1", own_networks(), {{"ema", 0.999}});
   const auto start = trainer.networks().generator->parameters()[0].to_vector<float>();
   run(trainer, 60);
   const auto now = trainer.networks().generator->parameters()[0].to_vector<float>();
@@ -265,7 +266,7 @@ TEST(Average, ForgetsHowItBegan) {
 // ---- What is not finite ----
 
 TEST(NonFinite, IsNamedWithTheUpdateThatMadeIt) {
-  Objective objective = named_objective("ns-gan", {.ema = 0.9});
+  Objective objective = named_objective("ns-gan", {{"ema", 0.9}});
   int calls = 0;
   objective.d_terms.push_back({.name = "mine", .value = [&](const Round& round) {
                                  const double factor =
@@ -279,8 +280,9 @@ TEST(NonFinite, IsNamedWithTheUpdateThatMadeIt) {
   ASSERT_TRUE(trainer.first_nonfinite());
   EXPECT_NE(trainer.first_nonfinite()->find("since update 3 of D"), std::string::npos)
       << *trainer.first_nonfinite();
-  const std::string refused =
-      error_of([&] { make("ns-gan", own_networks(), {.ema = 0.9}).restore(trainer.state()); });
+  const std::string refused = error_of([&] {
+    make("ns-gan", own_networks(), {{"ema", 0.9}}).restore(trainer.state());
+  });
   EXPECT_NE(refused.find("holds a NaN or an infinity"), std::string::npos) << refused;
 }
 

@@ -57,18 +57,19 @@ void run(Trainer& trainer, int steps, bool diagnostics = false) {
 std::vector<Recipe> every_objective() {
   std::vector<Recipe> setups;
   for (const std::string& name : objective_names()) setups.push_back({name});
-  setups.push_back({"ns-gan", "dcgan", {.ema = 0.9}});
-  setups.push_back({"wgan-gp", "dcgan", {.lazy_interval = 3}});
+  setups.push_back({"ns-gan", "dcgan", {{"ema", 0.9}}});
+  setups.push_back({"wgan-gp", "dcgan", {{"lazy-interval", 3}}});
   setups.push_back({"dragan", "infogan"});
-  setups.push_back({"sngan", "dcgan", {.lr_decay_steps = 50}});
-  setups.push_back({"ns-gan", "mlp", {.label_flip = 0.2, .feature_matching = 1.0, .critic_warmup = 3}});
-  setups.push_back({"ns-gan", "mlp", {.update = Update::extragradient}});
+  setups.push_back({"sngan", "dcgan", {{"lr-decay-steps", 50}}});
+  setups.push_back({"ns-gan", "mlp", {{"label-flip", 0.2}, {"feature-matching", 1.0}, {"critic-warmup", 3}}});
+  setups.push_back({"ns-gan", "mlp", {{"update", "extragradient"}}});
   setups.push_back({"infogan", "infogan"});
-  setups.push_back({"acgan", "mlp", {.label_flip = 0.2, .unroll = 2}});
+  setups.push_back({"acgan", "mlp", {{"label-flip", 0.2}, {"unroll", 2}}});
   setups.push_back({"cgan", "dcgan"});
   setups.push_back({"ebgan", "dcgan"});
-  setups.push_back({"began", "mlp", {.lambda_k = 0.5}});
-  setups.push_back({"hinge", "dcgan", {.instance_noise = 0.3, .instance_noise_steps = 30, .packing = 2}});
+  setups.push_back({"began", "mlp", {{"lambda-k", 0.5}}});
+  setups.push_back(
+      {"hinge", "dcgan", {{"instance-noise", 0.3}, {"instance-noise-steps", 30}, {"packing", 2}}});
   return setups;
 }
 
@@ -184,7 +185,7 @@ TEST(Trainer, FullSizesGiveTheSameBitsOnAnyNumberOfThreads) {
     TensorFile expected;
     for (const int threads : {1, 2, 4}) {
       kernels::set_threads(threads);
-      const Objective o = named_objective(objective, {.critic_steps = 1});
+      const Objective o = named_objective(objective, {{"critic-steps", 1}});
       Generator weights(3);
       Trainer trainer(make_networks({.arch = arch}, o, weights), o, small_data(64, 28), {.batch = 64});
       run(trainer, 2);
@@ -197,7 +198,7 @@ TEST(Trainer, FullSizesGiveTheSameBitsOnAnyNumberOfThreads) {
 }
 
 TEST(Trainer, ActiveBytesAreConstantOverAThousandPenaltySteps) {
-  Trainer trainer = make_trainer({"wgan-gp", "mlp", {.critic_steps = 1}});
+  Trainer trainer = make_trainer({"wgan-gp", "mlp", {{"critic-steps", 1}}});
   run(trainer, 3);
   const int64_t active = allocator_stats({}).active_bytes;
   for (int i = 0; i < 1000; ++i) {
@@ -207,7 +208,7 @@ TEST(Trainer, ActiveBytesAreConstantOverAThousandPenaltySteps) {
 }
 
 TEST(Trainer, WeightClippingHoldsAfterEveryStep) {
-  Trainer trainer = make_trainer({"wgan", "mlp", {.clip = 0.005}});
+  Trainer trainer = make_trainer({"wgan", "mlp", {{"clip", 0.005}}});
   run(trainer, 3);
   for (const Tensor& p : trainer.networks().discriminator->parameters()) {
     for (float w : p.to_vector<float>()) EXPECT_LE(std::abs(w), 0.005f);
@@ -215,7 +216,7 @@ TEST(Trainer, WeightClippingHoldsAfterEveryStep) {
 }
 
 TEST(Trainer, TheMovingAverageIsWhatSamplesUse) {
-  Trainer with = make_trainer({"ns-gan", "mlp", {.ema = 0.999}}), without = make_trainer({"ns-gan", "mlp"});
+  Trainer with = make_trainer({"ns-gan", "mlp", {{"ema", 0.999}}}), without = make_trainer({"ns-gan", "mlp"});
   run(with, 10);
   run(without, 10);
   const Tensor z = Generator(1).normal({4, 6});

@@ -15,7 +15,7 @@ class SimtTrainer : public OnDevice {};
 
 TEST_F(SimtTrainer, AnIterationIsOneLaunchAndNoWait) {
   for (const Recipe& recipe :
-       {Recipe{"wgan-gp"}, Recipe{"unrolled", "mlp"}, Recipe{"r1", "mlp", {.instance_noise = 0.1}}}) {
+       {Recipe{"wgan-gp"}, Recipe{"unrolled", "mlp"}, Recipe{"r1", "mlp", {{"instance-noise", 0.1}}}}) {
     const auto trainer = trainer_on(kDevice, recipe, true);
     run(*trainer, 3);
     const simt::HostCalls before = simt::host_calls();
@@ -46,7 +46,8 @@ TEST_F(SimtTrainer, TheWarmUpTakesTheBranchesOfTheCapture) {
 // What follows the iteration's number is set by one fill each before the launch.
 TEST_F(SimtTrainer, RatesThatDecayAreSetWithoutAWait) {
   const auto trainer = trainer_on(
-      kDevice, {"ns-gan", "mlp", {.instance_noise = 0.2, .instance_noise_steps = 50, .lr_decay_steps = 40}},
+      kDevice,
+      {"ns-gan", "mlp", {{"instance-noise", 0.2}, {"instance-noise-steps", 50}, {"lr-decay-steps", 40}}},
       true);
   run(*trainer, 3);
   const simt::HostCalls before = simt::host_calls();
@@ -77,9 +78,9 @@ TEST_P(SimtTrainerOrders, BranchesOfACapturedIterationRunInAnyOrder) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Some, SimtTrainerOrders,
-                         ::testing::Values(Recipe{"wgan-gp", "mlp", {.critic_steps = 2}},
+                         ::testing::Values(Recipe{"wgan-gp", "mlp", {{"critic-steps", 2}}},
                                            Recipe{"ns-gan", "dcgan"}, Recipe{"ralsgan"},
-                                           Recipe{"wgan-gp", "dcgan", {.critic_steps = 1}},
+                                           Recipe{"wgan-gp", "dcgan", {{"critic-steps", 1}}},
                                            Recipe{"unrolled"}));
 
 }  // namespace

@@ -1,0 +1,261 @@
+// Rows: the settings of objectives (settings.h, Note [A setting is one row]).
+#include <algorithm>
+
+#include "duel/gan/objective/objective.h"
+
+namespace duel::gan {
+namespace {
+
+using Kind = Setting::Kind;
+
+// ---- What they need ---------------------------------------------------------------------------------------
+
+bool aims_at_k(const Objective& o) {
+  return std::any_of(o.penalties.begin(), o.penalties.end(),
+                     [](const Penalty& penalty) { return penalty.shape.with_k != nullptr; });
+}
+
+constexpr Need kPenalty = {
+    [](const Objective& o) { return !o.penalties.empty(); },
+    "{objective} has no gradient penalty: {setting} does not apply; leave it out, or take "
+    "an objective with a penalty: {others}"};
+constexpr Need kNormAimedAt = {
+    aims_at_k,
+    "{objective}'s penalty aims at no norm but zero: {setting} does not apply; leave it "
+    "out, or take {others}"};
+constexpr Need kClipping = {
+    [](const Objective& o) { return o.constraint.weight_clip > 0; },
+    "{objective} does not clip weights: {setting} does not apply; leave it out, or take an "
+    "objective that does: {others}"};
+constexpr Need kConsensus = {
+    [](const Objective& o) { return o.schedule.update == Update::consensus; },
+    "consensus is the weight of the consensus update: it applies with update consensus only", "update"};
+constexpr Need kAdam = {
+    [](const Objective& o) {
+      return o.schedule.d.kind == OptimizerKind::adam || o.schedule.g.kind == OptimizerKind::adam;
+    },
+    "beta1 and beta2 are Adam's, and {objective} is not trained with it here: leave them out, "
+    "or add optimizer adam",
+    "optimizer"};
+constexpr Need kInstanceNoise = {
+    [](const Objective& o) { return o.schedule.instance_noise > 0; },
+    "instance-noise-steps says how long instance noise takes to fade, and there is none: add instance-noise, "
+    "the noise's deviation at the start, or leave instance-noise-steps out",
+    "instance-noise"};
+
+// ---- Where they stand -------------------------------------------------------------------------------------
+
+/// `member` finds it in an Objective.
+template <class Member>
+ObjectivePlace at(Member member) {
+  using T = std::remove_reference_t<decltype(member(std::declval<Objective&>()))>;
+  return {.get = [member](const Objective& o) -> SettingValue { return member(const_cast<Objective&>(o)); },
+          .set = [member](Objective& o, const SettingValue& value) { member(o) = std::get<T>(value); }};
+}
+#define DUEL_AT(path) at([](Objective & o) -> auto& { return o.path; })
+
+ObjectivePlace with(ObjectivePlace place, std::optional<SettingValue> off, std::vector<Need> needs = {}) {
+  place.off = std::move(off);
+  place.needs = std::move(needs);
+  return place;
+}
+
+/// The words of an enumeration, in its order.
+const std::vector<std::string>& optimizers() {
+  static const std::vector<std::string> words = {"adam", "rmsprop", "sgd"};
+  return words;
+}
+const std::vector<std::string>& updates() {
+  static const std::vector<std::string> words = {"alternating", "simultaneous", "extragradient", "consensus"};
+  return words;
+}
+
+template <class E>
+std::string word_of(const std::vector<std::string>& words, E value) {
+  return words.at(static_cast<size_t>(value));
+}
+template <class E>
+E value_of(const std::vector<std::string>& words, const SettingValue& word) {
+  return static_cast<E>(std::find(words.begin(), words.end(), std::get<std::string>(word)) - words.begin());
+}
+
+/// The same value for both optimizers.
+template <class T>
+ObjectivePlace of_both(T OptimizerChoice::*member, std::vector<Need> needs) {
+  return {.get = [member](const Objective& o) -> SettingValue { return o.schedule.d.*member; },
+          .set =
+              [member](Objective& o, const SettingValue& value) {
+                o.schedule.d.*member = o.schedule.g.*member = std::get<T>(value);
+              },
+          .needs = std::move(needs)};
+}
+
+ObjectivePlace feature_matching_weight() {
+  const auto is_it = [](const Term& term) { return term.name == feature_matching().name; };
+  return {.get = [is_it](const Objective& o) -> SettingValue {
+            const auto found = std::find_if(o.g_terms.begin(), o.g_terms.end(), is_it);
+            return found == o.g_terms.end() ? 0.0 : found->weight;
+          },
+          .set =
+              [is_it](Objective& o, const SettingValue& value) {
+                std::erase_if(o.g_terms, is_it);
+                const auto weight = std::get<double>(value);
+                if (weight > 0) o.g_terms.push_back(feature_matching(weight));
+              },
+          .off = 0.0};
+}
+
+// ---- The rows ---------------------------------------------------------------------------------------------
+
+Setting number(const char* name, const char* help, Bounds range = {}) {
+  return {.name = name, .help = help, .kind = Kind::number, .range = range};
+}
+Setting integer(const char* name, const char* help, Bounds range) {
+  return {.name = name, .help = help, .kind = Kind::integer, .range = range};
+}
+Setting truth(const char* name, const char* help) {
+  return {.name = name, .help = help, .kind = Kind::truth};
+}
+Setting word(const char* name, const char* help, const std::vector<std::string>& words) {
+  return {.name = name, .help = help, .kind = Kind::text, .words = words};
+}
+
+std::vector<ObjectiveSetting> in_group(const char* group, std::vector<ObjectiveSetting> settings) {
+  for (ObjectiveSetting& setting : settings) setting.group = group;
+  return settings;
+}
+
+std::vector<ObjectiveSetting> objective_group() {
+  return {
+      {number("lambda", "weight of the gradient penalty", at_least(0)),
+       {.get = [](const Objective& o) -> SettingValue { return o.penalties.front().weight; },
+        .set =
+            [](Objective& o, const SettingValue& value) {
+              for (Penalty& penalty : o.penalties) penalty.weight = std::get<double>(value);
+            },
+        .needs = {kPenalty}}},
+      {number("k", "gradient norm that the penalty aims at", at_least(0)),
+       {.get = [](const Objective& o) -> SettingValue { return o.penalties.front().shape.k; },
+        .set =
+            [](Objective& o, const SettingValue& value) {
+              for (Penalty& penalty : o.penalties) {
+                if (penalty.shape.with_k) penalty.shape = penalty.shape.with_k(std::get<double>(value));
+              }
+            },
+        .needs = {kPenalty, kNormAimedAt}}},
+      {number("clip", "wgan: D's weights stay within +-NUM", positive()),
+       {.get = [](const Objective& o) -> SettingValue { return o.constraint.weight_clip; },
+        .set =
+            [](Objective& o, const SettingValue& value) {
+              if (o.constraint.weight_clip > 0) o.constraint.weight_clip = std::get<double>(value);
+            },
+        .needs = {kClipping}}},
+      {truth("spectral-norm", "every weight of D divided by its largest singular value"),
+       with(DUEL_AT(constraint.spectral_norm), false)},
+      {number("label-a", "least squares: D's target for fakes"), {.of_loss = "least-squares labels"}},
+      {number("label-b", "least squares: D's target for reals"), {.of_loss = "least-squares labels"}},
+      {number("label-c", "least squares: G's target for fakes"), {.of_loss = "least-squares labels"}},
+      {number("square-weight", "least squares: factor of every squared distance", positive()),
+       {.of_loss = "squared distances to labels"}},
+      {number("label-smoothing", "D's target for reals is 1 - NUM; cross-entropy losses only", up_to(0, 0.5)),
+       {.of_loss = "probability targets", .off = 0.0}},
+      {number("divergence-alpha", "fgan-alpha: which of the alpha divergences, not 0 or 1"),
+       {.of_loss = "family of divergences"}},
+      {number("margin", "ebgan: energy up to which D pushes fakes", positive()),
+       {.of_loss = "energy margin"}},
+      {number("pull-away", "ebgan: weight of the pull-away term", at_least(0)),
+       {.of_loss = "pull-away term", .off = 0.0}},
+      {number("gamma", "began: E(G(z)) / E(x) that the game is held at", between(0, 1)),
+       {.of_loss = "equilibrium of energies"}},
+      {number("lambda-k", "began: rate of the controller that holds it", at_least(0)),
+       {.of_loss = "equilibrium of energies"}},
+      {number("class-weight", "acgan: weight of the class loss", at_least(0)),
+       {.of_loss = "class head", .off = 0.0}},
+      {number("info-weight", "infogan: weight of the code loss", at_least(0)),
+       {.of_loss = "codes", .off = 0.0}},
+      {integer("code-classes", "infogan: values of the categorical code; 0: none", zero_or(between(2, 1024))),
+       {.of_loss = "codes", .off = int64_t{0}}},
+      {integer("code-values", "infogan: number of continuous codes", between(0, 1024)),
+       {.of_loss = "codes", .off = int64_t{0}}},
+      {integer("critic-steps", "updates of D per update of G", between(1, 1 << 20)),
+       DUEL_AT(schedule.critic_steps)},
+      {integer("generator-steps", "updates of G per iteration", between(1, 1 << 20)),
+       with(DUEL_AT(schedule.generator_steps), int64_t{1})},
+      {integer("generator-batch", "G's batch as a multiple of D's", between(1, 1LL << 40)),
+       with(DUEL_AT(schedule.generator_batch), int64_t{1})},
+      {integer("critic-warmup",
+               "updates of D in the first 25 iterations and every 500th (WGAN's code: 100); 0: as always",
+               at_least(0)),
+       with(DUEL_AT(schedule.warmup.critic_steps), int64_t{0})},
+      {word("update",
+            "of the last three the last of an iteration's critic-steps moves both players, those before "
+            "it D alone",
+            updates()),
+       {.get = [](const Objective& o) -> SettingValue { return word_of(updates(), o.schedule.update); },
+        .set = [](Objective& o,
+                  const SettingValue& word) { o.schedule.update = value_of<Update>(updates(), word); },
+        .off = "alternating"}},
+      {number("consensus", "weight of the consensus update's regulariser", at_least(0)),
+       with(DUEL_AT(schedule.consensus), 0.0, {kConsensus})},
+      {integer("unroll", "G plays against D so many of its steps ahead", between(0, 1024)),
+       with(DUEL_AT(schedule.unroll), int64_t{0})},
+      {number("label-flip", "probability that D is told a real image is fake and a fake one real",
+              up_to(0, 1)),
+       with(DUEL_AT(schedule.label_flip), 0.0)},
+      {number("feature-matching", "weight of the distance of D's mean features in G's loss", at_least(0)),
+       feature_matching_weight()},
+      {integer("lazy-interval", "penalty only every INT critic steps, its weight times INT", at_least(1)),
+       with(DUEL_AT(schedule.lazy_interval), int64_t{1}, {kPenalty})},
+      {number("instance-noise", "deviation of normal noise on D's inputs, pixels in [-1, 1]", at_least(0)),
+       with(DUEL_AT(schedule.instance_noise), 0.0)},
+      {integer("instance-noise-steps", "iterations until that noise has faded to 0; 0: it stays",
+               at_least(0)),
+       {.get = [](const Objective& o) -> SettingValue { return o.schedule.instance_noise_steps; },
+        .set = [](Objective& o,
+                  const SettingValue& v) { o.schedule.instance_noise_steps = std::get<int64_t>(v); },
+        .needs = {kInstanceNoise},
+        .off = int64_t{0},
+        .idle = int64_t{0}}},  // config.json of earlier runs says it
+      {integer("packing", "images that D judges together, divides the batch", between(1, 1024)),
+       with(DUEL_AT(schedule.packing), int64_t{1})},
+  };
+}
+
+std::vector<ObjectiveSetting> optimizer_group() {
+  return {
+      {word("optimizer", "of D and G", optimizers()),
+       {.get = [](const Objective& o) -> SettingValue { return word_of(optimizers(), o.schedule.d.kind); },
+        .set =
+            [](Objective& o, const SettingValue& word) {
+              o.schedule.d.kind = o.schedule.g.kind = value_of<OptimizerKind>(optimizers(), word);
+            }}},
+      {number("lr", "learning rate of D and G, per step", positive()), {.parts = {"lr-d", "lr-g"}}},
+      {number("lr-d", "learning rate of D alone", positive()), DUEL_AT(schedule.d.lr)},
+      {number("lr-g", "learning rate of G alone", positive()), DUEL_AT(schedule.g.lr)},
+      {integer("lr-decay-steps", "both rates fall linearly to 0 over INT iterations; 0: constant",
+               at_least(0)),
+       with(DUEL_AT(schedule.lr_decay_steps), int64_t{0})},
+      {number("beta1", "Adam's decay of the first moment", up_to(0, 1)),
+       of_both(&OptimizerChoice::beta1, {kAdam})},
+      {number("beta2", "Adam's decay of the second moment", up_to(0, 1)),
+       of_both(&OptimizerChoice::beta2, {kAdam})},
+      {number("ema", "decay of the average of G's weights that samples use (0: none)", up_to(0, 1)),
+       with(DUEL_AT(schedule.ema), 0.0)},
+  };
+}
+
+}  // namespace
+
+const std::vector<ObjectiveSetting>& objective_settings() {
+  static const std::vector<ObjectiveSetting> settings = [] {
+    std::vector<ObjectiveSetting> all = in_group("Objective", objective_group());
+    for (ObjectiveSetting& setting : in_group("Optimizers", optimizer_group()))
+      all.push_back(std::move(setting));
+    return all;
+  }();
+  return settings;
+}
+
+#undef DUEL_AT
+
+}  // namespace duel::gan
