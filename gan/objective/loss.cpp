@@ -77,7 +77,7 @@ Loss hinge_margin_loss() {
 }
 
 Loss saddle_loss(const Loss& loss) {
-  const auto of_d = [loss](const Tensor& real, const Tensor& fake) {
+  const auto of_d = [loss](const Judgement& real, const Judgement& fake) {
     return discriminator_loss(loss, Relativism::none, real, fake);
   };
   return {.name = "saddle of " + loss.name,
@@ -86,7 +86,7 @@ Loss saddle_loss(const Loss& loss) {
           .g_fake = nullptr,
           .g_real = nullptr,
           .d_joint = of_d,
-          .g_joint = [of_d](const Tensor& real, const Tensor& fake) { return neg(of_d(real, fake)); },
+          .g_joint = [of_d](const Judgement& real, const Judgement& fake) { return neg(of_d(real, fake)); },
           .cross_entropy = loss.cross_entropy,
           .undecided = loss.undecided,
           .energy = loss.energy};
@@ -141,8 +141,10 @@ Tensor g_real(const Loss& loss, const Tensor& logits) {
 
 }  // namespace
 
-Tensor discriminator_loss(const Loss& loss, Relativism relativism, const Tensor& real, const Tensor& fake) {
-  if (loss.d_joint) return mean_of_batch(loss, "d_joint", loss.d_joint(real, fake));
+Tensor discriminator_loss(const Loss& loss, Relativism relativism, const Judgement& of_real,
+                          const Judgement& of_fake) {
+  if (loss.d_joint) return mean_of_batch(loss, "d_joint", loss.d_joint(of_real, of_fake));
+  const Tensor &real = of_real.logits, &fake = of_fake.logits;
   check_pairs(relativism, real, fake);
   switch (relativism) {
     case Relativism::none:
@@ -155,6 +157,14 @@ Tensor discriminator_loss(const Loss& loss, Relativism relativism, const Tensor&
   throw InternalError("unknown relativism");
 }
 
+Tensor discriminator_loss(const Loss& loss, Relativism relativism, const Tensor& real, const Tensor& fake) {
+  return discriminator_loss(loss, relativism, Judgement{.logits = real}, Judgement{.logits = fake});
+}
+
+Tensor generator_loss(const Loss& loss, Relativism relativism, const Tensor& real, const Tensor& fake) {
+  return generator_loss(loss, relativism, Judgement{.logits = real}, Judgement{.logits = fake});
+}
+
 Tensor balanced_discriminator_loss(const Loss& loss, const Tensor& real, const Tensor& fake,
                                    const Tensor& k) {
   return add(d_real(loss, real), mul(k, d_fake(loss, fake)));
@@ -164,8 +174,10 @@ bool generator_needs_real(const Loss& loss, Relativism relativism) {
   return relativism != Relativism::none || loss.g_joint;
 }
 
-Tensor generator_loss(const Loss& loss, Relativism relativism, const Tensor& real, const Tensor& fake) {
-  if (loss.g_joint) return mean_of_batch(loss, "g_joint", loss.g_joint(real, fake));
+Tensor generator_loss(const Loss& loss, Relativism relativism, const Judgement& of_real,
+                      const Judgement& of_fake) {
+  if (loss.g_joint) return mean_of_batch(loss, "g_joint", loss.g_joint(of_real, of_fake));
+  const Tensor &real = of_real.logits, &fake = of_fake.logits;
   if (relativism == Relativism::none) return g_fake(loss, fake);
   check_pairs(relativism, real, fake);
   if (relativism == Relativism::paired) return g_fake(loss, sub(fake, real));

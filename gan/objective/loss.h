@@ -20,13 +20,34 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <type_traits>
+#include <utility>
 
-#include "duel/core/tensor/tensor.h"
+#include "duel/gan/objective/critic.h"
 
 namespace duel::gan {
 
 using LossTerm = std::function<Tensor(const Tensor& logits)>;
-using JointTerm = std::function<Tensor(const Tensor& real, const Tensor& fake)>;
+
+/// A function of both sides: of their raw logits, Tensor(const Tensor& real, const Tensor& fake), or of all
+/// that D says about them, Tensor(const Judgement& real, const Judgement& fake): a distance of features, say.
+class JointTerm {
+ public:
+  JointTerm(std::nullptr_t = nullptr) {}
+  template <class F>
+  requires std::is_invocable_r_v<Tensor, F, const Judgement&, const Judgement&> JointTerm(F of_judgements)
+      : call_(std::move(of_judgements)) {}
+  template <class F>
+  requires std::is_invocable_r_v<Tensor, F, const Tensor&, const Tensor&> JointTerm(F of_logits)
+      : call_([of_logits = std::move(of_logits)](const Judgement& real, const Judgement& fake) {
+          return of_logits(real.logits, fake.logits);
+        }) {}
+  Tensor operator()(const Judgement& real, const Judgement& fake) const { return call_(real, fake); }
+  explicit operator bool() const { return static_cast<bool>(call_); }
+
+ private:
+  std::function<Tensor(const Judgement& real, const Judgement& fake)> call_;
+};
 
 struct Loss {
   std::string name;
@@ -100,6 +121,10 @@ enum class Relativism { none, paired, average };
 /// Error that names loss and term where a term gives anything but one number of shape [].
 Tensor discriminator_loss(const Loss& loss, Relativism relativism, const Tensor& real, const Tensor& fake);
 Tensor generator_loss(const Loss& loss, Relativism relativism, const Tensor& real, const Tensor& fake);
+/// The same from all that D says.
+Tensor discriminator_loss(const Loss& loss, Relativism relativism, const Judgement& real,
+                          const Judgement& fake);
+Tensor generator_loss(const Loss& loss, Relativism relativism, const Judgement& real, const Judgement& fake);
 /// d_real(r) + k d_fake(f), k of shape []: under an Equilibrium (energy.h).
 Tensor balanced_discriminator_loss(const Loss& loss, const Tensor& real, const Tensor& fake, const Tensor& k);
 /// Whether generator_loss reads the real logits.

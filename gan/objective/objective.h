@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -69,6 +70,11 @@ struct Schedule {
   int64_t lazy_interval = 1;         // penalties every so many critic steps, their weight multiplied by it
 };
 
+/// What D's inputs go through before it sees them, real and generated ones alike, each time drawn anew: from
+/// samples [N, ...] to as many of the same shape. Differentiable in them, so that G's gradient passes it, and
+/// it draws from `random` only, which checkpoints hold (DiffAugment: Zhao 2020, arXiv:2006.10738).
+using Augmentation = std::function<Tensor(const Tensor& samples, Generator& random)>;
+
 struct Objective {
   std::string name = "";
   Loss loss = non_saturating_loss();
@@ -82,6 +88,7 @@ struct Objective {
   NoiseKind noise = NoiseKind::normal;
   bool batch_norm_in_d = true;                  // whether D's automatic normalisation may be batch norm
   std::optional<Equilibrium> equilibrium = {};  // k on the fakes' term of D's loss
+  Augmentation augmentation = nullptr;          // before instance noise and packing; none: as they are
   std::string formula = "";                     // both losses, in one line each
   std::string paper = "";
   std::string rates =

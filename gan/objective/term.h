@@ -5,10 +5,17 @@
 //   objective.g_terms.push_back({.name = "brightness", .reads_real = true, .value = [](const Round& round) {
 //     return square(mean(round.fake.samples) - mean(round.real.samples));
 //   }});
+// One that asks G: how much it changes its samples with what it makes them of (StyleGAN2's path length is this with
+// noise in place of the sum, and a mean of earlier lengths in Term::memory):
+//   objective.g_terms.push_back({.name = "slope", .value = [](const Round& round) {
+//     const Tensor z = round.latents.detach().set_requires_grad(true);
+//     return mean(square(grad({sum((*round.generator)(z))}, {z}, {}, {.create_graph = true})[0]));
+//   }});
 #pragma once
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "duel/gan/objective/critic.h"
 #include "duel/gan/objective/latent.h"
@@ -17,15 +24,20 @@ namespace duel::gan {
 
 /// One batch and what D says about it.
 struct Side {
-  Tensor samples = {};
-  Tensor labels = {};  // i64 [N]; undefined in unconditional objectives
+  Tensor samples = {};  // as D is shown them, but for packing
+  Tensor labels = {};   // i64 [N]; undefined in unconditional objectives
   Judgement judgement = {};
 };
 
 struct Round {
   // in G's step real is judged only where its loss or a term reads it, and without a graph
   Side real = {}, fake = {};
-  Tensor codes = {};  // the codes that G was given; undefined without
+  Tensor codes = {};    // the codes that G was given; undefined without
+  Tensor latents = {};  // [N, latent width]: what G made the fakes of
+  // The players, for passes of a term's own. What their layers draw meanwhile, and what a term draws from
+  // default_generator(), is resumed with the run.
+  nn::Module *generator = nullptr, *discriminator = nullptr;
+  std::vector<Tensor> memory = {};  // of the term that is asked
 };
 
 struct Term {
@@ -34,6 +46,9 @@ struct Term {
   bool reads_real = false;                    // of G's terms: whether round.real is needed
   std::function<Tensor(const Round&)> value;  // shape []
   int64_t least_samples = 1;  // that the value needs: 2 where it compares the samples of a batch
+  // What the term remembers from one iteration to the next, as it is at first. A Trainer keeps a copy of its
+  // own, which checkpoints hold; value() finds it in round.memory and writes there with copy_().
+  std::vector<Tensor> memory = {};
 };
 
 /// Of G: the squared distance of the mean features of fake and real samples, as D's last layer sees them

@@ -30,7 +30,6 @@
 #include <cstdint>
 #include <functional>
 #include <limits>
-#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -38,14 +37,16 @@
 #include <utility>
 #include <vector>
 
-#include "duel/core/device/graph.h"
 #include "duel/core/io/safetensors.h"
 #include "duel/core/tensor/random.h"
 #include "duel/core/tensor/tensor.h"
 #include "duel/gan/data/resident_data.h"
 #include "duel/gan/models/models.h"
 #include "duel/gan/objective/objective.h"
-#include "duel/gan/train/update.h"
+#include "duel/gan/train/graph_runner.h"
+#include "duel/gan/train/judging.h"
+#include "duel/gan/train/losses.h"
+#include "duel/gan/train/random_streams.h"
 #include "duel/nn/optim/optim.h"
 #include "duel/nn/optim/parameter_arena.h"
 
@@ -108,9 +109,9 @@ class Trainer {
   /// Updates of D in the next iteration.
   int64_t critic_steps_now() const;
   /// Captured iterations; 0 on the CPU.
-  int64_t graphs() const;
+  int64_t graphs() const { return graphs_.count(); }
   /// They are captured anew when next needed.
-  void forget_graphs() { kinds_.clear(); }
+  void forget_graphs() { graphs_.forget(); }
 
   /// The parts of step(), for tests and own loops. real and fake [N, ...]; labels and codes where the
   /// objective has them.
@@ -132,9 +133,11 @@ class Trainer {
     generator_step({.real = real, .latents = {.input = z}}, diagnostics);
   }
   /// Samples as D takes them: `packing` of them side by side as channels.
-  Tensor packed(const Tensor& samples) const;
+  Tensor packed(const Tensor& samples) const { return judging_.packed(samples); }
   /// L_D of both sides' logits as D trains on it, k of an Equilibrium included; penalties and terms left out.
-  Tensor adversarial_loss_of_d(const Round& round) const;
+  Tensor adversarial_loss_of_d(const Round& round) const {
+    return gan::adversarial_loss_of_d(objective_, round, balance_);
+  }
   /// G(z) in training mode without a graph.
   Tensor generate(const Tensor& z);
 
@@ -188,88 +191,65 @@ class Trainer {
   nn::Optimizer& optimizer_d() { return *optimizer_d_; }
   nn::Optimizer& optimizer_g() { return *optimizer_g_; }
   /// D and G parameters' gradients of the last critic_step / generator_step, in order of parameters().
-  const std::vector<Tensor>& last_gradients() const { return last_gradients_; }
+  const std::vector<Tensor>& last_gradients() const { return last_.gradients; }
 
  private:
-  enum class Weights { recorded, constant };  // D's, in G's loss
-  using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
-  /// What metrics() reads.
-  struct Shown {
-    Tensor loss_d, loss_g, penalty, d_real, d_fake, p_real, p_fake, input_gradient_norm, grad_norm_d,
-        grad_norm_g;
-    Tensor energy_real, energy_fake;  // under an Equilibrium
-    NamedTensors terms_d, terms_g;
-  };
-  /// Iterations that start the same kernels: which critic steps carry the penalty. Its graph, and where that
-  /// leaves its results.
-  struct Kind {
-    std::unique_ptr<CapturedGraph> graph;
-    Shown shown;
-    std::vector<Tensor> last_gradients;
+  /// Whether an iteration is looked at, and what for.
+  struct Look {
+    bool on = false;
+    StepRecord* record = nullptr;
   };
   /// Note [A refused call changes nothing].
   void attempt(const std::string& kind, const std::function<void()>& work);
-  /// state() without what follows from the rest: the average's buffers.
-  TensorFile own_state() const;
-  /// Without checks.
-  void take_over(const TensorFile& state);
-  /// Every generator by its name in a checkpoint.
-  std::vector<std::pair<std::string, Generator*>> generators() const;
+  /// All that a checkpoint holds but for what follows from the rest (the average's buffers), and of that what
+  /// moves without an update: generators, counts, k, what terms remember.
+  std::vector<StatePart> parts() const;
+  std::vector<StatePart> moving_parts() const;
+  /// The optimizers' moments, and G's average as a network.
+  StatePart optimizers() const;
   /// The buffers that belong to the average; empty without one or without statistics in G.
   const nn::StateDict& average_buffers() const;
   bool has_average_buffers() const;
-  void critic_update(const Batch& batch, bool diagnostics);
-  void generator_update(const Batch& batch, bool diagnostics);
-  void joint_update(const Batch& batch, bool diagnostics);
-  void iterate(int64_t critic_steps, bool diagnostics);
-  /// With the branches of a captured iteration: the gradients of weights, and D's passes where they do not
-  /// change D.
-  void iterate_beside(int64_t critic_steps);
-  void replay(int64_t critic_steps);
+  // What they find goes where `shown` says; `step`: number of the update of D.
+  void critic_update(const Batch& batch, int64_t step, const Look& look, Shown& shown);
+  void generator_update(const Batch& batch, const Look& look, Shown& shown);
+  void joint_update(const Batch& batch, int64_t step, const Look& look, Shown& shown);
+  Shown iterate(int64_t critic_steps, const Look& look);
   std::string kind_of(int64_t critic_steps) const;
-  bool penalty_due(int64_t critic_step) const { return critic_step % objective_.schedule.lazy_interval == 0; }
+  bool penalty_due(int64_t step) const { return step % objective_.schedule.lazy_interval == 0; }
   Batch draw(int64_t n);
-  Judgement judge(const Tensor& samples, const Tensor& labels);
-  Tensor with_instance_noise(const Tensor& samples);
-  void judge_both(Round& round);
-  /// One after the other, or side by side in a graph where D's passes do not change D.
-  void two_passes(const std::function<void()>& first, const std::function<void()>& second);
-  void flip_labels(Round& round);
-  /// The losses at the players' present weights; what they showed is kept for metrics().
-  Tensor loss_of_d(const Batch& batch, bool diagnostics);
-  Tensor loss_of_g(const Batch& batch, Weights weights_of_d, bool diagnostics);
+  Round round_of(const Batch& batch) const;
+  Tensor loss_of_d(const Batch& batch, int64_t step, const Look& look, Shown& shown);
+  Tensor loss_of_g(const Batch& batch, Weights weights_of_d, const Look& look, Shown& shown);
   /// Moves k after a step of D.
-  void balance();
-  void keep_norms_d(const std::vector<Tensor>& gradients, const Batch& batch);
-  void keep_norms_g(const std::vector<Tensor>& gradients);
+  void balance(const Shown& shown);
+  void keep_norms_d(const std::vector<Tensor>& gradients, const Batch& batch, const Look& look, Shown& shown);
+  void keep_norms_g(const std::vector<Tensor>& gradients, const Look& look, Shown& shown);
+  void remember(const Shown& shown);
 
   Networks networks_;
-  Objective objective_;
+  Objective objective_;  // what its terms remember is the Trainer's own
   std::shared_ptr<const ResidentData> data_;
   TrainerOptions options_;
   nn::ParameterArena arena_d_, arena_g_;
   std::vector<Tensor> parameters_d_, parameters_g_;
   std::unique_ptr<nn::Optimizer> optimizer_d_, optimizer_g_;
-  DataOrder order_;
-  mutable LatentGenerators latent_random_;  // generators() hands them out to be read and set
-  mutable Generator penalty_noise_, instance_noise_, label_flips_;
-  // what layers draw: lent as the default generator while the network runs
-  mutable Generator layers_d_, layers_g_;
-  Tensor noise_deviation_;  // of the instance noise now, shape []; undefined without it
-  Tensor balance_;          // k of the objective's Equilibrium, shape []; undefined without one
+  // Mutable: parts() hands them out to be read and set.
+  mutable DataOrder order_;
+  mutable LatentGenerators latent_random_;
+  mutable Judging judging_;
+  mutable Generator layers_g_;  // what G's layers draw: lent as the default generator while it runs
+  mutable int64_t iteration_ = 0, critic_steps_done_ = 0;
+  Tensor balance_;  // k of the objective's Equilibrium, shape []; undefined without one
   // every iteration's losses [kRemembered, kernels::kRingColumns], and how many i64 [1]
   Tensor ring_, ring_pushed_;
-  int64_t iteration_ = 0, critic_steps_done_ = 0;
-  std::vector<Tensor> last_gradients_;
   Shown last_;
   std::set<std::string> tried_;  // kinds of calls that went through
   // of both networks, floating ones, by their names in a checkpoint
-  std::vector<std::pair<std::string, Tensor>> buffers_;
+  NamedTensors buffers_;
   mutable nn::StateDict average_buffers_;
   mutable int64_t average_buffers_at_ = -1;  // the update of G that they belong to
-  std::map<std::string, Kind> kinds_;
-  StepRecord* record_ = nullptr;  // during step()
-  bool passes_beside_ = false;    // D's passes on streams of their own: in iterate_beside
+  GraphRunner graphs_;
 };
 
 /// What one iteration leaves behind for diagnose(): handles to what its last updates of D and G saw, and
@@ -279,25 +259,6 @@ struct StepRecord {
   Tensor real_logits = {}, fake_logits = {};               // D's raw logits in that update, without a graph
   std::vector<Tensor> gradients_d = {}, gradients_g = {};  // in order of parameters()
   std::vector<Tensor> weights_d = {}, weights_g = {};      // one per block of the arena, before the update
-};
-
-/// Streams of the seed, one for each use of random numbers. layers_d, layers_g: what the networks' layers
-/// draw; average: what the average's statistics are gathered on; quiet: looks that change nothing.
-enum class RandomStream : uint64_t {
-  weights_g = 1,
-  weights_d,
-  latent,
-  penalty,
-  instance_noise,
-  layers_d,
-  data_order,
-  samples,
-  labels,
-  codes,
-  label_flips,
-  layers_g,
-  average,
-  quiet
 };
 
 }  // namespace duel::gan

@@ -1,7 +1,7 @@
 // What a checkpoint holds: Trainer::state() and restore(); what is put back where a call is refused; sampling
 // by the moving average; the losses that are remembered.
 #include <algorithm>
-#include <cmath>
+#include <iterator>
 #include <map>
 
 #include "duel/core/ops.h"
@@ -14,157 +14,107 @@
 namespace duel::gan {
 namespace {
 
-using Entries = std::vector<std::pair<std::string, Tensor>>;
-
-Entries with_prefix(const std::string& prefix, const Entries& entries) {
-  Entries out;
-  for (const auto& [name, tensor] : entries) out.emplace_back(prefix + name, tensor);
-  return out;
-}
-
-Entries strip_prefix(const std::string& prefix, const TensorFile& file) {
-  Entries out;
-  for (const auto& [name, tensor] : file.tensors) {
-    if (name.starts_with(prefix)) out.emplace_back(name.substr(prefix.size()), tensor);
-  }
-  return out;
-}
-
 // what the average's statistics are gathered on
 constexpr int64_t kStatisticsBatches = 8, kStatisticsBatch = 128;
 
-const std::string kAverage = "g_ema.", kOptimizerG = "optimizer_g.", kEmaSlot = ".ema";
+const std::string kAverage = kAveragePrefix, kOptimizerG = "optimizer_g.", kOptimizerD = "optimizer_d.",
+                  kEmaSlot = ".ema";
 
-/// A file of before version 0.2 in today's form: there the average was optimizer_g.NAME.ema, with no buffers
-/// of its own, and layers drew from a generator that was not stored.
-TensorFile brought_up(TensorFile file, const TensorFile& expected) {
-  for (auto& [name, tensor] : file.tensors) {
-    if (name.starts_with(kOptimizerG) && name.ends_with(kEmaSlot)) {
-      name = kAverage + name.substr(kOptimizerG.size(), name.size() - kOptimizerG.size() - kEmaSlot.size());
-    }
-  }
-  for (const char* name : {"random.layers_d", "random.layers_g"}) {
-    if (!file.find(name)) file.tensors.emplace_back(name, *expected.find(name));
-  }
-  return file;
-}
-
-bool finite(const Tensor& tensor) { return !is_floating(tensor.dtype()) || !first_nonfinite(tensor); }
-
-void append(TensorFile& file, const Entries& entries) {
-  file.tensors.insert(file.tensors.end(), entries.begin(), entries.end());
-}
-
-Tensor as_tensor(const Generator::State& s) {
-  return Tensor::from(
-      {static_cast<int64_t>(s.seed), static_cast<int64_t>(s.stream), static_cast<int64_t>(s.offset)}, {3});
-}
-
-Generator::State as_generator(const Tensor& t) {
-  const auto v = t.to_vector<int64_t>();
-  return {static_cast<uint64_t>(v[0]), static_cast<uint64_t>(v[1]), static_cast<uint64_t>(v[2])};
-}
-
-/// Everything about the entries that restoring could stumble over, before anything is changed.
-void check_same_layout(const TensorFile& found, const TensorFile& expected) {
-  for (const auto& [name, tensor] : expected.tensors) {
-    const Tensor* other = found.find(name);
-    DUEL_CHECK(other, "checkpoint",
-               "'{}' is missing: this is not a checkpoint of this objective and architecture", name);
-    DUEL_CHECK(other->shape() == tensor.shape() && other->dtype() == tensor.dtype(), "checkpoint",
-               "'{}': expected {}, got {}: this checkpoint was made with other sizes", name, to_text(tensor),
-               to_text(*other));
-  }
-  for (const auto& [name, tensor] : found.tensors) {
-    DUEL_CHECK(expected.find(name), "checkpoint",
-               "'{}' is unexpected: this checkpoint was made with other options", name);
-  }
-}
-
-/// That the numbers of a state of the right layout can be those of a run: what is counted is not negative,
-/// rates are rates.
-void check_numbers(const TensorFile& file) {
-  constexpr int64_t most = int64_t{1} << 53;
-  const auto counted = [&](const char* entry, const char* what, size_t place) {
-    const int64_t value = file.find(entry)->to_vector<int64_t>()[place];
-    DUEL_CHECK(value >= 0 && value <= most, "checkpoint",
-               "'{}': {}: expected an integer from 0 to 2^53, got {}", entry, what, value);
-  };
-  counted("progress", "iteration", 0);
-  counted("progress", "updates of D", 1);
-  counted("progress", "position in the data", 2);
-  for (const std::string player : {"optimizer_g.", "optimizer_d."}) {
-    counted((player + "step").c_str(), "updates", 0);
-    const double rate = file.find(player + "lr")->item();
-    DUEL_CHECK(rate >= 0 && std::isfinite(rate), "checkpoint",
-               "'{}lr': expected a finite number of at least 0, got {}", player, rate);
-  }
-  if (const Tensor* balance = file.find("balance")) {
-    const double k = balance->item();
-    DUEL_CHECK(k >= 0 && k <= 1, "checkpoint", "'balance': expected a number from 0 to 1, got {}", k);
-  }
+void append(std::vector<StatePart>& parts, std::vector<StatePart> more) {
+  std::move(more.begin(), more.end(), std::back_inserter(parts));
 }
 
 }  // namespace
 
-std::vector<std::pair<std::string, Generator*>> Trainer::generators() const {
-  return {{"random.latent", &latent_random_.noise},
-          {"random.labels", &latent_random_.labels},
-          {"random.codes", &latent_random_.codes},
-          {"random.penalty", &penalty_noise_},
-          {"random.instance_noise", &instance_noise_},
-          {"random.label_flips", &label_flips_},
-          {"random.layers_d", &layers_d_},
-          {"random.layers_g", &layers_g_}};
+StatePart Trainer::optimizers() const {
+  return {.read =
+              [this] {
+                nn::StateDict entries;
+                if (optimizer_g_->has_ema()) {
+                  const auto average = optimizer_g_->ema_state_dict(*networks_.generator);
+                  const std::map<std::string, Tensor> by_name(average.begin(), average.end());
+                  for (const auto& [name, parameter] : networks_.generator->named_parameters())
+                    entries.emplace_back(kAverage + name, by_name.at(name));
+                }
+                for (const auto& [name, tensor] : optimizer_g_->state_dict()) {
+                  if (!name.ends_with(kEmaSlot)) entries.emplace_back(kOptimizerG + name, tensor);
+                }
+                for (const auto& entry : with_prefix(kOptimizerD, optimizer_d_->state_dict()))
+                  entries.push_back(entry);
+                return entries;
+              },
+          .write =
+              [this](const TensorFile& file) {
+                nn::StateDict of_g = strip_prefix(kOptimizerG, file);
+                for (const auto& [name, parameter] : networks_.generator->named_parameters()) {
+                  if (const Tensor* average = file.find(kAverage + name))
+                    of_g.emplace_back(name + kEmaSlot, *average);
+                }
+                optimizer_g_->load_state_dict(of_g);
+                optimizer_d_->load_state_dict(strip_prefix(kOptimizerD, file));
+                average_buffers_at_ = -1;
+              }};
 }
 
-TensorFile Trainer::own_state() const {
-  TensorFile file;
-  append(file, with_prefix("g.", networks_.generator->state_dict()));
-  append(file, with_prefix("d.", networks_.discriminator->state_dict()));
-  if (optimizer_g_->has_ema()) {
-    const auto average = optimizer_g_->ema_state_dict(*networks_.generator);
-    const std::map<std::string, Tensor> by_name(average.begin(), average.end());
-    for (const auto& [name, parameter] : networks_.generator->named_parameters())
-      append(file, {{kAverage + name, by_name.at(name)}});
+std::vector<StatePart> Trainer::moving_parts() const {
+  std::vector<StatePart> parts = {state_of("random.latent", latent_random_.noise),
+                                  state_of("random.labels", latent_random_.labels),
+                                  state_of("random.codes", latent_random_.codes)};
+  append(parts, judging_.state());
+  parts.push_back(state_of("random.layers_g", layers_g_));
+  parts.push_back(
+      {.read =
+           [this] {
+             return nn::StateDict{
+                 {"progress", Tensor::from({iteration_, critic_steps_done_, order_.position()}, {3})}};
+           },
+       .write =
+           [this](const TensorFile& file) {
+             const auto progress = file.find("progress")->to_vector<int64_t>();
+             iteration_ = progress[0];
+             critic_steps_done_ = progress[1];
+             order_.set_position(progress[2]);
+           }});
+  if (balance_.defined()) parts.push_back(state_of("balance", balance_));
+  for (const auto& [prefix, terms] :
+       {std::pair("terms_d.", &objective_.d_terms), std::pair("terms_g.", &objective_.g_terms)}) {
+    for (const Term& term : *terms) {
+      for (size_t i = 0; i < term.memory.size(); ++i)
+        parts.push_back(state_of(message("{}{}.{}", prefix, term.name, i), term.memory[i]));
+    }
   }
-  for (const auto& [name, tensor] : optimizer_g_->state_dict()) {
-    if (!name.ends_with(kEmaSlot)) append(file, {{kOptimizerG + name, tensor}});
-  }
-  append(file, with_prefix("optimizer_d.", optimizer_d_->state_dict()));
-  for (const auto& [name, generator] : generators()) append(file, {{name, as_tensor(generator->state())}});
-  append(file, {{"progress", Tensor::from({iteration_, critic_steps_done_, order_.position()}, {3})}});
-  if (balance_.defined()) append(file, {{"balance", balance_}});
-  for (auto& [name, tensor] : file.tensors) tensor = tensor.to(Device::cpu());
-  return file;
+  return parts;
+}
+
+std::vector<StatePart> Trainer::parts() const {
+  std::vector<StatePart> parts = {state_of("g.", *networks_.generator),
+                                  state_of("d.", *networks_.discriminator), optimizers()};
+  append(parts, moving_parts());
+  return parts;
 }
 
 TensorFile Trainer::state() const {
-  TensorFile file = own_state();
-  for (const auto& [name, tensor] : average_buffers()) {
-    append(file, {{kAverage + name, tensor.to(Device::cpu())}});
-  }
+  TensorFile file = read_state(parts());
+  for (const auto& [name, tensor] : average_buffers())
+    file.tensors.emplace_back(kAverage + name, tensor.to(Device::cpu()));
   return file;
 }
 
 void Trainer::restore(const TensorFile& given) {
-  TensorFile expected = own_state();
-  const TensorFile file = brought_up(given, expected);
+  TensorFile present = read_state(parts());
+  const TensorFile file = brought_up(given, present);
   const nn::StateDict buffers =
       has_average_buffers() ? networks_.generator->named_buffers() : nn::StateDict();
   // Files of before version 0.2 have none of the average's: they are gathered when they are needed.
   const bool stored = std::any_of(buffers.begin(), buffers.end(),
                                   [&](const auto& b) { return file.find(kAverage + b.first); });
-  if (stored) append(expected, with_prefix(kAverage, buffers));
-  check_same_layout(file, expected);
-  check_numbers(file);
-  for (const auto& [name, tensor] : file.tensors) {
-    DUEL_CHECK(finite(tensor), "checkpoint",
-               "'{}' holds a NaN or an infinity: the run had diverged when this was written", name);
+  if (stored) {
+    for (const auto& entry : with_prefix(kAverage, buffers)) present.tensors.push_back(entry);
   }
+  check_state(file, present);
   ring_pushed_.copy_(Tensor::zeros({1}, {DType::i64, {}}));
   forget_graphs();  // seeds are part of what was captured
-  take_over(file);
+  write_state(parts(), file);
   average_buffers_.clear();
   if (!stored) return;
   for (const auto& [name, buffer] : buffers)
@@ -172,55 +122,19 @@ void Trainer::restore(const TensorFile& given) {
   average_buffers_at_ = optimizer_g_->steps();
 }
 
-void Trainer::take_over(const TensorFile& file) {
-  networks_.generator->load_state_dict(strip_prefix("g.", file));
-  networks_.discriminator->load_state_dict(strip_prefix("d.", file));
-  nn::StateDict optimizer_g = strip_prefix(kOptimizerG, file);
-  for (const auto& [name, parameter] : networks_.generator->named_parameters()) {
-    if (const Tensor* average = file.find(kAverage + name))
-      optimizer_g.emplace_back(name + kEmaSlot, *average);
-  }
-  optimizer_g_->load_state_dict(optimizer_g);
-  optimizer_d_->load_state_dict(strip_prefix("optimizer_d.", file));
-  for (const auto& [name, generator] : generators()) generator->set_state(as_generator(*file.find(name)));
-  if (balance_.defined()) {
-    NoGrad no_grad;
-    balance_.copy_(*file.find("balance"));
-  }
-  const auto progress = file.find("progress")->to_vector<int64_t>();
-  iteration_ = progress[0];
-  critic_steps_done_ = progress[1];
-  order_.set_position(progress[2]);
-  average_buffers_at_ = -1;
-}
-
 // Note [A refused call changes nothing] in trainer.h.
 void Trainer::attempt(const std::string& kind, const std::function<void()>& work) {
-  const bool first = !tried_.contains(kind), on_host = !options_.device.is_cuda();
-  std::optional<TensorFile> before;
-  if (first) before = own_state();
-  std::vector<Generator::State> draws;  // on a GPU their reading would wait
-  if (on_host) {
-    for (const auto& [name, generator] : generators()) draws.push_back(generator->state());
-  }
-  const int64_t position = on_host ? order_.position() : 0, iteration = iteration_,
-                critic_steps_done = critic_steps_done_;
-  const Shown shown = last_;
-  const std::vector<Tensor> gradients = last_gradients_;
+  const bool first = !tried_.contains(kind);
+  std::vector<StatePart> kept;
+  if (first) kept = parts();
+  // on a GPU their reading would wait
+  else if (!options_.device.is_cuda())
+    kept = moving_parts();
+  const TensorFile before = read_state(kept);
   try {
     work();
   } catch (...) {
-    if (before) {
-      take_over(*before);
-    } else if (on_host) {
-      size_t i = 0;
-      for (const auto& [name, generator] : generators()) generator->set_state(draws[i++]);
-      order_.set_position(position);
-    }
-    iteration_ = iteration;
-    critic_steps_done_ = critic_steps_done;
-    last_ = shown;
-    last_gradients_ = gradients;
+    write_state(kept, before);
     throw;
   }
   if (first) tried_.insert(kind);
@@ -228,13 +142,13 @@ void Trainer::attempt(const std::string& kind, const std::function<void()>& work
 
 Trainer::QuietDraws::QuietDraws(const Trainer& trainer)
     : trainer_(trainer),
-      d_(trainer.layers_d_.state()),
+      d_(trainer.judging_.layers().state()),
       g_(trainer.layers_g_.state()),
       own_(trainer.options_.seed, static_cast<uint64_t>(RandomStream::quiet)),
       lent_(own_) {}
 
 Trainer::QuietDraws::~QuietDraws() {
-  trainer_.layers_d_.set_state(d_);
+  trainer_.judging_.layers().set_state(d_);
   trainer_.layers_g_.set_state(g_);
 }
 
@@ -284,7 +198,7 @@ std::optional<std::string> Trainer::first_nonfinite() const {
   if (step_d == 0 && step_g == 0) return std::nullopt;
   const std::string updates = (step_d ? message(", since update {} of D", step_d) : std::string()) +
                               (step_g ? message(", since update {} of G", step_g) : std::string());
-  for (const auto& [name, tensor] : own_state().tensors) {
+  for (const auto& [name, tensor] : read_state(parts()).tensors) {
     if (!is_floating(tensor.dtype())) continue;
     if (const std::string found = bad(name, tensor); !found.empty()) return found + updates;
   }
@@ -329,11 +243,6 @@ Metrics Trainer::metrics() const {
           .terms_d = values(last_.terms_d),
           .terms_g = values(last_.terms_g),
           .more = std::move(more)};
-}
-
-int64_t Trainer::graphs() const {
-  return std::count_if(kinds_.begin(), kinds_.end(),
-                       [](const auto& kind) { return kind.second.graph != nullptr; });
 }
 
 }  // namespace duel::gan

@@ -7,6 +7,7 @@
 
 #include "duel/core/ops.h"
 #include "duel/gan/train/diagnostics.h"
+#include "tests/own_parts.h"
 
 namespace duel::gan {
 namespace {
@@ -159,6 +160,18 @@ TEST_F(DeviceTrainerGraphs, EveryKindOfIterationHasItsOwn) {
   eager->step();
   captured->step();
   EXPECT_EQ(first_difference(eager->state(), captured->state()), "");
+}
+
+// What a term remembers and what an augmentation draws lies on the device: replays go on with it.
+TEST_F(DeviceTrainerGraphs, HoldPartsOfOnesOwn) {
+  const Objective objective = testing::own_objective();
+  const auto eager = trainer_on(kDevice, objective, "mlp", false),
+             captured = trainer_on(kDevice, objective, "mlp", true);
+  run(*eager, 5);
+  run(*captured, 5);
+  EXPECT_EQ(captured->graphs(), 1);
+  EXPECT_EQ(first_difference(eager->state(), captured->state()), "");
+  EXPECT_GT(captured->state().find("terms_g.path_length.0")->item(), 0);
 }
 
 TEST_F(DeviceTrainerMemory, IsConstantOverCapturedIterations) {

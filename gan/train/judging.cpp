@@ -1,0 +1,155 @@
+#include "duel/gan/train/judging.h"
+
+#include <algorithm>
+
+#include "duel/core/ops.h"
+#include "duel/core/tensor/autograd.h"
+#include "duel/gan/train/random_streams.h"
+
+namespace duel::gan {
+namespace {
+
+Generator stream(uint64_t seed, RandomStream which) { return Generator(seed, static_cast<uint64_t>(which)); }
+
+/// Rows [begin, end), of an undefined tensor an undefined one.
+Tensor part_of(const Tensor& tensor, int64_t begin, int64_t end) {
+  return tensor.defined() ? rows(tensor, begin, end) : tensor;
+}
+
+Judgement part_of(const Judgement& j, int64_t begin, int64_t end) {
+  return {part_of(j.logits, begin, end), part_of(j.features, begin, end), part_of(j.classes, begin, end),
+          part_of(j.codes, begin, end)};
+}
+
+Tensor joined(const Tensor& a, const Tensor& b) {
+  return a.defined() && b.defined() ? concat({a, b}) : Tensor();
+}
+
+Tensor checked_points(const Penalty& penalty, const Tensor& points, const Tensor& real, bool labelled) {
+  const bool fits = points.defined() && points.rank() == real.rank() && points.dim(0) >= 1 &&
+                    points.shape().with(0, real.dim(0)) == real.shape() &&
+                    (!labelled || points.dim(0) == real.dim(0));
+  DUEL_CHECK(fits, "trainer",
+             "the penalty sampling '{}' gave points {}, expected {}samples of the size that D is given, {}",
+             penalty.sampling.name, points.defined() ? to_text(points.shape()) : "nowhere",
+             labelled ? "one for each label, and " : "", real.shape());
+  return points;
+}
+
+}  // namespace
+
+double share_left(int64_t iteration, int64_t steps) {
+  return steps > 0 ? std::max(0.0, 1.0 - static_cast<double>(iteration) / static_cast<double>(steps)) : 1.0;
+}
+
+Judging::Judging(std::shared_ptr<nn::Module> discriminator, const Objective& objective, uint64_t seed,
+                 TensorOptions options)
+    : discriminator_(std::move(discriminator)),
+      schedule_(objective.schedule),
+      penalties_(objective.penalties),
+      augmentation_(objective.augmentation),
+      joint_loss_(objective.loss.d_joint),
+      device_(options.device),
+      penalty_noise_(stream(seed, RandomStream::penalty)),
+      instance_noise_(stream(seed, RandomStream::instance_noise)),
+      label_flips_(stream(seed, RandomStream::label_flips)),
+      layers_(stream(seed, RandomStream::layers_d)),
+      augmentation_random_(stream(seed, RandomStream::augmentation)) {
+  if (schedule_.instance_noise > 0) noise_deviation_ = Tensor::full({}, schedule_.instance_noise, options);
+}
+
+void Judging::begin_iteration(int64_t number) {
+  if (noise_deviation_.defined() && schedule_.instance_noise_steps > 0)
+    noise_deviation_.fill_(schedule_.instance_noise * share_left(number, schedule_.instance_noise_steps));
+}
+
+// The deviation lies in device memory: a replayed graph sees it fade.
+Tensor Judging::shown(const Tensor& samples) {
+  Tensor seen = samples;
+  if (augmentation_) {
+    seen = augmentation_(samples, augmentation_random_);
+    DUEL_CHECK(seen.defined() && seen.shape() == samples.shape() && seen.dtype() == samples.dtype(),
+               "trainer", "the augmentation gave {}, expected samples like those it was given, {}",
+               seen.defined() ? to_text(seen) : "nothing", to_text(samples));
+  }
+  if (!noise_deviation_.defined()) return seen;
+  return add(seen, mul(instance_noise_.normal(seen.shape(), 0.0, 1.0, seen.options()), noise_deviation_));
+}
+
+Tensor Judging::packed(const Tensor& samples) const {
+  const int64_t m = schedule_.packing;
+  return m == 1 ? samples
+                : samples.reshape(samples.shape().with(0, samples.dim(0) / m).with(1, m * samples.dim(1)));
+}
+
+Judgement Judging::judge(const Tensor& samples, const Tensor& labels) {
+  const LendDefaultGenerator lent = lend();
+  return gan::judge(*discriminator_, packed(samples), labels);
+}
+
+// Where no layer of D mixes samples, one pass over both batches gives the same logits with half the launches.
+void Judging::judge_both(Round& round) {
+  Side& real = round.real;
+  Side& fake = round.fake;
+  if (discriminator_->mixes_samples()) {
+    SideStreams streams(beside_);
+    streams.run([&] { real.judgement = judge(real.samples, real.labels); });
+    fake.judgement = judge(fake.samples, fake.labels);
+    streams.join();
+    return;
+  }
+  const Judgement all = judge(concat({real.samples, fake.samples}), joined(real.labels, fake.labels));
+  const int64_t split = real.samples.dim(0) / schedule_.packing;
+  real.judgement = part_of(all, 0, split);
+  fake.judgement = part_of(all, split, all.logits.dim(0));
+}
+
+// Logits of equal index change sides, which is the same in any loss that is a sum over each side. (Exchanging
+// images instead would mix the two batches' statistics in a batch norm.) A joint loss may read features: they
+// go with the logits.
+void Judging::flip_labels(Round& round) {
+  const double p = schedule_.label_flip;
+  if (p <= 0) return;
+  Judgement &real = round.real.judgement, &fake = round.fake.judgement;
+  const Tensor drawn = label_flips_.uniform(real.logits.shape(), 0.0, 1.0, real.logits.options());
+  const Tensor flip = greater(Tensor::full(drawn.shape(), p, drawn.options()), drawn);
+  const auto exchange = [](const Tensor& where_one, Tensor& a, Tensor& b) {
+    const Tensor kept = a;
+    a = where(where_one, b, kept);
+    b = where(where_one, kept, b);
+  };
+  exchange(flip, real.logits, fake.logits);
+  if (!joint_loss_ || !real.features.defined()) return;
+  std::vector<int64_t> sizes(static_cast<size_t>(real.features.rank()), 1);
+  sizes[0] = real.features.dim(0);
+  exchange(flip.reshape(Shape(sizes)), real.features, fake.features);
+}
+
+std::vector<PenaltyResult> Judging::penalties(const Round& round) {
+  const LendDefaultGenerator lent = lend();
+  const auto interval = static_cast<double>(schedule_.lazy_interval);
+  std::vector<PenaltyResult> results;
+  for (const Penalty& penalty : penalties_) {
+    const Tensor& labels = penalty.sampling.labels == LabelsOf::fake ? round.fake.labels : round.real.labels;
+    const Tensor points =
+        penalty.sampling.points(round.real.samples.detach(), round.fake.samples.detach(), penalty_noise_);
+    results.push_back(gradient_penalty(
+        *discriminator_, packed(checked_points(penalty, points, round.real.samples, labels.defined())),
+        penalty.shape, penalty.weight * interval, labels));
+  }
+  return results;
+}
+
+Judging::SideBySide::SideBySide(Judging& judging) : judging_(judging) {
+  if (judging.discriminator_->named_buffers().empty()) judging.beside_ = judging.device_;
+}
+
+std::vector<StatePart> Judging::state() {
+  std::vector<StatePart> parts = {
+      state_of("random.penalty", penalty_noise_), state_of("random.instance_noise", instance_noise_),
+      state_of("random.label_flips", label_flips_), state_of("random.layers_d", layers_)};
+  if (augmentation_) parts.push_back(state_of("random.augmentation", augmentation_random_));
+  return parts;
+}
+
+}  // namespace duel::gan

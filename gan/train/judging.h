@@ -1,0 +1,79 @@
+// What D is shown and what it is asked: samples go through the augmentation, get instance noise and are packed;
+// answers may come back with exchanged labels; penalties ask for gradients at points between. Every random
+// number comes from generators of its own, whose state is part of checkpoints.
+//
+// Example:
+//   Judging judging(networks.discriminator, objective, /*seed=*/1, {});
+//   Round round{.real = {judging.shown(images)}, .fake = {judging.shown(fakes)}};
+//   judging.judge_both(round);                           // round.real.judgement.logits, …
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "duel/core/device/side_streams.h"
+#include "duel/core/tensor/random.h"
+#include "duel/gan/objective/objective.h"
+#include "duel/gan/train/state.h"
+
+namespace duel::gan {
+
+class Judging {
+ public:
+  Judging(std::shared_ptr<nn::Module> discriminator, const Objective& objective, uint64_t seed,
+          TensorOptions options);
+
+  /// Sets the deviation of noise that fades, in device memory.
+  void begin_iteration(int64_t number);
+
+  /// Samples [N, ...] as D is to see them but for packing: augmented, then with instance noise. Each call
+  /// draws. Differentiable.
+  Tensor shown(const Tensor& samples);
+  /// `packing` samples side by side as channels (Lin et al. 2018).
+  Tensor packed(const Tensor& samples) const;
+  /// What D says of samples that are shown, packed here; labels undefined without classes.
+  Judgement judge(const Tensor& samples, const Tensor& labels);
+  /// Both sides of a round: in one pass where no layer of D mixes samples.
+  void judge_both(Round& round);
+  /// With the schedule's probability a judged sample changes sides: what D says of it stands with the other
+  /// label.
+  void flip_labels(Round& round);
+  /// One result for each penalty of the objective at points of the round's samples, weights times the lazy
+  /// interval.
+  std::vector<PenaltyResult> penalties(const Round& round);
+
+  /// While it lives D's layers, and terms, draw from D's generator of layers.
+  LendDefaultGenerator lend() { return LendDefaultGenerator(layers_); }
+  Generator& layers() { return layers_; }
+
+  /// While it lives passes of D may run on side streams, but for a D that changes in a pass (running
+  /// statistics, power iterations): its passes come one after the other.
+  class SideBySide {
+   public:
+    explicit SideBySide(Judging& judging);
+    ~SideBySide() { judging_.beside_ = {}; }
+    SideBySide(const SideBySide&) = delete;
+
+   private:
+    Judging& judging_;
+  };
+  /// The device for SideStreams of such passes; the CPU, on which they do nothing, without a SideBySide.
+  Device beside() const { return beside_; }
+
+  std::vector<StatePart> state();
+
+ private:
+  std::shared_ptr<nn::Module> discriminator_;
+  Schedule schedule_;
+  std::vector<Penalty> penalties_;
+  Augmentation augmentation_;
+  bool joint_loss_;
+  Device device_, beside_ = {};
+  Generator penalty_noise_, instance_noise_, label_flips_, layers_, augmentation_random_;
+  Tensor noise_deviation_;  // of the instance noise now, shape []; undefined without it
+};
+
+/// What is left of a linear fall to zero over `steps` iterations; 0 steps: it never falls.
+double share_left(int64_t iteration, int64_t steps);
+
+}  // namespace duel::gan

@@ -1,0 +1,133 @@
+#include "duel/gan/train/losses.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "duel/core/ops.h"
+#include "duel/core/tensor/autograd.h"
+#include "duel/nn/module/scoped_parameters.h"
+
+namespace duel::gan {
+namespace {
+
+/// In G's step the judgement of real samples may be missing: the engine's error would name neither the term
+/// nor the way out.
+Tensor value_of(const Term& term, Round& round) {
+  round.memory = term.memory;
+  const auto compute = [&] {
+    if (term.reads_real || round.real.judgement.logits.defined()) return term.value(round);
+    try {
+      return term.value(round);
+    } catch (const OutOfMemory&) {
+      throw;
+    } catch (const Error& error) {
+      fail("trainer",
+           "the term '{}' of G: {}. In G's step D judges real samples only where they are asked for: "
+           "set reads_real if the term reads round.real",
+           term.name, error.what());
+    }
+  };
+  Tensor value = compute();
+  DUEL_CHECK(value.defined() && value.rank() == 0, "trainer",
+             "the term '{}' gave {}, expected one number, of shape []", term.name,
+             value.defined() ? to_text(value.shape()) : "nothing");
+  return value;
+}
+
+/// loss + the weighted terms, whose values are added to `values`.
+Tensor with_terms(Tensor loss, const std::vector<Term>& terms, Round& round, NamedTensors& values) {
+  for (const Term& term : terms) {
+    const Tensor value = value_of(term, round);
+    values.emplace_back(term.name, value.detach());
+    loss = add(loss, mul_scalar(value, term.weight));
+  }
+  return loss;
+}
+
+/// L_D of a round that D has judged, without penalties.
+Tensor judged_loss_of_d(const Objective& objective, Judging& judging, Round& round, const Tensor& balance,
+                        NamedTensors& terms) {
+  judging.flip_labels(round);
+  const Tensor loss = adversarial_loss_of_d(objective, round, balance);
+  const LendDefaultGenerator lent = judging.lend();
+  return with_terms(loss, objective.d_terms, round, terms);
+}
+
+}  // namespace
+
+Tensor adversarial_loss_of_d(const Objective& objective, const Round& round, const Tensor& balance) {
+  const Judgement &real = round.real.judgement, &fake = round.fake.judgement;
+  if (!objective.equilibrium) return discriminator_loss(objective.loss, objective.relativism, real, fake);
+  // A copy of k: the loss's graph must not see it move.
+  return balanced_discriminator_loss(objective.loss, real.logits, fake.logits, balance.clone());
+}
+
+LossOfD loss_of_d(const Objective& objective, Judging& judging, Round round, const Tensor& balance,
+                  bool penalized) {
+  const Tensor &real = round.real.samples, &fake = round.fake.samples;
+  DUEL_CHECK(real.rank() >= 1 && fake.rank() == real.rank() &&
+                 fake.shape().with(0, real.dim(0)) == real.shape() && fake.dtype() == real.dtype(),
+             "trainer", "G's samples are {}, expected samples like the real ones, {}", to_text(fake),
+             to_text(real));
+  round.real.samples = judging.shown(real);
+  round.fake.samples = judging.shown(fake);
+  penalized = penalized && !objective.penalties.empty();
+  SideStreams beside(penalized ? judging.beside() : Device::cpu());
+  judging.judge_both(round);
+  LossOfD result;
+  result.real_logits = round.real.judgement.logits.detach();
+  result.fake_logits = round.fake.judgement.logits.detach();
+  result.value = judged_loss_of_d(objective, judging, round, balance, result.terms);
+  if (!penalized) return result;
+  std::vector<PenaltyResult> penalties;
+  beside.run([&] { penalties = judging.penalties(round); });
+  beside.join();
+  for (const PenaltyResult& penalty : penalties) {
+    result.value = add(result.value, penalty.value);
+    const Tensor value = penalty.value.detach();
+    result.penalty = result.penalty.defined() ? add(result.penalty, value) : value;
+  }
+  result.input_gradient_norm = mean_norm(penalties);
+  return result;
+}
+
+LossOfG loss_of_g(const Objective& objective, Judging& judging, Round round, const Tensor& balance,
+                  Weights weights_of_d, const Player& d) {
+  const auto reads_real = [](const Term& term) { return term.reads_real; };
+  const bool needs_real = generator_needs_real(objective.loss, objective.relativism) ||
+                          std::any_of(objective.g_terms.begin(), objective.g_terms.end(), reads_real);
+  const int64_t ahead = objective.schedule.unroll;
+  round.fake.samples = judging.shown(round.fake.samples);
+  if (needs_real || ahead > 0) round.real.samples = judging.shown(round.real.samples);
+  std::optional<nn::ScopedParameters> moved;
+  if (ahead > 0) {
+    moved.emplace(d.parameters, unrolled_parameters(d, ahead, [&] {
+                    Round inner = round;
+                    judging.judge_both(inner);
+                    NamedTensors unused;
+                    return judged_loss_of_d(objective, judging, inner, balance, unused);
+                  }));
+  }
+  const auto judge_real = [&] {
+    std::optional<NoGrad> constant;
+    if (weights_of_d == Weights::constant && ahead == 0) constant.emplace();
+    round.real.judgement = judging.judge(round.real.samples, round.real.labels);
+  };
+  const auto judge_fake = [&] {
+    // Where D's weights are constants of G's loss, nothing is recorded for them.
+    std::optional<NoParamGrad> frozen;
+    if (weights_of_d == Weights::constant) frozen.emplace();
+    round.fake.judgement = judging.judge(round.fake.samples, round.fake.labels);
+  };
+  SideStreams beside(needs_real ? judging.beside() : Device::cpu());
+  if (needs_real) beside.run(judge_real);
+  judge_fake();
+  beside.join();
+  LossOfG result;
+  result.value = with_terms(
+      generator_loss(objective.loss, objective.relativism, round.real.judgement, round.fake.judgement),
+      objective.g_terms, round, result.terms);
+  return result;
+}
+
+}  // namespace duel::gan

@@ -1,0 +1,28 @@
+// Streams of a run's seed, one for each use of random numbers, so that no use disturbs another.
+#pragma once
+
+#include <cstdint>
+
+namespace duel::gan {
+
+/// layers_d, layers_g: what the networks' layers draw; average: what the average's statistics are gathered
+/// on; quiet: looks that change nothing.
+enum class RandomStream : uint64_t {
+  weights_g = 1,
+  weights_d,
+  latent,
+  penalty,
+  instance_noise,
+  layers_d,
+  data_order,
+  samples,
+  labels,
+  codes,
+  label_flips,
+  layers_g,
+  average,
+  quiet,
+  augmentation
+};
+
+}  // namespace duel::gan
