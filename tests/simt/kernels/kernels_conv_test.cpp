@@ -102,7 +102,7 @@ TYPED_TEST(SimtConv, GroupsAndDilation) {
            make_shape(2, 4, 7, 6, 6, 3, 3, 1, 1, 1, 1, 2),          //
            make_shape(1, 3, 8, 7, 3, 3, 2, 2, 1, 2, 0, 1, 2, 3),    // a dilation that the stride divides
            make_shape(2, 2, 9, 9, 4, 3, 3, 2, 3, 1, 2, 2, 3, 2),    // and one that it does not
-           make_shape(1, 2, 12, 11, 2, 3, 4, 4, 6, 2, 3, 1, 6, 4),    // phases that meet no tap at all
+           make_shape(1, 2, 12, 11, 2, 3, 4, 4, 6, 2, 3, 1, 6, 4),  // phases that meet no tap at all
            make_shape(2, 36, 4, 4, 70, 1, 2, 1, 1, 0, 0, 2, 1, 2),  // more than one tile in a group
            make_shape(70, 2, 6, 6, 4, 3, 3, 1, 1, 1, 1, 2, 2, 1),   // a weight gradient in parts
        }) {
