@@ -93,6 +93,22 @@ DUEL_INLINE constexpr Mask lanes_between(int64_t begin, int64_t end) {
   return begin >= end ? 0u : Mask(((uint64_t{1} << end) - 1) & ~((uint64_t{1} << begin) - 1));
 }
 
+#if defined(__AVX2__) && !defined(__AVX512F__)
+namespace detail {
+/// All bits of a lane where the mask has its bit.
+template <class T>
+DUEL_INLINE __m256i wide_mask(Mask mask) {
+  if constexpr (sizeof(T) == 4) {
+    const __m256i bits = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+    return _mm256_cmpeq_epi32(_mm256_and_si256(_mm256_set1_epi32(static_cast<int>(mask)), bits), bits);
+  } else {
+    const __m256i bits = _mm256_setr_epi64x(1, 2, 4, 8);
+    return _mm256_cmpeq_epi64(_mm256_and_si256(_mm256_set1_epi64x(static_cast<int64_t>(mask)), bits), bits);
+  }
+}
+}  // namespace detail
+#endif
+
 /// Lanes outside of the mask are 0, and their memory is not touched.
 template <class T>
 DUEL_INLINE Vec<T> load_masked(const T* from, Mask mask) {
@@ -101,6 +117,12 @@ DUEL_INLINE Vec<T> load_masked(const T* from, Mask mask) {
     return (Vec<T>)_mm512_maskz_loadu_ps(__mmask16(mask), from);
   } else {
     return (Vec<T>)_mm512_maskz_loadu_pd(__mmask8(mask), from);
+  }
+#elif defined(__AVX2__)
+  if constexpr (sizeof(T) == 4) {
+    return (Vec<T>)_mm256_maskload_ps(from, detail::wide_mask<T>(mask));
+  } else {
+    return (Vec<T>)_mm256_maskload_pd(from, detail::wide_mask<T>(mask));
   }
 #else
   Vec<T> value{};
@@ -119,6 +141,13 @@ DUEL_INLINE void store_masked(T* to, Vec<T> value, Mask mask) {
     _mm512_mask_storeu_ps(to, __mmask16(mask), (__m512)value);
   } else {
     _mm512_mask_storeu_pd(to, __mmask8(mask), (__m512d)value);
+  }
+#elif defined(__AVX2__)
+  if (mask == lanes_between(0, kLanes<T>)) return store(to, value);
+  if constexpr (sizeof(T) == 4) {
+    _mm256_maskstore_ps(to, detail::wide_mask<T>(mask), (__m256)value);
+  } else {
+    _mm256_maskstore_pd(to, detail::wide_mask<T>(mask), (__m256d)value);
   }
 #else
   for (int lane = 0; lane < kLanes<T>; ++lane) {
