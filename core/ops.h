@@ -5,9 +5,12 @@
 #pragma once
 
 #include "duel/core/ops/linear/conv.h"
+#include "duel/core/ops/linear/einsum.h"
 #include "duel/core/ops/linear/matmul.h"
 #include "duel/core/ops/map/activation.h"
 #include "duel/core/ops/map/arithmetic.h"
+#include "duel/core/ops/map/comparison.h"
+#include "duel/core/ops/map/creation.h"
 #include "duel/core/ops/map/movement.h"
 #include "duel/core/ops/reduce/loss.h"
 #include "duel/core/ops/reduce/normalization.h"
@@ -15,3 +18,5 @@
 #include "duel/core/ops/reduce/reduction.h"
 #include "duel/core/ops/reduce/sample_norm.h"
 #include "duel/core/ops/reduce/softmax.h"
+#include "duel/core/ops/reduce/statistics.h"
+#include "duel/core/tensor/indexing.h"

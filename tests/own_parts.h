@@ -61,7 +61,7 @@ inline Tensor differentiable_augmentation(const Tensor& images, Generator& rando
   const Tensor middle = mean(brighter, {1, 2, 3}, true);
   const Tensor contrast = random.uniform(each, 0.5, 1.5, images.options());
   const Tensor drawn = random.uniform(images.shape(), 0, 1, images.options());
-  return (middle + (brighter - middle) * contrast) * greater(drawn, Tensor::full({}, 0.1, images.options()));
+  return (middle + (brighter - middle) * contrast) * (drawn > 0.1).to(images.dtype());
 }
 
 /// All three.

@@ -142,7 +142,7 @@ template <class T>
 Case leaky_relu_d1(const Setting& s) {
   const Tensor zero = Tensor::zeros({1}, s.options());
   return derivative_of<T, 1>(s, LeakyRelu{0.2}, [zero](const Tensor& x, const Tensor& g) {
-    return g * (greater(x, zero) * 0.8 + 0.2);
+    return g * (greater(x, zero).to(x.dtype()) * 0.8 + 0.2);
   });
 }
 template <class T>

@@ -86,8 +86,11 @@ class Walk {
       for (const auto& input : (*it)->inputs) visit.needed |= input && visits_.at(input.get()).needed;
     }
     EnableGrad mode(create_graph_);
+    bool hooked =
+        false;  // a hook is called when all lanes' work for its tensor is done: then there is one lane
+    for (const auto& node : order_) hooked |= !node->hooks.empty();
     const Device device = order_.empty() ? Device{} : order_.front()->device;
-    if (parallel_leaf_gradients() && !create_graph_ && device.is_cuda()) lanes_.emplace(device);
+    if (parallel_leaf_gradients() && !create_graph_ && !hooked && device.is_cuda()) lanes_.emplace(device);
     for (const auto& node : order_) step(node);
     if (lanes_) lanes_->join();
   }
@@ -95,7 +98,9 @@ class Walk {
  private:
   void step(const std::shared_ptr<Node>& node) {
     Visit& visit = visits_.at(node.get());
-    if (!visit.needed || node->is_leaf() || !visit.grad.defined()) return;
+    if (!visit.needed || !visit.grad.defined()) return;
+    call_hooks(*node, visit.grad);
+    if (node->is_leaf()) return;
     std::vector<char> needs(node->inputs.size());
     bool any = false;
     for (size_t i = 0; i < needs.size(); ++i) {
@@ -111,6 +116,19 @@ class Walk {
     if (!keep_) {
       node->released = true;
       node->release();
+    }
+  }
+
+  static void call_hooks(const Node& node, Tensor& grad) {
+    const auto hooks = node.hooks;  // a hook may remove itself
+    for (const auto& [number, hook] : hooks) {
+      const Tensor changed = hook(grad);
+      if (!changed.defined()) continue;
+      DUEL_CHECK(
+          changed.shape() == node.shape && changed.dtype() == node.dtype && changed.device() == node.device,
+          node.op, "its hook {} gave a gradient of {} on {} for {} {} on {}", number, to_text(changed),
+          changed.device(), to_text(node.dtype), node.shape, node.device);
+      grad = changed;
     }
   }
 
@@ -252,13 +270,13 @@ void backward(const Tensor& loss, bool retain_graph) {
   detail::check_outputs({loss});
   detail::Walk walk({loss}, false, retain_graph);
   for (const auto& node : walk.nodes()) {
-    if (node->is_leaf()) walk.find(node.get())->target = true;
+    if (node->is_leaf() || node->retains_grad) walk.find(node.get())->target = true;
   }
   detail::seed(walk, {loss}, {});
   walk.run();
   NoGrad no_grad;
   for (const auto& node : walk.nodes()) {
-    if (!node->is_leaf()) continue;
+    if (!node->is_leaf() && !node->retains_grad) continue;
     const Tensor& fresh = walk.find(node.get())->grad;
     if (!fresh.defined()) continue;
     node->grad = node->grad.defined() ? add(node->grad, fresh) : fresh.detach();

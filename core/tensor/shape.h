@@ -8,6 +8,7 @@
 #include <initializer_list>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace duel {
@@ -39,6 +40,20 @@ class Shape {
   std::array<int64_t, kMaxRank> sizes_{};
   int rank_ = 0;
   int64_t numel_ = 1;
+};
+
+/// Which axes: one, or several in braces; negative counts from the end.
+/// Example: sum(x, 0), sum(x, {0, 2}), x.mean({-2, -1})
+class Axes {
+ public:
+  Axes(int axis) : axes_{axis} {}
+  Axes(std::initializer_list<int> axes) : axes_(axes) {}
+  Axes(std::vector<int> axes) : axes_(std::move(axes)) {}
+  auto begin() const { return axes_.begin(); }
+  auto end() const { return axes_.end(); }
+
+ private:
+  std::vector<int> axes_;
 };
 
 /// "[64, 1, 28, 28]"

@@ -158,6 +158,16 @@ double Tensor::item() const {
   return to_vector<double>()[0];
 }
 
+template <Element T>
+T Tensor::item() const {
+  DUEL_CHECK(numel() == 1, "item", "expected a tensor of one element, got shape {}", shape());
+  if constexpr (std::same_as<T, int>) {
+    return static_cast<int>(to_vector<int64_t>()[0]);
+  } else {
+    return to_vector<T>()[0];
+  }
+}
+
 template <class T>
 std::vector<T> Tensor::to_vector() const {
   std::vector<T> values(static_cast<size_t>(numel()));
@@ -198,6 +208,27 @@ Tensor& Tensor::set_requires_grad(bool on) {
 Tensor Tensor::grad() const { return get().node ? get().node->grad : Tensor(); }
 void Tensor::zero_grad() {
   if (get().node) impl_->node->grad = {};
+}
+
+void Tensor::retain_grad() const {
+  DUEL_CHECK(requires_grad(), "retain_grad", "expected a tensor that requires grad, got {}", to_text(*this));
+  impl_->node->retains_grad = true;
+}
+
+unsigned Tensor::register_hook(Hook f) const {
+  DUEL_CHECK(requires_grad(), "register_hook", "expected a tensor that requires grad, got {}",
+             to_text(*this));
+  DUEL_CHECK(f, "register_hook", "expected a function, got an empty one");
+  auto& hooks = impl_->node->hooks;
+  const unsigned number = hooks.empty() ? 0 : hooks.back().first + 1;
+  hooks.emplace_back(number, std::move(f));
+  return number;
+}
+
+void Tensor::remove_hook(unsigned number) const {
+  const auto of_number = [number](const auto& hook) { return hook.first == number; };
+  DUEL_CHECK(get().node && std::erase_if(impl_->node->hooks, of_number) == 1, "remove_hook",
+             "this tensor has no hook {}", number);
 }
 
 Tensor Tensor::detach() const {
@@ -315,12 +346,14 @@ std::string to_text(const Tensor& tensor) {
   return tensor.defined() ? to_text(tensor.dtype()) + " " + to_text(tensor.shape()) : "an undefined tensor";
 }
 
+template int Tensor::item<int>() const;
 template Tensor Tensor::from<int>(std::span<const int>, const Shape&, Device);
 #define DUEL_TENSOR_OF(T)                                                    \
   template Tensor Tensor::from<T>(std::span<const T>, const Shape&, Device); \
   template const T* Tensor::data<T>() const;                                 \
   template T* Tensor::mutable_data<T>() const;                               \
-  template std::vector<T> Tensor::to_vector<T>() const;
+  template std::vector<T> Tensor::to_vector<T>() const;                      \
+  template T Tensor::item<T>() const;
 DUEL_TENSOR_OF(float)
 DUEL_TENSOR_OF(double)
 DUEL_TENSOR_OF(uint8_t)

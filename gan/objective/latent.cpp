@@ -4,27 +4,11 @@
 
 #include "duel/core/ops.h"
 #include "duel/core/tensor/autograd.h"
-#include "duel/kernels/map/movement.h"
 
 namespace duel::gan {
 
 int64_t LatentPlan::code_width() const {
   return std::accumulate(categorical.begin(), categorical.end(), int64_t{0}) + continuous;
-}
-
-Tensor one_hot(const Tensor& labels, int64_t classes, DType dtype) {
-  DUEL_CHECK(labels.dtype() == DType::i64, "one_hot", "expected i64 labels, got {}", to_text(labels));
-  if (!labels.device().is_cuda()) {
-    for (const int64_t label : labels.to_vector<int64_t>()) {
-      DUEL_CHECK(label >= 0 && label < classes, "one_hot", "expected labels in [0, {}), got {}", classes,
-                 label);
-    }
-  }
-  const Tensor out = Tensor::empty({labels.numel(), classes}, {dtype, labels.device()});
-  DUEL_DISPATCH(dtype, "one_hot",
-                kernels::one_hot<T>(stream_of(labels.device()), labels.numel(), classes,
-                                    labels.data<int64_t>(), out.mutable_data<T>()));
-  return out;
 }
 
 Latents draw_latents(const LatentPlan& plan, int64_t n, LatentGenerators& random, TensorOptions options) {

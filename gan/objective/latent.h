@@ -11,10 +11,13 @@
 #include <cstdint>
 #include <vector>
 
+#include "duel/core/ops/map/creation.h"
 #include "duel/core/tensor/random.h"
 #include "duel/core/tensor/tensor.h"
 
 namespace duel::gan {
+
+using duel::one_hot;  // where 0.1.0 had it
 
 enum class NoiseKind { normal, uniform };  // N(0, 1), or U[-1, 1)
 
@@ -55,9 +58,5 @@ Latents compose_latents(const LatentPlan& plan, const Tensor& noise, const Tenso
 
 /// Rows [begin, end) of all parts.
 Latents slice(const Latents& latents, int64_t begin, int64_t end);
-
-/// i64 [N] to rows with a single one, [N, classes]. A label outside gives an Error on the CPU, zeros on a
-/// GPU.
-Tensor one_hot(const Tensor& labels, int64_t classes, DType dtype = DType::f32);
 
 }  // namespace duel::gan

@@ -352,11 +352,59 @@ void gemm_bias(Stream stream, bool trans_a, bool trans_b, int64_t m, int64_t n, 
   product<T>("gemm_bias", stream, trans_a, trans_b, m, n, k, T(1), a, b, T(0), bias, c, workspace);
 }
 
+namespace {
+// Bytes of one product's workspace, so that the next one is aligned as well.
+template <class T>
+size_t aligned_workspace(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k) {
+  return (gemm_workspace<T>(trans_a, trans_b, m, n, k) + 63) / 64 * 64;
+}
+}  // namespace
+
+template <class T>
+size_t gemm_batched_workspace(bool trans_a, bool trans_b, int64_t batch, int64_t m, int64_t n, int64_t k,
+                              Stream stream) {
+  if (batch <= 0 || stream.on_device()) return 0;
+  return static_cast<size_t>(batch) * aligned_workspace<T>(trans_a, trans_b, m, n, k);
+}
+
+template <class T>
+void gemm_batched(Stream stream, bool trans_a, bool trans_b, int64_t batch, int64_t m, int64_t n, int64_t k,
+                  const T* a, int64_t stride_a, const T* b, int64_t stride_b, T* c, void* workspace) {
+  DUEL_CHECK(batch >= 0 && m >= 0 && n >= 0 && k >= 0, "gemm_batched",
+             "expected sizes >= 0, got batch {}, m {}, n {}, k {}", batch, m, n, k);
+  if (batch == 0 || m == 0 || n == 0) return;
+  DUEL_CHECK(c != nullptr && (k == 0 || (a != nullptr && b != nullptr)), "gemm_batched",
+             "expected arrays, got a null pointer");
+  if (stream.on_device()) {
+    return device::gemm_batched(stream, trans_a, trans_b, batch, m, n, k, a, stride_a, b, stride_b, c);
+  }
+  const size_t bytes = aligned_workspace<T>(trans_a, trans_b, m, n, k);
+  DUEL_CHECK(bytes == 0 || workspace != nullptr, "gemm_batched",
+             "expected a workspace of {} bytes, got a null pointer", static_cast<size_t>(batch) * bytes);
+  // Small products share the threads, large ones use all of them one after the other: the same bits.
+  const int64_t grain = std::max<int64_t>(1, 400'000 / std::max<int64_t>(1, m * n * k));
+  const auto some = [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      product<T>("gemm_batched", stream, trans_a, trans_b, m, n, k, T(1), a + i * stride_a, b + i * stride_b,
+                 T(0), nullptr, c + i * m * n,
+                 bytes ? static_cast<char*>(workspace) + static_cast<size_t>(i) * bytes : nullptr);
+    }
+  };
+  if (host_library() == HostLibrary::own && batch >= 4) {
+    parallel_for(batch, grain, some);
+  } else {
+    some(0, batch);
+  }
+}
+
 #define DUEL_INSTANTIATE(T)                                                                                  \
   template size_t gemm_workspace<T>(bool, bool, int64_t, int64_t, int64_t, Stream);                          \
   template void gemm<T>(Stream, bool, bool, int64_t, int64_t, int64_t, T, const T*, const T*, T, T*, void*); \
   template void gemm_bias<T>(Stream, bool, bool, int64_t, int64_t, int64_t, const T*, const T*, const T*,    \
-                             T*, void*);
+                             T*, void*);                                                                     \
+  template size_t gemm_batched_workspace<T>(bool, bool, int64_t, int64_t, int64_t, int64_t, Stream);         \
+  template void gemm_batched<T>(Stream, bool, bool, int64_t, int64_t, int64_t, int64_t, const T*, int64_t,   \
+                                const T*, int64_t, T*, void*);
 DUEL_INSTANTIATE(float)
 DUEL_INSTANTIATE(double)
 #undef DUEL_INSTANTIATE

@@ -138,8 +138,8 @@ DUEL_HD Offsets locate_element(const Broadcast& plan, int64_t n, int64_t i) {
   return n <= UINT32_MAX ? locate(plan, plan.rank, static_cast<uint32_t>(i)) : locate(plan, plan.rank, i);
 }
 
-template <class F, class T>
-__global__ void binary_kernel(int64_t n, Broadcast plan, F f, const T* a, const T* b, T* y) {
+template <class F, class T, class Out>
+__global__ void binary_kernel(int64_t n, Broadcast plan, F f, const T* a, const T* b, Out* y) {
   const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
   for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < n; i += stride) {
     const Offsets at = locate_element(plan, n, i);
@@ -148,7 +148,8 @@ __global__ void binary_kernel(int64_t n, Broadcast plan, F f, const T* a, const 
 }
 
 template <class F, class T>
-__global__ void ternary_kernel(int64_t n, Broadcast plan, F f, const T* a, const T* b, const T* c, T* y) {
+__global__ void ternary_kernel(int64_t n, Broadcast plan, F f, const uint8_t* a, const T* b, const T* c,
+                               T* y) {
   const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
   for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < n; i += stride) {
     const Offsets at = locate_element(plan, n, i);
@@ -159,8 +160,8 @@ __global__ void ternary_kernel(int64_t n, Broadcast plan, F f, const T* a, const
 
 struct Choose {
   template <class T>
-  DUEL_HD T operator()(T condition, T a, T b) const {
-    return condition != T(0) ? a : b;
+  DUEL_HD T operator()(uint8_t condition, T a, T b) const {
+    return condition != 0 ? a : b;
   }
 };
 
@@ -216,6 +217,36 @@ void check(const char* op, int64_t n, bool pointers) {
   DUEL_CHECK(n == 0 || pointers, op, "expected arrays, got a null pointer");
 }
 
+/// y = f(a, b) in Out: an arithmetic formula gives T, a comparison uint8_t.
+template <class F, class T, class Out>
+void binary_map(const char* op, Stream stream, const Broadcast& plan, const T* a, const T* b, Out* y, F f) {
+  const int64_t n = plan.size();
+  check(op, n, a && b && y);
+  if (n == 0) return;
+  const int64_t inner_a = plan.stride_a[plan.rank - 1], inner_b = plan.stride_b[plan.rank - 1];
+  if (plan.rank == 1 && inner_a == 1 && inner_b == 1) {
+    map(stream, n, f, y, a, b);
+    return;
+  }
+#if DUEL_DEVICE_CODE
+  if (stream.on_device()) {
+    launch(binary_kernel<F, T, Out>, dim3(map_blocks(n)), dim3(kMapBlock), 0, stream, n, plan, f, a, b, y);
+    return;
+  }
+#endif
+  with_stride(inner_a, [&](auto sa) {
+    with_stride(inner_b, [&](auto sb) {
+      for_stretches(plan, [&](int64_t first, const Offsets& at, int64_t count) {
+        Out* out = y + first;
+        const T* pa = a + at.a;
+        const T* pb = b + at.b;
+        DUEL_SIMD
+        for (int64_t i = 0; i < count; ++i) out[i] = f(pa[i * sa], pb[i * sb]);
+      });
+    });
+  });
+}
+
 }  // namespace
 
 template <class F, class T>
@@ -226,35 +257,16 @@ void unary(Stream stream, int64_t n, const T* x, T* y, F f) {
 
 template <class F, class T>
 void binary(Stream stream, const Broadcast& plan, const T* a, const T* b, T* y, F f) {
-  const int64_t n = plan.size();
-  check("binary", n, a && b && y);
-  if (n == 0) return;
-  const int64_t inner_a = plan.stride_a[plan.rank - 1], inner_b = plan.stride_b[plan.rank - 1];
-  if (plan.rank == 1 && inner_a == 1 && inner_b == 1) {
-    map(stream, n, f, y, a, b);
-    return;
-  }
-#if DUEL_DEVICE_CODE
-  if (stream.on_device()) {
-    launch(binary_kernel<F, T>, dim3(map_blocks(n)), dim3(kMapBlock), 0, stream, n, plan, f, a, b, y);
-    return;
-  }
-#endif
-  with_stride(inner_a, [&](auto sa) {
-    with_stride(inner_b, [&](auto sb) {
-      for_stretches(plan, [&](int64_t first, const Offsets& at, int64_t count) {
-        T* out = y + first;
-        const T* pa = a + at.a;
-        const T* pb = b + at.b;
-        DUEL_SIMD
-        for (int64_t i = 0; i < count; ++i) out[i] = f(pa[i * sa], pb[i * sb]);
-      });
-    });
-  });
+  binary_map("binary", stream, plan, a, b, y, f);
+}
+
+template <class F, class T>
+void compare(Stream stream, const Broadcast& plan, const T* a, const T* b, uint8_t* y, F f) {
+  binary_map("compare", stream, plan, a, b, y, f);
 }
 
 template <class T>
-void where(Stream stream, const Broadcast& plan, const T* condition, const T* a, const T* b, T* y) {
+void where(Stream stream, const Broadcast& plan, const uint8_t* condition, const T* a, const T* b, T* y) {
   const int64_t n = plan.size();
   check("where", n, condition && a && b && y);
   if (n == 0) return;
@@ -275,7 +287,7 @@ void where(Stream stream, const Broadcast& plan, const T* condition, const T* a,
       with_stride(plan.stride_c[last], [&](auto sb) {
         for_stretches(plan, [&](int64_t first, const Offsets& at, int64_t count) {
           T* out = y + first;
-          const T* pc = condition + at.a;
+          const uint8_t* pc = condition + at.a;
           const T* pa = a + at.b;
           const T* pb = b + at.c;
           DUEL_SIMD
@@ -318,18 +330,18 @@ void add_inplace(Stream stream, int64_t n, const T* x, T* y) {
   map(stream, n, Plus{}, y, static_cast<const T*>(y), x);
 }
 
-#define DUEL_FLOATING(T)                                                              \
-  template void where<T>(Stream, const Broadcast&, const T*, const T*, const T*, T*); \
-  template void axpy<T>(Stream, int64_t, T, const T*, T*);                            \
+#define DUEL_FLOATING(T)                                   \
+  template void axpy<T>(Stream, int64_t, T, const T*, T*); \
   template void add_inplace<T>(Stream, int64_t, const T*, T*);
 DUEL_FLOATING(float)
 DUEL_FLOATING(double)
 
-#define DUEL_EVERY(T)                                                  \
-  template void fill<T>(Stream, int64_t, T, T*);                       \
-  template void cast<T, float>(Stream, int64_t, const T*, float*);     \
-  template void cast<T, double>(Stream, int64_t, const T*, double*);   \
-  template void cast<T, uint8_t>(Stream, int64_t, const T*, uint8_t*); \
+#define DUEL_EVERY(T)                                                                       \
+  template void where<T>(Stream, const Broadcast&, const uint8_t*, const T*, const T*, T*); \
+  template void fill<T>(Stream, int64_t, T, T*);                                            \
+  template void cast<T, float>(Stream, int64_t, const T*, float*);                          \
+  template void cast<T, double>(Stream, int64_t, const T*, double*);                        \
+  template void cast<T, uint8_t>(Stream, int64_t, const T*, uint8_t*);                      \
   template void cast<T, int64_t>(Stream, int64_t, const T*, int64_t*);
 DUEL_EVERY(float)
 DUEL_EVERY(double)

@@ -1,4 +1,4 @@
-// Element-wise maps: unary, binary with NumPy broadcasting, where, fill, cast, axpy.
+// Element-wise maps: unary, binary and comparisons with NumPy broadcasting, where, fill, cast, axpy.
 //
 // The formulas are the functors of functors.h (include that file to call these templates); every pair of a
 // registered functor and float or double is compiled once, in elementwise.cu. All arrays are contiguous,
@@ -52,9 +52,14 @@ void unary(Stream stream, int64_t n, const T* x, T* y, F f = {});
 template <class F, class T>
 void binary(Stream stream, const Broadcast& plan, const T* a, const T* b, T* y, F f = {});
 
-/// y = condition != 0 ? a : b. The plan was made with (out, condition, a, b). Not-a-number counts as true.
+/// y = f(a, b), 1 or 0, over the output shape of the plan.
+template <class F, class T>
+void compare(Stream stream, const Broadcast& plan, const T* a, const T* b, uint8_t* y, F f = {});
+
+/// y = condition != 0 ? a : b. The plan was made with (out, condition, a, b). T: float, double, uint8_t,
+/// int64_t.
 template <class T>
-void where(Stream stream, const Broadcast& plan, const T* condition, const T* a, const T* b, T* y);
+void where(Stream stream, const Broadcast& plan, const uint8_t* condition, const T* a, const T* b, T* y);
 
 /// y[i] = value. T: float, double, uint8_t, int64_t.
 template <class T>

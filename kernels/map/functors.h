@@ -3,7 +3,8 @@
 // A functor is templated on the element type, so that float and double share the text; scalar parameters are
 // double members. Registering makes unary<F, T> or binary<F, T> callable from everywhere; the code is
 // compiled once, in elementwise.cu. Comparisons give 1 or 0 in the element type. Not-a-number passes through
-// every formula except comparisons (false), pow(1, nan) and pow(nan, 0), which C makes 1.
+// every formula except comparisons (false), pow(1, nan) and pow(nan, 0), which C makes 1. Comparisons to bytes
+// (compare<F, T>) and the formulas of integers are registered for the types that they are named with.
 #pragma once
 
 #include "duel/kernels/base/math.h"
@@ -22,6 +23,16 @@
                                                      float*, F);                                           \
   DUEL_FUNCTOR_EXTERN template void binary<F, double>(Stream, const Broadcast&, const double*,             \
                                                       const double*, double*, F);
+#define DUEL_INTEGER(F)                                                                          \
+  DUEL_FUNCTOR_EXTERN template void binary<F, int64_t>(Stream, const Broadcast&, const int64_t*, \
+                                                       const int64_t*, int64_t*, F);
+#define DUEL_COMPARE_OF(F, T) \
+  DUEL_FUNCTOR_EXTERN template void compare<F, T>(Stream, const Broadcast&, const T*, const T*, uint8_t*, F);
+#define DUEL_COMPARE(F)       \
+  DUEL_COMPARE_OF(F, float)   \
+  DUEL_COMPARE_OF(F, double)  \
+  DUEL_COMPARE_OF(F, uint8_t) \
+  DUEL_COMPARE_OF(F, int64_t)
 
 namespace duel::kernels {
 
@@ -83,6 +94,85 @@ struct Sqrt {
   }
 };
 DUEL_UNARY(Sqrt)
+
+struct Rsqrt {
+  template <class T>
+  DUEL_HD T operator()(T x) const {
+    return T(1) / math::sqrt(x);
+  }
+};
+DUEL_UNARY(Rsqrt)
+
+/// sin(x + quarters pi / 2) of radians, within 1.5 ulp of a double for |x| up to 2^40; beyond that,
+/// not-a-number. x is taken to [-pi/4, pi/4] by pi / 2 in three parts
+/// (Cody and Waite); the polynomials are fdlibm's. Without selects: see Note [Selects] in math.h.
+DUEL_HD double sine(double x, uint64_t quarters) {
+  const double shifted = math::fma(x, 0x1.45f306dc9c883p-1, 0x1.8p52), n = shifted - 0x1.8p52;
+  const uint64_t turn = math::detail::bits_of(shifted) + quarters;
+  double r = math::fma(n, -0x1.921fb54442d18p0, x);
+  r = math::fma(n, -0x1.1a62633145c07p-54, r);
+  r = math::fma(n, 0x1.f1976b7ed8fbcp-110, r);
+  const double z = r * r;
+  double s = 1.58969099521155010221e-10;
+  s = math::fma(s, z, -2.50507602534068634195e-08);
+  s = math::fma(s, z, 2.75573137070700676789e-06);
+  s = math::fma(s, z, -1.98412698298579493134e-04);
+  s = math::fma(s, z, 8.33333333332248946124e-03);
+  s = math::fma(s, z, -1.66666666666666324348e-01);
+  s = math::fma(r * z, s, r);
+  double c = -1.13596475577881948265e-11;
+  c = math::fma(c, z, 2.08757232129817482790e-09);
+  c = math::fma(c, z, -2.75573143513906633035e-07);
+  c = math::fma(c, z, 2.48015872894767294178e-05);
+  c = math::fma(c, z, -1.38888888888741095749e-03);
+  c = math::fma(c, z, 4.16666666666666019037e-02);
+  c = math::fma(z, math::fma(z, c, -0.5), 1.0);
+  const uint64_t even = (turn & 1) - 1;  // all bits where the sine is meant
+  const uint64_t value = (math::detail::bits_of(s) & even) | (math::detail::bits_of(c) & ~even);
+  const double beyond = math::abs(x) > 0x1p40 ? __builtin_nan("") : 0.0;
+  return math::detail::double_of(value ^ (turn & 2) << 62) + beyond;
+}
+
+struct Sin {
+  template <class T>
+  DUEL_HD T operator()(T x) const {
+    return static_cast<T>(sine(static_cast<double>(x), 0));
+  }
+};
+DUEL_UNARY(Sin)
+
+struct Cos {
+  template <class T>
+  DUEL_HD T operator()(T x) const {
+    return static_cast<T>(sine(static_cast<double>(x), 1));
+  }
+};
+DUEL_UNARY(Cos)
+
+struct Floor {
+  template <class T>
+  DUEL_HD T operator()(T x) const {
+    return std::floor(x);
+  }
+};
+DUEL_UNARY(Floor)
+
+struct Ceil {
+  template <class T>
+  DUEL_HD T operator()(T x) const {
+    return std::ceil(x);
+  }
+};
+DUEL_UNARY(Ceil)
+
+/// To the nearest integer, halves to the even one.
+struct Round {
+  template <class T>
+  DUEL_HD T operator()(T x) const {
+    return std::rint(x);
+  }
+};
+DUEL_UNARY(Round)
 
 struct Abs {
   template <class T>
@@ -219,6 +309,7 @@ struct Add {
   }
 };
 DUEL_BINARY(Add)
+DUEL_INTEGER(Add)
 
 struct Sub {
   template <class T>
@@ -227,6 +318,7 @@ struct Sub {
   }
 };
 DUEL_BINARY(Sub)
+DUEL_INTEGER(Sub)
 
 struct Mul {
   template <class T>
@@ -235,6 +327,7 @@ struct Mul {
   }
 };
 DUEL_BINARY(Mul)
+DUEL_INTEGER(Mul)
 
 struct Div {
   template <class T>
@@ -260,6 +353,7 @@ struct Maximum {
   }
 };
 DUEL_BINARY(Maximum)
+DUEL_INTEGER(Maximum)
 
 struct Minimum {
   template <class T>
@@ -269,6 +363,29 @@ struct Minimum {
   }
 };
 DUEL_BINARY(Minimum)
+DUEL_INTEGER(Minimum)
+
+/// The quotient of integers, towards minus infinity: Python's //. Of a division by zero, 0.
+struct FloorDivide {
+  DUEL_HD int64_t operator()(int64_t a, int64_t b) const {
+    if (b == 0) return 0;
+    if (b == -1) return static_cast<int64_t>(0 - static_cast<uint64_t>(a));
+    const int64_t quotient = a / b;
+    return quotient - ((a % b != 0) & ((a < 0) != (b < 0)) ? 1 : 0);
+  }
+};
+DUEL_INTEGER(FloorDivide)
+
+/// What floor division leaves, with the divisor's sign: Python's %. Of a division by zero, a.
+struct Remainder {
+  DUEL_HD int64_t operator()(int64_t a, int64_t b) const {
+    if (b == 0) return a;
+    if (b == -1) return 0;
+    const int64_t rest = a % b;
+    return rest + ((rest != 0) & ((rest < 0) != (b < 0)) ? b : 0);
+  }
+};
+DUEL_INTEGER(Remainder)
 
 struct Greater {
   template <class T>
@@ -293,5 +410,54 @@ struct Equal {
   }
 };
 DUEL_BINARY(Equal)
+
+// Comparisons to bytes. (a < b is b > a.)
+
+struct IsGreater {
+  template <class T>
+  DUEL_HD uint8_t operator()(T a, T b) const {
+    return a > b ? 1 : 0;
+  }
+};
+DUEL_COMPARE(IsGreater)
+
+struct IsGreaterEqual {
+  template <class T>
+  DUEL_HD uint8_t operator()(T a, T b) const {
+    return a >= b ? 1 : 0;
+  }
+};
+DUEL_COMPARE(IsGreaterEqual)
+
+struct IsEqual {
+  template <class T>
+  DUEL_HD uint8_t operator()(T a, T b) const {
+    return a == b ? 1 : 0;
+  }
+};
+DUEL_COMPARE(IsEqual)
+
+struct IsNotEqual {
+  template <class T>
+  DUEL_HD uint8_t operator()(T a, T b) const {
+    return a != b ? 1 : 0;
+  }
+};
+DUEL_COMPARE(IsNotEqual)
+
+struct And {
+  DUEL_HD uint8_t operator()(uint8_t a, uint8_t b) const { return (a != 0) & (b != 0) ? 1 : 0; }
+};
+DUEL_COMPARE_OF(And, uint8_t)
+
+struct Or {
+  DUEL_HD uint8_t operator()(uint8_t a, uint8_t b) const { return (a | b) != 0 ? 1 : 0; }
+};
+DUEL_COMPARE_OF(Or, uint8_t)
+
+struct Xor {
+  DUEL_HD uint8_t operator()(uint8_t a, uint8_t b) const { return (a != 0) != (b != 0) ? 1 : 0; }
+};
+DUEL_COMPARE_OF(Xor, uint8_t)
 
 }  // namespace duel::kernels

@@ -423,6 +423,21 @@ void scatter_add_rows(Stream stream, int64_t count, int64_t rows, int64_t cols, 
 }
 
 template <class T>
+void flip(Stream stream, int rank, const int64_t* shape, const bool* turned, const T* x, T* y) {
+  check_rank("flip", rank);
+  if (!check_shape("flip", rank, shape)) return;
+  DUEL_CHECK(x && y, "flip", "expected arrays, got a null pointer");
+  int64_t strides[kRank];
+  row_major(rank, shape, strides);
+  StridedCopy copy;
+  for (int d = 0; d < rank; ++d) {
+    if (turned[d]) x += (shape[d] - 1) * strides[d];
+    copy.push(shape[d], turned[d] ? -strides[d] : strides[d], strides[d]);
+  }
+  run_copy(stream, copy, x, y);
+}
+
+template <class T>
 void sum_pool2d(Stream stream, int64_t planes, int64_t height, int64_t width, int64_t k, const T* x, T* y,
                 double divisor) {
   DUEL_CHECK(planes >= 0 && height >= 0 && width >= 0, "sum_pool2d",
@@ -491,6 +506,7 @@ void one_hot(Stream stream, int64_t count, int64_t classes, const int64_t* label
   template void copy_box<T>(Stream, int, const int64_t*, const T*, const int64_t*, const int64_t*, T*, \
                             const int64_t*, const int64_t*);                                           \
   template void broadcast_to<T>(Stream, int, const int64_t*, int, const int64_t*, const T*, T*);       \
+  template void flip<T>(Stream, int, const int64_t*, const bool*, const T*, T*);                       \
   template void gather_rows<T>(Stream, int64_t, int64_t, int64_t, const T*, const int64_t*, T*);
 DUEL_EVERY(float)
 DUEL_EVERY(double)

@@ -33,6 +33,10 @@ template <class T>
 void copy_box(Stream stream, int rank, const int64_t* extent, const T* src, const int64_t* src_shape,
               const int64_t* src_at, T* dst, const int64_t* dst_shape, const int64_t* dst_at);
 
+/// y = x with the order of the marked axes turned round.
+template <class T>
+void flip(Stream stream, int rank, const int64_t* shape, const bool* turned, const T* x, T* y);
+
 /// y of shape out_shape, x repeated along its axes of extent 1 and missing leading axes (NumPy's rule).
 template <class T>
 void broadcast_to(Stream stream, int out_rank, const int64_t* out_shape, int in_rank, const int64_t* in_shape,

@@ -41,7 +41,8 @@ struct SumOp {
 
 struct MaxOp {
   template <class T>
-  static constexpr T identity = -std::numeric_limits<T>::infinity();
+  static constexpr T identity = std::is_integral_v<T> ? std::numeric_limits<T>::lowest()
+                                                      : -std::numeric_limits<T>::infinity();
   template <class T>
   DUEL_HD static T apply(T a, T b) {
     const T larger = b > a ? b : a;
@@ -51,7 +52,8 @@ struct MaxOp {
 
 struct MinOp {
   template <class T>
-  static constexpr T identity = std::numeric_limits<T>::infinity();
+  static constexpr T identity = std::is_integral_v<T> ? std::numeric_limits<T>::max()
+                                                      : std::numeric_limits<T>::infinity();
   template <class T>
   DUEL_HD static T apply(T a, T b) {
     const T smaller = b < a ? b : a;
@@ -61,12 +63,12 @@ struct MinOp {
 
 /// What the host accumulates in: sums of floats in double.
 template <class Op, class T>
-using Accumulator = std::conditional_t<std::is_same_v<Op, SumOp>, double, T>;
+using Accumulator = std::conditional_t<std::is_same_v<Op, SumOp> && !std::is_integral_v<T>, double, T>;
 
 template <class Op, class T>
 T finish(Accumulator<Op, T> value, double divisor) {
   if constexpr (std::is_same_v<Op, SumOp>) {
-    return static_cast<T>(value / divisor);
+    return static_cast<T>(value / static_cast<Accumulator<Op, T>>(divisor));
   } else {
     return value;
   }
@@ -343,12 +345,17 @@ void all_finite(Stream stream, int64_t n, const T* x, int32_t* flag) {
   *flag = first_nonfinite(n, x) < 0 ? 1 : 0;
 }
 
-#define DUEL_REDUCE(T)                                                                    \
+#define DUEL_NUMBER(T)                                                                    \
   template void sum_axes<T>(Stream, int64_t, int64_t, int64_t, const T*, T*, T*, double); \
   template void max_axes<T>(Stream, int64_t, int64_t, int64_t, const T*, T*, T*);         \
   template void min_axes<T>(Stream, int64_t, int64_t, int64_t, const T*, T*, T*);         \
-  template void argmax_rows<T>(Stream, int64_t, int64_t, const T*, int64_t*);             \
-  template void all_finite<T>(Stream, int64_t, const T*, int32_t*);                       \
+  template void argmax_rows<T>(Stream, int64_t, int64_t, const T*, int64_t*);
+DUEL_NUMBER(float)
+DUEL_NUMBER(double)
+DUEL_NUMBER(int64_t)
+
+#define DUEL_REDUCE(T)                                              \
+  template void all_finite<T>(Stream, int64_t, const T*, int32_t*); \
   template int64_t first_nonfinite<T>(int64_t, const T*);
 DUEL_REDUCE(float)
 DUEL_REDUCE(double)

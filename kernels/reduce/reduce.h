@@ -2,7 +2,8 @@
 //
 // Full sums are A = B = 1; sums of rows, [N, D] -> [N], B = 1; of columns, [N, D] -> [D], A = 1; per channel
 // of [N, C, H, W] -> [C] two calls: (N*C, H*W, 1), then (1, N, C). Reducing several axes that lie together is
-// one call with their product.
+// one call with their product. T: float, double and int64_t, whose sums wrap and whose divisor is cut to an
+// integer.
 //
 // Note [Reductions]
 // The order of additions depends on A, R and B alone: same bits for any number of threads, and for any two

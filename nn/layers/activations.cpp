@@ -2,6 +2,7 @@
 
 #include "duel/core/ops/map/activation.h"
 #include "duel/core/ops/map/arithmetic.h"
+#include "duel/core/ops/map/comparison.h"
 
 namespace duel::nn {
 

@@ -1,6 +1,7 @@
 #include "duel/nn/layers/dropout.h"
 
 #include "duel/core/ops/map/arithmetic.h"
+#include "duel/core/ops/map/comparison.h"
 #include "duel/core/tensor/autograd.h"
 
 namespace duel::nn {
@@ -15,7 +16,7 @@ Tensor Dropout::forward(const Tensor& x) {
   if (!is_training() || p == 0) return x;
   Generator& generator = generator_ ? *generator_ : default_generator();
   const Tensor draw = generator.uniform(x.shape(), 0.0, 1.0, x.options());
-  const Tensor kept = greater_equal(draw, Tensor::full({}, p, x.options()));
+  const Tensor kept = (draw >= p).to(x.dtype());
   return x * (kept * (p < 1 ? 1.0 / (1.0 - p) : 0.0));
 }
 

@@ -2,6 +2,7 @@
 
 #include "duel/core/ops/linear/matmul.h"
 #include "duel/core/ops/map/arithmetic.h"
+#include "duel/core/ops/map/comparison.h"
 #include "duel/core/ops/map/movement.h"
 #include "duel/core/ops/reduce/reduction.h"
 #include "duel/core/tensor/autograd.h"

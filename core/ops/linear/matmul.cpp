@@ -15,7 +15,7 @@ struct Sides {
   int64_t rows, columns;
 };
 Sides sides(const Tensor& x, bool transposed) {
-  return transposed ? Sides{x.dim(1), x.dim(0)} : Sides{x.dim(0), x.dim(1)};
+  return transposed ? Sides{x.dim(-1), x.dim(-2)} : Sides{x.dim(-2), x.dim(-1)};
 }
 
 void check_matrices(const char* op, const Tensor& a, const Tensor& b, bool transpose_a, bool transpose_b) {
@@ -31,7 +31,86 @@ void check_matrices(const char* op, const Tensor& a, const Tensor& b, bool trans
 
 }  // namespace
 
+namespace {
+
+/// The axes before the last two.
+Shape batch_of(const Tensor& x) {
+  return Shape(std::span(x.shape().begin(), static_cast<size_t>(x.rank() - 2)));
+}
+
+Shape joined(const Shape& batch, int64_t rows, int64_t columns) {
+  return batch.inserted(batch.rank(), rows).inserted(batch.rank() + 1, columns);
+}
+
+/// Products of equal number, [..., M, K] times [..., K, N] with the same leading axes, or with none on one side: that
+/// matrix serves all.
+Tensor batched(const Tensor& a, const Tensor& b, bool transpose_a, bool transpose_b) {
+  const auto [m, k] = sides(a, transpose_a);
+  const auto [k_of_b, n] = sides(b, transpose_b);
+  DUEL_CHECK(a.dtype() == b.dtype(), "matmul", "expected one dtype, got {} and {}", to_text(a.dtype()),
+             to_text(b.dtype()));
+  detail::check_same_device("matmul", a, b);
+  DUEL_CHECK(k == k_of_b, "matmul", "expected inner sizes that agree, got {}{} times {}{}", a.shape(),
+             transpose_a ? " transposed" : "", b.shape(), transpose_b ? " transposed" : "");
+  const Shape batch = a.rank() > 2 ? batch_of(a) : batch_of(b);
+  Tensor y = Tensor::empty(joined(batch, m, n), a.options());
+  const int64_t count = batch.numel(), columns = n, depth = k, rows = m;
+  const int64_t stride_a = a.rank() > 2 ? m * k : 0, stride_b = b.rank() > 2 ? k * n : 0;
+  DUEL_DISPATCH(a.dtype(), "matmul", {
+    const kernels::Stream stream = stream_of(a.device());
+    detail::Workspace workspace(
+        a.device(),
+        kernels::gemm_batched_workspace<T>(transpose_a, transpose_b, count, rows, columns, depth, stream));
+    kernels::gemm_batched<T>(stream, transpose_a, transpose_b, count, rows, columns, depth, a.data<T>(),
+                             stride_a, b.data<T>(), stride_b, y.mutable_data<T>(), workspace.get());
+  });
+  // As in matmul; a matrix that serves all gets a stack of gradients, which the engine adds up.
+  return record(
+      "matmul_batched", y, {a, b}, {a, b},
+      [ta = transpose_a, tb = transpose_b](const RuleContext& ctx, const Tensor& g) -> std::vector<Tensor> {
+        Tensor da, db;
+        if (ctx.needs(0)) da = ta ? batched(ctx.saved(1), g, tb, true) : batched(g, ctx.saved(1), false, !tb);
+        if (ctx.needs(1)) db = tb ? batched(g, ctx.saved(0), true, ta) : batched(ctx.saved(0), g, !ta, false);
+        return {da, db};
+      });
+}
+
+/// Whatever is not two matrices.
+Tensor general(const Tensor& a, const Tensor& b, bool transpose_a, bool transpose_b) {
+  DUEL_CHECK(
+      a.rank() >= 1 && b.rank() >= 1 && (a.rank() > 1 || !transpose_a) && (b.rank() > 1 || !transpose_b),
+      "matmul", "expected matrices or stacks of them, or vectors that are not transposed, got {} and {}",
+      to_text(a), to_text(b));
+  if (a.rank() == 1) {
+    const Tensor y = matmul(a.reshape({1, a.dim(0)}), b, false, transpose_b);
+    return y.reshape(y.shape().without(y.rank() - (b.rank() == 1 ? 1 : 2)));
+  }
+  if (b.rank() == 1) {
+    const Tensor y = matmul(a, b.reshape({b.dim(0), 1}), transpose_a, false);
+    return y.reshape(y.shape().without(-1));
+  }
+  // One matrix on the right: the rows of all are rows of one product.
+  if (b.rank() == 2 && !transpose_a) {
+    const int64_t n = sides(b, transpose_b).columns;
+    const int64_t rows = Shape(std::span(a.shape().begin(), static_cast<size_t>(a.rank() - 1))).numel();
+    return matmul(a.reshape(Shape{rows, a.dim(-1)}), b, false, transpose_b).reshape(a.shape().with(-1, n));
+  }
+  if (a.rank() == 2 || b.rank() == 2) return batched(a, b, transpose_a, transpose_b);
+  const Shape batch = broadcast_shapes("matmul", batch_of(a), batch_of(b));
+  return batched(broadcast_to(a, joined(batch, a.dim(-2), a.dim(-1))),
+                 broadcast_to(b, joined(batch, b.dim(-2), b.dim(-1))), transpose_a, transpose_b);
+}
+
+}  // namespace
+
+Tensor bmm(const Tensor& a, const Tensor& b) {
+  DUEL_CHECK(a.rank() == 3 && b.rank() == 3 && a.dim(0) == b.dim(0), "bmm",
+             "expected [B, M, K] and [B, K, N], got {} and {}", to_text(a), to_text(b));
+  return batched(a, b, false, false);
+}
+
 Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a, bool transpose_b) {
+  if (a.rank() != 2 || b.rank() != 2) return general(a, b, transpose_a, transpose_b);
   check_matrices("matmul", a, b, transpose_a, transpose_b);
   const auto [m, k] = sides(a, transpose_a);
   const int64_t n = sides(b, transpose_b).columns;

@@ -5,6 +5,7 @@
 #include <numbers>
 
 #include "duel/core/ops/map/arithmetic.h"
+#include "duel/core/ops/map/comparison.h"
 #include "duel/core/tensor/autograd.h"
 #include "duel/kernels/map/activations.h"
 
@@ -16,7 +17,7 @@ using Grads = std::vector<Tensor>;
 // f'''(x) in plain ops. It is reached from order 3 on, and differentiates itself to any order.
 Tensor third(const kernels::Elu& f, const Tensor& x) {
   const Tensor zero = Tensor::zeros({}, x.options());
-  return where(greater(x, zero), zero, mul_scalar(exp(minimum(x, zero)), f.alpha));
+  return where(x > 0.0, zero, mul_scalar(exp(minimum(x, zero)), f.alpha));
 }
 Tensor third(const kernels::Tanh&, const Tensor& x) {
   const Tensor t2 = square(tanh(x));

@@ -1,30 +1,35 @@
 // Element-wise arithmetic: kernels and rules. Samples: arithmetic_samples.cpp.
 #include "duel/core/ops/map/arithmetic.h"
 
+#include <algorithm>
+#include <numbers>
+
+#include "duel/core/ops/map/comparison.h"
 #include "duel/core/ops/map/internal/elementwise_detail.h"
 
 namespace duel {
 
 using detail::binary;
+using detail::number_binary;
 using detail::unary;
 using Grads = std::vector<Tensor>;
 
 Tensor add(const Tensor& a, const Tensor& b) {
-  return record("add", binary<kernels::Add>("add", a, b), {a, b}, {},
+  return record("add", number_binary<kernels::Add>("add", a, b), {a, b}, {},
                 [](const RuleContext&, const Tensor& g) -> Grads {
                   return {g, g};
                 });
 }
 
 Tensor sub(const Tensor& a, const Tensor& b) {
-  return record("sub", binary<kernels::Sub>("sub", a, b), {a, b}, {},
+  return record("sub", number_binary<kernels::Sub>("sub", a, b), {a, b}, {},
                 [](const RuleContext& ctx, const Tensor& g) -> Grads {
                   return {g, ctx.needs(1) ? neg(g) : Tensor()};
                 });
 }
 
 Tensor mul(const Tensor& a, const Tensor& b) {
-  return record("mul", binary<kernels::Mul>("mul", a, b), {a, b}, {a, b},
+  return record("mul", number_binary<kernels::Mul>("mul", a, b), {a, b}, {a, b},
                 [](const RuleContext& ctx, const Tensor& g) -> Grads {
                   return {ctx.needs(0) ? mul(g, ctx.saved(1)) : Tensor(),
                           ctx.needs(1) ? mul(g, ctx.saved(0)) : Tensor()};
@@ -39,6 +44,31 @@ Tensor div(const Tensor& a, const Tensor& b) {
                           ctx.needs(1) ? neg(mul(g, div(div(x, y), y))) : Tensor()};
                 });
 }
+
+namespace {
+template <class F>
+Tensor integer_division(const char* op, const Tensor& a, const Tensor& b) {
+  DUEL_CHECK(a.dtype() == DType::i64 && b.dtype() == DType::i64, op,
+             "expected two tensors of i64, got {} and {}", to_text(a), to_text(b));
+  if (!b.device().is_cuda()) {
+    const int64_t* first = b.data<int64_t>();
+    DUEL_CHECK(std::count(first, first + b.numel(), 0) == 0, op, "division by zero: a divisor of {} is 0",
+               to_text(b));
+  }
+  detail::check_same_device(op, a, b);
+  Tensor y = Tensor::empty(broadcast_shapes(op, a.shape(), b.shape()), a.options());
+  detail::binary_into<F, int64_t>(a, b, y);
+  return y;
+}
+}  // namespace
+
+Tensor floor_divide(const Tensor& a, const Tensor& b) {
+  return integer_division<kernels::FloorDivide>("floor_divide", a, b);
+}
+Tensor remainder(const Tensor& a, const Tensor& b) {
+  return integer_division<kernels::Remainder>("remainder", a, b);
+}
+Tensor operator%(const Tensor& a, double b) { return remainder(a, scalar_like(a, b)); }
 
 Tensor pow(const Tensor& a, const Tensor& b) {
   return record("pow", binary<kernels::Pow>("pow", a, b), {a, b}, {a, b},
@@ -55,12 +85,13 @@ namespace {
 /// 1 where a wins, 1/2 at a tie, else 0: constant almost everywhere.
 Tensor winner(const Tensor& a, const Tensor& b) {
   NoGrad no_grad;
-  return add(greater(a, b), mul_scalar(equal(a, b), 0.5));
+  return add(binary<kernels::Greater>("greater", a, b),
+             mul_scalar(binary<kernels::Equal>("equal", a, b), 0.5));
 }
 
 template <class F>
 Tensor extreme(const char* op, const Tensor& a, const Tensor& b, bool largest) {
-  return record(op, binary<F>(op, a, b), {a, b}, {a, b},
+  return record(op, number_binary<F>(op, a, b), {a, b}, {a, b},
                 [largest](const RuleContext& ctx, const Tensor& g) -> Grads {
                   const Tensor first =
                       largest ? winner(ctx.saved(0), ctx.saved(1)) : winner(ctx.saved(1), ctx.saved(0));
@@ -73,11 +104,13 @@ Tensor maximum(const Tensor& a, const Tensor& b) { return extreme<kernels::Maxim
 Tensor minimum(const Tensor& a, const Tensor& b) { return extreme<kernels::Minimum>("minimum", a, b, false); }
 
 Tensor add_scalar(const Tensor& a, double value) {
+  if (a.dtype() == DType::i64) return add(a, scalar_like(a, value));
   return record("add_scalar", unary("add_scalar", a, kernels::AddScalar{value}), {a}, {},
                 [](const RuleContext&, const Tensor& g) -> Grads { return {g}; });
 }
 
 Tensor mul_scalar(const Tensor& a, double value) {
+  if (a.dtype() == DType::i64) return mul(a, scalar_like(a, value));
   return record("mul_scalar", unary("mul_scalar", a, kernels::MulScalar{value}), {a}, {},
                 [value](const RuleContext&, const Tensor& g) -> Grads { return {mul_scalar(g, value)}; });
 }
@@ -110,7 +143,8 @@ Tensor clamped(const char* op, const Tensor& a, double bound, F f, bool from_bel
                 [bound, from_below](const RuleContext& ctx, const Tensor& g) -> Grads {
                   const Tensor x = ctx.saved(0).detach();
                   const Tensor limit = Tensor::full({}, bound, x.options());
-                  return {mul(g, from_below ? greater_equal(x, limit) : greater_equal(limit, x))};
+                  return {mul(g, from_below ? binary<kernels::GreaterEqual>("clamp", x, limit)
+                                            : binary<kernels::GreaterEqual>("clamp", limit, x))};
                 });
 }
 }  // namespace
@@ -122,7 +156,19 @@ Tensor clamp_max(const Tensor& a, double high) {
   return clamped("clamp_max", a, high, kernels::ClampMax{high}, false);
 }
 
+Tensor clamp(const Tensor& a, double low, double high) {
+  DUEL_CHECK(low <= high, "clamp", "expected low <= high, got {} and {}", low, high);
+  if (a.dtype() == DType::i64) return minimum(maximum(a, scalar_like(a, low)), scalar_like(a, high));
+  return record("clamp", unary("clamp", a, kernels::Clamp{low, high}), {a}, {a},
+                [low, high](const RuleContext& ctx, const Tensor& g) -> Grads {
+                  const Tensor x = ctx.saved(0).detach();
+                  const Tensor inside = logical_and(x >= low, x <= high);
+                  return {where(inside, g, Tensor::zeros({}, g.options()))};
+                });
+}
+
 Tensor neg(const Tensor& a) {
+  if (a.dtype() == DType::i64) return mul_scalar(a, -1.0);
   return record("neg", unary("neg", a, kernels::Neg{}), {a}, {},
                 [](const RuleContext&, const Tensor& g) -> Grads { return {neg(g)}; });
 }
@@ -146,6 +192,7 @@ Tensor sqrt(const Tensor& a) {
 }
 
 Tensor square(const Tensor& a) {
+  if (a.dtype() == DType::i64) return mul(a, a);
   return record("square", unary("square", a, kernels::Square{}), {a}, {a},
                 [](const RuleContext& ctx, const Tensor& g) -> Grads {
                   return {mul(g, mul_scalar(ctx.saved(0), 2.0))};
@@ -153,12 +200,16 @@ Tensor square(const Tensor& a) {
 }
 
 Tensor abs(const Tensor& a) {
+  if (a.dtype() == DType::i64) return maximum(a, neg(a));
   return record(
       "abs", unary("abs", a, kernels::Abs{}), {a}, {a},
       [](const RuleContext& ctx, const Tensor& g) -> Grads { return {mul(g, sign(ctx.saved(0).detach()))}; });
 }
 
-Tensor sign(const Tensor& a) { return record("sign", unary("sign", a, kernels::Sign{}), {}, {}, {}); }
+Tensor sign(const Tensor& a) {
+  if (a.dtype() == DType::i64) return sub((a > 0.0).to(DType::i64), (a < 0.0).to(DType::i64));
+  return record("sign", unary("sign", a, kernels::Sign{}), {}, {}, {});
+}
 
 Tensor reciprocal(const Tensor& a) {
   const Tensor y = unary("reciprocal", a, kernels::Reciprocal{});
@@ -167,35 +218,47 @@ Tensor reciprocal(const Tensor& a) {
   });
 }
 
-// Steps have the gradient zero almost everywhere: their results are constants of the graph.
-Tensor greater(const Tensor& a, const Tensor& b) {
-  return record("greater", binary<kernels::Greater>("greater", a, b), {}, {}, {});
-}
-Tensor greater_equal(const Tensor& a, const Tensor& b) {
-  return record("greater_equal", binary<kernels::GreaterEqual>("greater_equal", a, b), {}, {}, {});
-}
-Tensor equal(const Tensor& a, const Tensor& b) {
-  return record("equal", binary<kernels::Equal>("equal", a, b), {}, {}, {});
-}
-
-Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
-  detail::check_same_kind("where", a, b);
-  detail::check_same_kind("where", condition, a);
-  const Shape shape =
-      broadcast_shapes("where", condition.shape(), broadcast_shapes("where", a.shape(), b.shape()));
-  Tensor y = Tensor::empty(shape, a.options());
-  const auto plan =
-      kernels::make_broadcast(detail::sizes(y), detail::sizes(condition), detail::sizes(a), detail::sizes(b));
-  DUEL_DISPATCH(a.dtype(), "where",
-                kernels::where<T>(stream_of(a.device()), plan, condition.data<T>(), a.data<T>(), b.data<T>(),
-                                  y.mutable_data<T>()));
-  return record("where", y, {a, b}, {condition}, [](const RuleContext& ctx, const Tensor& g) -> Grads {
-    const Tensor chosen = ctx.saved(0).detach();
-    const Tensor zero = Tensor::zeros({}, g.options());
-    return {ctx.needs(0) ? where(chosen, g, zero) : Tensor(),
-            ctx.needs(1) ? where(chosen, zero, g) : Tensor()};
+Tensor rsqrt(const Tensor& a) {
+  const Tensor y = unary("rsqrt", a, kernels::Rsqrt{});
+  return record("rsqrt", y, {a}, {y}, [](const RuleContext& ctx, const Tensor& g) -> Grads {
+    const Tensor r = ctx.saved(0);
+    return {mul_scalar(mul(g, mul(r, square(r))), -0.5)};
   });
 }
+
+Tensor expm1(const Tensor& a) {
+  return record("expm1", unary("expm1", a, kernels::Expm1{}), {a}, {a},
+                [](const RuleContext& ctx, const Tensor& g) -> Grads { return {mul(g, exp(ctx.saved(0)))}; });
+}
+
+Tensor log1p(const Tensor& a) {
+  return record("log1p", unary("log1p", a, kernels::Log1p{}), {a}, {a},
+                [](const RuleContext& ctx, const Tensor& g) -> Grads {
+                  return {div(g, add_scalar(ctx.saved(0), 1.0))};
+                });
+}
+
+Tensor erf(const Tensor& a) {
+  return record("erf", unary("erf", a, kernels::Erf{}), {a}, {a},
+                [](const RuleContext& ctx, const Tensor& g) -> Grads {
+                  return {mul(g, mul_scalar(exp(neg(square(ctx.saved(0)))), 2.0 * std::numbers::inv_sqrtpi))};
+                });
+}
+
+Tensor sin(const Tensor& a) {
+  return record("sin", unary("sin", a, kernels::Sin{}), {a}, {a},
+                [](const RuleContext& ctx, const Tensor& g) -> Grads { return {mul(g, cos(ctx.saved(0)))}; });
+}
+
+Tensor cos(const Tensor& a) {
+  return record(
+      "cos", unary("cos", a, kernels::Cos{}), {a}, {a},
+      [](const RuleContext& ctx, const Tensor& g) -> Grads { return {neg(mul(g, sin(ctx.saved(0))))}; });
+}
+
+Tensor floor(const Tensor& a) { return record("floor", unary("floor", a, kernels::Floor{}), {}, {}, {}); }
+Tensor ceil(const Tensor& a) { return record("ceil", unary("ceil", a, kernels::Ceil{}), {}, {}, {}); }
+Tensor round(const Tensor& a) { return record("round", unary("round", a, kernels::Round{}), {}, {}, {}); }
 
 void add_in_place(Tensor& target, const Tensor& source) {
   detail::check_in_place("add_in_place", target, source);

@@ -4,29 +4,17 @@
 #include <algorithm>
 #include <numeric>
 
+#include "duel/core/ops/map/internal/elementwise_detail.h"
 #include "duel/core/tensor/autograd.h"
 #include "duel/core/tensor/internal/tensor_impl.h"
+#include "duel/kernels/map/axis.h"
 #include "duel/kernels/map/movement.h"
 
 namespace duel {
+using detail::with_type;
 namespace {
 
 using Grads = std::vector<Tensor>;
-
-/// Calls f with a value of the C++ type of dtype: data of every type can be moved.
-template <class F>
-void with_type(DType dtype, F f) {
-  switch (dtype) {
-    case DType::f32:
-      return f(float{});
-    case DType::f64:
-      return f(double{});
-    case DType::u8:
-      return f(uint8_t{});
-    case DType::i64:
-      return f(int64_t{});
-  }
-}
 
 /// Copies a box of `extent` along `axis` (whole along the others) from `from_at` of x to `to_at` of y.
 void copy_along(const Tensor& x, int64_t from_at, Tensor& y, int64_t to_at, int axis, int64_t extent) {
@@ -116,16 +104,90 @@ Tensor rows(const Tensor& x, int64_t begin, int64_t end) {
   return record_part("rows", detail::view(x, x.shape().with(0, end - begin), offset), x, 0, begin, end);
 }
 
-Tensor pad(const Tensor& x, int axis, int64_t before, int64_t after) {
+Tensor pad(const Tensor& x, int axis, int64_t before, int64_t after, double value) {
   const int at = normalize_axis("pad", axis, x.rank());
   DUEL_CHECK(before >= 0 && after >= 0, "pad", "expected at least 0 elements before and after, got {} and {}",
              before, after);
   const int64_t size = x.dim(at);
-  Tensor y = Tensor::zeros(x.shape().with(at, before + size + after), x.options());
+  Tensor y = Tensor::full(x.shape().with(at, before + size + after), value, x.options());
   copy_along(x, 0, y, before, at, size);
   return record("pad", y, {x}, {}, [at, before, size](const RuleContext&, const Tensor& g) -> Grads {
     return {slice(g, at, before, before + size)};
   });
+}
+
+Tensor pad(const Tensor& x, const std::vector<int64_t>& pads, double value) {
+  DUEL_CHECK(pads.size() % 2 == 0 && pads.size() <= 2 * static_cast<size_t>(x.rank()), "pad",
+             "expected two sizes for each of up to {} axes, got {}", x.rank(), pads.size());
+  Tensor y = x;
+  for (size_t i = 0; i < pads.size(); i += 2) {
+    if (pads[i] != 0 || pads[i + 1] != 0)
+      y = pad(y, x.rank() - 1 - static_cast<int>(i / 2), pads[i], pads[i + 1], value);
+  }
+  return y;
+}
+
+Tensor flip(const Tensor& x, const Axes& axes) {
+  bool turned[Shape::kMaxRank] = {};
+  for (int axis : axes) {
+    bool& entry = turned[normalize_axis("flip", axis, x.rank())];
+    DUEL_CHECK(!entry, "flip", "axis {} is given twice", axis);
+    entry = true;
+  }
+  Tensor y = Tensor::empty(x.shape(), x.options());
+  with_type(x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    kernels::flip<T>(stream_of(x.device()), x.rank(), x.shape().begin(), turned, x.data<T>(),
+                     y.mutable_data<T>());
+  });
+  return record("flip", y, {x}, {},
+                [axes](const RuleContext&, const Tensor& g) -> Grads { return {flip(g, axes)}; });
+}
+
+std::vector<Tensor> split(const Tensor& x, const std::vector<int64_t>& sizes, int axis) {
+  const int at = normalize_axis("split", axis, x.rank());
+  DUEL_CHECK(std::accumulate(sizes.begin(), sizes.end(), int64_t{0}) == x.dim(at), "split",
+             "expected sizes that fill axis {} of {}, got a sum of {}", axis, x.shape(),
+             std::accumulate(sizes.begin(), sizes.end(), int64_t{0}));
+  std::vector<Tensor> parts;
+  int64_t begin = 0;
+  for (int64_t size : sizes) {
+    parts.push_back(slice(x, at, begin, begin + size));
+    begin += size;
+  }
+  return parts;
+}
+
+std::vector<Tensor> split(const Tensor& x, int64_t size, int axis) {
+  DUEL_CHECK(size > 0, "split", "expected parts of at least 1 index, got {}", size);
+  const int64_t whole = x.dim(normalize_axis("split", axis, x.rank()));
+  std::vector<int64_t> sizes(static_cast<size_t>(whole / size), size);
+  if (whole % size != 0 || whole == 0) sizes.push_back(whole % size);
+  return split(x, sizes, axis);
+}
+
+std::vector<Tensor> chunk(const Tensor& x, int64_t chunks, int axis) {
+  DUEL_CHECK(chunks > 0, "chunk", "expected at least 1 part, got {}", chunks);
+  const int64_t whole = x.dim(normalize_axis("chunk", axis, x.rank()));
+  return split(x, std::max<int64_t>(1, (whole + chunks - 1) / chunks), axis);
+}
+
+Tensor squeeze(const Tensor& x) {
+  std::vector<int64_t> sizes;
+  std::copy_if(x.shape().begin(), x.shape().end(), std::back_inserter(sizes),
+               [](int64_t size) { return size != 1; });
+  return x.reshape(Shape(sizes));
+}
+Tensor squeeze(const Tensor& x, int axis) {
+  const int at = normalize_axis("squeeze", axis, x.rank());
+  return x.reshape(x.dim(at) == 1 ? x.shape().without(at) : x.shape());
+}
+Tensor unsqueeze(const Tensor& x, int axis) {
+  return x.reshape(x.shape().inserted(normalize_axis("unsqueeze", axis, x.rank() + 1)));
+}
+Tensor t(const Tensor& x) {
+  DUEL_CHECK(x.rank() <= 2, "t", "expected at most 2 axes, got {}: transpose() takes which", to_text(x));
+  return x.rank() == 2 ? transpose(x, 0, 1) : x;
 }
 
 Tensor concat(const std::vector<Tensor>& tensors, int axis) {
@@ -191,6 +253,84 @@ Tensor scatter_add(const Tensor& x, const Tensor& index, int64_t rows) {
                                              x.data<T>(), index.data<int64_t>(), y.mutable_data<T>()));
   return record("scatter_add", y, {x}, {index},
                 [](const RuleContext& ctx, const Tensor& g) -> Grads { return {gather(g, ctx.saved(0))}; });
+}
+
+namespace {
+
+/// x as [A, R, B] around an axis.
+struct Around {
+  int64_t a, r, b;
+};
+Around around(const Shape& shape, int axis) {
+  int64_t a = 1;
+  for (int i = 0; i < axis; ++i) a *= shape[i];
+  return {a, shape[axis], shape.numel_from(axis + 1)};
+}
+
+/// The part of x that an index of the other axes' sizes reaches.
+Tensor reached(const char* op, const Tensor& x, int axis, const Tensor& index) {
+  DUEL_CHECK(index.dtype() == DType::i64 && index.rank() == x.rank(), op,
+             "expected an index of i64 and {} axes, got {}", x.rank(), to_text(index));
+  detail::check_same_device(op, x, index);
+  Tensor part = x;
+  for (int i = 0; i < x.rank(); ++i) {
+    DUEL_CHECK(i == axis || index.dim(i) <= x.dim(i), op,
+               "expected an index of at most {} on axis {}, got {}", x.dim(i), i, index.shape());
+    if (i != axis && index.dim(i) < x.dim(i)) part = slice(part, i, 0, index.dim(i));
+  }
+  return part;
+}
+
+}  // namespace
+
+Tensor gather(const Tensor& whole, int axis, const Tensor& index) {
+  const int at = normalize_axis("gather", axis, whole.rank());
+  const Tensor x = reached("gather", whole, at, index);
+  const auto [a, r, b] = around(x.shape(), at);
+  Tensor y = Tensor::empty(index.shape(), x.options());
+  with_type(x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    kernels::gather_axis<T>(stream_of(x.device()), a, r, b, index.dim(at), x.data<T>(), index.data<int64_t>(),
+                            y.mutable_data<T>());
+  });
+  return record("gather_axis", y, {x}, {index},
+                [at, from = x.shape()](const RuleContext& ctx, const Tensor& g) -> Grads {
+                  return {scatter_add(Tensor::zeros(from, g.options()), at, ctx.saved(0), g)};
+                });
+}
+
+Tensor scatter_add(const Tensor& x, int axis, const Tensor& index, const Tensor& values) {
+  const int at = normalize_axis("scatter_add", axis, x.rank());
+  detail::check_same_kind("scatter_add", x, values);
+  DUEL_CHECK(
+      index.dtype() == DType::i64 && index.shape() == values.shape() && index.rank() == x.rank() &&
+          index.shape().with(at, 0) == x.shape().with(at, 0),
+      "scatter_add",
+      "expected an index of i64 and values of one shape that differs from {} on axis {} alone, got {} and {}",
+      x.shape(), axis, to_text(index), to_text(values));
+  detail::check_same_device("scatter_add", x, index);
+  const auto [a, r, b] = around(x.shape(), at);
+  Tensor y = x.detach().clone();
+  const auto run = [&](auto zero) {
+    using T = decltype(zero);
+    kernels::scatter_add_axis<T>(stream_of(x.device()), a, r, b, index.dim(at), values.data<T>(),
+                                 index.data<int64_t>(), y.mutable_data<T>());
+  };
+  if (x.dtype() == DType::i64) {
+    run(int64_t{});
+  } else {
+    DUEL_DISPATCH(x.dtype(), "scatter_add", run(T{}));
+  }
+  return record("scatter_add_axis", y, {x, values}, {index},
+                [at](const RuleContext& ctx, const Tensor& g) -> Grads {
+                  return {g, ctx.needs(1) ? gather(g, at, ctx.saved(0)) : Tensor()};
+                });
+}
+
+Tensor index_select(const Tensor& x, int axis, const Tensor& index) {
+  const int at = normalize_axis("index_select", axis, x.rank());
+  if (at == 0) return gather(x, index);
+  return transpose(gather(transpose(x, 0, at), index), 0, at);
 }
 
 }  // namespace duel

@@ -5,6 +5,9 @@
 #include "duel/core/device/workspace.h"
 #include "duel/core/ops/map/activation.h"
 #include "duel/core/ops/map/arithmetic.h"
+#include "duel/core/ops/map/comparison.h"
+#include "duel/core/ops/map/internal/elementwise_detail.h"
+#include "duel/core/ops/reduce/reduction.h"
 #include "duel/core/tensor/autograd.h"
 #include "duel/kernels/map/losses.h"
 
@@ -19,8 +22,8 @@ Tensor slope(const kernels::SigmoidBce& loss, const Tensor& x) {
 }
 Tensor slope(const kernels::Hinge& loss, const Tensor& x) {
   const Tensor margin = 1.0 - x.detach() * loss.sign;
-  const Tensor inside = greater(margin, Tensor::zeros({}, x.options()));
-  return where(equal(margin, margin), inside, margin) * -loss.sign;  // of not-a-number, not-a-number
+  const Tensor inside = detail::binary<kernels::Greater>("greater", margin, Tensor::zeros({}, x.options()));
+  return where(isnan(margin), margin, inside) * -loss.sign;  // of not-a-number, not-a-number
 }
 Tensor slope(const kernels::SquaredDifference& loss, const Tensor& x) {
   return (x - loss.target) * (2.0 * loss.factor);
@@ -54,6 +57,16 @@ Tensor fused(const char* op, const Tensor& logits, L loss) {
 Tensor bce_with_logits(const Tensor& logits, double target) {
   DUEL_CHECK(target >= 0 && target <= 1, "bce_with_logits", "expected a target in [0, 1], got {}", target);
   return fused("bce_with_logits", logits, kernels::SigmoidBce{target});
+}
+Tensor bce_with_logits(const Tensor& logits, const Tensor& target) {
+  DUEL_CHECK(logits.shape() == target.shape(), "bce_with_logits", "expected a target of shape {}, got {}",
+             logits.shape(), target.shape());
+  return mean(sub(softplus(logits), mul(target, logits)));
+}
+Tensor mse_loss(const Tensor& x, const Tensor& target) {
+  DUEL_CHECK(x.shape() == target.shape(), "mse_loss", "expected a target of shape {}, got {}", x.shape(),
+             target.shape());
+  return mean(square(sub(x, target)));
 }
 Tensor hinge_loss(const Tensor& logits, double sign) {
   return fused("hinge_loss", logits, kernels::Hinge{sign});

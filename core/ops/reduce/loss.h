@@ -8,6 +8,10 @@ namespace duel {
 
 /// mean of softplus(x) - target x: binary cross-entropy of sigmoid(x) against any target in [0, 1].
 Tensor bce_with_logits(const Tensor& logits, double target);
+/// The same against a target for each logit, of its shape; the target gets a gradient, too. In plain ops.
+Tensor bce_with_logits(const Tensor& logits, const Tensor& target);
+/// mean of (x - target)^2; shapes that differ are refused, as a broadcast is a mistake here.
+Tensor mse_loss(const Tensor& x, const Tensor& target);
 /// mean of max(0, 1 - sign x).
 Tensor hinge_loss(const Tensor& logits, double sign);
 /// mean of scale (x - target)^2.

@@ -5,6 +5,9 @@
 
 #include "duel/core/device/workspace.h"
 #include "duel/core/ops/map/arithmetic.h"
+#include "duel/core/ops/map/comparison.h"
+#include "duel/core/ops/map/internal/elementwise_detail.h"
+#include "duel/core/ops/map/movement.h"
 #include "duel/core/tensor/autograd.h"
 #include "duel/core/tensor/internal/tensor_impl.h"
 #include "duel/kernels/map/movement.h"
@@ -30,11 +33,17 @@ Tensor reduce_run(const char* op, const Tensor& x, int first, int last, Kernel k
     result = result.with(axis, 1);
   }
   Tensor y = Tensor::empty(result, x.options());
-  DUEL_DISPATCH(x.dtype(), op, {
+  const auto run = [&](auto zero) {
+    using T = decltype(zero);
     detail::Workspace workspace(x.device(),
                                 static_cast<size_t>(kernels::reduce_workspace(a, r, b)) * sizeof(T));
     kernel(stream_of(x.device()), a, r, b, x.data<T>(), y.mutable_data<T>(), workspace.template as<T>());
-  });
+  };
+  if (x.dtype() == DType::i64) {
+    run(int64_t{});
+  } else {
+    DUEL_DISPATCH(x.dtype(), op, run(T{}));
+  }
   return y;
 }
 
@@ -70,7 +79,7 @@ Shape without_marked(const Shape& shape, const std::vector<char>& marked) {
   return Shape(sizes);
 }
 
-std::vector<char> mark(const char* op, const Shape& shape, const std::vector<int>& axes) {
+std::vector<char> mark(const char* op, const Shape& shape, const Axes& axes) {
   std::vector<char> marked(static_cast<size_t>(shape.rank()));
   for (int axis : axes) {
     char& entry = marked[static_cast<size_t>(normalize_axis(op, axis, shape.rank()))];
@@ -83,6 +92,8 @@ std::vector<char> mark(const char* op, const Shape& shape, const std::vector<int
 /// (Sum over axes) / divisor: one recorded op for sum and mean.
 Tensor scaled_sum(const char* op, const Tensor& x, const std::vector<char>& marked, double divisor,
                   bool keep_axes) {
+  if (x.dtype() == DType::u8 && divisor == 1.0)
+    return scaled_sum(op, x.to(DType::i64), marked, divisor, keep_axes);
   const Tensor kept = sum_marked(op, x, marked, divisor);
   const Shape kept_shape = kept.shape(), from = x.shape();
   const Tensor y = keep_axes ? kept : detail::view(kept, without_marked(from, marked), 0);
@@ -96,6 +107,8 @@ Tensor scaled_sum(const char* op, const Tensor& x, const std::vector<char>& mark
 std::vector<char> all_axes(const Tensor& x) { return std::vector<char>(static_cast<size_t>(x.rank()), 1); }
 
 double count_of(const Tensor& x, const std::vector<char>& marked) {
+  DUEL_CHECK(is_floating(x.dtype()), "mean", "expected a floating dtype, got {}: to() makes it one",
+             to_text(x));
   int64_t count = 1;
   for (int axis = 0; axis < x.rank(); ++axis) count *= marked[static_cast<size_t>(axis)] ? x.dim(axis) : 1;
   DUEL_CHECK(count > 0, "mean", "the mean of no elements is undefined, got shape {}", x.shape());
@@ -107,44 +120,68 @@ double count_of(const Tensor& x, const std::vector<char>& marked) {
 Tensor sum(const Tensor& x) { return scaled_sum("sum", x, all_axes(x), 1.0, false); }
 Tensor mean(const Tensor& x) { return scaled_sum("mean", x, all_axes(x), count_of(x, all_axes(x)), false); }
 
-Tensor sum(const Tensor& x, const std::vector<int>& axes, bool keep_axes) {
+Tensor sum(const Tensor& x, const Axes& axes, bool keep_axes) {
   return scaled_sum("sum", x, mark("sum", x.shape(), axes), 1.0, keep_axes);
 }
 
-Tensor mean(const Tensor& x, const std::vector<int>& axes, bool keep_axes) {
+Tensor mean(const Tensor& x, const Axes& axes, bool keep_axes) {
   const auto marked = mark("mean", x.shape(), axes);
   return scaled_sum("mean", x, marked, count_of(x, marked), keep_axes);
 }
 
 namespace {
-Tensor extreme(const char* op, const Tensor& x, int axis, bool keep_axis, bool largest) {
-  const int at = normalize_axis(op, axis, x.rank());
-  DUEL_CHECK(x.dim(at) > 0, op, "axis {} of {} is empty", axis, x.shape());
-  const Tensor kept =
-      reduce_run(op, x, at, at + 1,
-                 [largest](auto stream, int64_t a, int64_t r, int64_t b, auto* in, auto* out, auto* work) {
-                   if (largest) {
-                     kernels::max_axes(stream, a, r, b, in, out, work);
-                   } else {
-                     kernels::min_axes(stream, a, r, b, in, out, work);
-                   }
-                 });
-  const Tensor y = keep_axis ? kept : detail::view(kept, x.shape().without(at), 0);
-  const Shape kept_shape = kept.shape();
-  return record(op, y, {x}, {x, kept}, [kept_shape, at](const RuleContext& ctx, const Tensor& g) -> Grads {
-    Tensor share;
-    {
-      NoGrad no_grad;  // which elements win is constant almost everywhere
-      const Tensor wins = equal(ctx.saved(0), ctx.saved(1));
-      share = div(wins, sum(wins, {at}, true));
+/// Over the marked axes, runs of neighbours in one call each; the result keeps them with size 1. Unrecorded.
+Tensor extreme_marked(const char* op, const Tensor& x, const std::vector<char>& marked, bool largest) {
+  Tensor y = x.detach();
+  for (int last = x.rank(); last > 0;) {
+    int first = last;
+    while (first > 0 && marked[static_cast<size_t>(first - 1)]) --first;
+    if (first == last) {
+      --last;
+      continue;
     }
-    return {mul(share, g.reshape(kept_shape))};
-  });
+    for (int axis = first; axis < last; ++axis)
+      DUEL_CHECK(x.dim(axis) > 0, op, "axis {} of {} is empty", axis, x.shape());
+    y = reduce_run(op, y, first, last,
+                   [largest](auto stream, int64_t a, int64_t r, int64_t b, auto* in, auto* out, auto* work) {
+                     if (largest) {
+                       kernels::max_axes(stream, a, r, b, in, out, work);
+                     } else {
+                       kernels::min_axes(stream, a, r, b, in, out, work);
+                     }
+                   });
+    last = first;
+  }
+  return y.same_storage(x) ? y.clone() : y;
+}
+
+Tensor extreme(const char* op, const Tensor& x, const std::vector<char>& marked, bool keep_axes,
+               bool largest) {
+  if (x.dtype() == DType::u8) return extreme(op, x.to(DType::i64), marked, keep_axes, largest).to(DType::u8);
+  const Tensor kept = extreme_marked(op, x, marked, largest);
+  const Tensor y = keep_axes ? kept : detail::view(kept, without_marked(x.shape(), marked), 0);
+  const Shape kept_shape = kept.shape();
+  return record(op, y, {x}, {x, kept},
+                [kept_shape, marked](const RuleContext& ctx, const Tensor& g) -> Grads {
+                  Tensor share;
+                  {
+                    NoGrad no_grad;  // which elements win is constant almost everywhere
+                    const Tensor wins = detail::binary<kernels::Equal>("equal", ctx.saved(0), ctx.saved(1));
+                    share = div(wins, sum_marked("sum", wins, marked, 1.0));
+                  }
+                  return {mul(share, g.reshape(kept_shape))};
+                });
 }
 }  // namespace
 
-Tensor max(const Tensor& x, int axis, bool keep_axis) { return extreme("max", x, axis, keep_axis, true); }
-Tensor min(const Tensor& x, int axis, bool keep_axis) { return extreme("min", x, axis, keep_axis, false); }
+Tensor max(const Tensor& x) { return extreme("max", x, all_axes(x), false, true); }
+Tensor min(const Tensor& x) { return extreme("min", x, all_axes(x), false, false); }
+Tensor max(const Tensor& x, const Axes& axes, bool keep_axes) {
+  return extreme("max", x, mark("max", x.shape(), axes), keep_axes, true);
+}
+Tensor min(const Tensor& x, const Axes& axes, bool keep_axes) {
+  return extreme("min", x, mark("min", x.shape(), axes), keep_axes, false);
+}
 
 Tensor sum_to(const Tensor& x, const Shape& shape) {
   if (x.shape() == shape) return x;
@@ -165,15 +202,17 @@ Tensor broadcast_to(const Tensor& x, const Shape& shape) {
   DUEL_CHECK(broadcast_shapes("broadcast_to", x.shape(), shape) == shape, "broadcast_to",
              "{} does not broadcast to {}", x.shape(), shape);
   Tensor y = Tensor::empty(shape, x.options());
-  DUEL_DISPATCH(x.dtype(), "broadcast_to",
-                kernels::broadcast_to<T>(stream_of(x.device()), shape.rank(), shape.begin(), x.rank(),
-                                         x.shape().begin(), x.data<T>(), y.mutable_data<T>()));
+  detail::with_type(x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    kernels::broadcast_to<T>(stream_of(x.device()), shape.rank(), shape.begin(), x.rank(), x.shape().begin(),
+                             x.data<T>(), y.mutable_data<T>());
+  });
   const Shape from = x.shape();
   return record("broadcast_to", y, {x}, {},
                 [from](const RuleContext&, const Tensor& g) -> Grads { return {sum_to(g, from)}; });
 }
 
-Tensor variance(const Tensor& x, const std::vector<int>& axes, bool keep_axes) {
+Tensor variance(const Tensor& x, const Axes& axes, bool keep_axes) {
   return mean(square(sub(x, mean(x, axes, true))), axes, keep_axes);
 }
 
@@ -185,14 +224,54 @@ std::optional<int64_t> first_nonfinite(const Tensor& x) {
   return index < 0 ? std::nullopt : std::optional(index);
 }
 
-Tensor argmax(const Tensor& x) {
-  DUEL_CHECK(x.rank() >= 1 && x.dim(-1) > 0, "argmax", "expected a last axis that is not empty, got {}",
-             x.shape());
-  Tensor index = Tensor::empty(x.shape().without(-1), {DType::i64, x.device()});
-  DUEL_DISPATCH(x.dtype(), "argmax",
-                kernels::argmax_rows<T>(stream_of(x.device()), index.numel(), x.dim(-1), x.data<T>(),
-                                        index.mutable_data<int64_t>()));
-  return index;
+namespace {
+Tensor arg_extreme(const char* op, const Tensor& x, int axis, bool keep_axis, bool largest) {
+  if (x.dtype() == DType::u8) return arg_extreme(op, x.to(DType::i64), axis, keep_axis, largest);
+  const int at = normalize_axis(op, axis, x.rank());
+  DUEL_CHECK(x.dim(at) > 0, op, "axis {} of {} is empty", axis, x.shape());
+  NoGrad no_grad;
+  Tensor rows = at == x.rank() - 1 ? x.detach() : transpose(x, at, -1);
+  if (!largest) rows = neg(rows);
+  Tensor index = Tensor::empty(rows.shape().with(-1, 1), {DType::i64, x.device()});
+  const auto run = [&](auto zero) {
+    using T = decltype(zero);
+    kernels::argmax_rows<T>(stream_of(x.device()), index.numel(), x.dim(at), rows.data<T>(),
+                            index.mutable_data<int64_t>());
+  };
+  if (x.dtype() == DType::i64) {
+    run(int64_t{});
+  } else {
+    DUEL_DISPATCH(x.dtype(), op, run(T{}));
+  }
+  if (at != x.rank() - 1) index = transpose(index, at, -1);
+  return keep_axis ? index : index.reshape(index.shape().without(at));
+}
+}  // namespace
+
+Tensor argmax(const Tensor& x, int axis, bool keep_axis) {
+  return arg_extreme("argmax", x, axis, keep_axis, true);
+}
+Tensor argmin(const Tensor& x, int axis, bool keep_axis) {
+  return arg_extreme("argmin", x, axis, keep_axis, false);
+}
+
+Tensor any(const Tensor& x) {
+  DUEL_CHECK(x.dtype() == DType::u8, "any", "expected a tensor of u8, got {}", to_text(x));
+  return sum(x) > 0.0;
+}
+Tensor all(const Tensor& x) {
+  DUEL_CHECK(x.dtype() == DType::u8, "all", "expected a tensor of u8, got {}", to_text(x));
+  return sum(x == 0.0) == 0.0;
+}
+
+bool allclose(const Tensor& a, const Tensor& b, double rtol, double atol, bool equal_nan) {
+  NoGrad no_grad;
+  Tensor close = a == b;
+  if (is_floating(a.dtype())) {
+    close = close || (isfinite(a) && isfinite(b) && abs(a - b) <= abs(b) * rtol + atol);
+    if (equal_nan) close = close || (isnan(a) && isnan(b));
+  }
+  return all(close).item() != 0.0;
 }
 
 }  // namespace duel

@@ -2,6 +2,7 @@
 #include "duel/core/ops/reduce/sample_norm.h"
 
 #include "duel/core/ops/map/arithmetic.h"
+#include "duel/core/ops/map/comparison.h"
 #include "duel/core/ops/reduce/reduction.h"
 #include "duel/core/tensor/autograd.h"
 #include "duel/kernels/reduce/sample_norm.h"

@@ -16,42 +16,44 @@ namespace {
 
 using Grads = std::vector<Tensor>;
 
-void check(const char* op, const Tensor& x) {
-  DUEL_CHECK(x.rank() >= 1 && x.dim(-1) > 0, op, "expected [..., C] with C > 0, got {}", to_text(x));
+int check(const char* op, const Tensor& x, int axis) {
+  const int at = normalize_axis(op, axis, x.rank());
+  DUEL_CHECK(x.dim(at) > 0, op, "expected at least one element on axis {}, got {}", axis, to_text(x));
+  return at;
 }
 
-Tensor shifted(const Tensor& x) { return sub(x, max(x, -1, true)); }
+Tensor shifted(const Tensor& x, int axis) { return sub(x, max(x, axis, true)); }
 
 /// x - max - log(sum exp(x - max)), unrecorded.
-Tensor log_softmax_value(const Tensor& x) {
+Tensor log_softmax_value(const Tensor& x, int axis) {
   NoGrad no_grad;
-  const Tensor z = shifted(x);
-  return sub(z, log(sum(exp(z), {-1}, true)));
+  const Tensor z = shifted(x, axis);
+  return sub(z, log(sum(exp(z), axis, true)));
 }
 
 }  // namespace
 
-Tensor softmax(const Tensor& x) {
-  check("softmax", x);
+Tensor softmax(const Tensor& x, int axis) {
+  const int at = check("softmax", x, axis);
   Tensor y;
   {
     NoGrad no_grad;
-    const Tensor e = exp(shifted(x));
-    y = div(e, sum(e, {-1}, true));
+    const Tensor e = exp(shifted(x, at));
+    y = div(e, sum(e, at, true));
   }
   // dx = y (g - sum g y)
-  return record("softmax", y, {x}, {y}, [](const RuleContext& ctx, const Tensor& g) -> Grads {
+  return record("softmax", y, {x}, {y}, [at](const RuleContext& ctx, const Tensor& g) -> Grads {
     const Tensor p = ctx.saved(0), weighted = mul(g, p);
-    return {sub(weighted, mul(p, sum(weighted, {-1}, true)))};
+    return {sub(weighted, mul(p, sum(weighted, at, true)))};
   });
 }
 
-Tensor log_softmax(const Tensor& x) {
-  check("log_softmax", x);
-  const Tensor y = log_softmax_value(x);
+Tensor log_softmax(const Tensor& x, int axis) {
+  const int at = check("log_softmax", x, axis);
+  const Tensor y = log_softmax_value(x, at);
   // dx = g - softmax(x) sum g
-  return record("log_softmax", y, {x}, {y}, [](const RuleContext& ctx, const Tensor& g) -> Grads {
-    return {sub(g, mul(exp(ctx.saved(0)), sum(g, {-1}, true)))};
+  return record("log_softmax", y, {x}, {y}, [at](const RuleContext& ctx, const Tensor& g) -> Grads {
+    return {sub(g, mul(exp(ctx.saved(0)), sum(g, at, true)))};
   });
 }
 
@@ -74,7 +76,7 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& labels) {
   Tensor value;
   {
     NoGrad no_grad;
-    value = div_scalar(neg(sum(mul(target, log_softmax_value(logits)))), static_cast<double>(count));
+    value = div_scalar(neg(sum(mul(target, log_softmax_value(logits, -1)))), static_cast<double>(count));
   }
   return record(
       "cross_entropy", value, {logits}, {logits, target},

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "duel/core/tensor/autograd.h"
@@ -37,7 +38,9 @@ struct Node {
   std::vector<std::shared_ptr<Node>> inputs;  // null where no gradient flows
   std::vector<SavedTensor> saved;
   Rule rule;
-  Tensor grad;  // leaves: what backward() accumulated
+  Tensor grad;  // what backward() accumulated: in leaves, and in results whose gradient is retained
+  bool retains_grad = false;
+  std::vector<std::pair<unsigned, Tensor::Hook>> hooks;  // by number
 };
 
 /// Follows every op of the process, so that a larger sequence is never an input of a smaller one.

@@ -96,6 +96,24 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kResident)
   });
 }
 
+/// One block per tile and product of the batch.
+template <class T, class Tile>
+__global__ void __launch_bounds__(Tile::kThreads, Tile::kResident)
+    gemm_batched_kernel(Operand<T> left, Operand<T> right, int64_t stride_left, int64_t stride_right,
+                        int64_t k, T* c, bool aligned) {
+  const int64_t m = left.outer, n = right.outer, across = ceil_div(n, Tile::kSide);
+  const int64_t row0 = blockIdx.x / across * Tile::kSide, column0 = blockIdx.x % across * Tile::kSide;
+  left.p += blockIdx.y * stride_left;
+  right.p += blockIdx.y * stride_right;
+  c += blockIdx.y * m * n;
+  Four<T> sums[4 * Tile::kGroups][Tile::kGroups];
+  multiply_tile<T, Tile>(OperandTile<T, Tile>{left, row0}, OperandTile<T, Tile>{right, column0}, 0, k, sums);
+  for_results<T, Tile>(sums, [&](int row, int column, const Four<T>& sum) {
+    const int64_t i = row0 + row, j = column0 + column;
+    if (i < m && j < n) store_some(c + i * n + j, sum, n - j, aligned);
+  });
+}
+
 constexpr int kBlock = 256;
 
 template <class T>
@@ -187,13 +205,71 @@ void gemm_by(const Cut& cut, Stream stream, bool trans_a, bool trans_b, int64_t 
 #endif
 }
 
+#if DUEL_DEVICE_CODE
+namespace {
+
+template <class T, class Tile>
+void start_batch(Stream stream, int64_t batch, Operand<T> left, int64_t stride_left, Operand<T> right,
+                 int64_t stride_right, int64_t k, T* c) {
+  constexpr int64_t kMost = 65535;  // blocks along y
+  const int64_t results = left.outer * right.outer;
+  const int64_t tiles = ceil_div(left.outer, Tile::kSide) * ceil_div(right.outer, Tile::kSide);
+  DUEL_CHECK(tiles < (int64_t{1} << 31), "gemm_batched", "expected fewer results for one launch, got {} x {}",
+             left.outer, right.outer);
+  const bool aligned = wide<T>(c, right.outer);
+  left.aligned = left.aligned && wide<T>(left.p, stride_left);
+  right.aligned = right.aligned && wide<T>(right.p, stride_right);
+  for (int64_t first = 0; first < batch; first += kMost) {
+    const int64_t count = batch - first < kMost ? batch - first : kMost;
+    launch(gemm_batched_kernel<T, Tile>, dim3(static_cast<unsigned>(tiles), static_cast<unsigned>(count)),
+           dim3(Tile::kThreads), 0, stream, left, right, stride_left, stride_right, k, c, aligned);
+    left.p += count * stride_left;
+    right.p += count * stride_right;
+    c += count * results;
+  }
+}
+
+}  // namespace
+#endif
+
+template <class T>
+void gemm_batched(Stream stream, bool trans_a, bool trans_b, int64_t batch, int64_t m, int64_t n, int64_t k,
+                  const T* a, int64_t stride_a, const T* b, int64_t stride_b, T* c) {
+  gemm_batched_by(cut_product<T>(m, n, k, false, batch).tile, stream, trans_a, trans_b, batch, m, n, k, a,
+                  stride_a, b, stride_b, c);
+}
+
+template <class T>
+void gemm_batched_by(int tile, Stream stream, bool trans_a, bool trans_b, int64_t batch, int64_t m, int64_t n,
+                     int64_t k, const T* a, int64_t stride_a, const T* b, int64_t stride_b, T* c) {
+#if DUEL_DEVICE_CODE
+  if (k == 0) return add_parts<T>(stream, batch * m, n, 0, nullptr, T(1), nullptr, T(0), c);
+  const Operand<T> left = operand(a, !trans_a, m, k), right = operand(b, trans_b, n, k);
+  if (tile == 32) {
+    start_batch<T, Small<T>>(stream, batch, left, stride_a, right, stride_b, k, c);
+  } else if (tile == 64) {
+    start_batch<T, Medium<T>>(stream, batch, left, stride_a, right, stride_b, k, c);
+  } else if constexpr (sizeof(T) == 4) {
+    start_batch<T, Large<T>>(stream, batch, left, stride_a, right, stride_b, k, c);
+  }
+#else
+  (void)tile, (void)stream, (void)trans_a, (void)trans_b, (void)batch, (void)m, (void)n, (void)k, (void)a;
+  (void)stride_a, (void)b, (void)stride_b, (void)c;
+  fail("gemm_batched", "expected a host stream: no CUDA kernel in this build");
+#endif
+}
+
 #define DUEL_INSTANTIATE(T)                                                                                  \
   template void add_parts<T>(Stream, int64_t, int64_t, int64_t, const T*, T, const T*, T, T*);               \
   template size_t gemm_workspace<T>(int64_t, int64_t, int64_t);                                              \
   template void gemm<T>(Stream, bool, bool, int64_t, int64_t, int64_t, T, const T*, const T*, T, const T*,   \
                         T*, void*);                                                                          \
   template void gemm_by<T>(const Cut&, Stream, bool, bool, int64_t, int64_t, int64_t, T, const T*, const T*, \
-                           T, const T*, T*, void*);
+                           T, const T*, T*, void*);                                                          \
+  template void gemm_batched<T>(Stream, bool, bool, int64_t, int64_t, int64_t, int64_t, const T*, int64_t,   \
+                                const T*, int64_t, T*);                                                      \
+  template void gemm_batched_by<T>(int, Stream, bool, bool, int64_t, int64_t, int64_t, int64_t, const T*,    \
+                                   int64_t, const T*, int64_t, T*);
 DUEL_INSTANTIATE(float)
 DUEL_INSTANTIATE(double)
 #undef DUEL_INSTANTIATE

@@ -28,13 +28,13 @@ struct Cut {
 /// The largest tile that still gives every multiprocessor of a large GPU a block; where not even the smallest
 /// does, parts along k, each of 128 steps or more. `may_split`: the caller has a workspace for the parts.
 template <class T>
-Cut cut_product(int64_t rows, int64_t columns, int64_t k, bool may_split) {
+Cut cut_product(int64_t rows, int64_t columns, int64_t k, bool may_split, int64_t batch = 1) {
   constexpr int64_t kBlocks = 132, kShortest = 128, kMostSplits = 64;
   Cut cut;
   for (int tile : {64, 128}) {
     if (tile == 128 && sizeof(T) == 8) break;  // too many registers
     const bool filled = rows > tile / 2 && columns > tile / 2;
-    if (filled && ceil_div(rows, tile) * ceil_div(columns, tile) >= kBlocks) cut.tile = tile;
+    if (filled && batch * ceil_div(rows, tile) * ceil_div(columns, tile) >= kBlocks) cut.tile = tile;
   }
   if (may_split) {
     const int64_t wanted = 2 * kBlocks / cut.tiles(rows, columns);
@@ -61,6 +61,16 @@ void gemm(Stream stream, bool trans_a, bool trans_b, int64_t m, int64_t n, int64
 template <class T>
 void gemm_by(const Cut& cut, Stream stream, bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k,
              T alpha, const T* a, const T* b, T beta, const T* bias, T* c, void* workspace);
+
+/// c[i] = op(a[i]) op(b[i]) for i < batch, operands stride_a and stride_b elements apart, results side by side.
+template <class T>
+void gemm_batched(Stream stream, bool trans_a, bool trans_b, int64_t batch, int64_t m, int64_t n, int64_t k,
+                  const T* a, int64_t stride_a, const T* b, int64_t stride_b, T* c);
+
+/// The same by tiles of 32, 64 or 128.
+template <class T>
+void gemm_batched_by(int tile, Stream stream, bool trans_a, bool trans_b, int64_t batch, int64_t m, int64_t n,
+                     int64_t k, const T* a, int64_t stride_a, const T* b, int64_t stride_b, T* c);
 
 /// c[rows, columns] = alpha * (parts[0] + parts[1] + …) + bias[column] + beta * c, each part [rows, columns];
 /// without parts the sum is 0. bias may be null; c is not read where beta is 0. See Note [Fixed splits].

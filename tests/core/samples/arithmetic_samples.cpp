@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "duel/core/ops/map/arithmetic.h"
+#include "duel/core/ops/map/comparison.h"
 #include "tests/core/samples/op_registry.h"
 
 namespace duel {
@@ -114,12 +115,41 @@ const RegisterOp greater_registered("greater", [] {
       greater, [](double a, double b) { return a > b ? 1.0 : 0.0; }, {}, {}, 0);
 });
 const RegisterOp greater_equal_registered("greater_equal", [] {
-  return binary_samples([](const Tensor& a, const Tensor& b) { return greater_equal(sign(a), sign(b)); },
+  return binary_samples([](const Tensor& a, const Tensor& b) { return sign(a) >= sign(b); },
                         [](double a, double b) { return a > 0 || b < 0 ? 1.0 : 0.0; }, kAwayFromZero,
                         kAwayFromZero, 0);
 });
+const RegisterOp less_registered("less", [] {
+  return binary_samples(
+      less, [](double a, double b) { return a < b ? 1.0 : 0.0; }, {}, {}, 0);
+});
+const RegisterOp less_equal_registered("less_equal", [] {
+  return binary_samples([](const Tensor& a, const Tensor& b) { return sign(a) <= sign(b); },
+                        [](double a, double b) { return a < 0 || b > 0 ? 1.0 : 0.0; }, kAwayFromZero,
+                        kAwayFromZero, 0);
+});
+const RegisterOp not_equal_registered("not_equal", [] {
+  return binary_samples([](const Tensor& a, const Tensor& b) { return sign(a) != sign(b); },
+                        [](double a, double b) { return (a > 0) != (b > 0) ? 1.0 : 0.0; }, kAwayFromZero,
+                        kAwayFromZero, 0);
+});
+const RegisterOp logical_registered("logical", [] {
+  const auto both = [](auto apply, Formula2 formula) {
+    return binary_samples(apply, formula, kAwayFromZero, kAwayFromZero, 0);
+  };
+  auto all = both([](const Tensor& a, const Tensor& b) { return (a > 0.0) && !(b > 0.0); },
+                  [](double a, double b) { return a > 0 && b < 0 ? 1.0 : 0.0; });
+  all = joined(all,
+               both([](const Tensor& a, const Tensor& b) { return (a > 0.0) || (b > 0.0); },
+                    [](double a, double b) { return a > 0 || b > 0 ? 1.0 : 0.0; }),
+               " or");
+  return joined(all,
+                both([](const Tensor& a, const Tensor& b) { return logical_xor(a > 0.0, b > 0.0); },
+                     [](double a, double b) { return (a > 0) != (b > 0) ? 1.0 : 0.0; }),
+                " xor");
+});
 const RegisterOp equal_registered("equal", [] {
-  return binary_samples([](const Tensor& a, const Tensor& b) { return equal(sign(a), sign(b)); },
+  return binary_samples([](const Tensor& a, const Tensor& b) { return sign(a) == sign(b); },
                         [](double a, double b) { return (a > 0) == (b > 0) ? 1.0 : 0.0; }, kAwayFromZero,
                         kAwayFromZero, 0);
 });
@@ -136,10 +166,7 @@ std::vector<OpSample> where_samples() {
     drawn.differentiable = false;
     samples.push_back({.label = message("{} {} {}", condition, a, b),
                        .inputs = {drawn, input(a), input(b)},
-                       .apply =
-                           [](const Tensors& x) {
-                             return where(greater(x[0], Tensor::zeros({}, x[0].options())), x[1], x[2]);
-                           },
+                       .apply = [](const Tensors& x) { return where(x[0] > 0.0, x[1], x[2]); },
                        .reference =
                            [](const Arrays& x) {
                              const Array chosen =
@@ -229,6 +256,48 @@ const RegisterOp clamp_min_registered("clamp_min", [] {
 const RegisterOp clamp_max_registered("clamp_max", [] {
   return unary_samples([](const Tensor& x) { return clamp_max(x, -0.5); },
                        [](double v) { return v < -0.5 ? v : -0.5; }, {-2, 2, {-0.5}, 0.1});
+});
+
+const RegisterOp clamp_registered("clamp", [] {
+  return unary_samples([](const Tensor& x) { return clamp(x, -0.5, 0.75); },
+                       [](double v) { return v < -0.5   ? -0.5
+                                             : v > 0.75 ? 0.75
+                                                        : v; },
+                       {-2, 2, {-0.5, 0.75}, 0.1});
+});
+
+// Elementary functions.
+
+const RegisterOp rsqrt_registered("rsqrt", [] {
+  return unary_samples(
+      rsqrt, [](double v) { return 1 / std::sqrt(v); }, kPositive);
+});
+const RegisterOp expm1_registered("expm1", [] {
+  return unary_samples(expm1, [](double v) { return std::expm1(v); });
+});
+const RegisterOp log1p_registered("log1p", [] {
+  return unary_samples(log1p, [](double v) { return std::log1p(v); }, {-0.7, 2});
+});
+const RegisterOp erf_registered("erf",
+                                [] { return unary_samples(erf, [](double v) { return std::erf(v); }); });
+const RegisterOp sin_registered("sin", [] {
+  return unary_samples(sin, [](double v) { return std::sin(v); }, {-9, 9});
+});
+const RegisterOp cos_registered("cos", [] {
+  return unary_samples(cos, [](double v) { return std::cos(v); }, {-9, 9});
+});
+const Domain kOffIntegers{-3, 3, {-3, -2.5, -2, -1.5, -1, -0.5, 0, 0.5, 1, 1.5, 2, 2.5, 3}, 0.05};
+const RegisterOp floor_registered("floor", [] {
+  return unary_samples(
+      floor, [](double v) { return std::floor(v); }, kOffIntegers, 0);
+});
+const RegisterOp ceil_registered("ceil", [] {
+  return unary_samples(
+      ceil, [](double v) { return std::ceil(v); }, kOffIntegers, 0);
+});
+const RegisterOp round_registered("round", [] {
+  return unary_samples(
+      round, [](double v) { return std::rint(v); }, kOffIntegers, 0);
 });
 
 }  // namespace

@@ -36,6 +36,30 @@ const RegisterOp bce_registered("bce_with_logits", [] {
   }
   return samples;
 });
+/// Of two tensors of one shape, the mean of formula(x, target).
+std::vector<OpSample> pair_samples(Tensor (*apply)(const Tensor&, const Tensor&),
+                                   double (*formula)(double, double)) {
+  std::vector<OpSample> samples;
+  for (const Shape& shape : {Shape{1}, Shape{7}, Shape{4, 1}, Shape{2, 3, 5}}) {
+    samples.push_back(
+        {.label = to_text(shape) + " to a tensor",
+         .inputs = {{.shape = shape, .low = -3, .high = 3}, {.shape = shape, .low = 0, .high = 1}},
+         .apply = [apply](const Tensors& x) { return apply(x[0], x[1]); },
+         .reference =
+             [formula](const Arrays& x) {
+               double total = 0;
+               for (double v : reference::zip(x[0], x[1], formula).values) total += v;
+               return Array{{}, {total / static_cast<double>(x[0].values.size())}};
+             }});
+  }
+  return samples;
+}
+const RegisterOp bce_tensor_registered("bce_with_logits_of_targets", [] {
+  return pair_samples(bce_with_logits, [](double v, double t) { return std::log(1 + std::exp(v)) - t * v; });
+});
+const RegisterOp mse_registered("mse_loss", [] {
+  return pair_samples(mse_loss, [](double v, double t) { return (v - t) * (v - t); });
+});
 const RegisterOp hinge_registered("hinge_loss", [] {
   return samples_of([](const Tensor& x) { return hinge_loss(x, -1.0); },
                     [](double v) { return v > -1 ? 1 + v : 0; }, {-1});

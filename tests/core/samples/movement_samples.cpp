@@ -8,16 +8,8 @@ namespace {
 
 using Index = std::vector<int64_t>;
 
-/// An array of `shape` whose element at an index tuple is f(tuple).
-template <class F>
-Array filled(const Shape& shape, F f) {
-  Array y{shape, {}};
-  for (int64_t i = 0; i < shape.numel(); ++i) y.values.push_back(f(reference::unravel(shape, i)));
-  return y;
-}
-double at(const Array& x, const Index& index) {
-  return x.values[static_cast<size_t>(reference::ravel(x.shape, index))];
-}
+using reference::at;
+using reference::filled;
 
 std::vector<OpSample> permute_samples() {
   struct Case {

@@ -36,6 +36,16 @@ int64_t ravel(const Shape& shape, const std::vector<int64_t>& index) {
   return i;
 }
 
+Array filled(const Shape& shape, const std::function<double(const std::vector<int64_t>&)>& f) {
+  Array y{shape, {}};
+  for (int64_t i = 0; i < shape.numel(); ++i) y.values.push_back(f(unravel(shape, i)));
+  return y;
+}
+
+double at(const Array& x, const std::vector<int64_t>& index) {
+  return x.values[static_cast<size_t>(ravel(x.shape, index))];
+}
+
 Array zip(const Array& a, const Array& b, const std::function<double(double, double)>& f) {
   Array out{broadcast_shapes("reference", a.shape, b.shape), {}};
   const auto at = [&](const Array& from, const std::vector<int64_t>& index) {

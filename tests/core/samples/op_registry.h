@@ -68,6 +68,9 @@ Array zip(const Array& a, const Array& b, const std::function<double(double, dou
 /// The index tuple of flat position i, and back.
 std::vector<int64_t> unravel(const Shape& shape, int64_t i);
 int64_t ravel(const Shape& shape, const std::vector<int64_t>& index);
+/// An array of `shape` whose element at an index tuple is f(tuple), and the element at one.
+Array filled(const Shape& shape, const std::function<double(const std::vector<int64_t>&)>& f);
+double at(const Array& x, const std::vector<int64_t>& index);
 
 }  // namespace reference
 }  // namespace duel

@@ -60,8 +60,7 @@ std::string text_of(const std::vector<int>& axes) {
 }
 
 using OverAll = Tensor (*)(const Tensor&);
-using OverAxes = Tensor (*)(const Tensor&, const std::vector<int>&, bool);
-using OverAxis = Tensor (*)(const Tensor&, int, bool);
+using OverAxes = Tensor (*)(const Tensor&, const Axes&, bool);
 
 void add_axes_sample(std::vector<OpSample>& samples, OverAxes apply, Fold fold, const Shape& shape,
                      std::vector<int> axes, bool keep) {
@@ -105,7 +104,12 @@ std::vector<OpSample> all_samples(OverAll apply, Fold fold) {
   return samples;
 }
 
-std::vector<OpSample> axis_samples(OverAxis apply, Fold fold) {
+std::vector<OpSample> joined(std::vector<OpSample> first, const std::vector<OpSample>& second) {
+  first.insert(first.end(), second.begin(), second.end());
+  return first;
+}
+
+std::vector<OpSample> extreme_samples(OverAll all, OverAxes apply, Fold fold) {
   std::vector<OpSample> samples;
   const auto add = [&](const Shape& shape, int axis, bool keep) {
     samples.push_back({.label = message("{} over {}{}", shape, axis, keep ? " kept" : ""),
@@ -118,12 +122,11 @@ std::vector<OpSample> axis_samples(OverAxis apply, Fold fold) {
   add({3, 33}, -1, true);
   add({1, 1}, 0, false);
   add({0, 3}, 1, false);
-  return samples;
-}
-
-std::vector<OpSample> joined(std::vector<OpSample> first, const std::vector<OpSample>& second) {
-  first.insert(first.end(), second.begin(), second.end());
-  return first;
+  for (const bool keep : {false, true}) {
+    add_axes_sample(samples, apply, fold, {2, 3, 1, 4}, {1, 3}, keep);
+    add_axes_sample(samples, apply, fold, {2, 3, 2, 4}, {2, 0, 1}, keep);
+  }
+  return joined(all_samples(all, fold), samples);
 }
 
 std::vector<OpSample> sum_samples() {
@@ -185,7 +188,7 @@ std::vector<OpSample> argmax_samples() {
   for (const Shape& shape : {Shape{5}, Shape{3, 4}, Shape{2, 3, 33}, Shape{4, 1}, Shape{0, 3}}) {
     samples.push_back({.label = to_text(shape),
                        .inputs = {{.shape = shape}},
-                       .apply = [](const Tensors& x) { return argmax(x[0]); },
+                       .apply = [](const Tensors& x) { return argmax(x[0], -1, false); },
                        .reference =
                            [](const Arrays& x) {
                              const auto find = [](const Values& v) {
@@ -202,8 +205,8 @@ const RegisterOp sum_registered("sum", sum_samples);
 const RegisterOp mean_registered("mean", [] {
   return joined(all_samples(mean, average), axes_samples(mean, average));
 });
-const RegisterOp max_registered("max", [] { return axis_samples(max, largest); });
-const RegisterOp min_registered("min", [] { return axis_samples(min, smallest); });
+const RegisterOp max_registered("max", [] { return extreme_samples(max, max, largest); });
+const RegisterOp min_registered("min", [] { return extreme_samples(min, min, smallest); });
 const RegisterOp sum_to_registered("sum_to", sum_to_samples);
 const RegisterOp broadcast_to_registered("broadcast_to", broadcast_to_samples);
 const RegisterOp variance_registered("variance", [] { return axes_samples(variance, spread); });

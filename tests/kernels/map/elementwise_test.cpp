@@ -258,15 +258,15 @@ TEST(Where, EveryBroadcastOfThree) {
   for (const Shape& c : shapes) {
     for (const Shape& a : shapes) {
       for (const Shape& b : shapes) {
-        auto condition = noise<float>(size_of(c), 3);
-        for (float& v : condition) v = v > 0 ? v : 0.0f;
-        if (condition.size() > 3) condition[3] = std::nanf("");
+        std::vector<uint8_t> condition;
+        for (float v : noise<float>(size_of(c), 3))
+          condition.push_back(v > 0 ? static_cast<uint8_t>(1 + condition.size()) : 0);
         const auto left = noise<float>(size_of(a), 1), right = noise<float>(size_of(b), 2);
         Guarded<float> y(size_of(out));
         where({}, make_broadcast(out, c, a, b), condition.data(), left.data(), right.data(), y.data());
         ASSERT_TRUE(y.guards_intact());
         for (int64_t i = 0; i < size_of(out); ++i) {
-          const bool holds = read(condition, c, out, i) != 0.0f;
+          const bool holds = read(condition, c, out, i) != 0;
           ASSERT_EQ(y.data()[i], holds ? read(left, a, out, i) : read(right, b, out, i)) << i;
         }
       }
@@ -276,7 +276,8 @@ TEST(Where, EveryBroadcastOfThree) {
 
 TEST(Where, DoesNotMixInTheOtherSide) {
   const Shape shape = {2};
-  const double condition[] = {1, 0}, a[] = {1, kNan}, b[] = {kNan, 2};
+  const uint8_t condition[] = {1, 0};
+  const double a[] = {1, kNan}, b[] = {kNan, 2};
   double y[2];
   where({}, make_broadcast(shape, shape, shape, shape), condition, a, b, y);
   EXPECT_EQ(y[0], 1);

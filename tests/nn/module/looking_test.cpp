@@ -7,7 +7,7 @@
 namespace duel::nn {
 namespace {
 
-double norm(const Tensor& t) {
+double norm_of(const Tensor& t) {
   double total = 0;
   for (double v : t.to_vector<double>()) total += v * v;
   return std::sqrt(total);
@@ -27,7 +27,7 @@ TEST(GradientNorms, AreThoseOfEachAndOfAll) {
     EXPECT_EQ(norms.total.dtype(), dtype);
     double squares = 0;
     for (size_t i = 0; i < gradients.size(); ++i) {
-      const double expected = gradients[i].defined() ? norm(gradients[i]) : 0;
+      const double expected = gradients[i].defined() ? norm_of(gradients[i]) : 0;
       EXPECT_NEAR(each[i], expected, 1e-6 * (1 + expected)) << i;
       squares += expected * expected;
     }

@@ -130,6 +130,54 @@ TYPED_TEST(SimtGemm, EveryTileAndCut) {
   }
 }
 
+TYPED_TEST(SimtGemm, BatchesByEveryTile) {
+  using T = TypeParam;
+  constexpr int64_t batch = 3;
+  for (const auto& [m, n, k] :
+       {std::tuple<int64_t, int64_t, int64_t>{35, 66, 20}, {4, 8, 17}, {1, 1, 1}, {5, 4, 0}}) {
+    for (int flags = 0; flags < 4; ++flags) {
+      const bool ta = flags & 1, tb = flags & 2, one_a = flags == 1,
+                 one_b = flags == 2;  // one matrix for all
+      const auto a = noise<T>((one_a ? 1 : batch) * m * k, 1), b = noise<T>((one_b ? 1 : batch) * k * n, 2);
+      const int64_t step_a = one_a ? 0 : m * k, step_b = one_b ? 0 : k * n;
+      std::vector<T> expected(static_cast<size_t>(batch * m * n));
+      for (int64_t i = 0; i < batch; ++i) {
+        for (int64_t row = 0; row < m; ++row) {
+          for (int64_t column = 0; column < n; ++column) {
+            double sum = 0;
+            for (int64_t l = 0; l < k; ++l) {
+              sum +=
+                  static_cast<double>(a[static_cast<size_t>(i * step_a + (ta ? l * m + row : row * k + l))]) *
+                  static_cast<double>(
+                      b[static_cast<size_t>(i * step_b + (tb ? column * k + l : l * n + column))]);
+            }
+            expected[static_cast<size_t>((i * m + row) * n + column)] = static_cast<T>(sum);
+          }
+        }
+      }
+      const auto bound = [&, depth = k](size_t) {
+        return 8 * static_cast<double>(depth + 1) * std::numeric_limits<T>::epsilon();
+      };
+      std::vector<T> space(kernels::gemm_batched_workspace<T>(ta, tb, batch, m, n, k) / sizeof(T) + 16),
+          host(expected.size());
+      void* aligned = space.data() + (64 - reinterpret_cast<uintptr_t>(space.data()) % 64) % 64 / sizeof(T);
+      kernels::gemm_batched<T>(Stream(), ta, tb, batch, m, n, k, a.data(), step_a, b.data(), step_b,
+                               host.data(), aligned);
+      expect_near(host, expected, bound, "host");
+      const In<T> left(a, "a"), right(b, "b");
+      for (int tile : {32, 64, 128}) {
+        if (tile == 128 && sizeof(T) == 8) continue;
+        const Out<T> c(batch * m * n, "c");
+        run_all_orders([&, m_ = m, n_ = n, k_ = k] {
+          kernels::device::gemm_batched_by<T>(tile, stream(), ta, tb, batch, m_, n_, k_, left.data(), step_a,
+                                              right.data(), step_b, c.data());
+        });
+        expect_near(c.values(), expected, bound, "device");
+      }
+    }
+  }
+}
+
 TEST(SimtGemmCut, FollowsTheShape) {
   using kernels::device::cut_product;
   EXPECT_EQ(cut_product<float>(4096, 4096, 4096, true).tile, 128);

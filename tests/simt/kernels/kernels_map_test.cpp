@@ -34,6 +34,12 @@ TYPED_TEST(SimtMap, EveryUnaryFormula) {
   expect_unary<T>(n, Log1p{}, "Log1p");
   expect_unary<T>(n, Erf{}, "Erf");
   expect_unary<T>(n, Sqrt{}, "Sqrt");
+  expect_unary<T>(n, Rsqrt{}, "Rsqrt");
+  expect_unary<T>(n, Sin{}, "Sin");
+  expect_unary<T>(n, Cos{}, "Cos");
+  expect_unary<T>(n, Floor{}, "Floor");
+  expect_unary<T>(n, Ceil{}, "Ceil");
+  expect_unary<T>(n, Round{}, "Round");
   expect_unary<T>(n, Abs{}, "Abs");
   expect_unary<T>(n, Sign{}, "Sign");
   expect_unary<T>(n, Square{}, "Square");
@@ -119,6 +125,61 @@ TYPED_TEST(SimtMap, EveryBinaryFormula) {
   both(Equal{}, "Equal");
 }
 
+/// With equal elements among them; integers from small ones.
+template <class T>
+std::vector<T> comparable(int64_t n, uint64_t key) {
+  if constexpr (std::is_floating_point_v<T>) {
+    auto values = noise_with_corners<T>(n, key);
+    for (size_t k = 0; k < values.size(); k += 3) values[k] = T(0.5);
+    return values;
+  } else {
+    return indices<T>(n, 5, static_cast<int64_t>(key) + 1);
+  }
+}
+
+template <class T>
+void expect_comparisons() {
+  using namespace kernels;
+  for (const auto& [out, left, right] :
+       {std::tuple<Shape, Shape, Shape>{{17, 19}, {17, 19}, {17, 19}}, {{17, 19}, {17, 1}, {19}}}) {
+    const auto plan = make_broadcast(out, left, right);
+    const auto each = [&](auto f, const std::string& what) {
+      expect_map<uint8_t, T>(
+          {comparable<T>(volume(left), 1), comparable<T>(volume(right), 2)}, volume(out),
+          [&](Stream s, auto& x, uint8_t* y) { compare(s, plan, x[0], x[1], y, f); }, what);
+    };
+    each(IsGreater{}, "IsGreater");
+    each(IsGreaterEqual{}, "IsGreaterEqual");
+    each(IsEqual{}, "IsEqual");
+    each(IsNotEqual{}, "IsNotEqual");
+    if constexpr (std::is_same_v<T, uint8_t>) {
+      each(And{}, "And");
+      each(Or{}, "Or");
+      each(Xor{}, "Xor");
+    }
+    if constexpr (std::is_same_v<T, int64_t>) {
+      const auto integers = [&](auto f, const std::string& what) {
+        expect_map<T, T>(
+            {comparable<T>(volume(left), 1), comparable<T>(volume(right), 2)}, volume(out),
+            [&](Stream s, auto& x, T* y) { binary(s, plan, x[0], x[1], y, f); }, what);
+      };
+      integers(Add{}, "Add");
+      integers(Sub{}, "Sub");
+      integers(Mul{}, "Mul");
+      integers(Maximum{}, "Maximum");
+      integers(Minimum{}, "Minimum");
+      integers(FloorDivide{}, "FloorDivide");  // also by zero
+      integers(Remainder{}, "Remainder");
+    }
+  }
+}
+TEST(SimtCompare, EveryType) {
+  expect_comparisons<float>();
+  expect_comparisons<double>();
+  expect_comparisons<uint8_t>();
+  expect_comparisons<int64_t>();
+}
+
 TYPED_TEST(SimtMap, BroadcastShapes) {
   using T = TypeParam;
   struct Case {
@@ -146,11 +207,18 @@ TYPED_TEST(SimtMap, Where) {
                                    {{2, 3, 2, 3, 5}, {3, 1, 3, 1}, {5}, {2, 3, 2, 3, 5}}};
   for (const Case& c : cases) {
     const auto plan = kernels::make_broadcast(c.out, c.condition, c.a, c.b);
-    auto condition = noise_with_corners<T>(volume(c.condition), 3);
-    for (size_t k = 0; k < condition.size(); k += 2) condition[k] = 0;
-    expect_map<T, T>(
-        {condition, noise<T>(volume(c.a), 1), noise<T>(volume(c.b), 2)}, volume(c.out),
-        [&](Stream s, auto& x, T* y) { kernels::where(s, plan, x[0], x[1], x[2], y); }, "where");
+    std::vector<uint8_t> condition(static_cast<size_t>(volume(c.condition)));
+    for (size_t k = 1; k < condition.size(); k += 2) condition[k] = static_cast<uint8_t>(k);
+    const auto a = noise<T>(volume(c.a), 1), b = noise<T>(volume(c.b), 2);
+    std::vector<T> expected(static_cast<size_t>(volume(c.out)));
+    kernels::where(Stream(), plan, condition.data(), a.data(), b.data(), expected.data());
+    const In<uint8_t> chosen(condition, "condition");
+    const In<T> left(a, "a"), right(b, "b");
+    const Out<T> y(volume(c.out), "y");
+    run_all_orders(
+        [&] { kernels::where(stream(), plan, chosen.data(), left.data(), right.data(), y.data()); },
+        {.shift = 1});
+    expect_same(y.values(), expected, "where");
   }
 }
 

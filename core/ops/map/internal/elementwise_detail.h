@@ -26,15 +26,58 @@ inline void check_same_kind(const char* op, const Tensor& a, const Tensor& b) {
   check_same_device(op, a, b);
 }
 
+/// Calls f with a value of the C++ type of dtype.
+template <class F>
+void with_type(DType dtype, F f) {
+  switch (dtype) {
+    case DType::f32:
+      return f(float{});
+    case DType::f64:
+      return f(double{});
+    case DType::u8:
+      return f(uint8_t{});
+    case DType::i64:
+      return f(int64_t{});
+  }
+}
+
+/// y = f(a, b) with broadcasting into y, which may be a; unrecorded.
+template <class F, class T>
+void binary_into(const Tensor& a, const Tensor& b, const Tensor& y, F f = {}) {
+  const auto plan = kernels::make_broadcast(sizes(y), sizes(a), sizes(b));
+  kernels::binary<F, T>(stream_of(a.device()), plan, a.data<T>(), b.data<T>(), y.mutable_data<T>(), f);
+}
+
 /// y = f(a, b) with broadcasting, unrecorded.
 template <class F>
 Tensor binary(const char* op, const Tensor& a, const Tensor& b, F f = {}) {
   check_same_kind(op, a, b);
   Tensor y = Tensor::empty(broadcast_shapes(op, a.shape(), b.shape()), a.options());
+  DUEL_DISPATCH(a.dtype(), op, binary_into<F, T>(a, b, y, f));
+  return y;
+}
+
+/// The same where f also takes integers.
+template <class F>
+Tensor number_binary(const char* op, const Tensor& a, const Tensor& b, F f = {}) {
+  if (a.dtype() != DType::i64) return binary(op, a, b, f);
+  check_same_kind(op, a, b);
+  Tensor y = Tensor::empty(broadcast_shapes(op, a.shape(), b.shape()), a.options());
+  binary_into<F, int64_t>(a, b, y, f);
+  return y;
+}
+
+/// u8 of f(a, b), unrecorded.
+template <class F>
+Tensor comparison(const char* op, const Tensor& a, const Tensor& b, F f = {}) {
+  check_same_kind(op, a, b);
+  Tensor y = Tensor::empty(broadcast_shapes(op, a.shape(), b.shape()), {DType::u8, a.device()});
   const auto plan = kernels::make_broadcast(sizes(y), sizes(a), sizes(b));
-  DUEL_DISPATCH(
-      a.dtype(), op,
-      kernels::binary<F, T>(stream_of(a.device()), plan, a.data<T>(), b.data<T>(), y.mutable_data<T>(), f));
+  with_type(a.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    kernels::compare<F, T>(stream_of(a.device()), plan, a.data<T>(), b.data<T>(), y.mutable_data<uint8_t>(),
+                           f);
+  });
   return y;
 }
 
