@@ -21,6 +21,7 @@
 #include "duel/gan/objective/settings.h"
 #include "duel/gan/objective/term.h"
 #include "duel/nn/module/module.h"
+#include "duel/nn/optim/lr_schedule.h"
 
 namespace duel::gan {
 
@@ -32,6 +33,8 @@ struct OptimizerChoice {
   double beta1 = 0.5, beta2 = 0.999;  // Adam
   double alpha = 0.99;                // RMSProp
   double momentum = 0.0;              // SGD and RMSProp
+  // from `lr` and the iterations done to the rate: nn::cosine_rule(10000), say (nn/optim/lr_schedule.h)
+  nn::LrRule lr_rule = nullptr;
 };
 
 /// What D's weights have to obey after every step.

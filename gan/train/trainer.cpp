@@ -1,5 +1,6 @@
 #include "duel/gan/train/trainer.h"
 
+#include <cmath>
 #include <utility>
 
 #include "duel/core/ops.h"
@@ -95,6 +96,10 @@ Trainer::Trainer(Networks networks, Objective objective, std::shared_ptr<const R
              "labels: expected 0 to {} for networks of {} classes, got {}; number_labels (class_names.h) "
              "counts classes from 0",
              networks_.latent.classes - 1, networks_.latent.classes, data_->label_end() - 1);
+  DUEL_CHECK(objective_.schedule.lr_decay_steps == 0 ||
+                 !(objective_.schedule.d.lr_rule || objective_.schedule.g.lr_rule),
+             "trainer", "{} has two rules for its rates: expected lr_rule or lr_decay_steps",
+             objective_.name);
   if (objective_.equilibrium) balance_ = Tensor::zeros({}, {options.dtype, options.device});
   DUEL_CHECK(!data_ || data_->device() == options.device, "trainer",
              "data: expected it on {}, where the trainer computes, got {}", options.device, data_->device());
@@ -113,11 +118,19 @@ Trainer::Trainer(Networks networks, Objective objective, std::shared_ptr<const R
 }
 
 void Trainer::begin_iteration(int64_t number) {
-  const Schedule& s = objective_.schedule;
   judging_.begin_iteration(number);
-  if (s.lr_decay_steps > 0) {
-    optimizer_d_->set_lr(s.d.lr * share_left(number, s.lr_decay_steps));
-    optimizer_g_->set_lr(s.g.lr * share_left(number, s.lr_decay_steps));
+  const Schedule& s = objective_.schedule;
+  for (const auto& [choice, optimizer] :
+       {std::pair(&s.d, optimizer_d_.get()), std::pair(&s.g, optimizer_g_.get())}) {
+    if (choice->lr_rule) {
+      const double rate = choice->lr_rule(choice->lr, number);
+      DUEL_CHECK(rate >= 0 && std::isfinite(rate), "trainer",
+                 "the rule of {}'s rate gave {} for iteration {}: expected a finite number of at least 0",
+                 choice == &s.d ? "D" : "G", rate, number);
+      optimizer->set_lr(rate);
+    } else if (s.lr_decay_steps > 0) {
+      optimizer->set_lr(choice->lr * share_left(number, s.lr_decay_steps));
+    }
   }
 }
 

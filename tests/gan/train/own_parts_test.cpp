@@ -202,6 +202,29 @@ TEST(OwnParts, FlippedLabelsExchangeFeatures) {
   EXPECT_GT(std::abs(loss(true, false) - loss(false, false)), 1e-3);
 }
 
+TEST(OwnParts, RatesFollowTheirRules) {
+  Objective objective{.name = "own"};
+  objective.schedule.d.lr_rule = nn::cosine_rule(10);
+  objective.schedule.g.lr_rule = nn::lambda_rule([](int64_t done) { return done < 4 ? 1.0 : 0.25; });
+  const double lr = objective.schedule.d.lr;
+  Trainer whole = make(objective), first = make(objective), second = make(objective, 7);
+  run(whole, 6);
+  EXPECT_DOUBLE_EQ(whole.optimizer_d().lr(), nn::cosine_rule(10)(lr, 5));
+  EXPECT_DOUBLE_EQ(whole.optimizer_g().lr(), lr / 4);
+  run(first, 3);
+  EXPECT_DOUBLE_EQ(first.optimizer_g().lr(), lr);
+  second.restore(first.state());
+  run(second, 3);
+  EXPECT_EQ(first_difference(whole.state(), second.state()), "");
+
+  objective.schedule.g.lr_rule = [](double, int64_t) { return -1.0; };
+  Trainer wrong = make(objective);
+  EXPECT_NE(error_of([&] { wrong.step(); }).find("the rule of G's rate gave -1 for iteration 0"),
+            std::string::npos);
+  objective.schedule.lr_decay_steps = 10;
+  EXPECT_NE(error_of([&] { make(objective); }).find("has two rules for its rates"), std::string::npos);
+}
+
 TEST(OwnParts, WhatATermRemembersIsPutBackWithARefusedCall) {
   Objective objective = testing::own_objective();
   bool fails = false;
