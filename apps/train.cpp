@@ -6,6 +6,7 @@
 
 #include "commands.h"
 #include "duel/gan/run/run.h"
+#include "duel/gan/train/run_files.h"
 #include "terminal/output.h"
 #include "terminal/progress.h"
 #include "terminal/signals.h"
@@ -58,8 +59,9 @@ RunConfig configuration(const Request& request) {
     if (field->name == "resume" || field->name == "out") field->set(where, value);
   }
   RunConfig config;
-  if (where.resume && !where.out.empty() && std::filesystem::exists(where.out / "config.json")) {
-    config = gan::read_stored_config(where.out / "config.json");
+  if (const gan::RunFiles files(where.out);
+      where.resume && !where.out.empty() && std::filesystem::exists(files.config())) {
+    config = gan::read_stored_config(files.config());
   }
   if (!request.file.empty()) gan::update_from_file(config, request.file);
   // One of the two says how long: the one on the command line.

@@ -14,7 +14,7 @@ namespace {
 using json::Json;
 
 /// Of one line.
-const json::Rules kLine = {.op = "metrics", .source = "metrics.jsonl", .bytes = size_t{4} << 20, .depth = 4};
+const json::Rules kLine = {.op = "metrics", .bytes = size_t{4} << 20, .depth = 4};
 
 /// Six digits are enough for a diagnosis, and keep its line short.
 Json brief(double value) {

@@ -10,6 +10,7 @@
 #include "duel/gan/picture/png.h"
 #include "duel/gan/record/internal/run_record.h"
 #include "duel/gan/record/run_config.h"
+#include "duel/gan/train/run_files.h"
 #include "duel/gan/train/sampling.h"
 #include "duel/kernels/base/error.h"
 
@@ -30,47 +31,27 @@ std::string read_if_there(const fs::path& file) {
              : "";
 }
 
-std::vector<fs::path> files_like(const fs::path& folder, const std::string& prefix,
-                                 const std::string& suffix) {
-  std::vector<fs::path> found;
+void keep_regular(std::vector<NumberedFile>& files) {
   std::error_code ignored;
-  for (const auto& entry : fs::directory_iterator(folder, ignored)) {
-    const std::string name = entry.path().filename().string();
-    if (name.starts_with(prefix) && name.ends_with(suffix) && entry.is_regular_file(ignored))
-      found.push_back(entry.path());
-  }
-  // By number: more digits are more iterations.
-  std::sort(found.begin(), found.end(), [](const fs::path& a, const fs::path& b) {
-    const std::string x = a.filename().string(), y = b.filename().string();
-    return x.size() != y.size() ? x.size() < y.size() : x < y;
-  });
-  return found;
+  std::erase_if(files, [&](const NumberedFile& f) { return !fs::is_regular_file(f.file, ignored); });
 }
 
 /// Evenly, the first and the last among them.
-std::vector<fs::path> thinned(const std::vector<fs::path>& files) {
+std::vector<NumberedFile> thinned(const std::vector<NumberedFile>& files) {
   std::error_code ignored;
   uintmax_t bytes = 0;
-  for (const fs::path& file : files) bytes += fs::file_size(file, ignored);
+  for (const NumberedFile& f : files) bytes += fs::file_size(f.file, ignored);
   const double share =
       bytes > kMostBytes ? static_cast<double>(kMostBytes) / static_cast<double>(bytes) : 1.0;
   const auto fit = static_cast<size_t>(share * static_cast<double>(files.size()));
   const size_t count = std::min({files.size(), kMostGrids, std::max<size_t>(fit, 2)});
-  std::vector<fs::path> kept;
+  std::vector<NumberedFile> kept;
   for (size_t i = 0; i < count; ++i)
     kept.push_back(files[count == 1 ? 0 : i * (files.size() - 1) / (count - 1)]);
   return kept;
 }
 
 std::string data_uri(const fs::path& png) { return "data:image/png;base64," + base64(read_if_there(png)); }
-
-std::string iteration_of(const fs::path& file) {  // "fakes_000200.png" gives "200"
-  std::string digits;
-  for (const char c : file.stem().string()) {
-    if (c >= '0' && c <= '9' && !(digits.empty() && c == '0')) digits += c;
-  }
-  return digits.empty() ? "0" : digits;
-}
 
 std::string table(const std::vector<std::pair<std::string, std::string>>& rows) {
   std::string html = "<table>\n";
@@ -137,9 +118,9 @@ document.addEventListener('keydown', event => {
 )";
 
 /// What the columns of a conditional run's grids are.
-std::string columns_text(const fs::path& directory) {
+std::string columns_text(const fs::path& config) {
   try {
-    const std::string names = class_names_text(class_names_of(read_stored_config(directory / "config.json")));
+    const std::string names = class_names_text(class_names_of(read_stored_config(config)));
     return names.empty() ? "" : html_text("; a column for each class: " + names);
   } catch (const Error&) {
     return "";  // the settings of another version, or none: a report goes without
@@ -147,27 +128,30 @@ std::string columns_text(const fs::path& directory) {
 }
 
 /// Grids and slider; the last grid is there without scripts too.
-std::string samples_html(const fs::path& directory) {
-  const std::vector<fs::path> grids = thinned(files_like(directory / "samples", "fakes_", ".png"));
+std::string samples_html(const RunFiles& files) {
+  std::vector<NumberedFile> grids = files.all_fakes();
+  keep_regular(grids);
+  grids = thinned(grids);
   if (grids.empty()) return {};
+  const std::string latest = std::to_string(grids.back().iteration);
   std::string html = "<h2>Samples</h2>\n<div class=\"grids\">\n<figure>\n";
-  html += "<img id=\"fakes\" alt=\"fakes at iteration " + iteration_of(grids.back()) + "\" src=\"" +
-          data_uri(grids.back()) + "\">\n";
-  html += "<figcaption>Fakes, always from the same noise" + columns_text(directory);
+  html += "<img id=\"fakes\" alt=\"fakes at iteration " + latest + "\" src=\"" + data_uri(grids.back().file) +
+          "\">\n";
+  html += "<figcaption>Fakes, always from the same noise" + columns_text(files.config());
   const std::string last = std::to_string(grids.size() - 1);
   html +=
       "<div class=\"controls\"><button id=\"play\" type=\"button\">Play</button><input id=\"step\" "
       "type=\"range\" min=\"0\" max=\"" +
-      last + "\" value=\"" + last + "\" aria-label=\"iteration\"><output id=\"at\">iteration " +
-      iteration_of(grids.back()) + "</output></div></figcaption>\n</figure>\n";
-  if (const fs::path reals = directory / "samples" / "reals.png"; !read_if_there(reals).empty()) {
+      last + "\" value=\"" + last + "\" aria-label=\"iteration\"><output id=\"at\">iteration " + latest +
+      "</output></div></figcaption>\n</figure>\n";
+  if (const fs::path reals = files.reals(); !read_if_there(reals).empty()) {
     html += "<figure><img alt=\"images of the training set\" src=\"" + data_uri(reals) +
             "\"><figcaption>Images of the training set</figcaption></figure>\n";
   }
   html += "</div>\n<script type=\"application/json\" id=\"grids\">[";
   for (size_t i = 0; i < grids.size(); ++i) {
-    html += std::string(i ? "," : "") + "\n{\"at\":\"" + iteration_of(grids[i]) + "\",\"png\":\"" +
-            data_uri(grids[i]) + "\"}";
+    html += std::string(i ? "," : "") + "\n{\"at\":\"" + std::to_string(grids[i].iteration) +
+            "\",\"png\":\"" + data_uri(grids[i].file) + "\"}";
   }
   return html + "]</script>\n<script>" + kScript + "</script>\n";
 }
@@ -183,15 +167,16 @@ std::string walks_html(const Walks& walks) {
       base64({png.begin(), png.end()}), walks.iteration);
 }
 
-std::string checkpoints_html(const fs::path& directory) {
-  const std::vector<fs::path> files = files_like(directory / "checkpoints", "step_", ".safetensors");
+std::string checkpoints_html(const RunFiles& run) {
+  std::vector<NumberedFile> files = run.all_checkpoints();
+  keep_regular(files);
   if (files.empty()) return {};
   std::error_code why;
-  const fs::path absolute = fs::absolute(directory, why);
+  const fs::path absolute = fs::absolute(run.path(), why);
   std::string html = "<h2>Checkpoints and how to go on</h2>\n<pre>";
-  for (const fs::path& file : files) {
-    html += html_text("duel sample --checkpoint " +
-                      shell_word((absolute / "checkpoints" / file.filename()).string()) + " --out grid.png") +
+  for (const NumberedFile& f : files) {
+    html += html_text("duel sample --checkpoint " + shell_word(fs::absolute(f.file, why).string()) +
+                      " --out grid.png") +
             "\n";
   }
   return html + html_text("duel train --resume --out " + shell_word(absolute.string()) + " --steps N") +
@@ -323,8 +308,9 @@ fs::path write_report(const fs::path& directory, const MetricsLog& log, const st
   std::error_code why;
   DUEL_CHECK(fs::is_directory(directory, why), "report",
              "{}: no such folder; expected the run directory of duel train", directory.string());
-  const auto config = json_table(read_if_there(directory / "config.json")),
-             record = json_table(read_if_there(directory / "run.json"));
+  const RunFiles files(directory);
+  const auto config = json_table(read_if_there(files.config())),
+             record = json_table(read_if_there(files.record()));
   const std::string objective = value_of(config, "objective"), arch = value_of(config, "arch"),
                     steps = value_of(config, "steps");
   const std::string name = fs::absolute(directory, why).lexically_normal().filename().string();
@@ -351,19 +337,18 @@ fs::path write_report(const fs::path& directory, const MetricsLog& log, const st
     for (const std::string& warning : warnings) html += "<li>" + html_text(warning) + "</li>\n";
     html += "</ul></div>\n";
   }
-  html += samples_html(directory) + (walks ? walks_html(*walks) : "");
+  html += samples_html(files) + (walks ? walks_html(*walks) : "");
   html += "<h2>Diagrams</h2>\n<div class=\"plots\">\n";
   for (const auto& [file, caption] : plots) {
     html += "<figure><img alt=\"" + html_text(file.stem().string()) + "\" src=\"" + data_uri(file) +
             "\"><figcaption>" + html_text(caption) + "</figcaption></figure>\n";
   }
-  html += "</div>\n" + checkpoints_html(directory);
+  html += "</div>\n" + checkpoints_html(files);
   html += "<h2>Settings and machine</h2>\n<div class=\"tables\">\n<div>" + table(config) + "</div>\n<div>" +
           table(record) + "</div>\n</div>\n";
   html += "</body>\n</html>\n";
-  const fs::path file = directory / "report.html";
-  write_file_atomically(file, html);
-  return file;
+  write_file_atomically(files.report(), html);
+  return files.report();
 }
 
 }  // namespace duel::gan

@@ -6,6 +6,7 @@
 #include <numbers>
 
 #include "duel/gan/record/run_config.h"
+#include "duel/gan/train/run_files.h"
 #include "duel/kernels/base/error.h"
 
 namespace duel::gan {
@@ -323,11 +324,11 @@ RunCurves read_run_curves(const std::filesystem::path& directory) {
   DUEL_CHECK(std::filesystem::is_directory(directory, why), "plot",
              "{}: no such folder; expected the run directory of duel train", directory.string());
   RunCurves curves;
-  if (const auto config = directory / "config.json"; std::filesystem::exists(config, why))
-    curves.hints = plot_hints(read_run_config(config));
-  curves.log.add_file(directory / "metrics.jsonl");
-  if (const auto timing = directory / "timing.jsonl"; std::filesystem::exists(timing, why))
-    curves.log.add_file(timing);
+  const RunFiles files(directory);
+  if (std::filesystem::exists(files.config(), why))
+    curves.hints = plot_hints(read_run_config(files.config()));
+  curves.log.add_file(files.metrics());
+  if (std::filesystem::exists(files.timing(), why)) curves.log.add_file(files.timing());
   return curves;
 }
 
@@ -343,7 +344,7 @@ std::vector<RunPlotFile> write_run_plots(const std::filesystem::path& directory,
   const std::vector<RunPlot> plots = run_plots(curves.log, curves.hints);
   DUEL_CHECK(!plots.empty(), "plot", "{}: its metrics.jsonl holds no line to draw", directory.string());
   std::error_code why;
-  const std::filesystem::path folder = directory / "diagnostics";
+  const std::filesystem::path folder = RunFiles(directory).diagnostics();
   std::filesystem::create_directories(folder, why);
   if (why) fail_system(why.value(), "plot", "{}: cannot be created: {}", folder.string(), why.message());
   std::vector<RunPlotFile> files;

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
 
 namespace duel::gan {
@@ -85,12 +84,6 @@ Checkpoint read_checkpoint(const std::filesystem::path& path) {
   return checkpoint;
 }
 
-std::string checkpoint_name(int64_t iteration) {
-  char name[40];
-  std::snprintf(name, sizeof name, "step_%08lld.safetensors", static_cast<long long>(iteration));
-  return name;
-}
-
 std::string why_unreadable(const std::filesystem::path& file) {
   const int fd = ::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   std::vector<char> piece(1 << 20);
@@ -103,27 +96,17 @@ std::string why_unreadable(const std::filesystem::path& file) {
 
 std::optional<std::filesystem::path> latest_checkpoint(const std::filesystem::path& run,
                                                        const std::string& before) {
-  // Names are zero-padded: more digits, or the same number of them and a later text, is a later step.
-  const auto earlier = [](const std::string& a, const std::string& b) {
-    return a.size() == b.size() ? a < b : a.size() < b.size();
-  };
-  std::optional<std::filesystem::path> best;
+  const RunFiles files(run);
   std::error_code why;
-  for (const auto& entry : std::filesystem::directory_iterator(run / "checkpoints", why)) {
-    const std::string name = entry.path().filename().string();
-    constexpr std::string_view prefix = "step_", suffix = ".safetensors";
-    if (name.size() < prefix.size() + suffix.size() || !name.starts_with(prefix) || !name.ends_with(suffix))
-      continue;
-    if (!parse_number<uint64_t>(
-            std::string_view(name).substr(prefix.size(), name.size() - prefix.size() - suffix.size())))
-      continue;
-    if (!before.empty() && !earlier(name, before)) continue;
-    if (!best || earlier(best->filename().string(), name)) best = entry.path();
-  }
+  const std::vector<NumberedFile> all = files.all_checkpoints(why);
   DUEL_CHECK(!why || why == std::errc::no_such_file_or_directory || why == std::errc::not_a_directory,
              "checkpoint", "{}: cannot be read: {}; expected the folder with a run's checkpoints",
-             (run / "checkpoints").string(), why.message());
-  return best;
+             files.checkpoints().string(), why.message());
+  const std::optional<int64_t> end = iteration_of_checkpoint(before);
+  for (auto latest = all.rbegin(); latest != all.rend(); ++latest) {
+    if (!end || latest->iteration < *end) return latest->file;
+  }
+  return std::nullopt;
 }
 
 }  // namespace duel::gan

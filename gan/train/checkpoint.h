@@ -17,6 +17,7 @@
 #include <string>
 
 #include "duel/core/io/safetensors.h"
+#include "duel/gan/train/run_files.h"
 
 namespace duel::gan {
 
@@ -32,8 +33,6 @@ Checkpoint read_checkpoint(const std::filesystem::path& path);
 /// Why the system does not let us read a file to its end; empty where it does. Such a file may be whole.
 std::string why_unreadable(const std::filesystem::path& file);
 
-/// "step_00000200.safetensors"
-std::string checkpoint_name(int64_t iteration);
 /// The checkpoint of the highest step in run/checkpoints, if there is one; with `before` a file's name, of
 /// those of lower steps. Error where that folder cannot be read.
 std::optional<std::filesystem::path> latest_checkpoint(const std::filesystem::path& run,

@@ -14,7 +14,6 @@
 #include "duel/core/io/atomic_file.h"
 #include "duel/core/io/internal/read_file.h"
 #include "duel/gan/record/metrics_log.h"
-#include "duel/gan/train/checkpoint.h"
 #include "duel/kernels/base/error.h"
 
 namespace duel::gan {
@@ -23,16 +22,6 @@ namespace {
 namespace fs = std::filesystem;
 
 std::string reason() { return std::strerror(errno); }
-
-/// The iteration in a name like PREFIX00000200SUFFIX; nothing for other names.
-std::optional<int64_t> numbered(const std::string& name, const std::string& prefix,
-                                const std::string& suffix) {
-  if (name.size() <= prefix.size() + suffix.size() || !name.starts_with(prefix) || !name.ends_with(suffix))
-    return std::nullopt;
-  const std::string digits = name.substr(prefix.size(), name.size() - prefix.size() - suffix.size());
-  if (digits.size() > 18 || digits.find_first_not_of("0123456789") != std::string::npos) return std::nullopt;
-  return std::stoll(digits);
-}
 
 std::vector<fs::path> entries(const fs::path& folder) {
   std::vector<fs::path> found;
@@ -83,11 +72,11 @@ std::optional<int> try_lock(const fs::path& file, int flags) {
              folder.string());
   fail_system(errno, "run",
               "{}: cannot be opened and locked for writing: {}; choose a run directory that can be written",
-              (folder / ".lock").string(), reason());
+              RunFiles(folder).lock().string(), reason());
 }
 
 int take_lock(const fs::path& folder) {
-  const std::optional<int> fd = try_lock(folder / ".lock", O_CREAT);
+  const std::optional<int> fd = try_lock(RunFiles(folder).lock(), O_CREAT);
   if (!fd) fail_to_lock(folder);
   return *fd;
 }
@@ -106,32 +95,31 @@ void remove_temporaries(const fs::path& folder) {
 
 /// Whether a folder is what a start that was killed leaves, Note [A start that fails leaves no trace, …]: its
 /// lock, and nothing but the files that a run makes before its config.json.
-bool half_made(const fs::path& folder) {
+bool half_made(const RunFiles& files) {
   std::error_code ignored;
-  if (!fs::is_regular_file(folder / ".lock", ignored)) return false;
-  const auto holds_only = [&](const fs::path& inner, const char* name) {
+  if (!fs::is_regular_file(files.lock(), ignored)) return false;
+  const auto holds_only = [&](const fs::path& inner, const fs::path& file) {
     if (!fs::is_directory(inner, ignored)) return false;
     const std::vector<fs::path> found = entries(inner);
     return std::all_of(found.begin(), found.end(),
-                       [&](const fs::path& e) { return is_temporary(e) || e.filename() == name; });
+                       [&](const fs::path& e) { return is_temporary(e) || e == file; });
   };
-  for (const fs::path& entry : entries(folder)) {
-    const std::string name = entry.filename().string();
-    const bool own = name == ".lock" || name == "run.json" || is_temporary(entry) ||
-                     (name == "samples" && holds_only(entry, "reals.png")) ||
-                     (name == "checkpoints" && holds_only(entry, ""));
+  for (const fs::path& entry : entries(files.path())) {
+    const bool own = entry == files.lock() || entry == files.record() || is_temporary(entry) ||
+                     (entry == files.samples() && holds_only(entry, files.reals())) ||
+                     (entry == files.checkpoints() && holds_only(entry, ""));
     if (!own) return false;
   }
   return true;
 }
 
 /// What such a start left but its lock, which is ours now.
-void clear_half_made(const fs::path& folder) {
+void clear_half_made(const RunFiles& files) {
   std::error_code ignored;
-  for (const fs::path& inner : {folder, folder / "samples", folder / "checkpoints"})
+  for (const fs::path& inner : {files.path(), files.samples(), files.checkpoints()})
     remove_temporaries(inner);
-  for (const char* name : {"run.json", "samples/reals.png", "samples", "checkpoints"})
-    fs::remove(folder / name, ignored);
+  for (const fs::path& made : {files.record(), files.reals(), files.samples(), files.checkpoints()})
+    fs::remove(made, ignored);
 }
 
 /// Appends in one write(); what was written of a line that did not fit is cut off again.
@@ -186,14 +174,15 @@ void RunDirectory::check_fresh(const fs::path& path) {
   if (fs::exists(status)) {
     DUEL_CHECK(fs::is_directory(status), "run", "out: {}: is a file; choose a folder that is not there yet",
                path.string());
-    DUEL_CHECK(!fs::exists(path / "config.json"), "run",
+    const RunFiles files(path);
+    DUEL_CHECK(!fs::exists(files.config()), "run",
                "out: {}: already holds a run; continue it with --resume, or choose another --out",
                path.string());
     const bool empty = fs::is_empty(path, why);
-    DUEL_CHECK(!why && (empty || half_made(path)), "run",
+    DUEL_CHECK(!why && (empty || half_made(files)), "run",
                "out: {}: this folder is not empty; choose one that is not there yet", path.string());
     if (!empty) {
-      const std::optional<int> lock = try_lock(path / ".lock", 0);  // only to see whether it is free
+      const std::optional<int> lock = try_lock(files.lock(), 0);  // only to see whether it is free
       if (!lock) fail_to_lock(path);
       ::close(*lock);
     }
@@ -223,7 +212,7 @@ fs::path RunDirectory::next_numbered(const fs::path& root, const std::string& na
   int64_t next = 0;
   for (const fs::path& entry : entries(root)) {
     const std::string text = entry.filename().string();
-    if (const auto number = numbered(text.substr(0, text.find('-')), "", ""))
+    if (const auto number = number_in(text.substr(0, text.find('-')), "", ""))
       next = std::max(next, *number + 1);
   }
   char digits[24];
@@ -270,12 +259,12 @@ void RunDirectory::settle() {
   DUEL_CHECK(!fs::exists(config()), "run",
              "out: {}: already holds a run; continue it with --resume, or choose another --out",
              path_.string());
-  made(path_ / ".lock");
-  DUEL_CHECK(half_made(path_), "run", "out: {}: this folder is not empty; choose one that is not there yet",
+  made(lock());
+  DUEL_CHECK(half_made(*this), "run", "out: {}: this folder is not empty; choose one that is not there yet",
              path_.string());
-  clear_half_made(path_);
-  for (const char* inner : {"samples", "checkpoints"}) {
-    for (fs::path& folder : make_folders(path_ / inner, path_)) made(std::move(folder));
+  clear_half_made(*this);
+  for (const fs::path& inner : {samples(), checkpoints()}) {
+    for (fs::path& folder : make_folders(inner, path_)) made(std::move(folder));
   }
 }
 
@@ -283,26 +272,27 @@ RunDirectory RunDirectory::reopen(const fs::path& path) {
   std::error_code ignored;
   DUEL_CHECK(fs::is_directory(path, ignored), "run",
              "out: {}: no such run directory to resume; leave out --resume to start one", path.string());
-  DUEL_CHECK(fs::exists(path / "config.json", ignored) || !half_made(path), "run",
+  const RunFiles files(path);
+  DUEL_CHECK(fs::exists(files.config(), ignored) || !half_made(files), "run",
              "out: {}: this run was stopped while its folder was made, before it trained: "
              "leave out --resume to start it anew",
              path.string());
-  DUEL_CHECK(fs::exists(path / "config.json", ignored), "run",
+  DUEL_CHECK(fs::exists(files.config(), ignored), "run",
              "out: {}: no config.json in it, so it is not a run directory to resume; leave out --resume to "
              "start one",
              path.string());
   RunDirectory opened(path, take_lock(path));
-  make_folders(path / "samples", path);
-  make_folders(path / "checkpoints", path);
+  make_folders(files.samples(), path);
+  make_folders(files.checkpoints(), path);
   // With the lock held, temporary files are those of a writer that was killed.
-  for (const fs::path& folder : {path, path / "samples", path / "checkpoints", path / "diagnostics"}) {
+  for (const fs::path& folder : {path, files.samples(), files.checkpoints(), files.diagnostics()}) {
     remove_temporaries(folder);
   }
   return opened;
 }
 
 RunDirectory::RunDirectory(RunDirectory&& other) noexcept
-    : path_(std::move(other.path_)),
+    : RunFiles(std::move(other)),
       lock_(std::exchange(other.lock_, -1)),
       made_(std::exchange(other.made_, {})) {}
 
@@ -310,16 +300,6 @@ RunDirectory::~RunDirectory() {
   std::error_code ignored;  // a folder that somebody else has put something into stays
   for (auto last = made_.rbegin(); last != made_.rend(); ++last) fs::remove(*last, ignored);
   if (lock_ >= 0) ::close(lock_);
-}
-
-fs::path RunDirectory::fakes(int64_t iteration) const {
-  char name[40];
-  std::snprintf(name, sizeof name, "fakes_%06lld.png", static_cast<long long>(iteration));
-  return path_ / "samples" / name;
-}
-
-fs::path RunDirectory::checkpoint(int64_t iteration) const {
-  return path_ / "checkpoints" / checkpoint_name(iteration);
 }
 
 std::optional<std::string> RunDirectory::append_metrics(const std::string& line) {
@@ -343,22 +323,16 @@ void RunDirectory::cut_after(int64_t iteration) {
   for (const fs::path& file : {metrics(), timing()}) cut_lines(file, iteration);
   for (const fs::path& file : {metrics(), timing(), log()}) make_own(file);
   std::error_code ignored;
-  for (const fs::path& entry : entries(path_ / "samples")) {
-    const auto number = numbered(entry.filename().string(), "fakes_", ".png");
-    if (number && *number > iteration) fs::remove(entry, ignored);
+  for (const auto& [number, file] : all_fakes()) {
+    if (number > iteration) fs::remove(file, ignored);
   }
 }
 
 void RunDirectory::keep_checkpoints(int64_t keep, const fs::path& written) {
-  std::vector<std::pair<int64_t, fs::path>> found;
-  for (const fs::path& entry : entries(path_ / "checkpoints")) {
-    if (const auto number = numbered(entry.filename().string(), "step_", ".safetensors"))
-      found.emplace_back(*number, entry);
-  }
-  std::sort(found.begin(), found.end());
+  const std::vector<NumberedFile> found = all_checkpoints();
   std::error_code ignored;
   for (size_t i = 0; i + static_cast<size_t>(keep) < found.size(); ++i) {
-    if (found[i].second != written) fs::remove(found[i].second, ignored);
+    if (found[i].file != written) fs::remove(found[i].file, ignored);
   }
 }
 

@@ -24,9 +24,11 @@
 #include <string>
 #include <vector>
 
+#include "duel/gan/train/run_files.h"
+
 namespace duel::gan {
 
-class RunDirectory {
+class RunDirectory : public RunFiles {
  public:
   /// What fresh runs must meet: nothing there but an empty folder or a start that was killed, and a place
   /// above it that can be written. Writes nothing.
@@ -53,16 +55,6 @@ class RunDirectory {
   /// From now on it is a run.
   void keep() { made_.clear(); }
 
-  const std::filesystem::path& path() const { return path_; }
-  std::filesystem::path config() const { return path_ / "config.json"; }
-  std::filesystem::path record() const { return path_ / "run.json"; }
-  std::filesystem::path metrics() const { return path_ / "metrics.jsonl"; }
-  std::filesystem::path timing() const { return path_ / "timing.jsonl"; }
-  std::filesystem::path log() const { return path_ / "log.txt"; }
-  std::filesystem::path reals() const { return path_ / "samples" / "reals.png"; }
-  std::filesystem::path fakes(int64_t iteration) const;
-  std::filesystem::path checkpoint(int64_t iteration) const;
-
   /// Whole lines; a line that could not be written completely is taken back, and the reason returned.
   std::optional<std::string> append_metrics(const std::string& line);
   std::optional<std::string> append_timing(const std::string& line);
@@ -76,10 +68,9 @@ class RunDirectory {
   void keep_checkpoints(int64_t keep, const std::filesystem::path& written);
 
  private:
-  RunDirectory(std::filesystem::path path, int lock) : path_(std::move(path)), lock_(lock) {}
+  RunDirectory(std::filesystem::path path, int lock) : RunFiles(std::move(path)), lock_(lock) {}
   /// Of a folder that is there: its lock, then what a run needs in it.
   void settle();
-  std::filesystem::path path_;
   int lock_ = -1;
   std::vector<std::filesystem::path> made_;  // in the order in which they were
 };

@@ -87,7 +87,7 @@ TEST(Report, StaysSmallWithLargeGrids) {
   const auto run = scratch / "run";
   std::filesystem::create_directories(run / "samples");
   for (int i = 0; i < 20; ++i) {
-    std::ofstream(run / "samples" / ("fakes_00000" + std::string(1, static_cast<char>('a' + i)) + ".png"))
+    std::ofstream(run / "samples" / ("fakes_00000" + std::to_string(i) + ".png"))
         << std::string(500'000, 'x');
   }
   const std::string html = report_of(run);
