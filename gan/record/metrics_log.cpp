@@ -21,45 +21,21 @@ Json brief(double value) {
   if (!std::isfinite(value)) return nullptr;
   return *parse_number<double>(significant(value, 6));
 }
+Json exact(double value) { return value; }
 
-Json as_json(const Histogram& h) {
-  return {{"low", brief(h.low)}, {"high", brief(h.high)}, {"counts", h.counts}};
-}
-
-Json as_json(const NamedValues& values) {
+template <class Digits>
+Json as_json(const Measured& value, const Digits& digits) {
+  if (const auto* number = std::get_if<double>(&value)) return digits(*number);
+  if (const auto* h = std::get_if<Histogram>(&value))
+    return {{"low", digits(h->low)}, {"high", digits(h->high)}, {"counts", h->counts}};
   Json object = Json::object();
-  for (const auto& [name, value] : values) object[name] = brief(value);
+  for (const auto& [name, number] : std::get<NamedValues>(value)) object[name] = digits(number);
   return object;
 }
 
-void add(Json& line, const Diagnosis& d) {
-  const std::pair<const char*, double> values[] = {{"js_estimate", d.js_estimate},
-                                                   {"wasserstein_estimate", d.wasserstein_estimate},
-                                                   {"accuracy", d.accuracy},
-                                                   {"input_gradient_real", d.input_gradient_real},
-                                                   {"input_gradient_fake", d.input_gradient_fake},
-                                                   {"input_gradient_line", d.input_gradient_line},
-                                                   {"critic_training", d.critic_training},
-                                                   {"critic_held_out", d.critic_held_out},
-                                                   {"held_out_gap", d.held_out_gap},
-                                                   {"step_cosine_d", d.step_cosine_d},
-                                                   {"step_cosine_g", d.step_cosine_g},
-                                                   {"fake_spread", d.fake_spread},
-                                                   {"share_at_clip", d.share_at_clip}};
-  for (const auto& [key, value] : values) {
-    if (!std::isnan(value)) line[key] = brief(value);
-  }
-  const std::pair<const char*, const NamedValues*> groups[] = {
-      {"spectral_norms", &d.spectral_norms},
-      {"gradients_d", &d.gradients_d},
-      {"gradients_g", &d.gradients_g},
-      {"activation_gradients", &d.activation_gradients}};
-  for (const auto& [key, group] : groups) {
-    if (!group->empty()) line[key] = as_json(*group);
-  }
-  line["histogram_real"] = as_json(d.d_real);
-  line["histogram_fake"] = as_json(d.d_fake);
-  line["histogram_weights"] = as_json(d.weights_d);
+bool is_empty_group(const Measured& value) {
+  const auto* group = std::get_if<NamedValues>(&value);
+  return group && group->empty();
 }
 
 std::optional<Histogram> histogram_from(const Json& value) {
@@ -81,20 +57,21 @@ std::optional<Histogram> histogram_from(const Json& value) {
 
 std::string to_json_line(const Metrics& m, double epoch, bool probabilities,
                          const std::optional<Diagnosis>& diagnosis) {
-  Json values = {{"iteration", m.iteration}, {"epoch", epoch},     {"loss_d", m.loss_d}, {"loss_g", m.loss_g},
-                 {"penalty", m.penalty},     {"d_real", m.d_real}, {"d_fake", m.d_fake}};
-  if (probabilities) {
-    values["p_real"] = m.p_real;
-    values["p_fake"] = m.p_fake;
+  Json line = {{"iteration", m.iteration}};
+  for (const Measure& row : measures()) {
+    if (row.of_line) {
+      const std::vector<Measured> values = row.of_line({m, epoch, probabilities});
+      for (size_t i = 0; i < values.size(); ++i) {
+        if (!is_empty_group(values[i])) line[row.keys.at(i).name] = as_json(values[i], exact);
+      }
+    }
+    if (row.of_look && diagnosis) {
+      for (const MeasureKey& key : row.keys) {
+        if (const Measured* value = diagnosis->find(key.name)) line[key.name] = as_json(*value, brief);
+      }
+    }
   }
-  values["input_gradient_norm"] = m.input_gradient_norm;
-  values["grad_norm_d"] = m.grad_norm_d;
-  values["grad_norm_g"] = m.grad_norm_g;
-  for (const auto& [name, value] : m.terms_d) values["terms_d"][name] = value;
-  for (const auto& [name, value] : m.terms_g) values["terms_g"][name] = value;
-  for (const auto& [name, value] : m.more) values[name] = value;
-  if (diagnosis) add(values, *diagnosis);
-  return json::dumped(values) + "\n";
+  return json::dumped(line) + "\n";
 }
 
 std::string to_json_line(const Timing& t) {
@@ -144,7 +121,8 @@ void MetricsLog::add(std::string_view lines) {
     const Json values = json::parse_or_null(lines.substr(begin, end - begin), kLine);
     begin = end + 1;
     if (!values.is_object() || !values.contains("iteration") || !values["iteration"].is_number()) continue;
-    const double iteration = values["iteration"].get<double>();
+    const auto iteration = values["iteration"].get<double>();
+    iteration_ = std::max(iteration_, iteration);
     const auto add_value = [&](const std::string& key, const Json& value) {
       if (!value.is_number() && !value.is_null()) return;
       Curve& curve = curves_.at(key);

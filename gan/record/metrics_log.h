@@ -1,6 +1,6 @@
 // metrics.jsonl: one line of JSON per logged iteration, written by a run and read back as curves.
 //
-// Lines hold no times, so that equal runs write equal files. Keys: gan/README.md, Diagnostics. A value that
+// Lines hold no times, so that equal runs write equal files. Their keys are those of measures.h. A value that
 // is not finite is null; one that does not apply is left out. Nested values are read as
 // "spectral_norms/0.weight".
 //
@@ -20,7 +20,7 @@
 #include <utility>
 #include <vector>
 
-#include "duel/gan/train/diagnostics.h"
+#include "duel/gan/train/measures.h"
 
 namespace duel::gan {
 
@@ -54,6 +54,8 @@ class MetricsLog {
   void add_file(const std::filesystem::path& file);
   bool empty() const { return curves_.empty() && histograms_.empty(); }
 
+  /// The last one; 0 where there is none.
+  double iteration() const { return iteration_; }
   /// Null where there is none.
   const Curve* curve(const std::string& key) const;
   /// All "prefix/NAME", named without the prefix, in the order in which they first appear: for layers that of
@@ -71,6 +73,7 @@ class MetricsLog {
     const T* find(const std::string& key) const;
     bool empty() const { return list.empty(); }
   };
+  double iteration_ = 0;
   Named<Curve> curves_;
   Named<std::pair<double, Histogram>> histograms_;
 };

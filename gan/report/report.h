@@ -33,8 +33,8 @@ Walks draw_walks(Trainer& trainer);
 std::filesystem::path write_report(const std::filesystem::path& directory, const MetricsLog& log,
                                    const std::vector<RunPlotFile>& plots, const std::optional<Walks>& walks);
 
-/// What a person should look at, one sentence each, by the sick values of diagnostics.h; empty for a run that
-/// looks well.
+/// What a person should look at, one sentence each, as the rows of measures.h say; empty for a run that looks
+/// well.
 std::vector<std::string> run_warnings(const MetricsLog& log);
 
 /// With &, <, > and quotes as character references.

@@ -1,6 +1,6 @@
 // The diagrams of a run, from its curves: `duel plot RUNDIR` reads them, a run that draws itself has them.
 //
-// Only what the log holds is drawn: without looks inside (--diagnose-every 0) the losses, logits and norms
+// Which there are, and what they show, is said by the rows of measures.h. Only what the log holds is drawn: without looks inside (--diagnose-every 0) the losses, logits and norms
 // are left.
 //
 // Example:
@@ -16,14 +16,9 @@
 #include "duel/gan/picture/plot.h"
 #include "duel/gan/record/metrics_log.h"
 #include "duel/gan/record/run_config.h"
+#include "duel/gan/train/measures.h"
 
 namespace duel::gan {
-
-/// What the objective promises, drawn as dotted lines.
-struct PlotHints {
-  std::optional<double> k = {};     // the gradient norm that a penalty aims at
-  std::optional<double> clip = {};  // the bound of D's weights
-};
 
 struct RunPlot {
   std::string name;     // of the file, without ".png"

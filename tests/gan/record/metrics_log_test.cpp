@@ -17,10 +17,10 @@ Metrics metrics_of(int64_t iteration) {
 
 TEST(MetricsLog, ReadsBackWhatWasWritten) {
   Diagnosis d;
-  d.js_estimate = 0.6931471805599453;
-  d.step_cosine_d = std::numeric_limits<double>::infinity();
-  d.spectral_norms = {{"10.weight", 3.5}, {"2.weight", std::nan("")}};
-  d.d_real = {-1.5, 2.5, {1, 0, 63}};
+  d.set("js_estimate", 0.6931471805599453);
+  d.set("step_cosine_d", std::numeric_limits<double>::infinity());
+  d.set("spectral_norms", NamedValues{{"10.weight", 3.5}, {"2.weight", std::nan("")}});
+  d.set("histogram_real", Histogram{-1.5, 2.5, {1, 0, 63}});
   const std::string text = to_json_line(metrics_of(1), 0.5, false) +
                            to_json_line(metrics_of(100), 1.5, true, d) + "{\"iteration\":101,\"epo";
   const MetricsLog log = parse_metrics(text);

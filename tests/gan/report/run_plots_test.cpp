@@ -39,13 +39,13 @@ std::string logged(bool diagnosed) {
                     .grad_norm_d = 1,
                     .grad_norm_g = 1};
     Diagnosis d;
-    d.wasserstein_estimate = 1;
-    d.share_at_clip = 0.5;
-    d.spectral_norms = {{"0.weight", 2}, {"2.weight", 3}};
-    d.activation_gradients = {{"input", 1}, {"0", 0.1}};
-    d.d_real = {0, 1, {3, 5}};
-    d.d_fake = {0, 1, {8, 0}};
-    d.weights_d = {2, 2, {6, 0}};  // all equal
+    d.set("wasserstein_estimate", 1.0);
+    d.set("share_at_clip", 0.5);
+    d.set("spectral_norms", NamedValues{{"0.weight", 2}, {"2.weight", 3}});
+    d.set("activation_gradients", NamedValues{{"input", 1}, {"0", 0.1}});
+    d.set("histogram_real", Histogram{0, 1, {3, 5}});
+    d.set("histogram_fake", Histogram{0, 1, {8, 0}});
+    d.set("histogram_weights", Histogram{2, 2, {6, 0}});  // all equal
     text += to_json_line(m, 0, false, diagnosed ? std::optional(d) : std::nullopt);
   }
   return text;
@@ -77,7 +77,7 @@ TEST(RunPlots, ShowTheirCurves) {
 TEST(RunPlots, ProfilesNameTheLayers) {
   const auto profile = [](const std::string& first, const std::string& second) {
     Diagnosis d;
-    d.activation_gradients = {{first, 1}, {second, 0.1}};
+    d.set("activation_gradients", NamedValues{{first, 1}, {second, 0.1}});
     for (RunPlot& plot : run_plots(parse_metrics(to_json_line({.iteration = 1}, 0, false, d)))) {
       if (plot.name == "activations") return plot.picture.pixels();
     }

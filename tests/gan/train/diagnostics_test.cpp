@@ -173,45 +173,50 @@ TEST(Diagnosis, OfAPlaneIsInClosedForm) {
   const ResidentData held_out(Generator(9).normal({300, 2}, 0.5, 1, kF64));
   const Diagnosis d = diagnose(*plane.trainer, plane.record, &held_out);
   // ‖∇ D‖ = 2 ‖(3, 4)‖ everywhere.
-  for (double norm : {d.input_gradient_real, d.input_gradient_fake, d.input_gradient_line})
+  for (double norm :
+       {d.number("input_gradient_real"), d.number("input_gradient_fake"), d.number("input_gradient_line")})
     EXPECT_NEAR(norm, 10, 1e-6);
-  ASSERT_EQ(d.spectral_norms.size(), 2u);
-  EXPECT_EQ(d.spectral_norms[0].first, "0.weight");
-  EXPECT_NEAR(d.spectral_norms[0].second, 5, 1e-6);
-  EXPECT_NEAR(d.spectral_norms[1].second, 2, 1e-6);
+  ASSERT_EQ(d.group("spectral_norms").size(), 2u);
+  EXPECT_EQ(d.group("spectral_norms")[0].first, "0.weight");
+  EXPECT_NEAR(d.group("spectral_norms")[0].second, 5, 1e-6);
+  EXPECT_NEAR(d.group("spectral_norms")[1].second, 2, 1e-6);
   // L = mean f - mean r of 8 and 8: each logit has gradient ±1/8, so norms sqrt(16)/8 times the way back.
-  ASSERT_EQ(d.activation_gradients.size(), 3u);
-  EXPECT_EQ(d.activation_gradients[0].first, "input");
-  EXPECT_EQ(d.activation_gradients[2].first, "1");
-  EXPECT_NEAR(d.activation_gradients[2].second, 0.5, 1e-6);
-  EXPECT_NEAR(d.activation_gradients[1].second, 0.5 * 2, 1e-6);
-  EXPECT_NEAR(d.activation_gradients[0].second, 0.5 * 10, 1e-6);
+  ASSERT_EQ(d.group("activation_gradients").size(), 3u);
+  EXPECT_EQ(d.group("activation_gradients")[0].first, "input");
+  EXPECT_EQ(d.group("activation_gradients")[2].first, "1");
+  EXPECT_NEAR(d.group("activation_gradients")[2].second, 0.5, 1e-6);
+  EXPECT_NEAR(d.group("activation_gradients")[1].second, 0.5 * 2, 1e-6);
+  EXPECT_NEAR(d.group("activation_gradients")[0].second, 0.5 * 10, 1e-6);
   const Tensor real = plane.record.batch.real, fake = plane.record.batch.fake;
-  EXPECT_NEAR(d.wasserstein_estimate, mean_logit(real) - mean_logit(fake), 1e-6);
+  EXPECT_NEAR(d.number("wasserstein_estimate"), mean_logit(real) - mean_logit(fake), 1e-6);
   // 256 samples would be compared, and there are 40 for training.
-  EXPECT_NEAR(d.critic_training,
+  EXPECT_NEAR(d.number("critic_training"),
               mean_logit(plane.training->batch(plane.training->first(40), DType::f64)) - mean_logit(fake),
               1e-6);
-  EXPECT_NEAR(d.critic_held_out,
+  EXPECT_NEAR(d.number("critic_held_out"),
               mean_logit(held_out.batch(held_out.first(40), DType::f64)) - mean_logit(fake), 1e-6);
-  EXPECT_NEAR(d.held_out_gap, d.critic_training - d.critic_held_out, 1e-12);
-  EXPECT_LT(d.held_out_gap, -2)
+  EXPECT_NEAR(d.number("held_out_gap"), d.number("critic_training") - d.number("critic_held_out"), 1e-12);
+  EXPECT_LT(d.number("held_out_gap"), -2)
       << "the held-out points lie half a unit further along both axes: 2 (3 + 4) / 2 = 7";
-  EXPECT_NEAR(d.step_cosine_d, 1, 1e-6);
-  EXPECT_NEAR(d.step_cosine_g, 1, 1e-6);
+  EXPECT_NEAR(d.number("step_cosine_d"), 1, 1e-6);
+  EXPECT_NEAR(d.number("step_cosine_g"), 1, 1e-6);
   // dL/d(second weight) = (mean f - mean r) / 2; dL_G/d(bias of G) = -(6, 8).
-  ASSERT_EQ(d.gradients_d.size(), 4u);
-  EXPECT_EQ(d.gradients_d[2].first, "1.weight");
-  EXPECT_NEAR(d.gradients_d[2].second, std::abs(d.wasserstein_estimate) / 2, 1e-6);
-  EXPECT_EQ(d.gradients_g[1].first, "0.bias");
-  EXPECT_NEAR(d.gradients_g[1].second, 10, 1e-6);
-  EXPECT_EQ(std::accumulate(d.d_real.counts.begin(), d.d_real.counts.end(), int64_t{0}), 8);
-  EXPECT_EQ(std::accumulate(d.weights_d.counts.begin(), d.weights_d.counts.end(), int64_t{0}), 3)
-      << "no biases";
-  EXPECT_EQ(d.d_real.low, d.d_fake.low);
-  EXPECT_TRUE(std::isnan(d.js_estimate) && std::isnan(d.accuracy) && std::isnan(d.share_at_clip))
+  ASSERT_EQ(d.group("gradients_d").size(), 4u);
+  EXPECT_EQ(d.group("gradients_d")[2].first, "1.weight");
+  EXPECT_NEAR(d.group("gradients_d")[2].second, std::abs(d.number("wasserstein_estimate")) / 2, 1e-6);
+  EXPECT_EQ(d.group("gradients_g")[1].first, "0.bias");
+  EXPECT_NEAR(d.group("gradients_g")[1].second, 10, 1e-6);
+  const auto counted = [&](const char* key) {
+    const Histogram h = d.histogram(key);
+    return std::accumulate(h.counts.begin(), h.counts.end(), int64_t{0});
+  };
+  EXPECT_EQ(counted("histogram_real"), 8);
+  EXPECT_EQ(counted("histogram_weights"), 3) << "no biases";
+  EXPECT_EQ(d.histogram("histogram_real").low, d.histogram("histogram_fake").low);
+  EXPECT_TRUE(std::isnan(d.number("js_estimate")) && std::isnan(d.number("accuracy")) &&
+              std::isnan(d.number("share_at_clip")))
       << "they mean nothing here";
-  EXPECT_TRUE(std::isnan(diagnose(*plane.trainer, plane.record).held_out_gap));
+  EXPECT_TRUE(std::isnan(diagnose(*plane.trainer, plane.record).number("held_out_gap")));
 }
 
 TEST(Diagnosis, JensenShannonIsABoundThatAPerfectCriticReaches) {
@@ -221,24 +226,24 @@ TEST(Diagnosis, JensenShannonIsABoundThatAPerfectCriticReaches) {
     plane.record.fake_logits = Tensor::from(fake, {static_cast<int64_t>(fake.size()), 1});
     return diagnose(*plane.trainer, plane.record);
   };
-  EXPECT_NEAR(with_logits({0, 0}, {0, 0}).js_estimate, 0, 1e-12);
-  EXPECT_NEAR(with_logits({1000, 1000}, {-1000, -1000}).js_estimate, std::numbers::ln2, 1e-12);
+  EXPECT_NEAR(with_logits({0, 0}, {0, 0}).number("js_estimate"), 0, 1e-12);
+  EXPECT_NEAR(with_logits({1000, 1000}, {-1000, -1000}).number("js_estimate"), std::numbers::ln2, 1e-12);
   // Two points, real with 3/4 and 1/4, fake with 1/4 and 3/4: the best logits are ±log 3, and JS = log 2 -
   // H(1/4).
   const double l = std::log(3.0), h = -0.25 * std::log(0.25) - 0.75 * std::log(0.75);
   const Diagnosis best = with_logits({l, l, l, -l}, {l, -l, -l, -l});
-  EXPECT_NEAR(best.js_estimate, std::numbers::ln2 - h, 1e-12);
-  EXPECT_NEAR(best.accuracy, 0.75, 1e-12);
-  EXPECT_LT(with_logits({1, 1, 1, -1}, {1, -1, -1, -1}).js_estimate, best.js_estimate)
+  EXPECT_NEAR(best.number("js_estimate"), std::numbers::ln2 - h, 1e-12);
+  EXPECT_NEAR(best.number("accuracy"), 0.75, 1e-12);
+  EXPECT_LT(with_logits({1, 1, 1, -1}, {1, -1, -1, -1}).number("js_estimate"), best.number("js_estimate"))
       << "another critic gives less";
 }
 
 TEST(Diagnosis, SpreadComparesFakesAmongThemselvesWithRealOnes) {
   Plane plane({.name = "plane", .loss = wasserstein_loss()});
   plane.record.batch.fake = add_scalar(mul_scalar(plane.record.batch.real, 0.25), 7.0);
-  EXPECT_NEAR(diagnose(*plane.trainer, plane.record).fake_spread, 0.25, 1e-12);
+  EXPECT_NEAR(diagnose(*plane.trainer, plane.record).number("fake_spread"), 0.25, 1e-12);
   plane.record.batch.fake = Tensor::full(plane.record.batch.real.shape(), 3.0, kF64);
-  EXPECT_NEAR(diagnose(*plane.trainer, plane.record).fake_spread, 0, 1e-12);
+  EXPECT_NEAR(diagnose(*plane.trainer, plane.record).number("fake_spread"), 0, 1e-12);
 }
 
 TEST(Diagnosis, EnergiesAreTurned) {
@@ -247,8 +252,8 @@ TEST(Diagnosis, EnergiesAreTurned) {
   const ResidentData held_out(Generator(9).normal({50, 2}, 0.5, 1, kF64));
   const Diagnosis a = diagnose(*logits.trainer, logits.record, &held_out),
                   b = diagnose(*energies.trainer, energies.record, &held_out);
-  EXPECT_NEAR(b.wasserstein_estimate, -a.wasserstein_estimate, 1e-6);
-  EXPECT_NEAR(b.held_out_gap, -a.held_out_gap, 1e-6);
+  EXPECT_NEAR(b.number("wasserstein_estimate"), -a.number("wasserstein_estimate"), 1e-6);
+  EXPECT_NEAR(b.number("held_out_gap"), -a.number("held_out_gap"), 1e-6);
 }
 
 double gap_of(const StepRecord& record) {
@@ -275,12 +280,13 @@ TEST(Diagnosis, OfEachNamedObjective) {
         {.name = name, .loss = o.loss, .relativism = o.relativism, .equilibrium = o.equilibrium});
     const Diagnosis d = diagnose(*plane.trainer, plane.record);
     EXPECT_EQ(has_probabilities(o), cross_entropy.contains(name)) << name;
-    EXPECT_EQ(!std::isnan(d.js_estimate), cross_entropy.contains(name)) << name;
-    EXPECT_EQ(!std::isnan(d.accuracy), cross_entropy.contains(name) || undecided.contains(name)) << name;
+    EXPECT_EQ(!std::isnan(d.number("js_estimate")), cross_entropy.contains(name)) << name;
+    EXPECT_EQ(!std::isnan(d.number("accuracy")), cross_entropy.contains(name) || undecided.contains(name))
+        << name;
     EXPECT_EQ(o.loss.energy, energies.contains(name)) << name;
     EXPECT_EQ(is_autoencoder(o.critic), energies.contains(name)) << name;
     const double gap = gap_of(plane.record);
-    EXPECT_NEAR(d.wasserstein_estimate, energies.contains(name) ? -gap : gap, 1e-9) << name;
+    EXPECT_NEAR(d.number("wasserstein_estimate"), energies.contains(name) ? -gap : gap, 1e-9) << name;
   }
 }
 
@@ -290,8 +296,8 @@ TEST(Diagnosis, AsksTheLossAndNotItsName) {
     unlucky.name = name;
     const Plane plane({.name = "plane", .loss = unlucky});
     const Diagnosis d = diagnose(*plane.trainer, plane.record);
-    EXPECT_NEAR(d.wasserstein_estimate, gap_of(plane.record), 1e-12) << name;
-    EXPECT_TRUE(std::isnan(d.accuracy) && std::isnan(d.js_estimate)) << name;
+    EXPECT_NEAR(d.number("wasserstein_estimate"), gap_of(plane.record), 1e-12) << name;
+    EXPECT_TRUE(std::isnan(d.number("accuracy")) && std::isnan(d.number("js_estimate"))) << name;
   }
   // An own loss on energies that are undecided at 2, without a word of it in its name.
   Loss own = energy_loss();
@@ -301,12 +307,12 @@ TEST(Diagnosis, AsksTheLossAndNotItsName) {
   plane.record.real_logits = Tensor::from({1.0, 1.5, 2.5, 1.9}, {4, 1});
   plane.record.fake_logits = Tensor::from({3.0, 2.0, 1.0, -5.0}, {4, 1});
   const Diagnosis d = diagnose(*plane.trainer, plane.record);
-  EXPECT_NEAR(d.accuracy, (3 + 1) / 8.0, 1e-12) << "2.0 is on nobody's side";
-  EXPECT_NEAR(d.wasserstein_estimate, 0.25 - 1.725, 1e-12);
+  EXPECT_NEAR(d.number("accuracy"), (3 + 1) / 8.0, 1e-12) << "2.0 is on nobody's side";
+  EXPECT_NEAR(d.number("wasserstein_estimate"), 0.25 - 1.725, 1e-12);
   // A critic that is an autoencoder gives energies, whatever its loss says.
   const Plane reconstruction(
       {.name = "plane", .loss = wasserstein_loss(), .critic = CriticKind::absolute_error});
-  EXPECT_NEAR(diagnose(*reconstruction.trainer, reconstruction.record).wasserstein_estimate,
+  EXPECT_NEAR(diagnose(*reconstruction.trainer, reconstruction.record).number("wasserstein_estimate"),
               -gap_of(reconstruction.record), 1e-12);
 }
 
@@ -321,8 +327,8 @@ TEST(Diagnosis, ProfileOfAnEquilibriumIsThatOfTheLossWithK) {
     }
     plane.trainer->restore(state);
     const Diagnosis d = diagnose(*plane.trainer, plane.record);
-    ASSERT_EQ(d.activation_gradients.size(), 3u);
-    EXPECT_NEAR(d.activation_gradients[2].second, std::sqrt((1 + k * k) / 8), 1e-12) << k;
+    ASSERT_EQ(d.group("activation_gradients").size(), 3u);
+    EXPECT_NEAR(d.group("activation_gradients")[2].second, std::sqrt((1 + k * k) / 8), 1e-12) << k;
   }
 }
 
@@ -362,7 +368,7 @@ TEST(Metrics, InputGradientNormIsTheMeanOverAllPenalties) {
 TEST(Diagnosis, CountsWeightsAtTheClip) {
   Objective wgan{.name = "plane", .loss = wasserstein_loss(), .constraint = {.weight_clip = 1.0}};
   const Plane plane(wgan);  // 3, 4 and 2 end at 1; the biases stay near 0
-  EXPECT_NEAR(diagnose(*plane.trainer, plane.record).share_at_clip, 3.0 / 5, 1e-12);
+  EXPECT_NEAR(diagnose(*plane.trainer, plane.record).number("share_at_clip"), 3.0 / 5, 1e-12);
 }
 
 TEST(Diagnosis, WithoutARecordIsRefused) {
