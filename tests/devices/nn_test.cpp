@@ -7,7 +7,12 @@
 #include "duel/core/tensor/autograd.h"
 #include "duel/core/tensor/random.h"
 #include "duel/nn/layers.h"
+#include "duel/nn/module/save.h"
+#include "duel/nn/optim/clip_grad.h"
+#include "duel/nn/optim/functional_optimizer.h"
+#include "duel/nn/optim/lr_schedule.h"
 #include "duel/nn/optim/optim.h"
+#include "tests/files.h"
 
 namespace duel {
 namespace {
@@ -97,6 +102,11 @@ class DeviceOptimizers : public testing_devices::OnDevice, public ::testing::Wit
 std::unique_ptr<nn::Optimizer> optimizer(int kind, nn::Module& net) {
   if (kind == 0)
     return std::make_unique<nn::SGD>(net, nn::SGDOptions{.lr = 0.1, .momentum = 0.9, .nesterov = true});
+  if (kind == 3) {
+    auto groups = std::make_unique<nn::AdamW>(net, nn::AdamWOptions{.lr = 0.02, .weight_decay = 0.2});
+    groups->add_param_group({.params = net.children()[0]->parameters(), .lr = 0.05, .weight_decay = 0.0});
+    return groups;
+  }
   if (kind == 1) return std::make_unique<nn::RMSProp>(net, nn::RMSPropOptions{.lr = 0.01, .momentum = 0.5});
   return std::make_unique<nn::Adam>(net,
                                     nn::AdamOptions{.lr = 0.02, .betas = {0.5, 0.99}, .weight_decay = 0.1});
@@ -109,15 +119,14 @@ TEST_P(DeviceOptimizers, TakeTheSameWay) {
     each->set_clip(0.4);
     each->set_ema(0.9);
   }
+  nn::CosineAnnealingLR schedule_a(*a, 10), schedule_b(*b, 10);
   Generator noise(5);
   for (int step = 0; step < 8; ++step) {
     const Tensor x = noise.normal({6, 5});
     a->step(grad({mean(square(cpu(x) - 1.0))}, cpu.parameters()));
     b->step(grad({mean(square(gpu(x.to(kDevice)) - 1.0))}, gpu.parameters()));
-    if (step == 3) {
-      a->set_lr(a->lr() / 2);
-      b->set_lr(b->lr() / 2);
-    }
+    schedule_a.step();
+    schedule_b.step();
   }
   EXPECT_EQ(b->steps(), 8);
   EXPECT_EQ(a->lr(), b->lr());
@@ -134,7 +143,38 @@ TEST_P(DeviceOptimizers, TakeTheSameWay) {
   EXPECT_EQ(b->steps(), 8);
 }
 
-INSTANTIATE_TEST_SUITE_P(Kinds, DeviceOptimizers, ::testing::Values(0, 1, 2));
+INSTANTIATE_TEST_SUITE_P(Kinds, DeviceOptimizers, ::testing::Values(0, 1, 2, 3));
+
+TEST_P(DeviceOptimizers, LookAheadTheSameWay) {
+  auto [cpu, gpu] = twins([] { return nn::Sequential(nn::Linear(3, 4), nn::Tanh(), nn::Linear(4, 1)); });
+  const auto a = optimizer(GetParam(), cpu), b = optimizer(GetParam(), gpu);
+  Generator noise(5);
+  const Tensor x = noise.normal({6, 3});
+  const auto loss = [](nn::Module& net, const Tensor& in) { return mean(square(net(in) - 1.0)); };
+  for (int step = 0; step < 2; ++step) {
+    a->step(grad({loss(cpu, x)}, cpu.parameters()));
+    b->step(grad({loss(gpu, x.to(kDevice))}, gpu.parameters()));
+  }
+  nn::FunctionalOptimizer ahead_a(*a), ahead_b(*b);
+  const auto next_a = ahead_a.step(cpu.parameters(), grad({loss(cpu, x)}, cpu.parameters()));
+  const auto next_b = ahead_b.step(gpu.parameters(), grad({loss(gpu, x.to(kDevice))}, gpu.parameters()));
+  for (size_t i = 0; i < next_a.size(); ++i) expect_close(next_a[i], next_b[i], 1e-5);
+}
+
+TEST_F(DeviceModules, CloneSaveAndClip) {
+  auto [cpu, gpu] = twins([] { return nn::Sequential(nn::Linear(3, 4), nn::BatchNorm1d(4), nn::SiLU()); });
+  const auto copy = nn::clone(gpu);
+  expect_same_state(cpu, *copy, 0);
+  const testing::Scratch folder;
+  nn::save(gpu, folder / "net.safetensors");
+  nn::load(cpu, folder / "net.safetensors");
+  const Tensor x = Generator(2).normal({5, 3});
+  backward(sum(square(cpu(x))));
+  backward(sum(square((*copy)(x.to(kDevice)))));
+  expect_close(nn::clip_grad_norm_(cpu.parameters(), 0.5), nn::clip_grad_norm_(copy->parameters(), 0.5),
+               1e-5);
+  for (size_t i = 0; i < 4; ++i) expect_close(cpu.parameters()[i].grad(), copy->parameters()[i].grad(), 1e-5);
+}
 
 TEST_F(DeviceModules, AnOptimizerWantsGradientsOfItsDevice) {
   nn::Linear layer(2, 1);

@@ -39,12 +39,6 @@ constexpr ConvTranspose2dOptions kDouble{.stride = 2, .padding = 1};
 
 /// [N, C] as a factor or summand of [N, C, H, W].
 Tensor per_channel(const Tensor& x) { return x.reshape({x.dim(0), x.dim(1), 1, 1}); }
-Tensor rsqrt(const Tensor& x) { return reciprocal(sqrt(x)); }
-
-/// A part of a network that is called with more than one tensor.
-struct Part : Module {
-  Tensor forward(const Tensor&) override { fail("networks", "this part takes more than one tensor"); }
-};
 
 struct Attention : Module {
   explicit Attention(int64_t c)
@@ -94,34 +88,34 @@ struct Residual : Module {
   std::shared_ptr<Conv2d> conv1, conv2, skip;
 };
 
-struct ConditionalNorm : Part {
+struct ConditionalNorm : Module {
   ConditionalNorm(int64_t c, int64_t k)
       : bn(register_module("bn", BatchNorm2d(c, {.affine = false}))),
         gain(register_module("gain", Linear(k, c, {.bias = false}))),
         bias(register_module("bias", Linear(k, c, {.bias = false}))) {}
-  Tensor apply(const Tensor& x, const Tensor& y) {
+  Tensor forward(const Tensor& x, const Tensor& y) override {
     return (*bn)(x)*per_channel((*gain)(y) + 1.0) + per_channel((*bias)(y));
   }
   std::shared_ptr<BatchNorm2d> bn;
   std::shared_ptr<Linear> gain, bias;
 };
 
-struct ConditionalBlock : Part {
+struct ConditionalBlock : Module {
   ConditionalBlock(int64_t i, int64_t o, int64_t k)
       : n1(register_module("n1", ConditionalNorm(i, k))),
         n2(register_module("n2", ConditionalNorm(o, k))),
         c1(register_module("c1", Conv2d(i, o, 3, kSame))),
         c2(register_module("c2", Conv2d(o, o, 3, kSame))),
         skip(register_module("skip", Conv2d(i, o, 1))) {}
-  Tensor apply(const Tensor& x, const Tensor& y) {
-    const Tensor h = (*c1)(upsample_nearest2d(relu(n1->apply(x, y)), 2));
-    return (*c2)(relu(n2->apply(h, y))) + (*skip)(upsample_nearest2d(x, 2));
+  Tensor forward(const Tensor& x, const Tensor& y) override {
+    const Tensor h = (*c1)(upsample_nearest2d(relu((*n1)(x, y)), 2));
+    return (*c2)(relu((*n2)(h, y))) + (*skip)(upsample_nearest2d(x, 2));
   }
   std::shared_ptr<ConditionalNorm> n1, n2;
   std::shared_ptr<Conv2d> c1, c2, skip;
 };
 
-struct ConditionalG : Part {
+struct ConditionalG : Module {
   explicit ConditionalG(int64_t width = 24, int64_t e = 16)
       : w(width),
         shared(register_module("shared", Embedding(10, e))),
@@ -130,12 +124,12 @@ struct ConditionalG : Part {
         b2(register_module("b2", ConditionalBlock(w, w, 2 * e))),
         bn(register_module("bn", BatchNorm2d(w))),
         out(register_module("out", Conv2d(w, 1, 3, kSame))) {}
-  Tensor draw(const Tensor& z, const Tensor& y) {
+  Tensor forward(const Tensor& z, const Tensor& y) override {
     const Tensor label = (*shared)(y);
     const int64_t e = label.dim(1);
     Tensor h = (*fc)(slice(z, 1, 0, e)).reshape({-1, 2 * w, 7, 7});
-    h = b1->apply(h, concat({label, slice(z, 1, e, 2 * e)}, 1));
-    h = b2->apply(h, concat({label, slice(z, 1, 2 * e, 3 * e)}, 1));
+    h = (*b1)(h, concat({label, slice(z, 1, e, 2 * e)}, 1));
+    h = (*b2)(h, concat({label, slice(z, 1, 2 * e, 3 * e)}, 1));
     return tanh((*out)(relu((*bn)(h))));
   }
   int64_t w;
@@ -153,14 +147,14 @@ Tensor one_hot(const Tensor& labels) {
   return Tensor::from(rows, {labels.dim(0), 10});
 }
 
-struct ProjectionD : Part {
+struct ProjectionD : Module {
   explicit ProjectionD(int64_t w = 32)
       : phi(register_module("phi", Sequential(SpectralNorm(Conv2d(1, w, 4, kHalve)), LeakyReLU(0.2),
                                               SpectralNorm(Conv2d(w, 2 * w, 4, kHalve)), LeakyReLU(0.2),
                                               SpectralNorm(Conv2d(2 * w, 4 * w, 3, kSame)), ReLU()))),
         psi(register_module("psi", SpectralNorm(Linear(4 * w, 1)))),
         embed(register_module("embed", SpectralNorm(Linear(10, 4 * w, {.bias = false})))) {}
-  Tensor judge(const Tensor& x, const Tensor& labels) {
+  Tensor forward(const Tensor& x, const Tensor& labels) override {
     const Tensor h = sum((*phi)(x), {2, 3});
     const Tensor alone = (*psi)(h);
     return alone + sum((*embed)(one_hot(labels)) * h, {1}, true);
@@ -183,12 +177,12 @@ struct Equal : Module {
 
 /// A convolution with one kernel per sample: weight[o, i] style[n, i], divided by its norm over i and the
 /// kernel's places. It is the same as scaling channels before and after a convolution with the common weight.
-struct Modulated : Part {
+struct Modulated : Module {
   Modulated(int64_t i, int64_t o, int64_t k, bool demodulated)
       : weight(register_parameter("weight", default_generator().normal({o, i, k, k}))),
         style(register_module("style", Equal(32, i, 1))),
         demodulate(demodulated) {}
-  Tensor apply(const Tensor& x, const Tensor& w) {
+  Tensor forward(const Tensor& x, const Tensor& w) override {
     const int64_t k = weight.dim(2);
     const Tensor scaled = weight * (1 / std::sqrt(static_cast<double>(weight.dim(1) * k * k))),
                  s = (*style)(w);
@@ -201,50 +195,43 @@ struct Modulated : Part {
   bool demodulate;
 };
 
-struct StyleLayer : Part {
+struct StyleLayer : Module {
   explicit StyleLayer(int64_t c)
       : conv(register_module("conv", Modulated(c, c, 3, true))),
         strength(register_parameter("strength", Tensor::zeros({}))),
         bias(register_parameter("bias", Tensor::zeros({c}))) {}
-  Tensor apply(const Tensor& x, const Tensor& w, const Tensor& noise) {
-    return leaky_relu(conv->apply(x, w) + noise * strength + bias.reshape({1, bias.dim(0), 1, 1}), 0.2) *
+  Tensor forward(const Tensor& x, const Tensor& w, const Tensor& noise) override {
+    return leaky_relu((*conv)(x, w) + noise * strength + bias.reshape({1, bias.dim(0), 1, 1}), 0.2) *
            std::sqrt(2.0);
   }
   std::shared_ptr<Modulated> conv;
   Tensor strength, bias;
 };
 
-struct StyleG : Part {
+struct StyleG : Module {
   explicit StyleG(int64_t c = 32)
       : mapping(register_module("mapping",
                                 Sequential(Equal(32, 32, 0, 0.01), LeakyReLU(0.2), Equal(32, 32, 0, 0.01),
                                            LeakyReLU(0.2), Equal(32, 32, 0, 0.01), LeakyReLU(0.2)))),
         constant(register_parameter("constant", default_generator().normal({1, c, 7, 7}))) {
-    // for their names
-    auto all_layers = std::make_shared<Sequential>(), all_gray = std::make_shared<Sequential>();
-    for (int k = 0; k < 5; ++k)
-      all_layers->push_back(std::shared_ptr<Module>(layers.emplace_back(std::make_shared<StyleLayer>(c))));
-    for (int k = 0; k < 3; ++k)
-      all_gray->push_back(
-          std::shared_ptr<Module>(gray.emplace_back(std::make_shared<Modulated>(c, 1, 1, false))));
-    register_module("layers", all_layers);
-    register_module("gray", all_gray);
+    for (int k = 0; k < 5; ++k) layers->push_back(StyleLayer(c));
+    for (int k = 0; k < 3; ++k) gray->push_back(Modulated(c, 1, 1, false));
   }
   Tensor map(const Tensor& z) { return (*mapping)(z / sqrt(mean(square(z), {1}, true) + 1e-8)); }
   Tensor draw(const Tensor& w, const std::vector<Tensor>& noise) {
-    Tensor x = layers[0]->apply(broadcast_to(constant, constant.shape().with(0, w.dim(0))), w, noise[0]);
-    Tensor image = gray[0]->apply(x, w);
+    Tensor x = (*layers)[0](broadcast_to(constant, constant.shape().with(0, w.dim(0))), w, noise[0]);
+    Tensor image = (*gray)[0](x, w);
     for (size_t i = 1; i < 5; i += 2) {
-      x = layers[i]->apply(upsample_nearest2d(x, 2), w, noise[i]);
-      x = layers[i + 1]->apply(x, w, noise[i + 1]);
-      image = upsample_nearest2d(image, 2) + gray[(i + 1) / 2]->apply(x, w);
+      x = (*layers)[i](upsample_nearest2d(x, 2), w, noise[i]);
+      x = (*layers)[i + 1](x, w, noise[i + 1]);
+      image = upsample_nearest2d(image, 2) + (*gray)[(i + 1) / 2](x, w);
     }
     return image;
   }
   std::shared_ptr<Sequential> mapping;
   Tensor constant;
-  std::vector<std::shared_ptr<StyleLayer>> layers;
-  std::vector<std::shared_ptr<Modulated>> gray;
+  std::shared_ptr<ModuleList> layers = register_module("layers", ModuleList());
+  std::shared_ptr<ModuleList> gray = register_module("gray", ModuleList());
 };
 
 struct Net {
@@ -364,14 +351,11 @@ class Step {
     return in;
   }
   Tensor generate(const Inputs& in) {
-    if (auto* g = dynamic_cast<ConditionalG*>(net.g.get())) return g->draw(in.z, in.labels);
+    if (conditional()) return (*net.g)(in.z, in.labels);
     if (auto* g = dynamic_cast<StyleG*>(net.g.get())) return g->draw(g->map(in.z), in.noise);
     return (*net.g)(in.z);
   }
-  Tensor judge(const Tensor& x, const Tensor& of) {
-    if (auto* d = dynamic_cast<ProjectionD*>(net.d.get())) return d->judge(x, of);
-    return (*net.d)(x);
-  }
+  Tensor judge(const Tensor& x, const Tensor& of) { return conditional() ? (*net.d)(x, of) : (*net.d)(x); }
 
   /// `e`: where on the lines between real and generated samples the penalty of wgan-gp is taken.
   Tensor loss_d(const Inputs& in, const Tensor& e, bool r1) {
