@@ -47,7 +47,7 @@ struct NamedCase {
   std::function<Case(const Setting&)> make;
 };
 
-std::vector<NamedCase> map_cases();        ///< element-wise, activations, clipping, reductions
+std::vector<NamedCase> map_cases();        ///< element-wise, activations, reductions
 std::vector<NamedCase> loss_cases();       ///< fused losses, sample norm
 std::vector<NamedCase> normalize_cases();  ///< batch, layer and instance norm
 std::vector<NamedCase> training_cases();   ///< random numbers, optimizers, batches, thin convolutions

@@ -1,4 +1,4 @@
-// Element-wise maps, activations, clipping and reductions.
+// Element-wise maps, activations and reductions.
 #include "cases.h"
 #include "duel/core/ops.h"
 #include "duel/core/tensor/autograd.h"
@@ -6,7 +6,6 @@
 #include "duel/kernels/map/activations.h"
 #include "duel/kernels/map/functors.h"
 #include "duel/kernels/reduce/reduce.h"
-#include "duel/kernels/training/clip.h"
 
 namespace duel::apps::bench {
 
@@ -67,18 +66,6 @@ Case exponential(const Setting& s) {
       .bytes = 2 * n * s.element(),
       .run = [=, stream = s.stream(), to = y.mutable_data<T>()] { unary<Exp>(stream, n, x.data<T>(), to); },
       .results = {y}};
-}
-
-template <class T>
-Case add_multiple(const Setting& s) {
-  const int64_t n = s.count(3 * s.element());
-  const Tensor x = s.numbers({n}, 1), y = s.numbers({n}, 2), y2 = y.clone();
-  return {.shape = plain(n),
-          .bytes = 3 * n * s.element(),
-          .run = [=, stream = s.stream(),
-                  to = y.mutable_data<T>()] { axpy(stream, n, T(0.001), x.data<T>(), to); },
-          .results = {y},
-          .composed = [=] { return std::vector<Tensor>{y2 + x * 0.001}; }};
 }
 
 template <class T>
@@ -174,17 +161,6 @@ Case gelu_value(const Setting& s) {
 }
 
 template <class T>
-Case clip_weights(const Setting& s) {
-  const int64_t n = s.count(2 * s.element());
-  const Tensor x = s.numbers({n}, 1), x2 = x.clone();
-  return {.shape = plain(n),
-          .bytes = 2 * n * s.element(),
-          .run = [=, stream = s.stream(), to = x.mutable_data<T>()] { clip(stream, n, T(0.01), to); },
-          .results = {x},
-          .composed = [=] { return std::vector<Tensor>{clamp_max(clamp_min(x2, -0.01), 0.01)}; }};
-}
-
-template <class T>
 Case sum_axis(const Setting& s, int64_t A, int64_t R, int64_t B, const std::string& shape) {
   const Tensor x = s.numbers({A * R * B}, 1), y = s.empty({A * B}),
                work = s.empty({reduce_workspace(A, R, B)});
@@ -226,24 +202,12 @@ Case max_rows(const Setting& s) {
               },
           .results = {y}};
 }
-template <class T>
-Case finite(const Setting& s) {
-  const int64_t n = s.count(s.element());
-  const Tensor x = s.numbers({n}, 1), flag = Tensor::zeros({8}, {DType::u8, s.device});
-  return {.shape = plain(n),
-          .bytes = n * s.element(),
-          .run = [=, stream = s.stream(),
-                  to = static_cast<int32_t*>(flag.mutable_raw())] { all_finite(stream, n, x.data<T>(), to); },
-          .results = {flag}};
-}
-
 }  // namespace
 
 std::vector<NamedCase> map_cases() {
   return {DUEL_BENCH("add", "elementwise", add_two),
           DUEL_BENCH("add_bias", "elementwise", add_bias),
           DUEL_BENCH("exp", "elementwise", exponential),
-          DUEL_BENCH("axpy", "elementwise", add_multiple),
           DUEL_BENCH("fill", "elementwise", fill_constant),
           DUEL_BENCH("cast_u8", "elementwise", cast_pixels),
           DUEL_BENCH("leaky_relu", "activations", leaky_relu_value),
@@ -253,12 +217,10 @@ std::vector<NamedCase> map_cases() {
           DUEL_BENCH("sigmoid_d1", "activations", sigmoid_d1),
           DUEL_BENCH("softplus", "activations", softplus_value),
           DUEL_BENCH("gelu", "activations", gelu_value),
-          DUEL_BENCH("clip", "clip", clip_weights),
           DUEL_BENCH("sum_all", "reduce", sum_all),
           DUEL_BENCH("sum_rows", "reduce", sum_rows),
           DUEL_BENCH("sum_columns", "reduce", sum_columns),
-          DUEL_BENCH("max_rows", "reduce", max_rows),
-          DUEL_BENCH("all_finite", "reduce", finite)};
+          DUEL_BENCH("max_rows", "reduce", max_rows)};
 }
 
 }  // namespace duel::apps::bench

@@ -84,8 +84,10 @@ Case sgd(const Setting& s) {
           .composed = [=] { return std::vector<Tensor>{p2 - a.g * kRate}; }};
 }
 
-template <class T>
-Case rmsprop(const Setting& s) {
+/// Folded: with weight clipping (Arjovsky et al. 2017) in the same pass, as WGAN's critic is trained.
+template <class T, bool Folded>
+Case rmsprop_step_of(const Setting& s) {
+  constexpr double kClip = 0.01;
   const Arena<T> a = make_arena<T>(s, 5);
   const Tensor p2 = a.p.clone(), s2 = a.first.clone();
   return {.shape = std::to_string(a.n),
@@ -93,14 +95,24 @@ Case rmsprop(const Setting& s) {
           .run =
               [=, stream = s.stream(), p = a.p.template mutable_data<T>(),
                q = a.first.template mutable_data<T>()] {
-                kernels::rmsprop_step<T>(stream, a.n, a.segments, {}, a.step(), p, q, nullptr);
+                kernels::rmsprop_step<T>(stream, a.n, a.segments, {}, a.step(), p, q, nullptr,
+                                         {.clip = Folded ? kClip : 0});
               },
           .results = {a.p, a.first},
           .composed =
               [=] {
                 const Tensor mean_square = s2 * 0.99 + square(a.g) * (1 - 0.99);
-                return std::vector<Tensor>{p2 - a.g / (sqrt(mean_square) + 1e-8) * kRate, mean_square};
+                const Tensor p = p2 - a.g / (sqrt(mean_square) + 1e-8) * kRate;
+                return std::vector<Tensor>{Folded ? clamp_max(clamp_min(p, -kClip), kClip) : p, mean_square};
               }};
+}
+template <class T>
+Case rmsprop(const Setting& s) {
+  return rmsprop_step_of<T, false>(s);
+}
+template <class T>
+Case weight_clip(const Setting& s) {
+  return rmsprop_step_of<T, true>(s);
 }
 
 /// Folded: with weight clipping and the moving average of the weights in the same pass.
@@ -276,6 +288,7 @@ std::vector<NamedCase> training_cases() {
           DUEL_BENCH("philox_normal", "random", normal_numbers),
           DUEL_BENCH("sgd", "optimizers", sgd),
           DUEL_BENCH("rmsprop", "optimizers", rmsprop),
+          DUEL_BENCH("weight_clip", "optimizers", weight_clip),
           DUEL_BENCH("adam", "optimizers", adam),
           DUEL_BENCH("adam_clip_ema", "optimizers", adam_clip_ema),
           DUEL_BENCH("grad_norm", "optimizers", gradient_norm),

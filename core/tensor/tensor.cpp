@@ -4,29 +4,11 @@
 #include <cstring>
 
 #include "duel/core/tensor/internal/node.h"
+#include "duel/core/tensor/internal/with_type.h"
 #include "duel/kernels/base/runtime.h"
 #include "duel/kernels/map/elementwise.h"
 
 namespace duel {
-namespace {
-
-/// Calls f with a value of the C++ type of dtype.
-template <class F>
-void with_type(DType dtype, F f) {
-  switch (dtype) {
-    case DType::f32:
-      return f(float{});
-    case DType::f64:
-      return f(double{});
-    case DType::u8:
-      return f(uint8_t{});
-    case DType::i64:
-      return f(int64_t{});
-  }
-}
-
-}  // namespace
-
 namespace detail {
 Tensor view(const Tensor& base, const Shape& shape, size_t offset_bytes) {
   auto impl = std::make_shared<TensorImpl>();
@@ -172,7 +154,7 @@ template <class T>
 std::vector<T> Tensor::to_vector() const {
   std::vector<T> values(static_cast<size_t>(numel()));
   const Tensor here = detail::on_cpu(*this);
-  with_type(dtype(), [&](auto zero) {
+  detail::with_type(dtype(), [&](auto zero) {
     using From = decltype(zero);
     const From* from = here.data<From>();
     std::transform(from, from + numel(), values.begin(), [](From v) { return static_cast<T>(v); });
@@ -248,8 +230,8 @@ void Tensor::copy_(const Tensor& source) const {
   if (bytes() == 0 || from == to) return;
   const bool to_gpu = device().is_cuda(), from_gpu = source.device().is_cuda();
   if (source.dtype() != dtype()) {
-    with_type(source.dtype(), [&](auto from_zero) {
-      with_type(dtype(), [&](auto to_zero) {
+    detail::with_type(source.dtype(), [&](auto from_zero) {
+      detail::with_type(dtype(), [&](auto to_zero) {
         using From = decltype(from_zero);
         using To = decltype(to_zero);
         kernels::cast<From, To>(stream_of(device()), numel(), static_cast<const From*>(from),
@@ -272,7 +254,7 @@ void Tensor::copy_(const Tensor& source) const {
 
 void Tensor::fill_(double value) const {
   detail::check_in_place("fill_", *this);
-  with_type(dtype(), [&](auto zero) {
+  detail::with_type(dtype(), [&](auto zero) {
     using T = decltype(zero);
     kernels::fill<T>(stream_of(device()), numel(), static_cast<T>(value), mutable_data<T>());
   });

@@ -183,40 +183,23 @@ void free_device(void* pointer) {
   DUEL_CUDA(cudaFree(pointer));
 }
 
-void* allocate_pinned(size_t bytes) {
-  const OutsideCapture outside;
-  void* pointer = nullptr;
-  DUEL_CUDA(cudaMallocHost(&pointer, bytes));
-  return pointer;
-}
-
-void free_pinned(void* pointer) {
-  const OutsideCapture outside;
-  DUEL_CUDA(cudaFreeHost(pointer));
-}
-
 namespace {
 /// A captured copy would read or write the host's memory at every replay, when whatever lay there may be
 /// gone.
-void check_capture(Stream stream, const void* host) {
+void check_capture(Stream stream) {
   if (!capturing(stream)) return;
-  cudaPointerAttributes attributes{};
-  DUEL_CUDA(cudaPointerGetAttributes(&attributes, host));
-  if (attributes.type != cudaMemoryTypeHost) {
-    refuse(cudaErrorStreamCaptureUnsupported, "a copy from or to host memory that is not pinned", __FILE__,
-           __LINE__);
-  }
+  refuse(cudaErrorStreamCaptureUnsupported, "a copy from or to host memory", __FILE__, __LINE__);
 }
 }  // namespace
 
 void copy_to_device(Stream stream, void* device, const void* host, size_t bytes) {
   if (bytes == 0) return;
-  check_capture(stream, host);
+  check_capture(stream);
   DUEL_CUDA(cudaMemcpyAsync(device, host, bytes, cudaMemcpyHostToDevice, raw(stream)));
 }
 void copy_to_host(Stream stream, void* host, const void* device, size_t bytes) {
   if (bytes == 0) return;
-  check_capture(stream, host);
+  check_capture(stream);
   DUEL_CUDA(cudaMemcpyAsync(host, device, bytes, cudaMemcpyDeviceToHost, raw(stream)));
 }
 void copy_on_device(Stream stream, void* to, const void* from, size_t bytes) {
@@ -321,8 +304,6 @@ MemoryInfo memory_info() { refuse(); }
 void* try_allocate_device(size_t) { refuse(); }
 void* allocate_device(size_t) { refuse(); }
 void free_device(void*) { refuse(); }
-void* allocate_pinned(size_t) { refuse(); }
-void free_pinned(void*) { refuse(); }
 void copy_to_device(Stream, void*, const void*, size_t) { refuse(); }
 void copy_to_host(Stream, void*, const void*, size_t) { refuse(); }
 void copy_on_device(Stream, void*, const void*, size_t) { refuse(); }

@@ -72,13 +72,9 @@ void* try_allocate_device(size_t bytes);
 void* allocate_device(size_t bytes);
 /// Waits for the device.
 void free_device(void* pointer);
-/// Host memory that the device copies from and to without a detour.
-void* allocate_pinned(size_t bytes);
-void free_pinned(void* pointer);
 
-// Copies and fills in the order of the stream [capture]. Host memory that is not pinned may be changed as
-// soon as copy_to_device returns, and is refused in a capture; pinned memory must stay as it is until the
-// stream has come by. What copy_to_host writes may be read after synchronize.
+// Copies and fills in the order of the stream. Host memory may be changed as soon as copy_to_device returns;
+// what copy_to_host writes may be read after synchronize. Both are refused in a capture, the others are not.
 void copy_to_device(Stream stream, void* device, const void* host, size_t bytes);
 void copy_to_host(Stream stream, void* host, const void* device, size_t bytes);
 void copy_on_device(Stream stream, void* to, const void* from, size_t bytes);

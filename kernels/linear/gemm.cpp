@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <type_traits>
 
+#include "duel/kernels/base/ceil_div.h"
 #include "duel/kernels/base/parallel.h"
 #include "duel/kernels/linear/device/gemm_device.h"
 #include "duel/kernels/linear/device_library.h"
@@ -21,8 +22,6 @@ namespace duel::kernels {
 namespace {
 
 using simd::kLanes;
-
-constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // Steps of the reduction between two visits of c; one panel of that many fits the thread's scratch.
 template <class T>

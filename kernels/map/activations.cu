@@ -1,4 +1,6 @@
 // The loops and kernels behind activations.h: one pass each, compiled for every activation registered there.
+#include "duel/kernels/map/activations.h"
+
 #include "duel/kernels/base/map.cuh"
 
 namespace duel::kernels {
@@ -56,7 +58,11 @@ void activation_d2(Stream stream, int64_t n, const T* x, const T* g, T* out, A f
   map(stream, n, TimesSecond<A>{f}, out, x, g);
 }
 
-}  // namespace duel::kernels
+#define DUEL_DEFINE_ACTIVATION_FOR(A, T)                                   \
+  template void activation(Stream, int64_t, const T*, T*, A);              \
+  template void activation_d1(Stream, int64_t, const T*, const T*, T*, A); \
+  template void activation_d2(Stream, int64_t, const T*, const T*, T*, A);
+#define DUEL_DEFINE_ACTIVATION(A) DUEL_DEFINE_ACTIVATION_FOR(A, float) DUEL_DEFINE_ACTIVATION_FOR(A, double)
+DUEL_ACTIVATIONS(DUEL_DEFINE_ACTIVATION)
 
-#define DUEL_INSTANTIATE_ACTIVATIONS
-#include "duel/kernels/map/activations.h"
+}  // namespace duel::kernels

@@ -5,6 +5,8 @@
 // is zero almost everywhere (piecewise linear): gradient penalties over such critics have a cheaper exact
 // form.
 //
+// To add one: write the struct and name it in DUEL_ACTIVATIONS.
+//
 // Example: dx = dy * leaky_relu'(x)
 //   activation_d1(stream, n, x, dy, dx, LeakyRelu{0.2});
 #pragma once
@@ -26,17 +28,6 @@ void activation_d1(Stream stream, int64_t n, const T* x, const T* g, T* out, A f
 template <class A, class T>
 void activation_d2(Stream stream, int64_t n, const T* x, const T* g, T* out, A f);
 
-#if defined(DUEL_INSTANTIATE_ACTIVATIONS)
-#define DUEL_ACTIVATION_EXTERN
-#else
-#define DUEL_ACTIVATION_EXTERN extern
-#endif
-#define DUEL_ACTIVATION_FOR(A, T)                                                                       \
-  DUEL_ACTIVATION_EXTERN template void activation<A, T>(Stream, int64_t, const T*, T*, A);              \
-  DUEL_ACTIVATION_EXTERN template void activation_d1<A, T>(Stream, int64_t, const T*, const T*, T*, A); \
-  DUEL_ACTIVATION_EXTERN template void activation_d2<A, T>(Stream, int64_t, const T*, const T*, T*, A);
-#define DUEL_ACTIVATION(A) DUEL_ACTIVATION_FOR(A, float) DUEL_ACTIVATION_FOR(A, double)
-
 /// max(x, 0)
 struct Relu {
   static constexpr bool second_is_zero = true;
@@ -54,7 +45,6 @@ struct Relu {
     return T(0);
   }
 };
-DUEL_ACTIVATION(Relu)
 
 /// x above 0, slope * x else
 struct LeakyRelu {
@@ -75,7 +65,6 @@ struct LeakyRelu {
     return T(0);
   }
 };
-DUEL_ACTIVATION(LeakyRelu)
 
 /// x above 0, alpha * (e^x - 1) else
 struct Elu {
@@ -97,7 +86,6 @@ struct Elu {
     return x > T(0) ? T(0) : below;
   }
 };
-DUEL_ACTIVATION(Elu)
 
 struct Tanh {
   static constexpr bool second_is_zero = false;
@@ -116,7 +104,6 @@ struct Tanh {
     return T(-2) * math::tanh(x) * first(x);
   }
 };
-DUEL_ACTIVATION(Tanh)
 
 /// s(x) = 1 / (1 + e^-x); s' = s(x) s(-x); s'' = s' (s(-x) - s(x)) = -s' tanh(x / 2)
 struct Sigmoid {
@@ -135,7 +122,6 @@ struct Sigmoid {
     return -first(x) * math::tanh(T(0.5) * x);
   }
 };
-DUEL_ACTIVATION(Sigmoid)
 
 /// log(1 + e^x)
 struct Softplus {
@@ -153,7 +139,6 @@ struct Softplus {
     return Sigmoid{}.first(x);
   }
 };
-DUEL_ACTIVATION(Softplus)
 
 /// x P(x), P the standard normal distribution function (the exact form, not the tanh approximation)
 struct Gelu {
@@ -171,6 +156,18 @@ struct Gelu {
     return (T(2) - x * x) * math::normal_pdf(x);
   }
 };
-DUEL_ACTIVATION(Gelu)
+
+/// Every activation that activations.cu instantiates (for float and double).
+#define DUEL_ACTIVATIONS(A) A(Relu) A(LeakyRelu) A(Elu) A(Tanh) A(Sigmoid) A(Softplus) A(Gelu)
+
+#define DUEL_DECLARE_ACTIVATION_FOR(A, T)                                         \
+  extern template void activation(Stream, int64_t, const T*, T*, A);              \
+  extern template void activation_d1(Stream, int64_t, const T*, const T*, T*, A); \
+  extern template void activation_d2(Stream, int64_t, const T*, const T*, T*, A);
+#define DUEL_DECLARE_ACTIVATION(A) \
+  DUEL_DECLARE_ACTIVATION_FOR(A, float) DUEL_DECLARE_ACTIVATION_FOR(A, double)
+DUEL_ACTIVATIONS(DUEL_DECLARE_ACTIVATION)
+#undef DUEL_DECLARE_ACTIVATION
+#undef DUEL_DECLARE_ACTIVATION_FOR
 
 }  // namespace duel::kernels

@@ -6,6 +6,7 @@
 #include <type_traits>
 
 #include "duel/kernels/base/map.cuh"
+#include "duel/kernels/map/functors.h"
 
 namespace duel::kernels {
 namespace {
@@ -194,12 +195,6 @@ struct CastTo {
   }
 };
 
-template <class T>
-struct Axpy {
-  T a;
-  DUEL_HD T operator()(T x, T y) const { return std::fma(a, x, y); }
-};
-
 struct Increment {
   int64_t by;
   DUEL_HD int64_t operator()(int64_t x) const { return x + by; }
@@ -313,12 +308,6 @@ void cast(Stream stream, int64_t n, const From* x, To* y) {
   map(stream, n, CastTo<To>{}, y, x);
 }
 
-template <class T>
-void axpy(Stream stream, int64_t n, T a, const T* x, T* y) {
-  check("axpy", n, x && y);
-  map(stream, n, Axpy<T>{a}, y, x, static_cast<const T*>(y));
-}
-
 void increment(Stream stream, int64_t by, int64_t* counter) {
   check("increment", 1, counter);
   map(stream, 1, Increment{by}, counter, static_cast<const int64_t*>(counter));
@@ -330,9 +319,7 @@ void add_inplace(Stream stream, int64_t n, const T* x, T* y) {
   map(stream, n, Plus{}, y, static_cast<const T*>(y), x);
 }
 
-#define DUEL_FLOATING(T)                                   \
-  template void axpy<T>(Stream, int64_t, T, const T*, T*); \
-  template void add_inplace<T>(Stream, int64_t, const T*, T*);
+#define DUEL_FLOATING(T) template void add_inplace<T>(Stream, int64_t, const T*, T*);
 DUEL_FLOATING(float)
 DUEL_FLOATING(double)
 
@@ -348,7 +335,20 @@ DUEL_EVERY(double)
 DUEL_EVERY(uint8_t)
 DUEL_EVERY(int64_t)
 
-}  // namespace duel::kernels
+#define DUEL_DEFINE(F) DUEL_UNARY_OF(F, float) DUEL_UNARY_OF(F, double)
+DUEL_UNARY_FUNCTORS(DUEL_DEFINE)
+#undef DUEL_DEFINE
+#define DUEL_DEFINE(F) DUEL_BINARY_OF(F, float) DUEL_BINARY_OF(F, double)
+DUEL_BINARY_FUNCTORS(DUEL_DEFINE)
+#undef DUEL_DEFINE
+#define DUEL_DEFINE(F) DUEL_BINARY_OF(F, int64_t)
+DUEL_INTEGER_FUNCTORS(DUEL_DEFINE)
+#undef DUEL_DEFINE
+#define DUEL_DEFINE(F) \
+  DUEL_COMPARE_OF(F, float) DUEL_COMPARE_OF(F, double) DUEL_COMPARE_OF(F, uint8_t) DUEL_COMPARE_OF(F, int64_t)
+DUEL_COMPARE_FUNCTORS(DUEL_DEFINE)
+#undef DUEL_DEFINE
+#define DUEL_DEFINE(F) DUEL_COMPARE_OF(F, uint8_t)
+DUEL_LOGICAL_FUNCTORS(DUEL_DEFINE)
 
-#define DUEL_INSTANTIATE
-#include "duel/kernels/map/functors.h"
+}  // namespace duel::kernels

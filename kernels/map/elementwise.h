@@ -1,4 +1,4 @@
-// Element-wise maps: unary, binary and comparisons with NumPy broadcasting, where, fill, cast, axpy.
+// Element-wise maps: unary, binary and comparisons with NumPy broadcasting, where, fill, cast.
 //
 // The formulas are the functors of functors.h (include that file to call these templates); every pair of a
 // registered functor and float or double is compiled once, in elementwise.cu. All arrays are contiguous,
@@ -70,10 +70,6 @@ void fill(Stream stream, int64_t n, T value, T* y);
 /// a smaller integer type likewise clamp.
 template <class From, class To>
 void cast(Stream stream, int64_t n, const From* x, To* y);
-
-/// y[i] = fma(a, x[i], y[i]).
-template <class T>
-void axpy(Stream stream, int64_t n, T a, const T* x, T* y);
 
 /// *counter += by.
 void increment(Stream stream, int64_t by, int64_t* counter);

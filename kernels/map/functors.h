@@ -1,7 +1,7 @@
-// The formulas of element-wise maps. To add one, edit this file only: write the struct, register it below it.
+// The formulas of element-wise maps. To add one, edit this file only: write the struct, name it in a list at the end.
 //
 // A functor is templated on the element type, so that float and double share the text; scalar parameters are
-// double members. Registering makes unary<F, T> or binary<F, T> callable from everywhere; the code is
+// double members. The list makes unary<F, T> or binary<F, T> callable from everywhere; the code is
 // compiled once, in elementwise.cu. Comparisons give 1 or 0 in the element type. Not-a-number passes through
 // every formula except comparisons (false), pow(1, nan) and pow(nan, 0), which C makes 1. Comparisons to bytes
 // (compare<F, T>) and the formulas of integers are registered for the types that they are named with.
@@ -9,30 +9,6 @@
 
 #include "duel/kernels/base/math.h"
 #include "duel/kernels/map/elementwise.h"
-
-#if defined(DUEL_INSTANTIATE)
-#define DUEL_FUNCTOR_EXTERN
-#else
-#define DUEL_FUNCTOR_EXTERN extern
-#endif
-#define DUEL_UNARY(F)                                                                          \
-  DUEL_FUNCTOR_EXTERN template void unary<F, float>(Stream, int64_t, const float*, float*, F); \
-  DUEL_FUNCTOR_EXTERN template void unary<F, double>(Stream, int64_t, const double*, double*, F);
-#define DUEL_BINARY(F)                                                                                     \
-  DUEL_FUNCTOR_EXTERN template void binary<F, float>(Stream, const Broadcast&, const float*, const float*, \
-                                                     float*, F);                                           \
-  DUEL_FUNCTOR_EXTERN template void binary<F, double>(Stream, const Broadcast&, const double*,             \
-                                                      const double*, double*, F);
-#define DUEL_INTEGER(F)                                                                          \
-  DUEL_FUNCTOR_EXTERN template void binary<F, int64_t>(Stream, const Broadcast&, const int64_t*, \
-                                                       const int64_t*, int64_t*, F);
-#define DUEL_COMPARE_OF(F, T) \
-  DUEL_FUNCTOR_EXTERN template void compare<F, T>(Stream, const Broadcast&, const T*, const T*, uint8_t*, F);
-#define DUEL_COMPARE(F)       \
-  DUEL_COMPARE_OF(F, float)   \
-  DUEL_COMPARE_OF(F, double)  \
-  DUEL_COMPARE_OF(F, uint8_t) \
-  DUEL_COMPARE_OF(F, int64_t)
 
 namespace duel::kernels {
 
@@ -44,7 +20,6 @@ struct Neg {
     return -x;
   }
 };
-DUEL_UNARY(Neg)
 
 struct Exp {
   template <class T>
@@ -52,7 +27,6 @@ struct Exp {
     return math::exp(x);
   }
 };
-DUEL_UNARY(Exp)
 
 struct Expm1 {
   template <class T>
@@ -60,7 +34,6 @@ struct Expm1 {
     return math::expm1(x);
   }
 };
-DUEL_UNARY(Expm1)
 
 struct Log {
   template <class T>
@@ -68,7 +41,6 @@ struct Log {
     return math::log(x);
   }
 };
-DUEL_UNARY(Log)
 
 struct Log1p {
   template <class T>
@@ -76,7 +48,6 @@ struct Log1p {
     return math::log1p(x);
   }
 };
-DUEL_UNARY(Log1p)
 
 /// The error function
 struct Erf {
@@ -85,7 +56,6 @@ struct Erf {
     return math::erf(x);
   }
 };
-DUEL_UNARY(Erf)
 
 struct Sqrt {
   template <class T>
@@ -93,7 +63,6 @@ struct Sqrt {
     return math::sqrt(x);
   }
 };
-DUEL_UNARY(Sqrt)
 
 struct Rsqrt {
   template <class T>
@@ -101,7 +70,6 @@ struct Rsqrt {
     return T(1) / math::sqrt(x);
   }
 };
-DUEL_UNARY(Rsqrt)
 
 /// sin(x + quarters pi / 2) of radians, within 1.5 ulp of a double for |x| up to 2^40; beyond that,
 /// not-a-number. x is taken to [-pi/4, pi/4] by pi / 2 in three parts
@@ -139,7 +107,6 @@ struct Sin {
     return static_cast<T>(sine(static_cast<double>(x), 0));
   }
 };
-DUEL_UNARY(Sin)
 
 struct Cos {
   template <class T>
@@ -147,7 +114,6 @@ struct Cos {
     return static_cast<T>(sine(static_cast<double>(x), 1));
   }
 };
-DUEL_UNARY(Cos)
 
 struct Floor {
   template <class T>
@@ -155,7 +121,6 @@ struct Floor {
     return std::floor(x);
   }
 };
-DUEL_UNARY(Floor)
 
 struct Ceil {
   template <class T>
@@ -163,7 +128,6 @@ struct Ceil {
     return std::ceil(x);
   }
 };
-DUEL_UNARY(Ceil)
 
 /// To the nearest integer, halves to the even one.
 struct Round {
@@ -172,7 +136,6 @@ struct Round {
     return std::rint(x);
   }
 };
-DUEL_UNARY(Round)
 
 struct Abs {
   template <class T>
@@ -180,7 +143,6 @@ struct Abs {
     return math::abs(x);
   }
 };
-DUEL_UNARY(Abs)
 
 /// 1, -1, or 0 at zero.
 struct Sign {
@@ -190,7 +152,6 @@ struct Sign {
     return x > T(0) ? T(1) : other;
   }
 };
-DUEL_UNARY(Sign)
 
 struct Square {
   template <class T>
@@ -198,7 +159,6 @@ struct Square {
     return x * x;
   }
 };
-DUEL_UNARY(Square)
 
 struct Reciprocal {
   template <class T>
@@ -206,7 +166,6 @@ struct Reciprocal {
     return T(1) / x;
   }
 };
-DUEL_UNARY(Reciprocal)
 
 // One argument and scalars.
 
@@ -217,7 +176,6 @@ struct AddScalar {
     return x + T(value);
   }
 };
-DUEL_UNARY(AddScalar)
 
 struct MulScalar {
   double value = 1;
@@ -226,7 +184,6 @@ struct MulScalar {
     return x * T(value);
   }
 };
-DUEL_UNARY(MulScalar)
 
 /// x / value: rounded once, which a product with 1 / value is not.
 struct DivScalar {
@@ -236,7 +193,6 @@ struct DivScalar {
     return x / T(value);
   }
 };
-DUEL_UNARY(DivScalar)
 
 /// value / x
 struct ScalarDiv {
@@ -246,7 +202,6 @@ struct ScalarDiv {
     return T(value) / x;
   }
 };
-DUEL_UNARY(ScalarDiv)
 
 struct PowScalar {
   double exponent = 1;
@@ -255,7 +210,6 @@ struct PowScalar {
     return math::pow(x, T(exponent));
   }
 };
-DUEL_UNARY(PowScalar)
 
 /// max(x, value): nothing below value is left.
 struct MaxScalar {
@@ -266,8 +220,6 @@ struct MaxScalar {
     return x < bound ? bound : x;
   }
 };
-DUEL_UNARY(MaxScalar)
-using ClampMin = MaxScalar;
 
 /// min(x, value): nothing above value is left.
 struct ClampMax {
@@ -278,7 +230,6 @@ struct ClampMax {
     return x > bound ? bound : x;
   }
 };
-DUEL_UNARY(ClampMax)
 
 struct Clamp {
   double low = 0, high = 1;
@@ -288,7 +239,6 @@ struct Clamp {
     return raised > top ? top : raised;
   }
 };
-DUEL_UNARY(Clamp)
 
 /// 1 where x > value.
 struct GreaterScalar {
@@ -298,7 +248,6 @@ struct GreaterScalar {
     return x > T(value) ? T(1) : T(0);
   }
 };
-DUEL_UNARY(GreaterScalar)
 
 // Two arguments.
 
@@ -308,8 +257,6 @@ struct Add {
     return a + b;
   }
 };
-DUEL_BINARY(Add)
-DUEL_INTEGER(Add)
 
 struct Sub {
   template <class T>
@@ -317,8 +264,6 @@ struct Sub {
     return a - b;
   }
 };
-DUEL_BINARY(Sub)
-DUEL_INTEGER(Sub)
 
 struct Mul {
   template <class T>
@@ -326,8 +271,6 @@ struct Mul {
     return a * b;
   }
 };
-DUEL_BINARY(Mul)
-DUEL_INTEGER(Mul)
 
 struct Div {
   template <class T>
@@ -335,7 +278,6 @@ struct Div {
     return a / b;
   }
 };
-DUEL_BINARY(Div)
 
 struct Pow {
   template <class T>
@@ -343,7 +285,6 @@ struct Pow {
     return math::pow(a, b);
   }
 };
-DUEL_BINARY(Pow)
 
 struct Maximum {
   template <class T>
@@ -352,8 +293,6 @@ struct Maximum {
     return a != a ? a : larger;
   }
 };
-DUEL_BINARY(Maximum)
-DUEL_INTEGER(Maximum)
 
 struct Minimum {
   template <class T>
@@ -362,8 +301,6 @@ struct Minimum {
     return a != a ? a : smaller;
   }
 };
-DUEL_BINARY(Minimum)
-DUEL_INTEGER(Minimum)
 
 /// The quotient of integers, towards minus infinity: Python's //. Of a division by zero, 0.
 struct FloorDivide {
@@ -374,7 +311,6 @@ struct FloorDivide {
     return quotient - ((a % b != 0) & ((a < 0) != (b < 0)) ? 1 : 0);
   }
 };
-DUEL_INTEGER(FloorDivide)
 
 /// What floor division leaves, with the divisor's sign: Python's %. Of a division by zero, a.
 struct Remainder {
@@ -385,7 +321,6 @@ struct Remainder {
     return rest + ((rest != 0) & ((rest < 0) != (b < 0)) ? b : 0);
   }
 };
-DUEL_INTEGER(Remainder)
 
 struct Greater {
   template <class T>
@@ -393,7 +328,6 @@ struct Greater {
     return a > b ? T(1) : T(0);
   }
 };
-DUEL_BINARY(Greater)
 
 struct GreaterEqual {
   template <class T>
@@ -401,7 +335,6 @@ struct GreaterEqual {
     return a >= b ? T(1) : T(0);
   }
 };
-DUEL_BINARY(GreaterEqual)
 
 struct Equal {
   template <class T>
@@ -409,7 +342,6 @@ struct Equal {
     return a == b ? T(1) : T(0);
   }
 };
-DUEL_BINARY(Equal)
 
 // Comparisons to bytes. (a < b is b > a.)
 
@@ -419,7 +351,6 @@ struct IsGreater {
     return a > b ? 1 : 0;
   }
 };
-DUEL_COMPARE(IsGreater)
 
 struct IsGreaterEqual {
   template <class T>
@@ -427,7 +358,6 @@ struct IsGreaterEqual {
     return a >= b ? 1 : 0;
   }
 };
-DUEL_COMPARE(IsGreaterEqual)
 
 struct IsEqual {
   template <class T>
@@ -435,7 +365,6 @@ struct IsEqual {
     return a == b ? 1 : 0;
   }
 };
-DUEL_COMPARE(IsEqual)
 
 struct IsNotEqual {
   template <class T>
@@ -443,21 +372,54 @@ struct IsNotEqual {
     return a != b ? 1 : 0;
   }
 };
-DUEL_COMPARE(IsNotEqual)
 
 struct And {
   DUEL_HD uint8_t operator()(uint8_t a, uint8_t b) const { return (a != 0) & (b != 0) ? 1 : 0; }
 };
-DUEL_COMPARE_OF(And, uint8_t)
 
 struct Or {
   DUEL_HD uint8_t operator()(uint8_t a, uint8_t b) const { return (a | b) != 0 ? 1 : 0; }
 };
-DUEL_COMPARE_OF(Or, uint8_t)
 
 struct Xor {
   DUEL_HD uint8_t operator()(uint8_t a, uint8_t b) const { return (a != 0) != (b != 0) ? 1 : 0; }
 };
-DUEL_COMPARE_OF(Xor, uint8_t)
+
+/// Every functor that elementwise.cu instantiates: for float and double, for int64_t, and as comparisons of each
+/// element type, and of bytes, that give bytes.
+// clang-format off
+#define DUEL_UNARY_FUNCTORS(F) F(Neg) F(Exp) F(Expm1) F(Log) F(Log1p) F(Erf) F(Sqrt) F(Rsqrt) \
+  F(Sin) F(Cos) F(Floor) F(Ceil) F(Round) F(Abs) F(Sign) F(Square) F(Reciprocal) F(AddScalar) \
+  F(MulScalar) F(DivScalar) F(ScalarDiv) F(PowScalar) F(MaxScalar) F(ClampMax) F(Clamp) \
+  F(GreaterScalar)
+#define DUEL_BINARY_FUNCTORS(F) F(Add) F(Sub) F(Mul) F(Div) F(Pow) F(Maximum) F(Minimum) \
+  F(Greater) F(GreaterEqual) F(Equal)
+#define DUEL_INTEGER_FUNCTORS(F) F(Add) F(Sub) F(Mul) F(Maximum) F(Minimum) F(FloorDivide) \
+  F(Remainder)
+#define DUEL_COMPARE_FUNCTORS(F) F(IsGreater) F(IsGreaterEqual) F(IsEqual) F(IsNotEqual)
+#define DUEL_LOGICAL_FUNCTORS(F) F(And) F(Or) F(Xor)
+// clang-format on
+
+#define DUEL_UNARY_OF(F, T) template void unary<F>(Stream, int64_t, const T*, T*, F);
+#define DUEL_BINARY_OF(F, T) template void binary<F>(Stream, const Broadcast&, const T*, const T*, T*, F);
+#define DUEL_COMPARE_OF(F, T) \
+  template void compare<F>(Stream, const Broadcast&, const T*, const T*, uint8_t*, F);
+#define DUEL_DECLARE(F) extern DUEL_UNARY_OF(F, float) extern DUEL_UNARY_OF(F, double)
+DUEL_UNARY_FUNCTORS(DUEL_DECLARE)
+#undef DUEL_DECLARE
+#define DUEL_DECLARE(F) extern DUEL_BINARY_OF(F, float) extern DUEL_BINARY_OF(F, double)
+DUEL_BINARY_FUNCTORS(DUEL_DECLARE)
+#undef DUEL_DECLARE
+#define DUEL_DECLARE(F) extern DUEL_BINARY_OF(F, int64_t)
+DUEL_INTEGER_FUNCTORS(DUEL_DECLARE)
+#undef DUEL_DECLARE
+#define DUEL_DECLARE(F)                                                                      \
+  extern DUEL_COMPARE_OF(F, float) extern DUEL_COMPARE_OF(F, double) extern DUEL_COMPARE_OF( \
+      F, uint8_t) extern DUEL_COMPARE_OF(F, int64_t)
+DUEL_COMPARE_FUNCTORS(DUEL_DECLARE)
+#undef DUEL_DECLARE
+#define DUEL_DECLARE(F) extern DUEL_COMPARE_OF(F, uint8_t)
+DUEL_LOGICAL_FUNCTORS(DUEL_DECLARE)
+#undef DUEL_DECLARE
 
 }  // namespace duel::kernels

@@ -256,18 +256,6 @@ __global__ void argmax_kernel(int64_t rows, int64_t cols, const T* x, int64_t* i
   }
   index[row] = best;
 }
-
-__global__ void set_flag_kernel(int32_t* flag) { *flag = 1; }
-
-template <class T>
-__global__ void all_finite_kernel(int64_t n, const T* x, int32_t* flag) {
-  const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
-  bool finite = true;
-  for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < n; i += stride) {
-    finite = finite && is_finite(x[i]);
-  }
-  if (!finite) *flag = 0;  // every writer writes the same
-}
 #endif
 
 }  // namespace
@@ -330,21 +318,6 @@ int64_t first_nonfinite(int64_t n, const T* x) {
   return -1;
 }
 
-template <class T>
-void all_finite(Stream stream, int64_t n, const T* x, int32_t* flag) {
-  DUEL_CHECK(n >= 0 && flag && (x || n == 0), "all_finite",
-             "expected an array and a flag, got a null pointer");
-#if DUEL_DEVICE_CODE
-  if (stream.on_device()) {
-    launch(set_flag_kernel, dim3(1), dim3(1), 0, stream, flag);
-    if (n > 0) launch(all_finite_kernel<T>, dim3(map_blocks(n)), dim3(kMapBlock), 0, stream, n, x, flag);
-    return;
-  }
-#endif
-  (void)stream;
-  *flag = first_nonfinite(n, x) < 0 ? 1 : 0;
-}
-
 #define DUEL_NUMBER(T)                                                                    \
   template void sum_axes<T>(Stream, int64_t, int64_t, int64_t, const T*, T*, T*, double); \
   template void max_axes<T>(Stream, int64_t, int64_t, int64_t, const T*, T*, T*);         \
@@ -354,9 +327,7 @@ DUEL_NUMBER(float)
 DUEL_NUMBER(double)
 DUEL_NUMBER(int64_t)
 
-#define DUEL_REDUCE(T)                                              \
-  template void all_finite<T>(Stream, int64_t, const T*, int32_t*); \
-  template int64_t first_nonfinite<T>(int64_t, const T*);
+#define DUEL_REDUCE(T) template int64_t first_nonfinite<T>(int64_t, const T*);
 DUEL_REDUCE(float)
 DUEL_REDUCE(double)
 

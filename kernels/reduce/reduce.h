@@ -43,11 +43,6 @@ void min_axes(Stream stream, int64_t A, int64_t R, int64_t B, const T* x, T* y, 
 template <class T>
 void argmax_rows(Stream stream, int64_t rows, int64_t cols, const T* x, int64_t* index);
 
-/// *flag = 1 when none of the n elements is infinite or not-a-number, else 0. flag: one number where the
-/// stream works.
-template <class T>
-void all_finite(Stream stream, int64_t n, const T* x, int32_t* flag);
-
 /// Index of the first element that is infinite or not-a-number, or -1. Host arrays only, for error messages.
 template <class T>
 int64_t first_nonfinite(int64_t n, const T* x);

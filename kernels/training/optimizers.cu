@@ -108,10 +108,10 @@ struct RestMaker {
   DUEL_HD Rule operator()(const StepState&) const { return {}; }
 };
 
-/// Everything around the rule: scale before; clip and EMA after.
+/// What follows the rule: clip and EMA.
 template <class T>
 struct Folded {
-  T grad_scale, limit, ema_decay, ema_rest;
+  T limit, ema_decay, ema_rest;
   DUEL_HD T clipped(T p) const {
     const T low = p < -limit ? -limit : p;
     return low > limit ? limit : low;
@@ -121,7 +121,7 @@ struct Folded {
 
 template <class T>
 struct FoldedMaker {
-  T grad_scale, limit;
+  T limit;
   double ema_decay;
   bool ema_warm_up;
   DUEL_HD Folded<T> operator()(const StepState& s) const {
@@ -130,7 +130,7 @@ struct FoldedMaker {
       const double most = (1.0 + s.step) / (10.0 + s.step);
       decay = most < decay ? most : decay;
     }
-    return {grad_scale, limit, T(decay), T(1 - decay)};
+    return {limit, T(decay), T(1 - decay)};
   }
 };
 
@@ -166,7 +166,7 @@ T step_run(int64_t n, const T* g, const Rule& given, const Folded<T>& folded, Ar
   DUEL_SIMD_SUM(taint)
   for (int64_t i = 0; i < n; ++i) {
     T a_i = 0, b_i = 0, gradient = 0;
-    if constexpr (kGradient) gradient = f.grad_scale * g[i];
+    if constexpr (kGradient) gradient = g[i];
     if constexpr (Rule::kA) a_i = a[i];
     if constexpr (Rule::kB) b_i = b[i];
     const T p_i = f.clipped(rule(gradient, p[i], a_i, b_i));
@@ -200,7 +200,7 @@ __global__ void step_kernel(int64_t n, GradSegments<T> grads, Maker maker, const
     if (i >= n) break;
     while (i >= grads.begin[segment + 1]) ++segment;
     const T* from = grads.pointer[segment];
-    if (from != nullptr) g[u] = folded.grad_scale * from[i - grads.begin[segment]];
+    if (from != nullptr) g[u] = from[i - grads.begin[segment]];
     p[u] = at.p[i];
     if constexpr (Rule::kA) a[u] = at.a[i];
     if constexpr (Rule::kB) b[u] = at.b[i];
@@ -293,8 +293,7 @@ void step(const char* op, Stream stream, int64_t n, const GradSegments<T>& grads
   if (n == 0) return;
   at.ema = extras.ema;
   const T limit = extras.clip > 0 ? static_cast<T>(extras.clip) : std::numeric_limits<T>::infinity();
-  const FoldedMaker<T> folded_maker{static_cast<T>(extras.grad_scale), limit, extras.ema_decay,
-                                    extras.ema_warm_up};
+  const FoldedMaker<T> folded_maker{limit, extras.ema_decay, extras.ema_warm_up};
 #if DUEL_DEVICE_CODE
   if (stream.on_device()) {
     const int64_t per_block = kSumBlock * kStepUnroll;

@@ -1,6 +1,6 @@
 // Optimizer steps over a flat arena of parameters: SGD, RMSProp, Adam with PyTorch's formulas and defaults.
 // Parameters, moments and the optional EMA copy are flat arrays [n]; gradients come as segments, so no copy
-// into an arena is needed. Weight clipping, EMA, a gradient scale and the watch for NaN and infinities are
+// into an arena is needed. Weight clipping, EMA and the watch for NaN and infinities are
 // folded into the one pass.
 //
 // Note [Graph-safe steps]
@@ -81,9 +81,8 @@ struct AdamOptions {
 /// What can be folded into any update.
 template <class T>
 struct UpdateExtras {
-  double grad_scale = 1;  ///< every gradient is multiplied by it first
-  double clip = 0;        ///< > 0: parameters end in [-clip, clip]
-  T* ema = nullptr;       ///< [n]: ema = decay * ema + (1 - decay) * parameter, after clipping
+  double clip = 0;   ///< > 0: parameters end in [-clip, clip]
+  T* ema = nullptr;  ///< [n]: ema = decay * ema + (1 - decay) * parameter, after clipping
   double ema_decay = 0;
   bool ema_warm_up = false;  ///< at step n the decay is at most (1 + n) / (10 + n)
   /// gets the step where a gradient, parameter, moment or average is not finite, if it is 0

@@ -323,13 +323,14 @@ TEST(Bench, RefusesWhatItCannotTime) {
 TEST(BenchKernels, WritesItsReportsAndComparesThem) {
   Scratch scratch;
   const std::string json = scratch / "r.json", csv = scratch / "r.csv";
-  const std::vector<std::string> run{
-      "bench",      "kernels", "--filter", "^loss_hinge|^clip$", "--device", "cpu",    "--min-size", "1K",
-      "--max-size", "16KB",    "--quick",  "--threads",          "1",        "--json", json,         "--csv",
-      csv};
+  const std::vector<std::string> run{"bench",      "kernels", "--filter",   "^loss_hinge|^weight_clip$",
+                                     "--device",   "cpu",     "--min-size", "1K",
+                                     "--max-size", "16KB",    "--quick",    "--threads",
+                                     "1",          "--json",  json,         "--csv",
+                                     csv};
   const Result r = duel(run);
   ASSERT_EQ(r.status, 0) << r.err;
-  for (const char* part : {"loss_hinge", "clip", "% copy", "gain", "noise", " 1 thread,"})
+  for (const char* part : {"loss_hinge", "weight_clip", "% copy", "gain", "noise", " 1 thread,"})
     EXPECT_TRUE(has(r.out, part)) << r.out;
   EXPECT_FALSE(has(r.out, "adam"));
   const auto report = nlohmann::json::parse(read(json));
@@ -352,7 +353,7 @@ TEST(BenchKernels, WritesItsReportsAndComparesThem) {
   for (auto& row : wrong["results"]) row["median_us"] = 1e9;
   write(scratch / "slow.json", wrong.dump());
   std::vector<std::string> compared{
-      "bench",   "kernels",   "--filter", "^clip$",    "--device",           "cpu", "--max-size", "16K",
+      "bench",   "kernels",   "--filter", "^sgd$",     "--device",           "cpu", "--max-size", "16K",
       "--quick", "--threads", "1",        "--compare", scratch / "fast.json"};
   const Result slower = duel(compared);
   EXPECT_EQ(slower.status, 1) << slower.err;
@@ -364,10 +365,10 @@ TEST(BenchKernels, WritesItsReportsAndComparesThem) {
 // Fails where the report is written at the end only: a time limit would lose everything.
 TEST(BenchKernels, WhatIsMeasuredIsKeptWhenItIsEnded) {
   Scratch scratch;
-  Process running({"bench", "kernels", "--filter", "^clip$", "--device", "cpu", "--threads", "1", "--json",
+  Process running({"bench", "kernels", "--filter", "^sgd$", "--device", "cpu", "--threads", "1", "--json",
                    scratch / "r.json", "--csv", scratch / "r.csv"});
-  ASSERT_TRUE(running.wait_for(scratch / "r.json", "\"clip\""));
-  ASSERT_TRUE(running.wait_for(scratch / "r.csv", "clip"));
+  ASSERT_TRUE(running.wait_for(scratch / "r.json", "\"sgd\""));
+  ASSERT_TRUE(running.wait_for(scratch / "r.csv", "sgd"));
   running.send(SIGKILL);
   EXPECT_EQ(running.finish().status, 128 + SIGKILL);
   const auto report = nlohmann::json::parse(read(scratch / "r.json"));

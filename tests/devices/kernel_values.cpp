@@ -27,7 +27,6 @@
 #include "duel/kernels/reduce/reduce.h"
 #include "duel/kernels/reduce/sample_norm.h"
 #include "duel/kernels/training/batch.h"
-#include "duel/kernels/training/clip.h"
 #include "duel/kernels/training/optimizers.h"
 
 using namespace duel;
@@ -154,9 +153,6 @@ void maps() {
   binary<Div, T>(stream, make_broadcast(all, shape, first), a, b, quotient);
   sum.write(named<T>("add, broadcast"));
   quotient.write(named<T>("div, broadcast"));
-  const auto clipped = numbers<T>(kN, 6);
-  clip<T>(stream, kN, T(0.5), clipped);
-  clipped.write(named<T>("clip"));
 }
 
 template <class T>

@@ -63,8 +63,6 @@ cudaError_t cudaMemGetInfo(size_t* free, size_t* total);
 
 cudaError_t cudaMalloc(void** pointer, size_t bytes);
 cudaError_t cudaFree(void* pointer);
-cudaError_t cudaMallocHost(void** pointer, size_t bytes);
-cudaError_t cudaFreeHost(void* pointer);
 
 namespace duel::simt {
 struct CudaStream;
@@ -79,11 +77,6 @@ using cudaGraph_t = duel::simt::CudaGraph*;
 using cudaGraphNode_t = duel::simt::CudaNode*;
 using cudaGraphExec_t = duel::simt::CudaExec*;
 
-enum cudaMemoryType { cudaMemoryTypeUnregistered = 0, cudaMemoryTypeHost = 1, cudaMemoryTypeDevice = 2 };
-struct cudaPointerAttributes {
-  cudaMemoryType type;
-};
-cudaError_t cudaPointerGetAttributes(cudaPointerAttributes* attributes, const void* pointer);
 enum cudaMemcpyKind { cudaMemcpyHostToDevice = 1, cudaMemcpyDeviceToHost = 2, cudaMemcpyDeviceToDevice = 3 };
 cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind kind,
                             cudaStream_t stream);

@@ -189,18 +189,6 @@ class DeviceMemory {
   int openings_ = 0;
 };
 
-std::set<std::pair<const char*, size_t>>& pinned() {
-  static auto* blocks = new std::set<std::pair<const char*, size_t>>;
-  return *blocks;
-}
-
-bool is_pinned(const void* pointer, size_t bytes) {
-  const char* p = static_cast<const char*>(pointer);
-  return std::any_of(pinned().begin(), pinned().end(), [&](const auto& block) {
-    return p >= block.first && p + bytes <= block.first + block.second;
-  });
-}
-
 /// For calls that CUDA does not permit while this thread captures.
 bool forbidden() { return captures > 0 && capture_mode != cudaStreamCaptureModeRelaxed; }
 
@@ -388,31 +376,6 @@ cudaError_t cudaFree(void* pointer) {
   if (pointer == nullptr || DeviceMemory::instance().release(pointer)) return cudaSuccess;
   return give(cudaErrorInvalidValue);
 }
-cudaError_t cudaMallocHost(void** pointer, size_t bytes) {
-  if (forbidden()) return unsupported(nullptr);
-  *pointer = std::malloc(std::max<size_t>(bytes, 1));
-  std::memset(*pointer, 0xFF, bytes);
-  pinned().insert({static_cast<const char*>(*pointer), bytes});
-  return cudaSuccess;
-}
-cudaError_t cudaFreeHost(void* pointer) {
-  if (captures > 0) return unsupported(nullptr);
-  const auto found =
-      std::find_if(pinned().begin(), pinned().end(), [&](const auto& b) { return b.first == pointer; });
-  if (found == pinned().end()) return give(cudaErrorInvalidValue);
-  pinned().erase(found);
-  std::free(pointer);
-  return cudaSuccess;
-}
-
-cudaError_t cudaPointerGetAttributes(cudaPointerAttributes* attributes, const void* pointer) {
-  size_t at = 0;
-  attributes->type = DeviceMemory::instance().find(pointer, 0, at) != nullptr ? cudaMemoryTypeDevice
-                     : is_pinned(pointer, 0)                                  ? cudaMemoryTypeHost
-                                                                              : cudaMemoryTypeUnregistered;
-  return cudaSuccess;
-}
-
 cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind kind,
                             cudaStream_t handle) {
   if (const cudaError_t status = planned(); status != cudaSuccess) return status;
@@ -423,10 +386,7 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpy
   const bool to_device = kind != cudaMemcpyDeviceToHost, from_device = kind != cudaMemcpyHostToDevice;
   if ((target != nullptr) != to_device || (source != nullptr) != from_device)
     return give(cudaErrorInvalidValue);
-  if (stream != nullptr && stream->capture &&
-      !(to_device ? from_device || is_pinned(from, bytes) : is_pinned(to, bytes))) {
-    return unsupported(stream);
-  }
+  if (stream != nullptr && stream->capture && !(to_device && from_device)) return unsupported(stream);
   on_stream(handle, cudaGraphNodeTypeMemcpy, [=] {
     size_t at = 0;
     Region* written = DeviceMemory::instance().find(to, bytes, at);

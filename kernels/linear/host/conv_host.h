@@ -1,6 +1,7 @@
 // The host side of kernels/linear/conv.h, one file per pass; internal. Shapes arrive checked and not empty.
 #pragma once
 
+#include "duel/kernels/base/ceil_div.h"
 #include "duel/kernels/linear/conv.h"
 
 namespace duel::kernels::host {
@@ -26,7 +27,5 @@ size_t conv_general_workspace(const ConvShape& s, ConvPass pass);
 template <class T>
 void conv_general(const ConvShape& s, ConvPass pass, const T* first, const T* second, const T* bias, T* out,
                   T* workspace);
-
-constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 }  // namespace duel::kernels::host

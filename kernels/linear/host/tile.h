@@ -103,12 +103,6 @@ constexpr int64_t row_cut(int64_t rows, int64_t t, int64_t tiles) { return rows 
 template <class T>
 void pack_left(const T* a, int64_t a_ld, bool transposed, int64_t rows, int64_t steps, T* to);
 
-/// Is that worth it? `far` is the distance between rows (or steps), in elements.
-template <class T>
-constexpr bool crowds_cache(int64_t far) {
-  return far * static_cast<int64_t>(sizeof(T)) % 2048 == 0;
-}
-
 /// Working memory of the calling thread for packed panels, aligned to 64.
 ///
 /// Note [Thread scratch]

@@ -24,6 +24,7 @@
 
 #include <dnnl.hpp>
 
+#include "duel/kernels/base/ceil_div.h"
 #include "duel/kernels/base/parallel.h"
 
 #if DNNL_VERSION_MAJOR != 2
@@ -83,7 +84,6 @@ class OneThread {
   int before_;
 };
 
-constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 constexpr size_t aligned(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
 }  // namespace

@@ -1,6 +1,5 @@
-// Batch gather, penalty points and clipping against naive loops. Fails on a wrong row, scale or shift, one
-// eps per batch instead of per sample, a sample instead of population deviation, unchecked indices, hidden
-// NaN.
+// Batch gather and penalty points against naive loops. Fails on a wrong row, scale or shift, one
+// eps per batch instead of per sample, a sample instead of population deviation, unchecked indices.
 #include "duel/kernels/training/batch.h"
 
 #include <gtest/gtest.h>
@@ -11,7 +10,6 @@
 
 #include "duel/kernels/base/error.h"
 #include "duel/kernels/base/parallel.h"
-#include "duel/kernels/training/clip.h"
 #include "tests/kernels/buffer.h"
 
 namespace duel::kernels {
@@ -142,27 +140,6 @@ TYPED_TEST(Batch, DraganSameBitsForAnyThreadCount) {
   set_threads(2);
   EXPECT_EQ(results[0], results[1]);
   EXPECT_EQ(results[0], results[2]);
-}
-
-TYPED_TEST(Batch, ClipKeepsTheInsideAndShowsNaN) {
-  using T = TypeParam;
-  for (int64_t n : {0, 1, 2, 33, 1000, 40001}) {
-    const std::vector<T> before = noise<T>(n, 6);
-    Guarded<T> x(n);
-    std::copy(before.begin(), before.end(), x.data());
-    clip({}, n, T(0.25), x.data());
-    EXPECT_TRUE(x.guards_intact());
-    for (int64_t i = 0; i < n; ++i) ASSERT_EQ(x.data()[i], std::min(std::max(before[i], T(-0.25)), T(0.25)));
-  }
-  const T inf = std::numeric_limits<T>::infinity();
-  T special[4] = {inf, -inf, std::numeric_limits<T>::quiet_NaN(), T(-0.25)};
-  clip({}, 4, T(0.25), special);
-  EXPECT_EQ(special[0], T(0.25));
-  EXPECT_EQ(special[1], T(-0.25));
-  EXPECT_TRUE(std::isnan(special[2]));
-  EXPECT_EQ(special[3], T(-0.25));
-  EXPECT_THROW(clip({}, 4, T(0), special), Error);
-  EXPECT_THROW(clip({}, 4, T(-1), special), Error);
 }
 
 }  // namespace

@@ -74,7 +74,7 @@ using Step = std::function<void(int64_t n, const GradSegments<T>&, const StepSta
                                 const UpdateExtras<T>&)>;
 
 struct Extra {
-  double grad_scale = 1, clip = 0, ema_decay = -1;
+  double clip = 0, ema_decay = -1;
 };
 
 /// Runs 6 steps over segments of odd sizes, one without a gradient, one empty.
@@ -92,8 +92,7 @@ void check(const Rule& rule, const Step<T>& step, double beta1, double beta2, Ex
     arrays.ema.data()[i] = start[i];
     want[i].p = want[i].ema = start[i];
   }
-  UpdateExtras<T> extras{extra.grad_scale, extra.clip, extra.ema_decay >= 0 ? arrays.ema.data() : nullptr,
-                         extra.ema_decay};
+  UpdateExtras<T> extras{extra.clip, extra.ema_decay >= 0 ? arrays.ema.data() : nullptr, extra.ema_decay};
   StepState state;
   for (int round = 1; round <= 6; ++round) {
     const double lr = 0.01 / round;
@@ -112,7 +111,7 @@ void check(const Rule& rule, const Step<T>& step, double beta1, double beta2, Ex
     advance_step({}, &state, beta1, beta2);
     step(n, grads, &state, arrays, extras);
     for (int64_t i = 0; i < n; ++i) {
-      rule(want[i], extra.grad_scale * g[i], round, lr);
+      rule(want[i], g[i], round, lr);
       if (extra.clip > 0) want[i].p = std::min(std::max(want[i].p, -extra.clip), extra.clip);
       if (extra.ema_decay >= 0)
         want[i].ema = extra.ema_decay * want[i].ema + (1 - extra.ema_decay) * want[i].p;
@@ -131,7 +130,7 @@ void check(const Rule& rule, const Step<T>& step, double beta1, double beta2, Ex
   }
 }
 
-const Extra kExtras[] = {{}, {.grad_scale = 0.5}, {.clip = 0.3}, {.ema_decay = 0.9}, {2.0, 0.25, 0.75}};
+const Extra kExtras[] = {{}, {.clip = 0.3}, {.ema_decay = 0.9}, {0.25, 0.75}};
 
 template <class T>
 class Optimizers : public ::testing::Test {};
@@ -278,6 +277,21 @@ TYPED_TEST(Optimizers, MistakesAreNamed) {
   GradSegments<T> full;
   for (int k = 0; k < kMaxSegments; ++k) full.add(nullptr, 1);
   EXPECT_THROW(full.add(nullptr, 1), Error);
+}
+
+// What clipping must not hide.
+TYPED_TEST(Optimizers, ClippingKeepsTheInsideAndShowsNaN) {
+  using T = TypeParam;
+  const T inf = std::numeric_limits<T>::infinity();
+  T p[5] = {inf, -inf, std::numeric_limits<T>::quiet_NaN(), T(-0.25), T(0.1)};
+  const StepState state{.step = 1};
+  average_step<T>({}, 5, &state, p, {.clip = 0.25});
+  EXPECT_EQ(p[0], T(0.25));
+  EXPECT_EQ(p[1], T(-0.25));
+  EXPECT_TRUE(std::isnan(p[2]));
+  EXPECT_EQ(p[3], T(-0.25));
+  EXPECT_EQ(p[4], T(0.1));
+  EXPECT_THROW((average_step<T>({}, 5, &state, p, {.clip = -1})), Error);
 }
 
 }  // namespace

@@ -1,9 +1,8 @@
-// Element-wise families as CUDA kernels: every formula, broadcasting, casts, activations, clipping. The same
+// Element-wise families as CUDA kernels: every formula, broadcasting, casts, activations. The same
 // bits as the host's. Fails on a wrong tail, stride or argument order, and on a formula that host and device
 // do not share.
 #include "duel/kernels/map/activations.h"
 #include "duel/kernels/map/functors.h"
-#include "duel/kernels/training/clip.h"
 #include "kernels_common.h"
 
 namespace duel::simt {
@@ -71,13 +70,10 @@ TYPED_TEST(SimtMap, InPlace) {
   const auto x = noise<T>(700, 1), other = noise<T>(700, 2);
   expect_map_in_place(
       x, [](Stream s, T* y) { kernels::unary(s, 700, y, y, kernels::Exp{}); }, "unary");
-  expect_map_in_place(
-      x, [](Stream s, T* y) { kernels::clip(s, 700, T(0.25), y); }, "clip");
   const In<T> b(other);
-  for (const char* name : {"axpy", "add_inplace", "binary"}) {
+  for (const char* name : {"add_inplace", "binary"}) {
     const auto call = [&](Stream s, const T* from, T* y) {
       const int64_t shape[] = {700};
-      if (name[1] == 'x') kernels::axpy(s, 700, T(0.3), from, y);
       if (name[1] == 'd') kernels::add_inplace(s, 700, from, y);
       if (name[1] == 'i')
         kernels::binary(s, kernels::make_broadcast(shape, shape, shape), y, from, y, kernels::Mul{});
@@ -277,14 +273,6 @@ TYPED_TEST(SimtMap, EveryActivation) {
   expect_activation<T>(kernels::Sigmoid{}, "Sigmoid");
   expect_activation<T>(kernels::Softplus{}, "Softplus");
   expect_activation<T>(kernels::Gelu{}, "Gelu");
-}
-
-TYPED_TEST(SimtMap, Clip) {
-  using T = TypeParam;
-  for (int64_t n : kSizes) {
-    expect_map_in_place(
-        noise_with_corners<T>(n, 1), [&](Stream s, T* x) { kernels::clip(s, n, T(0.25), x); }, "clip");
-  }
 }
 
 }  // namespace

@@ -83,7 +83,7 @@ void expect_steps(Update update, const UpdateExtras<T>& given, bool with_ema, co
 
 template <class T>
 std::vector<UpdateExtras<T>> extras() {
-  return {{}, {.grad_scale = 0.5, .clip = 0.3, .ema_decay = 0.9}};
+  return {{}, {.clip = 0.3, .ema_decay = 0.9}};
 }
 
 TYPED_TEST(SimtOptimizers, Sgd) {

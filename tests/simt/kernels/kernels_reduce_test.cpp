@@ -90,20 +90,6 @@ TYPED_TEST(SimtReduce, ArgmaxOfRows) {
   }
 }
 
-TYPED_TEST(SimtReduce, AllFinite) {
-  using T = TypeParam;
-  for (int64_t n : {0, 1, 255, 257, 3000}) {
-    for (int bad = 0; bad < 3; ++bad) {
-      auto values = noise<T>(n, 4);
-      if (n > 0 && bad == 1) values.back() = std::numeric_limits<T>::infinity();
-      if (n > 0 && bad == 2) values[static_cast<size_t>(n / 2)] = std::numeric_limits<T>::quiet_NaN();
-      expect_map<int32_t, T>(
-          {values}, 1, [&](Stream s, auto& x, int32_t* flag) { kernels::all_finite(s, n, x[0], flag); },
-          "all_finite");
-    }
-  }
-}
-
 template <class T, class L>
 void expect_loss(L loss, const std::string& what) {
   for (int64_t n : {0, 1, 31, 256, 257, 1000, 70001}) {

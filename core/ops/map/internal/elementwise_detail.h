@@ -3,6 +3,7 @@
 
 #include "duel/core/tensor/autograd.h"
 #include "duel/core/tensor/internal/tensor_impl.h"
+#include "duel/core/tensor/internal/with_type.h"
 #include "duel/kernels/map/elementwise.h"
 #include "duel/kernels/map/functors.h"
 
@@ -24,21 +25,6 @@ Tensor unary(const char* op, const Tensor& x, F f) {
 inline void check_same_kind(const char* op, const Tensor& a, const Tensor& b) {
   DUEL_CHECK(a.dtype() == b.dtype(), op, "expected one dtype, got {} and {}", to_text(a), to_text(b));
   check_same_device(op, a, b);
-}
-
-/// Calls f with a value of the C++ type of dtype.
-template <class F>
-void with_type(DType dtype, F f) {
-  switch (dtype) {
-    case DType::f32:
-      return f(float{});
-    case DType::f64:
-      return f(double{});
-    case DType::u8:
-      return f(uint8_t{});
-    case DType::i64:
-      return f(int64_t{});
-  }
 }
 
 /// y = f(a, b) with broadcasting into y, which may be a; unrecorded.
