@@ -58,13 +58,15 @@ void expect_along_axis() {
     kernels::scatter_add_axis(Stream(), a, r, b, k, g.data(), index.data(), added.data());
     const In<T> from(x, "x"), terms(g, "g");
     const In<int64_t> at(index, "index");
-    const Out<T> y(a * k * b, "picked");
-    run_all_orders(
-        [&, a_ = a, r_ = r, b_ = b] {
-          kernels::gather_axis(stream(), a_, r_, b_, k, from.data(), at.data(), y.data());
-        },
-        {.shift = 1});
-    expect_same(y.values(), picked, "gather_axis");
+    {
+      const Out<T> y(a * k * b, "picked");
+      run_all_orders(
+          [&, a_ = a, r_ = r, b_ = b] {
+            kernels::gather_axis(stream(), a_, r_, b_, k, from.data(), at.data(), y.data());
+          },
+          {.shift = 1});
+      expect_same(y.values(), picked, "gather_axis");
+    }
     const InOut<T> sum(x, "added");
     run_all_orders([&, a_ = a, r_ = r, b_ = b] {
       kernels::scatter_add_axis(stream(), a_, r_, b_, k, terms.data(), at.data(), sum.data());
@@ -83,11 +85,13 @@ TYPED_TEST(SimtAxis, IndicesOutsideTheAxis) {
   using T = TypeParam;
   const In<T> x(noise<T>(3, 1), "x");
   const In<int64_t> at({2, -1, 3, 0}, "index");
-  const Out<T> y(4, "y");
-  run_all_orders([&] { kernels::gather_axis(stream(), 1, 3, 1, 4, x.data(), at.data(), y.data()); });
-  EXPECT_EQ(y.data()[0], x.data()[2]);
-  EXPECT_TRUE(std::isnan(y.data()[1]) && std::isnan(y.data()[2]));
-  EXPECT_EQ(y.data()[3], x.data()[0]);
+  {
+    const Out<T> y(4, "y");
+    run_all_orders([&] { kernels::gather_axis(stream(), 1, 3, 1, 4, x.data(), at.data(), y.data()); });
+    EXPECT_EQ(y.data()[0], x.data()[2]);
+    EXPECT_TRUE(std::isnan(y.data()[1]) && std::isnan(y.data()[2]));
+    EXPECT_EQ(y.data()[3], x.data()[0]);
+  }
   const In<T> g(std::vector<T>{1, 2, 4, 8}, "g");
   const InOut<T> sum(std::vector<T>{0, 0, 0}, "sum");
   run_all_orders([&] { kernels::scatter_add_axis(stream(), 1, 3, 1, 4, g.data(), at.data(), sum.data()); });
