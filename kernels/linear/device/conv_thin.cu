@@ -187,15 +187,15 @@ __global__ void __launch_bounds__(kBlock)
 
 /// One block per pair of channels, group of taps (blockIdx.y) and slab of samples (blockIdx.z); sums go to
 /// parts[slab][pair][tap], pair = c_out * group_in + channel of the group.
-template <class T>
+template <class T, bool dilated>
 __global__ void __launch_bounds__(kSumBlock)
-    weights_kernel(Thin t, int64_t samples, const T* x, const T* dy, T* parts) {
+    weights_kernel(Thin t, int64_t samples, int64_t x_sample, int64_t dy_sample, const T* x, const T* dy,
+                   T* parts) {
   const int taps = t.kh * t.kw, tap0 = static_cast<int>(blockIdx.y) * kTaps;
   const int64_t plane = static_cast<int64_t>(t.to_h) * t.to_w;
   const int64_t begin = blockIdx.z * samples, end = begin + samples < t.n ? begin + samples : t.n;
   const int64_t in = static_cast<int64_t>(t.from_h) * t.from_w, c_out = blockIdx.x / t.group_in;
   const int64_t c_in = c_out / t.group_out * t.group_in + blockIdx.x % t.group_in;
-  const int64_t x_sample = t.groups * t.group_in * in, dy_sample = t.groups * t.group_out * plane;
   x += c_in * in;
   dy += c_out * plane;
   Terms<kTaps, T> sums{};
@@ -205,14 +205,15 @@ __global__ void __launch_bounds__(kSumBlock)
     const T g = dy[sample * dy_sample + at];
     const int row0 = at / t.to_w * t.stride_h - t.pad_h, column0 = at % t.to_w * t.stride_w - t.pad_w;
     const T* image = x + sample * x_sample;
-    int row = row0 + tap0 / t.kw * t.dilation_h, tap_column = tap0 % t.kw;
+    const int down = dilated ? t.dilation_h : 1, along = dilated ? t.dilation_w : 1;
+    int row = row0 + tap0 / t.kw * down, tap_column = tap0 % t.kw;
 #pragma unroll
     for (int l = 0; l < kTaps; ++l) {
-      const int column = column0 + tap_column * t.dilation_w;
+      const int column = column0 + tap_column * along;
       if (tap0 + l < taps && row >= 0 && row < t.from_h && column >= 0 && column < t.from_w) {
         sums.v[l] = std::fma(g, image[row * t.from_w + column], sums.v[l]);
       }
-      if (++tap_column == t.kw) tap_column = 0, row += t.dilation_h;
+      if (++tap_column == t.kw) tap_column = 0, row += down;
     }
   }
   sums = block_sum(sums);
@@ -251,7 +252,10 @@ void weights_pass(Stream stream, const ConvShape& s, const T* x, const T* dy, T*
   const dim3 grid(static_cast<unsigned>(t.wide), static_cast<unsigned>(ceil_div(s.kh * s.kw, kTaps)),
                   static_cast<unsigned>(slabs.count));
   T* const parts = slabs.count > 1 ? workspace : dw;
-  launch(weights_kernel<T>, grid, dim3(kSumBlock), 0, stream, t, slabs.samples, x, dy, parts);
+  const auto kernel =
+      s.dilation_h == 1 && s.dilation_w == 1 ? weights_kernel<T, false> : weights_kernel<T, true>;
+  launch(kernel, grid, dim3(kSumBlock), 0, stream, t, slabs.samples, s.c_in * s.h_in * s.w_in,
+         s.c_out * s.h_out * s.w_out, x, dy, parts);
   if (slabs.count > 1) {
     add_parts<T>(stream, t.wide, s.kh * s.kw, slabs.count, parts, T(1), nullptr, T(0), dw);
   }
