@@ -108,6 +108,12 @@ bool has_probabilities(const Objective& objective);
 Objective named_objective(const std::string& name, const ObjectiveOverrides& overrides = {});
 std::vector<std::string> objective_names();
 
+/// Makes an objective of the program's own known by its name: to named_objective, RunConfig, checkpoints and
+/// load_trainer. The newest of a name counts. Error for a name of Duel's own.
+void register_objective(const std::string& name, std::function<Objective()> make);
+/// Whether named_objective() knows it.
+bool is_objective(const std::string& name);
+
 /// Every value that applies to the objective, with the default where `overrides` leaves it open: what a run's
 /// resolved configuration says.
 ObjectiveOverrides resolved_overrides(const std::string& name, const ObjectiveOverrides& overrides = {});

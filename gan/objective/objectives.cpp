@@ -14,6 +14,7 @@ const ObjectiveRow& row_of(const std::string& name) {
   for (const ObjectiveRow* row : detail::all_rows()) {
     if (name == row->name) return *row;
   }
+  if (const ObjectiveRow* row = detail::own_row(name)) return *row;
   const std::string nearest = nearest_name(name, objective_names());
   fail("objective", "unknown objective '{}'{} 'duel objectives' lists them all", name,
        nearest.empty() ? ";" : ": did you mean '" + nearest + "'?");
@@ -148,6 +149,7 @@ Objective named_objective(const std::string& name, const ObjectiveOverrides& ove
 ObjectiveOverrides resolved_overrides(const std::string& name, const ObjectiveOverrides& overrides) {
   const Made result = made(row_of(name), overrides);
   check_places(result, overrides);
+  if (detail::own_row(name)) return overrides;  // its parts may differ where a setting is one number for all
   ObjectiveOverrides resolved;
   for (const ObjectiveSetting& setting : objective_settings()) {
     if (applies(setting, result)) resolved.set(setting.name, value_in(setting, result));

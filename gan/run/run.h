@@ -15,6 +15,14 @@
 //   RunConfig config;  config.overrides…;  config.out = "runs/a";
 //   Run run(config);               // checks everything before it writes anything
 //   run.train(observer);           // until config.steps, or until observer.stop()
+//
+// Note [Parts of one's own]
+// An objective that was composed, networks that were built and data that was made can stand in the place of what
+// the configuration names: Run(config, {objective, networks, data}). Such a run has metrics, samples, checkpoints,
+// exact resume and a report as any other. It is resumed with the same parts given again. To be sampled from, by
+// another program too, its networks must be made from their name: register_network (network.h) puts them into the
+// table, register_objective (objective.h) does so with an objective, and then RunConfig::networks.arch and
+// RunConfig::objective name them. The duel command knows Duel's own alone.
 #pragma once
 
 #include <cstdint>
@@ -22,6 +30,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <variant>
 
 #include "duel/gan/picture/png.h"
 #include "duel/gan/record/run_config.h"
@@ -40,20 +49,33 @@ class Diverged : public Failure {
 class RunObserver {
  public:
   virtual ~RunObserver() = default;
-  virtual void working(const std::string& /*what*/) {}  // before something that takes seconds
-  virtual void started(const std::string& banner) = 0;  // few lines: device, threads, data, sizes
-  virtual void progressed(const Metrics& latest, int64_t iteration,
-                          int64_t total) = 0;  // after every iteration; cheap
+  virtual void working(const std::string& /*what*/) {}    // before something that takes seconds
+  virtual void started(const std::string& /*banner*/) {}  // few lines: device, threads, data, sizes
+  // after every iteration; cheap
+  virtual void progressed(const Metrics& /*latest*/, int64_t /*iteration*/, int64_t /*total*/) {}
   virtual void sampled(const std::filesystem::path& /*file*/, const GrayImage& /*grid*/) {}
-  virtual void saved(const std::filesystem::path& file) = 0;
-  virtual void warned(const std::string& line) = 0;
-  virtual bool stop() = 0;  // true: save and return
+  virtual void saved(const std::filesystem::path& /*file*/) {}
+  virtual void warned(const std::string& line) = 0;  // somebody has to hear it
+  virtual bool stop() { return false; }              // true: save and return
+};
+
+/// In the place of what the configuration names; what is left out is the configuration's.
+struct RunParts {
+  /// Known by its name, which is none of Duel's. The configuration's overrides are put in as for any other.
+  std::optional<Objective> objective = {};
+  /// Known by Networks::name; their weights are where the run starts.
+  std::optional<Networks> networks = {};
+  /// Gray images in host memory, or samples [count, 1, H, W] on the device where the run computes.
+  std::variant<std::monostate, ImageSet, std::shared_ptr<const ResidentData>> data = {};
+  /// Samples that are never trained on, for diagnostics of a run whose data is given.
+  std::shared_ptr<const ResidentData> held_out = {};
 };
 
 class Run {
  public:
   /// Throws Error naming field, file and remedy. Writes nothing but the lock of a run that is resumed.
   explicit Run(RunConfig config, RunObserver* observer = nullptr);
+  Run(RunConfig config, RunParts parts, RunObserver* observer = nullptr);
   ~Run();
   /// False if the observer stopped it (a checkpoint is written then). Throws Diverged, and Failure where a
   /// checkpoint could not be written in three tries; a sample grid, metric or log line that cannot be written
@@ -90,7 +112,8 @@ struct LoadedTrainer {
   std::unique_ptr<Trainer> trainer;
   RunConfig config;
 };
-/// `path` is a checkpoint or a run directory, whose latest checkpoint is taken.
+/// `path` is a checkpoint or a run directory, whose latest checkpoint is taken. Error where its objective or its
+/// networks are a program's own and this one has not registered them.
 LoadedTrainer load_trainer(const std::filesystem::path& path);
 
 /// Walks between latents by a run's newest checkpoint, for its report; none where it has no checkpoint that

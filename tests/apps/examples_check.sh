@@ -36,4 +36,16 @@ refused "make it first" "${tiny[@]}" --save "$scratch/no such folder/weights.saf
 "$examples/own_objective" 3 >"$scratch/log" || failed "own_objective 3"
 grep -qE '^bounded: 3 iterations, loss of D -?[0-9.]+, of G -?[0-9.]+, penalty [0-9.]+$' "$scratch/log" ||
   failed "own_objective: $(cat "$scratch/log")"
+# A run of one's own parts: in one go, and in two, it leaves the same files; its pictures are drawn from its names.
+"$examples/own_run" train "$scratch/whole" 6 >"$scratch/log" || failed "own_run train"
+grep -qE 'bounded with small, 6 iterations' "$scratch/log" || failed "own_run: $(cat "$scratch/log")"
+"$examples/own_run" train "$scratch/parts" 3 >/dev/null || failed "own_run train, first half"
+"$examples/own_run" train "$scratch/parts" 6 >"$scratch/log" || failed "own_run train, second half"
+grep -qE '^resumed +at iteration 3' "$scratch/log" || failed "own_run did not resume: $(cat "$scratch/log")"
+for file in metrics.jsonl checkpoints/step_00000006.safetensors samples/fakes_000006.png; do
+  cmp "$scratch/whole/$file" "$scratch/parts/$file" || failed "own_run: $file of a resumed run"
+done
+"$examples/own_run" sample "$scratch/parts" "$scratch/grid.png" >"$scratch/log" || failed "own_run sample"
+grep -qE 'grid.png: 64 images of iteration 6 \(bounded, small\)' "$scratch/log" || failed "own_run sample: $(cat "$scratch/log")"
+[ -s "$scratch/grid.png" ] || failed "own_run sample wrote nothing"
 echo "examples: as expected"

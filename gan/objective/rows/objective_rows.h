@@ -13,6 +13,7 @@
 //    .settings = {{"label-smoothing", 0.0}}},
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -22,7 +23,7 @@ namespace duel::gan::detail {
 
 struct ObjectiveRow {
   std::string name, formula, paper;
-  Objective (*make)(const ObjectiveOverrides& o);
+  std::function<Objective(const ObjectiveOverrides& o)> make;
   ObjectiveOverrides settings = {};  // of the loss: the row's defaults
   std::string rates =
       "";  // what the paper has where the row differs, and why: tests/gan/objective/paper_rates_test.cpp
@@ -48,6 +49,9 @@ const Rows& conditional_rows();
 
 /// Every family's rows, in the order in which they are listed.
 const std::vector<const ObjectiveRow*>& all_rows();
+
+/// The row that the program registered under this name; null without one.
+const ObjectiveRow* own_row(const std::string& name);
 
 inline OptimizerChoice adam(double lr, double beta1, double beta2) {
   return {.kind = OptimizerKind::adam, .lr = lr, .beta1 = beta1, .beta2 = beta2};

@@ -12,7 +12,8 @@
 
 namespace duel::gan::detail {
 
-/// Error where it fails. The networks of `setup` are made anew afterwards: those of the run have not moved.
+/// Error where it fails. The networks of `setup` are made anew afterwards, those given have their values back:
+/// those of the run have not moved.
 void rehearse(RunSetup& setup);
 
 }  // namespace duel::gan::detail

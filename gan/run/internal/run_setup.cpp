@@ -3,12 +3,10 @@
 
 #include <algorithm>
 
-#include "duel/core/device/internal/allocation_budget.h"
 #include "duel/gan/data/class_names.h"
 #include "duel/gan/data/drawn_digits.h"
 #include "duel/gan/data/idx.h"
-#include "duel/gan/run/run.h"
-#include "duel/gan/train/checkpoint.h"
+#include "duel/gan/models/network.h"
 #include "duel/gan/train/trainer.h"
 #include "duel/kernels/base/error.h"
 
@@ -60,6 +58,60 @@ void settle_classes(RunConfig& config, ImageSet& images) {
   number_labels(images, names);
 }
 
+/// The labels of samples that lie on a device are numbers of classes already.
+void settle_classes(RunConfig& config, const ResidentData& data) {
+  DUEL_CHECK(data.has_labels(), "config",
+             "objective: {} needs the class of every sample, and the data has no labels", config.objective);
+  int64_t& classes = config.networks.classes;
+  DUEL_CHECK(classes == 0 || classes >= data.label_end(), "config",
+             "classes: expected at least {}, one more than the greatest label, got {}", data.label_end(),
+             classes);
+  classes = std::max(classes, data.label_end());
+}
+
+/// The data that the program gave in place of the configuration's.
+void take_data(RunSetup& setup, RunConfig& config, RunParts& parts) {
+  config.data = kOwnData;
+  setup.held_out = std::move(parts.held_out);
+  if (auto* images = std::get_if<ImageSet>(&parts.data)) {
+    setup.images = std::move(*images);
+    if (setup.images.source.empty()) setup.images.source = "images of the program's own";
+    return;
+  }
+  setup.resident = std::get<std::shared_ptr<const ResidentData>>(parts.data);
+  DUEL_CHECK(setup.resident, "run", "data: expected samples, got a null pointer");
+  const Shape sample = setup.resident->sample_shape();
+  DUEL_CHECK(sample.rank() == 3 && sample[0] == 1, "run",
+             "data: expected gray images [count, 1, H, W], which a run can draw, got samples of shape {}",
+             sample);
+  setup.images.count = setup.resident->count();
+  setup.images.height = sample[1];
+  setup.images.width = sample[2];
+  setup.images.source = "samples of the program's own";
+  if (config.device == "auto") config.device = to_text(setup.resident->device());
+}
+
+/// The networks that the program gave in place of the configuration's: what it says of them is what they are.
+void take_networks(RunSetup& setup, RunConfig& config, Networks networks) {
+  DUEL_CHECK(networks.generator && networks.discriminator, "run",
+             "networks: expected a {}, got a null pointer",
+             networks.generator ? "discriminator" : "generator");
+  DUEL_CHECK(networks.latent.classes == config.networks.classes, "run",
+             "networks: expected a G that is told {} classes (LatentPlan::classes), got {}",
+             config.networks.classes, networks.latent.classes);
+  NetworkOptions& options = networks.options;
+  options.arch = networks.name;
+  options.height = config.networks.height;
+  options.width = config.networks.width;
+  options.latent = networks.latent.noise;
+  options.classes = networks.latent.classes;
+  options.noise = networks.latent.kind;
+  options.codes = {networks.latent.categorical, networks.latent.continuous};
+  config.networks = options;
+  setup.networks = std::move(networks);
+  setup.networks_given = true;
+}
+
 }  // namespace
 
 Device device_named(const std::string& name) {
@@ -74,13 +126,37 @@ Device device_named(const std::string& name) {
 void make_parts(RunSetup& setup) {
   RunConfig& c = setup.config;
   setup.objective = named_objective(c.objective, c.overrides);
-  Generator weights(c.seed, static_cast<uint64_t>(RandomStream::weights_g));
-  setup.networks = make_networks(c.networks, setup.objective, weights);
+  if (!setup.networks_given) {
+    Generator weights(c.seed, static_cast<uint64_t>(RandomStream::weights_g));
+    setup.networks = make_networks(c.networks, setup.objective, weights);
+    c.networks = setup.networks.options;
+  }
   check_compatible(setup.objective, *setup.networks.discriminator, c.batch, setup.networks.generator.get());
-  c.networks = setup.networks.options;
+}
+
+void take_objective(RunConfig& config, const RunParts& parts) {
+  if (!parts.objective) return;
+  config.objective = parts.objective->name;
+  register_objective(config.objective, [objective = *parts.objective] { return objective; });
+}
+
+void check_registered(const RunConfig& stored, const char* op, const std::string& source,
+                      bool networks_given) {
+  DUEL_CHECK(is_objective(stored.objective), op,
+             "{}: objective '{}' is not registered in this program: call register_objective before it is "
+             "loaded; the duel command knows Duel's own objectives only",
+             source, shown(stored.objective));
+  DUEL_CHECK(
+      networks_given || is_network(stored.networks.arch), op,
+      "{}: arch '{}' is not registered in this program: call register_network before it is loaded; the "
+      "duel command knows Duel's own networks only",
+      source, shown(stored.networks.arch));
 }
 
 void find_data(RunSetup& setup, RunConfig& config) {
+  DUEL_CHECK(config.data != kOwnData, "config",
+             "data: this run was trained on samples that its own program gave: only that program goes on "
+             "with it");
   const std::filesystem::path folder = data_folder(config.data);
   setup.drawn = folder.empty();
   if (setup.drawn) {
@@ -102,13 +178,16 @@ void draw_data(RunSetup& setup) {
   if (setup.drawn) setup.images = draw_digits(setup.images.count, kDrawnSeed);
 }
 
-RunSetup set_up(RunConfig config) {
+RunSetup set_up(RunConfig config, RunParts parts) {
   RunSetup setup;
   check_values(config);
   config.overrides = resolved_overrides(config.objective, config.overrides);
+  if (parts.data.index() == 0) {
+    find_data(setup, config);
+  } else {
+    take_data(setup, config, parts);
+  }
   config.device = resolved_device(config.device);
-
-  find_data(setup, config);
   ImageSet& images = setup.images;
   DUEL_CHECK(config.batch <= images.count, "config",
              "batch: expected at most {}, the number of images in {}, got {}", images.count, images.source,
@@ -116,8 +195,13 @@ RunSetup set_up(RunConfig config) {
   settle_side("height", config.networks.height, images.height, images.source);
   settle_side("width", config.networks.width, images.width, images.source);
   if (is_conditional(named_objective(config.objective, config.overrides).critic)) {
-    settle_classes(config, images);
+    if (setup.resident) {
+      settle_classes(config, *setup.resident);
+    } else {
+      settle_classes(config, images);
+    }
   }
+  if (parts.networks) take_networks(setup, config, std::move(*parts.networks));
   config.steps = total_steps(config, images.count);
   config.epochs = 0;
   setup.config = std::move(config);
@@ -142,24 +226,13 @@ ImageSet held_out_images(const RunSetup& setup, int64_t count) {
   return part_of(set, 0, std::min(set.count, count));
 }
 
+std::shared_ptr<const ResidentData> held_out_data(const RunSetup& setup, int64_t count, Device device) {
+  if (setup.config.data == kOwnData) return setup.held_out;
+  const ImageSet images = held_out_images(setup, count);
+  return images.count > 0 ? std::make_shared<ResidentData>(images, device) : nullptr;
+}
+
 }  // namespace detail
-
-namespace {
-/// Of the parameters and buffers of G and D in a checkpoint.
-int64_t bytes_of_networks(const TensorFile& state) {
-  int64_t bytes = 0;
-  for (const auto& [name, tensor] : state.tensors) {
-    if (name.starts_with("g.") || name.starts_with("d.")) bytes += static_cast<int64_t>(tensor.bytes());
-  }
-  return bytes;
-}
-}  // namespace
-
-ShownOutputs shown_outputs(const Objective& objective, const Metrics& m) {
-  if (has_probabilities(objective)) return {"D(x)", "D(G(z))", m.p_real, m.p_fake};
-  if (objective.loss.energy) return {"energy real", "fake", m.d_real, m.d_fake};
-  return {"logit real", "fake", m.d_real, m.d_fake};
-}
 
 ImageSet load_images(const RunConfig& config) {
   detail::RunSetup setup;
@@ -167,65 +240,6 @@ ImageSet load_images(const RunConfig& config) {
   detail::find_data(setup, setup.config);
   detail::draw_data(setup);
   return std::move(setup.images);
-}
-
-LoadedTrainer load_trainer(const std::filesystem::path& path) {
-  std::filesystem::path file = path;
-  std::error_code ignored;
-  DUEL_CHECK(std::filesystem::exists(path, ignored), "checkpoint",
-             "{}: no such file or run directory; expected one that duel train wrote", path.string());
-  if (std::filesystem::is_directory(path, ignored)) {
-    const auto latest = latest_checkpoint(path);
-    DUEL_CHECK(latest, "checkpoint",
-               "{}: no checkpoints/step_*.safetensors in this folder; expected a run directory of duel train",
-               path.string());
-    file = *latest;
-  }
-  const Checkpoint checkpoint = [&] {
-    try {
-      return read_checkpoint(file);
-    } catch (const Error&) {
-      if (file.extension() == ".safetensors" || !why_unreadable(file).empty()) throw;
-      fail("checkpoint",
-           "{}: is not a safetensors file, or a damaged one; expected a checkpoint that duel train wrote "
-           "(checkpoints/step_*.safetensors), or a run directory",
-           file.string());
-    }
-  }();
-  detail::RunSetup setup;
-  setup.config = stored_config_from_json(checkpoint.config, file.string() + ": config");
-  DUEL_CHECK(
-      setup.config.networks.height > 0 && setup.config.networks.width > 0, "checkpoint",
-      "{}: config: the image's height and width are missing; expected a checkpoint that duel train wrote",
-      file.string());
-  try {
-    check_values(setup.config);
-    // The configuration may ask for networks of any size; those that belong to this file's tensors are no
-    // larger than they.
-    const AllocationBudget budget(4 * bytes_of_networks(checkpoint.state) + (int64_t{1} << 20),
-                                  "networks larger than those in the file");
-    detail::make_parts(setup);
-  } catch (const OutOfMemory&) {
-    throw;
-  } catch (const Error& error) {
-    fail("checkpoint", "{}: config: {}", file.string(), error.what());
-  }
-  auto trainer =
-      std::make_unique<Trainer>(setup.networks, setup.objective, nullptr,
-                                TrainerOptions{.batch = setup.config.batch, .seed = setup.config.seed});
-  try {
-    trainer->restore(checkpoint.state);
-  } catch (const Error& error) {
-    fail("checkpoint", "{}: {}", file.string(), error.what());
-  }
-  return {std::move(trainer), std::move(setup.config)};
-}
-
-std::optional<Walks> stored_walks(const std::filesystem::path& directory) try {
-  return latest_checkpoint(directory) ? std::optional(draw_walks(*load_trainer(directory).trainer))
-                                      : std::nullopt;
-} catch (const Error&) {
-  return std::nullopt;  // the checkpoint of another version, or a damaged one
 }
 
 }  // namespace duel::gan

@@ -6,19 +6,32 @@
 #include "duel/gan/models/models.h"
 #include "duel/gan/objective/objective.h"
 #include "duel/gan/record/run_config.h"
+#include "duel/gan/run/run.h"
 
 namespace duel::gan::detail {
 
 constexpr uint64_t kDrawnSeed =
     1;  // drawn digits are one fixed set, as MNIST is; runs of other seeds differ in all else
 
+/// What `data` says of a run whose program gave the samples.
+inline constexpr const char* kOwnData = "own";
+
 struct RunSetup {
   RunConfig config;  // resolved
   Objective objective;
   Networks networks;
-  ImageSet images;  // empty pixels: to be drawn
+  bool networks_given = false;  // not made of a row: there are no others
+  ImageSet images;              // empty pixels: to be drawn, or they lie in `resident`
   bool drawn = false;
+  std::shared_ptr<const ResidentData> resident = {}, held_out = {};  // where they were given
 };
+
+/// Makes the objective that was given known by its name, and the configuration say that name.
+void take_objective(RunConfig& config, const RunParts& parts);
+
+/// Error where a stored run names an objective or networks of a program's own that this one has not registered.
+void check_registered(const RunConfig& stored, const char* op, const std::string& source,
+                      bool networks_given);
 
 /// "cpu", "cuda" or "cuda:N"; Error for anything else.
 Device device_named(const std::string& name);
@@ -30,13 +43,15 @@ void find_data(RunSetup& setup, RunConfig& config);
 void draw_data(RunSetup& setup);
 
 /// Every check that needs no run directory. Reads the data, but does not draw digits yet.
-RunSetup set_up(RunConfig config);
+RunSetup set_up(RunConfig config, RunParts parts = {});
 
 /// At most `count` images that are never trained on: the first of MNIST's test set, or digits of another
 /// seed. None where the folder has no test set.
 ImageSet held_out_images(const RunSetup& setup, int64_t count);
+/// The same on the device; of samples that the program gave those that it gave for this.
+std::shared_ptr<const ResidentData> held_out_data(const RunSetup& setup, int64_t count, Device device);
 
-/// Objective and networks of a resolved configuration, whose sides are known.
+/// Objective and networks of a resolved configuration, whose sides are known; networks that were given stay.
 void make_parts(RunSetup& setup);
 
 }  // namespace duel::gan::detail

@@ -1,0 +1,30 @@
+// Pictures from a run that is on the disk: what `duel sample` does, for any program. A program registers the
+// objective and the networks of its own first (run.h, Note [Parts of one's own]).
+//
+// Example:
+//   std::puts(sample_run({.checkpoint = "runs/mine", .out = "walk.png", .interpolate = true}).c_str());
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+
+namespace duel::gan {
+
+struct SampleRequest {
+  std::filesystem::path checkpoint = {};  // or a run directory, for its latest one
+  std::filesystem::path out = "grid.png";
+  int64_t count = 64;  // 8 to a row; rows of classes, codes or walks are whole, so they may be more
+  uint64_t seed = 7;   // of the latent points
+  std::optional<int64_t> label = {};  // only this class, by its label; without: a column for each class
+  std::optional<int64_t> code = {};   // each row goes through all values of this code
+  bool interpolate = false;           // each row walks from one point to another, on the sphere
+  bool force = false;                 // replaces a file that is there
+};
+
+/// Writes the picture and returns one line about it. Throws Error naming the member (as the command's flag) for
+/// what cannot be, before anything is written.
+std::string sample_run(const SampleRequest& request);
+
+}  // namespace duel::gan
