@@ -9,17 +9,14 @@ void check_image(const char* name, const Tensor& x) {
   DUEL_CHECK(x.rank() == 4, name, "expected an input [N, C, H, W], got {}", x.shape());
 }
 
-/// Borders are a few pixels wide: each of their rows is one slice.
 Tensor reflected(const Tensor& x, int axis, int64_t before, int64_t after) {
   const int64_t size = x.dim(axis);
   DUEL_CHECK(before < size && after < size, "ReflectionPad2d",
              "expected a border smaller than the {} pixels of axis {}, got {} and {}", size, axis, before,
              after);
-  std::vector<Tensor> parts;
-  for (int64_t i = before; i >= 1; --i) parts.push_back(slice(x, axis, i, i + 1));
-  parts.push_back(x);
-  for (int64_t i = size - 2; i >= size - 1 - after; --i) parts.push_back(slice(x, axis, i, i + 1));
-  return parts.size() == 1 ? x : concat(parts, axis);
+  const Tensor first = flip(slice(x, axis, 1, 1 + before), {axis});
+  const Tensor last = flip(slice(x, axis, size - 1 - after, size - 1), {axis});
+  return concat({first, x, last}, axis);
 }
 
 }  // namespace

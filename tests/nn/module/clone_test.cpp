@@ -38,7 +38,8 @@ TEST(Clone, EveryLayer) {
     check_clone(*layer, flat);
   }
   for (const auto& layer :
-       ModuleList(Conv2d(3, 2, 3, {.stride = 2, .padding = 1}), Upsample(2), AvgPool2d(2),
+       ModuleList(Conv2d(3, 2, 3, {.stride = 2, .padding = 1}),
+                  Conv2d(3, 6, {3, 1}, {.dilation = {1, 2}, .groups = 3}), Upsample(2), AvgPool2d(2),
                   MaxPool2d({2, 3}, {.stride = 1, .padding = 1}), ZeroPad2d({.left = 2}),
                   ReflectionPad2d({.bottom = 3}),
                   ConvTranspose2d(3, 2, 3, {.stride = 2, .output_padding = 1, .bias = false}),
