@@ -1,9 +1,11 @@
-// The kernels that `duel bench kernels` times: every own family, and beside a fused kernel the same function
-// made of plain ops of core/.
+// The cases of the kernels: inputs, what runs, what must move, and for a fused kernel the same function made
+// of plain ops of core/. One row each, read by everybody who runs kernels as such: `duel bench kernels`
+// (those that are timed), the tests of values on a device and under the SIMT harness in every order, and
+// duel_kernel_values, whose files a GPU and the harness are compared by.
 //
 // To add one: a function template that makes a Case from a Setting, in the file of its family, and its line
-// in that file's list. tests/apps/bench_test.cpp then checks that kernel and composition give the same
-// numbers.
+// in that file's list. tests/apps/bench_test.cpp fails where a launcher of a public header of kernels/ is
+// called by no case.
 #pragma once
 
 #include <cstdint>
@@ -43,20 +45,30 @@ struct Case {
 };
 
 struct NamedCase {
-  std::string name, family;
+  std::string name, family;  ///< family: the header's name
   std::function<Case(const Setting&)> make;
+  bool timed = true;  ///< by `duel bench kernels`; the others are there for their values
 };
 
+std::vector<NamedCase> functor_cases();    ///< every functor of the lists
+std::vector<NamedCase> movement_cases();   ///< movement, pooling, labels, ring
 std::vector<NamedCase> map_cases();        ///< element-wise, activations, reductions
 std::vector<NamedCase> loss_cases();       ///< fused losses, sample norm
 std::vector<NamedCase> normalize_cases();  ///< batch, layer and instance norm
-std::vector<NamedCase> training_cases();   ///< random numbers, optimizers, batches, thin convolutions
+std::vector<NamedCase> training_cases();   ///< random numbers, optimizers, batches
+std::vector<NamedCase> linear_cases();     ///< matrix products, convolutions
 std::vector<NamedCase> all_cases();
 
 /// make<float> or make<double>, by the setting's dtype.
 #define DUEL_BENCH(name, family, make)                                                                      \
   NamedCase {                                                                                               \
     name, family, [](const Setting& s) { return s.dtype == DType::f64 ? make<double>(s) : make<float>(s); } \
+  }
+/// The same, not timed.
+#define DUEL_VALUES(name, family, make)                                                                      \
+  NamedCase {                                                                                                \
+    name, family, [](const Setting& s) { return s.dtype == DType::f64 ? make<double>(s) : make<float>(s); }, \
+        false                                                                                                \
   }
 
 }  // namespace duel::apps::bench

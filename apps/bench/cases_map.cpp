@@ -1,4 +1,6 @@
 // Element-wise maps, activations and reductions.
+#include <array>
+
 #include "cases.h"
 #include "duel/core/ops.h"
 #include "duel/core/tensor/autograd.h"
@@ -15,7 +17,8 @@ Tensor Setting::numbers(const Shape& shape, uint64_t seed, double low, double hi
 
 std::vector<NamedCase> all_cases() {
   std::vector<NamedCase> all;
-  for (auto* list : {map_cases, loss_cases, normalize_cases, training_cases}) {
+  for (auto* list : {functor_cases, movement_cases, map_cases, loss_cases, normalize_cases, training_cases,
+                     linear_cases}) {
     for (NamedCase& one : list()) all.push_back(std::move(one));
   }
   return all;
@@ -87,6 +90,29 @@ Case cast_pixels(const Setting& s) {
       .bytes = n * (1 + s.element()),
       .run = [=, stream = s.stream(), to = y.mutable_data<T>()] { cast(stream, n, x.data<uint8_t>(), to); },
       .results = {y}};
+}
+
+/// A comparison, where, += and the counter of a graph.
+template <class T>
+Case picks_and_sums(const Setting& s) {
+  const int64_t n = s.count(6 * s.element());
+  const Tensor a = s.numbers({n}, 1), b = s.numbers({n}, 2);
+  const Tensor above = Tensor::zeros({n}, {DType::u8, s.device}), y = s.empty({n}), total = s.numbers({n}, 3),
+               counter = Tensor::zeros({1}, {DType::i64, s.device});
+  const std::array<int64_t, 1> shape{n};
+  return {.shape = plain(n),
+          .bytes = 6 * n * s.element(),
+          .run =
+              [=, stream = s.stream(), plan = make_broadcast(shape, shape, shape, shape),
+               condition = above.mutable_data<uint8_t>(), to = y.mutable_data<T>(),
+               to_total = total.mutable_data<T>(), count = counter.mutable_data<int64_t>()] {
+                compare<IsGreater>(stream, make_broadcast(shape, shape, shape), a.data<T>(), b.data<T>(),
+                                   condition);
+                kernels::where(stream, plan, condition, a.data<T>(), b.data<T>(), to);
+                add_inplace(stream, n, a.data<T>(), to_total);
+                increment(stream, 3, count);
+              },
+          .results = {above, y, total, counter}};
 }
 
 /// y = f(x).
@@ -201,7 +227,27 @@ Case max_rows(const Setting& s) {
                 max_axes(stream, rows, 784, 1, x.data<T>(), to, scratch);
               },
           .results = {y}};
+}  /// [A, R, B]: sums, smallest, and the places of the largest of the same numbers as rows.
+template <class T>
+Case inner_axis(const Setting& s) {
+  constexpr int64_t R = 300, B = 65;
+  const int64_t A = s.count(R * B * s.element());
+  const Tensor x = s.numbers({A, R, B}, 1), total = s.empty({A, B}), least = s.empty({A, B}),
+               place = Tensor::zeros({A * R}, {DType::i64, s.device}),
+               work = s.empty({reduce_workspace(A, R, B)});
+  return {.shape = message("{}x{}x{}", A, R, B),
+          .bytes = A * (R + 2) * B * s.element(),
+          .run =
+              [=, stream = s.stream(), to = total.mutable_data<T>(), to_least = least.mutable_data<T>(),
+               to_place = place.mutable_data<int64_t>(), scratch = work.mutable_data<T>()] {
+                (void)work;
+                sum_axes(stream, A, R, B, x.data<T>(), to, scratch, 0.5);
+                min_axes(stream, A, R, B, x.data<T>(), to_least, scratch);
+                argmax_rows(stream, A * R, B, x.data<T>(), to_place);
+              },
+          .results = {total, least, place}};
 }
+
 }  // namespace
 
 std::vector<NamedCase> map_cases() {
@@ -220,7 +266,9 @@ std::vector<NamedCase> map_cases() {
           DUEL_BENCH("sum_all", "reduce", sum_all),
           DUEL_BENCH("sum_rows", "reduce", sum_rows),
           DUEL_BENCH("sum_columns", "reduce", sum_columns),
-          DUEL_BENCH("max_rows", "reduce", max_rows)};
+          DUEL_BENCH("max_rows", "reduce", max_rows),
+          DUEL_VALUES("where", "elementwise", picks_and_sums),
+          DUEL_VALUES("sum_inner", "reduce", inner_axis)};
 }
 
 }  // namespace duel::apps::bench

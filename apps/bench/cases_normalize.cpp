@@ -146,6 +146,26 @@ Case double_backward(const Setting& s, Kind kind) {
               }};
 }
 
+/// Running statistics, and y by them.
+template <class T>
+Case by_running_statistics(const Setting& s) {
+  const Problem p = make_problem<T>(s, Kind::batch, 2);
+  const Tensor y = s.empty(p.shape), average = s.numbers({p.norm.rows}, 6),
+               variance = s.numbers({p.norm.rows}, 7, 0.5, 1.5);
+  return {.shape = p.text,
+          .bytes = p.bytes(2),
+          .run =
+              [=, stream = s.stream(), to = y.mutable_data<T>(), mean = p.mean.mutable_data<T>(),
+               rstd = p.rstd.mutable_data<T>(), running = average.mutable_data<T>(),
+               spread = variance.mutable_data<T>()] {
+                kernels::norm_forward(stream, p.norm, p.x.data<T>(), p.gamma.data<T>(), p.beta.data<T>(),
+                                      T(kEps), to, mean, rstd, {running, spread, T(0.1)});
+                kernels::norm_inference(stream, p.norm, p.x.data<T>(), running, spread, p.gamma.data<T>(),
+                                        p.beta.data<T>(), T(kEps), to);
+              },
+          .results = {y, average, variance}};
+}
+
 template <class T>
 Case batch_forward(const Setting& s) {
   return forward<T>(s, Kind::batch);
@@ -194,7 +214,8 @@ std::vector<NamedCase> normalize_cases() {
           DUEL_BENCH("layer_norm_double_backward", "normalize", layer_double),
           DUEL_BENCH("instance_norm", "normalize", instance_forward),
           DUEL_BENCH("instance_norm_backward", "normalize", instance_backward),
-          DUEL_BENCH("instance_norm_double_backward", "normalize", instance_double)};
+          DUEL_BENCH("instance_norm_double_backward", "normalize", instance_double),
+          DUEL_VALUES("batch_norm_inference", "normalize", by_running_statistics)};
 }
 
 }  // namespace duel::apps::bench

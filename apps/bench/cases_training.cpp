@@ -1,10 +1,9 @@
-// Random numbers, optimizers, batches from resident data, and convolutions with one channel.
+// Random numbers, optimizers, and batches from resident data.
 #include <cstring>
 
 #include "cases.h"
 #include "duel/core/ops.h"
 #include "duel/core/tensor/random.h"
-#include "duel/kernels/linear/conv.h"
 #include "duel/kernels/map/random.h"
 #include "duel/kernels/training/batch.h"
 #include "duel/kernels/training/optimizers.h"
@@ -229,56 +228,49 @@ Case dragan_points(const Setting& s) {
               }};
 }
 
-// ---- Convolutions with one channel: D's first layer and G's last, 1x28x28 <-> 64x14x14, 4x4, stride 2 ----
-
-template <class T, kernels::ConvPass Pass>
-Case thin_conv(const Setting& s) {
-  constexpr int64_t kMaps = 64, kSmall = 14 * 14, kKernel = 16;
-  const int64_t n = s.count((kPixels + kMaps * kSmall) * s.element());
-  kernels::ConvShape shape{.n = n,
-                           .c_in = 1,
-                           .h_in = 28,
-                           .w_in = 28,
-                           .c_out = kMaps,
-                           .h_out = 14,
-                           .w_out = 14,
-                           .kh = 4,
-                           .kw = 4,
-                           .stride_h = 2,
-                           .stride_w = 2,
-                           .pad_h = 1,
-                           .pad_w = 1};
-  const Tensor x = s.numbers({n, kPixels}, 1), y = s.numbers({n, kMaps * kSmall}, 2);
-  const Tensor w = s.numbers({kMaps, kKernel}, 3);
-  const auto bytes = static_cast<int64_t>(kernels::conv2d_workspace<T>(shape, Pass, s.stream()));
-  const Tensor work = Tensor::empty({bytes}, {DType::u8, s.device});
-  const Tensor result = Pass == kernels::ConvPass::kForward     ? y
-                        : Pass == kernels::ConvPass::kInputGrad ? x
-                                                                : w;
-  const Tensor first = Pass == kernels::ConvPass::kInputGrad ? y : x;
-  const Tensor second = Pass == kernels::ConvPass::kWeightGrad ? y : w;
-  return {.shape = message("{}x1x28x28", n),
-          .bytes = (n * (kPixels + kMaps * kSmall) + kMaps * kKernel) * s.element(),
-          .flops = 2.0 * static_cast<double>(n * kMaps * kSmall * kKernel),
+/// The step's own arithmetic on the device, and the updates without a row of their own.
+template <class T>
+Case other_steps(const Setting& s) {
+  const Arena<T> a = make_arena<T>(s, 3);
+  const Tensor p = a.p.clone(), q = a.p.clone(), ema = s.numbers({a.n}, 3);
+  const Tensor words = Tensor::zeros({sizeof(kernels::StepState) / 8}, {DType::f64, s.device});
+  const Tensor factors = Tensor::zeros({3}, {DType::f64, s.device});
+  return {.shape = std::to_string(a.n),
+          .bytes = 3 * a.n * s.element(),
           .run =
-              [=, stream = s.stream(), to = result.mutable_data<T>(), scratch = work.mutable_raw()] {
-                (void)work;
-                kernels::conv2d<T>(stream, shape, Pass, first.data<T>(), second.data<T>(), nullptr, to,
-                                   scratch);
+              [=, stream = s.stream(), state = reinterpret_cast<kernels::StepState*>(words.mutable_raw()),
+               rates = factors.mutable_data<double>(), to = p.mutable_data<T>(), to_q = q.mutable_data<T>(),
+               velocity = a.first.template mutable_data<T>(), average = ema.mutable_data<T>()] {
+                kernels::advance_step(stream, state, 0.5, 0.99);
+                kernels::step_factors(stream, state, rates);
+                kernels::sgd_step<T>(stream, a.n, a.segments, {.momentum = 0.9, .nesterov = true}, a.step(),
+                                     to, velocity);
+                kernels::average_step<T>(stream, a.n, a.step(), to_q,
+                                         {.ema = average, .ema_decay = 0.9, .ema_warm_up = true});
               },
-          .results = {result}};
+          .results = {words, factors, p, q, a.first, ema}};
 }
+
+/// Integers, orders of a data set, and the offset that a replayed graph moves.
 template <class T>
-Case thin_forward(const Setting& s) {
-  return thin_conv<T, kernels::ConvPass::kForward>(s);
-}
-template <class T>
-Case thin_input_grad(const Setting& s) {
-  return thin_conv<T, kernels::ConvPass::kInputGrad>(s);
-}
-template <class T>
-Case thin_weight_grad(const Setting& s) {
-  return thin_conv<T, kernels::ConvPass::kWeightGrad>(s);
+Case whole_draws(const Setting& s) {
+  const int64_t n = s.count(3 * 8);
+  const TensorOptions whole{DType::i64, s.device};
+  const Tensor drawn = Tensor::zeros({n}, whole), order = Tensor::zeros({n}, whole),
+               items = Tensor::zeros({n}, whole), offset = Tensor::zeros({1}, whole);
+  return {.shape = std::to_string(n),
+          .bytes = 3 * 8 * n,
+          .run =
+              [=, stream = s.stream(), to = drawn.mutable_data<int64_t>(),
+               to_order = order.mutable_data<int64_t>(), to_items = items.mutable_data<int64_t>(),
+               at = reinterpret_cast<uint64_t*>(offset.mutable_data<int64_t>())] {
+                const kernels::PhiloxState state{.seed = 1, .stream = 2, .offset = at, .addend = 5};
+                kernels::random_integers(stream, state, n, 1000, to);
+                kernels::permutation(stream, 1, 2, 3, 2 * n, 0, n, to_order);
+                kernels::shuffled_items(stream, state, n, 1000, to_items);
+                kernels::philox_advance(stream, at, kernels::philox_blocks(n));
+              },
+          .results = {drawn, order, items, offset}};
 }
 
 }  // namespace
@@ -295,9 +287,8 @@ std::vector<NamedCase> training_cases() {
           DUEL_BENCH("gather_normalize", "batch", gather_batch),
           DUEL_BENCH("interpolate_line", "batch", line_points),
           DUEL_BENCH("dragan_perturb", "batch", dragan_points),
-          DUEL_BENCH("thin_conv_forward", "conv", thin_forward),
-          DUEL_BENCH("thin_conv_input_grad", "conv", thin_input_grad),
-          DUEL_BENCH("thin_conv_weight_grad", "conv", thin_weight_grad)};
+          DUEL_VALUES("other_steps", "optimizers", other_steps),
+          DUEL_VALUES("random_integers", "random", whole_draws)};
 }
 
 }  // namespace duel::apps::bench

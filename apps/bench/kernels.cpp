@@ -124,7 +124,7 @@ int bench_kernels(const KernelsRequest& request, Device device) {
   const std::regex pattern = pattern_of(request.filter);
   std::vector<NamedCase> cases;
   for (NamedCase& named : all_cases()) {
-    if (std::regex_search(named.name, pattern) || std::regex_search(named.family, pattern))
+    if (named.timed && (std::regex_search(named.name, pattern) || std::regex_search(named.family, pattern)))
       cases.push_back(std::move(named));
   }
   DUEL_CHECK(!cases.empty(), "bench", "filter: no kernel's name or family matches '{}'", request.filter);

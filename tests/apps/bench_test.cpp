@@ -3,7 +3,10 @@
 #include <cmath>
 #include <csignal>
 #include <cstdio>
+#include <filesystem>
 #include <nlohmann/json.hpp>
+#include <regex>
+#include <set>
 #include <sstream>
 
 #include "apps/bench/cases.h"
@@ -12,6 +15,7 @@
 #include "apps/bench/timer.h"
 #include "command.h"
 #include "duel/core/tensor/autograd.h"
+#include "tests/source.h"
 
 namespace duel::apps::testing {
 namespace {
@@ -254,9 +258,41 @@ TEST(BenchCases, CompositionsGiveTheKernelsNumbers) {
 // All elements of the inputs and outputs are counted: twice the size, twice the traffic.
 TEST(BenchCases, TrafficIsWhatWasAskedFor) {
   for (const NamedCase& named : all_cases()) {
+    if (!named.timed) continue;
     const Case made = named.make({.size = 8 << 20, .dtype = DType::f32, .device = {}});
     EXPECT_NEAR(static_cast<double>(made.bytes), 8 << 20, 0.06 * (8 << 20)) << named.name;
   }
+}
+
+// A kernel is its family and its case: everything that takes a stream and is declared in a public header is called
+// by a case, and a family's cases bear its header's name.
+TEST(BenchCases, EveryLauncherHasACase) {
+  namespace fs = std::filesystem;
+  std::string cases;
+  for (const auto& entry : fs::directory_iterator(duel::testing::in_source("apps/bench")))
+    if (entry.path().filename().string().starts_with("cases_")) cases += read(entry.path());
+  std::set<std::string> families, names;
+  for (const NamedCase& named : all_cases()) {
+    families.insert(named.family);
+    EXPECT_TRUE(names.insert(named.name).second) << named.name << " is there twice";
+  }
+  int launchers = 0;
+  for (const char* room : {"map", "reduce", "training", "linear"}) {
+    for (const auto& entry : fs::directory_iterator(duel::testing::in_source("kernels") / room)) {
+      if (entry.path().extension() != ".h") continue;
+      const std::string text = std::regex_replace(read(entry.path()), std::regex("//[^\n]*"), "");
+      const std::regex launcher("void (\\w+)\\(Stream stream");
+      const std::string family = entry.path().stem().string();
+      for (std::sregex_iterator at(text.begin(), text.end(), launcher), end; at != end; ++at) {
+        const std::string name = (*at)[1];
+        EXPECT_TRUE(std::regex_search(cases, std::regex("\\b" + name + "[<(]")))
+            << family << ".h declares " << name << "(), which no case in apps/bench/cases_*.cpp calls";
+        EXPECT_TRUE(families.contains(family)) << "no case has the family " << family;
+        ++launchers;
+      }
+    }
+  }
+  EXPECT_GE(launchers, 45) << "the headers are not read";
 }
 
 TEST(BenchTimer, TimesWhatIsCalled) {

@@ -1,6 +1,7 @@
 // Element-wise families as CUDA kernels: every formula, broadcasting, casts, activations. The same
 // bits as the host's. Fails on a wrong tail, stride or argument order, and on a formula that host and device
 // do not share.
+#include "apps/bench/example_of.h"
 #include "duel/kernels/map/activations.h"
 #include "duel/kernels/map/functors.h"
 #include "kernels_common.h"
@@ -26,30 +27,9 @@ TYPED_TEST(SimtMap, EveryUnaryFormula) {
   using T = TypeParam;
   using namespace kernels;
   constexpr int64_t n = 300;
-  expect_unary<T>(n, Neg{}, "Neg");
-  expect_unary<T>(n, Exp{}, "Exp");
-  expect_unary<T>(n, Expm1{}, "Expm1");
-  expect_unary<T>(n, Log{}, "Log");
-  expect_unary<T>(n, Log1p{}, "Log1p");
-  expect_unary<T>(n, Erf{}, "Erf");
-  expect_unary<T>(n, Sqrt{}, "Sqrt");
-  expect_unary<T>(n, Rsqrt{}, "Rsqrt");
-  expect_unary<T>(n, Sin{}, "Sin");
-  expect_unary<T>(n, Cos{}, "Cos");
-  expect_unary<T>(n, Floor{}, "Floor");
-  expect_unary<T>(n, Ceil{}, "Ceil");
-  expect_unary<T>(n, Round{}, "Round");
-  expect_unary<T>(n, Abs{}, "Abs");
-  expect_unary<T>(n, Sign{}, "Sign");
-  expect_unary<T>(n, Square{}, "Square");
-  expect_unary<T>(n, Reciprocal{}, "Reciprocal");
-  expect_unary<T>(n, AddScalar{0.3}, "AddScalar");
-  expect_unary<T>(n, MulScalar{-1.7}, "MulScalar");
-  expect_unary<T>(n, PowScalar{2.5}, "PowScalar");
-  expect_unary<T>(n, MaxScalar{0.1}, "MaxScalar");
-  expect_unary<T>(n, ClampMax{0.1}, "ClampMax");
-  expect_unary<T>(n, Clamp{-0.5, 0.7}, "Clamp");
-  expect_unary<T>(n, GreaterScalar{0.2}, "GreaterScalar");
+#define DUEL_EXPECT(F) expect_unary<T>(n, apps::bench::example_of<F>(), #F);
+  DUEL_UNARY_FUNCTORS(DUEL_EXPECT)
+#undef DUEL_EXPECT
 }
 
 TYPED_TEST(SimtMap, EverySize) {
@@ -109,16 +89,9 @@ TYPED_TEST(SimtMap, EveryBinaryFormula) {
     expect_binary<T>({17, 19}, {17, 19}, {17, 19}, f, what);
     expect_binary<T>({17, 19}, {17, 1}, {19}, f, what + ", broadcast");
   };
-  both(Add{}, "Add");
-  both(Sub{}, "Sub");
-  both(Mul{}, "Mul");
-  both(Div{}, "Div");
-  both(Pow{}, "Pow");
-  both(Maximum{}, "Maximum");
-  both(Minimum{}, "Minimum");
-  both(Greater{}, "Greater");
-  both(GreaterEqual{}, "GreaterEqual");
-  both(Equal{}, "Equal");
+#define DUEL_EXPECT(F) both(F{}, #F);
+  DUEL_BINARY_FUNCTORS(DUEL_EXPECT)
+#undef DUEL_EXPECT
 }
 
 /// With equal elements among them; integers from small ones.
@@ -144,14 +117,11 @@ void expect_comparisons() {
           {comparable<T>(volume(left), 1), comparable<T>(volume(right), 2)}, volume(out),
           [&](Stream s, auto& x, uint8_t* y) { compare(s, plan, x[0], x[1], y, f); }, what);
     };
-    each(IsGreater{}, "IsGreater");
-    each(IsGreaterEqual{}, "IsGreaterEqual");
-    each(IsEqual{}, "IsEqual");
-    each(IsNotEqual{}, "IsNotEqual");
+#define DUEL_EXPECT(F) each(F{}, #F);
+    DUEL_COMPARE_FUNCTORS(DUEL_EXPECT)
     if constexpr (std::is_same_v<T, uint8_t>) {
-      each(And{}, "And");
-      each(Or{}, "Or");
-      each(Xor{}, "Xor");
+      DUEL_LOGICAL_FUNCTORS(DUEL_EXPECT)
+#undef DUEL_EXPECT
     }
     if constexpr (std::is_same_v<T, int64_t>) {
       const auto integers = [&](auto f, const std::string& what) {
@@ -159,13 +129,9 @@ void expect_comparisons() {
             {comparable<T>(volume(left), 1), comparable<T>(volume(right), 2)}, volume(out),
             [&](Stream s, auto& x, T* y) { binary(s, plan, x[0], x[1], y, f); }, what);
       };
-      integers(Add{}, "Add");
-      integers(Sub{}, "Sub");
-      integers(Mul{}, "Mul");
-      integers(Maximum{}, "Maximum");
-      integers(Minimum{}, "Minimum");
-      integers(FloorDivide{}, "FloorDivide");  // also by zero
-      integers(Remainder{}, "Remainder");
+#define DUEL_EXPECT(F) integers(F{}, #F);  // division also by zero
+      DUEL_INTEGER_FUNCTORS(DUEL_EXPECT)
+#undef DUEL_EXPECT
     }
   }
 }
@@ -266,13 +232,10 @@ void expect_activation(A f, const std::string& what) {
 
 TYPED_TEST(SimtMap, EveryActivation) {
   using T = TypeParam;
-  expect_activation<T>(kernels::Relu{}, "Relu");
-  expect_activation<T>(kernels::LeakyRelu{0.2}, "LeakyRelu");
-  expect_activation<T>(kernels::Elu{1.3}, "Elu");
-  expect_activation<T>(kernels::Tanh{}, "Tanh");
-  expect_activation<T>(kernels::Sigmoid{}, "Sigmoid");
-  expect_activation<T>(kernels::Softplus{}, "Softplus");
-  expect_activation<T>(kernels::Gelu{}, "Gelu");
+  using namespace kernels;
+#define DUEL_EXPECT(A) expect_activation<T>(apps::bench::example_of<A>(), #A);
+  DUEL_ACTIVATIONS(DUEL_EXPECT)
+#undef DUEL_EXPECT
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // Reductions, losses and per-sample norms as CUDA kernels: sums within the bound of Note [Reductions] from
 // the host's, everything that is a map or a choice bit for bit. Fails on a lost tail, a chunk counted twice,
 // a wrong scale.
+#include "apps/bench/example_of.h"
 #include "duel/kernels/map/losses.h"
 #include "duel/kernels/reduce/reduce.h"
 #include "duel/kernels/reduce/sample_norm.h"
@@ -145,10 +146,10 @@ void expect_loss(L loss, const std::string& what) {
 
 TYPED_TEST(SimtReduce, EveryLoss) {
   using T = TypeParam;
-  expect_loss<T>(kernels::SigmoidBce{0.9}, "SigmoidBce");
-  expect_loss<T>(kernels::Hinge{-1}, "Hinge");
-  expect_loss<T>(kernels::SquaredDifference{0.5, 0.5}, "SquaredDifference");
-  expect_loss<T>(kernels::WassersteinMean{-1}, "WassersteinMean");
+  using namespace kernels;
+#define DUEL_EXPECT(L) expect_loss<T>(apps::bench::example_of<L>(), #L);
+  DUEL_LOSSES(DUEL_EXPECT)
+#undef DUEL_EXPECT
 }
 
 TYPED_TEST(SimtReduce, SampleNorm) {

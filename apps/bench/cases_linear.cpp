@@ -1,0 +1,185 @@
+// Matrix products and convolutions: D's first layer and G's last, which have one channel, a layer between, and
+// a layer of an MLP. They are the rows that other libraries are measured by (DUEL_HOST_LIBRARY,
+// DUEL_DEVICE_LIBRARY).
+#include <algorithm>
+
+#include "cases.h"
+#include "duel/kernels/linear/conv.h"
+#include "duel/kernels/linear/gemm.h"
+
+namespace duel::apps::bench {
+namespace {
+
+using kernels::ConvPass;
+
+/// op(x) [rows, 784] times op(w) [784, 256], plus a bias.
+template <class T, bool Transposed>
+Case product(const Setting& s) {
+  constexpr int64_t kIn = 784, kOut = 256, kWeights = (kIn + 1) * kOut;
+  const int64_t room = s.size / s.element() - kWeights, rows = room > kIn + kOut ? room / (kIn + kOut) : 1;
+  const Tensor x = s.numbers({rows, kIn}, 1), w = s.numbers({kOut, kIn}, 2), bias = s.numbers({kOut}, 3);
+  const Tensor y = s.numbers({rows, kOut}, 4);
+  const auto bytes =
+      static_cast<int64_t>(kernels::gemm_workspace<T>(Transposed, !Transposed, rows, kOut, kIn, s.stream()));
+  const Tensor work = Tensor::empty({bytes}, {DType::u8, s.device});
+  return {.shape = message("{}x784x256", rows),
+          .bytes = (rows * (kIn + kOut) + kWeights) * s.element(),
+          .flops = 2.0 * static_cast<double>(rows * kIn * kOut),
+          .run =
+              [=, stream = s.stream(), to = y.mutable_data<T>(), scratch = work.mutable_raw()] {
+                (void)work;
+                if constexpr (Transposed)
+                  kernels::gemm<T>(stream, true, false, rows, kOut, kIn, T(0.5), x.data<T>(), w.data<T>(),
+                                   T(-1), to, scratch);
+                else
+                  kernels::gemm_bias<T>(stream, false, true, rows, kOut, kIn, x.data<T>(), w.data<T>(),
+                                        bias.data<T>(), to, scratch);
+              },
+          .results = {y}};
+}
+template <class T>
+Case dense_layer(const Setting& s) {
+  return product<T, false>(s);
+}
+template <class T>
+Case transposed_product(const Setting& s) {
+  return product<T, true>(s);
+}
+
+/// [batch, 5, 37] times one [37, 6] for all.
+template <class T>
+Case batched(const Setting& s) {
+  const int64_t batch = s.count((5 * 37 + 30) * s.element());
+  const Tensor a = s.numbers({batch, 5 * 37}, 1), b = s.numbers({37 * 6}, 2), c = s.empty({batch, 30});
+  const auto bytes =
+      static_cast<int64_t>(kernels::gemm_batched_workspace<T>(false, false, batch, 5, 6, 37, s.stream()));
+  const Tensor work = Tensor::empty({bytes}, {DType::u8, s.device});
+  return {.shape = message("{}x5x37x6", batch),
+          .bytes = (batch * (5 * 37 + 30) + 37 * 6) * s.element(),
+          .run =
+              [=, stream = s.stream(), to = c.mutable_data<T>(), scratch = work.mutable_raw()] {
+                (void)work;
+                kernels::gemm_batched<T>(stream, false, false, batch, 5, 6, 37, a.data<T>(), 5 * 37,
+                                         b.data<T>(), 0, to, scratch);
+              },
+          .results = {c}};
+}
+
+/// `in` channels of side x side to `out` of half the side by 4 x 4 windows of stride 2.
+template <class T, ConvPass Pass>
+Case halving(const Setting& s, int64_t in, int64_t out, int64_t side) {
+  const int64_t half = side / 2, x_row = in * side * side, y_row = out * half * half, weights = out * in * 16;
+  const int64_t room = s.size / s.element() - weights, n = room > x_row + y_row ? room / (x_row + y_row) : 1;
+  const kernels::ConvShape shape{.n = n,
+                                 .c_in = in,
+                                 .h_in = side,
+                                 .w_in = side,
+                                 .c_out = out,
+                                 .h_out = half,
+                                 .w_out = half,
+                                 .kh = 4,
+                                 .kw = 4,
+                                 .stride_h = 2,
+                                 .stride_w = 2,
+                                 .pad_h = 1,
+                                 .pad_w = 1};
+  const Tensor x = s.numbers({n, x_row}, 1), y = s.numbers({n, y_row}, 2), w = s.numbers({weights}, 3);
+  const auto bytes = static_cast<int64_t>(kernels::conv2d_workspace<T>(shape, Pass, s.stream()));
+  const Tensor work = Tensor::empty({bytes}, {DType::u8, s.device});
+  const Tensor result = Pass == ConvPass::kForward ? y : Pass == ConvPass::kInputGrad ? x : w;
+  const Tensor first = Pass == ConvPass::kInputGrad ? y : x, second = Pass == ConvPass::kWeightGrad ? y : w;
+  return {.shape = message("{}x{}x{}x{}", n, in, side, side),
+          .bytes = (n * (x_row + y_row) + weights) * s.element(),
+          .flops = 2.0 * static_cast<double>(n * y_row * in * 16),
+          .run =
+              [=, stream = s.stream(), to = result.mutable_data<T>(), scratch = work.mutable_raw()] {
+                (void)work;
+                kernels::conv2d<T>(stream, shape, Pass, first.data<T>(), second.data<T>(), nullptr, to,
+                                   scratch);
+              },
+          .results = {result}};
+}
+template <class T>
+Case thin_forward(const Setting& s) {
+  return halving<T, ConvPass::kForward>(s, 1, 64, 28);
+}
+template <class T>
+Case thin_input_grad(const Setting& s) {
+  return halving<T, ConvPass::kInputGrad>(s, 1, 64, 28);
+}
+template <class T>
+Case thin_weight_grad(const Setting& s) {
+  return halving<T, ConvPass::kWeightGrad>(s, 1, 64, 28);
+}
+template <class T>
+Case inner_forward(const Setting& s) {
+  return halving<T, ConvPass::kForward>(s, 32, 64, 14);
+}
+template <class T>
+Case inner_input_grad(const Setting& s) {
+  return halving<T, ConvPass::kInputGrad>(s, 32, 64, 14);
+}
+template <class T>
+Case inner_weight_grad(const Setting& s) {
+  return halving<T, ConvPass::kWeightGrad>(s, 32, 64, 14);
+}
+
+/// Two groups, dilated rows, another stride along each axis: 4x11x10 -> 6x5x3, all passes.
+template <class T>
+Case grouped(const Setting& s) {
+  const int64_t x_row = 4 * 11 * 10, y_row = 6 * 5 * 3, weights = 6 * 2 * 3 * 4;
+  const int64_t n = s.count(2 * (x_row + y_row) * s.element());
+  const kernels::ConvShape shape{.n = n,
+                                 .c_in = 4,
+                                 .h_in = 11,
+                                 .w_in = 10,
+                                 .c_out = 6,
+                                 .h_out = 5,
+                                 .w_out = 3,
+                                 .kh = 3,
+                                 .kw = 4,
+                                 .stride_h = 2,
+                                 .stride_w = 3,
+                                 .pad_h = 1,
+                                 .pad_w = 1,
+                                 .groups = 2,
+                                 .dilation_h = 2};
+  const Tensor x = s.numbers({n, x_row}, 1), dy = s.numbers({n, y_row}, 2), w = s.numbers({weights}, 3),
+               bias = s.numbers({6}, 4);
+  const Tensor y = s.empty({n, y_row}), dx = s.empty({n, x_row}), dw = s.empty({weights});
+  size_t bytes = 0;
+  for (const ConvPass pass : {ConvPass::kForward, ConvPass::kInputGrad, ConvPass::kWeightGrad})
+    bytes = std::max(bytes, kernels::conv2d_workspace<T>(shape, pass, s.stream()));
+  const Tensor work = Tensor::empty({static_cast<int64_t>(bytes)}, {DType::u8, s.device});
+  return {.shape = message("{}x4x11x10", n),
+          .bytes = 2 * n * (x_row + y_row) * s.element(),
+          .run =
+              [=, stream = s.stream(), to = y.mutable_data<T>(), to_x = dx.mutable_data<T>(),
+               to_w = dw.mutable_data<T>(), scratch = work.mutable_raw()] {
+                (void)work;
+                kernels::conv2d<T>(stream, shape, ConvPass::kForward, x.data<T>(), w.data<T>(),
+                                   bias.data<T>(), to, scratch);
+                kernels::conv2d<T>(stream, shape, ConvPass::kInputGrad, dy.data<T>(), w.data<T>(), nullptr,
+                                   to_x, scratch);
+                kernels::conv2d<T>(stream, shape, ConvPass::kWeightGrad, x.data<T>(), dy.data<T>(), nullptr,
+                                   to_w, scratch);
+              },
+          .results = {y, dx, dw}};
+}
+
+}  // namespace
+
+std::vector<NamedCase> linear_cases() {
+  return {DUEL_BENCH("thin_conv_forward", "conv", thin_forward),
+          DUEL_BENCH("thin_conv_input_grad", "conv", thin_input_grad),
+          DUEL_BENCH("thin_conv_weight_grad", "conv", thin_weight_grad),
+          DUEL_BENCH("conv_forward", "conv", inner_forward),
+          DUEL_BENCH("conv_input_grad", "conv", inner_input_grad),
+          DUEL_BENCH("conv_weight_grad", "conv", inner_weight_grad),
+          DUEL_VALUES("conv_groups", "conv", grouped),
+          DUEL_BENCH("gemm", "gemm", dense_layer),
+          DUEL_VALUES("gemm_batched", "gemm", batched),
+          DUEL_VALUES("gemm_transposed", "gemm", transposed_product)};
+}
+
+}  // namespace duel::apps::bench
