@@ -75,13 +75,14 @@ function(duel_room name)
   endif()
 endfunction()
 
-# duel/duel.h, made of the public headers of core, nn and gan: whoever adds one need not list it anywhere.
+# duel/duel.h, made of the public headers of core, nn and gan, and of what a program needs of kernels: whoever adds one need not
+# list it anywhere.
 function(duel_all_headers)
   set(text "// All of Duel: every public header of core, nn and gan. Made by cmake/DuelRooms.cmake.\n#pragma once\n\n")
-  foreach(room core nn gan)
+  foreach(room kernels core nn gan)
     file(GLOB_RECURSE headers CONFIGURE_DEPENDS RELATIVE "${PROJECT_SOURCE_DIR}" "${PROJECT_SOURCE_DIR}/${room}/*.h")
     list(FILTER headers INCLUDE REGEX "^[a-z]+/[a-z]+/|^core/ops.h$|^nn/layers.h$")  # others forward to where 0.1.0 had them
-    list(FILTER headers EXCLUDE REGEX "/(internal|rows)/")
+    list(FILTER headers EXCLUDE REGEX "/(internal|rows)/|^kernels/[^b]|^kernels/base/[^epst]|/(platform|simd|shared_library|source_location).h$")
     list(SORT headers)
     foreach(header ${headers})
       string(APPEND text "#include \"duel/${header}\"\n")

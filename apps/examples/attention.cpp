@@ -40,15 +40,16 @@ int main(int argc, char** argv) try {
   const auto down = [](int64_t in, int64_t out) {
     return nn::SpectralNorm(nn::Conv2d(in, out, 4, {.stride = 2, .padding = 1}));
   };
-  manual_seed(1);  // of the first weights
+  manual_seed(1);                                                  // of the first weights
+  const auto attention = std::make_shared<SelfAttention>(kWidth);  // of D
   Networks nets{
       .generator = std::make_shared<nn::Sequential>(
           nn::SpectralNorm(nn::Linear(kLatent, 2 * kWidth * 7 * 7)), nn::Unflatten({2 * kWidth, 7, 7}),
           nn::BatchNorm2d(2 * kWidth), nn::ReLU(), up(2 * kWidth, kWidth), nn::BatchNorm2d(kWidth),
           nn::ReLU(), SelfAttention(kWidth), up(kWidth, 1), nn::Tanh()),
       .discriminator = std::make_shared<nn::Sequential>(
-          down(1, kWidth), nn::LeakyReLU(0.1), SelfAttention(kWidth), down(kWidth, 2 * kWidth),
-          nn::LeakyReLU(0.1), nn::Flatten(), nn::SpectralNorm(nn::Linear(2 * kWidth * 7 * 7, 1))),
+          down(1, kWidth), nn::LeakyReLU(0.1), attention, down(kWidth, 2 * kWidth), nn::LeakyReLU(0.1),
+          nn::Flatten(), nn::SpectralNorm(nn::Linear(2 * kWidth * 7 * 7, 1))),
       .latent = {.noise = kLatent}};
   // The paper's rates: D four times as fast as G.
   const Objective hinge =
@@ -58,8 +59,7 @@ int main(int argc, char** argv) try {
   for (int i = 0; i < steps; ++i) trainer.step(i + 1 == steps);
   const Metrics m = trainer.metrics();
   std::printf("attention: %lld iterations, loss of D %.4f, of G %.4f, gamma of D %.6f\n",
-              static_cast<long long>(m.iteration), m.loss_d, m.loss_g,
-              nets.discriminator->state_dict().at("2.gamma").item());
+              static_cast<long long>(m.iteration), m.loss_d, m.loss_g, attention->gamma.item());
   return std::fflush(stdout) == 0 ? 0 : 1;
 } catch (const Error& error) {
   std::fprintf(stderr, "attention: %s\n", error.what());

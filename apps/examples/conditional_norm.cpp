@@ -1,5 +1,4 @@
-// Conditional batch norm in G and a projection critic (Miyato & Koyama 2018, arXiv:1802.05637), in a training
-// loop of one's own: modules that take an image and a label.
+// Conditional batch norm and a projection critic (Miyato & Koyama 2018, arXiv:1802.05637): modules of two tensors.
 //
 //   build/examples/conditional_norm [STEPS]
 #include <cstdio>
@@ -9,7 +8,7 @@
 using namespace duel;       // NOLINT: an example
 using namespace duel::gan;  // NOLINT
 
-constexpr int64_t kClasses = 10, kLatent = 32, kWidth = 32;
+constexpr int64_t kClasses = 10, kLatent = 32, kWidth = 32, kFeatures = kWidth * 7 * 7;
 
 /// Batch norm whose scale and shift are rows of the label (Dumoulin et al. 2017, arXiv:1610.07629).
 struct ConditionalNorm : nn::Module {
@@ -19,18 +18,17 @@ struct ConditionalNorm : nn::Module {
     shift->weight.fill_(0);
   }
   int64_t channels;
-  std::shared_ptr<nn::BatchNorm2d> norm =
-      register_module("norm", nn::BatchNorm2d(channels, {.affine = false}));
+  std::shared_ptr<nn::BatchNorm2d> bn = register_module("bn", nn::BatchNorm2d(channels, {.affine = false}));
   std::shared_ptr<nn::Embedding> scale = register_module("scale", nn::Embedding(kClasses, channels)),
                                  shift = register_module("shift", nn::Embedding(kClasses, channels));
   Tensor forward(const Tensor& x, const Tensor& label) override {
     const auto planes = [&](nn::Embedding& rows) { return rows(label).unsqueeze(2).unsqueeze(3); };
-    return (*norm)(x)*planes(*scale) + planes(*shift);
+    return (*bn)(x)*planes(*scale) + planes(*shift);
   }
 };
 
 struct ConditionalG : nn::Module {
-  std::shared_ptr<nn::Linear> in = register_module("in", nn::Linear(kLatent, kWidth * 7 * 7));
+  std::shared_ptr<nn::Linear> in = register_module("in", nn::Linear(kLatent, kFeatures));
   std::shared_ptr<ConditionalNorm> norm1 = register_module("norm1", ConditionalNorm(kWidth)),
                                    norm2 = register_module("norm2", ConditionalNorm(kWidth));
   std::shared_ptr<nn::ConvTranspose2d>
@@ -42,16 +40,14 @@ struct ConditionalG : nn::Module {
   }
 };
 
-struct ProjectionD : nn::Module {  // linear(features) + <embedding(label), features>
+struct ProjectionD : nn::Module {
   std::shared_ptr<nn::Sequential> trunk = register_module(
       "trunk", nn::Sequential(nn::SpectralNorm(nn::Conv2d(1, kWidth, 4, {.stride = 2, .padding = 1})),
                               nn::LeakyReLU(0.1),
                               nn::SpectralNorm(nn::Conv2d(kWidth, kWidth, 4, {.stride = 2, .padding = 1})),
                               nn::LeakyReLU(0.1), nn::Flatten()));
-  std::shared_ptr<nn::Module> linear =
-                                  register_module("linear", nn::SpectralNorm(nn::Linear(kWidth * 7 * 7, 1))),
-                              rows = register_module(
-                                  "rows", nn::SpectralNorm(nn::Embedding(kClasses, kWidth * 7 * 7)));
+  std::shared_ptr<nn::Module> linear = register_module("linear", nn::SpectralNorm(nn::Linear(kFeatures, 1)));
+  std::shared_ptr<nn::Module> rows = register_module("rows", nn::Embedding(kClasses, kFeatures));
   Tensor forward(const Tensor& x, const Tensor& label) override {
     const Tensor features = (*trunk)(x);
     return (*linear)(features) + sum((*rows)(label)*features, 1, /*keep_axes=*/true);
@@ -60,7 +56,7 @@ struct ProjectionD : nn::Module {  // linear(features) + <embedding(label), feat
 
 int main(int argc, char** argv) try {
   const int steps = argc > 1 ? parsed<int>("conditional_norm", "STEPS", argv[1]) : 20;
-  manual_seed(1);
+  manual_seed(1);  // of the first weights
   ConditionalG g;
   ProjectionD d;
   nn::Adam opt_g(g, {.lr = 2e-4, .betas = {0, 0.9}}), opt_d(d, {.lr = 2e-4, .betas = {0, 0.9}});
@@ -71,13 +67,12 @@ int main(int argc, char** argv) try {
     const Tensor index = random.integers({16}, data.count()), label = data.labels(index);
     const Tensor fake = g(random.normal({16, kLatent}), label);
     const Tensor on_real = d(data.batch(index, DType::f32), label), on_fake = d(fake.detach(), label);
-    loss_d = relu(1.0 - on_real).mean() + relu(1.0 + on_fake).mean();
+    loss_d = hinge_loss(on_real, 1.0) + hinge_loss(on_fake, -1.0);
     opt_d.step(grad({loss_d}, d.parameters()));
     loss_g = -d(fake, label).mean();
     opt_g.step(grad({loss_g}, g.parameters()));
   }
-  std::printf("conditional_norm: %d iterations, loss of D %.4f, of G %.4f\n", steps, loss_d.item(),
-              loss_g.item());
+  std::printf("conditional_norm: %d iterations, losses %.4f %.4f\n", steps, loss_d.item(), loss_g.item());
   return std::fflush(stdout) == 0 ? 0 : 1;
 } catch (const Error& error) {
   std::fprintf(stderr, "conditional_norm: %s\n", error.what());

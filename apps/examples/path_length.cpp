@@ -2,6 +2,7 @@
 // in the trainer: it asks G, draws noise, and remembers a mean, all of which checkpoints hold.
 //
 //   build/examples/path_length [STEPS]
+#include <cmath>
 #include <cstdio>
 
 #include "duel/duel.h"

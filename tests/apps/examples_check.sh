@@ -48,4 +48,15 @@ done
 "$examples/own_run" sample "$scratch/parts" "$scratch/grid.png" >"$scratch/log" || failed "own_run sample"
 grep -qE 'grid.png: 64 images of iteration 6 \(bounded, small\)' "$scratch/log" || failed "own_run sample: $(cat "$scratch/log")"
 [ -s "$scratch/grid.png" ] || failed "own_run sample wrote nothing"
+
+trains() {  # trains NAME PATTERN: three iterations, and what they print
+  "$examples/$1" 3 >"$scratch/log" || failed "$1 3"
+  grep -qE "$2" "$scratch/log" || failed "$1: $(cat "$scratch/log")"
+  ! "$examples/$1" many >/dev/null 2>&1 || failed "$1 many: not refused"
+  [ "$(wc -l <"$(dirname "$0")/../../apps/examples/$1.cpp")" -le 80 ] || failed "$1.cpp has over 80 lines"
+}
+trains attention '^attention: 3 iterations, loss of D [0-9.]+, of G -?[0-9.]+, gamma of D -?0\.[0-9]*[1-9][0-9]*$'
+trains conditional_norm '^conditional_norm: 3 iterations, losses [0-9.]+ -?[0-9.]+$'
+trains path_length '^path_length: 3 iterations, loss of D [0-9.]+, of G [0-9.]+, mean length [0-9.]*[1-9][0-9]*$'
+trains unrolling '^unrolling: 3 iterations, loss of D [0-9.]+, of G [0-9.]+, deviation of the samples [0-9.]+$'
 echo "examples: as expected"

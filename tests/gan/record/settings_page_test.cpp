@@ -1,5 +1,5 @@
-// gan/settings.md shows every setting of a run, from the rows. Where the environment variable DUEL_SETTINGS names the file,
-// it is written anew:
+// gan/settings.md shows every setting of a run, from the rows; the README names every objective. Where the
+// environment variable DUEL_SETTINGS names the page, it is written anew:
 //   DUEL_SETTINGS=gan/settings.md build/tests/duel_test_gan --gtest_filter='SettingsPage.*'
 #include <gtest/gtest.h>
 
@@ -74,6 +74,18 @@ TEST(SettingsPage, SaysTheRows) {
   const Bytes bytes = duel::testing::get(duel::testing::in_source("gan/settings.md"));
   EXPECT_EQ(std::string(bytes.begin(), bytes.end()), kNow)
       << "gan/settings.md is stale: the head of this file says how it is written";
+}
+
+TEST(Readme, TheTableNamesEveryObjective) {
+  const Bytes bytes = duel::testing::get(duel::testing::in_source("README.md"));
+  const std::string readme(bytes.begin(), bytes.end());
+  for (const std::string& name :
+       objective_names()) {  // fgan-kl, and of the others of its family `-pearson`, …
+    const bool named =
+        readme.find("`" + name + "`") != std::string::npos ||
+        (name.starts_with("fgan-") && readme.find("`" + name.substr(4) + "`") != std::string::npos);
+    EXPECT_TRUE(named) << name;
+  }
 }
 
 }  // namespace
