@@ -188,7 +188,7 @@ bool applies(const Measured& value) {
 const std::vector<Measure>& measures() {
   static const std::vector<Measure> all = [] {
     std::vector<Measure> rows = line_rows();
-    for (auto& more : {detail::diagnostic_rows(), timing_rows()})
+    for (auto& more : {detail::diagnostic_rows(), detail::layer_rows(), timing_rows()})
       rows.insert(rows.end(), more.begin(), more.end());
     return rows;
   }();

@@ -1,4 +1,4 @@
-// The rows of a look inside (diagnostics.cpp), for the table of all (measures.cpp).
+// The rows of a look inside (diagnostics.cpp, layers.cpp), for the table of all (measures.cpp).
 #pragma once
 
 #include <vector>
@@ -8,5 +8,6 @@
 namespace duel::gan::detail {
 
 std::vector<Measure> diagnostic_rows();
+std::vector<Measure> layer_rows();
 
 }  // namespace duel::gan::detail
