@@ -5,6 +5,9 @@
 # consumer's file compiled.
 set -euo pipefail
 source_dir=$(realpath "$1") build_dir=$(realpath "$2") work="$(realpath -m "$3")/a user's project"
+if grep -q '^DUEL_CUDA:[A-Z]*=ON$' "$build_dir/CMakeCache.txt"; then
+  cuda=1 work=${work//\'/}  # nvcc reads no apostrophe in a path
+fi
 rm -rf "$work"
 mkdir -p "$work"
 elsewhere=$(mktemp -d "${TMPDIR:-/tmp}/duel consumer XXXXXX")  # CMake refuses to install from a build folder into itself
@@ -36,7 +39,7 @@ internal=$(find "$work/prefix" -path '*/internal/*' -o -path '*/linear/host/*' -
 use installed "$work/prefix"
 says_its_cpu "$work/installed.log"
 # A build with CUDA is tried as it is installed; the rest is the CPU build's.
-if grep -q '^DUEL_CUDA:[A-Z]*=ON$' "$build_dir/CMakeCache.txt"; then exit 0; fi
+if [ -n "${cuda:-}" ]; then exit 0; fi
 
 # The subdirectory build compiles the library again: reuse the compiler cache where there is one.
 subdirectory() {
