@@ -66,8 +66,8 @@ Case batched(const Setting& s) {
 }
 
 /// `in` channels of side x side to `out` of half the side by 4 x 4 windows of stride 2.
-template <class T, ConvPass Pass>
-Case halving(const Setting& s, int64_t in, int64_t out, int64_t side) {
+template <class T>
+Case halving(const Setting& s, ConvPass pass, int64_t in, int64_t out, int64_t side) {
   const int64_t half = side / 2, x_row = in * side * side, y_row = out * half * half, weights = out * in * 16;
   const int64_t room = s.size / s.element() - weights, n = room > x_row + y_row ? room / (x_row + y_row) : 1;
   const kernels::ConvShape shape{.n = n,
@@ -84,44 +84,26 @@ Case halving(const Setting& s, int64_t in, int64_t out, int64_t side) {
                                  .pad_h = 1,
                                  .pad_w = 1};
   const Tensor x = s.numbers({n, x_row}, 1), y = s.numbers({n, y_row}, 2), w = s.numbers({weights}, 3);
-  const auto bytes = static_cast<int64_t>(kernels::conv2d_workspace<T>(shape, Pass, s.stream()));
+  const auto bytes = static_cast<int64_t>(kernels::conv2d_workspace<T>(shape, pass, s.stream()));
   const Tensor work = Tensor::empty({bytes}, {DType::u8, s.device});
-  const Tensor result = Pass == ConvPass::kForward ? y : Pass == ConvPass::kInputGrad ? x : w;
-  const Tensor first = Pass == ConvPass::kInputGrad ? y : x, second = Pass == ConvPass::kWeightGrad ? y : w;
+  const Tensor result = pass == ConvPass::kForward ? y : pass == ConvPass::kInputGrad ? x : w;
+  const Tensor first = pass == ConvPass::kInputGrad ? y : x, second = pass == ConvPass::kWeightGrad ? y : w;
   return {.shape = message("{}x{}x{}x{}", n, in, side, side),
           .bytes = (n * (x_row + y_row) + weights) * s.element(),
           .flops = 2.0 * static_cast<double>(n * y_row * in * 16),
           .run =
               [=, stream = s.stream(), to = result.mutable_data<T>(), scratch = work.mutable_raw()] {
                 (void)work;
-                kernels::conv2d<T>(stream, shape, Pass, first.data<T>(), second.data<T>(), nullptr, to,
+                kernels::conv2d<T>(stream, shape, pass, first.data<T>(), second.data<T>(), nullptr, to,
                                    scratch);
               },
           .results = {result}};
 }
-template <class T>
-Case thin_forward(const Setting& s) {
-  return halving<T, ConvPass::kForward>(s, 1, 64, 28);
-}
-template <class T>
-Case thin_input_grad(const Setting& s) {
-  return halving<T, ConvPass::kInputGrad>(s, 1, 64, 28);
-}
-template <class T>
-Case thin_weight_grad(const Setting& s) {
-  return halving<T, ConvPass::kWeightGrad>(s, 1, 64, 28);
-}
-template <class T>
-Case inner_forward(const Setting& s) {
-  return halving<T, ConvPass::kForward>(s, 32, 64, 14);
-}
-template <class T>
-Case inner_input_grad(const Setting& s) {
-  return halving<T, ConvPass::kInputGrad>(s, 32, 64, 14);
-}
-template <class T>
-Case inner_weight_grad(const Setting& s) {
-  return halving<T, ConvPass::kWeightGrad>(s, 32, 64, 14);
+NamedCase halving_case(const char* name, ConvPass pass, int64_t in, int64_t out, int64_t side) {
+  return {name, "conv", [=](const Setting& s) {
+            return s.dtype == DType::f64 ? halving<double>(s, pass, in, out, side)
+                                         : halving<float>(s, pass, in, out, side);
+          }};
 }
 
 /// Two groups, dilated rows, another stride along each axis: 4x11x10 -> 6x5x3, all passes.
@@ -170,12 +152,12 @@ Case grouped(const Setting& s) {
 }  // namespace
 
 std::vector<NamedCase> linear_cases() {
-  return {DUEL_BENCH("thin_conv_forward", "conv", thin_forward),
-          DUEL_BENCH("thin_conv_input_grad", "conv", thin_input_grad),
-          DUEL_BENCH("thin_conv_weight_grad", "conv", thin_weight_grad),
-          DUEL_BENCH("conv_forward", "conv", inner_forward),
-          DUEL_BENCH("conv_input_grad", "conv", inner_input_grad),
-          DUEL_BENCH("conv_weight_grad", "conv", inner_weight_grad),
+  return {halving_case("thin_conv_forward", ConvPass::kForward, 1, 64, 28),
+          halving_case("thin_conv_input_grad", ConvPass::kInputGrad, 1, 64, 28),
+          halving_case("thin_conv_weight_grad", ConvPass::kWeightGrad, 1, 64, 28),
+          halving_case("conv_forward", ConvPass::kForward, 32, 64, 14),
+          halving_case("conv_input_grad", ConvPass::kInputGrad, 32, 64, 14),
+          halving_case("conv_weight_grad", ConvPass::kWeightGrad, 32, 64, 14),
           DUEL_VALUES("conv_groups", "conv", grouped),
           DUEL_BENCH("gemm", "gemm", dense_layer),
           DUEL_VALUES("gemm_batched", "gemm", batched),
