@@ -13,6 +13,7 @@
 #include "duel/core/tensor/autograd.h"
 #include "duel/gan/data/class_names.h"
 #include "duel/gan/judge/classifier.h"
+#include "duel/gan/lab/internal/gallery_rows.h"
 #include "duel/gan/picture/canvas.h"
 #include "duel/gan/picture/png.h"
 #include "duel/gan/run/internal/run_setup.h"
@@ -24,32 +25,10 @@
 namespace duel::gan::lab {
 namespace {
 
-using Json = nlohmann::json;
+using Json = nlohmann::json;  // keys by name
 
 constexpr int64_t kColumns = 8;
 constexpr double kSure = 0.9;
-
-/// A row and its pictures, gray [steps, height, width].
-struct Finished {
-  GalleryRow row;
-  Tensor strips;
-};
-
-/// What a row's bits depend on: the settings that are not the defaults, so that a row outlives settings added
-/// later.
-std::string fingerprint(const GalleryRequest& request, const std::string& objective) {
-  RunConfig config = request.config, defaults;
-  config.objective = defaults.objective = objective;
-  config.threads = 0;
-  Json settings = Json::object();
-  for (const ConfigField& field : config_fields()) {
-    const auto value = field.get(config);
-    if (field.stored && value && value != field.get(defaults)) settings[field.name] = text_of(*value);
-  }
-  return Json{
-      {"settings", settings}, {"steps", request.steps}, {"shown", request.shown}, {"judged", request.judged}}
-      .dump();
-}
 
 std::string percent(double share) {
   return std::to_string(static_cast<int>(std::lround(share * 100))) + " %";
@@ -104,37 +83,6 @@ std::string judge_fingerprint(const GalleryRequest& request) {
               {"epochs", kJudgeEpochs},
               {"real", "held out"}}
       .dump();
-}
-
-std::filesystem::path row_file(const GalleryRequest& request, const std::string& objective) {
-  return request.out / "rows" / (objective + ".safetensors");
-}
-
-Json to_json(const GalleryRow& row) {
-  Json cells = Json::array();
-  for (const GalleryCell& c : row.cells)
-    cells.push_back({{"step", c.step}, {"confident", c.confident}, {"classes", c.classes}});
-  return {{"objective", row.objective}, {"failure", row.failure}, {"seconds", row.seconds}, {"cells", cells}};
-}
-
-GalleryRow row_from_json(const json::Json& stored) {
-  GalleryRow row{stored.at("objective"), stored.at("failure"), stored.at("seconds"), {}};
-  for (const json::Json& c : stored.at("cells"))
-    row.cells.push_back({c.at("step"), c.at("confident"), c.at("classes")});
-  return row;
-}
-
-std::optional<Finished> stored_row(const GalleryRequest& request, const std::string& objective) {
-  const std::filesystem::path file = row_file(request, objective);
-  if (!std::filesystem::exists(file)) return std::nullopt;
-  const TensorFile stored = read_safetensors(file);
-  DUEL_CHECK(stored.text("request") == fingerprint(request, objective), "gallery",
-             "{}: this row was made with other settings; choose another folder, or delete it", file.string());
-  return Finished{
-      row_from_json(json::parse(
-          stored.text("row"),
-          {.op = "gallery", .source = file.string(), .remedy = "delete it to make that row again"})),
-      *stored.find("strips")};
 }
 
 /// What the classifier, in evaluation mode, reads in samples [N, 1, 28, 28].
@@ -204,8 +152,8 @@ Judge make_judge(const GalleryRequest& request, const std::optional<TensorFile>&
   return judge;
 }
 
-Finished train_row(const GalleryRequest& request, const std::string& objective,
-                   const std::shared_ptr<const ResidentData>& data, Classifier& classifier) {
+FinishedRow train_row(const GalleryRequest& request, const std::string& objective,
+                      const std::shared_ptr<const ResidentData>& data, Classifier& classifier) {
   const auto start = std::chrono::steady_clock::now();
   detail::RunSetup setup;
   setup.config = request.config;
@@ -238,7 +186,7 @@ Finished train_row(const GalleryRequest& request, const std::string& objective,
   return {row, Tensor::from(pixels, {static_cast<int64_t>(request.steps.size()), strip.height, strip.width})};
 }
 
-void draw_gallery(const GalleryRequest& request, const std::vector<Finished>& rows) {
+void draw_gallery(const GalleryRequest& request, const std::vector<FinishedRow>& rows) {
   constexpr int64_t kLabel = 120, kHeader = 24, kGap = 6;
   const int64_t h = rows.front().strips.dim(1), w = rows.front().strips.dim(2);
   const auto count = static_cast<int64_t>(request.steps.size());
@@ -266,7 +214,7 @@ void draw_gallery(const GalleryRequest& request, const std::vector<Finished>& ro
   write_png_gray(request.out / "gallery.png", canvas.width(), canvas.height(), gray);
 }
 
-void write_tables(const GalleryRequest& request, const std::vector<Finished>& rows, double real_confident,
+void write_tables(const GalleryRequest& request, const std::vector<FinishedRow>& rows, double real_confident,
                   const std::string& word) {
   Json all = Json::array();
   std::string text = "| objective |";
@@ -276,8 +224,8 @@ void write_tables(const GalleryRequest& request, const std::vector<Finished>& ro
     for (size_t k = 0; k < request.steps.size(); ++k) dashes += "---|";
     return dashes;
   }() + "\n";
-  for (const Finished& f : rows) {
-    all.push_back(to_json(f.row));
+  for (const FinishedRow& f : rows) {
+    all.push_back(Json(to_json(f.row)));
     text += "| " + f.row.objective + " |";
     for (const GalleryCell& c : f.row.cells)
       text += message(" {}, {} {} |", percent(c.confident), c.classes, word);
@@ -307,11 +255,11 @@ std::vector<GalleryRow> make_gallery(const GalleryRequest& given,
   DUEL_CHECK(request.shown >= 1 && request.judged >= 1, "gallery",
              "expected at least one sample to show and to judge");
   if (request.objectives.empty()) request.objectives = objective_names();
-  std::filesystem::create_directories(request.out / "rows");
-  std::vector<std::optional<Finished>> rows(request.objectives.size());
+  std::filesystem::create_directories(request.out);
+  std::vector<std::optional<FinishedRow>> rows(request.objectives.size());
   for (size_t i = 0; i < rows.size(); ++i) {
     named_objective(request.objectives[i]);  // an unknown one is told before anything is trained
-    rows[i] = stored_row(request, request.objectives[i]);
+    rows[i] = load_row(request, request.objectives[i]);
   }
 
   const std::optional<TensorFile> stored = stored_judge(given);
@@ -334,10 +282,8 @@ std::vector<GalleryRow> make_gallery(const GalleryRequest& given,
         auto& slot = rows[static_cast<size_t>(i)];
         if (slot) continue;
         const std::string& name = request.objectives[static_cast<size_t>(i)];
-        Finished made = train_row(request, name, data, judge.net);
-        write_safetensors(row_file(request, name), {.tensors = {{"strips", made.strips}},
-                                                    .metadata = {{"request", fingerprint(given, name)},
-                                                                 {"row", to_json(made.row).dump()}}});
+        FinishedRow made = train_row(request, name, data, judge.net);
+        save_row(given, made);
         const GalleryCell& last = made.row.cells.back();
         slot = std::move(made);
         const std::scoped_lock lock(mutex);
@@ -346,7 +292,7 @@ std::vector<GalleryRow> make_gallery(const GalleryRequest& given,
       }
     });
   }
-  std::vector<Finished> finished;
+  std::vector<FinishedRow> finished;
   std::vector<GalleryRow> result;
   for (auto& row : rows) {
     result.push_back(row->row);

@@ -28,7 +28,7 @@ struct GalleryRequest {
   RunConfig config = {};
   int64_t shown = 16;    // samples per cell, in rows of 8
   int64_t judged = 512;  // samples that the classifier reads per cell
-  // gallery.png, gallery.md, gallery.json, judge.safetensors, rows/NAME.safetensors
+  // gallery.png, gallery.md, gallery.json, judge.safetensors, runs/NAME.json and .safetensors
   std::filesystem::path out = {};
 };
 

@@ -1,20 +1,14 @@
 #include "duel/gan/lab/internal/records.h"
 
-#include "duel/core/io/atomic_file.h"
-#include "duel/core/io/internal/json.h"
-#include "duel/core/io/internal/read_file.h"
-#include "duel/core/io/safetensors.h"
+#include "duel/gan/lab/internal/result_store.h"
 
 namespace duel::gan::lab {
 namespace {
 
 using json::Json;
 
-constexpr size_t kMaxRecord = size_t{64} << 20;
-
-std::filesystem::path stem(const std::filesystem::path& directory, const std::string& objective,
-                           uint64_t seed) {
-  return directory / "runs" / (objective + "-" + std::to_string(seed));
+std::string name_of(const std::string& objective, uint64_t seed) {
+  return objective + "-" + std::to_string(seed);
 }
 
 std::string optimizer_text(const OptimizerChoice& o) {
@@ -58,12 +52,6 @@ Json settings_json(PointSettings s, const std::string& name) {
           {"pieces", s.networks.pieces}};
 }
 
-Json parsed_record(const std::string& text, const std::string& file) {
-  return json::parse(
-      text,
-      {.op = "lab", .source = file, .remedy = "delete it to train that run again", .bytes = kMaxRecord});
-}
-
 Json moment_json(const Moment& m) {
   return {
       {"step", m.step}, {"modes", m.modes}, {"high_quality", m.high_quality}, {"reverse_kl", m.reverse_kl}};
@@ -91,24 +79,16 @@ Json run_json(const PointRun& run) {
 std::string to_json(const PointRun& run) { return run_json(run).dump(2) + "\n"; }
 
 void save_run(const std::filesystem::path& directory, const PointRun& run) {
-  const std::filesystem::path path = stem(directory, run.objective, run.seed);
-  std::error_code failure;
-  std::filesystem::create_directories(path.parent_path(), failure);
-  if (failure)
-    fail_system(failure.value(), "lab", "{}: cannot be created: {}; choose another --out",
-                path.parent_path().string(), failure.message());
-  write_safetensors(path.string() + ".safetensors", {.tensors = {{"points", run.snapshots}}, .metadata = {}});
-  write_file_atomically(path.string() + ".json", to_json(run));
+  ResultStore("lab", directory)
+      .save(name_of(run.objective, run.seed), run_json(run), {{"points", run.snapshots}});
 }
 
 std::optional<PointRun> load_run(const std::filesystem::path& directory, const Mixture& mixture,
                                  const std::string& objective, uint64_t seed, const PointSettings& settings) {
-  const std::string path = stem(directory, objective, seed).string(), file = path + ".json";
-  if (!std::filesystem::exists(file)) return std::nullopt;
-  const std::string text = read_file("lab", file, kMaxRecord, "the record of a run");
+  const ResultStore store("lab", directory);
+  const std::string name = name_of(objective, seed), file = store.file(name).string();
   PointRun run;
-  try {
-    const Json record = parsed_record(text, file);
+  const auto read = [&](const Json& record, const TensorFile& tensors) {
     run = {.mixture = record.at("mixture"),
            .objective = record.at("objective"),
            .seed = record.at("seed"),
@@ -117,14 +97,6 @@ std::optional<PointRun> load_run(const std::filesystem::path& directory, const M
                file, run.mixture, mixture.name);
     DUEL_CHECK(run.objective == objective && run.seed == seed, "lab", "{}: holds the run of {}, seed {}",
                file, run.objective, run.seed);
-    const Json wanted = settings_json(settings, objective);
-    Json found = older_settings_json(settings, objective);
-    found.update(record.at("settings"));
-    for (const auto& [key, value] : wanted.items()) {
-      DUEL_CHECK(found.at(key) == value, "lab",
-                 "{}: {}: this run has {}, asked for is {}; choose another --out", file, key,
-                 json::described(found.at(key)), json::described(value));
-    }
     run.score = {.modes = record.at("modes"),
                  .high_quality = record.at("high_quality"),
                  .reverse_kl = record.at("reverse_kl"),
@@ -135,16 +107,15 @@ std::optional<PointRun> load_run(const std::filesystem::path& directory, const M
     for (const Json& m : record.at("history")) {
       run.history.push_back({m.at("step"), m.at("modes"), m.at("high_quality"), m.at("reverse_kl")});
     }
-  } catch (const nlohmann::json::exception& error) {
-    fail("lab", "{}: not the record of a run ({}); delete it to train that run again", file, error.what());
-  }
-  const TensorFile points = read_safetensors(path + ".safetensors");
-  const Tensor* found = points.find("points");
-  const Shape expected{static_cast<int64_t>(run.snapshot_steps.size()), settings.measured_points, 2};
-  DUEL_CHECK(found && found->dtype() == DType::f32 && found->shape() == expected, "lab",
-             "{}.safetensors: expected f32 points {}; delete it and {} to train that run again", path,
-             expected, file);
-  run.snapshots = *found;
+    const Tensor* found = tensors.find("points");
+    const Shape expected{static_cast<int64_t>(run.snapshot_steps.size()), settings.measured_points, 2};
+    DUEL_CHECK(found && found->dtype() == DType::f32 && found->shape() == expected, "lab",
+               "{}: expected f32 points {}; delete it and {} to train that run again",
+               store.file(name, ".safetensors").string(), expected, file);
+    run.snapshots = *found;
+  };
+  if (!store.load(name, settings_json(settings, objective), older_settings_json(settings, objective), read))
+    return std::nullopt;
   return run;
 }
 

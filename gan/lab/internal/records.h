@@ -1,10 +1,5 @@
-// The folder of an experiment: one pair of files for every finished run, so that a later call goes on where
-// it ended.
-//
-//   DIR/runs/OBJECTIVE-SEED.json          settings, scores over time, seconds
-//   DIR/runs/OBJECTIVE-SEED.safetensors   points over time, f32 [moments, points, 2], under "points"
-//
-// The JSON file is written last: where it is, the run is whole. Both are written atomically.
+// What the mixture experiment keeps of a run in its ResultStore, under OBJECTIVE-SEED: settings, scores over time
+// and seconds in the record; points over time, f32 [moments, points, 2], beside it under "points".
 #pragma once
 
 #include <filesystem>

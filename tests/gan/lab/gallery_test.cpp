@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <nlohmann/json.hpp>
 
 #include "duel/core/io/safetensors.h"
 #include "duel/core/ops.h"
@@ -50,7 +51,7 @@ TEST(Gallery, KeepsFinishedRowsAndDoesNotDependOnThreads) {
     ASSERT_EQ(row.cells.size(), 2u);
     EXPECT_EQ(row.cells[1].step, 3);
   }
-  const Tensor strips = *read_safetensors(out / "rows" / "hinge.safetensors").find("strips");
+  const Tensor strips = *read_safetensors(out / "runs" / "hinge.safetensors").find("strips");
   EXPECT_EQ(strips.shape(), (Shape{2, 2 * 30 + 2, 8 * 30 + 2}));
   const auto pixels = strips.to_vector<uint8_t>();
   EXPECT_NE(
@@ -60,7 +61,7 @@ TEST(Gallery, KeepsFinishedRowsAndDoesNotDependOnThreads) {
   const std::string picture = bytes_of(out / "gallery.png");
 
   told.clear();
-  std::filesystem::remove(out / "rows" / "hinge.safetensors");
+  std::filesystem::remove(out / "runs" / "hinge.json");
   kernels::set_threads(1);
   make_gallery(request, tell);
   kernels::set_threads(2);
@@ -86,8 +87,58 @@ TEST(Gallery, KeepsFinishedRowsAndDoesNotDependOnThreads) {
 
   GalleryRequest other = request;
   other.config.seed = 7;
-  EXPECT_NE(duel::testing::error_of([&] { make_gallery(other, tell); }).find("other settings"),
-            std::string::npos);
+  const auto refusal = [&](const GalleryRequest& asked) {
+    return duel::testing::error_of([&] { make_gallery(asked, tell); });
+  };
+  EXPECT_NE(refusal(other).find("other settings: seed: this run has 1, asked for is 7; choose another --out"),
+            std::string::npos)
+      << refusal(other);
+  std::filesystem::remove(out / "runs" / "ns-gan.safetensors");
+  EXPECT_NE(refusal(request).find("ns-gan.json: expected the row of ns-gan"), std::string::npos)
+      << refusal(request);
+}
+
+// As folders were before there were records: the row and what it was made with as texts in the metadata of its
+// pictures.
+TEST(Gallery, TakesRowsOfOlderFolders) {
+  const duel::testing::Scratch scratch;
+  const std::filesystem::path out = scratch / "gallery";
+  GalleryRequest request = small_request(out);
+  std::vector<std::string> told;
+  const auto tell = [&](const std::string& line) { told.push_back(line); };
+  make_gallery(request, tell);
+  const std::string picture = bytes_of(out / "gallery.png"), json = bytes_of(out / "gallery.json");
+  std::filesystem::create_directory(out / "rows");
+  const auto whole = nlohmann::json::parse(json);
+  for (const auto& row : whole.at("rows")) {
+    const std::string name = row.at("objective");
+    const TensorFile strips = read_safetensors(out / "runs" / (name + ".safetensors"));
+    write_safetensors(
+        out / "rows" / (name + ".safetensors"),
+        {.tensors = strips.tensors,
+         .metadata = {
+             {"request",
+              R"({"judged":32,"settings":{"arch":"mlp","batch":"8","channels-d":"8","channels-g":"8",)"
+              R"("data":"synthetic","synthetic-count":"200"},"shown":16,"steps":[0,3]})"},
+             {"row", row.dump()}}});
+  }
+  std::filesystem::remove_all(out / "runs");
+  told.clear();
+  make_gallery(request, tell);
+  EXPECT_TRUE(told.empty()) << told.front();
+  EXPECT_EQ(bytes_of(out / "gallery.png"), picture);
+  EXPECT_EQ(bytes_of(out / "gallery.json"), json);
+
+  const auto refusal = [&] { return duel::testing::error_of([&] { make_gallery(request, tell); }); };
+  request.steps = {0, 4};
+  EXPECT_NE(refusal().find("steps: this run has \"0, 3\", asked for is \"0, 4\""), std::string::npos)
+      << refusal();
+  request = small_request(out);
+  request.config.networks.channels_g = 16;
+  EXPECT_NE(refusal().find("channels-g: this run has 8, asked for is 16"), std::string::npos) << refusal();
+  request = small_request(out);
+  request.config.batch = 64;  // the default: an older row does not name it
+  EXPECT_NE(refusal().find("batch: this run has 8, asked for is 64"), std::string::npos) << refusal();
 }
 
 // Letters 1 to 26 with every kind of row, in a folder without a test set.

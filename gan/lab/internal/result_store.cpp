@@ -1,0 +1,81 @@
+#include "duel/gan/lab/internal/result_store.h"
+
+#include <algorithm>
+
+#include "duel/core/io/atomic_file.h"
+#include "duel/core/io/internal/read_file.h"
+
+namespace duel::gan::lab {
+namespace {
+
+constexpr size_t kMaxRecord = size_t{64} << 20;
+constexpr const char* kRemedy = "delete it to train that run again";
+
+TensorFile tensors_in(const std::string& op, const std::filesystem::path& file) {
+  if (!std::filesystem::exists(file)) return {};
+  try {
+    return read_safetensors(file);
+  } catch (const Failure&) {
+    throw;
+  } catch (const Error& error) {
+    fail(op, "{}; delete it and the .json beside it to train that run again", error.what());
+  }
+}
+
+}  // namespace
+
+ResultStore::ResultStore(std::string op, std::filesystem::path directory)
+    : op_(std::move(op)), runs_(std::move(directory) / "runs") {}
+
+std::filesystem::path ResultStore::file(const std::string& name, const std::string& ending) const {
+  return runs_ / (name + ending);
+}
+
+std::vector<std::string> ResultStore::names() const {
+  std::vector<std::string> found;
+  std::error_code none;
+  for (const auto& entry : std::filesystem::directory_iterator(runs_, none))
+    if (entry.path().extension() == ".json") found.push_back(entry.path().stem().string());
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+bool ResultStore::has(const std::string& name) const { return std::filesystem::exists(file(name)); }
+
+void ResultStore::save(const std::string& name, const Json& record,
+                       const std::vector<std::pair<std::string, Tensor>>& tensors) const {
+  std::error_code failure;
+  std::filesystem::create_directories(runs_, failure);
+  if (failure)
+    fail_system(failure.value(), op_, "{}: cannot be created: {}; choose another --out", runs_.string(),
+                failure.message());
+  if (!tensors.empty()) write_safetensors(file(name, ".safetensors"), {.tensors = tensors, .metadata = {}});
+  write_file_atomically(file(name), record.dump(2) + "\n");
+}
+
+bool ResultStore::load(const std::string& name, const Json& settings, const Json& older,
+                       const Reader& read) const {
+  if (!has(name)) return false;
+  const std::string path = file(name).string();
+  try {
+    const Json record = json::parse(read_file(op_, path, kMaxRecord, "the record of a run"),
+                                    {.op = op_, .source = path, .remedy = kRemedy, .bytes = kMaxRecord});
+    check_settings(path, record.at("settings"), settings, older);
+    read(record, tensors_in(op_, file(name, ".safetensors")));
+  } catch (const nlohmann::json::exception& error) {
+    fail(op_, "{}: not the record of a run ({}); {}", path, error.what(), kRemedy);
+  }
+  return true;
+}
+
+void ResultStore::check_settings(const std::filesystem::path& file, const Json& found, const Json& settings,
+                                 const Json& older) const {
+  for (const auto& [key, asked] : settings.items()) {
+    const Json& there = found.contains(key) ? found.at(key) : older.at(key);
+    DUEL_CHECK(there == asked, op_,
+               "{}: made with other settings: {}: this run has {}, asked for is {}; choose another --out",
+               file.string(), key, json::described(there), json::described(asked));
+  }
+}
+
+}  // namespace duel::gan::lab
