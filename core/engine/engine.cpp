@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "duel/core/device/side_streams.h"
+#include "duel/core/engine/internal/mutation.h"
 #include "duel/core/ops.h"
 #include "duel/core/tensor/internal/node.h"
 

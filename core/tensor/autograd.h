@@ -130,17 +130,4 @@ Rule not_differentiable(const char* op, int order);
 /// True where gradients of this tensor would be recorded now.
 bool tracked(const Tensor& tensor);
 
-namespace testing {
-/// Falsifies one backward rule, to show that a check notices: the gradient of input `input` of every op named
-/// `op` is multiplied by `factor`; factor 0 drops the term. Empty op: off. For tests only.
-struct Mutation {
-  std::string op;
-  int input = 0;
-  double factor = 1.0;
-};
-void set_mutation(const Mutation& mutation);
-/// How often a mutation was applied since set_mutation.
-int64_t mutations_applied();
-}  // namespace testing
-
 }  // namespace duel

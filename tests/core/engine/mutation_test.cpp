@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "duel/core/engine/gradcheck.h"
+#include "duel/core/engine/internal/mutation.h"
 #include "duel/core/ops.h"
 #include "duel/core/tensor/autograd.h"
 #include "duel/core/tensor/random.h"
