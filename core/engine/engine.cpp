@@ -2,9 +2,11 @@
 #include <algorithm>
 #include <optional>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "duel/core/device/side_streams.h"
 #include "duel/core/engine/internal/mutation.h"
+#include "duel/core/engine/internal/partial_grad.h"
 #include "duel/core/ops.h"
 #include "duel/core/tensor/internal/node.h"
 
@@ -42,10 +44,13 @@ struct Visit {
   bool target = false;
 };
 
+using Nodes = std::unordered_set<const Node*>;
+
 class Walk {
  public:
-  Walk(const std::vector<Tensor>& outputs, bool create_graph, bool keep)
-      : create_graph_(create_graph), keep_(keep) {
+  /// What `ends` were made from is not walked, and their hooks are not called.
+  Walk(const std::vector<Tensor>& outputs, bool create_graph, bool keep, Nodes ends = {})
+      : ends_(std::move(ends)), create_graph_(create_graph), keep_(keep) {
     for (const Tensor& output : outputs) {
       if (visits_.try_emplace(output.impl()->node.get()).second) order_.push_back(output.impl()->node);
     }
@@ -54,6 +59,7 @@ class Walk {
       DUEL_CHECK(!order_[i]->released, "grad",
                  "the graph of {} was freed by an earlier walk: pass retain_graph to that walk",
                  order_[i]->op);
+      if (ends_.contains(order_[i].get())) continue;
       for (const auto& input : order_[i]->inputs) {
         if (input && visits_.try_emplace(input.get()).second) order_.push_back(input);
       }
@@ -64,7 +70,7 @@ class Walk {
   }
 
   const std::vector<std::shared_ptr<Node>>& nodes() const { return order_; }
-  Visit* find(Node* node) {
+  Visit* find(const Node* node) {
     const auto found = visits_.find(node);
     return found == visits_.end() ? nullptr : &found->second;
   }
@@ -84,14 +90,16 @@ class Walk {
     for (auto it = order_.rbegin(); it != order_.rend(); ++it) {
       Visit& visit = visits_.at(it->get());
       visit.needed = visit.target;
+      if (ends_.contains(it->get())) continue;
       for (const auto& input : (*it)->inputs) visit.needed |= input && visits_.at(input.get()).needed;
     }
     EnableGrad mode(create_graph_);
-    bool hooked =
-        false;  // a hook is called when all lanes' work for its tensor is done: then there is one lane
-    for (const auto& node : order_) hooked |= !node->hooks.empty();
+    // A hook is called when all lanes' work for its tensor is done, and a rule that walks may open lanes itself:
+    // then there is one lane.
+    bool one_lane = false;
+    for (const auto& node : order_) one_lane |= !node->hooks.empty() || node->undivided;
     const Device device = order_.empty() ? Device{} : order_.front()->device;
-    if (parallel_leaf_gradients() && !create_graph_ && !hooked && device.is_cuda()) lanes_.emplace(device);
+    if (parallel_leaf_gradients() && !create_graph_ && !one_lane && device.is_cuda()) lanes_.emplace(device);
     for (const auto& node : order_) step(node);
     if (lanes_) lanes_->join();
   }
@@ -99,7 +107,7 @@ class Walk {
  private:
   void step(const std::shared_ptr<Node>& node) {
     Visit& visit = visits_.at(node.get());
-    if (!visit.needed || !visit.grad.defined()) return;
+    if (!visit.needed || !visit.grad.defined() || ends_.contains(node.get())) return;
     call_hooks(*node, visit.grad);
     if (node->is_leaf()) return;
     std::vector<char> needs(node->inputs.size());
@@ -199,10 +207,11 @@ class Walk {
     grads[i] = mutation.factor == 0.0 ? Tensor() : mul_scalar(grads[i], mutation.factor);
   }
 
-  std::unordered_map<Node*, Visit> visits_;
+  std::unordered_map<const Node*, Visit> visits_;
   std::vector<std::shared_ptr<Node>> order_;
   std::unordered_map<const Node*, size_t> lane_of_;  // leaves
   std::optional<SideStreams> lanes_;
+  Nodes ends_;
   bool create_graph_, keep_;
 };
 
@@ -233,6 +242,33 @@ void check_outputs(const std::vector<Tensor>& outputs) {
 }
 
 }  // namespace
+
+std::vector<Tensor> partial_grad(const char* op, const Tensor& output, const Tensor& grad_output,
+                                 const std::vector<const Node*>& inputs,
+                                 const std::function<bool(int)>& wanted, uint64_t start, bool create_graph) {
+  std::vector<Tensor> results(inputs.size());
+  if (!output.requires_grad()) return results;
+  Walk walk({output}, create_graph, create_graph, Nodes(inputs.begin(), inputs.end()));
+  for (const auto& node : walk.nodes()) {
+    DUEL_CHECK(
+        node->sequence > start || std::find(inputs.begin(), inputs.end(), node.get()) != inputs.end(), op,
+        "expected the function to depend on what it depended on in the forward pass, got a {}{} of {} {} "
+        "besides",
+        node->op, node->name.empty() ? "" : " (" + node->name + ")", to_text(node->dtype), node->shape);
+  }
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    Visit* visit = walk.find(inputs[i]);
+    if (visit != nullptr) visit->target = wanted(static_cast<int>(i));
+  }
+  seed(walk, {output}, {grad_output});
+  walk.run();
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const Visit* visit = walk.find(inputs[i]);
+    if (visit != nullptr && visit->target) results[i] = visit->grad;
+  }
+  return results;
+}
+
 }  // namespace detail
 
 std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<Tensor>& inputs,

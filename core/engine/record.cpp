@@ -1,4 +1,5 @@
 // Recording: the thread-local modes, record(), nodes and their saved tensors.
+#include <algorithm>
 #include <atomic>
 #include <optional>
 
@@ -71,6 +72,36 @@ void check_finite(const char* op, const Tensor& output, std::span<const Tensor> 
 
 }  // namespace
 
+namespace detail {
+
+ConstantParameters::ConstantParameters(bool on) : before_(no_param_grad_mode) { no_param_grad_mode = on; }
+ConstantParameters::~ConstantParameters() { no_param_grad_mode = before_; }
+bool ConstantParameters::now() { return no_param_grad_mode; }
+
+void place_in_graph(const char* op, const Tensor& output, std::vector<std::shared_ptr<Node>> inputs,
+                    std::span<const Tensor> saved, Rule rule) {
+  auto node = std::make_shared<Node>();
+  node->op = op;
+  node->sequence = next_sequence();
+  node->shape = output.shape();
+  node->dtype = output.dtype();
+  node->device = output.device();
+  node->inputs = std::move(inputs);
+  node->saved.reserve(saved.size());
+  for (const Tensor& tensor : saved) {
+    SavedTensor& kept = node->saved.emplace_back();
+    if (!tensor.defined()) continue;
+    kept.is_output = tensor.impl() == output.impl();
+    if (!kept.is_output && tracked(tensor)) kept.node = tensor.impl()->node;
+    kept.data = tensor.detach();
+    kept.version = tensor.version();
+  }
+  node->rule = std::move(rule);
+  output.impl()->node = std::move(node);
+}
+
+}  // namespace detail
+
 bool grad_enabled() { return grad_mode; }
 
 NoGrad::NoGrad() : before_(grad_mode) { grad_mode = false; }
@@ -104,29 +135,11 @@ Tensor record(const char* op, Tensor output, std::initializer_list<Tensor> input
 Tensor record(const char* op, Tensor output, std::span<const Tensor> inputs, std::span<const Tensor> saved,
               Rule rule) {
   if (anomaly_mode) check_finite(op, output, inputs);
-  bool any = false;
-  for (const Tensor& input : inputs) any = any || tracked(input);
-  if (!any) return output;
-
-  auto node = std::make_shared<detail::Node>();
-  node->op = op;
-  node->sequence = detail::next_sequence();
-  node->shape = output.shape();
-  node->dtype = output.dtype();
-  node->device = output.device();
-  node->inputs.reserve(inputs.size());
-  for (const Tensor& input : inputs) node->inputs.push_back(tracked(input) ? input.impl()->node : nullptr);
-  node->saved.reserve(saved.size());
-  for (const Tensor& tensor : saved) {
-    detail::SavedTensor& kept = node->saved.emplace_back();
-    if (!tensor.defined()) continue;
-    kept.is_output = tensor.impl() == output.impl();
-    if (!kept.is_output && tracked(tensor)) kept.node = tensor.impl()->node;
-    kept.data = tensor.detach();
-    kept.version = tensor.version();
-  }
-  node->rule = std::move(rule);
-  output.impl()->node = std::move(node);
+  if (std::none_of(inputs.begin(), inputs.end(), tracked)) return output;
+  std::vector<std::shared_ptr<detail::Node>> nodes;
+  nodes.reserve(inputs.size());
+  for (const Tensor& input : inputs) nodes.push_back(tracked(input) ? input.impl()->node : nullptr);
+  detail::place_in_graph(op, output, std::move(nodes), saved, std::move(rule));
   return output;
 }
 

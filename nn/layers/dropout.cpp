@@ -1,5 +1,6 @@
 #include "duel/nn/layers/dropout.h"
 
+#include "duel/core/engine/checkpoint.h"
 #include "duel/core/ops/map/arithmetic.h"
 #include "duel/core/ops/map/comparison.h"
 #include "duel/core/tensor/autograd.h"
@@ -14,8 +15,12 @@ Dropout::Dropout(double probability, Generator& generator) : Dropout(probability
 
 Tensor Dropout::forward(const Tensor& x) {
   if (!is_training() || p == 0) return x;
-  Generator& generator = generator_ ? *generator_ : default_generator();
-  const Tensor draw = generator.uniform(x.shape(), 0.0, 1.0, x.options());
+  const auto draw_from = [&](Generator& generator) {
+    return generator.uniform(x.shape(), 0.0, 1.0, x.options());
+  };
+  // The default one repeats itself where a checkpoint runs the pass again.
+  const Tensor draw = generator_ ? run_once([&] { return std::vector{draw_from(*generator_)}; })[0]
+                                 : draw_from(default_generator());
   const Tensor kept = (draw >= p).to(x.dtype());
   return x * (kept * (p < 1 ? 1.0 / (1.0 - p) : 0.0));
 }

@@ -1,5 +1,6 @@
 #include "duel/nn/norm/spectral_norm.h"
 
+#include "duel/core/engine/checkpoint.h"
 #include "duel/core/ops/linear/matmul.h"
 #include "duel/core/ops/map/arithmetic.h"
 #include "duel/core/ops/map/comparison.h"
@@ -54,15 +55,24 @@ void SpectralNorm::iterate() {
   weight_v.copy_(v.reshape(weight_v.shape()));
 }
 
+Tensor SpectralNorm::sigma_by(const Tensor& u, const Tensor& v) const {
+  return clamp_min(abs(sum(u.reshape({-1, 1}) * matmul(matrix(), v.reshape({-1, 1})))), options.eps);
+}
+
+// Copies: the next forward moves u and v in place, perhaps before this graph's backward.
+std::vector<Tensor> SpectralNorm::vectors() const { return {weight_u.clone(), weight_v.clone()}; }
+
 Tensor SpectralNorm::sigma() const {
-  // Copies: the next forward moves u and v in place, perhaps before this graph's backward.
-  const Tensor u = weight_u.clone().reshape({-1, 1}), v = weight_v.clone().reshape({-1, 1});
-  return clamp_min(abs(sum(u * matmul(matrix(), v))), options.eps);
+  const std::vector<Tensor> uv = vectors();
+  return sigma_by(uv[0], uv[1]);
 }
 
 Tensor SpectralNorm::forward(const Tensor& x) {
-  if (is_training()) iterate();
-  return layer_->forward_with(x, weight_orig / sigma());
+  const std::vector<Tensor> uv = run_once([&] {
+    if (is_training()) iterate();
+    return vectors();
+  });
+  return layer_->forward_with(x, weight_orig / sigma_by(uv[0], uv[1]));
 }
 
 }  // namespace duel::nn

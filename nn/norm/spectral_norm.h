@@ -48,6 +48,8 @@ class SpectralNorm : public Module {
   /// The weight as a matrix [out, everything else].
   Tensor matrix() const;
   void iterate();
+  std::vector<Tensor> vectors() const;
+  Tensor sigma_by(const Tensor& u, const Tensor& v) const;
 
   std::shared_ptr<WeightLayer>
       layer_;  // not a child: its parameters are registered here, under PyTorch's names

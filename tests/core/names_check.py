@@ -8,6 +8,7 @@ import sys
 import tempfile
 
 PROLOGUE = """#include <iostream>
+#include "duel/core/engine/checkpoint.h"
 #include "duel/core/engine/functional.h"
 #include "duel/core/engine/gradcheck.h"
 #include "duel/core/ops.h"

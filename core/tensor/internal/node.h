@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -30,7 +31,8 @@ struct Node {
   bool leaf = false;
   bool released = false;
   bool is_parameter = false;
-  std::string name;  // parameters
+  bool undivided = false;  // its rule is called once, for all inputs: it walks a graph of its own
+  std::string name;        // parameters
   uint64_t sequence = 0;
   Shape shape;
   DType dtype = DType::f32;
@@ -45,6 +47,24 @@ struct Node {
 
 /// Follows every op of the process, so that a larger sequence is never an input of a smaller one.
 uint64_t next_sequence();
+
+/// Makes `output` the result of a new node from these inputs, null where no gradient flows: record() for who knows
+/// nodes only.
+void place_in_graph(const char* op, const Tensor& output, std::vector<std::shared_ptr<Node>> inputs,
+                    std::span<const Tensor> saved, Rule rule);
+
+/// While it lives, parameters count as constants (NoParamGrad), or do not.
+class ConstantParameters {
+ public:
+  explicit ConstantParameters(bool on);
+  ~ConstantParameters();
+  ConstantParameters(const ConstantParameters&) = delete;
+  ConstantParameters& operator=(const ConstantParameters&) = delete;
+  static bool now();
+
+ private:
+  bool before_;
+};
 
 /// The op whose backward rule runs on this thread now; null outside a walk.
 const char* current_backward_op();
