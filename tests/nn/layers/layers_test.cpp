@@ -41,9 +41,13 @@ TEST(Layers, Linear) {
 TEST(Layers, LinearTakesAnyLeadingAxes) {
   Linear layer(3, 2);
   const Tensor x = wave({2, 4, 3}, 0, DType::f32);
-  expect_same_bits(layer(x).detach().reshape({8, 2}), layer(x.reshape({8, 3})).detach());
-  expect_same_bits(layer(slice(x.reshape({8, 3}), 0, 0, 1).reshape({3})).detach(),
-                   slice(layer(x.reshape({8, 3})).detach(), 0, 0, 1).reshape({2}));
+  // Within rounding: a product of fewer rows may add its terms in another order.
+  const std::vector<double> rows = layer(x.reshape({8, 3})).to_vector<double>();
+  expect_close(layer(x), rows, "[2, 4, 3]", 1e-6);
+  EXPECT_EQ(layer(x).shape(), (Shape{2, 4, 2}));
+  const Tensor one = layer(slice(x.reshape({8, 3}), 0, 0, 1).reshape({3}));
+  EXPECT_EQ(one.shape(), (Shape{2}));
+  expect_close(one, {rows[0], rows[1]}, "[3]", 1e-6);
 }
 
 TEST(Layers, Conv2d) { check("conv2d", Conv2d(2, 3, 3, {.stride = 2, .padding = 1}), {2, 2, 5, 5}); }
