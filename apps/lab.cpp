@@ -3,11 +3,11 @@
 // digits look like?
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <cstdio>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <tuple>
 
 #include "commands.h"
@@ -18,8 +18,8 @@
 #include "duel/kernels/base/parallel.h"
 #include "duel/kernels/base/settings.h"
 #include "terminal/output.h"
+#include "terminal/progress.h"
 #include "terminal/signals.h"
-#include "terminal/terminal.h"
 
 namespace duel::apps {
 namespace {
@@ -37,81 +37,67 @@ struct Request {
   gan::RunConfig gallery = {};
 };
 
-/// One line for all runs: how many are done, how fast, how long still. Without a terminal a line for every
-/// finished run.
-class LabProgress : public gan::lab::LabObserver {
+/// One line for all runs: how many are done, how fast, how long still; and a line for every finished one.
+class LabWatcher : public gan::lab::LabObserver {
  public:
-  LabProgress(int64_t steps, bool quiet)
-      : steps_per_run_(steps), quiet_(quiet), terminal_(terminal_of(stderr)) {}
-  ~LabProgress() override { wipe(); }
+  LabWatcher(int64_t steps_per_run, bool quiet) : steps_(steps_per_run), progress_(stderr, quiet) {}
+
+  void said(const std::string& line) override { progress_.line(visible(line)); }
 
   void started(int64_t to_train, int64_t found) override {
     runs_ = to_train;
-    began_ = drew_ = Clock::now();
-    if (found > 0) say(message("{} finished runs found, {} to train", found, to_train));
+    if (found > 0) said(message("{} finished runs found, {} to train", found, to_train));
+    progress_.begin(0, to_train * steps_, [this](const Progress::Pace& pace) {
+      return Progress::Shown{message("{}/{} runs ", finished_.load(), runs_.load()),
+                             {message("{} it/s, {}", brief(pace.rate), pace.clock), pace.clock}};
+    });
   }
 
-  void stepped() override {
-    const int64_t steps = ++steps_;
-    if (quiet_ || !terminal_.live) return;
-    const std::unique_lock lock(mutex_, std::try_to_lock);
-    if (!lock || Clock::now() - drew_ < std::chrono::milliseconds(100)) return;
-    draw(steps);
-  }
-
-  void finished(const gan::lab::PointRun& run) override {
+  void begun(const std::string& run) override {
     const std::scoped_lock lock(mutex_);
-    ++finished_;
-    // A run that diverged took fewer steps than planned: the rest is no work any more.
-    if (run.diverged) steps_ += steps_per_run_ - *run.diverged;
-    const std::string found = run.diverged
-                                  ? message("diverged before step {}", *run.diverged)
-                                  : message("{} modes, {} % high quality, reverse KL {}", run.score.modes,
-                                            brief(100 * run.score.high_quality), brief(run.score.reverse_kl));
-    say(message("[{}/{}] {} seed {}: {} ({})", finished_, runs_, run.objective, run.seed, found,
-                clock_text(run.seconds)));
+    if (taken_.erase(run) == 0) return;  // whoever had it is gone
+    ++runs_;
+    progress_.lower(-steps_);
+  }
+
+  void stepped() override { progress_.add(); }
+
+  void finished(const std::string& run, const std::string& found, double seconds, int64_t steps) override {
+    progress_.lower(steps_ - steps);  // it ended early: the rest is no work any more
+    said(message("[{}/{}] {}: {} ({})", ++finished_, runs_.load(), run, found, clock_text(seconds)));
+  }
+
+  void taken(const std::string& run, const std::string& by) override {
+    const std::scoped_lock lock(mutex_);
+    taken_.insert(run);
+    --runs_;
+    progress_.lower(steps_);
+    said(message("{}: taken by another process ({})", run, by));
   }
 
   bool stop() override { return caught_signal() != 0; }
 
+  /// Status of the command, and what is missing on stderr.
+  int ended(bool complete, const std::vector<std::string>& held, const std::filesystem::path& out) {
+    progress_.end();
+    if (complete) return 0;
+    const std::string again = message("the same command with --out {}", shell_word(out.string()));
+    if (const int signal = caught_signal()) {
+      progress_.line(message("stopped; finished runs are kept: {} goes on", again), true);
+      return 128 + signal;
+    }
+    for (const std::string& run : held) progress_.line("not finished yet: " + visible(run), true);
+    progress_.line(message("what other processes train is missing: once they are done, {} shows all", again),
+                   true);
+    return 0;
+  }
+
  private:
-  using Clock = std::chrono::steady_clock;
-
-  void say(const std::string& text) {
-    if (quiet_) return;
-    wipe();
-    std::fprintf(stderr, "%s\n", text.c_str());
-    std::fflush(stderr);
-  }
-
-  void draw(int64_t steps) {
-    drew_ = Clock::now();
-    const double seconds = std::chrono::duration<double>(drew_ - began_).count();
-    const double rate = seconds > 0 ? static_cast<double>(steps) / seconds : 0,
-                 total = static_cast<double>(runs_ * steps_per_run_);
-    const std::string clock =
-        message("{}<{}", clock_text(seconds),
-                rate > 0 ? clock_text((total - static_cast<double>(steps)) / rate) : "?");
-    const std::string line = progress_line(
-        terminal_, static_cast<size_t>(columns_of(stderr)), message("{}/{} runs ", finished_, runs_),
-        {message("{} it/s, {}", brief(rate), clock), clock}, static_cast<double>(steps) / total);
-    std::fprintf(stderr, "\r%s\033[K", line.c_str());
-    std::fflush(stderr);
-    drawn_ = true;
-  }
-
-  void wipe() {
-    if (drawn_) std::fputs("\r\033[K", stderr);
-    drawn_ = false;
-  }
-
-  int64_t steps_per_run_;
-  bool quiet_, drawn_ = false;
-  Terminal terminal_;
+  int64_t steps_;
+  Progress progress_;
   std::mutex mutex_;
-  std::atomic<int64_t> steps_{0};
-  int64_t finished_ = 0, runs_ = 0;
-  Clock::time_point began_, drew_;
+  std::set<std::string> taken_;
+  std::atomic<int64_t> finished_{0}, runs_{0};
 };
 
 std::vector<std::string> names_of(const std::string& text) {
@@ -153,22 +139,15 @@ int mixture(const Request& request) {
   for (int64_t seed = 1; seed <= request.seeds; ++seed) plan.seeds.push_back(static_cast<uint64_t>(seed));
   if (request.threads > 0) kernels::set_threads(static_cast<int>(request.threads));
   catch_signals();
-  LabOutcome outcome;
-  {
-    LabProgress progress(request.steps, request.quiet);
-    outcome = run_lab(plan, progress);
-  }
+  LabWatcher watcher(request.steps, request.quiet);
+  const LabOutcome outcome = run_lab(plan, watcher);
+  const int status = watcher.ended(outcome.complete, outcome.held, plan.directory);
   if (!outcome.runs.empty()) {
     print(to_text(make_table(plan.mixture, plan.settings, outcome.runs)));
     print(message("\nresults   {}/results.md, results.json, samples.png, final.png, scores.png, runs/\n",
                   plan.directory.string()));
   }
-  if (outcome.complete) return 0;
-  std::fputs(message("stopped; finished runs are kept: the same command with --out {} goes on\n",
-                     shell_word(plan.directory.string()))
-                 .c_str(),
-             stderr);
-  return 128 + caught_signal();
+  return status;
 }
 
 /// An option that the problem has no use for is a mistake: what it asks for would not happen.
@@ -220,11 +199,13 @@ int gallery(const Request& request) {
       .steps = {steps / 8, steps / 4, steps / 2, steps},
       .config = request.gallery,
       .out = request.out.empty() ? message("runs/lab-gallery-{}", steps) : request.out};
-  gan::lab::make_gallery(plan, [&](const std::string& line) {
-    if (!request.quiet) std::fputs((visible(line) + "\n").c_str(), stderr);
-  });
-  print(message("results   {}/gallery.png, gallery.md, gallery.json\n", plan.out.string()));
-  return 0;
+  catch_signals();
+  LabWatcher watcher(steps, request.quiet);
+  const gan::lab::GalleryOutcome outcome = gan::lab::make_gallery(plan, watcher);
+  const int status = watcher.ended(outcome.complete, outcome.held, plan.out);
+  if (!outcome.rows.empty())
+    print(message("results   {}/gallery.png, gallery.md, gallery.json\n", plan.out.string()));
+  return status;
 }
 
 }  // namespace
@@ -246,7 +227,7 @@ Command lab_command() {
       "            --lambda and no --own-schedule\n"
       "  duel lab ring --objective ns-gan,wgan-gp --seeds 4 --steps 20000\n"
       "  duel lab grid --objective all --out runs/grid      Ctrl-C keeps what is finished; "
-      "the same again goes on";
+      "the same again goes on; started twice, it shares the runs";
   command.words = {{.name = "PROBLEM",
                     .help = "ring, grid, dirac or gallery",
                     .required = true,

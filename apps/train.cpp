@@ -1,6 +1,7 @@
 // duel train: a configuration from file and flags, a run, and what a person sees meanwhile.
 #include <algorithm>
 #include <cstdio>
+#include <deque>
 #include <map>
 #include <memory>
 
@@ -85,11 +86,22 @@ class Watcher : public gan::RunObserver {
       print(banner + "Ctrl-C saves and says how to go on\n");
       std::fflush(stdout);
     }
-    progress_.begin(run_->trainer().iteration(), run_->total(), run_->config().batch,
-                    run_->trainer().objective());
+    first_ = iteration_ = run_->trainer().iteration();
+    progress_.begin(first_, run_->total(), [this](const Progress::Pace& pace) { return shown(pace); });
   }
   void progressed(const gan::Metrics& latest, int64_t iteration, int64_t) override {
-    progress_.update(latest, iteration);
+    const bool news = latest.iteration != latest_.iteration;
+    latest_ = latest;
+    if (news) {
+      losses_.push_back(latest.loss_g);
+      if (losses_.size() > kHistory) losses_.pop_front();
+    }
+    progress_.add(iteration - iteration_);
+    iteration_ = iteration;
+    if (!news || progress_.live()) return;
+    const Progress::Pace pace = progress_.pace();
+    progress_.line(message("[{}/{}] {} it/s, eta {}, {} {}", pace.done, pace.total, brief(pace.rate),
+                           pace.left, losses_text(), outputs_text()));
   }
   void sampled(const std::filesystem::path& file, const gan::GrayImage& grid) override {
     last_grid_ = file;
@@ -103,12 +115,43 @@ class Watcher : public gan::RunObserver {
   bool stop() override { return caught_signal() != 0; }
 
   const std::filesystem::path& last_grid() const { return last_grid_; }
+  /// Images per second over the whole run: those that G's steps were made of.
+  double images_per_second() const {
+    const double passed = progress_.seconds();
+    return passed > 0 ? static_cast<double>((iteration_ - first_) * run_->config().batch) / passed : 0;
+  }
 
  private:
+  static constexpr size_t kHistory = 24;  // losses to show
+
+  std::string losses_text() const {
+    return message("D {} G {}", brief(latest_.loss_d), brief(latest_.loss_g));
+  }
+  /// What it says of D's outputs, and under which names, is gan::shown_outputs().
+  std::string outputs_text() const {
+    const gan::ShownOutputs outputs = gan::shown_outputs(run_->trainer().objective(), latest_);
+    return message("{} {} {} {}", outputs.name_real, brief(outputs.real), outputs.name_fake,
+                   brief(outputs.fake));
+  }
+  /// A narrow window leaves out images first, then what D says, then rates and losses.
+  Progress::Shown shown(const Progress::Pace& pace) const {
+    const std::string rates = message("{} it/s, ", brief(pace.rate)), &clock = pace.clock,
+                      images =
+                          message("{} img/s, ", brief(pace.rate * static_cast<double>(run_->config().batch)));
+    return {message("{}/{} ", pace.done, pace.total),
+            {rates + images + clock + ", " + losses_text() + " " + outputs_text(),
+             rates + clock + ", " + losses_text() + " " + outputs_text(),
+             rates + clock + ", " + losses_text(), clock + ", " + losses_text(), clock},
+            losses_};
+  }
+
   Progress& progress_;
   bool quiet_;
   gan::Run* run_ = nullptr;
   std::filesystem::path last_grid_;
+  int64_t first_ = 0, iteration_ = 0;
+  gan::Metrics latest_;
+  std::deque<double> losses_;
 };
 
 int train(const Request& request) {
@@ -125,7 +168,7 @@ int train(const Request& request) {
   }
   if (const int signal = caught_signal()) return 128 + signal;  // nothing has begun yet
   const bool finished = run.train(watcher);
-  const double seconds = progress.seconds(), images = progress.images_per_second();
+  const double seconds = progress.seconds(), images = watcher.images_per_second();
   progress.end();
 
   const std::string directory = shell_word(run.directory().string());

@@ -1,4 +1,3 @@
-// The rate comes from the last five seconds.
 #include "progress.h"
 
 #include <algorithm>
@@ -11,8 +10,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kRedraw = 100ms;
-constexpr auto kWindow = 5s;     // over which the rate is taken
-constexpr size_t kHistory = 24;  // losses to show
+constexpr auto kWindow = 5s;  // over which the rate is taken
 
 double seconds_between(std::chrono::steady_clock::time_point from, std::chrono::steady_clock::time_point to) {
   return std::chrono::duration<double>(to - from).count();
@@ -23,78 +21,56 @@ double seconds_between(std::chrono::steady_clock::time_point from, std::chrono::
 Progress::Progress(std::FILE* stream, bool quiet)
     : stream_(stream), quiet_(quiet), terminal_(terminal_of(stream)) {}
 
-void Progress::begin(int64_t iteration, int64_t total, int64_t batch, const gan::Objective& objective) {
-  first_ = iteration_ = iteration;
+void Progress::begin(int64_t done, int64_t total, Describe describe) {
+  const std::scoped_lock lock(mutex_);
+  done_ = done;
   total_ = total;
-  batch_ = batch;
-  objective_ = objective;
+  describe_ = std::move(describe);
   began_ = drew_ = Clock::now();
-  recent_ = {{began_, iteration}};
-  running_ = true;
+  recent_ = {{began_, done}};
 }
 
-void Progress::update(const gan::Metrics& latest, int64_t iteration) {
-  iteration_ = iteration;
+void Progress::add(int64_t count) {
+  const int64_t done = done_ += count;
+  const std::unique_lock lock(mutex_, std::try_to_lock);
+  if (!lock) return;  // another thread draws
   const auto now = Clock::now();
   if (now - recent_.back().first >= 50ms) {
-    recent_.emplace_back(now, iteration);
+    recent_.emplace_back(now, done);
     while (recent_.size() > 2 && now - recent_.front().first > kWindow) recent_.pop_front();
   }
-  const bool news = latest.iteration != latest_.iteration;
-  latest_ = latest;
-  if (news) {
-    losses_.push_back(latest.loss_g);
-    if (losses_.size() > kHistory) losses_.pop_front();
-  }
-  if (quiet_) return;
-  if (!terminal_.live) {
-    if (!news) return;
-    const double speed = rate();
-    std::fprintf(stream_, "[%lld/%lld] %s it/s, eta %s, %s\n", static_cast<long long>(iteration),
-                 static_cast<long long>(total_), brief(speed).c_str(),
-                 speed > 0 ? clock_text(static_cast<double>(total_ - iteration) / speed).c_str() : "?",
-                 (losses_text() + " " + outputs_text()).c_str());
-    std::fflush(stream_);
-  } else if (now - drew_ >= kRedraw || iteration == total_) {
-    draw();
-    drew_ = now;
-  }
+  if (!quiet_ && terminal_.live && (now - drew_ >= kRedraw || done == total_)) draw();
 }
 
-std::string Progress::losses_text() const {
-  return message("D {} G {}", brief(latest_.loss_d), brief(latest_.loss_g));
+void Progress::lower(int64_t count) { total_ -= count; }
+
+Progress::Pace Progress::pace() const {
+  const std::scoped_lock lock(mutex_);
+  return pace_now();
 }
 
-std::string Progress::outputs_text() const {
-  const gan::ShownOutputs outputs = gan::shown_outputs(objective_, latest_);
-  return message("{} {} {} {}", outputs.name_real, brief(outputs.real), outputs.name_fake,
-                 brief(outputs.fake));
-}
-
-double Progress::rate() const {
-  const auto& [then, iteration] = recent_.front();
-  const double passed = seconds_between(then, Clock::now());
-  return passed > 0 ? static_cast<double>(iteration_ - iteration) / passed : 0;
+Progress::Pace Progress::pace_now() const {
+  Pace pace{.done = done_, .total = total_};
+  const auto now = Clock::now();
+  const auto& [then, before] = recent_.front();
+  const double passed = seconds_between(then, now);
+  pace.rate = passed > 0 ? static_cast<double>(pace.done - before) / passed : 0;
+  pace.left = pace.rate > 0 ? clock_text(static_cast<double>(pace.total - pace.done) / pace.rate) : "?";
+  pace.clock = message("{}<{}", clock_text(seconds()), pace.left);
+  return pace;
 }
 
 void Progress::draw() {
-  const double speed = rate();
-  const std::string left_over =
-      speed > 0 ? clock_text(static_cast<double>(total_ - iteration_) / speed) : "?";
-  const std::string rates = message("{} it/s, ", brief(speed)),
-                    clock = message("{}<{}", clock_text(seconds()), left_over),
-                    images = message("{} img/s, ", brief(speed * static_cast<double>(batch_)));
-  // What a narrow window leaves out: images first, then what D says, then rates and losses. The bar stays.
+  const Pace now = pace_now();
+  const Shown shown = describe_(now);
   const std::string line = progress_line(
-      terminal_, static_cast<size_t>(columns_of(stream_)), message("{}/{} ", iteration_, total_),
-      {rates + images + clock + ", " + losses_text() + " " + outputs_text(),
-       rates + clock + ", " + losses_text() + " " + outputs_text(), rates + clock + ", " + losses_text(),
-       clock + ", " + losses_text(), clock},
-      total_ > 0 ? static_cast<double>(iteration_) / static_cast<double>(total_) : 1.0, losses_);
+      terminal_, static_cast<size_t>(columns_of(stream_)), shown.left, shown.rights,
+      now.total > 0 ? static_cast<double>(now.done) / static_cast<double>(now.total) : 1.0, shown.values);
   // \033[K clears what an earlier, longer line left.
   std::fprintf(stream_, "\r%s\033[K", line.c_str());
   std::fflush(stream_);
   drawn_ = true;
+  drew_ = Clock::now();
 }
 
 void Progress::wipe() {
@@ -105,6 +81,7 @@ void Progress::wipe() {
 
 void Progress::line(const std::string& text, bool important) {
   if (quiet_ && !important) return;
+  const std::scoped_lock lock(mutex_);
   const bool again = drawn_;
   wipe();
   std::fputs((text + (text.ends_with('\n') ? "" : "\n")).c_str(), stream_);
@@ -133,21 +110,14 @@ void Progress::picture(const gan::GrayImage& grid, int64_t height, int64_t width
 }
 
 void Progress::end() {
-  if (!running_) return;
-  running_ = false;
-  if (drawn_) {
-    draw();
-    std::fputc('\n', stream_);
-    std::fflush(stream_);
-    drawn_ = false;
-  }
+  const std::scoped_lock lock(mutex_);
+  if (!drawn_) return;
+  draw();
+  std::fputc('\n', stream_);
+  std::fflush(stream_);
+  drawn_ = false;
 }
 
 double Progress::seconds() const { return seconds_between(began_, Clock::now()); }
-
-double Progress::images_per_second() const {
-  const double passed = seconds();
-  return passed > 0 ? static_cast<double>((iteration_ - first_) * batch_) / passed : 0;
-}
 
 }  // namespace duel::apps

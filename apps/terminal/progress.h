@@ -1,38 +1,57 @@
-// Progress of a training run on stderr: one line that is redrawn on a terminal, plain lines elsewhere.
+// Progress of long work on stderr, the same for every command: one line that is redrawn on a terminal, plain lines
+// elsewhere.
 //
 //   421/3000 |####      | 34.1 it/s, 2182 img/s, 0:12<1:15, D 0.61 G 1.92 D(x) 0.71 D(G(z)) 0.28 ▂▃▅▂
 //
-// The line is redrawn every 0.1 s at most and never wider than the window, whose width is read each time: in
-// a narrow one images per second are left out first, then what D says, then the rate and the losses, and the
-// bar stays down to 40 columns. Without a terminal (or with TERM=dumb) every new set of metrics is one plain
-// line. What it says of D's outputs, and under which names, is gan::shown_outputs().
+// The line is redrawn every 0.1 s at most and never wider than the window, whose width is read each time; what a
+// narrow one leaves out is for the command to order, and the bar stays down to 40 columns. The rate is that of the
+// last five seconds. Without a terminal (or with TERM=dumb) there are only the lines that the command has to say.
 //
 // Example:
 //   Progress progress(stderr, quiet);
-//   progress.begin(0, 3000, 64, trainer.objective());
-//   progress.update(metrics, iteration);  …  progress.end();
+//   progress.begin(0, 100, [](const Progress::Pace& pace) { return Progress::Shown{"", {pace.clock}, {}}; });
+//   progress.add();  …  progress.end();
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <deque>
+#include <functional>
+#include <mutex>
 #include <string>
+#include <vector>
 
 #include "duel/gan/picture/png.h"
-#include "duel/gan/run/run.h"
-#include "duel/gan/train/trainer.h"
 #include "terminal.h"
 
 namespace duel::apps {
 
+/// All may be called from several threads at once, after begin(); line() before it too.
 class Progress {
  public:
+  struct Pace {
+    int64_t done = 0, total = 0;
+    double rate = 0;         // of `done` in a second, lately
+    std::string left = "";   // time that is left: "1:15", or "?"
+    std::string clock = "";  // "0:12<1:15": the time that passed, and that
+  };
+  struct Shown {
+    std::string left;                 // of the bar
+    std::vector<std::string> rights;  // the first that has room
+    std::deque<double> values = {};   // a sparkline
+  };
+  using Describe = std::function<Shown(const Pace&)>;
+
   Progress(std::FILE* stream, bool quiet);
   ~Progress() { end(); }
 
-  void begin(int64_t iteration, int64_t total, int64_t batch, const gan::Objective& objective);
-  void update(const gan::Metrics& latest, int64_t iteration);
+  void begin(int64_t done, int64_t total, Describe describe);
+  /// So much more is done.
+  void add(int64_t count = 1);
+  /// Of the total so much is no work any more; negative: it is again.
+  void lower(int64_t count);
   /// A line of its own, above the bar; also when quiet only if `important`.
   void line(const std::string& text, bool important = false);
   /// A sample grid's first digits in gray half blocks, on a terminal that can show them.
@@ -40,28 +59,26 @@ class Progress {
   /// Leaves the bar as it is and goes to a fresh line.
   void end();
 
+  /// Whether a line is redrawn; where not, a command says from time to time where it stands.
+  bool live() const { return terminal_.live; }
+  Pace pace() const;
   double seconds() const;
-  /// Images per second over the whole run: those that G's steps were made of.
-  double images_per_second() const;
 
  private:
   using Clock = std::chrono::steady_clock;
-  std::string losses_text() const;
-  std::string outputs_text() const;
-  double rate() const;  // iterations per second, lately
+  Pace pace_now() const;
   void draw();
   void wipe();
 
   std::FILE* stream_;
   bool quiet_;
   Terminal terminal_;
-  int64_t first_ = 0, iteration_ = 0, total_ = 0, batch_ = 0;
-  gan::Objective objective_;
-  bool drawn_ = false, running_ = false;
-  gan::Metrics latest_;
+  mutable std::mutex mutex_;  // of all below but the counts
+  std::atomic<int64_t> done_{0}, total_{0};
+  Describe describe_;
+  bool drawn_ = false;
   Clock::time_point began_, drew_;
   std::deque<std::pair<Clock::time_point, int64_t>> recent_;
-  std::deque<double> losses_;
 };
 
 }  // namespace duel::apps

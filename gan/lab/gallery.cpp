@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <mutex>
 #include <optional>
 
 #include "duel/core/io/atomic_file.h"
@@ -14,12 +13,12 @@
 #include "duel/gan/data/class_names.h"
 #include "duel/gan/judge/classifier.h"
 #include "duel/gan/lab/internal/gallery_rows.h"
+#include "duel/gan/lab/internal/shared_runs.h"
 #include "duel/gan/picture/canvas.h"
 #include "duel/gan/picture/png.h"
 #include "duel/gan/run/internal/run_setup.h"
 #include "duel/gan/train/sampling.h"
 #include "duel/gan/train/trainer.h"
-#include "duel/kernels/base/parallel.h"
 #include "duel/kernels/base/settings.h"
 
 namespace duel::gan::lab {
@@ -126,18 +125,18 @@ double real_confident_of(const TensorFile& stored) {
 
 /// The stored one if it learned from these images; else a new one, which is stored.
 Judge make_judge(const GalleryRequest& request, const std::optional<TensorFile>& stored,
-                 const GalleryData& data, const std::function<void(const std::string&)>& told) {
+                 const GalleryData& data, LabObserver& observer) {
   const std::string set = message("{} images: {}", data.learned.count, data.learned.source);
   if (stored && stored->text("set") == set) {
     Judge judge{load_classifier(judge_file(request)), real_confident_of(*stored)};
     judge.net.eval();
     return judge;
   }
-  told(message("training the judge on {}", data.learned.source));
+  observer.said(message("training the judge on {}", data.learned.source));
   ClassifierOptions options{.epochs = kJudgeEpochs, .classes = static_cast<int64_t>(data.names.size())};
   options.on_epoch = [&](Classifier&, const ClassifierEpoch& e) {
-    told(message("judge: epoch {} of {}, reads {} of them, {} s", e.epoch, kJudgeEpochs, percent(e.accuracy),
-                 std::lround(e.seconds)));
+    observer.said(message("judge: epoch {} of {}, reads {} of them, {} s", e.epoch, kJudgeEpochs,
+                          percent(e.accuracy), std::lround(e.seconds)));
   };
   Judge judge{train_classifier(ResidentData(data.learned), options)};
   judge.net.eval();
@@ -152,8 +151,10 @@ Judge make_judge(const GalleryRequest& request, const std::optional<TensorFile>&
   return judge;
 }
 
-FinishedRow train_row(const GalleryRequest& request, const std::string& objective,
-                      const std::shared_ptr<const ResidentData>& data, Classifier& classifier) {
+/// Nothing where `keep_going`, asked after every step, said no.
+std::optional<FinishedRow> train_row(const GalleryRequest& request, const std::string& objective,
+                                     const std::shared_ptr<const ResidentData>& data, Classifier& classifier,
+                                     const std::function<bool()>& keep_going) {
   const auto start = std::chrono::steady_clock::now();
   detail::RunSetup setup;
   setup.config = request.config;
@@ -176,6 +177,7 @@ FinishedRow train_row(const GalleryRequest& request, const std::string& objectiv
       const Metrics m = trainer.metrics();
       if (!std::isfinite(m.loss_d) || !std::isfinite(m.loss_g))
         row.failure = message("not finite at step {}", trainer.iteration());
+      if (!keep_going()) return std::nullopt;
     }
     const Tensor samples = trainer.sample(z);
     strip = image_grid(rows(samples, 0, request.shown), kColumns);
@@ -183,7 +185,8 @@ FinishedRow train_row(const GalleryRequest& request, const std::string& objectiv
     row.cells.push_back(judged(classifier, samples, step));
   }
   row.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  return {row, Tensor::from(pixels, {static_cast<int64_t>(request.steps.size()), strip.height, strip.width})};
+  return FinishedRow{
+      row, Tensor::from(pixels, {static_cast<int64_t>(request.steps.size()), strip.height, strip.width})};
 }
 
 void draw_gallery(const GalleryRequest& request, const std::vector<FinishedRow>& rows) {
@@ -244,10 +247,18 @@ void write_tables(const GalleryRequest& request, const std::vector<FinishedRow>&
   write_file_atomically(request.out / "gallery.json", whole.dump(1) + "\n");
 }
 
+std::vector<FinishedRow> finished_rows(const GalleryRequest& request) {
+  std::vector<FinishedRow> rows;
+  for (const std::string& name : request.objectives) {
+    (void)named_objective(name);  // an unknown one is told before anything is trained
+    if (std::optional<FinishedRow> row = load_row(request, name)) rows.push_back(std::move(*row));
+  }
+  return rows;
+}
+
 }  // namespace
 
-std::vector<GalleryRow> make_gallery(const GalleryRequest& given,
-                                     const std::function<void(const std::string&)>& told) {
+GalleryOutcome make_gallery(const GalleryRequest& given, LabObserver& observer) {
   GalleryRequest request = given;
   DUEL_CHECK(!request.steps.empty() && request.steps.front() >= 0 &&
                  std::is_sorted(request.steps.begin(), request.steps.end()),
@@ -256,51 +267,55 @@ std::vector<GalleryRow> make_gallery(const GalleryRequest& given,
              "expected at least one sample to show and to judge");
   if (request.objectives.empty()) request.objectives = objective_names();
   std::filesystem::create_directories(request.out);
-  std::vector<std::optional<FinishedRow>> rows(request.objectives.size());
-  for (size_t i = 0; i < rows.size(); ++i) {
-    named_objective(request.objectives[i]);  // an unknown one is told before anything is trained
-    rows[i] = load_row(request, request.objectives[i]);
-  }
+  std::vector<FinishedRow> rows = finished_rows(request);
+  const size_t count = request.objectives.size();
+  observer.started(std::ssize(request.objectives) - std::ssize(rows), std::ssize(rows));
 
-  const std::optional<TensorFile> stored = stored_judge(given);
+  GalleryOutcome outcome;
+  const std::optional<TensorFile> stored = stored_judge(request);
   double real_confident = 0;
   std::string word;
-  if (stored && std::all_of(rows.begin(), rows.end(), [](const auto& row) { return row.has_value(); })) {
+  if (stored && rows.size() == count) {
     real_confident = real_confident_of(*stored);
     word = word_for(parse_class_names(stored->text("classes")));
   } else {
     const GalleryData images = gallery_data(request);
-    request.config.networks.height = images.training.height;
-    request.config.networks.width = images.training.width;
+    GalleryRequest sized = request;
+    sized.config.networks.height = images.training.height;
+    sized.config.networks.width = images.training.width;
     const auto data = std::make_shared<const ResidentData>(images.training);
-    Judge judge = make_judge(given, stored, images, told);
+    Judge judge = make_judge(request, stored, images, observer);
     word = word_for(images.names);
     real_confident = judge.real_confident;
-    std::mutex mutex;
-    kernels::parallel_for(static_cast<int64_t>(rows.size()), 1, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) {
-        auto& slot = rows[static_cast<size_t>(i)];
-        if (slot) continue;
-        const std::string& name = request.objectives[static_cast<size_t>(i)];
-        FinishedRow made = train_row(request, name, data, judge.net);
-        save_row(given, made);
-        const GalleryCell& last = made.row.cells.back();
-        slot = std::move(made);
-        const std::scoped_lock lock(mutex);
-        told(message("{}: {} sure, {} {}{}", name, percent(last.confident), last.classes, word,
-                     slot->row.failure.empty() ? "" : "; " + slot->row.failure));
-      }
-    });
+    std::vector<SharedRun> missing;
+    for (const std::string& name : request.objectives) {
+      if (std::any_of(rows.begin(), rows.end(), [&](const auto& r) { return r.row.objective == name; }))
+        continue;
+      missing.push_back({name, name, [&, name](const std::function<bool()>& keep_going) {
+                           const auto made = train_row(sized, name, data, judge.net, keep_going);
+                           if (!made) return false;
+                           save_row(request, *made);
+                           const auto& [objective, failure, seconds, cells] = made->row;
+                           observer.finished(
+                               name,
+                               message("{} sure, {} {}{}", percent(cells.back().confident),
+                                       cells.back().classes, word, failure.empty() ? "" : "; " + failure),
+                               seconds, request.steps.back());
+                           return true;
+                         }});
+    }
+    outcome.held = train_shared(ResultStore("gallery", request.out), missing, observer);
+    rows = finished_rows(request);
   }
-  std::vector<FinishedRow> finished;
-  std::vector<GalleryRow> result;
-  for (auto& row : rows) {
-    result.push_back(row->row);
-    finished.push_back(std::move(*row));
+  // What another process finishes while files are written comes into the next ones.
+  for (size_t written = 0; written != rows.size(); rows = finished_rows(request)) {
+    written = rows.size();
+    draw_gallery(request, rows);
+    write_tables(request, rows, real_confident, word);
   }
-  draw_gallery(request, finished);
-  write_tables(request, finished, real_confident, word);
-  return result;
+  for (const FinishedRow& row : rows) outcome.rows.push_back(row.row);
+  outcome.complete = rows.size() == count;
+  return outcome;
 }
 
 }  // namespace duel::gan::lab

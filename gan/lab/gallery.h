@@ -4,19 +4,21 @@
 //
 // A row that lies finished in the folder is taken from there, so an interrupted gallery goes on where it
 // stopped, and so is the trained classifier; where no row is missing, neither images nor classifier are
-// needed. Several rows are trained at once, each on one thread; the same request gives the same bits whatever
-// runs beside.
+// needed. Several rows are trained at once, each on one thread, and several processes with the same request share
+// them; the same request gives the same bits whatever runs beside. The classifier each process trains for itself
+// where none is there yet.
 //
 // Example:
-//   make_gallery({.objectives = {"ns-gan", "wgan-gp"}, .out = "gallery"}, [](const std::string& line) { std::puts(line.c_str()); });
+//   LabObserver quiet;
+//   make_gallery({.objectives = {"ns-gan", "wgan-gp"}, .out = "gallery"}, quiet);
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <string>
 #include <vector>
 
+#include "duel/gan/lab/observer.h"
 #include "duel/gan/record/run_config.h"
 
 namespace duel::gan::lab {
@@ -45,10 +47,15 @@ struct GalleryRow {
   std::vector<GalleryCell> cells;
 };
 
-/// Trains what is missing and writes all files anew. `told` gets a line per epoch of the classifier and per
-/// finished row, from one thread at a time. Error where a row in the folder was made with another request:
+struct GalleryOutcome {
+  std::vector<GalleryRow> rows;   // finished ones, as the request orders them
+  bool complete = true;           // that is all of them
+  std::vector<std::string> held;  // where not: rows that other processes train, with who does
+};
+
+/// Trains what is missing and no other process trains, until the observer stops it, and writes all files anew. The
+/// observer hears of every epoch of the classifier. Error where a row in the folder was made with another request:
 /// choose another folder.
-std::vector<GalleryRow> make_gallery(const GalleryRequest& request,
-                                     const std::function<void(const std::string&)>& told);
+GalleryOutcome make_gallery(const GalleryRequest& request, LabObserver& observer);
 
 }  // namespace duel::gan::lab

@@ -6,19 +6,16 @@
 #include "duel/core/io/atomic_file.h"
 #include "duel/gan/lab/internal/pictures.h"
 #include "duel/gan/lab/internal/records.h"
+#include "duel/gan/lab/internal/shared_runs.h"
 #include "duel/gan/lab/table.h"
-#include "duel/kernels/base/parallel.h"
 
 namespace duel::gan::lab {
 namespace {
 
 /// Objective and seed of every record in the folder, by the order of objectives, then seeds.
-std::vector<std::pair<std::string, uint64_t>> recorded(const std::filesystem::path& directory) {
+std::vector<std::pair<std::string, uint64_t>> recorded(const ResultStore& store) {
   std::vector<std::pair<std::string, uint64_t>> found;
-  std::error_code failure;
-  for (const auto& entry : std::filesystem::directory_iterator(directory / "runs", failure)) {
-    if (entry.path().extension() != ".json") continue;
-    const std::string stem = entry.path().stem().string();
+  for (const std::string& stem : store.names()) {
     const size_t dash = stem.rfind('-');
     const std::string digits = dash == std::string::npos ? "" : stem.substr(dash + 1);
     if (digits.empty() || digits.size() > 18 || digits.find_first_not_of("0123456789") != std::string::npos)
@@ -33,6 +30,20 @@ std::vector<std::pair<std::string, uint64_t>> recorded(const std::filesystem::pa
     return std::tuple(place(a.first), a.first, a.second) < std::tuple(place(b.first), b.first, b.second);
   });
   return found;
+}
+
+/// Error where one is damaged or has other settings.
+std::vector<PointRun> recorded_runs(const LabPlan& plan, const ResultStore& store) {
+  std::vector<PointRun> runs;
+  for (const auto& [objective, seed] : recorded(store))
+    runs.push_back(*load_run(plan.directory, plan.mixture, objective, seed, plan.settings));
+  return runs;
+}
+
+std::string found_text(const PointRun& run) {
+  return run.diverged ? message("diverged before step {}", *run.diverged)
+                      : message("{} modes, {} % high quality, reverse KL {}", run.score.modes,
+                                fixed(100 * run.score.high_quality, 1), fixed(run.score.reverse_kl, 2));
 }
 
 void write_summary(const LabPlan& plan, const std::vector<PointRun>& runs) {
@@ -51,57 +62,42 @@ void write_summary(const LabPlan& plan, const std::vector<PointRun>& runs) {
 }  // namespace
 
 LabOutcome run_lab(const LabPlan& plan, LabObserver& observer) {
-  struct Job {
-    std::string objective;
-    uint64_t seed;
+  const ResultStore store("lab", plan.directory);
+  std::shared_ptr<const ResidentData> data;
+  const auto shared_run = [&](const std::string& objective, uint64_t seed) {
+    const std::string name = objective + "-" + std::to_string(seed),
+                      label = message("{} seed {}", objective, seed);
+    return SharedRun{
+        name, label, [=, &plan, &observer, &data](const std::function<bool()>& keep_going) {
+          const std::optional<PointRun> run = train_on_points(
+              plan.mixture, objective, seed, plan.settings, [&](int64_t) { return keep_going(); }, data);
+          if (!run) return false;
+          write_png(plan.directory / "runs" / (name + ".png"), samples_over_time(plan.mixture, *run));
+          save_run(plan.directory, *run);
+          observer.finished(label, found_text(*run), run->seconds, run->history.back().step);
+          return true;
+        }};
   };
-  std::vector<Job> jobs;
-  int64_t found = 0;
   for (const std::string& objective : plan.objectives) (void)point_objective(objective, plan.settings);
   // Seeds first: an experiment that is stopped early has something of every objective.
-  for (const uint64_t seed : plan.seeds) {
-    for (const std::string& objective : plan.objectives) {
-      const bool there = load_run(plan.directory, plan.mixture, objective, seed, plan.settings).has_value();
-      found += there;
-      if (!there) jobs.push_back({objective, seed});
-    }
-  }
-  for (const auto& [objective, seed] : recorded(plan.directory)) {
-    (void)load_run(plan.directory, plan.mixture, objective, seed,
-                   plan.settings);  // other settings are said now
-  }
-  observer.started(static_cast<int64_t>(jobs.size()), found);
+  std::vector<SharedRun> all, missing;
+  for (const uint64_t seed : plan.seeds)
+    for (const std::string& objective : plan.objectives) all.push_back(shared_run(objective, seed));
+  for (const SharedRun& run : all)
+    if (!store.has(run.name)) missing.push_back(run);
+  (void)recorded_runs(plan, store);  // other settings are said now
+  observer.started(std::ssize(missing), std::ssize(all) - std::ssize(missing));
 
-  const std::shared_ptr<const ResidentData> data =
-      jobs.empty() ? nullptr : training_points(plan.mixture, plan.settings);
-  kernels::parallel_for(static_cast<int64_t>(jobs.size()), 1, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end && !observer.stop(); ++i) {
-      const Job& job = jobs[static_cast<size_t>(i)];
-      observer.begun(job.objective, job.seed);
-      const auto keep_going = [&](int64_t) {
-        observer.stepped();
-        return !observer.stop();
-      };
-      const std::optional<PointRun> run =
-          train_on_points(plan.mixture, job.objective, job.seed, plan.settings, keep_going, data);
-      if (!run) return;
-      const std::string name = job.objective + "-" + std::to_string(job.seed) + ".png";
-      save_run(plan.directory, *run);
-      write_png(plan.directory / "runs" / name, samples_over_time(plan.mixture, *run));
-      observer.finished(*run);
-    }
-  });
-
+  if (!missing.empty()) data = training_points(plan.mixture, plan.settings);
   LabOutcome outcome;
-  for (const auto& [objective, seed] : recorded(plan.directory)) {
-    outcome.runs.push_back(*load_run(plan.directory, plan.mixture, objective, seed, plan.settings));
+  outcome.held = train_shared(store, missing, observer);
+  // What another process finishes while the summary is written comes into the next one.
+  for (std::vector<std::string> there, before{""}; (there = store.names()) != before; before = there) {
+    outcome.runs = recorded_runs(plan, store);
+    if (!outcome.runs.empty()) write_summary(plan, outcome.runs);
   }
-  for (const Job& job : jobs) {
-    outcome.complete &= std::any_of(outcome.runs.begin(), outcome.runs.end(), [&](const PointRun& run) {
-      return run.objective == job.objective && run.seed == job.seed;
-    });
-  }
-  if (!outcome.runs.empty()) write_summary(plan, outcome.runs);
+  outcome.complete =
+      std::all_of(all.begin(), all.end(), [&](const SharedRun& run) { return store.has(run.name); });
   return outcome;
 }
 

@@ -1,4 +1,7 @@
 // duel lab: tables and folders of results, games of the Dirac-GAN, and what is refused.
+#include <csignal>
+#include <fstream>
+
 #include "command.h"
 #include "duel/gan/objective/objective.h"
 
@@ -46,6 +49,97 @@ TEST(Lab, TrainsPrintsTheTableAndGoesOn) {
   expect_refused(duel({"lab", "ring", "--seeds", "0"}), {"--seeds", "got 0"});
   expect_refused(duel({"lab", "ring", "--objective", "hinge", "--steps", "3", "--out", out}),
                  {"this run has 2, asked for is 3", "--out"});
+}
+
+std::vector<std::string> small_ring(const std::filesystem::path& out,
+                                    const std::vector<std::string>& more = {}) {
+  return with({"lab", "ring", "--objective", "hinge", "--steps", "2", "--seeds", "2", "--threads", "1",
+               "--out", out.string()},
+              more);
+}
+
+size_t count(const std::string& text, const std::string& part) {
+  size_t found = 0;
+  for (size_t at = 0; (at = text.find(part, at)) != std::string::npos; at += part.size()) ++found;
+  return found;
+}
+
+/// Whether a process holds a run of the folder.
+bool claimed(const std::filesystem::path& folder) {
+  for (const auto& entry : std::filesystem::directory_iterator(folder / "runs"))
+    if (entry.path().extension() == ".claim") return true;
+  return false;
+}
+
+TEST(Lab, TwoProcessesShareAFolder) {
+  Scratch scratch;
+  const std::filesystem::path out = scratch / "ring";
+  const std::vector<std::string> args = small_ring(out, {"--seeds", "6", "--steps", "4"});
+  Process a(args), b(args);
+  const Result first = a.finish(), second = b.finish();
+  EXPECT_EQ(first.status, 0) << first.err;
+  EXPECT_EQ(second.status, 0) << second.err;
+  EXPECT_EQ(count(first.err + second.err, "] hinge seed "), 6U) << "each run once\n"
+                                                                << first.err << second.err;
+  EXPECT_TRUE(has(read(out / "results.md"), "| hinge | 6 |")) << read(out / "results.md");
+  EXPECT_FALSE(claimed(out));
+}
+
+TEST(Lab, SaysWhichRunsOthersHold) {
+  Scratch scratch;
+  const std::filesystem::path out = scratch / "ring", claim = out / "runs" / "hinge-2.claim";
+  std::filesystem::create_directories(out / "runs");
+  std::ofstream(claim) << R"({"host":"far","pid":7,"time":0,"space":"s","life":"9"})";
+  const Result r = duel(small_ring(out));
+  EXPECT_EQ(r.status, 0) << r.err;
+  EXPECT_TRUE(has(r.err, "[1/2] hinge seed 1: ")) << r.err;
+  EXPECT_TRUE(has(r.err, "hinge seed 2: taken by another process (far, process 7)\n")) << r.err;
+  EXPECT_TRUE(has(r.err, "not finished yet: hinge seed 2 (far, process 7)\n")) << r.err;
+  EXPECT_TRUE(has(r.err, "the same command with --out '" + out.string() + "' shows all")) << r.err;
+  EXPECT_TRUE(has(read(out / "results.md"), "| hinge | 1 |"));
+  std::filesystem::remove(claim);
+  EXPECT_FALSE(has(duel(small_ring(out)).err, "not finished yet"));
+  EXPECT_TRUE(has(read(out / "results.md"), "| hinge | 2 |"));
+}
+
+TEST(Lab, GivesBackWhatItStopsAndTakesOverWhatWasKilled) {
+  Scratch scratch;
+  const std::filesystem::path out = scratch / "ring", claim = out / "runs" / "hinge-1.claim";
+  for (const int signal : {SIGTERM, SIGKILL}) {
+    Process process(small_ring(out, {"--steps", "1000000"}));
+    ASSERT_TRUE(process.wait_for(claim, "pid"));
+    process.send(signal);
+    const Result r = process.finish();
+    EXPECT_EQ(r.status, 128 + signal) << r.err;
+    EXPECT_EQ(has(r.err, "the same command with --out '" + out.string() + "' goes on"), signal == SIGTERM)
+        << r.err;
+    EXPECT_EQ(claimed(out), signal == SIGKILL);
+  }
+  const Result r = duel(small_ring(out));
+  EXPECT_EQ(r.status, 0) << r.err;
+  EXPECT_TRUE(has(r.err, "[1/2] hinge seed 1: ") && !has(r.err, "another process")) << r.err;
+}
+
+TEST(Lab, ShowsALineOnATerminalAndNothingWhenQuiet) {
+  Scratch scratch;
+  for (const size_t columns : {40, 80}) {
+    const Surroundings terminal{
+        .variables = {{"TERM", "xterm"}, {"NO_COLOR", "1"}, {"COLUMNS", std::to_string(columns)}},
+        .terminal = true};
+    std::string err = duel(small_ring(scratch / std::to_string(columns)), terminal).err;
+    const size_t last = err.rfind("\r2/2 runs |#");
+    ASSERT_NE(last, std::string::npos) << err;
+    EXPECT_TRUE(has(err.substr(last), "<0:00")) << err;
+    EXPECT_EQ(has(err.substr(last), " it/s, "), columns == 80) << err;
+    for (size_t at; (at = err.find("\033[K")) != std::string::npos;) err.erase(at, 3);
+    for (size_t begin = err.find('\r'); begin != std::string::npos; begin = err.find('\r', begin + 1)) {
+      const std::string line = err.substr(begin + 1, err.find_first_of("\r\n", begin + 1) - begin - 1);
+      if (!has(line, " runs ")) continue;  // a finished run's own line
+      EXPECT_LT(line.size(), columns) << line;
+    }
+  }
+  EXPECT_EQ(duel(small_ring(scratch / "quiet", {"--quiet"})).err, "");
+  EXPECT_FALSE(has(duel(small_ring(scratch / "plain")).err, "\033"));
 }
 
 TEST(Lab, WeightsOfPenaltiesCanBeChosen) {

@@ -42,13 +42,22 @@ std::vector<std::string> ResultStore::names() const {
 
 bool ResultStore::has(const std::string& name) const { return std::filesystem::exists(file(name)); }
 
-void ResultStore::save(const std::string& name, const Json& record,
-                       const std::vector<std::pair<std::string, Tensor>>& tensors) const {
+void ResultStore::make_folder() const {
   std::error_code failure;
   std::filesystem::create_directories(runs_, failure);
   if (failure)
     fail_system(failure.value(), op_, "{}: cannot be created: {}; choose another --out", runs_.string(),
                 failure.message());
+}
+
+std::optional<Claim> ResultStore::claim(const std::string& name, std::string& holder) const {
+  make_folder();
+  return Claim::take(file(name, ".claim"), holder);
+}
+
+void ResultStore::save(const std::string& name, const Json& record,
+                       const std::vector<std::pair<std::string, Tensor>>& tensors) const {
+  make_folder();
   if (!tensors.empty()) write_safetensors(file(name, ".safetensors"), {.tensors = tensors, .metadata = {}});
   write_file_atomically(file(name), record.dump(2) + "\n");
 }

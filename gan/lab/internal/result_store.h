@@ -3,6 +3,7 @@
 //
 //   DIR/runs/NAME.safetensors   tensors of the run, where it has some
 //   DIR/runs/NAME.json          its record: "settings", and what was measured
+//   DIR/runs/NAME.claim         while a process trains it (claim.h)
 //
 // NAME comes from what tells the runs of the experiment apart (objective, seed). The record is written last, both
 // files atomically: where a record is, the run is whole.
@@ -15,12 +16,14 @@
 
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "duel/core/io/internal/json.h"
 #include "duel/core/io/safetensors.h"
+#include "duel/gan/lab/internal/claim.h"
 
 namespace duel::gan::lab {
 
@@ -38,7 +41,10 @@ class ResultStore {
   std::vector<std::string> names() const;
   bool has(const std::string& name) const;
 
-  /// Creates folders as needed.
+  /// To train it: nothing where another process does, which `holder` then names. Whether a record is there is to be
+  /// looked at behind it. Creates folders as needed, as save() does.
+  std::optional<Claim> claim(const std::string& name, std::string& holder) const;
+
   void save(const std::string& name, const Json& record,
             const std::vector<std::pair<std::string, Tensor>>& tensors = {}) const;
 
@@ -53,6 +59,8 @@ class ResultStore {
                       const Json& older) const;
 
  private:
+  void make_folder() const;
+
   std::string op_;
   std::filesystem::path runs_;
 };

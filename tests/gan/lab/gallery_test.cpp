@@ -4,9 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <mutex>
 #include <nlohmann/json.hpp>
 
 #include "duel/core/io/safetensors.h"
@@ -14,6 +16,7 @@
 #include "duel/gan/data/drawn_digits.h"
 #include "duel/gan/data/idx.h"
 #include "duel/gan/judge/classifier.h"
+#include "duel/gan/lab/internal/result_store.h"
 #include "duel/kernels/base/parallel.h"
 #include "tests/gan/files.h"
 
@@ -36,14 +39,29 @@ GalleryRequest small_request(const std::filesystem::path& out) {
   return request;
 }
 
+/// Everything that is told, a line each.
+class Told : public LabObserver {
+ public:
+  void said(const std::string& line) override { lines.push_back(line); }
+  void finished(const std::string& run, const std::string& found, double, int64_t) override {
+    const std::scoped_lock lock(mutex_);
+    lines.push_back(run + ": " + found);
+  }
+  void taken(const std::string& run, const std::string&) override { lines.push_back(run + ": taken"); }
+  std::vector<std::string> lines;
+
+ private:
+  std::mutex mutex_;
+};
+
 TEST(Gallery, KeepsFinishedRowsAndDoesNotDependOnThreads) {
   const duel::testing::Scratch scratch;
   const std::filesystem::path out = scratch / "gallery";
   const GalleryRequest request = small_request(out);
-  std::vector<std::string> told;
-  const auto tell = [&](const std::string& line) { told.push_back(line); };
+  Told tell;
+  std::vector<std::string>& told = tell.lines;
 
-  const auto rows = make_gallery(request, tell);
+  const auto rows = make_gallery(request, tell).rows;
   ASSERT_EQ(rows.size(), 2u);
   EXPECT_EQ(told.size(), 1u + 4u + 2u) << "the judge, its epochs, and two rows";
   for (const GalleryRow& row : rows) {
@@ -104,8 +122,8 @@ TEST(Gallery, TakesRowsOfOlderFolders) {
   const duel::testing::Scratch scratch;
   const std::filesystem::path out = scratch / "gallery";
   GalleryRequest request = small_request(out);
-  std::vector<std::string> told;
-  const auto tell = [&](const std::string& line) { told.push_back(line); };
+  Told tell;
+  std::vector<std::string>& told = tell.lines;
   make_gallery(request, tell);
   const std::string picture = bytes_of(out / "gallery.png"), json = bytes_of(out / "gallery.json");
   std::filesystem::create_directory(out / "rows");
@@ -141,6 +159,44 @@ TEST(Gallery, TakesRowsOfOlderFolders) {
   EXPECT_NE(refusal().find("batch: this run has 8, asked for is 64"), std::string::npos) << refusal();
 }
 
+TEST(Gallery, RowsOfAnotherProcessAreLeftToIt) {
+  const duel::testing::Scratch scratch;
+  const GalleryRequest request = small_request(scratch / "gallery");
+  const ResultStore store("gallery", request.out);
+  std::string holder;
+  std::optional<Claim> other = store.claim("ns-gan", holder);
+  Told tell;
+  const GalleryOutcome part = make_gallery(request, tell);
+  EXPECT_FALSE(part.complete);
+  ASSERT_EQ(part.rows.size(), 1U);
+  EXPECT_EQ(part.rows[0].objective, "hinge");
+  ASSERT_EQ(part.held.size(), 1U);
+  EXPECT_TRUE(part.held[0].starts_with("ns-gan (")) << part.held[0];
+  EXPECT_EQ(std::count(tell.lines.begin(), tell.lines.end(), "ns-gan: taken"), 1);
+  EXPECT_EQ(bytes_of(request.out / "gallery.md").find("| ns-gan |"), std::string::npos);
+
+  other.reset();
+  const GalleryOutcome whole = make_gallery(request, tell);
+  EXPECT_TRUE(whole.complete);
+  EXPECT_EQ(whole.rows.size(), 2U);
+  EXPECT_EQ(whole.rows[0].objective, "ns-gan") << "in the request's order";
+  EXPECT_NE(bytes_of(request.out / "gallery.md").find("| ns-gan |"), std::string::npos);
+}
+
+TEST(Gallery, StopsBetweenSteps) {
+  class Impatient : public LabObserver {
+   public:
+    void stepped() override { ++steps; }
+    bool stop() override { return steps > 0; }
+    std::atomic<int> steps{0};
+  } observer;
+  const duel::testing::Scratch scratch;
+  const GalleryOutcome outcome = make_gallery(small_request(scratch / "gallery"), observer);
+  EXPECT_FALSE(outcome.complete);
+  EXPECT_TRUE(outcome.rows.empty() && outcome.held.empty());
+  EXPECT_TRUE(std::filesystem::exists(scratch / "gallery" / "judge.safetensors"));
+}
+
 // Letters 1 to 26 with every kind of row, in a folder without a test set.
 TEST(Gallery, JudgesAsManyClassesAsThereAreByImagesThatTheJudgeNeverSaw) {
   const duel::testing::Scratch scratch;
@@ -151,8 +207,9 @@ TEST(Gallery, JudgesAsManyClassesAsThereAreByImagesThatTheJudgeNeverSaw) {
   GalleryRequest request = small_request(scratch / "gallery");
   request.objectives = {"acgan"};
   request.config.data = (scratch / "letters").string();
-  std::vector<std::string> told;
-  make_gallery(request, [&](const std::string& line) { told.push_back(line); });
+  Told tell;
+  make_gallery(request, tell);
+  const std::vector<std::string>& told = tell.lines;
   const TensorFile judge = read_safetensors(scratch / "gallery" / "judge.safetensors");
   EXPECT_EQ(judge.find("fc2.weight")->dim(0), 26);
   EXPECT_EQ(judge.text("classes"), "1-26");
@@ -174,7 +231,8 @@ TEST(Gallery, RealIsTheTestSet) {
   request.objectives = {"ns-gan"};
   request.config.data = digits.string();
   request.judged = 64;
-  make_gallery(request, [](const std::string&) {});
+  LabObserver quiet;
+  make_gallery(request, quiet);
   const std::filesystem::path file = scratch / "gallery" / "judge.safetensors";
   Classifier judge = load_classifier(file);
   const auto sure = [&](const ImageSet& images) {

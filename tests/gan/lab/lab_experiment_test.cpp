@@ -3,6 +3,7 @@
 #include "duel/gan/lab/experiment.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <cmath>
@@ -12,6 +13,7 @@
 
 #include "duel/gan/lab/internal/pictures.h"
 #include "duel/gan/lab/internal/records.h"
+#include "duel/gan/lab/internal/result_store.h"
 #include "duel/gan/lab/lab.h"
 #include "duel/gan/lab/table.h"
 #include "duel/kernels/base/parallel.h"
@@ -41,16 +43,22 @@ class Watcher : public LabObserver {
   explicit Watcher(int64_t stop_after = 1000000) : stop_after_(stop_after) {}
   void started(int64_t training, int64_t there) override { to_train = training, found = there; }
   void stepped() override { ++steps; }
-  void finished(const PointRun& run) override {
+  void finished(const std::string& run, const std::string&, double, int64_t) override {
     const std::scoped_lock lock(mutex_);
-    names.push_back(run.objective + "-" + std::to_string(run.seed));
+    names.push_back(run);
     ++done_;
+    if (at_finish) at_finish();
+  }
+  void taken(const std::string& run, const std::string& by) override {
+    const std::scoped_lock lock(mutex_);
+    others.push_back(run + ": " + by);
   }
   bool stop() override { return done_ >= stop_after_; }
 
   int64_t to_train = -1, found = -1;
   std::atomic<int64_t> steps{0};
-  std::vector<std::string> names;
+  std::vector<std::string> names, others;
+  std::function<void()> at_finish;
 
  private:
   std::mutex mutex_;
@@ -294,7 +302,7 @@ TEST(Lab, WhatWasFinishedIsKeptAndNotTrainedAgain) {
   kernels::set_threads(threads);
   EXPECT_FALSE(stopped.complete);
   EXPECT_EQ(first.names,
-            (std::vector<std::string>{"hinge-1", "ns-gan-1"}));  // one seed of each before the next
+            (std::vector<std::string>{"hinge seed 1", "ns-gan seed 1"}));  // one seed of each before the next
   EXPECT_NE(bytes_of(scratch / "a" / "results.md").find("| hinge | 1 |"), std::string::npos);
 
   const std::string before = bytes_of(scratch / "a" / "runs" / "hinge-1.json");
@@ -319,6 +327,38 @@ TEST(Lab, WhatWasFinishedIsKeptAndNotTrainedAgain) {
   for (const char* name : {"results.json", "results.md", "samples.png", "final.png", "scores.png"}) {
     EXPECT_TRUE(std::filesystem::exists(other / "b" / name)) << name;
   }
+}
+
+TEST(Lab, RunsOfAnotherProcessAreLeftToIt) {
+  Scratch scratch;
+  const LabPlan plan{.mixture = make_mixture("ring"),
+                     .objectives = {"hinge", "ns-gan"},
+                     .seeds = {1},
+                     .settings = small(4),
+                     .directory = scratch / "a"};
+  const ResultStore store("lab", plan.directory);
+  std::string holder;
+  std::optional<Claim> other = store.claim("ns-gan-1", holder);
+  Watcher first;
+  const LabOutcome part = run_lab(plan, first);
+  EXPECT_FALSE(part.complete);
+  EXPECT_EQ(first.names, (std::vector<std::string>{"hinge seed 1"}));
+  ASSERT_EQ(first.others.size(), 1U) << "said once";
+  EXPECT_TRUE(first.others[0].starts_with("ns-gan seed 1: ")) << first.others[0];
+  ASSERT_EQ(part.held.size(), 1U);
+  EXPECT_TRUE(part.held[0].starts_with("ns-gan seed 1 (")) << part.held[0];
+  EXPECT_TRUE(part.held[0].ends_with(message(", process {})", ::getpid()))) << part.held[0];
+  EXPECT_EQ(part.runs.size(), 1U);
+
+  // What another had and gave up is trained in the end.
+  std::filesystem::remove(store.file("hinge-1"));
+  Watcher second;
+  second.at_finish = [&] { other.reset(); };
+  const LabOutcome whole = run_lab(plan, second);
+  EXPECT_TRUE(whole.complete);
+  EXPECT_TRUE(whole.held.empty());
+  EXPECT_EQ(second.names, (std::vector<std::string>{"hinge seed 1", "ns-gan seed 1"}));
+  EXPECT_EQ(whole.runs.size(), 2U);
 }
 
 TEST(Lab, OtherSettingsAndDamagedRecordsAreRefusedBeforeTraining) {

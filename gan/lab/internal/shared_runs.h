@@ -1,0 +1,31 @@
+// Runs of an experiment that are not in its folder yet, shared among all processes that were started on it. Each
+// takes what no other has (claim.h), several at once on its cores.
+//
+// Note [Runs side by side]
+// Runs are the ranges of one kernels::parallel_for of grain 1: each is computed by one thread, and loops
+// inside of it run on that thread. What a run computes does not depend on its neighbours, so neither do its
+// bits.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "duel/gan/lab/internal/result_store.h"
+#include "duel/gan/lab/observer.h"
+
+namespace duel::gan::lab {
+
+struct SharedRun {
+  std::string name;   // in the store
+  std::string label;  // for people
+  /// Trains, saves, tells the observer, and asks `keep_going` after every step; false where that said no.
+  std::function<bool(const std::function<bool()>& keep_going)> train;
+};
+
+/// Trains what no other process has or has finished, and as long as that goes on looks again at what others had.
+/// Gives back the runs that others still train at the end, "hinge seed 1 (HOST, process 12)".
+std::vector<std::string> train_shared(const ResultStore& store, const std::vector<SharedRun>& runs,
+                                      LabObserver& observer);
+
+}  // namespace duel::gan::lab
