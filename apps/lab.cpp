@@ -45,6 +45,7 @@ class LabWatcher : public gan::lab::LabObserver {
   void said(const std::string& line) override { progress_.line(visible(line)); }
 
   void started(int64_t to_train, int64_t found) override {
+    catch_signals();  // before, there is nothing to give back or to keep: Ctrl-C ends it at once
     runs_ = to_train;
     if (found > 0) said(message("{} finished runs found, {} to train", found, to_train));
     progress_.begin(0, to_train * steps_, [this](const Progress::Pace& pace) {
@@ -138,7 +139,6 @@ int mixture(const Request& request) {
   }
   for (int64_t seed = 1; seed <= request.seeds; ++seed) plan.seeds.push_back(static_cast<uint64_t>(seed));
   if (request.threads > 0) kernels::set_threads(static_cast<int>(request.threads));
-  catch_signals();
   LabWatcher watcher(request.steps, request.quiet);
   const LabOutcome outcome = run_lab(plan, watcher);
   const int status = watcher.ended(outcome.complete, outcome.held, plan.directory);
@@ -199,7 +199,6 @@ int gallery(const Request& request) {
       .steps = {steps / 8, steps / 4, steps / 2, steps},
       .config = request.gallery,
       .out = request.out.empty() ? message("runs/lab-gallery-{}", steps) : request.out};
-  catch_signals();
   LabWatcher watcher(steps, request.quiet);
   const gan::lab::GalleryOutcome outcome = gan::lab::make_gallery(plan, watcher);
   const int status = watcher.ended(outcome.complete, outcome.held, plan.out);

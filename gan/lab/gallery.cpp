@@ -269,7 +269,6 @@ GalleryOutcome make_gallery(const GalleryRequest& given, LabObserver& observer) 
   std::filesystem::create_directories(request.out);
   std::vector<FinishedRow> rows = finished_rows(request);
   const size_t count = request.objectives.size();
-  observer.started(std::ssize(request.objectives) - std::ssize(rows), std::ssize(rows));
 
   GalleryOutcome outcome;
   const std::optional<TensorFile> stored = stored_judge(request);
@@ -287,6 +286,7 @@ GalleryOutcome make_gallery(const GalleryRequest& given, LabObserver& observer) 
     Judge judge = make_judge(request, stored, images, observer);
     word = word_for(images.names);
     real_confident = judge.real_confident;
+    observer.started(std::ssize(request.objectives) - std::ssize(rows), std::ssize(rows));
     std::vector<SharedRun> missing;
     for (const std::string& name : request.objectives) {
       if (std::any_of(rows.begin(), rows.end(), [&](const auto& r) { return r.row.objective == name; }))

@@ -12,7 +12,7 @@ class LabObserver {
   virtual ~LabObserver() = default;
   /// A line of news besides runs.
   virtual void said(const std::string& /*line*/) {}
-  /// Before the first run: how many are to be trained, how many were found finished.
+  /// Before the first run, when what runs share is there: how many are to be trained, how many were found finished.
   virtual void started(int64_t /*to_train*/, int64_t /*found*/) {}
   virtual void begun(const std::string& /*run*/) {}
   virtual void stepped() {}  // one step of any run
