@@ -49,6 +49,12 @@ Classifier::Classifier(uint64_t seed, int64_t classes)
   fc2_ = register_module("fc2", nn::Linear(feature_count, classes));
 }
 
+std::shared_ptr<nn::Module> Classifier::make_like() const {
+  auto copy = std::make_shared<Classifier>(/*seed=*/1, classes_);
+  copy->masks_->set_state(masks_->state());
+  return copy;
+}
+
 Tensor Classifier::features(const Tensor& x) {
   DUEL_CHECK(x.rank() == 4 && x.dim(1) == 1 && x.dim(2) == side && x.dim(3) == side, "classifier",
              "expected images [N, 1, {}, {}], got {}", side, side, to_text(x));

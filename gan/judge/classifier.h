@@ -45,6 +45,10 @@ class Classifier : public nn::Module {
   Tensor features(const Tensor& x);
   bool second_derivative_zero() const override { return children_second_derivative_zero(); }
 
+ protected:
+  /// Its dropout goes on from where this one's stands.
+  std::shared_ptr<nn::Module> make_like() const override;
+
  private:
   int64_t classes_;
   std::unique_ptr<Generator> masks_;  // the dropout layers hold its address

@@ -24,8 +24,10 @@ LabelCritic::LabelCritic(std::shared_ptr<nn::Module> trunk, int64_t features, in
                          bool spectral_norm)
     : trunk_(register_module("trunk", std::move(trunk))),
       logit_(register_module("logit", linear(features, 1, spectral_norm))),
+      features_(features),
       classes_(classes),
-      input_(input) {}
+      input_(input),
+      spectral_norm_(spectral_norm) {}
 
 Judgement LabelCritic::judge(const Tensor& x, const Tensor& labels) {
   check_labels("LabelCritic", x, labels);
@@ -45,7 +47,9 @@ ProjectionCritic::ProjectionCritic(std::shared_ptr<nn::Module> trunk, int64_t fe
     : trunk_(register_module("trunk", std::move(trunk))),
       logit_(register_module("logit", linear(features, 1, spectral_norm))),
       embed_(register_module("embed", linear(features, classes, spectral_norm, false))),
-      classes_(classes) {}
+      features_(features),
+      classes_(classes),
+      spectral_norm_(spectral_norm) {}
 
 Judgement ProjectionCritic::judge(const Tensor& x, const Tensor& labels) {
   check_labels("ProjectionCritic", x, labels);
@@ -59,7 +63,10 @@ ClassCritic::ClassCritic(std::shared_ptr<nn::Module> trunk, int64_t features, in
                          bool spectral_norm)
     : trunk_(register_module("trunk", std::move(trunk))),
       logit_(register_module("logit", linear(features, 1, spectral_norm))),
-      classes_(register_module("classes", linear(features, classes, spectral_norm))) {}
+      classes_(register_module("classes", linear(features, classes, spectral_norm))),
+      features_(features),
+      class_count_(classes),
+      spectral_norm_(spectral_norm) {}
 
 Judgement ClassCritic::judge(const Tensor& x, const Tensor&) {
   const Tensor features = (*trunk_)(x);
@@ -70,7 +77,9 @@ CodeCritic::CodeCritic(std::shared_ptr<nn::Module> trunk, int64_t features, std:
                        bool spectral_norm)
     : trunk_(register_module("trunk", std::move(trunk))),
       logit_(register_module("logit", linear(features, 1, spectral_norm))),
-      q_(register_module("q", std::move(q))) {}
+      q_(register_module("q", std::move(q))),
+      features_(features),
+      spectral_norm_(spectral_norm) {}
 
 Judgement CodeCritic::judge(const Tensor& x, const Tensor&) {
   const Tensor features = (*trunk_)(x);

@@ -37,11 +37,17 @@ class LabelCritic : public Critic {
   bool needs_labels() const override { return true; }
   bool second_derivative_zero() const override { return children_second_derivative_zero(); }
 
+ protected:
+  std::shared_ptr<nn::Module> make_like() const override {
+    return std::make_shared<LabelCritic>(like(trunk_), features_, classes_, input_, spectral_norm_);
+  }
+
  private:
   std::shared_ptr<nn::Module> trunk_;
   std::shared_ptr<nn::Module> logit_;
-  int64_t classes_;
+  int64_t features_, classes_;
   Input input_;
+  bool spectral_norm_;
 };
 
 class ProjectionCritic : public Critic {
@@ -52,11 +58,17 @@ class ProjectionCritic : public Critic {
   bool needs_labels() const override { return true; }
   bool second_derivative_zero() const override { return children_second_derivative_zero(); }
 
+ protected:
+  std::shared_ptr<nn::Module> make_like() const override {
+    return std::make_shared<ProjectionCritic>(like(trunk_), features_, classes_, spectral_norm_);
+  }
+
  private:
   std::shared_ptr<nn::Module> trunk_;
   // embed.weight [classes, features]: a row per class, as nn.Embedding's
   std::shared_ptr<nn::Module> logit_, embed_;
-  int64_t classes_;
+  int64_t features_, classes_;
+  bool spectral_norm_;
 };
 
 class ClassCritic : public Critic {
@@ -66,9 +78,16 @@ class ClassCritic : public Critic {
   Judgement judge(const Tensor& x, const Tensor& labels) override;
   bool second_derivative_zero() const override { return children_second_derivative_zero(); }
 
+ protected:
+  std::shared_ptr<nn::Module> make_like() const override {
+    return std::make_shared<ClassCritic>(like(trunk_), features_, class_count_, spectral_norm_);
+  }
+
  private:
   std::shared_ptr<nn::Module> trunk_;
   std::shared_ptr<nn::Module> logit_, classes_;
+  int64_t features_, class_count_;
+  bool spectral_norm_;
 };
 
 class CodeCritic : public Critic {
@@ -80,9 +99,16 @@ class CodeCritic : public Critic {
   Judgement judge(const Tensor& x, const Tensor& labels) override;
   bool second_derivative_zero() const override { return children_second_derivative_zero(); }
 
+ protected:
+  std::shared_ptr<nn::Module> make_like() const override {
+    return std::make_shared<CodeCritic>(like(trunk_), features_, like(q_), spectral_norm_);
+  }
+
  private:
   std::shared_ptr<nn::Module> trunk_;
   std::shared_ptr<nn::Module> logit_, q_;
+  int64_t features_;
+  bool spectral_norm_;
 };
 
 /// -sum log Q(code | x) / N: cross-entropy of the categorical codes and, for the continuous ones, the

@@ -7,6 +7,12 @@ SequentialCritic::SequentialCritic(const nn::Sequential& layers) {
   for (const auto& [name, layer] : layers.named_children()) register_module(name, layer);
 }
 
+std::shared_ptr<nn::Module> SequentialCritic::make_like() const {
+  nn::Sequential layers;
+  for (const auto& [name, layer] : named_children()) layers.push_back(like(layer));
+  return std::make_shared<SequentialCritic>(layers);
+}
+
 Judgement SequentialCritic::judge(const Tensor& x, const Tensor&) {
   Tensor features, y = x;
   for (const auto& [name, layer] : named_children()) {

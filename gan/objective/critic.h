@@ -61,6 +61,9 @@ class SequentialCritic : public Critic {
   Judgement judge(const Tensor& x, const Tensor& labels) override;
   bool second_derivative_zero() const override { return children_second_derivative_zero(); }
   std::string describe() const override { return describe_children("SequentialCritic"); }
+
+ protected:
+  std::shared_ptr<nn::Module> make_like() const override;
 };
 
 /// Judges by any module: a Critic by its own judge(), another one gives logits only. Throws Error where a

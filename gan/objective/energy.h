@@ -25,6 +25,11 @@ class AutoencoderCritic : public Critic {
   Judgement judge(const Tensor& x, const Tensor& labels) override;
   Tensor reconstruct(const Tensor& x) { return (*decoder_)((*encoder_)(x)); }
 
+ protected:
+  std::shared_ptr<nn::Module> make_like() const override {
+    return std::make_shared<AutoencoderCritic>(like(encoder_), like(decoder_), error_);
+  }
+
  private:
   std::shared_ptr<nn::Module> encoder_, decoder_;
   Error error_;
