@@ -62,6 +62,12 @@ RunConfig configuration(const Request& request) {
   RunConfig config;
   if (const gan::RunFiles files(where.out);
       where.resume && !where.out.empty() && std::filesystem::exists(files.config())) {
+    config = gan::read_run_config(files.config());
+    // Whether a setting has a place in a program's own objective is not known here, and Run refuses to resume it.
+    if (!gan::is_objective(config.objective)) {
+      for (const auto& [field, value] : flags) field->set(config, value);
+      return config;
+    }
     config = gan::read_stored_config(files.config());
   }
   if (!request.file.empty()) gan::update_from_file(config, request.file);

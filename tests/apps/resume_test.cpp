@@ -8,6 +8,8 @@
 #include "duel/gan/data/drawn_digits.h"
 #include "duel/gan/data/idx.h"
 #include "duel/gan/record/metrics_log.h"
+#include "duel/gan/run/run.h"
+#include "duel/nn/layers.h"
 
 namespace duel::apps::testing {
 namespace {
@@ -299,6 +301,46 @@ TEST(Resume, OneRunAtATimeInAFolder) {
   expect_refused(duel(run_to(5, folder)), {folder.string(), "already holds a run"});
   first.send(SIGINT);
   EXPECT_EQ(first.finish().status, 130);
+}
+
+// Made by a program of its own: what Run says of it, not that its name is misspelt.
+TEST(Resume, RunsOfAProgramsOwnPartsSaySo) {
+  Scratch scratch;
+  struct Quiet : gan::RunObserver {
+    void warned(const std::string& line) override { ADD_FAILURE() << line; }
+  } observer;
+  gan::RunConfig config;
+  config.data = "synthetic";
+  config.synthetic_count = 20;
+  config.batch = 4;
+  config.steps = 2;
+  config.sample_count = 4;
+  config.networks.arch = "mlp";
+  config.networks.channels_g = config.networks.channels_d = 4;
+  config.threads = 1;
+  config.out = scratch / "objective";
+  gan::Objective mine = gan::named_objective("wgan-gp");
+  mine.name = "test-mine";
+  ASSERT_TRUE(gan::Run(config, {.objective = mine}).train(observer));
+  const auto before = contents(scratch / "objective");
+  for (const std::vector<std::string>& more :
+       {std::vector<std::string>{}, {"--steps", "4"}, {"--lambda", "3", "--steps", "4"}}) {
+    expect_refused(resume(scratch / "objective", more),
+                   {(scratch / "objective" / "config.json").string(),
+                    "objective 'test-mine' is not registered in this program", "the program that made"});
+  }
+  EXPECT_TRUE(contents(scratch / "objective") == before);
+
+  config.out = scratch / "networks";
+  gan::Networks networks{.generator = std::make_shared<nn::Sequential>(nn::Linear(3, 784), nn::Tanh(),
+                                                                       nn::Unflatten({1, 28, 28})),
+                         .discriminator = std::make_shared<nn::Sequential>(nn::Flatten(), nn::Linear(784, 1)),
+                         .latent = {.noise = 3},
+                         .options = {},
+                         .name = "test-net"};
+  ASSERT_TRUE(gan::Run(config, {.networks = networks}).train(observer));
+  expect_refused(resume(scratch / "networks"),
+                 {"arch 'test-net' is not registered", "the program that made"});
 }
 
 }  // namespace

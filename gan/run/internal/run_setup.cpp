@@ -142,14 +142,15 @@ void take_objective(RunConfig& config, const RunParts& parts) {
 
 void check_registered(const RunConfig& stored, const char* op, const std::string& source,
                       bool networks_given) {
-  DUEL_CHECK(is_objective(stored.objective), op,
-             "{}: objective '{}' is not registered in this program: call register_objective before it is "
-             "loaded; the duel command knows Duel's own objectives only",
-             source, shown(stored.objective));
+  DUEL_CHECK(
+      is_objective(stored.objective), op,
+      "{}: objective '{}' is not registered in this program: call register_objective before it is "
+      "loaded; the duel command knows Duel's own objectives only, and the program that made it goes on with it",
+      source, shown(stored.objective));
   DUEL_CHECK(
       networks_given || is_network(stored.networks.arch), op,
       "{}: arch '{}' is not registered in this program: call register_network before it is loaded; the "
-      "duel command knows Duel's own networks only",
+      "duel command knows Duel's own networks only, and the program that made it goes on with it",
       source, shown(stored.networks.arch));
 }
 
