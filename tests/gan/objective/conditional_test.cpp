@@ -46,7 +46,7 @@ TEST(ProjectionCritic, IsThePapersFormula) {
 
 TEST(LabelCritic, ToldAnotherLabelItSaysSomethingElseAboutThatSampleOnly) {
   Generator random(1);
-  for (const char* arch : {"mlp", "dcgan", "infogan"}) {
+  for (const std::string& arch : architecture_names()) {
     for (const char* name : {"cgan", "projection"}) {
       const Objective o = named_objective(name);
       const Networks n = make_networks(networks_for(o,

@@ -8,6 +8,7 @@
 
 #include "duel/core/io/safetensors.h"
 #include "duel/core/ops.h"
+#include "duel/gan/models/network.h"
 #include "duel/gan/train/trainer.h"
 #include "duel/nn/layers.h"
 #include "tests/source.h"
@@ -68,6 +69,7 @@ Networks golden_networks(const std::string& net, bool batch_norm_in_d, const Obj
     networks.discriminator = d;
     return networks;
   }
+  DUEL_CHECK(net == "dcgan", "golden", "expected mlp or dcgan, which make_golden.py makes, got {}", net);
   const ConvTranspose2dOptions twice{.stride = 2, .padding = 1};
   const Conv2dOptions half{.stride = 2, .padding = 1};
   networks.generator = std::make_shared<Sequential>(Linear(5, 16), Unflatten({4, 2, 2}), BatchNorm2d(4),
@@ -94,13 +96,15 @@ std::filesystem::path golden_file(const std::string& objective, const std::strin
   return duel::testing::in_source("tests/golden") / (objective + "_" + net + ".safetensors");
 }
 
-/// Every objective on the perceptrons; the convolutional networks where there is a file.
+/// Every objective on the first of Duel's networks, the perceptrons; on the others where there is a file.
 std::vector<Case> cases() {
   std::vector<Case> all;
   for (const std::string& objective : objective_names()) {
     if (named_objective(objective).critic != CriticKind::plain) continue;  // conditional_golden_test.cpp
-    all.push_back({objective, "mlp"});
-    if (std::filesystem::exists(golden_file(objective, "dcgan"))) all.push_back({objective, "dcgan"});
+    for (const NetworkRow& row : network_rows()) {
+      if (&row == &network_rows().front() || std::filesystem::exists(golden_file(objective, row.name)))
+        all.push_back({objective, row.name});
+    }
   }
   return all;
 }
