@@ -118,6 +118,13 @@ bool is_objective(const std::string& name);
 /// resolved configuration says.
 ObjectiveOverrides resolved_overrides(const std::string& name, const ObjectiveOverrides& overrides = {});
 
+/// named_objective() and resolved_overrides() in one.
+struct ResolvedObjective {
+  Objective objective;
+  ObjectiveOverrides overrides;
+};
+ResolvedObjective resolved_objective(const std::string& name, const ObjectiveOverrides& overrides = {});
+
 /// `overrides` without the values that another one leaves no place for: Adam's betas where no Adam is, the
 /// fading of instance noise that is not there. Versions that took such values for nothing stored them with
 /// their runs: this is how those are read.

@@ -99,6 +99,30 @@ SettingValue value_in(const ObjectiveSetting& setting, const Made& made) {
   return setting.place.of_loss ? *made.values.find(setting.name) : setting.place.get(made.objective);
 }
 
+/// The objective with all that its row says, once what is set has a place in it.
+Made checked_row(const std::string& name, const ObjectiveOverrides& overrides) {
+  Made result = made(row_of(name), overrides);
+  check_places(result, overrides);
+  Objective& objective = result.objective;
+  objective.name = result.row->name;
+  objective.formula = result.row->formula;
+  objective.paper = result.row->paper;
+  objective.rates = result.row->rates;
+  objective.note = result.row->note;
+  return result;
+}
+
+/// Every setting that applies, with its value.
+ObjectiveOverrides settled(const Made& result, const ObjectiveOverrides& overrides) {
+  // the parts of a program's own may differ where a setting is one number for all
+  if (detail::own_row(result.row->name)) return overrides;
+  ObjectiveOverrides resolved;
+  for (const ObjectiveSetting& setting : objective_settings()) {
+    if (applies(setting, result)) resolved.set(setting.name, value_in(setting, result));
+  }
+  return resolved;
+}
+
 /// Without the values for which `goes` says so of the setting and the need that is not met.
 template <class Goes>
 ObjectiveOverrides without(const std::string& name, ObjectiveOverrides overrides, const Goes& goes) {
@@ -135,26 +159,17 @@ bool has_probabilities(const Objective& objective) {
 }
 
 Objective named_objective(const std::string& name, const ObjectiveOverrides& overrides) {
-  Made result = made(row_of(name), overrides);
-  check_places(result, overrides);
-  Objective& objective = result.objective;
-  objective.name = result.row->name;
-  objective.formula = result.row->formula;
-  objective.paper = result.row->paper;
-  objective.rates = result.row->rates;
-  objective.note = result.row->note;
-  return std::move(objective);
+  return std::move(checked_row(name, overrides).objective);
 }
 
 ObjectiveOverrides resolved_overrides(const std::string& name, const ObjectiveOverrides& overrides) {
-  const Made result = made(row_of(name), overrides);
-  check_places(result, overrides);
-  if (detail::own_row(name)) return overrides;  // its parts may differ where a setting is one number for all
-  ObjectiveOverrides resolved;
-  for (const ObjectiveSetting& setting : objective_settings()) {
-    if (applies(setting, result)) resolved.set(setting.name, value_in(setting, result));
-  }
-  return resolved;
+  return settled(checked_row(name, overrides), overrides);
+}
+
+ResolvedObjective resolved_objective(const std::string& name, const ObjectiveOverrides& overrides) {
+  Made result = checked_row(name, overrides);
+  ObjectiveOverrides resolved = settled(result, overrides);
+  return {std::move(result.objective), std::move(resolved)};
 }
 
 ObjectiveOverrides without_idle(const std::string& name, ObjectiveOverrides overrides) {

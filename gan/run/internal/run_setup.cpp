@@ -1,4 +1,4 @@
-// The order of the checks: values, objective, device, data, networks, and whether they fit.
+// The order of the checks, once the values are checked (check_values): objective, device, data, networks, and whether they fit.
 #include "duel/gan/run/internal/run_setup.h"
 
 #include <algorithm>
@@ -123,15 +123,24 @@ Device device_named(const std::string& name) {
   return Device::cuda(*number);
 }
 
-void make_parts(RunSetup& setup) {
+namespace {
+
+/// What plays the setup's objective.
+void complete(RunSetup& setup) {
   RunConfig& c = setup.config;
-  setup.objective = named_objective(c.objective, c.overrides);
   if (!setup.networks_given) {
     Generator weights(c.seed, static_cast<uint64_t>(RandomStream::weights_g));
     setup.networks = make_networks(c.networks, setup.objective, weights);
     c.networks = setup.networks.options;
   }
   check_compatible(setup.objective, *setup.networks.discriminator, c.batch, setup.networks.generator.get());
+}
+
+}  // namespace
+
+void make_parts(RunSetup& setup) {
+  setup.objective = named_objective(setup.config.objective, setup.config.overrides);
+  complete(setup);
 }
 
 void take_objective(RunConfig& config, const RunParts& parts) {
@@ -181,8 +190,9 @@ void draw_data(RunSetup& setup) {
 
 RunSetup set_up(RunConfig config, RunParts parts) {
   RunSetup setup;
-  check_values(config);
-  config.overrides = resolved_overrides(config.objective, config.overrides);
+  ResolvedObjective resolved = resolved_objective(config.objective, config.overrides);
+  setup.objective = std::move(resolved.objective);
+  config.overrides = std::move(resolved.overrides);
   if (parts.data.index() == 0) {
     find_data(setup, config);
   } else {
@@ -195,7 +205,7 @@ RunSetup set_up(RunConfig config, RunParts parts) {
              config.batch);
   settle_side("height", config.networks.height, images.height, images.source);
   settle_side("width", config.networks.width, images.width, images.source);
-  if (is_conditional(named_objective(config.objective, config.overrides).critic)) {
+  if (is_conditional(setup.objective.critic)) {
     if (setup.resident) {
       settle_classes(config, *setup.resident);
     } else {
@@ -206,7 +216,7 @@ RunSetup set_up(RunConfig config, RunParts parts) {
   config.steps = total_steps(config, images.count);
   config.epochs = 0;
   setup.config = std::move(config);
-  make_parts(setup);
+  complete(setup);
   return setup;
 }
 

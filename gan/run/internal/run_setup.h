@@ -42,7 +42,7 @@ void find_data(RunSetup& setup, RunConfig& config);
 /// Draws the digits of a set that is drawn.
 void draw_data(RunSetup& setup);
 
-/// Every check that needs no run directory. Reads the data, but does not draw digits yet.
+/// Every check of checked values (check_values) that needs no run directory. Reads the data, but does not draw digits yet.
 RunSetup set_up(RunConfig config, RunParts parts = {});
 
 /// At most `count` images that are never trained on: the first of MNIST's test set, or digits of another
