@@ -1,5 +1,5 @@
 // The commands of duel, each in the file of its name: train.cpp, sample.cpp, plot.cpp, objectives.cpp,
-// info.cpp, bench.cpp, lab.cpp.
+// info.cpp, bench.cpp, lab.cpp, judge.cpp.
 #pragma once
 
 #include "terminal/command_line.h"
@@ -13,5 +13,6 @@ Command objectives_command();
 Command info_command();
 Command bench_command();
 Command lab_command();
+Command judge_command();
 
 }  // namespace duel::apps

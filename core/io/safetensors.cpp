@@ -12,6 +12,7 @@
 
 #include "duel/core/io/atomic_file.h"
 #include "duel/core/io/internal/safetensors_header.h"
+#include "duel/core/io/internal/safetensors_memory.h"
 #include "duel/core/tensor/internal/tensor_impl.h"
 #include "duel/kernels/base/error.h"
 
@@ -41,11 +42,40 @@ const FileType& type_to_write(DType dtype) {
                        [&](const FileType& t) { return t.dtype == dtype; });
 }
 
-/// An open regular file.
+/// Bytes that can be read from anywhere in them.
 class Source {
  public:
-  explicit Source(const std::filesystem::path& path)
-      : name_(path.string()), fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
+  Source(std::string name, uint64_t size) : name_(std::move(name)), size_(size) {}
+  virtual ~Source() = default;
+  Source(const Source&) = delete;
+  Source& operator=(const Source&) = delete;
+
+  const std::string& name() const { return name_; }
+  uint64_t size() const { return size_; }
+  virtual void read(uint64_t offset, void* to, size_t bytes) const = 0;
+
+ protected:
+  std::string name_;
+  uint64_t size_;
+};
+
+class MemorySource : public Source {
+ public:
+  MemorySource(std::string_view bytes, std::string name)
+      : Source(std::move(name), bytes.size()), bytes_(bytes) {}
+  void read(uint64_t offset, void* to, size_t bytes) const override {
+    bytes_.copy(static_cast<char*>(to), bytes, offset);
+  }
+
+ private:
+  std::string_view bytes_;
+};
+
+/// An open regular file.
+class FileSource : public Source {
+ public:
+  explicit FileSource(const std::filesystem::path& path)
+      : Source(path.string(), 0), fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
     if (fd_ < 0) fail_system(errno, kOp, "{}: could not open: {}", name_, std::strerror(errno));
     struct stat info {};
     const bool known = ::fstat(fd_, &info) == 0;
@@ -55,14 +85,9 @@ class Source {
     }
     size_ = static_cast<uint64_t>(info.st_size);
   }
-  ~Source() { ::close(fd_); }
-  Source(const Source&) = delete;
-  Source& operator=(const Source&) = delete;
+  ~FileSource() override { ::close(fd_); }
 
-  const std::string& name() const { return name_; }
-  uint64_t size() const { return size_; }
-
-  void read(uint64_t offset, void* to, size_t bytes) const {
+  void read(uint64_t offset, void* to, size_t bytes) const override {
     char* at = static_cast<char*>(to);
     while (bytes > 0) {
       const ssize_t got = ::pread(fd_, at, std::min(bytes, size_t{1} << 30), static_cast<off_t>(offset));
@@ -76,9 +101,7 @@ class Source {
   }
 
  private:
-  std::string name_;
   int fd_;
-  uint64_t size_ = 0;
 };
 
 /// Reads `count` elements in pieces and converts them.
@@ -109,22 +132,7 @@ Tensor read_tensor(const Source& source, const Entry& entry, uint64_t offset) {
   return tensor;
 }
 
-}  // namespace
-
-const Tensor* TensorFile::find(std::string_view name) const {
-  const auto found =
-      std::find_if(tensors.begin(), tensors.end(), [&](const Named& entry) { return entry.first == name; });
-  return found == tensors.end() ? nullptr : &found->second;
-}
-
-std::string TensorFile::text(std::string_view key) const {
-  const auto found =
-      std::find_if(metadata.begin(), metadata.end(), [&](const auto& entry) { return entry.first == key; });
-  return found == metadata.end() ? std::string() : found->second;
-}
-
-TensorFile read_safetensors(const std::filesystem::path& path) {
-  const Source source(path);
+TensorFile read_from(const Source& source) {
   const std::string& name = source.name();
   DUEL_CHECK(source.size() >= 8, kOp,
              "{}: expected at least 8 bytes, got {}: the file is truncated or no safetensors file", name,
@@ -150,6 +158,26 @@ TensorFile read_safetensors(const std::filesystem::path& path) {
     file.tensors.emplace_back(std::move(entry.name), std::move(tensor));
   }
   return file;
+}
+
+}  // namespace
+
+const Tensor* TensorFile::find(std::string_view name) const {
+  const auto found =
+      std::find_if(tensors.begin(), tensors.end(), [&](const Named& entry) { return entry.first == name; });
+  return found == tensors.end() ? nullptr : &found->second;
+}
+
+std::string TensorFile::text(std::string_view key) const {
+  const auto found =
+      std::find_if(metadata.begin(), metadata.end(), [&](const auto& entry) { return entry.first == key; });
+  return found == metadata.end() ? std::string() : found->second;
+}
+
+TensorFile read_safetensors(const std::filesystem::path& path) { return read_from(FileSource(path)); }
+
+TensorFile safetensors::parse(std::string_view bytes, const std::string& name) {
+  return read_from(MemorySource(bytes, name));
 }
 
 void write_safetensors(const std::filesystem::path& path, const TensorFile& file) {

@@ -45,7 +45,7 @@ std::vector<std::string> small_run(const std::filesystem::path& out, std::vector
 }
 
 TEST(Command, HelpOfEveryCommandIsOnStdout) {
-  for (const char* name : {"train", "sample", "objectives", "info", "bench", "lab"}) {
+  for (const char* name : {"train", "sample", "objectives", "info", "bench", "lab", "judge"}) {
     const Result r = duel({name, "--help"});
     EXPECT_EQ(r.status, 0) << name;
     EXPECT_EQ(r.err, "");
@@ -53,7 +53,7 @@ TEST(Command, HelpOfEveryCommandIsOnStdout) {
   }
   const Result r = duel({});
   EXPECT_EQ(r.status, 0);
-  for (const char* name : {"train", "sample", "objectives", "info", "bench", "lab"})
+  for (const char* name : {"train", "sample", "objectives", "info", "bench", "lab", "judge"})
     EXPECT_TRUE(has(r.out, name));
   EXPECT_TRUE(has(duel({"--version"}).out, "duel "));
 }
@@ -80,8 +80,9 @@ size_t longest_line(const std::string& text) {
 
 TEST(Command, HelpFitsTheWindow) {
   const std::vector<std::vector<std::string>> all{
-      {"--help"},        {"train", "--help"}, {"sample", "--help"},     {"bench", "--help"},
-      {"lab", "--help"}, {"plot", "--help"},  {"objectives", "--help"}, {"info", "--help"}};
+      {"--help"},         {"train", "--help"}, {"sample", "--help"},     {"bench", "--help"},
+      {"lab", "--help"},  {"plot", "--help"},  {"objectives", "--help"}, {"info", "--help"},
+      {"judge", "--help"}};
   for (const auto& args : all) {
     const std::string plain = duel(args).out;
     EXPECT_LE(longest_line(plain), 80u) << plain;
