@@ -87,7 +87,17 @@ std::string judge_name(const nn::StateDict& weights, const std::string& given) {
   return given + "-" + hex(sum);
 }
 
+void check_name(const std::string& name, const std::string& where) {
+  const bool fits = !name.empty() && name.size() <= 64 && std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_' || c == '.';
+  });
+  DUEL_CHECK(fits, kOp, "{}name: expected 1 to 64 letters, digits and '-', '_', '.', got {}", where,
+             in_quotes(name));
+}
+
 void check_facts(const JudgeFacts& facts, const std::string& where) {
+  check_name(facts.name, where);
   DUEL_CHECK(facts.accuracy >= 0 && facts.accuracy <= 1, kOp,
              "{}accuracy: expected a share from 0 to 1, got {}", where, facts.accuracy);
   DUEL_CHECK(facts.images >= 1 && facts.epochs >= 1, kOp,
@@ -131,13 +141,7 @@ Tensor filled_up(const Tensor& images) {
 
 }  // namespace
 
-void check_judge_name(const std::string& name) {
-  const bool fits = !name.empty() && name.size() <= 64 && std::all_of(name.begin(), name.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-           c == '_' || c == '.';
-  });
-  DUEL_CHECK(fits, kOp, "name: expected 1 to 64 letters, digits and '-', '_', '.', got {}", in_quotes(name));
-}
+void check_judge_name(const std::string& name) { check_name(name, ""); }
 
 std::string judge_network() {
   std::string text;
@@ -150,7 +154,6 @@ std::string judge_network() {
 
 Judge::Judge(const nn::StateDict& weights, JudgeFacts facts)
     : weights_(checked_weights(weights, "")), facts_(std::move(facts)) {
-  check_judge_name(facts_.name);
   check_facts(facts_, "");
   name_ = judge_name(weights_, facts_.name);
 }
