@@ -52,24 +52,26 @@ double variation(const ClassCounts& fake, const ClassCounts& real) {
   return sum / 2;
 }
 
-/// Leaves each sample of `counts` out once: all of one class give the same value.
+/// Leaves each sample of `counts` out once: all of one class give the same value. Differences from the whole are
+/// summed, so that where all are equal the variance is 0 and not rounding.
 Jackknife leaving_out(ClassCounts counts, const std::function<double(const ClassCounts&)>& measure) {
   const auto n = static_cast<double>(counts.samples);
-  std::vector<double> without(counts.counts.size());
+  const double whole = measure(counts);
+  std::vector<double> away(counts.counts.size());
   double mean = 0;
   --counts.samples;
-  for (size_t c = 0; c < without.size(); ++c) {
+  for (size_t c = 0; c < away.size(); ++c) {
     if (counts.counts[c] == 0) continue;
     const auto share = static_cast<double>(counts.counts[c]) / n;
     --counts.counts[c];
-    without[c] = measure(counts);
+    away[c] = measure(counts) - whole;
     ++counts.counts[c];
-    mean += share * without[c];
+    mean += share * away[c];
   }
   Jackknife result{.bias = 0, .variance = 0, .degrees = n - 1};
-  for (size_t c = 0; c < without.size(); ++c)
+  for (size_t c = 0; c < away.size(); ++c)
     result.variance +=
-        (n - 1) / n * static_cast<double>(counts.counts[c]) * (without[c] - mean) * (without[c] - mean);
+        (n - 1) / n * static_cast<double>(counts.counts[c]) * (away[c] - mean) * (away[c] - mean);
   return result;
 }
 
