@@ -22,6 +22,7 @@
 #include <cstdio>
 #include <map>
 
+#include "duel/core/engine/internal/mutation.h"
 #include "duel/core/ops.h"
 #include "duel/core/tensor/autograd.h"
 #include "duel/gan/objective/penalty.h"
