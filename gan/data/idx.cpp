@@ -262,6 +262,8 @@ ImageSet load_mnist(const fs::path& dir, Split split) {
   return set;
 }
 
+bool has_mnist(const fs::path& dir, Split split) { return !find_file(dir, split, true).empty(); }
+
 fs::path find_mnist(const std::optional<fs::path>& chosen) {
   const auto holder = [](const fs::path& dir) -> fs::path {
     for (const fs::path& inner : {dir, dir / "mnist", dir / "MNIST" / "raw"}) {

@@ -33,6 +33,9 @@ enum class Split { train, test };
 /// labels the set has none. Labels are as in the file: class_names.h counts their classes.
 ImageSet load_mnist(const std::filesystem::path& dir, Split split);
 
+/// Whether the folder has a file of images of this split under one of those names.
+bool has_mnist(const std::filesystem::path& dir, Split split);
+
 /// Where to look for MNIST: `chosen` if given, else $DUEL_DATA if set, else data/mnist if it holds training
 /// images, else an empty path. The files may also lie in the folder's mnist/ or MNIST/raw/. A chosen folder
 /// without files is returned as it is, so that load_mnist says what is missing.

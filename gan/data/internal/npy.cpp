@@ -1,0 +1,245 @@
+#include "duel/gan/data/internal/npy.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <optional>
+
+#include "duel/gan/data/internal/image_limits.h"
+#include "duel/kernels/base/error.h"
+
+namespace duel::gan::detail {
+namespace {
+
+static_assert(std::endian::native == std::endian::little, "elements are read as they lie in the file");
+
+constexpr int64_t kMaxHeader = 65536;
+constexpr const char* kOp = "npy";
+
+struct Header {
+  std::string descr;
+  bool fortran_order = false;
+  std::vector<int64_t> shape;
+};
+
+/// Reads the header's literal, and nothing else of Python.
+class HeaderParser {
+ public:
+  HeaderParser(const std::string& what, const std::string& text) : what_(what), text_(text) {}
+
+  Header parse() {
+    Header header;
+    bool descr = false, order = false, shape = false;
+    expect('{');
+    while (!take('}')) {
+      const std::string key = string();
+      expect(':');
+      if (key == "descr" && !descr) {
+        if (peek() == '[')
+          fail(kOp, "{}: expected an array of numbers, got one of records; save one field of it", what_);
+        header.descr = string();
+        descr = true;
+      } else if (key == "fortran_order" && !order) {
+        header.fortran_order = boolean();
+        order = true;
+      } else if (key == "shape" && !shape) {
+        header.shape = tuple();
+        shape = true;
+      } else {
+        wrong();
+      }
+      if (!take(',') && peek() != '}') wrong();
+    }
+    if (!descr || !order || !shape || peek() != '\0') wrong();
+    return header;
+  }
+
+ private:
+  [[noreturn]] void wrong() const {
+    fail(kOp,
+         "{}: header: expected {'descr': …, 'fortran_order': …, 'shape': …}, got {}; save the array with "
+         "numpy.save",
+         what_, in_quotes(text_));
+  }
+  char peek() {
+    while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\n')) ++at_;
+    return at_ < text_.size() ? text_[at_] : '\0';
+  }
+  bool take(char c) {
+    if (peek() != c) return false;
+    ++at_;
+    return true;
+  }
+  void expect(char c) {
+    if (!take(c)) wrong();
+  }
+  std::string string() {
+    const char quote = peek();
+    if (quote != '\'' && quote != '"') wrong();
+    const size_t end = text_.find(quote, at_ + 1);
+    if (end == std::string::npos) wrong();
+    std::string found = text_.substr(at_ + 1, end - at_ - 1);
+    at_ = end + 1;
+    return found;
+  }
+  bool boolean() {
+    for (const std::string_view word : {"True", "False"}) {
+      if (peek() != word[0] || text_.compare(at_, word.size(), word) != 0) continue;
+      at_ += word.size();
+      return word == "True";
+    }
+    wrong();
+  }
+  std::vector<int64_t> tuple() {
+    std::vector<int64_t> numbers;
+    expect('(');
+    while (!take(')')) {
+      peek();
+      size_t end = at_;
+      while (end < text_.size() && text_[end] >= '0' && text_[end] <= '9') ++end;
+      const auto number = parse_number<int64_t>(text_.substr(at_, end - at_));
+      if (!number || numbers.size() == 8) wrong();
+      numbers.push_back(*number);
+      at_ = end;
+      if (!take(',') && peek() != ')') wrong();
+    }
+    return numbers;
+  }
+
+  const std::string& what_;
+  const std::string& text_;
+  size_t at_ = 0;
+};
+
+std::string shape_text(const std::vector<int64_t>& shape) {
+  std::string text;
+  for (const int64_t side : shape) text += (text.empty() ? "(" : ", ") + message("{}", side);
+  return shape.empty() ? "()" : text + ")";
+}
+
+/// [N, H, W] of the shapes that images may have.
+std::array<int64_t, 3> image_shape(const std::string& what, const std::vector<int64_t>& shape) {
+  std::array<int64_t, 3> sides{};
+  if (shape.size() == 3) {
+    sides = {shape[0], shape[1], shape[2]};
+  } else if (shape.size() == 4 && shape[1] == 1) {
+    sides = {shape[0], shape[2], shape[3]};
+  } else if (shape.size() == 4 && shape[3] == 1) {
+    sides = {shape[0], shape[1], shape[2]};
+  } else {
+    fail(kOp, "{}: shape: expected gray images (N, H, W), (N, 1, H, W) or (N, H, W, 1), got {}; reshape it",
+         what, shape_text(shape));
+  }
+  int64_t pixels = 1;
+  for (size_t axis = 0; axis < 3; ++axis) {
+    const int64_t most = axis == 0 ? kMaxPixels : kMaxSide;
+    DUEL_CHECK(sides[axis] >= 1 && sides[axis] <= most, kOp, "{}: shape: expected 1 to {} {}, got {}", what,
+               most, axis == 0 ? "images" : "pixels a side", shape_text(shape));
+    pixels *= sides[axis];  // at most 2^30 * 2^12 * 2^12
+  }
+  DUEL_CHECK(pixels <= kMaxPixels, kOp, "{}: shape: expected at most {} pixels in all, got {}", what,
+             kMaxPixels, shape_text(shape));
+  return sides;
+}
+
+int64_t bytes_of(const std::string& what, const std::string& descr) {
+  if (descr == "|u1" || descr == "<u1" || descr == "u1") return 1;
+  if (descr == "<f4") return 4;
+  if (descr == "<f8") return 8;
+  if (descr.ends_with("O") || descr.starts_with("|O"))
+    fail(kOp, "{}: is an array of Python objects, which are never unpickled; save one of numbers", what);
+  fail(kOp, "{}: type: expected uint8, float32 or float64 (|u1, <f4, <f8), got {}; convert it with astype",
+       what, in_quotes(descr));
+}
+
+/// Bytes of floats from -1 to 1, or from 0 to 1 where none is negative.
+std::vector<uint8_t> pixels_of(const std::string& what, const std::vector<float>& values) {
+  constexpr float kRounding = 1e-3F;
+  float low = 0, high = 0;
+  for (const float v : values) {
+    DUEL_CHECK(std::isfinite(v), kOp, "{}: expected finite numbers, got {}", what, v);
+    low = std::min(low, v);
+    high = std::max(high, v);
+  }
+  DUEL_CHECK(
+      low >= -1 - kRounding && high <= 1 + kRounding, kOp,
+      "{}: expected floats from -1 to 1 (or 0 to 1), got {} to {}; scale them, or save pixels of 0 to 255 as "
+      "uint8",
+      what, low, high);
+  const float begin = low < 0 ? -1 : 0;
+  std::vector<uint8_t> pixels(values.size());
+  std::transform(values.begin(), values.end(), pixels.begin(), [begin](float v) {
+    const float ink = (std::clamp(v, begin, 1.F) - begin) / (1 - begin);
+    return static_cast<uint8_t>(std::lround(ink * 255));
+  });
+  return pixels;
+}
+
+}  // namespace
+
+ImageSet read_npy(const std::string& what, int64_t length,
+                  const std::function<size_t(std::span<uint8_t>)>& read, const CheckShape& check_shape) {
+  const auto filled = [&](std::span<uint8_t> out) {
+    while (!out.empty()) {
+      const size_t got = read(out);
+      DUEL_CHECK(got > 0, kOp, "{}: ends too early; get the file again", what);
+      out = out.subspan(got);
+    }
+  };
+  std::array<uint8_t, 12> start{};
+  filled(std::span(start).first(10));
+  DUEL_CHECK(std::memcmp(start.data(), "\x93NUMPY", 6) == 0, kOp, "{}: is no array of NumPy's", what);
+  const int version = start[6];
+  DUEL_CHECK(version >= 1 && version <= 3, kOp, "{}: version: expected 1 to 3, got {}", what, version);
+  int64_t header_length = start[8] | start[9] << 8, begin = 10;
+  if (version > 1) {
+    filled(std::span(start).subspan(10, 2));
+    header_length |= int64_t{start[10]} << 16 | int64_t{start[11]} << 24;
+    begin = 12;
+  }
+  DUEL_CHECK(header_length <= kMaxHeader && header_length <= length - begin, kOp,
+             "{}: header: expected at most {} bytes of it, got {}; get the file again", what,
+             std::clamp<int64_t>(length - begin, 0, kMaxHeader), header_length);
+  std::string text(static_cast<size_t>(header_length), ' ');
+  filled({reinterpret_cast<uint8_t*>(text.data()), text.size()});
+  const Header header = HeaderParser(what, text).parse();
+
+  const int64_t each = bytes_of(what, header.descr);
+  const auto [count, height, width] = image_shape(what, header.shape);
+  DUEL_CHECK(!header.fortran_order, kOp,
+             "{}: is in Fortran order; save numpy.ascontiguousarray of it, which is in C order", what);
+  const int64_t pixels = count * height * width;
+  DUEL_CHECK(length - begin - header_length == pixels * each, kOp,
+             "{}: length: expected {} bytes of elements for shape {}, got {}; get the file again", what,
+             pixels * each, shape_text(header.shape), length - begin - header_length);
+  if (check_shape) check_shape({count, height, width});
+
+  ImageSet set;
+  set.count = count;
+  set.height = height;
+  set.width = width;
+  set.source = what;
+  // Memory grows with what has really been read: an archive may claim a thousand times its length.
+  constexpr int64_t kPiece = int64_t{1} << 20;
+  std::vector<float> values;
+  std::vector<uint8_t> piece;
+  for (int64_t done = 0; done < pixels; done += kPiece) {
+    const auto now = static_cast<size_t>(std::min(kPiece, pixels - done));
+    piece.resize(now * static_cast<size_t>(each));
+    filled(piece);
+    if (each == 1) set.images.insert(set.images.end(), piece.begin(), piece.end());
+    for (size_t i = 0; each > 1 && i < now; ++i) {
+      double wide = 0;
+      float narrow = 0;
+      if (each == 8) std::memcpy(&wide, &piece[i * 8], 8);
+      if (each == 4) std::memcpy(&narrow, &piece[i * 4], 4);
+      values.push_back(each == 8 ? static_cast<float>(wide) : narrow);
+    }
+  }
+  if (each > 1) set.images = pixels_of(what, values);
+  return set;
+}
+
+}  // namespace duel::gan::detail

@@ -1,0 +1,142 @@
+// PNG through stb_image, whose functions stay private to this file.
+#include "duel/gan/data/internal/png_reader.h"
+
+#include <zlib.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <fstream>
+#include <memory>
+#include <span>
+
+#include "duel/gan/data/internal/image_limits.h"
+#include "duel/kernels/base/error.h"
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wunused-function"
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
+#pragma GCC diagnostic ignored "-Wsign-compare"
+#pragma GCC diagnostic ignored "-Wunused-but-set-variable"
+#define STB_IMAGE_STATIC
+#define STB_IMAGE_IMPLEMENTATION
+#define STBI_ONLY_PNG
+#define STBI_NO_STDIO
+#include <stb/stb_image.h>
+#pragma GCC diagnostic pop
+
+namespace duel::gan::detail {
+namespace {
+
+constexpr const char* kOp = "png";
+constexpr std::array<uint8_t, 8> kSignature{0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
+constexpr int64_t kMaxFile = int64_t{1} << 28;
+
+int64_t u32(const uint8_t* p) {
+  return int64_t{p[0]} << 24 | int64_t{p[1]} << 16 | int64_t{p[2]} << 8 | int64_t{p[3]};
+}
+
+std::vector<uint8_t> bytes_of(const std::filesystem::path& path, const std::string& file) {
+  std::error_code error;
+  DUEL_CHECK(std::filesystem::is_regular_file(path, error), kOp, "{}: is not a regular file", file);
+  const auto length = static_cast<int64_t>(std::filesystem::file_size(path, error));
+  DUEL_CHECK(!error && length <= kMaxFile, kOp, "{}: expected at most {} bytes, got {}", file, kMaxFile,
+             length);
+  std::vector<uint8_t> bytes(static_cast<size_t>(length));
+  std::ifstream in(path, std::ios::binary);
+  in.read(reinterpret_cast<char*>(bytes.data()), length);
+  DUEL_CHECK(in && in.gcount() == length, kOp, "{}: could not be read", file);
+  return bytes;
+}
+
+/// Unpacks one chunk after the other and throws the bytes away; Error past `most` of them.
+class Meter {
+ public:
+  Meter(const std::string& file, int64_t most) : file_(file), most_(most) {
+    DUEL_CHECK(::inflateInit(&stream_) == Z_OK, kOp, "{}: not enough memory for zlib", file);
+  }
+  ~Meter() { ::inflateEnd(&stream_); }
+  Meter(const Meter&) = delete;
+  Meter& operator=(const Meter&) = delete;
+
+  void add(std::span<const uint8_t> packed) {
+    stream_.next_in = const_cast<uint8_t*>(packed.data());
+    stream_.avail_in = static_cast<uInt>(packed.size());
+    while (!ended_) {
+      stream_.next_out = scratch_.data();
+      stream_.avail_out = static_cast<uInt>(scratch_.size());
+      const int status = ::inflate(&stream_, Z_NO_FLUSH);
+      const auto got = static_cast<int64_t>(scratch_.size() - stream_.avail_out);
+      unpacked_ += got;
+      DUEL_CHECK(unpacked_ <= most_, kOp,
+                 "{}: its pixels unpack to more than their {} bytes; get the file again", file_, most_);
+      ended_ = status == Z_STREAM_END;
+      DUEL_CHECK(ended_ || status == Z_OK || status == Z_BUF_ERROR, kOp,
+                 "{}: corrupt ({}); get the file again", file_,
+                 stream_.msg != nullptr ? stream_.msg : ::zError(status));
+      if (stream_.avail_in == 0 && got == 0) break;
+    }
+  }
+  bool ended() const { return ended_; }
+
+ private:
+  const std::string& file_;
+  int64_t most_, unpacked_ = 0;
+  bool ended_ = false;
+  z_stream stream_{};
+  std::array<uint8_t, 1 << 14> scratch_;
+};
+
+/// Note [What is checked before it is decoded].
+void check_chunks(const std::vector<uint8_t>& bytes, const std::string& file,
+                  const std::function<void(const PngSize&)>& check_size) {
+  DUEL_CHECK(
+      bytes.size() >= kSignature.size() && std::equal(kSignature.begin(), kSignature.end(), bytes.begin()),
+      kOp, "{}: is no PNG", file);
+  std::unique_ptr<Meter> meter;
+  const auto total = static_cast<int64_t>(bytes.size());
+  int64_t at = 8;
+  for (std::string type; type != "IEND";) {
+    DUEL_CHECK(total - at >= 12 && u32(&bytes[static_cast<size_t>(at)]) <= total - at - 12, kOp,
+               "{}: truncated after {} bytes; get the file again", file, total);
+    const int64_t length = u32(&bytes[static_cast<size_t>(at)]);
+    const uint8_t* chunk = &bytes[static_cast<size_t>(at) + 4];
+    type.assign(reinterpret_cast<const char*>(chunk), 4);
+    DUEL_CHECK(::crc32(::crc32(0, nullptr, 0), chunk, static_cast<uInt>(length + 4)) ==
+                   static_cast<uLong>(u32(chunk + 4 + length)),
+               kOp, "{}: the checksum of chunk {} is wrong; get the file again", file, in_quotes(type));
+    const uint8_t* data = chunk + 4;
+    DUEL_CHECK((at == 8) == (type == "IHDR") && (type != "IHDR" || length == 13), kOp,
+               "{}: expected one IHDR chunk of 13 bytes at its begin; get the file again", file);
+    if (type == "IHDR") {
+      const int64_t width = u32(data), height = u32(data + 4);
+      DUEL_CHECK(width >= 1 && width <= kMaxSide && height >= 1 && height <= kMaxSide, kOp,
+                 "{}: expected sides of 1 to {} pixels, got {}x{}", file, kMaxSide, height, width);
+      if (check_size) check_size({height, width});
+      // Four channels of 16 bits, and a byte for each line; seven passes have up to twice the lines, and lines end
+      // in whole bytes.
+      meter = std::make_unique<Meter>(file, 8 * height * width + 16 * (height + 8));
+    } else if (type == "IDAT") {
+      meter->add({data, static_cast<size_t>(length)});
+    }
+    at += length + 12;
+  }
+  DUEL_CHECK(meter->ended(), kOp, "{}: its pixels end too early; get the file again", file);
+}
+
+}  // namespace
+
+std::vector<uint8_t> read_png_gray(const std::filesystem::path& path,
+                                   const std::function<void(const PngSize&)>& check_size) {
+  const std::string file = path.string();
+  const std::vector<uint8_t> bytes = bytes_of(path, file);
+  check_chunks(bytes, file, check_size);
+  int width = 0, height = 0, channels = 0;
+  const std::unique_ptr<stbi_uc, void (*)(void*)> pixels(
+      stbi_load_from_memory(bytes.data(), static_cast<int>(bytes.size()), &width, &height, &channels, 1),
+      stbi_image_free);
+  DUEL_CHECK(pixels, kOp, "{}: could not be decoded ({}); get the file again", file, stbi_failure_reason());
+  return {pixels.get(), pixels.get() + static_cast<int64_t>(width) * height};
+}
+
+}  // namespace duel::gan::detail
