@@ -257,13 +257,19 @@ Comparison compare(const SampleSet& real, const SampleSet& fake, const Compariso
   return result;
 }
 
-std::string to_json_line(const std::string& judge, const Comparison& comparison) {
-  json::Json line = {{"judge", judge}, {"real", comparison.real}, {"fake", comparison.fake}};
+std::string to_json_line(const std::string& judge, const Comparison& comparison,
+                         const std::vector<std::pair<std::string, About>>& about) {
+  json::Json line = json::Json::object();
+  for (const auto& [key, about_it] : about)
+    line[key] = std::visit([](const auto& said) { return json::Json(said); }, about_it);
+  line["judge"] = judge;
+  line["real"] = comparison.real;
+  line["fake"] = comparison.fake;
   for (const auto& [row, v] : comparison.values)
-    line[row->key] = {{"value", number(v.value)},
-                      {"low", number(v.low)},
-                      {"high", number(v.high)},
-                      {"floor", number(v.floor)}};
+    line[row->key + "-" + judge] = {{"value", number(v.value)},
+                                    {"low", number(v.low)},
+                                    {"high", number(v.high)},
+                                    {"floor", number(v.floor)}};
   return json::dumped(line) + "\n";
 }
 

@@ -13,12 +13,13 @@
 // Example:
 //   SampleSet real{images, judge.features(images), softmax(judge(images))}, fake{…};
 //   Comparison c = compare(real, fake);
-//   std::cout << to_json_line("mnist-v1", c);       // {"judge":"mnist-v1","fd":{"value":3.1,"low":…,"high":…,"floor":…},…}
+//   std::cout << to_json_line("mnist-v1", c);       // {"judge":"mnist-v1",…,"fd-mnist-v1":{"value":3.1,"low":…,"high":…,"floor":…},…}
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "duel/core/tensor/tensor.h"
@@ -81,8 +82,11 @@ const std::vector<QualityMeasure>& quality_measures();
 /// samples. The same seed gives the same bits on any number of threads.
 Comparison compare(const SampleSet& real, const SampleSet& fake, const ComparisonOptions& options = {});
 
-/// One line of JSON, its end included: the judge's name, the numbers of samples, and every measure. What is not
-/// finite is null.
-std::string to_json_line(const std::string& judge, const Comparison& comparison);
+using About = std::variant<std::string, uint64_t>;
+
+/// One line of JSON, its end included: `about` (keys and what they say), the judge's name, the numbers of samples, and every
+/// measure under its key and the judge's name, "fd-mnist-v1". What is not finite is null.
+std::string to_json_line(const std::string& judge, const Comparison& comparison,
+                         const std::vector<std::pair<std::string, About>>& about = {});
 
 }  // namespace duel::gan

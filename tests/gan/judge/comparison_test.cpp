@@ -135,8 +135,10 @@ TEST(Comparison, IsALineOfJsonWithTheSameBitsOnAnyNumberOfThreads) {
   c.values = {{&quality_measures()[0], {1.5, 1, 2.25, 0.1}}, {&quality_measures()[2], {-0.25, -1, 1, NAN}}};
   EXPECT_EQ(
       to_json_line("mnist-v1", c),
-      "{\"judge\":\"mnist-v1\",\"real\":10,\"fake\":9,\"fd\":{\"value\":1.5,\"low\":1.0,\"high\":2.25,\"floor\":0.1},"
-      "\"kid\":{\"value\":-0.25,\"low\":-1.0,\"high\":1.0,\"floor\":null}}\n");
+      "{\"judge\":\"mnist-v1\",\"real\":10,\"fake\":9,\"fd-mnist-v1\":{\"value\":1.5,\"low\":1.0,\"high\":2.25,\"floor\":0.1},"
+      "\"kid-mnist-v1\":{\"value\":-0.25,\"low\":-1.0,\"high\":1.0,\"floor\":null}}\n");
+  EXPECT_TRUE(to_json_line("mnist-v1", c, {{"set", "a.npz"}})
+                  .starts_with("{\"set\":\"a.npz\",\"judge\":\"mnist-v1\","));
   const SampleSet real = digits(90, 1), fake = digits(80, 2);
   expect_same_on_threads<char>([&] {
     const std::string line = to_json_line("drawn", compare(real, fake, {.training = real.features}));
