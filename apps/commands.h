@@ -1,5 +1,5 @@
 // The commands of duel, each in the file of its name: train.cpp, sample.cpp, plot.cpp, objectives.cpp,
-// info.cpp, bench.cpp, lab.cpp, judge.cpp.
+// info.cpp, bench.cpp, lab.cpp, judge.cpp, eval.cpp.
 #pragma once
 
 #include "terminal/command_line.h"
@@ -14,5 +14,6 @@ Command info_command();
 Command bench_command();
 Command lab_command();
 Command judge_command();
+Command eval_command();
 
 }  // namespace duel::apps

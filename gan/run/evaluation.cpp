@@ -1,0 +1,328 @@
+#include "duel/gan/run/evaluation.h"
+
+#include <algorithm>
+#include <cmath>
+#include <string_view>
+#include <unordered_set>
+
+#include "duel/core/ops.h"
+#include "duel/core/tensor/autograd.h"
+#include "duel/gan/data/drawn_digits.h"
+#include "duel/gan/data/idx.h"
+#include "duel/gan/data/image_files.h"
+#include "duel/gan/judge/judge.h"
+#include "duel/gan/judge/neighbours.h"
+#include "duel/gan/run/internal/neighbour_picture.h"
+#include "duel/gan/run/internal/run_setup.h"
+#include "duel/gan/run/run.h"
+#include "duel/gan/train/sampling.h"
+#include "duel/kernels/base/error.h"
+
+namespace duel::gan {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kOp = "eval";
+constexpr int64_t kLeast = 24, kMost = 100000;  // compare's least; neighbours take time by the square
+constexpr int64_t kSampleBatch = 200;           // images that G makes at once
+
+void check_sides(const std::string& what, int64_t height, int64_t width) {
+  DUEL_CHECK(height == Judge::side && width == Judge::side, kOp,
+             "{}: expected images of {}x{}, which judges read, got {}x{}{}", what, Judge::side, Judge::side,
+             height, width, height > 2 * Judge::side ? "; a sheet of many samples is not a sample" : "");
+}
+
+/// A folder that a run was trained in, or a file that is none of the formats of images.
+bool is_run(const fs::path& path) {
+  std::error_code ignored;
+  if (!fs::is_directory(path, ignored)) return path.extension() == ".safetensors";
+  return fs::exists(path / "checkpoints", ignored) || fs::exists(path / "config.json", ignored);
+}
+
+/// What stands behind a path: a trainer to sample from, or images.
+struct Source {
+  std::optional<LoadedTrainer> run = {};
+  ImageSet images = {};
+};
+
+Source open(const fs::path& path) {
+  Source source;
+  std::error_code ignored;
+  DUEL_CHECK(fs::exists(path, ignored), kOp,
+             "{}: no such file or folder; expected a run directory, a checkpoint or images", path.string());
+  if (is_run(path)) {
+    source.run = load_trainer(path);
+    check_sides(path.string(), source.run->config.networks.height, source.run->config.networks.width);
+    return source;
+  }
+  source.images = read_images(path, [&](const std::vector<int64_t>& shape) {
+    check_sides(path.string(), shape[1], shape[2]);
+    DUEL_CHECK(shape[0] >= kLeast, kOp, "{}: expected at least {} images, got {}", path.string(), kLeast,
+               shape[0]);
+  });
+  return source;
+}
+
+/// Where the real images are: nothing, drawn digits or a folder.
+struct Data {
+  bool known = false, drawn = false;
+  fs::path folder = {};
+  int64_t drawn_count = 60000;
+};
+
+Data data_of(const EvalRequest& request, const Source& set) {
+  const RunConfig* config = set.run ? &set.run->config : nullptr;
+  Data data;
+  if (config) data.drawn_count = config->synthetic_count;
+  std::string name = request.data.value_or(config ? config->data : "auto");
+  DUEL_CHECK(name != detail::kOwnData, kOp,
+             "{}: this run was trained on samples of its own program: say --data DIR or --data synthetic",
+             request.set.string());
+  if (name == "synthetic") return {true, true, {}, data.drawn_count};
+  data.folder = name == "auto" ? find_mnist() : find_mnist(name);
+  // "auto" of a configuration that was not resolved is drawn digits where there is no MNIST, as in training.
+  if (data.folder.empty()) return {config != nullptr, config != nullptr, {}, data.drawn_count};
+  data.known = true;
+  return data;
+}
+
+std::string_view bytes_of(const ImageSet& set, int64_t i) {
+  const auto size = static_cast<size_t>(set.height * set.width);
+  return {reinterpret_cast<const char*>(set.images.data()) + static_cast<size_t>(i) * size, size};
+}
+
+ImageSet chosen(const ImageSet& set, const std::vector<int64_t>& index) {
+  ImageSet part;
+  part.count = static_cast<int64_t>(index.size());
+  part.height = set.height;
+  part.width = set.width;
+  for (const int64_t i : index) {
+    const std::string_view bytes = bytes_of(set, i);
+    part.images.insert(part.images.end(), bytes.begin(), bytes.end());
+  }
+  part.source = set.source;
+  return part;
+}
+
+/// At most `count` of them, a random part in their order.
+ImageSet at_most(ImageSet set, int64_t count, uint64_t seed) {
+  if (set.count <= count) return set;
+  std::vector<int64_t> index = DataOrder(set.count, seed).next(count).to_vector<int64_t>();
+  std::sort(index.begin(), index.end());
+  return chosen(set, index);
+}
+
+ImageSet images_of(Source& source, const EvalRequest& request) {
+  if (source.run) return sample_images(*source.run, request.count, request.seed);
+  return at_most(std::move(source.images), request.count, request.seed);
+}
+
+/// How many of `fake` are in `real`, pixel for pixel.
+int64_t in_both(const ImageSet& real, const ImageSet& fake) {
+  std::unordered_set<std::string_view> known;
+  for (int64_t i = 0; i < real.count; ++i) known.insert(bytes_of(real, i));
+  int64_t shared = 0;
+  for (int64_t i = 0; i < fake.count; ++i) shared += known.contains(bytes_of(fake, i)) ? 1 : 0;
+  return shared;
+}
+
+/// Training images that are in none of the two sets, at most `count` of them, in random order.
+std::vector<int64_t> in_neither(const ImageSet& training, const ImageSet& real, const ImageSet& fake,
+                                int64_t count, uint64_t seed) {
+  std::unordered_set<std::string_view> known;
+  for (const ImageSet* set : {&real, &fake})
+    for (int64_t i = 0; i < set->count; ++i) known.insert(bytes_of(*set, i));
+  std::vector<int64_t> index;
+  for (const int64_t i : DataOrder(training.count, seed).next(training.count).to_vector<int64_t>()) {
+    if (static_cast<int64_t>(index.size()) == count) break;
+    if (!known.contains(bytes_of(training, i))) index.push_back(i);
+  }
+  return index;
+}
+
+SampleSet read_by(const Judge& judge, const ImageSet& images) {
+  const ResidentData data(images);
+  JudgeReading reading = judge.read(data);
+  return {data.batch(data.first(data.count()), DType::f32), std::move(reading.features),
+          softmax(reading.logits)};
+}
+
+SampleSet part_of(const SampleSet& set, const std::vector<int64_t>& index) {
+  const Tensor at = Tensor::from(index, {static_cast<int64_t>(index.size())});
+  const auto of = [&](const Tensor& x) { return x.index_select(0, at); };
+  return {of(set.images), of(set.features), of(set.probabilities)};
+}
+
+void check_request(const EvalRequest& request) {
+  DUEL_CHECK(!request.set.empty(), kOp,
+             "SET: missing; say a run directory, a checkpoint or images: duel eval runs/mine");
+  DUEL_CHECK(request.count >= kLeast && request.count <= kMost, kOp, "--count: expected {} to {}, got {}",
+             kLeast, kMost, request.count);
+  if (request.neighbours.empty()) return;
+  std::error_code ignored;
+  const std::string file = request.neighbours.string();
+  DUEL_CHECK(request.neighbours.extension() == ".png", kOp,
+             "--neighbours: {}: expected a name ending in .png", file);
+  const fs::path folder = fs::absolute(request.neighbours, ignored).parent_path();
+  DUEL_CHECK(fs::is_directory(folder, ignored), kOp, "--neighbours: {}: is not a folder; make it first",
+             folder.string());
+  DUEL_CHECK(request.force || !fs::exists(request.neighbours, ignored), kOp,
+             "--neighbours: {}: is there already; choose another name, or --force to replace it", file);
+  DUEL_CHECK(!fs::exists(request.neighbours, ignored) || fs::is_regular_file(request.neighbours, ignored),
+             kOp, "--neighbours: {}: is not a regular file; choose another name", file);
+}
+
+}  // namespace
+
+ImageSet sample_images(const LoadedTrainer& loaded, int64_t count, uint64_t seed) {
+  DUEL_CHECK(count >= 1 && count <= 10000000, "sample", "count: expected 1 to 10000000, got {}", count);
+  const LatentPlan& plan = loaded.trainer->networks().latent;
+  LatentGenerators random = sampling_generators(seed);
+  const NetworkOptions& sides = loaded.config.networks;
+  ImageSet set;
+  set.count = count;
+  set.height = sides.height;
+  set.width = sides.width;
+  const auto pixels = static_cast<size_t>(sides.height * sides.width);
+  set.images.reserve(static_cast<size_t>(count) * pixels);
+  for (int64_t done = 0; done < count; done += kSampleBatch) {
+    // Batches are all of one size: an image's bits do not depend on how many are wanted.
+    const Tensor images = loaded.trainer->sample(draw_latents(plan, kSampleBatch, random).input);
+    DUEL_CHECK(images.rank() == 4 && images.dim(1) == 1, "sample",
+               "expected gray images [N, 1, H, W], got {}", to_text(images));
+    std::vector<float> values = images.to_vector<float>();
+    values.resize(static_cast<size_t>(std::min(kSampleBatch, count - done)) * pixels);
+    for (const float v : values) {
+      DUEL_CHECK(std::isfinite(v), "sample", "G of iteration {} gives values that are not finite",
+                 loaded.trainer->iteration());
+      set.images.push_back(static_cast<uint8_t>(std::lround((std::clamp(v, -1.F, 1.F) + 1.F) * 127.5F)));
+    }
+  }
+  set.source = message("samples of iteration {} ({}, {}, seed {})", loaded.trainer->iteration(),
+                       loaded.config.objective, loaded.config.networks.arch, seed);
+  return set;
+}
+
+Evaluation evaluate(const EvalRequest& request) {
+  const NoGrad no_grad;
+  check_request(request);
+  const auto say = [&](const std::string& line) {
+    if (request.say) request.say(line);
+  };
+
+  // All that may be refused comes before all that takes time.
+  Source set = open(request.set), against;
+  if (request.against) against = open(*request.against);
+  const Data data = data_of(request, set);
+  DUEL_CHECK(
+      data.known || (request.against && request.neighbours.empty()), kOp,
+      "--data: no MNIST was found to compare with: say --data DIR, --data synthetic for drawn digits{}",
+      request.against ? "" : ", or --against SET");
+  const std::string name = !request.judge.empty() ? request.judge : data.drawn ? "digits-v1" : "mnist-v1";
+  const Judge judge = load_judge(name);
+  const bool with_training = !request.against || !request.neighbours.empty();
+  ImageSet training, real;
+  if (with_training)
+    training = data.drawn ? draw_digits(data.drawn_count, detail::kDrawnSeed)
+                          : load_mnist(data.folder, Split::train);
+  if (with_training) check_sides(training.source, training.height, training.width);
+  if (request.against) {
+    real = images_of(against, request);
+  } else if (data.drawn) {
+    real = draw_digits(request.count, detail::kDrawnSeed + 1);
+  } else {
+    real = load_mnist(data.folder, Split::test);
+    check_sides(real.source, real.height, real.width);
+    DUEL_CHECK(real.count >= kLeast, kOp, "{}: expected at least {} images, got {}", real.source, kLeast,
+               real.count);
+    real = at_most(std::move(real), request.count, request.seed);
+  }
+  if (real.source.empty()) real.source = message("drawn digits (seed {})", detail::kDrawnSeed + 1);
+  say(message("judge     {}: {}", judge.name(), judge.facts().data));
+  if (set.run) say(message("sampling  {} images of {}", request.count, request.set.string()));
+  const ImageSet fake = images_of(set, request);
+
+  say(message("set       {} images: {}", fake.count, fake.source));
+  say(message("against   {} images: {}", real.count, real.source));
+  if (const int64_t shared = in_both(real, fake); shared > 0)
+    say(message("note      {} images of the set are among those that it stands against", shared));
+
+  const SampleSet read_fake = read_by(judge, fake), read_real = read_by(judge, real);
+  ComparisonOptions options{.seed = request.seed};
+  SampleSet read_training;
+  if (with_training) read_training = read_by(judge, training);
+  if (!request.against) {
+    options.training = read_training.features;
+    if (data.drawn) {
+      options.others = read_by(judge, draw_digits(request.count, detail::kDrawnSeed + 2));
+    } else {
+      const std::vector<int64_t> rest = in_neither(training, real, fake, fake.count, request.seed);
+      if (static_cast<int64_t>(rest.size()) >= kLeast) options.others = part_of(read_training, rest);
+    }
+  }
+  say(message("floors    {}",
+              options.others.features.defined()
+                  ? message("of {} other images of the same data", options.others.features.dim(0))
+                  : "of two halves of the real set"));
+  Evaluation result{.set = request.set.string(),
+                    .against = real.source,
+                    .judge = judge.name(),
+                    .seed = request.seed,
+                    .comparison = compare(read_real, read_fake, options)};
+  if (!request.neighbours.empty()) {
+    detail::write_neighbours(request.neighbours, fake, read_fake.features, training, read_training.features);
+    say(message("picture   {}", request.neighbours.string()));
+  }
+  return result;
+}
+
+std::string to_json_line(const Evaluation& e) {
+  return to_json_line(e.judge, e.comparison, {{"set", e.set}, {"against", e.against}, {"seed", e.seed}});
+}
+
+namespace {
+
+constexpr size_t kIntervalWidth = 20;
+
+std::string padded(std::string text, size_t width) {
+  text.resize(std::max(text.size(), width), ' ');
+  return text + " ";
+}
+
+/// How the value stands to the floor, as far as its interval tells them apart.
+std::string standing(Better better, const Value& v) {
+  if (!std::isfinite(v.value) || !std::isfinite(v.floor)) return "";
+  if (v.low <= v.floor && v.floor <= v.high) return "at the floor";
+  if (better == Better::near_floor) return v.value > v.floor ? "above" : "below";
+  return (better == Better::lower) == (v.value < v.floor) ? "better" : "worse";
+}
+
+std::string digits(double value, int most = 4) {
+  return std::isfinite(value) ? significant(value, most) : "-";
+}
+
+/// With three digits where four are too wide for the column.
+std::string interval_text(const Value& v) {
+  const std::string text = message("{} to {}", digits(v.low), digits(v.high));
+  return text.size() <= kIntervalWidth ? text : message("{} to {}", digits(v.low, 3), digits(v.high, 3));
+}
+
+}  // namespace
+
+std::string to_table(const Evaluation& e) {
+  const auto line = [](const std::string& measure, const std::string& value, const std::string& interval,
+                       const std::string& floor, const std::string& word) {
+    std::string text =
+        padded(measure, 26) + padded(value, 9) + padded(interval, kIntervalWidth) + padded(floor, 9) + word;
+    text.resize(text.find_last_not_of(' ') + 1);
+    return text + "\n";
+  };
+  std::string text = line("measure", "value", "95 % interval", "floor", "");
+  for (const auto& [row, v] : e.comparison.values)
+    text += line(row->key + "-" + e.judge, digits(v.value), interval_text(v), digits(v.floor),
+                 standing(row->better, v));
+  return text;
+}
+
+}  // namespace duel::gan
