@@ -1,4 +1,4 @@
-# duel_room(NAME [USES ROOM] [LINK_PRIVATE LIBS…]): the library duel_NAME from all sources of the folder, shared where
+# duel_room(NAME OPTIMISE LEVEL [USES ROOM] [LINK_PRIVATE LIBS…] [PRECOMPILE HEADERS…]): the library duel_NAME from all sources of the folder, shared where
 # BUILD_SHARED_LIBS says so.
 #
 # A room sees its own headers and those of the rooms below it, as "duel/ROOM/file.h", through a folder of
@@ -37,8 +37,22 @@ function(duel_compile_options target)
     "$<$<COMPILE_LANGUAGE:CUDA>:-std=c++20;--extended-lambda;--fmad=false;-Werror=all-warnings;-Xcompiler=-Wall,-Wextra,-Wno-unknown-pragmas,${host_of_nvcc}>")
 endfunction()
 
+# duel_optimise(TARGET LEVEL): how hard a Release build works at the sources of a target, e.g. -O2. Loops that matter are marked
+# (DUEL_SIMD) or unrolled by hand, so -O3 would add seconds to the build and nothing else.
+function(duel_optimise target level)
+  target_compile_options(${target} PRIVATE "$<$<AND:$<CONFIG:Release>,$<COMPILE_LANGUAGE:CXX>>:${level}>")
+endfunction()
+
+# duel_precompile(TARGET HEADERS…): the headers that most of its sources read. Not with a compiler cache (a launcher), which keeps
+# each source's object and knows nothing of them; CI's CUDA build goes without, so that no source relies on them.
+function(duel_precompile target)
+  if(NOT CMAKE_CXX_COMPILER_LAUNCHER AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND NOT DUEL_HAS_CUDA)
+    target_precompile_headers(${target} PRIVATE ${ARGN})
+  endif()
+endfunction()
+
 function(duel_room name)
-  cmake_parse_arguments(ARG "" "USES" "LINK_PRIVATE" ${ARGN})
+  cmake_parse_arguments(ARG "" "USES;OPTIMISE" "LINK_PRIVATE;PRECOMPILE" ${ARGN})
   set(room "${PROJECT_SOURCE_DIR}/${name}")
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS "${room}/*.cpp" "${room}/*.cu")
   set(links "${PROJECT_BINARY_DIR}/include/${name}")
@@ -52,6 +66,10 @@ function(duel_room name)
     duel_kernel_options(${target})
   else()
     duel_compile_options(${target})
+  endif()
+  duel_optimise(${target} ${ARG_OPTIMISE})
+  if(ARG_PRECOMPILE)
+    duel_precompile(${target} ${ARG_PRECOMPILE})
   endif()
   set_target_properties(${target} PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
   target_include_directories(${target} PUBLIC "$<BUILD_INTERFACE:${links}>")  # installed: cmake/DuelInstall.cmake

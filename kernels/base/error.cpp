@@ -23,12 +23,12 @@ InternalError::InternalError(const std::string& message, SourceLocation where)
 
 namespace detail {
 
-std::string fill_in(std::string_view pattern, const std::string* values, int count) {
+std::string fill_in(std::string_view pattern, const Shown* values, size_t count) {
   std::string out;
-  int next = 0;
+  size_t next = 0;
   for (size_t i = 0; i < pattern.size(); ++i) {
     if (pattern[i] == '{' && i + 1 < pattern.size() && pattern[i + 1] == '}' && next < count) {
-      out += values[next++];
+      out += values[next++].text();
       ++i;
     } else {
       out += pattern[i];
@@ -37,7 +37,13 @@ std::string fill_in(std::string_view pattern, const std::string* values, int cou
   return out;
 }
 
-void throw_system(int code, const std::string& message) {
+void throw_error(std::string_view op, std::string_view pattern, const Shown* values, size_t count) {
+  throw Error("[" + std::string(op) + "] " + fill_in(pattern, values, count));
+}
+
+void throw_system(int code, std::string_view op, std::string_view pattern, const Shown* values,
+                  size_t count) {
+  const std::string message = "[" + std::string(op) + "] " + fill_in(pattern, values, count);
   constexpr int named_wrongly[] = {ENOENT, ENOTDIR, EISDIR, EACCES, EPERM, EEXIST,  ENOTEMPTY, ENAMETOOLONG,
                                    ELOOP,  EROFS,   ENXIO,  ENODEV, EBUSY, ETXTBSY, EINVAL};
   if (std::find(std::begin(named_wrongly), std::end(named_wrongly), code) != std::end(named_wrongly))

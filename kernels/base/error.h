@@ -11,6 +11,8 @@
 // that can be seen, whatever was put in (text.h, Note [Text from outside]).
 #pragma once
 
+#include <cstddef>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -94,34 +96,52 @@ std::string text_of(const T& value) {
   }
 }
 
-std::string fill_in(std::string_view pattern, const std::string* values, int count);
-[[noreturn]] void throw_system(int code, const std::string& message);
+/// An argument of a message and how it is said: what a place that fails leaves behind is a few addresses, not the
+/// making of its texts.
+class Shown {
+ public:
+  template <class T>
+  explicit Shown(const T& value)
+      : value_(std::addressof(value)),
+        text_([](const void* p) { return text_of(*static_cast<const T*>(p)); }) {}
+  template <size_t N>
+  explicit Shown(const char (&text)[N])
+      : value_(text), text_([](const void* p) { return std::string(static_cast<const char*>(p)); }) {}
+  std::string text() const { return text_(value_); }
 
-template <class... Args>
-std::string compose(std::string_view pattern, const Args&... args) {
-  const std::string values[sizeof...(Args) + 1] = {text_of(args)...};
-  return fill_in(pattern, values, static_cast<int>(sizeof...(Args)));
-}
+ private:
+  const void* value_;
+  std::string (*text_)(const void*);
+};
+
+std::string fill_in(std::string_view pattern, const Shown* values, size_t count);
+[[noreturn]] void throw_error(std::string_view op, std::string_view pattern, const Shown* values,
+                              size_t count);
+[[noreturn]] void throw_system(int code, std::string_view op, std::string_view pattern, const Shown* values,
+                               size_t count);
 
 }  // namespace detail
 
 /// Replaces each {} of `pattern` by the text of the next argument.
 template <class... Args>
 std::string message(std::string_view pattern, const Args&... args) {
-  return detail::compose(pattern, args...);
+  const detail::Shown values[] = {detail::Shown(args)..., detail::Shown("")};
+  return detail::fill_in(pattern, values, sizeof...(Args));
 }
 
 /// Throws Error("[op] …").
 template <class... Args>
 [[noreturn]] void fail(std::string_view op, std::string_view pattern, const Args&... args) {
-  throw Error("[" + std::string(op) + "] " + detail::compose(pattern, args...));
+  const detail::Shown values[] = {detail::Shown(args)..., detail::Shown("")};
+  detail::throw_error(op, pattern, values, sizeof...(Args));
 }
 
 /// Throws for a system call that failed with `code` (an errno): Error where what the caller named cannot be
 /// had (no such file, no permission), Failure where the system is at fault.
 template <class... Args>
 [[noreturn]] void fail_system(int code, std::string_view op, std::string_view pattern, const Args&... args) {
-  detail::throw_system(code, "[" + std::string(op) + "] " + detail::compose(pattern, args...));
+  const detail::Shown values[] = {detail::Shown(args)..., detail::Shown("")};
+  detail::throw_system(code, op, pattern, values, sizeof...(Args));
 }
 
 }  // namespace duel

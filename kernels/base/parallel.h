@@ -42,21 +42,20 @@ void run_ranges(int64_t ranges, RangeFn fn, void* body);
 template <class Body>
 void parallel_for(int64_t n, int64_t grain, Body&& body) {
   if (n <= 0) return;
-  if (n <= grain) {
-    body(int64_t{0}, n);
-    return;
-  }
   struct Context {
     std::remove_reference_t<Body>* body;
     int64_t n, grain;
   } context{std::addressof(body), n, grain};
-  detail::run_ranges((n + grain - 1) / grain,
-                     [](void* raw, int64_t range) {
-                       auto& c = *static_cast<Context*>(raw);
-                       const int64_t begin = range * c.grain;
-                       (*c.body)(begin, begin + c.grain < c.n ? begin + c.grain : c.n);
-                     },
-                     &context);
+  const detail::RangeFn run = [](void* raw, int64_t range) {
+    auto& c = *static_cast<Context*>(raw);
+    const int64_t begin = range * c.grain;
+    (*c.body)(begin, begin + c.grain < c.n ? begin + c.grain : c.n);
+  };
+  if (n <= grain) {
+    run(&context, 0);  // the one copy of the body's loops that there is
+    return;
+  }
+  detail::run_ranges((n + grain - 1) / grain, run, &context);
 }
 
 }  // namespace duel::kernels

@@ -86,9 +86,12 @@ DUEL_HD Offsets locate(const Broadcast& plan, int axes, Index i) {
   return at;
 }
 
-/// run(first output, offsets, count) for every stretch of the innermost axis, in parallel.
-template <class Run>
-void for_stretches(const Broadcast& plan, Run run) {
+/// What is done with `count` neighbours of the innermost axis: `work` is the loop's own, `first` the first output.
+using Stretch = void (*)(const void* work, int64_t first, const Offsets& at, int64_t count);
+
+/// stretch(work, …) for every stretch of the innermost axis, in parallel. A plain function: the walk is compiled once, not once
+/// for every formula, and a call costs nothing beside a stretch.
+void for_stretches(const Broadcast& plan, Stretch stretch, const void* work) {
   const int last = plan.rank - 1;
   const int64_t length = plan.shape[last];
   parallel_for(plan.size(), kMapGrain, [&](int64_t begin, int64_t end) {
@@ -103,10 +106,10 @@ void for_stretches(const Broadcast& plan, Run run) {
     Offsets at = locate(plan, last, line);
     for (int64_t i = begin; i < end;) {
       const int64_t count = length - inner < end - i ? length - inner : end - i;
-      run(i,
-          Offsets{at.a + inner * plan.stride_a[last], at.b + inner * plan.stride_b[last],
-                  at.c + inner * plan.stride_c[last]},
-          count);
+      stretch(work, i,
+              Offsets{at.a + inner * plan.stride_a[last], at.b + inner * plan.stride_b[last],
+                      at.c + inner * plan.stride_c[last]},
+              count);
       i += count;
       inner = 0;
       for (int d = last - 1; d >= 0; --d) {
@@ -212,6 +215,29 @@ void check(const char* op, int64_t n, bool pointers) {
   DUEL_CHECK(n == 0 || pointers, op, "expected arrays, got a null pointer");
 }
 
+template <class F, class T, class Out>
+struct BinaryWork {
+  F f;
+  const T *a, *b;
+  Out* y;
+  int64_t inner_a, inner_b;
+};
+
+template <class F, class T, class Out>
+void binary_stretch(const void* work, int64_t first, const Offsets& at, int64_t count) {
+  const auto w = *static_cast<const BinaryWork<F, T, Out>*>(work);  // a copy: see map_range
+  with_stride(w.inner_a, [&](auto sa) {
+    with_stride(w.inner_b, [&](auto sb) {
+      const F f = w.f;
+      Out* out = w.y + first;
+      const T* pa = w.a + at.a;
+      const T* pb = w.b + at.b;
+      DUEL_SIMD
+      for (int64_t i = 0; i < count; ++i) out[i] = f(pa[i * sa], pb[i * sb]);
+    });
+  });
+}
+
 /// y = f(a, b) in Out: an arithmetic formula gives T, a comparison uint8_t.
 template <class F, class T, class Out>
 void binary_map(const char* op, Stream stream, const Broadcast& plan, const T* a, const T* b, Out* y, F f) {
@@ -229,17 +255,8 @@ void binary_map(const char* op, Stream stream, const Broadcast& plan, const T* a
     return;
   }
 #endif
-  with_stride(inner_a, [&](auto sa) {
-    with_stride(inner_b, [&](auto sb) {
-      for_stretches(plan, [&](int64_t first, const Offsets& at, int64_t count) {
-        Out* out = y + first;
-        const T* pa = a + at.a;
-        const T* pb = b + at.b;
-        DUEL_SIMD
-        for (int64_t i = 0; i < count; ++i) out[i] = f(pa[i * sa], pb[i * sb]);
-      });
-    });
-  });
+  const BinaryWork<F, T, Out> work{f, a, b, y, inner_a, inner_b};
+  for_stretches(plan, &binary_stretch<F, T, Out>, &work);
 }
 
 }  // namespace
@@ -260,6 +277,38 @@ void compare(Stream stream, const Broadcast& plan, const T* a, const T* b, uint8
   binary_map("compare", stream, plan, a, b, y, f);
 }
 
+namespace {
+
+template <class T>
+struct WhereWork {
+  const uint8_t* condition;
+  const T *a, *b;
+  T* y;
+  int64_t inner_condition, inner_a, inner_b;
+};
+
+template <class T>
+void where_stretch(const void* work, int64_t first, const Offsets& at, int64_t count) {
+  const auto w = *static_cast<const WhereWork<T>*>(work);
+  with_stride(w.inner_condition, [&](auto sc) {
+    with_stride(w.inner_a, [&](auto sa) {
+      with_stride(w.inner_b, [&](auto sb) {
+        T* out = w.y + first;
+        const uint8_t* pc = w.condition + at.a;
+        const T* pa = w.a + at.b;
+        const T* pb = w.b + at.c;
+        DUEL_SIMD
+        for (int64_t i = 0; i < count; ++i) {
+          const T left = pa[i * sa], right = pb[i * sb];
+          out[i] = Choose{}(pc[i * sc], left, right);
+        }
+      });
+    });
+  });
+}
+
+}  // namespace
+
 template <class T>
 void where(Stream stream, const Broadcast& plan, const uint8_t* condition, const T* a, const T* b, T* y) {
   const int64_t n = plan.size();
@@ -277,23 +326,8 @@ void where(Stream stream, const Broadcast& plan, const uint8_t* condition, const
     return;
   }
 #endif
-  with_stride(plan.stride_a[last], [&](auto sc) {
-    with_stride(plan.stride_b[last], [&](auto sa) {
-      with_stride(plan.stride_c[last], [&](auto sb) {
-        for_stretches(plan, [&](int64_t first, const Offsets& at, int64_t count) {
-          T* out = y + first;
-          const uint8_t* pc = condition + at.a;
-          const T* pa = a + at.b;
-          const T* pb = b + at.c;
-          DUEL_SIMD
-          for (int64_t i = 0; i < count; ++i) {
-            const T left = pa[i * sa], right = pb[i * sb];
-            out[i] = Choose{}(pc[i * sc], left, right);
-          }
-        });
-      });
-    });
-  });
+  const WhereWork<T> work{condition, a, b, y, plan.stride_a[last], plan.stride_b[last], plan.stride_c[last]};
+  for_stretches(plan, &where_stretch<T>, &work);
 }
 
 template <class T>

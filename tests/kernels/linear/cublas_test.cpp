@@ -129,7 +129,7 @@ TEST_F(Cublas, ErrorsSayWhatWhereAndWhatToDo) {
 
 TEST_F(Cublas, ReportsWhatItLoadedOrWhyNot) {
   EXPECT_TRUE(cublas::ready());
-  EXPECT_EQ(cublas::report(), std::string("cuBLASLt 13.2.3 (") + DUEL_FAKE_cublaslt + ")");
+  EXPECT_EQ(cublas::report(), message("cuBLASLt 13.2.3 ({})", DUEL_FAKE_cublaslt));
   const auto expect_not = [](const std::string& reason) {
     cublas::reset();
     EXPECT_FALSE(cublas::ready());
