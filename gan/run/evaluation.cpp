@@ -238,8 +238,7 @@ Evaluation evaluate(const EvalRequest& request) {
                real.count);
     real = at_most(std::move(real), request.count, request.seed);
   }
-  if (real.source.empty()) real.source = message("drawn digits (seed {})", detail::kDrawnSeed + 1);
-  say(message("judge     {}: {}", judge.name(), judge.facts().data));
+  say(message("judge     {}, trained on {}", judge.name(), judge.facts().data));
   if (set.run) say(message("sampling  {} images of {}", request.count, request.set.string()));
   const ImageSet fake = images_of(set, request);
 
