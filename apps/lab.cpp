@@ -10,6 +10,7 @@
 #include <set>
 #include <tuple>
 
+#include "axes.h"
 #include "commands.h"
 #include "duel/gan/lab/dirac.h"
 #include "duel/gan/lab/gallery.h"
@@ -32,6 +33,7 @@ struct Request {
   bool own_schedule = false, quiet = false;
   std::optional<double> lambda;
   std::string out;
+  std::shared_ptr<Given> axes = std::make_shared<Given>();
   std::vector<std::string> given;  // names of the options on the command line
   std::optional<int64_t> gallery_steps;
   gan::RunConfig gallery = {};
@@ -113,6 +115,32 @@ std::vector<std::string> names_of(const std::string& text) {
   return names;
 }
 
+/// Objectives with axes put in are known by their names from here on, as all others.
+void take_axes(Request& request) {
+  if (request.axes->empty()) return;
+  Given given = *request.axes;
+  if (request.chosen) given.emplace_back("objective", request.objectives.front());
+  given = settled_axes(given, request.quiet);
+  const gan::ObjectiveOverrides parts = axis_overrides(given);
+  if (!request.chosen) request.objectives = {gan::kComposed};
+  for (const auto& [setting, text] : given) {
+    if (setting == "objective" && !request.chosen) request.objectives = {text};
+  }
+  request.chosen = true;
+  if (parts == gan::ObjectiveOverrides()) return;
+  DUEL_CHECK(
+      request.objectives != std::vector<std::string>{"all"}, "lab",
+      "--objective all with an axis: expected names of objectives whose parts it replaces, or the axes alone");
+  const std::vector<std::string> known = gan::objective_names();
+  for (std::string& name : request.objectives) {
+    const gan::Objective objective = gan::named_objective(name, parts);
+    name = objective.name;
+    // "hinge" may be a loss alone, which is what the objective of that name is
+    if (std::find(known.begin(), known.end(), name) == known.end())
+      gan::register_objective(name, [objective] { return objective; });
+  }
+}
+
 int mixture(const Request& request) {
   using namespace gan::lab;
   LabPlan plan{.mixture = make_mixture(request.what),
@@ -152,7 +180,7 @@ int mixture(const Request& request) {
 
 /// An option that the problem has no use for is a mistake: what it asks for would not happen.
 void check_options(const Request& request) {
-  std::vector<std::string> used = {"objective"};
+  std::vector<std::string> used = {"objective", "loss", "relativism", "penalty", "constraint"};
   if (request.what == "gallery")
     used.insert(used.end(), {"steps", "threads", "out", "data", "arch", "channels"});
   else if (request.what != "dirac")
@@ -215,6 +243,7 @@ Command lab_command() {
   Command command{.name = "lab",
                   .summary = "Experiments: ring and grid of Gaussians, Dirac-GAN, gallery of digits"};
   command.footer =
+      std::string() +
       "ring, grid  8 or 25 Gaussians in the plane: modes found, high-quality share and reverse KL of each "
       "objective,\n"
       "            mean and standard error over seeds, beside what PacGAN and VEEGAN report\n"
@@ -226,7 +255,9 @@ Command lab_command() {
       "            --lambda and no --own-schedule\n"
       "  duel lab ring --objective ns-gan,wgan-gp --seeds 4 --steps 20000\n"
       "  duel lab grid --objective all --out runs/grid      Ctrl-C keeps what is finished; "
-      "the same again goes on; started twice, it shares the runs";
+      "the same again goes on; started twice, it shares the runs\n"
+      "  duel lab dirac --loss hinge --penalty zero_centered@real:1\n\n" +
+      axes_table();
   command.words = {{.name = "PROBLEM",
                     .help = "ring, grid, dirac or gallery",
                     .required = true,
@@ -257,6 +288,13 @@ Command lab_command() {
     request->objectives = names_of(text);
     request->chosen = true;
   });
+  for (const gan::Axis& axis : gan::axes()) {
+    Option option = axis_option(axis, [request, name = axis.name](const std::string& text) {
+      request->axes->emplace_back(name, text);
+    });
+    option.group = "Options";
+    command.options.push_back(std::move(option));
+  }
   add("seeds", "runs of each objective, from seeds 1, 2, ... [3]", "INT",
       [=](const std::string& text) { request->seeds = positive("seeds", text, 10000); });
   add("steps", "updates of G in a run; the published protocol has 400000 [20000; gallery 1600]", "INT",
@@ -289,6 +327,7 @@ Command lab_command() {
   add("quiet", "no progress", "", [request](const std::string&) { request->quiet = true; });
   command.run = [request] {
     check_options(*request);
+    take_axes(*request);
     if (request->what == "dirac") return dirac(*request);
     return request->what == "gallery" ? gallery(*request) : mixture(*request);
   };

@@ -6,8 +6,10 @@
 #include <cstdio>
 #include <memory>
 
+#include "axes.h"
 #include "commands.h"
-#include "duel/gan/objective/objective.h"
+#include "duel/gan/models/models.h"
+#include "duel/gan/objective/composition.h"
 #include "terminal/output.h"
 #include "terminal/terminal.h"
 
@@ -66,8 +68,9 @@ const char* legend(const gan::Objective& objective) {
 }
 
 /// The settings that one objective has, with its defaults.
-std::vector<std::pair<const gan::ObjectiveSetting*, gan::SettingValue>> defaults(const std::string& name) {
-  const gan::ObjectiveOverrides resolved = gan::resolved_overrides(name);
+std::vector<std::pair<const gan::ObjectiveSetting*, gan::SettingValue>> defaults(
+    const std::string& name, const gan::ObjectiveOverrides& parts = {}) {
+  const gan::ObjectiveOverrides resolved = gan::resolved_overrides(name, parts);
   std::vector<std::pair<const gan::ObjectiveSetting*, gan::SettingValue>> found;
   for (const gan::ObjectiveSetting& setting : gan::objective_settings()) {
     if (const auto value = resolved.find(setting.name)) found.emplace_back(&setting, *value);
@@ -84,7 +87,19 @@ std::string short_defaults(const std::string& name) {
   return text;
 }
 
-int show(const std::string& name) {
+/// Refuses what cannot be mixed, as a run of it would, with the smallest networks that can play it.
+void check_mix(const gan::Objective& objective) {
+  Generator weights(1);
+  const gan::NetworkOptions options =
+      gan::networks_for(objective, {.arch = "mlp", .channels_g = 8, .channels_d = 8});
+  const gan::Networks networks = gan::make_networks(options, objective, weights);
+  gan::check_compatible(objective, *networks.discriminator, 64, networks.generator.get());
+}
+
+/// `parts`: axes in place of the objective's own.
+int show(const std::string& named, const gan::ObjectiveOverrides& parts) {
+  const bool composed = parts != gan::ObjectiveOverrides();
+  const std::string name = named.empty() && composed ? gan::kComposed : named;
   if (name.empty()) {
     print(
         "r = D(x), f = D(G(z)): raw logits; E: mean over the batch (ebgan, began: D's energy).\n"
@@ -101,10 +116,11 @@ int show(const std::string& name) {
     }
     return 0;
   }
-  const gan::Objective objective = gan::named_objective(name);
-  print(message("{}\n\n  {}\n  {}\n\n  {}\n\nDefaults, as flags of duel train:\n", name,
+  const gan::Objective objective = gan::named_objective(name, parts);
+  if (composed) check_mix(objective);
+  print(message("{}\n\n  {}\n  {}\n\n  {}\n\nDefaults, as flags of duel train:\n", objective.name,
                 wrapped(objective.formula, 2), legend(objective), wrapped(objective.paper, 2)));
-  for (const auto& [setting, value] : defaults(name)) {
+  for (const auto& [setting, value] : defaults(name, parts)) {
     const std::string& flag = setting->name;
     const bool truth = setting->kind == gan::Setting::Kind::truth;  // as help says: --NAME=false
     print("  --" + flag + (truth ? "=" : std::string(flag.size() < 22 ? 23 - flag.size() : 1, ' ')) +
@@ -126,11 +142,25 @@ int show(const std::string& name) {
 
 Command objectives_command() {
   auto name = std::make_shared<std::string>();
+  auto given = std::make_shared<Given>();
   Command command{.name = "objectives", .summary = "List the objectives: formula, defaults, paper"};
   command.words = {{.name = "NAME", .help = "one of them, in full", .set = [name](const std::string& text) {
                       *name = text;
                     }}};
-  command.run = [name] { return show(*name); };
+  add_axis_options(command, given);
+  command.footer =
+      "  duel objectives --loss hinge --relativism paired --penalty zero_centered@real:5\n"
+      "  duel objectives wgan-gp --penalty one_sided(1)@line:10\n\n" +
+      axes_table();
+  command.run = [name, given] {
+    Given named = *given;
+    if (!name->empty()) named.emplace_back("objective", *name);
+    named = settled_axes(named, false);
+    for (const auto& [setting, text] : named) {
+      if (setting == "objective") *name = text;
+    }
+    return show(*name, axis_overrides(named));
+  };
   return command;
 }
 

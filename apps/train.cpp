@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 
+#include "axes.h"
 #include "commands.h"
 #include "duel/gan/run/run.h"
 #include "duel/gan/train/run_files.h"
@@ -31,14 +32,13 @@ const std::map<std::string, std::vector<std::string>> kAliases = {
     {"critic-steps", {"n-critic", "n_critic"}},
     {"beta1", {"b1"}},
     {"beta2", {"b2"}},
-    {"objective", {"loss"}},
     {"sample-every", {"sample_interval", "sample-interval"}},
     {"lambda", {"lambda-gp", "lambda_gp"}},
 };
 
 struct Request {
   std::vector<std::string> argv;
-  std::vector<std::pair<std::string, std::string>> given;  // field and text, in order of the table
+  Given given;  // fields and their texts, in order of the table
   std::string file;
   bool quiet = false, dry_run = false;
 };
@@ -47,7 +47,7 @@ struct Request {
 RunConfig configuration(const Request& request) {
   std::vector<std::pair<const gan::ConfigField*, gan::SettingValue>> flags;
   std::vector<std::string> names;
-  for (const auto& [name, text] : request.given) {
+  for (const auto& [name, text] : settled_axes(request.given, request.quiet)) {
     const gan::ConfigField& field = gan::config_field(name);
     flags.emplace_back(&field, field.parsed("config", text));
     names.push_back(name);
@@ -71,6 +71,10 @@ RunConfig configuration(const Request& request) {
     config = gan::read_stored_config(files.config());
   }
   if (!request.file.empty()) gan::update_from_file(config, request.file);
+  // Another objective by name is not to be that of the file in its axes.
+  if (given("objective") && config.objective == gan::kComposed) {
+    for (const gan::Axis& axis : gan::axes()) config.overrides.unset(axis.name);
+  }
   // One of the two says how long: the one on the command line.
   if (given("epochs")) config.steps = 0;
   if (given("steps")) config.epochs = 0;
@@ -219,11 +223,17 @@ Command train_command(int argc, char** argv) {
   request->argv.assign(argv, argv + argc);
   Command command{.name = "train", .summary = "Train a GAN into a run directory"};
   command.footer =
+      std::string() +
       "Without flags: digits from MNIST where it is found, else drawn ones.\n"
       "A flag that takes no value takes =false: --spectral-norm=false.\n"
       "Every flag can stand as a key in --config FILE; the config.json of a run directory repeats that run.\n"
       "  duel train --objective wgan-gp --arch mlp --epochs 5 --out runs/critic\n"
-      "  duel train --resume --out runs/critic --epochs 10";
+      "  duel train --loss hinge --penalty zero_centered@real:5 --out runs/own\n"
+      "  duel train --resume --out runs/critic --epochs 10\n\n" +
+      axes_table() +
+      "Without --objective rates and steps are those of the named objective that is\n"
+      "the loss alone, and an axis that is not given is none; with it they replace\n"
+      "parts of NAME. --penalty may be given again.";
   for (const gan::ConfigField& field : gan::config_fields()) {
     Option option{.name = field.name,
                   .help = field.full_help(field.standard),
@@ -235,6 +245,7 @@ Command train_command(int argc, char** argv) {
     option.set = [request, name = field.name](const std::string& text) {
       request->given.emplace_back(name, text);
     };
+    if (const gan::Axis* axis = gan::find_axis(field.name)) option = axis_option(*axis, option.set);
     command.options.push_back(std::move(option));
   }
   const auto own = [&](const char* name, const char* help, const char* value,

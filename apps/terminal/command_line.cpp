@@ -70,17 +70,28 @@ Made add_option(CLI::App& app, const Option& option) {
   Made all{&option, {}};
   const auto add = [&](const std::string& name, const std::string& group) {
     // A flag's count is -1 for --name=false.
-    CLI::Option* made = option.value.empty()
-                            ? app.add_flag_function(
-                                  "--" + name,
-                                  [set = option.set, either = option.either](int64_t count) {
-                                    if (count > 0 || either) set(count > 0 ? "true" : "false");
-                                  },
-                                  option.help)
+    CLI::Option* made = option.value.empty() ? app.add_flag_function(
+                                                   "--" + name,
+                                                   [set = option.set, either = option.either](int64_t count) {
+                                                     if (count > 0 || either)
+                                                       set(count > 0 ? "true" : "false");
+                                                   },
+                                                   option.help)
+                        : option.several
+                            ? app.add_option_function<std::vector<std::string>>(
+                                     "--" + name,
+                                     [set = option.set](const std::vector<std::string>& values) {
+                                       for (const std::string& value : values) set(value);
+                                     },
+                                     option.help)
+                                  ->type_name(option.value)
+                                  ->expected(1)
+                                  ->allow_extra_args(false)
                             : app.add_option_function<std::string>("--" + name, option.set, option.help)
                                   ->type_name(option.value)
                                   ->expected(option.value.starts_with("[") ? 0 : 1, 1);
-    made->group(group)->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+    made->group(group)->multi_option_policy(option.several ? CLI::MultiOptionPolicy::TakeAll
+                                                           : CLI::MultiOptionPolicy::TakeLast);
     all.spellings.emplace_back("--" + name, made);
   };
   add(option.name, option.group);
@@ -98,7 +109,7 @@ void check_given_once(const std::vector<Made>& options, const std::string& comma
         names.push_back(name);
       }
     }
-    if (values.size() < 2) continue;
+    if (values.size() < 2 || made.option->several) continue;
     if (made.option->value.empty() &&
         std::count(values.begin(), values.end(), values[0]) == std::ssize(values))
       continue;

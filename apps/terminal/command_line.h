@@ -22,6 +22,7 @@ struct Option {
   std::string group = "Options";                     // heading in --help; empty: accepted, but not shown
   std::vector<std::string> aliases = {};             // other spellings, not shown
   std::function<void(const std::string&)> set = {};  // "true" for a flag; throws duel::Error
+  bool several = false;                              // may be given again: set() for each value
   bool either = false;                               // a flag whose =false says something too: set("false")
 };
 

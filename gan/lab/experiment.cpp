@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "duel/core/ops/map/movement.h"
+#include "duel/gan/objective/composition.h"
 #include "duel/gan/train/sampling.h"
 #include "duel/gan/train/trainer.h"
 
@@ -47,6 +48,14 @@ std::vector<int64_t> kept_steps(const std::vector<int64_t>& evaluations) {
   return kept;
 }
 
+/// Whether the name says the penalties with their weights, as a composed one does (composition.h): that is what
+/// is to be trained.
+bool tells_penalties(const Objective& objective) {
+  std::string text = find_axis("penalties")->text(objective);
+  text.erase(std::remove(text.begin(), text.end(), ' '), text.end());
+  return !objective.penalties.empty() && objective.name.find(text) != std::string::npos;
+}
+
 }  // namespace
 
 Objective point_objective(const std::string& name, const PointSettings& settings) {
@@ -54,8 +63,9 @@ Objective point_objective(const std::string& name, const PointSettings& settings
   if (settings.lambda) overrides.set("lambda", *settings.lambda);
   Objective objective = named_objective(name, overrides);
   Schedule& schedule = objective.schedule;
+  const bool told = tells_penalties(objective);
   for (Penalty& penalty : objective.penalties) {
-    if (!settings.lambda && penalty.shape.with_k) penalty.weight = kPointLambda;
+    if (!told && !settings.lambda && penalty.shape.with_k) penalty.weight = kPointLambda;
   }
   if (!settings.own_schedule) {
     if (objective.constraint.weight_clip == 0) {

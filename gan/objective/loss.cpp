@@ -19,10 +19,15 @@ LossTerm hinge(double sign) {
   return [sign](const Tensor& x) { return hinge_loss(x, sign); };
 }
 
+/// A loss is named as composition.h reads it.
+std::string smoothed(const char* name, double real_target) {
+  return real_target == 1 ? name : message("{}({})", name, real_target);
+}
+
 }  // namespace
 
 Loss minimax_loss(double real_target) {
-  return {.name = "minimax",
+  return {.name = smoothed("minimax", real_target),
           .d_real = bce(real_target),
           .d_fake = bce(0.0),
           .g_fake = [](const Tensor& f) { return neg(bce_with_logits(f, 0.0)); },
@@ -32,7 +37,7 @@ Loss minimax_loss(double real_target) {
 }
 
 Loss non_saturating_loss(double real_target) {
-  return {.name = "non_saturating",
+  return {.name = smoothed("non_saturating", real_target),
           .d_real = bce(real_target),
           .d_fake = bce(0.0),
           .g_fake = bce(1.0),
@@ -50,7 +55,10 @@ Loss wasserstein_loss() {
 }
 
 Loss least_squares_loss(double a, double b, double c, double scale) {
-  return {.name = "least_squares",
+  const std::string labels = message("{},{},{}", a, b, c);
+  return {.name = scale != 0.5        ? message("least_squares({},{})", labels, scale)
+                  : labels == "0,1,1" ? "least_squares"
+                                      : "least_squares(" + labels + ")",
           .d_real = scaled_square(b, scale),
           .d_fake = scaled_square(a, scale),
           .g_fake = scaled_square(c, scale),
@@ -80,7 +88,7 @@ Loss saddle_loss(const Loss& loss) {
   const auto of_d = [loss](const Judgement& real, const Judgement& fake) {
     return discriminator_loss(loss, Relativism::none, real, fake);
   };
-  return {.name = "saddle of " + loss.name,
+  return {.name = "saddle(" + loss.name + ")",
           .d_real = nullptr,
           .d_fake = nullptr,
           .g_fake = nullptr,

@@ -2,7 +2,9 @@
 #include "duel/gan/objective/objective.h"
 
 #include <algorithm>
+#include <map>
 
+#include "duel/gan/objective/composition.h"
 #include "duel/gan/objective/rows/objective_rows.h"
 
 namespace duel::gan {
@@ -14,6 +16,7 @@ const ObjectiveRow& row_of(const std::string& name) {
   for (const ObjectiveRow* row : detail::all_rows()) {
     if (name == row->name) return *row;
   }
+  if (name == kComposed) return detail::composed_row();
   if (const ObjectiveRow* row = detail::own_row(name)) return *row;
   const std::string nearest = nearest_name(name, objective_names());
   fail("objective", "unknown objective '{}'{} 'duel objectives' lists them all", name,
@@ -31,6 +34,7 @@ Made made(const ObjectiveRow& row, const ObjectiveOverrides& overrides) {
   ObjectiveOverrides values = overrides;
   values.fill(row.settings);
   Objective objective = row.make(values);
+  objective.name = row.name;
   for (const ObjectiveSetting& setting : objective_settings()) {
     if (!setting.place.set) continue;
     if (const auto value = overrides.find(setting.name)) setting.place.set(objective, *value);
@@ -38,16 +42,32 @@ Made made(const ObjectiveRow& row, const ObjectiveOverrides& overrides) {
   return {&row, std::move(values), std::move(objective)};
 }
 
+/// Of a setting whose axis was set as a text, which says it too.
+const Need* displaced(const ObjectiveSetting& setting, const ObjectiveOverrides& values) {
+  static const std::map<std::string, Need> by_axis = [] {
+    std::map<std::string, Need> needs;
+    for (const Axis& axis : axes())
+      needs[axis.name] = {
+          nullptr,
+          "{setting} is a part of {axis}, which is said as a whole: leave {setting} out and say it there",
+          axis.name.c_str()};
+    return needs;
+  }();
+  const auto found = by_axis.find(setting.place.within);
+  return found != by_axis.end() && values.has(found->first) ? &found->second : nullptr;
+}
+
 /// The first need of the setting that is not met; null: it applies. A loss that is made with it needs none.
-const Need* unmet(const ObjectiveSetting& setting, const Objective& objective) {
+const Need* unmet(const ObjectiveSetting& setting, const Made& made) {
+  if (const Need* axis = displaced(setting, made.values)) return axis;
   for (const Need& need : setting.place.needs) {
-    if (!need.met(objective)) return &need;
+    if (!need.met(made.objective)) return &need;
   }
   return nullptr;
 }
 bool applies(const ObjectiveSetting& setting, const Made& made) {
   if (!setting.place.parts.empty()) return false;  // its parts do
-  return setting.place.of_loss ? made.row->settings.has(setting.name) : !unmet(setting, made.objective);
+  return !unmet(setting, made) && (!setting.place.of_loss || made.row->settings.has(setting.name));
 }
 
 /// Every objective with its defaults.
@@ -81,16 +101,21 @@ void check_places(const Made& made, const ObjectiveOverrides& overrides) {
   for (const ObjectiveSetting& setting : objective_settings()) {
     const std::optional<SettingValue> value = overrides.find(setting.name);
     if (!value || applies(setting, made) || value == setting.place.idle) continue;
-    if (setting.place.of_loss) {
+    const Need* need = unmet(setting, made);
+    if (setting.place.of_loss && !need) {
       fail("objective", "{} has no {}: {} does not apply; it is a setting of {}", made.row->name,
            setting.place.of_loss, setting.name,
            which_have([&](const Made& other) { return applies(setting, other); }));
     }
-    const Need* need = unmet(setting, made.objective);
     std::string refusal = need->refusal;
     replace(refusal, "{objective}", made.row->name);
     replace(refusal, "{setting}", setting.name);
-    replace(refusal, "{others}", which_have([&](const Made& other) { return need->met(other.objective); }));
+    replace(refusal, "{setting}", setting.name);
+    if (!need->met)
+      replace(refusal, "{axis}",
+              message("{} '{}'", setting.place.within, made.values.text(setting.place.within)));
+    else
+      replace(refusal, "{others}", which_have([&](const Made& other) { return need->met(other.objective); }));
     fail("objective", "{}", refusal);
   }
 }
@@ -104,11 +129,19 @@ Made checked_row(const std::string& name, const ObjectiveOverrides& overrides) {
   Made result = made(row_of(name), overrides);
   check_places(result, overrides);
   Objective& objective = result.objective;
-  objective.name = result.row->name;
   objective.formula = result.row->formula;
   objective.paper = result.row->paper;
   objective.rates = result.row->rates;
   objective.note = result.row->note;
+  AxisTexts replaced;
+  for (const Axis& axis : axes()) {
+    if (result.values.has(axis.name)) replaced.emplace_back(axis.name, axis.text(objective));
+  }
+  if (replaced.empty()) return result;
+  objective = compose(std::move(objective), replaced);
+  if (name == kComposed)
+    objective.rates =
+        "Rates and steps are those of " + rates_of_loss(objective.loss.name) + ", which is this loss.";
   return result;
 }
 
@@ -118,7 +151,8 @@ ObjectiveOverrides settled(const Made& result, const ObjectiveOverrides& overrid
   if (detail::own_row(result.row->name)) return overrides;
   ObjectiveOverrides resolved;
   for (const ObjectiveSetting& setting : objective_settings()) {
-    if (applies(setting, result)) resolved.set(setting.name, value_in(setting, result));
+    if (setting.place.axis ? result.values.has(setting.name) : applies(setting, result))
+      resolved.set(setting.name, value_in(setting, result));
   }
   return resolved;
 }
@@ -128,7 +162,7 @@ template <class Goes>
 ObjectiveOverrides without(const std::string& name, ObjectiveOverrides overrides, const Goes& goes) {
   const Made as_given = made(row_of(name), overrides);
   for (const ObjectiveSetting& setting : objective_settings()) {
-    const Need* need = overrides.has(setting.name) ? unmet(setting, as_given.objective) : nullptr;
+    const Need* need = overrides.has(setting.name) ? unmet(setting, as_given) : nullptr;
     if (need && *need->by && goes(setting, *need)) overrides.unset(setting.name);
   }
   return overrides;
@@ -173,7 +207,8 @@ ResolvedObjective resolved_objective(const std::string& name, const ObjectiveOve
 }
 
 ObjectiveOverrides without_idle(const std::string& name, ObjectiveOverrides overrides) {
-  return without(name, std::move(overrides), [](const ObjectiveSetting&, const Need&) { return true; });
+  return without(name, std::move(overrides),
+                 [](const ObjectiveSetting&, const Need& need) { return !find_axis(need.by); });
 }
 
 ObjectiveOverrides without_displaced(const std::string& name, ObjectiveOverrides overrides,

@@ -32,7 +32,7 @@ PenaltyShape power(double p) {
   return shape;
 }
 PenaltyShape worst_of(PenaltyShape shape) {
-  shape.name = "worst " + shape.name;
+  shape.name = "worst(" + shape.name + ")";
   shape.reduction = Reduction::max;
   return shape;
 }

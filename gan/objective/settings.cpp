@@ -145,6 +145,7 @@ SettingValue Setting::checked(const char* op, SettingValue value) const {
     DUEL_CHECK(!words.empty() || !text->empty(), op, "{}: expected a value, got an empty text", name);
     DUEL_CHECK(words.empty() || std::find(words.begin(), words.end(), *text) != words.end(), op,
                "{}: expected {}, got '{}'", name, expected(), *text);
+    if (canonical) return canonical(op, *text);
   }
   return *own;
 }

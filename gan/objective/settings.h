@@ -59,6 +59,8 @@ struct Setting {
   Kind kind = Kind::text;
   Bounds range = {};
   std::vector<std::string> words = {};  // the texts that may be set; empty: any but an empty one
+  // of texts with a grammar of their own: the one way of writing it; Error of `op` for any other text
+  std::function<std::string(const char* op, const std::string& text)> canonical = nullptr;
 
   /// What may be set, as "a number in [0, 1)", "adam, rmsprop or sgd".
   std::string expected() const;
@@ -88,6 +90,8 @@ struct ObjectivePlace {
   std::optional<SettingValue> off = {};   // the value that changes nothing: not told among the defaults
   std::optional<SettingValue> idle = {};  // taken for nothing where a need is not met
   std::vector<std::string> parts = {};    // a name for several others, which it sets
+  bool axis = false;  // a whole part of the objective, as a text (composition.h): stored where it was set
+  std::string within = {};  // the axis that says this too: where that is set, this has no place
 };
 
 struct ObjectiveSetting : Setting {

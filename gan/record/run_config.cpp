@@ -7,6 +7,7 @@
 #include "duel/core/io/internal/read_file.h"
 #include "duel/gan/data/class_names.h"
 #include "duel/gan/models/network.h"
+#include "duel/gan/objective/composition.h"
 #include "duel/kernels/base/error.h"
 #include "duel/kernels/base/parallel.h"
 
@@ -108,8 +109,10 @@ ConfigField of_objective(const ObjectiveSetting& setting) {
   ConfigField field{setting, default_text(setting)};
   field.stored = setting.place.parts.empty();
   field.get = [name = setting.name](const RunConfig& config) { return config.overrides.find(name); };
-  field.set = [name = setting.name](RunConfig& config, const SettingValue& value) {
+  field.set = [name = setting.name, axis = setting.place.axis](RunConfig& config, const SettingValue& value) {
     config.overrides.set(name, value);
+    if (axis && !config.objective_named && config.objective == RunConfig().objective)
+      config.objective = kComposed;
   };
   return field;
 }
@@ -137,6 +140,10 @@ std::vector<ConfigField> make_fields() {
   std::vector<ConfigField> fields = {row("objective", "Objective",
                                          "what the networks fight about: " + listed(objective_names()),
                                          DUEL_FIELD(objective))};
+  fields[0].set = [](RunConfig& config, const SettingValue& value) {
+    config.objective = std::get<std::string>(value);
+    config.objective_named = true;
+  };
   for (const ObjectiveSetting& setting : objective_settings()) fields.push_back(of_objective(setting));
   const std::vector<ConfigField> others = {
       row("arch", nets, network_names_text(), DUEL_FIELD(networks.arch)),

@@ -26,6 +26,7 @@ namespace duel::gan {
 inline constexpr int64_t kDefaultSteps = 3000;
 
 struct RunConfig {
+  // set_field() and JSON make it "composed" (composition.h) where an axis is set (loss, say) and no objective is
   std::string objective = "ns-gan";
   ObjectiveOverrides overrides;
   NetworkOptions networks{.height = 0, .width = 0};  // sides 0: the data's; packing: overrides.packing counts
@@ -46,6 +47,7 @@ struct RunConfig {
   bool anomaly = false;  // stop at the op that makes the first NaN (slow)
   bool resume = false;   // continue the run in `out` from its latest checkpoint
 
+  bool objective_named = false;   // not a field: set_field() or JSON named the objective
   std::vector<std::string> argv;  // not a field: the command line, for run.json
 };
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "duel/gan/objective/composition.h"
 #include "duel/gan/train/run_files.h"
 #include "duel/kernels/base/error.h"
 
@@ -218,6 +219,15 @@ PlotHints plot_hints(const RunConfig& config) {
   // gradients of no length: no line on a logarithmic axis
   if (o.has("k") && o.number("k") > 0) hints.k = o.number("k");
   if (o.has("clip")) hints.clip = o.number("clip");
+  // or where an axis says it
+  if (o.has("penalties") || o.has("constraint")) {
+    Objective parts;
+    for (const char* axis : {"penalties", "constraint"}) {
+      if (o.has(axis)) find_axis(axis)->put("plot", parts, o.text(axis));
+    }
+    if (!parts.penalties.empty() && parts.penalties[0].shape.k > 0) hints.k = parts.penalties[0].shape.k;
+    if (parts.constraint.weight_clip > 0) hints.clip = parts.constraint.weight_clip;
+  }
   return hints;
 }
 

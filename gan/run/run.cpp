@@ -96,12 +96,14 @@ std::string Run::banner() const {
   const State& s = *state_;
   const RunConfig& c = s.config();
   const Machine machine = this_machine();
-  std::string text = message("duel {}: {} with {}, {} iterations of batch {}, seed {}\n", machine.duel,
-                             c.objective, c.networks.arch, c.steps, c.batch, std::to_string(c.seed));
+  std::string text =
+      message("duel {}: {} with {}, {} iterations of batch {}, seed {}\n", machine.duel,
+              s.setup.objective.name, c.networks.arch, c.steps, c.batch, std::to_string(c.seed));
   text += detail::device_named(c.device).is_cuda()
               ? message("device    {}: {}\n", c.device, machine.gpu)
               : message("device    CPU: {}, {}, {} thread{}; GPU {}\n", machine.cpu, machine.isa,
                         machine.threads, machine.threads == 1 ? "" : "s", machine.gpu);
+  if (s.setup.objective.name != c.objective) text += message("formula   {}\n", s.setup.objective.formula);
   text +=
       message("data      {} images of {}x{}: {}\n", s.data.count, s.data.height, s.data.width, s.data.source);
   if (c.networks.classes > 0)

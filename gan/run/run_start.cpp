@@ -238,6 +238,8 @@ void Run::State::write_record() const {
     record.resumed_argv.push_back(config().argv);
   }
   record.seed = config().seed;
+  record.objective = setup.objective.name;
+  record.formula = setup.objective.formula;
   record.machine = this_machine();
   write_file_atomically(file, to_json(record));
 }

@@ -50,6 +50,9 @@ const Rows& conditional_rows();
 /// Every family's rows, in the order in which they are listed.
 const std::vector<const ObjectiveRow*>& all_rows();
 
+/// "composed" (composition.h): a loss at the rates of the row that is this loss alone. None of all_rows().
+const ObjectiveRow& composed_row();
+
 /// The row that the program registered under this name; null without one.
 const ObjectiveRow* own_row(const std::string& name);
 

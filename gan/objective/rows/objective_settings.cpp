@@ -1,7 +1,7 @@
 // Rows: the settings of objectives (settings.h, Note [A setting is one row]).
 #include <algorithm>
 
-#include "duel/gan/objective/objective.h"
+#include "duel/gan/objective/composition.h"
 
 namespace duel::gan {
 namespace {
@@ -57,6 +57,11 @@ ObjectivePlace at(Member member) {
 ObjectivePlace with(ObjectivePlace place, std::optional<SettingValue> off, std::vector<Need> needs = {}) {
   place.off = std::move(off);
   place.needs = std::move(needs);
+  return place;
+}
+
+ObjectivePlace within(const char* axis, ObjectivePlace place) {
+  place.within = axis;
   return place;
 }
 
@@ -125,7 +130,35 @@ std::vector<ObjectiveSetting> in_group(const char* group, std::vector<ObjectiveS
   return settings;
 }
 
-std::vector<ObjectiveSetting> objective_group() {
+constexpr Need kLogits = {
+    [](const Objective& o) { return !gives_energy(o); },
+    "{setting}: {objective}'s D is an autoencoder, whose output is an energy: it has its own loss; leave it out, "
+    "or take an objective whose D gives a logit: {others}"};
+
+/// The axes of composition.h come first: numbers of the same parts are put in after them.
+std::vector<ObjectiveSetting> axis_group() {
+  std::vector<ObjectiveSetting> settings;
+  for (const Axis& axis : axes()) {
+    ObjectiveSetting setting;
+    setting.name = axis.name;
+    setting.help = axis.help + ": ";
+    for (const std::string& value : axis.values)
+      setting.help += (value == axis.values.front() ? "" : ", ") + value;
+    setting.canonical = [&axis](const char* op, const std::string& text) {
+      return canonical(axis, op, text);
+    };
+    setting.place.get = [&axis](const Objective& o) -> SettingValue { return axis.text(o); };
+    setting.place.set = [&axis](Objective& o, const SettingValue& text) {
+      axis.put("objective", o, std::get<std::string>(text));
+    };
+    setting.place.axis = true;
+    if (axis.name == "loss") setting.place.needs = {kLogits};
+    settings.push_back(std::move(setting));
+  }
+  return settings;
+}
+
+std::vector<ObjectiveSetting> number_group() {
   return {
       {number("lambda", "weight of the gradient penalty", at_least(0)),
        {.get = [](const Objective& o) -> SettingValue { return o.penalties.front().weight; },
@@ -133,7 +166,8 @@ std::vector<ObjectiveSetting> objective_group() {
             [](Objective& o, const SettingValue& value) {
               for (Penalty& penalty : o.penalties) penalty.weight = std::get<double>(value);
             },
-        .needs = {kPenalty}}},
+        .needs = {kPenalty},
+        .within = "penalties"}},
       {number("k", "gradient norm that the penalty aims at", at_least(0)),
        {.get = [](const Objective& o) -> SettingValue { return o.penalties.front().shape.k; },
         .set =
@@ -142,25 +176,30 @@ std::vector<ObjectiveSetting> objective_group() {
                 if (penalty.shape.with_k) penalty.shape = penalty.shape.with_k(std::get<double>(value));
               }
             },
-        .needs = {kPenalty, kNormAimedAt}}},
+        .needs = {kPenalty, kNormAimedAt},
+        .within = "penalties"}},
       {number("clip", "wgan: D's weights stay within +-NUM", positive()),
        {.get = [](const Objective& o) -> SettingValue { return o.constraint.weight_clip; },
         .set =
             [](Objective& o, const SettingValue& value) {
               if (o.constraint.weight_clip > 0) o.constraint.weight_clip = std::get<double>(value);
             },
-        .needs = {kClipping}}},
+        .needs = {kClipping},
+        .within = "constraint"}},
       {truth("spectral-norm", "every weight of D divided by its largest singular value"),
-       with(DUEL_AT(constraint.spectral_norm), false)},
-      {number("label-a", "least squares: D's target for fakes"), {.of_loss = "least-squares labels"}},
-      {number("label-b", "least squares: D's target for reals"), {.of_loss = "least-squares labels"}},
-      {number("label-c", "least squares: G's target for fakes"), {.of_loss = "least-squares labels"}},
+       within("constraint", with(DUEL_AT(constraint.spectral_norm), false))},
+      {number("label-a", "least squares: D's target for fakes"),
+       {.of_loss = "least-squares labels", .within = "loss"}},
+      {number("label-b", "least squares: D's target for reals"),
+       {.of_loss = "least-squares labels", .within = "loss"}},
+      {number("label-c", "least squares: G's target for fakes"),
+       {.of_loss = "least-squares labels", .within = "loss"}},
       {number("square-weight", "least squares: factor of every squared distance", positive()),
-       {.of_loss = "squared distances to labels"}},
+       {.of_loss = "squared distances to labels", .within = "loss"}},
       {number("label-smoothing", "D's target for reals is 1 - NUM; cross-entropy losses only", up_to(0, 0.5)),
-       {.of_loss = "probability targets", .off = 0.0}},
+       {.of_loss = "probability targets", .off = 0.0, .within = "loss"}},
       {number("divergence-alpha", "fgan-alpha: which of the alpha divergences, not 0 or 1"),
-       {.of_loss = "family of divergences"}},
+       {.of_loss = "family of divergences", .within = "loss"}},
       {number("margin", "ebgan: energy up to which D pushes fakes", positive()),
        {.of_loss = "energy margin"}},
       {number("pull-away", "ebgan: weight of the pull-away term", at_least(0)),
@@ -248,7 +287,8 @@ std::vector<ObjectiveSetting> optimizer_group() {
 
 const std::vector<ObjectiveSetting>& objective_settings() {
   static const std::vector<ObjectiveSetting> settings = [] {
-    std::vector<ObjectiveSetting> all = in_group("Objective", objective_group());
+    std::vector<ObjectiveSetting> all = in_group("Objective", axis_group());
+    for (ObjectiveSetting& setting : in_group("Objective", number_group())) all.push_back(std::move(setting));
     for (ObjectiveSetting& setting : in_group("Optimizers", optimizer_group()))
       all.push_back(std::move(setting));
     return all;

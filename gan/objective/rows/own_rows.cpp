@@ -3,6 +3,7 @@
 #include <deque>
 #include <mutex>
 
+#include "duel/gan/objective/composition.h"
 #include "duel/gan/objective/rows/objective_rows.h"
 
 namespace duel::gan {
@@ -20,7 +21,8 @@ OwnRows& own_rows() {
 
 bool is_duels(const std::string& name) {
   const auto& rows = detail::all_rows();
-  return std::any_of(rows.begin(), rows.end(), [&](const auto* row) { return row->name == name; });
+  return name == kComposed ||
+         std::any_of(rows.begin(), rows.end(), [&](const auto* row) { return row->name == name; });
 }
 
 }  // namespace

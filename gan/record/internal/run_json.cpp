@@ -102,6 +102,8 @@ std::string to_json(const RunRecord& r) {
       {"argv", r.argv},
       {"started", r.started},
       {"seed", r.seed},
+      {"objective", r.objective},
+      {"formula", r.formula},
       {"cpu", r.machine.cpu},
       {"isa", r.machine.isa},
       {"cores", r.machine.cores},

@@ -23,6 +23,7 @@ struct RunRecord {
   std::vector<std::string> argv;  // the command that started it
   std::string started;            // local time, ISO 8601
   uint64_t seed = 0;
+  std::string objective = "", formula = "";  // by name, a composed one by its parts
   Machine machine;
   DataRecord data;
   std::vector<std::string> resumed;  // "2026-01-31T12:00:00 at iteration 200"

@@ -26,6 +26,10 @@ std::string unusual(const ConfigField& field, int place) {
       break;
   }
   if (!field.words.empty()) return field.words.at(field.name == "norm-d" ? 2 : 1);
+  if (field.name == "loss") return "least_squares(-1,1,0)";
+  if (field.name == "relativism") return "paired";
+  if (field.name == "penalties") return "zero_centered@real:5, one_centered(1)@line:10";
+  if (field.name == "constraint") return "weight_clip(0.25)";
   return field.name == "class-names" ? "1-26,255" : "a \"quoted\" näme " + std::to_string(place);
 }
 
