@@ -2,7 +2,7 @@
 //
 //   loss        NAME or NAME(NUMBERS): hinge, least_squares(-1,1,0), saddle(minimax); every loss of loss.h
 //   relativism  none, paired, average
-//   penalties   none, or some SHAPE@WHERE:WEIGHT with commas between: zero_centered@real:5, one_centered(1)@line:10;
+//   penalties   none, or some `SHAPE@WHERE:WEIGHT` with commas between: `zero_centered@real:5, one_centered(1)@line:10`;
 //               a weight that is left out is Penalty's own
 //   constraint  none, weight_clip(C), spectral_norm
 //
@@ -15,7 +15,7 @@
 // Example:
 //   Objective own = named_objective("composed", {{"loss", "hinge"}, {"penalties", "zero_centered@real:5"}});
 //   Objective other = compose(named_objective("wgan-gp"), {{"penalties", "one_sided(1)@line:10"}});
-//   own.name;       // hinge+zero_centered@real:5
+//   own.name == "hinge+zero_centered@real:5";
 //   own.formula;    // L_D = E relu(1 - r) + E relu(1 + f) + 5 E ||grad D(x)||^2 (x real);  L_G = -E f
 #pragma once
 
