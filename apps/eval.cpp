@@ -55,10 +55,7 @@ Command eval_command() {
        .value = "INT",
        .set =
            [](const std::string& text) {
-             const auto threads = parsed<int64_t>("option", "threads", text);
-             DUEL_CHECK(threads >= 1 && threads <= kernels::kMaxThreads, "eval",
-                        "--threads: expected 1 to {}, got {}", kernels::kMaxThreads, threads);
-             kernels::set_threads(static_cast<int>(threads));
+             kernels::set_threads(static_cast<int>(counted("eval", "threads", text, kernels::kMaxThreads)));
            }},
       {.name = "json",
        .help = "one line of JSON",

@@ -223,35 +223,20 @@ Command judge_command() {
                    {.name = "JUDGE", .help = "a name or a file", .set = [request](const std::string& text) {
                       request->judge = text;
                     }}};
-  const auto add = [&](const char* name, const char* help, const char* value,
-                       std::function<void(const std::string&)> set) {
-    command.options.push_back(
-        {.name = name,
-         .help = help,
-         .value = value,
-         .set = [request, name = std::string(name), set = std::move(set)](const std::string& text) {
-           request->given.push_back(name);
-           set(text);
-         }});
-  };
-  const auto positive = [](const char* name, const std::string& text, int64_t most) {
-    const int64_t value = parsed<int64_t>("option", name, text);
-    DUEL_CHECK(value >= 1 && value <= most, "judge", "--{}: expected 1 to {}, got {}", name, most, value);
-    return value;
-  };
+  const auto add = option_adder(command, request);
   add("data", "MNIST's folder, or synthetic: drawn digits [MNIST where it is found]", "DIR",
       [request](const std::string& text) { request->data = text; });
   add("out", "the file to write", "FILE", [request](const std::string& text) { request->out = text; });
   add("epochs", message("passes over the images [{}]", request->options.epochs).c_str(), "INT",
-      [=](const std::string& text) { request->options.epochs = positive("epochs", text, 100000); });
+      [=](const std::string& text) { request->options.epochs = counted("judge", "epochs", text, 100000); });
   add("seed",
       "of weights, order, distortions and drawn digits [train 1, whose test draws with the next; test 2]",
       "INT",
       [request](const std::string& text) { request->seed = parsed<uint64_t>("option", "seed", text); });
   add("count", "the first so many images [all; 60000 of synthetic]", "INT",
-      [=](const std::string& text) { request->count = positive("count", text, 10000000); });
+      [=](const std::string& text) { request->count = counted("judge", "count", text, 10000000); });
   add("threads", "[$DUEL_THREADS, else the cores]", "INT", [=](const std::string& text) {
-    kernels::set_threads(static_cast<int>(positive("threads", text, kernels::kMaxThreads)));
+    kernels::set_threads(static_cast<int>(counted("judge", "threads", text, kernels::kMaxThreads)));
   });
   add("json", "one line of JSON", "", [request](const std::string&) { request->json = true; });
   add("force", "replace an existing file", "", [request](const std::string&) { request->force = true; });

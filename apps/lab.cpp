@@ -268,22 +268,7 @@ Command lab_command() {
                                  "problem: expected ring, grid, dirac or gallery, got '{}'", text);
                       request->what = text;
                     }}};
-  const auto add = [&](const char* name, const char* help, const char* value,
-                       std::function<void(const std::string&)> set) {
-    command.options.push_back(
-        {.name = name,
-         .help = help,
-         .value = value,
-         .set = [request, name = std::string(name), set = std::move(set)](const std::string& text) {
-           request->given.push_back(name);
-           set(text);
-         }});
-  };
-  const auto positive = [](const char* name, const std::string& text, int64_t most) {
-    const int64_t value = parsed<int64_t>("option", name, text);
-    DUEL_CHECK(value >= 1 && value <= most, "lab", "--{}: expected 1 to {}, got {}", name, most, value);
-    return value;
-  };
+  const auto add = option_adder(command, request);
   add("objective", "names with commas between, or all [ns-gan]", "NAMES", [request](const std::string& text) {
     request->objectives = names_of(text);
     request->chosen = true;
@@ -296,10 +281,10 @@ Command lab_command() {
     command.options.push_back(std::move(option));
   }
   add("seeds", "runs of each objective, from seeds 1, 2, ... [3]", "INT",
-      [=](const std::string& text) { request->seeds = positive("seeds", text, 10000); });
+      [=](const std::string& text) { request->seeds = counted("lab", "seeds", text, 10000); });
   add("steps", "updates of G in a run; the published protocol has 400000 [20000; gallery 1600]", "INT",
       [=](const std::string& text) {
-        request->steps = positive("steps", text, 1000000000);
+        request->steps = counted("lab", "steps", text, 1000000000);
         request->gallery_steps = request->steps;
       });
   add("lambda",
@@ -311,7 +296,7 @@ Command lab_command() {
   add("own-schedule", "each objective's own optimizers and order of updates, not the protocol's", "",
       [request](const std::string&) { request->own_schedule = true; });
   add("threads", "runs at once [$DUEL_THREADS, else the cores]", "INT",
-      [=](const std::string& text) { request->threads = positive("threads", text, 4096); });
+      [=](const std::string& text) { request->threads = counted("lab", "threads", text, 4096); });
   add("out", "folder of results; finished runs in it are not trained again [runs/lab-PROBLEM-STEPS]", "DIR",
       [request](const std::string& text) { request->out = text; });
   for (const auto& [flag, field, help] :

@@ -146,6 +146,12 @@ std::string one_line(std::string text) {
 
 }  // namespace
 
+int64_t counted(const char* op, const char* name, const std::string& text, int64_t most) {
+  const auto value = parsed<int64_t>("option", name, text);
+  DUEL_CHECK(value >= 1 && value <= most, op, "--{}: expected 1 to {}, got {}", name, most, value);
+  return value;
+}
+
 int run_command_line(int argc, char** argv, const std::vector<Command>& commands) {
   CLI::App app("Duel trains generative adversarial networks: two networks fight, digits appear.", "duel");
   app.formatter(std::make_shared<Formatter>());

@@ -9,7 +9,9 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace duel::apps {
@@ -40,6 +42,26 @@ struct Command {
   std::vector<Word> words = {};
   std::function<int()> run = {};
 };
+
+/// Adds options to a command, add(NAME, HELP, VALUE, SET), and notes the names of those that were on the command line in
+/// request->given.
+template <class Request>
+auto option_adder(Command& command, std::shared_ptr<Request> request) {
+  return [&command, request](const char* name, const char* help, const char* value,
+                             std::function<void(const std::string&)> set) {
+    command.options.push_back(
+        {.name = name,
+         .help = help,
+         .value = value,
+         .set = [request, name = std::string(name), set = std::move(set)](const std::string& text) {
+           request->given.push_back(name);
+           set(text);
+         }});
+  };
+}
+
+/// The integer of --NAME; Error of `op` unless it is 1 to `most`.
+int64_t counted(const char* op, const char* name, const std::string& text, int64_t most);
 
 /// Parses, sets and runs; returns the exit status. A mistake of the user's is a duel::Error of one line, with
 /// the nearest known spelling where there is one. Help and version go to stdout.

@@ -11,6 +11,7 @@
 
 #include "duel/core/io/atomic_file.h"
 #include "duel/gan/data/internal/byte_source.h"
+#include "duel/gan/data/internal/image_limits.h"
 #include "duel/kernels/base/error.h"
 
 namespace duel::gan {
@@ -18,10 +19,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int64_t max_elements = int64_t{1} << 30;
-constexpr int64_t max_side = 4096;
-// No deflate stream unpacks to more than 1032 times its length (zlib's documentation, "maximum expansion").
-constexpr int64_t max_expansion = 1032;
+using detail::kMaxExpansion;
+using detail::kMaxPixels;
+using detail::kMaxSide;
+
 constexpr std::string_view again = "get the file again";
 
 std::string hex(std::span<const uint8_t> bytes) {
@@ -70,7 +71,7 @@ void check_magic(std::span<const uint8_t> magic, int rank, const std::string& fi
        expected, purpose(rank), rank, got, magic[3], purpose(rank));
 }
 
-int64_t largest(int axis) { return axis == 0 ? max_elements : max_side; }
+int64_t largest(int axis) { return axis == 0 ? kMaxPixels : kMaxSide; }
 
 // Reads and checks the dimensions; returns the number of elements.
 int64_t read_shape(ByteSource& source, int rank, const std::string& file, std::vector<int64_t>& shape) {
@@ -88,9 +89,8 @@ int64_t read_shape(ByteSource& source, int rank, const std::string& file, std::v
     elements *= side;  // at most 2^30 * 2^12 * 2^12
     shape.push_back(side);
   }
-  DUEL_CHECK(elements <= max_elements, "idx",
-             "{}: dimensions: expected at most {} elements in all, got {}; {}", file, max_elements, elements,
-             again);
+  DUEL_CHECK(elements <= kMaxPixels, "idx", "{}: dimensions: expected at most {} elements in all, got {}; {}",
+             file, kMaxPixels, elements, again);
   return elements;
 }
 
@@ -110,7 +110,7 @@ void read_elements(ByteSource& source, int64_t elements, int64_t header, const s
     if (got != total) wrong_length(std::to_string(header + static_cast<int64_t>(got)));
     return;
   }
-  if (elements / max_expansion > source.file_size()) {
+  if (elements / kMaxExpansion > source.file_size()) {
     wrong_length("an archive of only " + std::to_string(source.file_size()));
   }
   check();
@@ -212,8 +212,8 @@ void write_idx(const fs::path& path, std::span<const int64_t> shape, std::span<c
     DUEL_CHECK(side >= 1 && side <= limit, "idx", "{}: dimension {}: expected 1 to {}, got {}", path.string(),
                axis, limit, side);
     elements *= side;
-    DUEL_CHECK(elements <= max_elements, "idx", "{}: expected at most {} elements, got {} or more",
-               path.string(), max_elements, elements);
+    DUEL_CHECK(elements <= kMaxPixels, "idx", "{}: expected at most {} elements, got {} or more",
+               path.string(), kMaxPixels, elements);
     append_u32(bytes, side);
   }
   DUEL_CHECK(static_cast<int64_t>(data.size()) == elements, "idx",

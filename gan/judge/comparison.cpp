@@ -186,16 +186,10 @@ int64_t count_of(const SampleSet& set, const char* what) {
   return std::max<int64_t>(count, 0);
 }
 
-SampleSet taken(const SampleSet& set, const std::vector<int64_t>& index) {
-  const Tensor at = Tensor::from(index, {static_cast<int64_t>(index.size())});
-  const auto of = [&](const Tensor& x) { return x.defined() ? x.index_select(0, at) : Tensor(); };
-  return {of(set.images), of(set.features), of(set.probabilities)};
-}
-
 /// The first `count` of a random order, after `skipped` of it.
 SampleSet drawn(const SampleSet& set, int64_t total, int64_t skipped, int64_t count, uint64_t seed) {
   const std::vector<int64_t> order = detail::shuffled(total, seed, detail::Draw::halves);
-  return taken(set, {order.begin() + skipped, order.begin() + skipped + count});
+  return set.at({order.begin() + skipped, order.begin() + skipped + count});
 }
 
 double inverse(int64_t n, int64_t m) { return 1 / static_cast<double>(n) + 1 / static_cast<double>(m); }
@@ -203,6 +197,12 @@ double inverse(int64_t n, int64_t m) { return 1 / static_cast<double>(n) + 1 / s
 json::Json number(double value) { return std::isfinite(value) ? json::Json(value) : json::Json(nullptr); }
 
 }  // namespace
+
+SampleSet SampleSet::at(const std::vector<int64_t>& index) const {
+  const Tensor places = Tensor::from(index, {static_cast<int64_t>(index.size())});
+  const auto of = [&](const Tensor& x) { return x.defined() ? x.index_select(0, places) : Tensor(); };
+  return {of(images), of(features), of(probabilities)};
+}
 
 const std::vector<QualityMeasure>& quality_measures() {
   static const std::vector<QualityMeasure> rows = rows_of_measures();
@@ -221,7 +221,7 @@ Comparison compare(const SampleSet& real, const SampleSet& fake, const Compariso
   Comparison result;
   result.real = count_of(real, "real samples");
   result.fake = count_of(fake, "fakes");
-  const int64_t least = 4 * options.k + 4;
+  const int64_t least = least_samples(options.k);
   DUEL_CHECK(options.k >= 1 && result.real >= least && result.fake >= least, kOp,
              "expected at least {} samples of each kind for {} neighbours, got {} real and {} fake", least,
              options.k, result.real, result.fake);

@@ -32,6 +32,9 @@ struct SampleSet {
   Tensor images = {};         // f32 or f64 [N, C, H, W], values in [-1, 1]
   Tensor features = {};       // f32 or f64 [N, D], the judge's
   Tensor probabilities = {};  // f32 or f64 [N, classes], the judge's
+
+  /// The samples of these numbers, 0 to N - 1, in this order.
+  SampleSet at(const std::vector<int64_t>& index) const;
 };
 
 struct Value {
@@ -50,9 +53,14 @@ struct Comparison {
   const Value* find(const std::string& key) const;
 };
 
+inline constexpr int64_t kNeighbours = 5;
+
+/// Samples of each kind that compare() needs at least for k neighbours: the halves of the real set have enough then.
+constexpr int64_t least_samples(int64_t k) { return 4 * k + 4; }
+
 struct ComparisonOptions {
   uint64_t seed = 1;              // of groups, halves and pairs
-  int64_t k = 5;                  // neighbours of precision, recall, density and coverage
+  int64_t k = kNeighbours;        // neighbours of precision, recall, density and coverage
   double certainty = 0.9;         // probability from which a sample counts as read with certainty
   int64_t pairs = 200;            // of each class, for ms_ssim
   double copies_baseline = 0.01;  // share of held-out real samples that count as copies
@@ -77,8 +85,7 @@ struct QualityMeasure {
 /// All rows, in the order of the keys in a line.
 const std::vector<QualityMeasure>& quality_measures();
 
-/// All measures that apply. The sets have at least 4 k + 4 samples each (the halves of the real one have enough
-/// neighbours then). 10,000 against 10,000 of 128 features: 10 s of one core (gan/README.md), below 200 MB beside the
+/// All measures that apply. The sets have at least least_samples(k) samples each. 10,000 against 10,000 of 128 features: 10 s of one core (gan/README.md), below 200 MB beside the
 /// samples. The same seed gives the same bits on any number of threads.
 Comparison compare(const SampleSet& real, const SampleSet& fake, const ComparisonOptions& options = {});
 

@@ -106,16 +106,19 @@ inline Estimate estimate_of(double value, const Jackknife& parts, double lowest 
       value, error, {std::clamp(value - reach, lowest, highest), std::clamp(value + reach, lowest, highest)}};
 }
 
-/// For a share of `samples` samples, 0 to 1: Wilson's interval (1927) with as many independent samples as give
+/// Of a share of n samples, 0 to 1, at the normal quantile t or one of Student's (Wilson 1927).
+inline Interval wilson_interval(double share, double n, double t) {
+  const double middle = (share + t * t / (2 * n)) / (1 + t * t / n);
+  const double reach = t / (1 + t * t / n) * std::sqrt(share * (1 - share) / n + t * t / (4 * n * n));
+  return {std::clamp(middle - reach, 0.0, share), std::clamp(middle + reach, share, 1.0)};
+}
+
+/// For a share of `samples` samples, 0 to 1: Wilson's interval with as many independent samples as give
 /// the error; where the error is 0 with `samples`.
 inline Estimate share_of(double share, const Jackknife& parts, int64_t samples) {
-  const double t = student_quantile(parts.degrees), spread = share * (1 - share);
+  const double spread = share * (1 - share);
   const double n = parts.variance > 0 && spread > 0 ? spread / parts.variance : static_cast<double>(samples);
-  const double middle = (share + t * t / (2 * n)) / (1 + t * t / n);
-  const double reach = t / (1 + t * t / n) * std::sqrt(spread / n + t * t / (4 * n * n));
-  return {share,
-          std::sqrt(parts.variance),
-          {std::clamp(middle - reach, 0.0, share), std::clamp(middle + reach, share, 1.0)}};
+  return {share, std::sqrt(parts.variance), wilson_interval(share, n, student_quantile(parts.degrees))};
 }
 
 }  // namespace duel::gan

@@ -3,7 +3,6 @@
 #include <zlib.h>
 
 #include <algorithm>
-#include <cmath>
 #include <numeric>
 
 #include "duel/core/io/internal/json.h"
@@ -13,6 +12,7 @@
 #include "duel/core/tensor/autograd.h"
 #include "duel/gan/judge/internal/embedded_judges.h"
 #include "duel/gan/judge/internal/judge_network.h"
+#include "duel/gan/judge/interval.h"
 #include "duel/kernels/base/settings.h"
 
 namespace duel::gan {
@@ -268,12 +268,11 @@ JudgeScore score_judge(const Judge& judge, const ImageSet& images) {
   JudgeScore score{.judge = judge.name(), .data = images.source, .images = images.count};
   for (size_t i = 0; i < read.size(); ++i) score.correct += read[i] == images.labels[i];
 
-  const double n = static_cast<double>(score.images), p = static_cast<double>(score.correct) / n,
-               z = 1.959964, shrink = 1 + z * z / n, centre = (p + z * z / (2 * n)) / shrink,
-               half = z / shrink * std::sqrt(p * (1 - p) / n + z * z / (4 * n * n));
-  score.accuracy = p;
-  score.low = std::max(0.0, centre - half);
-  score.high = std::min(1.0, centre + half);
+  const auto n = static_cast<double>(score.images);
+  score.accuracy = static_cast<double>(score.correct) / n;
+  const Interval interval = wilson_interval(score.accuracy, n, 1.959964);
+  score.low = interval.low;
+  score.high = interval.high;
   return score;
 }
 

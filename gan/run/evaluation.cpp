@@ -24,8 +24,9 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kOp = "eval";
-constexpr int64_t kLeast = 24, kMost = 100000;  // compare's least; neighbours take time by the square
-constexpr int64_t kSampleBatch = 200;           // images that G makes at once
+constexpr int64_t kLeast = least_samples(kNeighbours);
+constexpr int64_t kMost = 100000;      // neighbours take time by the square
+constexpr int64_t kSampleBatch = 200;  // images that G makes at once
 
 void check_sides(const std::string& what, int64_t height, int64_t width) {
   DUEL_CHECK(height == Judge::side && width == Judge::side, kOp,
@@ -141,17 +142,19 @@ std::vector<int64_t> in_neither(const ImageSet& training, const ImageSet& real, 
   return index;
 }
 
-SampleSet read_by(const Judge& judge, const ImageSet& images) {
-  const ResidentData data(images);
+Tensor pixels_of(const ResidentData& data) { return data.batch(data.first(data.count()), DType::f32); }
+
+/// What the judge says of a training set, without its pixels as floats: 188 MB of MNIST's.
+SampleSet judged(const Judge& judge, const ResidentData& data) {
   JudgeReading reading = judge.read(data);
-  return {data.batch(data.first(data.count()), DType::f32), std::move(reading.features),
-          softmax(reading.logits)};
+  return {{}, std::move(reading.features), softmax(reading.logits)};
 }
 
-SampleSet part_of(const SampleSet& set, const std::vector<int64_t>& index) {
-  const Tensor at = Tensor::from(index, {static_cast<int64_t>(index.size())});
-  const auto of = [&](const Tensor& x) { return x.index_select(0, at); };
-  return {of(set.images), of(set.features), of(set.probabilities)};
+SampleSet read_by(const Judge& judge, const ImageSet& images) {
+  const ResidentData data(images);
+  SampleSet set = judged(judge, data);
+  set.images = pixels_of(data);
+  return set;
 }
 
 void check_request(const EvalRequest& request) {
@@ -193,11 +196,10 @@ ImageSet sample_images(const LoadedTrainer& loaded, int64_t count, uint64_t seed
                "expected gray images [N, 1, H, W], got {}", to_text(images));
     std::vector<float> values = images.to_vector<float>();
     values.resize(static_cast<size_t>(std::min(kSampleBatch, count - done)) * pixels);
-    for (const float v : values) {
-      DUEL_CHECK(std::isfinite(v), "sample", "G of iteration {} gives values that are not finite",
-                 loaded.trainer->iteration());
-      set.images.push_back(static_cast<uint8_t>(std::lround((std::clamp(v, -1.F, 1.F) + 1.F) * 127.5F)));
-    }
+    DUEL_CHECK(std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); }), "sample",
+               "G of iteration {} gives values that are not finite", loaded.trainer->iteration());
+    const std::vector<uint8_t> bytes = gray_pixels(values);
+    set.images.insert(set.images.end(), bytes.begin(), bytes.end());
   }
   set.source = message("samples of iteration {} ({}, {}, seed {})", loaded.trainer->iteration(),
                        loaded.config.objective, loaded.config.networks.arch, seed);
@@ -250,14 +252,17 @@ Evaluation evaluate(const EvalRequest& request) {
   const SampleSet read_fake = read_by(judge, fake), read_real = read_by(judge, real);
   ComparisonOptions options{.seed = request.seed};
   SampleSet read_training;
-  if (with_training) read_training = read_by(judge, training);
+  if (with_training) read_training = judged(judge, ResidentData(training));
   if (!request.against) {
     options.training = read_training.features;
     if (data.drawn) {
       options.others = read_by(judge, draw_digits(request.count, detail::kDrawnSeed + 2));
     } else {
       const std::vector<int64_t> rest = in_neither(training, real, fake, fake.count, request.seed);
-      if (static_cast<int64_t>(rest.size()) >= kLeast) options.others = part_of(read_training, rest);
+      if (static_cast<int64_t>(rest.size()) >= kLeast) {
+        options.others = read_training.at(rest);
+        options.others.images = pixels_of(ResidentData(chosen(training, rest)));
+      }
     }
   }
   say(message("floors    {}",

@@ -58,17 +58,21 @@ Tensor input_of(const LatentPlan& plan, const Parts& parts) {
 
 }  // namespace
 
+std::vector<uint8_t> gray_pixels(const std::vector<float>& values) {
+  std::vector<uint8_t> pixels(values.size());
+  std::transform(values.begin(), values.end(), pixels.begin(), [](float v) {
+    return static_cast<uint8_t>(std::lround((std::clamp(v, -1.f, 1.f) + 1.f) * 127.5f));
+  });
+  return pixels;
+}
+
 GrayImage image_grid(const Tensor& images, int64_t columns) {
   DUEL_CHECK(images.rank() == 4 && images.dim(1) == 1, "image_grid",
              "expected gray images [N, 1, H, W], got {}; slice(images, 1, c, c + 1) "
              "is channel c of several",
              to_text(images));
-  const auto values = images.to_vector<float>();
-  std::vector<uint8_t> pixels(values.size());
-  std::transform(values.begin(), values.end(), pixels.begin(), [](float v) {
-    return static_cast<uint8_t>(std::lround((std::clamp(v, -1.f, 1.f) + 1.f) * 127.5f));
-  });
-  return tile_grid(pixels, images.dim(0), images.dim(2), images.dim(3), columns);
+  return tile_grid(gray_pixels(images.to_vector<float>()), images.dim(0), images.dim(2), images.dim(3),
+                   columns);
 }
 
 LatentGenerators sampling_generators(uint64_t seed, uint64_t noise) {

@@ -9,12 +9,18 @@
 //   write_png_gray("grid.png", image_grid(trainer.sample(grid.input), grid.columns));
 #pragma once
 
+#include <cstdint>
+#include <vector>
+
 #include <optional>
 
 #include "duel/gan/objective/latent.h"
 #include "duel/gan/picture/png.h"
 
 namespace duel::gan {
+
+/// Bytes of pixels from -1, black, to 1; what lies beyond is cut.
+std::vector<uint8_t> gray_pixels(const std::vector<float>& values);
 
 /// Images [N, 1, H, W] in [-1, 1] as a grid of rows of `columns`. Error for images of several channels.
 GrayImage image_grid(const Tensor& images, int64_t columns);

@@ -45,7 +45,7 @@ std::vector<std::string> small_run(const std::filesystem::path& out, std::vector
 }
 
 TEST(Command, HelpOfEveryCommandIsOnStdout) {
-  for (const char* name : {"train", "sample", "objectives", "info", "bench", "lab", "judge"}) {
+  for (const char* name : {"train", "sample", "objectives", "info", "bench", "lab", "judge", "eval"}) {
     const Result r = duel({name, "--help"});
     EXPECT_EQ(r.status, 0) << name;
     EXPECT_EQ(r.err, "");
@@ -53,7 +53,7 @@ TEST(Command, HelpOfEveryCommandIsOnStdout) {
   }
   const Result r = duel({});
   EXPECT_EQ(r.status, 0);
-  for (const char* name : {"train", "sample", "objectives", "info", "bench", "lab", "judge"})
+  for (const char* name : {"train", "sample", "objectives", "info", "bench", "lab", "judge", "eval"})
     EXPECT_TRUE(has(r.out, name));
   EXPECT_TRUE(has(duel({"--version"}).out, "duel "));
 }

@@ -14,43 +14,38 @@ const Args kParts = {
     "--loss",       "hinge",  "--penalty",    "zero_centered@real:5", "--penalty", "one_centered(1)@line:10",
     "--relativism", "paired", "--constraint", "spectral_norm"};
 
-Args joined(Args first, const Args& second) {
-  first.insert(first.end(), second.begin(), second.end());
-  return first;
-}
-
 Args run_into(const std::filesystem::path& out, const Args& more) {
-  return joined({"train",
-                 "--data",
-                 "synthetic",
-                 "--synthetic-count",
-                 "40",
-                 "--batch",
-                 "8",
-                 "--arch",
-                 "mlp",
-                 "--channels-g",
-                 "8",
-                 "--channels-d",
-                 "8",
-                 "--threads",
-                 "1",
-                 "--quiet",
-                 "--log-every",
-                 "1",
-                 "--diagnose-every",
-                 "0",
-                 "--out",
-                 out.string()},
-                more);
+  return with({"train",
+               "--data",
+               "synthetic",
+               "--synthetic-count",
+               "40",
+               "--batch",
+               "8",
+               "--arch",
+               "mlp",
+               "--channels-g",
+               "8",
+               "--channels-d",
+               "8",
+               "--threads",
+               "1",
+               "--quiet",
+               "--log-every",
+               "1",
+               "--diagnose-every",
+               "0",
+               "--out",
+               out.string()},
+              more);
 }
 
 TEST(ComposedObjective, TrainsResumesSamplesAndRepeats) {
   Scratch scratch;
   const auto whole = scratch / "whole", parts = scratch / "parts", again = scratch / "again";
-  Result r = duel(run_into(whole, joined(kParts, {"--steps", "4"})));
+  Result r = duel(run_into(whole, with(kParts, {"--steps", "4"})));
   ASSERT_EQ(r.status, 0) << r.err;
-  r = duel(run_into(parts, joined(kParts, {"--steps", "2"})));
+  r = duel(run_into(parts, with(kParts, {"--steps", "2"})));
   ASSERT_EQ(r.status, 0) << r.err;
   r = duel({"train", "--resume", "--out", parts.string(), "--steps", "4", "--quiet"});
   ASSERT_EQ(r.status, 0) << r.err;
@@ -84,7 +79,7 @@ TEST(ComposedObjective, StandsInAConfigFile) {
 }
 
 TEST(ComposedObjective, ItsFormulaIsShown) {
-  const Result r = duel(joined({"objectives"}, kParts));
+  const Result r = duel(with({"objectives"}, kParts));
   EXPECT_EQ(r.status, 0) << r.err;
   EXPECT_NE(r.out.find("L_D = E relu(1 - (r - f)) + 5 E ||grad D(x)||^2 (x real)"), std::string::npos)
       << r.out;
@@ -98,7 +93,7 @@ TEST(ComposedObjective, ABadMixIsOneLine) {
   Scratch scratch;
   const auto refused = [&](const Args& parts, const std::vector<std::string>& why) {
     expect_refused(duel(run_into(scratch / "a", parts)), why);
-    expect_refused(duel(joined({"objectives"}, parts)), why);
+    expect_refused(duel(with({"objectives"}, parts)), why);
   };
   refused({"--loss", "hing"}, {"loss", "did you mean 'hinge'"});
   refused({"--loss", "softmax", "--relativism", "paired"}, {"softmax", "by itself"});
@@ -110,7 +105,7 @@ TEST(ComposedObjective, ABadMixIsOneLine) {
 
 TEST(ComposedObjective, AnObjectivesNameAsALossIsThatObjective) {
   Scratch scratch;
-  const Result r = duel(joined(run_into(scratch / "a", {"--loss", "wgan-gp"}), {"--dry-run"}));
+  const Result r = duel(with(run_into(scratch / "a", {"--loss", "wgan-gp"}), {"--dry-run"}));
   EXPECT_EQ(r.status, 0) << r.err;
   EXPECT_NE(r.out.find("\"objective\": \"wgan-gp\""), std::string::npos) << r.out;
   const Result shown = duel({"objectives", "--loss", "wgan-gp"});

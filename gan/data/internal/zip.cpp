@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "duel/gan/data/internal/image_limits.h"
 #include "duel/kernels/base/error.h"
 
 namespace duel::gan::detail {
@@ -12,8 +13,6 @@ namespace {
 
 constexpr int64_t kEndLength = 22, kDirectoryLength = 46, kLocalLength = 30, kMaxComment = 65535;
 constexpr int64_t kMaxEntries = 1000;
-// No deflate stream unpacks to more than 1032 times its length (zlib's documentation, "maximum expansion").
-constexpr int64_t kMaxExpansion = 1032;
 constexpr uint32_t kEndMagic = 0x06054b50, kDirectoryMagic = 0x02014b50, kLocalMagic = 0x04034b50;
 constexpr uint32_t kElsewhere = 0xffffffff;  // the number stands in a zip64 field
 
