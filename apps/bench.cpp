@@ -14,7 +14,7 @@
 namespace duel::apps {
 namespace {
 
-struct Request {
+struct BenchRequest {
   std::string what, device = "auto";
   int64_t threads = 0;
   bench::StepRequest step;
@@ -32,7 +32,7 @@ std::vector<std::string> parts(const std::string& text) {
   return out;
 }
 
-int run(Request& r) {
+int run(BenchRequest& r) {
   DUEL_CHECK(r.what == "step" || r.what == "nodes" || r.what == "kernels", "bench",
              "unknown bench '{}': expected step, nodes or kernels", r.what);
   std::vector<std::string> stray = r.what == "kernels" ? r.of_step : r.of_kernels;
@@ -55,7 +55,7 @@ int run(Request& r) {
 }  // namespace
 
 Command bench_command() {
-  auto r = std::make_shared<Request>();
+  auto r = std::make_shared<BenchRequest>();
   Command command{.name = "bench", .summary = "Time training iterations or single kernels"};
   command.words = {
       {.name = "WHAT",

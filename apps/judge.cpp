@@ -23,7 +23,7 @@ namespace {
 
 constexpr int64_t kDrawnToTrain = 60000, kDrawnToTest = 10000;
 
-struct Request {
+struct JudgeRequest {
   std::string action, judge, out;
   std::optional<std::string> data;
   std::optional<uint64_t> seed;
@@ -34,7 +34,7 @@ struct Request {
 };
 
 /// One half of MNIST or, drawn, digits of that seed.
-gan::ImageSet images_of(const Request& request, gan::Split split, int64_t drawn, uint64_t seed) {
+gan::ImageSet images_of(const JudgeRequest& request, gan::Split split, int64_t drawn, uint64_t seed) {
   if (request.data == "synthetic") return gan::draw_digits(drawn, seed);
   const std::filesystem::path folder = gan::find_mnist(request.data);
   DUEL_CHECK(!folder.empty(), "judge",
@@ -45,9 +45,9 @@ gan::ImageSet images_of(const Request& request, gan::Split split, int64_t drawn,
 std::string percent(double share) { return fixed(100 * share, 2) + " %"; }
 
 /// A bar, and a line for every epoch.
-class Watcher {
+class JudgeWatcher {
  public:
-  explicit Watcher(bool quiet) : progress_(stderr, quiet) {}
+  explicit JudgeWatcher(bool quiet) : progress_(stderr, quiet) {}
 
   void say(const std::string& text, bool important = false) { progress_.line(visible(text), important); }
 
@@ -78,7 +78,7 @@ class Watcher {
 };
 
 /// Minutes of training must not end at a file that cannot be written.
-void check_out(const Request& request) {
+void check_out(const JudgeRequest& request) {
   DUEL_CHECK(!request.out.empty(), "judge", "--out: missing; say --out FILE, whose name is the judge's");
   const std::filesystem::path file = std::filesystem::absolute(request.out);
   DUEL_CHECK(std::filesystem::is_directory(file.parent_path()), "judge",
@@ -90,7 +90,7 @@ void check_out(const Request& request) {
   gan::check_judge_name(file.stem().string());
 }
 
-std::string command_text(const Request& r) {
+std::string command_text(const JudgeRequest& r) {
   std::string text = "duel judge train";
   if (r.data) text += " --data " + shell_word(*r.data);
   if (r.count > 0) text += message(" --count {}", r.count);
@@ -98,7 +98,7 @@ std::string command_text(const Request& r) {
          message(" --out {} --epochs {} --seed {}", shell_word(r.out), r.options.epochs, r.options.seed);
 }
 
-int train(Request& request) {
+int train(JudgeRequest& request) {
   check_out(request);
   catch_signals();
   gan::JudgeOptions& options = request.options;
@@ -115,7 +115,7 @@ int train(Request& request) {
   const gan::ImageSet others = images_of(request, gan::Split::test, kDrawnToTest, options.seed + 1);
   gan::check_judged(others);
 
-  Watcher progress(request.quiet);
+  JudgeWatcher progress(request.quiet);
   progress.say(message("trains on {} images: {}", images.count, images.source));
   options.on_step = [&](const gan::JudgeStep& now) {
     if (caught_signal() == 0) progress.step(now);
@@ -156,7 +156,7 @@ std::string about(const gan::Judge& judge) {
       f.data, f.command, f.seed, f.epochs, f.date, percent(f.accuracy), f.tested_on);
 }
 
-int info(const Request& request) {
+int info(const JudgeRequest& request) {
   std::vector<std::string> names = gan::judge_names();
   if (!request.judge.empty()) names = {request.judge};
   std::string text;
@@ -165,7 +165,7 @@ int info(const Request& request) {
   return 0;
 }
 
-int test(const Request& request) {
+int test(const JudgeRequest& request) {
   DUEL_CHECK(!request.judge.empty(), "judge",
              "test: expected a judge after it: a name of duel judge info, or a file");
   const gan::Judge judge = gan::load_judge(request.judge);
@@ -182,7 +182,7 @@ int test(const Request& request) {
 }
 
 /// An option that the action has no use for is a mistake: what it asks for would not happen.
-void check_options(const Request& request) {
+void check_judge_options(const JudgeRequest& request) {
   std::vector<std::string> used;
   if (request.action == "train")
     used = {"data", "out", "epochs", "seed", "count", "threads", "force", "quiet"};
@@ -202,7 +202,7 @@ void check_options(const Request& request) {
 }  // namespace
 
 Command judge_command() {
-  auto request = std::make_shared<Request>();
+  auto request = std::make_shared<JudgeRequest>();
   Command command{.name = "judge", .summary = "The fixed networks that measures of samples are taken with"};
   command.footer =
       "train  makes a judge: weights and what they were made of, in one file that is called after the judge\n"
@@ -242,7 +242,7 @@ Command judge_command() {
   add("force", "replace an existing file", "", [request](const std::string&) { request->force = true; });
   add("quiet", "no progress", "", [request](const std::string&) { request->quiet = true; });
   command.run = [request] {
-    check_options(*request);
+    check_judge_options(*request);
     if (request->action == "train") return train(*request);
     return request->action == "info" ? info(*request) : test(*request);
   };

@@ -25,7 +25,7 @@
 namespace duel::apps {
 namespace {
 
-struct Request {
+struct LabRequest {
   std::string what;
   std::vector<std::string> objectives = {"ns-gan"};
   bool chosen = false;  // --objective was given
@@ -116,7 +116,7 @@ std::vector<std::string> names_of(const std::string& text) {
 }
 
 /// Objectives with axes put in are known by their names from here on, as all others.
-void take_axes(Request& request) {
+void take_axes(LabRequest& request) {
   if (request.axes->empty()) return;
   Given given = *request.axes;
   if (request.chosen) given.emplace_back("objective", request.objectives.front());
@@ -141,7 +141,7 @@ void take_axes(Request& request) {
   }
 }
 
-int mixture(const Request& request) {
+int mixture(const LabRequest& request) {
   using namespace gan::lab;
   LabPlan plan{.mixture = make_mixture(request.what),
                .objectives = request.objectives,
@@ -179,7 +179,7 @@ int mixture(const Request& request) {
 }
 
 /// An option that the problem has no use for is a mistake: what it asks for would not happen.
-void check_options(const Request& request) {
+void check_lab_options(const LabRequest& request) {
   std::vector<std::string> used = {"objective", "loss", "relativism", "penalty", "constraint"};
   if (request.what == "gallery")
     used.insert(used.end(), {"steps", "threads", "out", "data", "arch", "channels"});
@@ -195,7 +195,7 @@ void check_options(const Request& request) {
 }
 
 /// Objectives × orders of updates: what theory says near the data, and where the game ends.
-int dirac(const Request& request) {
+int dirac(const LabRequest& request) {
   using namespace gan::lab;
   const bool all = !request.chosen || request.objectives == std::vector<std::string>{"all"};
   std::vector<std::string> names;
@@ -217,7 +217,7 @@ int dirac(const Request& request) {
 }
 
 /// Samples of every objective after an eighth, a quarter, half and all of the steps.
-int gallery(const Request& request) {
+int gallery(const LabRequest& request) {
   const int64_t steps = request.gallery_steps.value_or(1600);
   DUEL_CHECK(steps >= 8, "lab", "--steps: expected at least 8 for a gallery, got {}", steps);
   const bool all = !request.chosen || request.objectives == std::vector<std::string>{"all"};
@@ -238,7 +238,7 @@ int gallery(const Request& request) {
 }  // namespace
 
 Command lab_command() {
-  auto request = std::make_shared<Request>();
+  auto request = std::make_shared<LabRequest>();
   request->gallery.networks.channels_g = request->gallery.networks.channels_d = 32;
   Command command{.name = "lab",
                   .summary = "Experiments: ring and grid of Gaussians, Dirac-GAN, gallery of digits"};
@@ -311,7 +311,7 @@ Command lab_command() {
   }
   add("quiet", "no progress", "", [request](const std::string&) { request->quiet = true; });
   command.run = [request] {
-    check_options(*request);
+    check_lab_options(*request);
     take_axes(*request);
     if (request->what == "dirac") return dirac(*request);
     return request->what == "gallery" ? gallery(*request) : mixture(*request);

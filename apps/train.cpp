@@ -36,7 +36,7 @@ const std::map<std::string, std::vector<std::string>> kAliases = {
     {"lambda", {"lambda-gp", "lambda_gp"}},
 };
 
-struct Request {
+struct TrainRequest {
   std::vector<std::string> argv;
   Given given;  // fields and their texts, in order of the table
   std::string file;
@@ -44,7 +44,7 @@ struct Request {
 };
 
 /// What the command line wins over: the run that is resumed, then --config, then the flags.
-RunConfig configuration(const Request& request) {
+RunConfig configuration(const TrainRequest& request) {
   std::vector<std::pair<const gan::ConfigField*, gan::SettingValue>> flags;
   std::vector<std::string> names;
   for (const auto& [name, text] : settled_axes(request.given, request.quiet)) {
@@ -164,7 +164,7 @@ class Watcher : public gan::RunObserver {
   std::deque<double> losses_;
 };
 
-int train(const Request& request) {
+int train(const TrainRequest& request) {
   RunConfig config = configuration(request);
   catch_signals();
   Progress progress(stderr, request.quiet);
@@ -219,7 +219,7 @@ std::string value_name(const gan::ConfigField& field) {
 }  // namespace
 
 Command train_command(int argc, char** argv) {
-  auto request = std::make_shared<Request>();
+  auto request = std::make_shared<TrainRequest>();
   request->argv.assign(argv, argv + argc);
   Command command{.name = "train", .summary = "Train a GAN into a run directory"};
   command.footer =

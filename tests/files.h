@@ -69,4 +69,22 @@ inline bool has(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
 
+/// How often `part` stands in `text`, without overlaps.
+inline size_t occurrences(const std::string& text, const std::string& part) {
+  size_t found = 0;
+  for (size_t at = 0; (at = text.find(part, at)) != std::string::npos; at += part.size()) ++found;
+  return found;
+}
+
+inline std::string text_of(const std::filesystem::path& path) {
+  const Bytes bytes = get(path);
+  return {bytes.begin(), bytes.end()};
+}
+
+/// With the folders it lies in.
+inline void write(const std::filesystem::path& path, const std::string& text) {
+  if (path.has_parent_path()) std::filesystem::create_directories(path.parent_path());
+  put(path, Bytes(text.begin(), text.end()));
+}
+
 }  // namespace duel::testing

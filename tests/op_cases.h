@@ -1,6 +1,8 @@
 // Samples of the registered ops as tests take them: names, drawn inputs, tensors.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <algorithm>
 #include <cctype>
 #include <cmath>
@@ -99,5 +101,7 @@ inline Tensors tensors_of(const Case& test, const Arrays& arrays, DType dtype, b
   }
   return tensors;
 }
+
+inline std::string name_of(const ::testing::TestParamInfo<Case>& info) { return info.param.name; }
 
 }  // namespace duel::testing_ops

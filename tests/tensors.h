@@ -8,6 +8,8 @@
 
 namespace duel::testing {
 
+constexpr TensorOptions kF64{DType::f64, {}};
+
 inline bool same_bits(const Tensor& a, const Tensor& b) {
   const Tensor x = a.to(Device::cpu()), y = b.to(Device::cpu());
   return x.shape() == y.shape() && x.dtype() == y.dtype() && std::memcmp(x.raw(), y.raw(), x.bytes()) == 0;

@@ -1,9 +1,10 @@
-// What tests that train share: images without a download.
+// What tests that train share: images without a download, a loop.
 #pragma once
 
 #include <cstdint>
 
 #include "duel/gan/data/image_set.h"
+#include "duel/gan/train/trainer.h"
 
 namespace duel::testing {
 
@@ -19,6 +20,10 @@ inline gan::ImageSet noise_images(int64_t count, int64_t side, int64_t classes) 
   }
   for (int64_t i = 0; i < count; ++i) set.labels.push_back(static_cast<uint8_t>(i % classes));
   return set;
+}
+
+inline void run_steps(gan::Trainer& trainer, int steps, bool diagnostics = false) {
+  for (int i = 0; i < steps; ++i) trainer.step(diagnostics);
 }
 
 }  // namespace duel::testing

@@ -171,20 +171,21 @@ Case gradient_norm(const Setting& s) {
 
 // ---- Batches ----
 
-constexpr int64_t kPixels = 784, kImages = 10000;
+constexpr int64_t kImagePixels = 784, kImages = 10000;
 
 template <class T>
 Case gather_batch(const Setting& s) {
-  const int64_t batch = s.count(kPixels * (1 + s.element()));
-  std::vector<uint8_t> pixels(kImages * kPixels);
+  const int64_t batch = s.count(kImagePixels * (1 + s.element()));
+  std::vector<uint8_t> pixels(kImages * kImagePixels);
   for (size_t i = 0; i < pixels.size(); ++i) pixels[i] = static_cast<uint8_t>(i * 2654435761u >> 13);
-  const Tensor images = Tensor::from(pixels, {kImages, kPixels}, s.device);
-  const Tensor index = Generator(1, 3).integers({batch}, kImages, s.device), out = s.empty({batch, kPixels});
+  const Tensor images = Tensor::from(pixels, {kImages, kImagePixels}, s.device);
+  const Tensor index = Generator(1, 3).integers({batch}, kImages, s.device),
+               out = s.empty({batch, kImagePixels});
   return {.shape = message("{}x784", batch),
-          .bytes = batch * (kPixels * (1 + s.element()) + 8),
+          .bytes = batch * (kImagePixels * (1 + s.element()) + 8),
           .run =
               [=, stream = s.stream(), to = out.mutable_data<T>()] {
-                kernels::gather_normalize(stream, batch, kPixels, kImages, images.data<uint8_t>(),
+                kernels::gather_normalize(stream, batch, kImagePixels, kImages, images.data<uint8_t>(),
                                           index.data<int64_t>(), T(2.0 / 255), T(-1), to);
               },
           .results = {out}};
@@ -192,14 +193,14 @@ Case gather_batch(const Setting& s) {
 
 template <class T>
 Case line_points(const Setting& s) {
-  const int64_t batch = s.count(3 * kPixels * s.element());
-  const Tensor real = s.numbers({batch, kPixels}, 1), fake = s.numbers({batch, kPixels}, 2);
-  const Tensor eps = s.numbers({batch, 1}, 3, 0, 1), out = s.empty({batch, kPixels});
+  const int64_t batch = s.count(3 * kImagePixels * s.element());
+  const Tensor real = s.numbers({batch, kImagePixels}, 1), fake = s.numbers({batch, kImagePixels}, 2);
+  const Tensor eps = s.numbers({batch, 1}, 3, 0, 1), out = s.empty({batch, kImagePixels});
   return {.shape = message("{}x784", batch),
-          .bytes = batch * (3 * kPixels + 1) * s.element(),
+          .bytes = batch * (3 * kImagePixels + 1) * s.element(),
           .run =
               [=, stream = s.stream(), to = out.mutable_data<T>()] {
-                kernels::interpolate_line(stream, batch, kPixels, real.data<T>(), fake.data<T>(),
+                kernels::interpolate_line(stream, batch, kImagePixels, real.data<T>(), fake.data<T>(),
                                           eps.data<T>(), to);
               },
           .results = {out},
@@ -208,17 +209,17 @@ Case line_points(const Setting& s) {
 
 template <class T>
 Case dragan_points(const Setting& s) {
-  const int64_t batch = s.count(3 * kPixels * s.element());
-  const Tensor x = s.numbers({batch, kPixels}, 1), u = s.numbers({batch, kPixels}, 2, 0, 1);
-  const Tensor alpha = s.numbers({batch, 1}, 3, 0, 1), out = s.empty({batch, kPixels});
-  const Tensor work = s.empty({kernels::dragan_workspace(batch, kPixels)});
+  const int64_t batch = s.count(3 * kImagePixels * s.element());
+  const Tensor x = s.numbers({batch, kImagePixels}, 1), u = s.numbers({batch, kImagePixels}, 2, 0, 1);
+  const Tensor alpha = s.numbers({batch, 1}, 3, 0, 1), out = s.empty({batch, kImagePixels});
+  const Tensor work = s.empty({kernels::dragan_workspace(batch, kImagePixels)});
   return {.shape = message("{}x784", batch),
-          .bytes = batch * (3 * kPixels + 1) * s.element(),
+          .bytes = batch * (3 * kImagePixels + 1) * s.element(),
           .run =
               [=, stream = s.stream(), to = out.mutable_data<T>(), scratch = work.mutable_data<T>()] {
                 (void)work;
-                kernels::dragan_perturb(stream, batch, kPixels, x.data<T>(), alpha.data<T>(), u.data<T>(), to,
-                                        scratch);
+                kernels::dragan_perturb(stream, batch, kImagePixels, x.data<T>(), alpha.data<T>(),
+                                        u.data<T>(), to, scratch);
               },
           .results = {out},
           .composed =

@@ -16,7 +16,7 @@
 namespace duel::gan {
 namespace {
 
-constexpr int side = InkField::side;
+constexpr int kSide = InkField::side;
 constexpr float box = 20;  // the longer side of MNIST's digits
 // The soft edge of a stroke is ink down to half a gray level: to this share of the softness outside.
 constexpr float edge = 0.47f;
@@ -85,7 +85,7 @@ const ShapeFamily& choose_family(int digit, Dice& dice) {
 }
 
 // A random mean of the family's extreme shapes, every point moved a little.
-Shape mix_shapes(const ShapeFamily& family, Dice& dice) {
+DigitShape mix_shapes(const ShapeFamily& family, Dice& dice) {
   std::array<float, 4> weights{};
   float total = 0;
   for (size_t k = 0; k < family.extremes.size(); ++k) {
@@ -93,7 +93,7 @@ Shape mix_shapes(const ShapeFamily& family, Dice& dice) {
     total += weights[k] = u * u * u;
   }
   const float jitter = dice.between(0.01f, 0.06f);
-  Shape shape = family.extremes.front();
+  DigitShape shape = family.extremes.front();
   for (size_t s = 0; s < shape.size(); ++s) {
     for (size_t p = 0; p < shape[s].size(); ++p) {
       float x = 0, y = 0;
@@ -212,7 +212,7 @@ class Stance {
 
 std::vector<Line> skeleton(int digit, Dice& dice) {
   const ShapeFamily& family = choose_family(digit, dice);
-  const Shape shape = mix_shapes(family, dice);
+  const DigitShape shape = mix_shapes(family, dice);
   const Elastic elastic(0.03f, dice);
   const Stance stance(family.aspect, habits[digit].slant, dice);
   std::vector<Line> lines;
@@ -283,24 +283,24 @@ void fit(std::vector<Trace>& traces, const Pen& pen, Dice& dice) {
   }
   const Extent e = extent_of(traces, scale);
   const bool tall = e.height() > e.width();
-  const float x = side / 2 - (e.left + e.right) / 2 + (tall ? dice.between(-0.5f, 0.5f) : 0);
-  const float y = side / 2 - (e.top + e.bottom) / 2 + (tall ? 0 : dice.between(-0.5f, 0.5f));
+  const float x = kSide / 2 - (e.left + e.right) / 2 + (tall ? dice.between(-0.5f, 0.5f) : 0);
+  const float y = kSide / 2 - (e.top + e.bottom) / 2 + (tall ? 0 : dice.between(-0.5f, 0.5f));
   for (auto& trace : traces) {
     for (PenPoint& p : trace) p = {x + scale * p.x, y + scale * p.y, p.radius};
   }
 }
 
-using Pixels = std::array<uint8_t, side * side>;
+using Pixels = std::array<uint8_t, kSide * kSide>;
 
 Pixels inked(const InkField& field, const Pen& pen, Dice& dice) {
   Pixels pixels{};
-  for (int y = 0; y < side; ++y) {
-    for (int x = 0; x < side; ++x) {
+  for (int y = 0; y < kSide; ++y) {
+    for (int x = 0; x < kSide; ++x) {
       float depth = field.depth(x, y);
       if (depth <= -edge * pen.softness) continue;
       if (depth < 1.5f) depth += pen.rough * dice.between(-1, 1);
       const float t = std::min(1.0f, std::max(0.0f, 0.5f + depth / pen.softness));
-      pixels[static_cast<size_t>(y * side + x)] = static_cast<uint8_t>(t * t * (3 - 2 * t) * 255 + 0.5f);
+      pixels[static_cast<size_t>(y * kSide + x)] = static_cast<uint8_t>(t * t * (3 - 2 * t) * 255 + 0.5f);
     }
   }
   return pixels;
@@ -310,26 +310,26 @@ Pixels inked(const InkField& field, const Pen& pen, Dice& dice) {
 // pushing ink off the picture.
 void copy_centred(const Pixels& from, uint8_t* to) {
   int64_t mass = 0, mass_x = 0, mass_y = 0;
-  int left = side, right = -1, top = side, bottom = -1;
-  for (int y = 0; y < side; ++y) {
-    for (int x = 0; x < side; ++x) {
-      const int v = from[static_cast<size_t>(y * side + x)];
+  int left = kSide, right = -1, top = kSide, bottom = -1;
+  for (int y = 0; y < kSide; ++y) {
+    for (int x = 0; x < kSide; ++x) {
+      const int v = from[static_cast<size_t>(y * kSide + x)];
       if (v == 0) continue;
       mass += v, mass_x += int64_t{v} * x, mass_y += int64_t{v} * y;
       left = std::min(left, x), right = std::max(right, x);
       top = std::min(top, y), bottom = std::max(bottom, y);
     }
   }
-  std::fill_n(to, side * side, uint8_t{0});
+  std::fill_n(to, kSide * kSide, uint8_t{0});
   if (mass == 0) return;
   const auto shift = [&](int64_t moment, int low, int high) {
     const auto centre = static_cast<int>((2 * moment + mass) / (2 * mass));  // rounded
-    return std::clamp(side / 2 - centre, -low, side - 1 - high);
+    return std::clamp(kSide / 2 - centre, -low, kSide - 1 - high);
   };
   const int dx = shift(mass_x, left, right), dy = shift(mass_y, top, bottom);
   for (int y = top; y <= bottom; ++y) {
     for (int x = left; x <= right; ++x)
-      to[(y + dy) * side + x + dx] = from[static_cast<size_t>(y * side + x)];
+      to[(y + dy) * kSide + x + dx] = from[static_cast<size_t>(y * kSide + x)];
   }
 }
 
@@ -351,8 +351,8 @@ ImageSet draw_digits(int64_t count, uint64_t seed) {
              count);
   ImageSet set;
   set.count = count;
-  set.height = set.width = side;
-  set.images.resize(static_cast<size_t>(count) * side * side);
+  set.height = set.width = kSide;
+  set.images.resize(static_cast<size_t>(count) * kSide * kSide);
   set.labels.resize(static_cast<size_t>(count));
   set.classes = counted_names(10);
   set.source = message("{} drawn digits, seed {}", count, seed);
@@ -360,7 +360,7 @@ ImageSet draw_digits(int64_t count, uint64_t seed) {
     for (int64_t i = begin; i < end; ++i) {
       const int digit = label_of(seed, i);
       set.labels[static_cast<size_t>(i)] = static_cast<uint8_t>(digit);
-      draw_one(digit, seed, i, set.images.data() + i * side * side);
+      draw_one(digit, seed, i, set.images.data() + i * kSide * kSide);
     }
   });
   return set;

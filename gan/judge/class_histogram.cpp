@@ -11,25 +11,25 @@
 namespace duel::gan {
 namespace {
 
-constexpr const char* kOp = "class_histogram";
+constexpr const char* kHistogram = "class_histogram";
 
 detail::Matrix rows_of(const Tensor& probabilities) {
-  detail::Matrix rows = detail::matrix_of(probabilities, kOp, "probabilities");
+  detail::Matrix rows = detail::matrix_of(probabilities, kHistogram, "probabilities");
   for (int64_t i = 0; i < rows.count; ++i) {
     double sum = 0;
     for (int64_t c = 0; c < rows.width; ++c) {
-      DUEL_CHECK(rows[i][c] >= 0 && rows[i][c] <= 1.001, kOp,
+      DUEL_CHECK(rows[i][c] >= 0 && rows[i][c] <= 1.001, kHistogram,
                  "probabilities: sample {} holds {}: expected 0 to 1 (softmax of the logits)", i, rows[i][c]);
       sum += rows[i][c];
     }
-    DUEL_CHECK(std::abs(sum - 1) <= 1e-3, kOp, "probabilities: those of sample {} sum to {}: expected 1", i,
-               sum);
+    DUEL_CHECK(std::abs(sum - 1) <= 1e-3, kHistogram,
+               "probabilities: those of sample {} sum to {}: expected 1", i, sum);
   }
   return rows;
 }
 
 void check(const ClassCounts& fake, const ClassCounts& real) {
-  DUEL_CHECK(fake.counts.size() == real.counts.size(), kOp, "expected the same classes, got {} and {}",
+  DUEL_CHECK(fake.counts.size() == real.counts.size(), kHistogram, "expected the same classes, got {} and {}",
              fake.counts.size(), real.counts.size());
 }
 
@@ -97,7 +97,8 @@ double modes(const ClassCounts& fake) {
 }  // namespace
 
 ClassCounts count_classes(const Tensor& probabilities, double certainty) {
-  DUEL_CHECK(certainty > 0 && certainty <= 1, kOp, "certainty: expected above 0 to 1, got {}", certainty);
+  DUEL_CHECK(certainty > 0 && certainty <= 1, kHistogram, "certainty: expected above 0 to 1, got {}",
+             certainty);
   const detail::Matrix rows = rows_of(probabilities);
   ClassCounts result{.counts = std::vector<int64_t>(static_cast<size_t>(rows.width))};
   result.samples = rows.count;

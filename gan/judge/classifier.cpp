@@ -17,7 +17,7 @@
 namespace duel::gan {
 namespace {
 
-enum RandomStreams : uint64_t { kWeights = 0, kMasks = 1 };
+enum ClassifierStreams : uint64_t { kFirstWeights = 0, kMasks = 1 };
 
 int64_t count_hits(const Tensor& logits, const Tensor& labels) {
   const auto guess = argmax(logits).to_vector<int64_t>(), label = labels.to_vector<int64_t>();
@@ -39,7 +39,7 @@ void check_data(const ResidentData& data, int64_t classes) {
 
 Classifier::Classifier(uint64_t seed, int64_t classes)
     : classes_(classes), masks_(std::make_unique<Generator>(seed, kMasks)) {
-  Generator weights(seed, kWeights);
+  Generator weights(seed, kFirstWeights);
   const LendDefaultGenerator lent(weights);
   conv1_ = register_module("conv1", nn::Conv2d(1, 32, 5, {.stride = 2, .padding = 2}));
   conv2_ = register_module("conv2", nn::Conv2d(32, 64, 3, {.stride = 2, .padding = 1}));

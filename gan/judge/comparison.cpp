@@ -32,7 +32,7 @@ namespace {
 
 using Context = ComparisonContext;
 
-constexpr const char* kOp = "compare";
+constexpr const char* kCompare = "compare";
 
 bool features(const Context& c) { return c.frechet.has_value(); }
 bool classes(const Context& c) { return c.fake_classes.has_value(); }
@@ -178,7 +178,7 @@ int64_t count_of(const SampleSet& set, const char* what) {
   int64_t count = -1;
   for (const Tensor* part : {&set.images, &set.features, &set.probabilities}) {
     if (!part->defined()) continue;
-    DUEL_CHECK(part->rank() >= 1 && (count < 0 || part->dim(0) == count), kOp,
+    DUEL_CHECK(part->rank() >= 1 && (count < 0 || part->dim(0) == count), kCompare,
                "{}: expected the same samples in images, features and probabilities, got {} and {}", what,
                count, part->rank() >= 1 ? part->dim(0) : 0);
     count = part->dim(0);
@@ -222,14 +222,14 @@ Comparison compare(const SampleSet& real, const SampleSet& fake, const Compariso
   result.real = count_of(real, "real samples");
   result.fake = count_of(fake, "fakes");
   const int64_t least = least_samples(options.k);
-  DUEL_CHECK(options.k >= 1 && result.real >= least && result.fake >= least, kOp,
+  DUEL_CHECK(options.k >= 1 && result.real >= least && result.fake >= least, kCompare,
              "expected at least {} samples of each kind for {} neighbours, got {} real and {} fake", least,
              options.k, result.real, result.fake);
 
   // Real samples in the place of fakes.
   const int64_t others = count_of(options.others, "other real samples"), half = result.real / 2;
-  DUEL_CHECK(others == 0 || others >= least, kOp, "expected at least {} other real samples, got {}", least,
-             others);
+  DUEL_CHECK(others == 0 || others >= least, kCompare, "expected at least {} other real samples, got {}",
+             least, others);
   const int64_t reference = others ? result.real : half,
                 played = std::min(others ? others : half, result.fake);
   const SampleSet first = others ? real : drawn(real, result.real, half, half, options.seed),
@@ -253,7 +253,7 @@ Comparison compare(const SampleSet& real, const SampleSet& fake, const Compariso
     }
     result.values.emplace_back(&row, value);
   }
-  DUEL_CHECK(!result.values.empty(), kOp, "expected features or probabilities of both kinds of samples");
+  DUEL_CHECK(!result.values.empty(), kCompare, "expected features or probabilities of both kinds of samples");
   return result;
 }
 

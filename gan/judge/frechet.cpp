@@ -16,7 +16,7 @@ using detail::Draw;
 using detail::Groups;
 using detail::Matrix;
 
-constexpr const char* kOp = "frechet_distance";
+constexpr const char* kFrechet = "frechet_distance";
 
 /// Mean, trace of the covariance, and a root L with C = L^T L: what the distance needs of one side.
 struct Side {
@@ -111,12 +111,12 @@ Side side_of(const Sums& sums, const std::vector<double>& shifted) {
 Side side_of(const Moments& m, const char* what) {
   DUEL_CHECK(m.mean.defined() && m.mean.rank() == 1 && m.covariance.defined() && m.covariance.rank() == 2 &&
                  m.covariance.dim(0) == m.mean.dim(0) && m.covariance.dim(1) == m.mean.dim(0),
-             kOp, "{}: expected a mean [D] and a covariance [D, D], got {} and {}", what,
+             kFrechet, "{}: expected a mean [D] and a covariance [D, D], got {} and {}", what,
              m.mean.defined() ? to_text(m.mean) : std::string("nothing"),
              m.covariance.defined() ? to_text(m.covariance) : std::string("nothing"));
   const std::string mean = message("{}: the mean", what), covariance = message("{}: the covariance", what);
-  return side_of(detail::matrix_of(m.mean.reshape({1, -1}), kOp, mean, 1).values,
-                 detail::matrix_of(m.covariance, kOp, covariance, 1));
+  return side_of(detail::matrix_of(m.mean.reshape({1, -1}), kFrechet, mean, 1).values,
+                 detail::matrix_of(m.covariance, kFrechet, covariance, 1));
 }
 
 /// The distance to `other` without each group of x in turn.
@@ -146,13 +146,13 @@ Moments moments_of(const Tensor& features) {
 
 double frechet_distance(const Moments& a, const Moments& b) {
   const Side first = side_of(a, "the first set"), second = side_of(b, "the second set");
-  DUEL_CHECK(first.mean.size() == second.mean.size(), kOp,
+  DUEL_CHECK(first.mean.size() == second.mean.size(), kFrechet,
              "expected moments of the same width, got {} and {}", first.mean.size(), second.mean.size());
   return distance(first, second);
 }
 
 double frechet_distance(const Tensor& a, const Tensor& b) {
-  auto [x, y] = detail::matrices_of(a, b, kOp);
+  auto [x, y] = detail::matrices_of(a, b, kFrechet);
   const std::vector<double> middle_x = mean_of(x), middle_y = mean_of(y);
   shift(x, middle_x);
   shift(y, middle_y);
@@ -160,8 +160,8 @@ double frechet_distance(const Tensor& a, const Tensor& b) {
 }
 
 FrechetEstimate estimate_frechet(const Tensor& a, const Tensor& b, int64_t groups, uint64_t seed) {
-  DUEL_CHECK(groups >= 2, kOp, "groups: expected at least 2, got {}", groups);
-  auto [x, y] = detail::matrices_of(a, b, kOp, 4);
+  DUEL_CHECK(groups >= 2, kFrechet, "groups: expected at least 2, got {}", groups);
+  auto [x, y] = detail::matrices_of(a, b, kFrechet, 4);
   const std::vector<double> middle_x = mean_of(x), middle_y = mean_of(y);
   shift(x, middle_x);
   shift(y, middle_y);

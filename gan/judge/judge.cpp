@@ -18,7 +18,7 @@
 namespace duel::gan {
 namespace {
 
-constexpr const char* kOp = "judge";
+constexpr const char* kJudge = "judge";
 constexpr size_t kMostBytes = size_t{4} << 20;  // four times what a file of this network takes
 
 /// Names and shapes, in the order of the layers.
@@ -44,15 +44,16 @@ nn::StateDict checked_weights(const nn::StateDict& given, const std::string& whe
   nn::StateDict kept;
   for (const auto& [name, shape] : layout()) {
     const Tensor* tensor = find(given, name);
-    DUEL_CHECK(tensor != nullptr, kOp, "{}{}: expected {}, got no tensor of that name", where, name, shape);
-    DUEL_CHECK(tensor->shape() == shape && tensor->dtype() == DType::f32, kOp,
+    DUEL_CHECK(tensor != nullptr, kJudge, "{}{}: expected {}, got no tensor of that name", where, name,
+               shape);
+    DUEL_CHECK(tensor->shape() == shape && tensor->dtype() == DType::f32, kJudge,
                "{}{}: expected f32 {}, got {}", where, name, shape, to_text(*tensor));
     const auto bad = first_nonfinite(*tensor);
-    DUEL_CHECK(!bad, kOp, "{}{}: expected finite numbers, got another at element {}", where, name, *bad);
+    DUEL_CHECK(!bad, kJudge, "{}{}: expected finite numbers, got another at element {}", where, name, *bad);
     kept.emplace_back(name, tensor->detach().clone());
   }
   for (const auto& [name, tensor] : given) {
-    DUEL_CHECK(find(kept, name), kOp, "{}expected the weights of '{}' alone, got {} too", where,
+    DUEL_CHECK(find(kept, name), kJudge, "{}expected the weights of '{}' alone, got {} too", where,
                judge_network(), in_quotes(name));
   }
   return kept;
@@ -92,37 +93,37 @@ void check_name(const std::string& name, const std::string& where) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
            c == '_' || c == '.';
   });
-  DUEL_CHECK(fits, kOp, "{}name: expected 1 to 64 letters, digits and '-', '_', '.', got {}", where,
+  DUEL_CHECK(fits, kJudge, "{}name: expected 1 to 64 letters, digits and '-', '_', '.', got {}", where,
              in_quotes(name));
 }
 
 void check_facts(const JudgeFacts& facts, const std::string& where) {
   check_name(facts.name, where);
-  DUEL_CHECK(facts.accuracy >= 0 && facts.accuracy <= 1, kOp,
+  DUEL_CHECK(facts.accuracy >= 0 && facts.accuracy <= 1, kJudge,
              "{}accuracy: expected a share from 0 to 1, got {}", where, facts.accuracy);
-  DUEL_CHECK(facts.images >= 1 && facts.epochs >= 1, kOp,
+  DUEL_CHECK(facts.images >= 1 && facts.epochs >= 1, kJudge,
              "{}expected at least 1 image and 1 epoch, got {} and {}", where, facts.images, facts.epochs);
 }
 
 Judge judge_of(const TensorFile& file, const std::string& source) {
   const std::string where = source + ": ", network = file.text("network");
-  DUEL_CHECK(!network.empty(), kOp,
+  DUEL_CHECK(!network.empty(), kJudge,
              "{}not a judge: its metadata names no network; duel judge train makes one", where);
-  DUEL_CHECK(network == judge_network(), kOp, "{}network: expected '{}', got {}", where, judge_network(),
+  DUEL_CHECK(network == judge_network(), kJudge, "{}network: expected '{}', got {}", where, judge_network(),
              in_quotes(network));
   const auto said = [&](const char* key) {
     const std::string text = file.text(key);
-    DUEL_CHECK(!text.empty(), kOp, "{}its metadata does not say '{}'; the file is incomplete", where, key);
+    DUEL_CHECK(!text.empty(), kJudge, "{}its metadata does not say '{}'; the file is incomplete", where, key);
     return text;
   };
   JudgeFacts facts{.name = said("name"),
                    .data = said("data"),
-                   .images = parsed<int64_t>(kOp, where + "images", said("images")),
+                   .images = parsed<int64_t>(kJudge, where + "images", said("images")),
                    .command = said("command"),
-                   .seed = parsed<uint64_t>(kOp, where + "seed", said("seed")),
-                   .epochs = parsed<int64_t>(kOp, where + "epochs", said("epochs")),
+                   .seed = parsed<uint64_t>(kJudge, where + "seed", said("seed")),
+                   .epochs = parsed<int64_t>(kJudge, where + "epochs", said("epochs")),
                    .tested_on = said("tested_on"),
-                   .accuracy = parsed<double>(kOp, where + "accuracy", said("accuracy")),
+                   .accuracy = parsed<double>(kJudge, where + "accuracy", said("accuracy")),
                    .date = said("date")};
   check_facts(facts, where);
   return {checked_weights(file.tensors, where), std::move(facts)};
@@ -174,7 +175,7 @@ Judge Judge::to(Device device) const {
 JudgeReading Judge::read(const Tensor& images) const {
   DUEL_CHECK(images.rank() == 4 && images.dim(0) >= 1 && images.dim(1) == 1 && images.dim(2) == side &&
                  images.dim(3) == side && images.dtype() == DType::f32,
-             kOp, "expected images f32 [N, 1, {}, {}], got {}", side, side, to_text(images));
+             kJudge, "expected images f32 [N, 1, {}, {}], got {}", side, side, to_text(images));
   std::vector<Tensor> features, logits;
   for (int64_t begin = 0; begin < images.dim(0); begin += kJudgeBatch) {
     const int64_t count = std::min(kJudgeBatch, images.dim(0) - begin);
@@ -224,16 +225,16 @@ Judge load_judge(const std::string& name_or_file) {
   std::error_code ignored;
   if (!std::filesystem::exists(name_or_file, ignored)) {
     const std::string near = nearest_name(name_or_file, judge_names());
-    fail(kOp, "expected {}or a file of weights, got {}{}", known_names(), in_quotes(name_or_file),
+    fail(kJudge, "expected {}or a file of weights, got {}{}", known_names(), in_quotes(name_or_file),
          near.empty() ? "" : message("; did you mean {}?", near));
   }
-  const std::string bytes = read_file(kOp, name_or_file, kMostBytes, "a judge's weights");
+  const std::string bytes = read_file(kJudge, name_or_file, kMostBytes, "a judge's weights");
   return judge_of(safetensors::parse(bytes, name_or_file), name_or_file);
 }
 
 void save_judge(const std::filesystem::path& path, const Judge& judge) {
   const JudgeFacts& f = judge.facts();
-  DUEL_CHECK(!f.data.empty() && !f.command.empty() && !f.tested_on.empty() && !f.date.empty(), kOp,
+  DUEL_CHECK(!f.data.empty() && !f.command.empty() && !f.tested_on.empty() && !f.date.empty(), kJudge,
              "{}: expected facts with data, command, tested_on and date, which load_judge() asks for",
              path.string());
   write_safetensors(path, {.tensors = judge.weights(),
@@ -251,14 +252,14 @@ void save_judge(const std::filesystem::path& path, const Judge& judge) {
 }
 
 void check_judged(const ImageSet& images) {
-  DUEL_CHECK(images.height == Judge::side && images.width == Judge::side, kOp,
+  DUEL_CHECK(images.height == Judge::side && images.width == Judge::side, kJudge,
              "{}: expected images of {} x {}, got {} x {}", images.source, Judge::side, Judge::side,
              images.height, images.width);
-  DUEL_CHECK(images.count >= 1 && std::ssize(images.labels) == images.count, kOp,
+  DUEL_CHECK(images.count >= 1 && std::ssize(images.labels) == images.count, kJudge,
              "{}: expected images with labels, got {} images and {} labels", images.source, images.count,
              images.labels.size());
   const uint8_t greatest = *std::max_element(images.labels.begin(), images.labels.end());
-  DUEL_CHECK(greatest < Judge::classes, kOp, "{}: expected labels from 0 to {}, got {}", images.source,
+  DUEL_CHECK(greatest < Judge::classes, kJudge, "{}: expected labels from 0 to {}, got {}", images.source,
              Judge::classes - 1, greatest);
 }
 

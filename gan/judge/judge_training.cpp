@@ -16,8 +16,8 @@
 namespace duel::gan {
 namespace {
 
-constexpr const char* kOp = "judge";
-enum RandomStreams : uint64_t { kWeights = 0, kDistortions = 1 };
+constexpr const char* kTraining = "judge";
+enum TrainingStreams : uint64_t { kPupilWeights = 0, kDistortions = 1 };
 
 /// The judge's network with a batch norm in place of every convolution's bias.
 class Pupil : public nn::Module {
@@ -70,13 +70,13 @@ class Pupil : public nn::Module {
 
 void check(const ImageSet& images, const JudgeOptions& options) {
   check_judged(images);
-  DUEL_CHECK(options.epochs >= 1, kOp, "epochs: expected at least 1, got {}", options.epochs);
-  DUEL_CHECK(options.batch >= 2, kOp, "batch: expected at least 2, got {}", options.batch);
-  DUEL_CHECK(options.lr > 0 && std::isfinite(options.lr), kOp, "lr: expected a positive number, got {}",
+  DUEL_CHECK(options.epochs >= 1, kTraining, "epochs: expected at least 1, got {}", options.epochs);
+  DUEL_CHECK(options.batch >= 2, kTraining, "batch: expected at least 2, got {}", options.batch);
+  DUEL_CHECK(options.lr > 0 && std::isfinite(options.lr), kTraining, "lr: expected a positive number, got {}",
              options.lr);
-  DUEL_CHECK(options.bend >= 0 && options.bend < 0.5, kOp,
+  DUEL_CHECK(options.bend >= 0 && options.bend < 0.5, kTraining,
              "bend: expected a number from 0 to below 0.5, got {}", options.bend);
-  DUEL_CHECK(options.shift >= 0 && options.shift <= 14, kOp, "shift: expected 0 to 14 pixels, got {}",
+  DUEL_CHECK(options.shift >= 0 && options.shift <= 14, kTraining, "shift: expected 0 to 14 pixels, got {}",
              options.shift);
 }
 
@@ -103,7 +103,7 @@ Tensor distorted(const ImageSet& images, const std::vector<int64_t>& index, cons
 std::optional<nn::StateDict> train_judge(const ImageSet& images, const JudgeOptions& options) {
   check(images, options);
   const EnableGrad recording;
-  Generator first(options.seed, kWeights), dice(options.seed, kDistortions);
+  Generator first(options.seed, kPupilWeights), dice(options.seed, kDistortions);
   std::optional<Pupil> pupil;
   {
     const LendDefaultGenerator lent(first);
@@ -131,8 +131,8 @@ std::optional<nn::StateDict> train_judge(const ImageSet& images, const JudgeOpti
     optimizer.step(grad({loss}, parameters));
 
     const double value = loss.item();
-    DUEL_CHECK(std::isfinite(value), kOp, "the loss is {} after {} steps: expected a lower lr than {}", value,
-               at.step + 1, options.lr);
+    DUEL_CHECK(std::isfinite(value), kTraining, "the loss is {} after {} steps: expected a lower lr than {}",
+               value, at.step + 1, options.lr);
     const std::vector<int64_t> guess = argmax(logits).to_vector<int64_t>();
     for (size_t i = 0; i < guess.size(); ++i) hits += guess[i] == label[i];
     loss_sum += value * static_cast<double>(options.batch);

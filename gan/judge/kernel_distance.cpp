@@ -14,7 +14,7 @@ namespace {
 
 using detail::Matrix;
 
-constexpr const char* kOp = "kernel_distance";
+constexpr const char* kKernelDistance = "kernel_distance";
 
 double kernel(double product, double width) {
   const double base = product / width + 1;
@@ -89,15 +89,15 @@ Estimate distance(const Matrix& x, const Matrix& y) {
 }  // namespace
 
 Estimate kernel_distance(const Tensor& a, const Tensor& b) {
-  const auto [x, y] = detail::matrices_of(a, b, kOp, 3);
+  const auto [x, y] = detail::matrices_of(a, b, kKernelDistance, 3);
   return distance(x, y);
 }
 
 SubsetDistance subset_kernel_distance(const Tensor& a, const Tensor& b, int64_t subsets, int64_t size,
                                       uint64_t seed) {
-  DUEL_CHECK(subsets >= 2, kOp, "subsets: expected at least 2, got {}", subsets);
-  DUEL_CHECK(size >= 3, kOp, "size of subsets: expected at least 3, got {}", size);
-  const auto [x, y] = detail::matrices_of(a, b, kOp, 3);
+  DUEL_CHECK(subsets >= 2, kKernelDistance, "subsets: expected at least 2, got {}", subsets);
+  DUEL_CHECK(size >= 3, kKernelDistance, "size of subsets: expected at least 3, got {}", size);
+  const auto [x, y] = detail::matrices_of(a, b, kKernelDistance, 3);
   const int64_t n = std::min({size, x.count, y.count});
   std::vector<double> values(static_cast<size_t>(subsets));
   const auto part = [&](const Matrix& of, detail::Draw draw, int64_t subset) {

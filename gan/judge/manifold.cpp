@@ -20,7 +20,7 @@ namespace {
 using detail::Draw;
 using detail::Matrix;
 
-constexpr const char* kOp = "manifold";
+constexpr const char* kManifold = "manifold";
 constexpr int kSamples = 64;
 using Counts = std::array<int64_t, kSamples>;
 
@@ -107,8 +107,8 @@ Estimate share(const Counts& hits, int64_t samples) {
 }  // namespace
 
 Manifold manifold(const Tensor& real, const Tensor& fake, int64_t k, uint64_t seed) {
-  DUEL_CHECK(k >= 1, kOp, "k: expected at least 1, got {}", k);
-  const auto [x, y] = detail::matrices_of(real, fake, kOp, 2 * k + 2);
+  DUEL_CHECK(k >= 1, kManifold, "k: expected at least 1, got {}", k);
+  const auto [x, y] = detail::matrices_of(real, fake, kManifold, 2 * k + 2);
   const Balls of_real = balls_of(x, k, seed, Draw::groups_a), of_fake = balls_of(y, k, seed, Draw::groups_b);
 
   std::vector<uint64_t> precise(static_cast<size_t>(y.count));

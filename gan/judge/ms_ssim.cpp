@@ -12,7 +12,7 @@
 namespace duel::gan {
 namespace {
 
-constexpr const char* kOp = "ms_ssim";
+constexpr const char* kMsSsim = "ms_ssim";
 constexpr std::array<double, 5> kWeights = {0.0448, 0.2856, 0.3001, 0.2363, 0.1333};  // Wang et al. 2003
 
 struct Plane {
@@ -87,14 +87,14 @@ struct Settings {
   double range;
 };
 Settings settings_of(int64_t height, int64_t width, const MsSsimOptions& options) {
-  DUEL_CHECK(options.window >= 1 && options.window % 2 == 1, kOp, "window: expected an odd number, got {}",
-             options.window);
-  DUEL_CHECK(options.sigma > 0 && options.range > 0, kOp,
+  DUEL_CHECK(options.window >= 1 && options.window % 2 == 1, kMsSsim,
+             "window: expected an odd number, got {}", options.window);
+  DUEL_CHECK(options.sigma > 0 && options.range > 0, kMsSsim,
              "sigma and range: expected positive numbers, got {} and {}", options.sigma, options.range);
-  DUEL_CHECK(options.scales >= 1 && options.scales <= static_cast<int64_t>(kWeights.size()), kOp,
+  DUEL_CHECK(options.scales >= 1 && options.scales <= static_cast<int64_t>(kWeights.size()), kMsSsim,
              "scales: expected 1 to {}, got {}", kWeights.size(), options.scales);
-  DUEL_CHECK(std::min(height, width) >= options.window, kOp, "a window of {} does not fit images of {} x {}",
-             options.window, height, width);
+  DUEL_CHECK(std::min(height, width) >= options.window, kMsSsim,
+             "a window of {} does not fit images of {} x {}", options.window, height, width);
   Settings s{.window = {}, .weights = {}, .range = options.range};
   double sum = 0;
   for (int64_t i = 0; i < options.window; ++i) {
@@ -149,7 +149,7 @@ class Images {
 void check(const Tensor& images) {
   DUEL_CHECK(images.defined() && images.rank() == 4 && images.dim(1) >= 1 &&
                  (images.dtype() == DType::f32 || images.dtype() == DType::f64),
-             kOp, "expected images f32 or f64 [N, C, H, W], got {}",
+             kMsSsim, "expected images f32 or f64 [N, C, H, W], got {}",
              images.defined() ? to_text(images) : std::string("nothing"));
 }
 
@@ -158,7 +158,7 @@ void check(const Tensor& images) {
 std::vector<double> ms_ssim(const Tensor& a, const Tensor& b, const MsSsimOptions& options) {
   check(a);
   check(b);
-  DUEL_CHECK(a.shape() == b.shape(), kOp, "expected images of one shape, got {} and {}", a.shape(),
+  DUEL_CHECK(a.shape() == b.shape(), kMsSsim, "expected images of one shape, got {} and {}", a.shape(),
              b.shape());
   const Settings settings = settings_of(a.dim(2), a.dim(3), options);
   const Images x(a), y(b);
@@ -172,9 +172,9 @@ std::vector<double> ms_ssim(const Tensor& a, const Tensor& b, const MsSsimOption
 Estimate class_similarity(const Tensor& images, const std::vector<int64_t>& classes, int64_t pairs,
                           uint64_t seed, const MsSsimOptions& options) {
   check(images);
-  DUEL_CHECK(static_cast<int64_t>(classes.size()) == images.dim(0), kOp,
+  DUEL_CHECK(static_cast<int64_t>(classes.size()) == images.dim(0), kMsSsim,
              "expected a class for each of {} images, got {}", images.dim(0), classes.size());
-  DUEL_CHECK(pairs >= 1, kOp, "pairs: expected at least 1, got {}", pairs);
+  DUEL_CHECK(pairs >= 1, kMsSsim, "pairs: expected at least 1, got {}", pairs);
   const Settings settings = settings_of(images.dim(2), images.dim(3), options);
   std::map<int64_t, std::vector<int64_t>> members;
   for (const int64_t i : detail::shuffled(images.dim(0), seed, detail::Draw::pairs))
@@ -187,7 +187,7 @@ Estimate class_similarity(const Tensor& images, const std::vector<int64_t>& clas
     for (size_t p = 0; p < count; ++p) drawn.emplace_back(list[2 * p], list[2 * p + 1]);
     if (count > 0) counts.push_back(count);
   }
-  DUEL_CHECK(!drawn.empty(), kOp, "no class has two of the {} images", images.dim(0));
+  DUEL_CHECK(!drawn.empty(), kMsSsim, "no class has two of the {} images", images.dim(0));
   const Images all(images);
   std::vector<double> values(drawn.size());
   kernels::parallel_for(static_cast<int64_t>(drawn.size()), 8, [&](int64_t begin, int64_t end) {

@@ -12,10 +12,10 @@
 namespace duel::gan {
 namespace {
 
-constexpr const char* kOp = "nearest";
+constexpr const char* kNearest = "nearest";
 
 Tensor flat(const Tensor& x, const char* what) {
-  DUEL_CHECK(x.defined() && x.rank() >= 2 && x.numel() > 0, kOp, "{}: expected samples [N, ...], got {}",
+  DUEL_CHECK(x.defined() && x.rank() >= 2 && x.numel() > 0, kNearest, "{}: expected samples [N, ...], got {}",
              what, x.defined() ? to_text(x) : std::string("nothing"));
   return x.reshape({x.dim(0), x.numel() / x.dim(0)});
 }
@@ -52,12 +52,12 @@ double share_below(const std::vector<double>& values, double limit) {
 
 Neighbours nearest(const Tensor& points, const Tensor& among, int64_t k) {
   const Tensor flat_points = flat(points, "points"), flat_among = flat(among, "the set");
-  DUEL_CHECK(flat_points.dim(1) == flat_among.dim(1), kOp, "expected samples of one shape, got {} and {}",
-             points.shape(), among.shape());
-  DUEL_CHECK(k >= 1 && k <= among.dim(0), kOp, "k: expected 1 to the {} samples of the set, got {}",
+  DUEL_CHECK(flat_points.dim(1) == flat_among.dim(1), kNearest,
+             "expected samples of one shape, got {} and {}", points.shape(), among.shape());
+  DUEL_CHECK(k >= 1 && k <= among.dim(0), kNearest, "k: expected 1 to the {} samples of the set, got {}",
              among.dim(0), k);
-  const detail::Matrix x = detail::matrix_of(flat_points, kOp, "points", 1),
-                       y = detail::matrix_of(flat_among, kOp, "the set", 1);
+  const detail::Matrix x = detail::matrix_of(flat_points, kNearest, "points", 1),
+                       y = detail::matrix_of(flat_among, kNearest, "the set", 1);
   const bool in_f32 = points.dtype() == DType::f32 && among.dtype() == DType::f32;
   const int64_t candidates = std::min(y.count, in_f32 ? k + 4 : k);
   std::vector<double> mean(static_cast<size_t>(y.width));
@@ -91,11 +91,11 @@ Neighbours nearest(const Tensor& points, const Tensor& among, int64_t k) {
 
 Copies share_of_copies(const Tensor& fake, const Tensor& held_out, const Tensor& training, double baseline,
                        uint64_t seed) {
-  DUEL_CHECK(baseline > 0 && baseline < 1, kOp, "baseline: expected a share between 0 and 1, got {}",
+  DUEL_CHECK(baseline > 0 && baseline < 1, kNearest, "baseline: expected a share between 0 and 1, got {}",
              baseline);
   const std::vector<double> of_fake = nearest(fake, training).distance.to_vector<double>(),
                             of_real = nearest(held_out, training).distance.to_vector<double>();
-  DUEL_CHECK(of_fake.size() >= 2 && of_real.size() >= 2, kOp,
+  DUEL_CHECK(of_fake.size() >= 2 && of_real.size() >= 2, kNearest,
              "expected at least 2 fake and held-out samples");
   Copies result{.share = {}, .distance = quantile(of_real, baseline)};
   result.baseline = share_below(of_real, result.distance);

@@ -12,8 +12,6 @@
 namespace duel::gan::lab {
 namespace {
 
-Generator stream(uint64_t seed, RandomStream which) { return Generator(seed, static_cast<uint64_t>(which)); }
-
 constexpr double kPointLambda = 0.1;  // Note [Where the protocol would break an objective]
 
 // The training points are nobody's seed: every run meets the same.

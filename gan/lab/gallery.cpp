@@ -24,7 +24,7 @@
 namespace duel::gan::lab {
 namespace {
 
-using Json = nlohmann::json;  // keys by name
+using SortedJson = nlohmann::json;  // keys by name
 
 constexpr int64_t kColumns = 8;
 constexpr double kSure = 0.9;
@@ -76,11 +76,11 @@ std::string word_for(const std::vector<int64_t>& names) {
 /// What the judge depends on, as far as the request says; the images themselves are compared once they are
 /// read.
 std::string judge_fingerprint(const GalleryRequest& request) {
-  return Json{{"data", request.config.data},
-              {"synthetic_count", request.config.synthetic_count},
-              {"judged", request.judged},
-              {"epochs", kJudgeEpochs},
-              {"real", "held out"}}
+  return SortedJson{{"data", request.config.data},
+                    {"synthetic_count", request.config.synthetic_count},
+                    {"judged", request.judged},
+                    {"epochs", kJudgeEpochs},
+                    {"real", "held out"}}
       .dump();
 }
 
@@ -147,7 +147,7 @@ Judge make_judge(const GalleryRequest& request, const std::optional<TensorFile>&
                      .metadata = {{"request", judge_fingerprint(request)},
                                   {"set", set},
                                   {"classes", class_names_text(data.names)},
-                                  {"real_confident", Json(judge.real_confident).dump()}}});
+                                  {"real_confident", SortedJson(judge.real_confident).dump()}}});
   return judge;
 }
 
@@ -219,7 +219,7 @@ void draw_gallery(const GalleryRequest& request, const std::vector<FinishedRow>&
 
 void write_tables(const GalleryRequest& request, const std::vector<FinishedRow>& rows, double real_confident,
                   const std::string& word) {
-  Json all = Json::array();
+  SortedJson all = SortedJson::array();
   std::string text = "| objective |";
   for (const int64_t step : request.steps) text += message(" step {} |", step);
   text += "\n|---|" + [&] {
@@ -228,7 +228,7 @@ void write_tables(const GalleryRequest& request, const std::vector<FinishedRow>&
     return dashes;
   }() + "\n";
   for (const FinishedRow& f : rows) {
-    all.push_back(Json(to_json(f.row)));
+    all.push_back(SortedJson(to_json(f.row)));
     text += "| " + f.row.objective + " |";
     for (const GalleryCell& c : f.row.cells)
       text += message(" {}, {} {} |", percent(c.confident), c.classes, word);
@@ -236,14 +236,14 @@ void write_tables(const GalleryRequest& request, const std::vector<FinishedRow>&
   }
   text += message("| real {}, held out | {} |\n", word, percent(real_confident));
   write_file_atomically(request.out / "gallery.md", text);
-  const Json whole{{"batch", request.config.batch},
-                   {"seed", request.config.seed},
-                   {"architecture", request.config.networks.arch},
-                   {"channels_g", request.config.networks.channels_g},
-                   {"channels_d", request.config.networks.channels_d},
-                   {"judged", request.judged},
-                   {"real_confident", real_confident},
-                   {"rows", all}};
+  const SortedJson whole{{"batch", request.config.batch},
+                         {"seed", request.config.seed},
+                         {"architecture", request.config.networks.arch},
+                         {"channels_g", request.config.networks.channels_g},
+                         {"channels_d", request.config.networks.channels_d},
+                         {"judged", request.judged},
+                         {"real_confident", real_confident},
+                         {"rows", all}};
   write_file_atomically(request.out / "gallery.json", whole.dump(1) + "\n");
 }
 

@@ -41,27 +41,19 @@ Term pull_away_term(double weight) {
           .least_samples = 2};
 }
 
-namespace {
-
-LossTerm mean_of(double sign) {
-  return [sign](const Tensor& x) { return wasserstein_mean(x, sign); };
-}
-
-}  // namespace
-
 Loss energy_margin_loss(double margin) {
   return {.name = "energy_margin",
-          .d_real = mean_of(1.0),
+          .d_real = mean_term(1.0),
           .d_fake = [margin](const Tensor& f) { return mean(relu(add_scalar(neg(f), margin))); },
-          .g_fake = mean_of(1.0),
+          .g_fake = mean_term(1.0),
           .energy = true};
 }
 
 Loss energy_loss() {
   return {.name = "energy",
-          .d_real = mean_of(1.0),
-          .d_fake = mean_of(-1.0),
-          .g_fake = mean_of(1.0),
+          .d_real = mean_term(1.0),
+          .d_fake = mean_term(-1.0),
+          .g_fake = mean_term(1.0),
           .energy = true};
 }
 

@@ -8,9 +8,6 @@ namespace {
 LossTerm bce(double target) {
   return [target](const Tensor& x) { return bce_with_logits(x, target); };
 }
-LossTerm mean_of(double sign) {
-  return [sign](const Tensor& x) { return wasserstein_mean(x, sign); };
-}
 LossTerm scaled_square(double target, double scale) {
   return [target, scale](const Tensor& x) { return squared_difference(x, target, scale); };
 }
@@ -25,6 +22,10 @@ std::string smoothed(const char* name, double real_target) {
 }
 
 }  // namespace
+
+LossTerm mean_term(double sign) {
+  return [sign](const Tensor& x) { return wasserstein_mean(x, sign); };
+}
 
 Loss minimax_loss(double real_target) {
   return {.name = smoothed("minimax", real_target),
@@ -48,10 +49,10 @@ Loss non_saturating_loss(double real_target) {
 
 Loss wasserstein_loss() {
   return {.name = "wasserstein",
-          .d_real = mean_of(-1.0),
-          .d_fake = mean_of(1.0),
-          .g_fake = mean_of(-1.0),
-          .g_real = mean_of(1.0)};
+          .d_real = mean_term(-1.0),
+          .d_fake = mean_term(1.0),
+          .g_fake = mean_term(-1.0),
+          .g_real = mean_term(1.0)};
 }
 
 Loss least_squares_loss(double a, double b, double c, double scale) {
@@ -70,8 +71,8 @@ Loss hinge_loss_pair() {
   return {.name = "hinge",
           .d_real = hinge(1.0),
           .d_fake = hinge(-1.0),
-          .g_fake = mean_of(-1.0),
-          .g_real = mean_of(1.0),
+          .g_fake = mean_term(-1.0),
+          .g_real = mean_term(1.0),
           .undecided = 0.0};
 }
 

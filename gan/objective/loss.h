@@ -28,6 +28,8 @@
 namespace duel::gan {
 
 using LossTerm = std::function<Tensor(const Tensor& logits)>;
+/// sign times the mean, in one kernel: wasserstein_mean.
+LossTerm mean_term(double sign);
 
 /// A function of both sides: of their raw logits, Tensor(const Tensor& real, const Tensor& fake), or of all
 /// that D says about them, Tensor(const Judgement& real, const Judgement& fake): a distance of features, say.

@@ -68,8 +68,8 @@ Tensor dragan_points(const Tensor& real, const Tensor& alpha, const Tensor& nois
   const int64_t batch = real.dim(0), m = real.shape().numel_from(1);
   Tensor points = Tensor::empty(real.shape(), real.options());
   DUEL_DISPATCH(real.dtype(), "dragan_points", {
-    detail::Workspace workspace(real.device(),
-                                static_cast<size_t>(kernels::dragan_workspace(batch, m)) * sizeof(T));
+    duel::detail::Workspace workspace(real.device(),
+                                      static_cast<size_t>(kernels::dragan_workspace(batch, m)) * sizeof(T));
     kernels::dragan_perturb(stream_of(real.device()), batch, m, real.data<T>(), alpha.data<T>(),
                             noise.data<T>(), points.mutable_data<T>(), workspace.template as<T>());
   });

@@ -11,20 +11,6 @@ namespace {
 constexpr Color kInk{40, 40, 40}, kGrid{228, 228, 228};
 constexpr double kNever = std::numeric_limits<double>::infinity();
 
-/// One axis: values to pixels.
-struct Axis {
-  Range range;
-  bool logarithmic = false;
-  double first = 0, last = 1;  // pixels of the range's ends
-
-  bool shows(double v) const { return std::isfinite(v) && (!logarithmic || v > 0); }
-  double part(double v) const {
-    return logarithmic ? std::log(v / range.low) / std::log(range.high / range.low)
-                       : (v - range.low) / (range.high - range.low);
-  }
-  double pixel(double v) const { return first + part(v) * (last - first); }
-};
-
 /// Collects the ends of what is to be seen.
 struct Extent {
   double low = kNever, high = -kNever;
@@ -70,6 +56,20 @@ class Plot::Painter {
   }
 
  private:
+  /// One axis: values to pixels.
+  struct Axis {
+    Range range;
+    bool logarithmic = false;
+    double first = 0, last = 1;  // pixels of the range's ends
+
+    bool shows(double v) const { return std::isfinite(v) && (!logarithmic || v > 0); }
+    double part(double v) const {
+      return logarithmic ? std::log(v / range.low) / std::log(range.high / range.low)
+                         : (v - range.low) / (range.high - range.low);
+    }
+    double pixel(double v) const { return first + part(v) * (last - first); }
+  };
+
   void find_ranges() {
     Extent ex, ey;
     bool bars = false;

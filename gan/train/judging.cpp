@@ -9,8 +9,6 @@
 namespace duel::gan {
 namespace {
 
-Generator stream(uint64_t seed, RandomStream which) { return Generator(seed, static_cast<uint64_t>(which)); }
-
 /// Rows [begin, end), of an undefined tensor an undefined one.
 Tensor part_of(const Tensor& tensor, int64_t begin, int64_t end) {
   return tensor.defined() ? rows(tensor, begin, end) : tensor;

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "duel/core/tensor/random.h"
+
 namespace duel::gan {
 
 /// layers_d, layers_g: what the networks' layers draw; average: what the average's statistics are gathered
@@ -24,5 +26,9 @@ enum class RandomStream : uint64_t {
   quiet,
   augmentation
 };
+
+inline Generator stream(uint64_t seed, RandomStream which) {
+  return Generator(seed, static_cast<uint64_t>(which));
+}
 
 }  // namespace duel::gan

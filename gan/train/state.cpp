@@ -8,8 +8,6 @@
 namespace duel::gan {
 namespace {
 
-const std::string kOptimizerG = "optimizer_g.", kEmaSlot = ".ema";
-
 void check_same_layout(const TensorFile& found, const TensorFile& present) {
   for (const auto& [name, tensor] : present.tensors) {
     const Tensor* other = found.find(name);

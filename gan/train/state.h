@@ -39,6 +39,8 @@ nn::StateDict with_prefix(const std::string& prefix, const nn::StateDict& entrie
 
 /// Where an average of a network's weights stands in a checkpoint.
 inline constexpr const char* kAveragePrefix = "g_ema.";
+/// Where the optimizer of G keeps its own; and how the average of a parameter ended there before version 0.2.
+inline const std::string kOptimizerG = "optimizer_g.", kEmaSlot = ".ema";
 
 /// A file of before version 0.2 in today's form: there the average was optimizer_g.NAME.ema, with no buffers
 /// of its own, and layers drew from a generator that was not stored, whose entry is taken from `present`.

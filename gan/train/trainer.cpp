@@ -11,8 +11,6 @@
 namespace duel::gan {
 namespace {
 
-Generator stream(uint64_t seed, RandomStream which) { return Generator(seed, static_cast<uint64_t>(which)); }
-
 std::unique_ptr<nn::Optimizer> make_optimizer(const nn::ParameterArena& arena,
                                               const OptimizerChoice& choice) {
   switch (choice.kind) {

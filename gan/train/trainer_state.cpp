@@ -17,8 +17,7 @@ namespace {
 // what the average's statistics are gathered on
 constexpr int64_t kStatisticsBatches = 8, kStatisticsBatch = 128;
 
-const std::string kAverage = kAveragePrefix, kOptimizerG = "optimizer_g.", kOptimizerD = "optimizer_d.",
-                  kEmaSlot = ".ema";
+const std::string kAverage = kAveragePrefix, kOptimizerD = "optimizer_d.";
 
 void append(std::vector<StatePart>& parts, std::vector<StatePart> more) {
   std::move(more.begin(), more.end(), std::back_inserter(parts));
@@ -144,7 +143,7 @@ Trainer::QuietDraws::QuietDraws(const Trainer& trainer)
     : trainer_(trainer),
       d_(trainer.judging_.layers().state()),
       g_(trainer.layers_g_.state()),
-      own_(trainer.options_.seed, static_cast<uint64_t>(RandomStream::quiet)),
+      own_(stream(trainer.options_.seed, RandomStream::quiet)),
       lent_(own_) {}
 
 Trainer::QuietDraws::~QuietDraws() {

@@ -13,11 +13,6 @@ namespace duel::apps::testing {
 namespace {
 
 using duel::testing::Scratch;
-using Args = std::vector<std::string>;
-
-void write(const std::filesystem::path& file, const std::string& bytes) {
-  std::ofstream(file, std::ios::binary) << bytes;
-}
 
 /// A folder with a small set in MNIST's format, and a small finished run beside it.
 class BadInput : public ::testing::Test {

@@ -23,15 +23,6 @@ namespace {
 using namespace bench;
 using duel::testing::Scratch;
 
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
-void write(const std::filesystem::path& file, const std::string& text) {
-  std::FILE* out = std::fopen(file.c_str(), "w");
-  ASSERT_NE(out, nullptr);
-  std::fwrite(text.data(), 1, text.size(), out);
-  std::fclose(out);
-}
-
 // ---- Statistics ----
 
 TEST(BenchStatistics, QuantilesByHand) {

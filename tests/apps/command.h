@@ -13,6 +13,11 @@
 
 namespace duel::apps::testing {
 
+using Args = std::vector<std::string>;
+using duel::testing::has;
+using duel::testing::occurrences;
+using duel::testing::write;
+
 struct Surroundings {
   std::filesystem::path cwd = {};                     // empty: the test's own
   std::map<std::string, std::string> variables = {};  // added to a bare environment (PATH, HOME and LANG=C)

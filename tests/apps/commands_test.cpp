@@ -15,8 +15,6 @@ namespace {
 
 using duel::testing::Scratch;
 
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
 /// Columns on a terminal: one for each character of UTF-8, none for escape sequences.
 size_t width_of(const std::string& text) {
   size_t columns = 0;
@@ -27,12 +25,6 @@ size_t width_of(const std::string& text) {
       ++columns;
   }
   return columns;
-}
-
-size_t count(const std::string& text, const std::string& part) {
-  size_t found = 0;
-  for (size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + part.size())) ++found;
-  return found;
 }
 
 /// A run of a second: two small networks on a few drawn digits.
@@ -335,7 +327,7 @@ TEST(Train, TheProgressLineFitsEveryWindowAndKeepsItsBar) {
           duel(small_run(scratch / (locale + std::to_string(columns)), {"--steps", "20"}), terminal).err;
       const std::string line = last_line(err);
       EXPECT_LT(width_of(line), columns) << line;
-      EXPECT_GE(count(line, unicode ? "█" : "#"), 9u) << "a full bar: " << line;
+      EXPECT_GE(occurrences(line, unicode ? "█" : "#"), 9u) << "a full bar: " << line;
       EXPECT_TRUE(has(line, "<0:00")) << line;
       EXPECT_EQ(has(line, "D(x)"), columns >= 120 || (columns == 80 && !unicode)) << line;
       EXPECT_EQ(has(line, "img/s"), columns >= 120) << line;
@@ -366,7 +358,8 @@ TEST(Train, TheFirstPictureIsGray) {
     return err.substr(0, err.find("\r1/1 "));
   };
   const std::string dots = picture("dots");
-  const size_t full = count(dots, "█"), half = count(dots, "▀") + count(dots, "▄"), none = count(dots, " ");
+  const size_t full = occurrences(dots, "█"), half = occurrences(dots, "▀") + occurrences(dots, "▄"),
+               none = occurrences(dots, " ");
   EXPECT_GT(half, 400u) << dots;
   EXPECT_LT(full, half) << dots;
   EXPECT_LT(none, half) << dots;
@@ -374,9 +367,10 @@ TEST(Train, TheFirstPictureIsGray) {
   terminal.variables["TERM"] = "xterm-256color";
   const std::string grays = picture("grays");
   size_t middle = 0;
-  for (int code = 240; code <= 248; ++code) middle += count(grays, "\033[38;5;" + std::to_string(code) + "m");
+  for (int code = 240; code <= 248; ++code)
+    middle += occurrences(grays, "\033[38;5;" + std::to_string(code) + "m");
   EXPECT_GT(middle, 100u) << grays;
-  EXPECT_GT(2 * middle, count(grays, "\033[38;5;")) << grays;
+  EXPECT_GT(2 * middle, occurrences(grays, "\033[38;5;")) << grays;
   terminal.variables["NO_COLOR"] = "1";
   EXPECT_FALSE(has(picture("no color"), "\033[38;5;"));
 }
@@ -384,7 +378,6 @@ TEST(Train, TheFirstPictureIsGray) {
 TEST(Command, OutputThatIsLostIsAMistake) {
   Surroundings full;
   full.stdout_file = "/dev/full";
-  using Args = std::vector<std::string>;
   for (const Args& args :
        {Args{"objectives"}, Args{"objectives", "began"}, Args{"--help"}, Args{"train", "--help"},
         Args{"--version"}, Args{"info"}, Args{}, Args{"lab", "dirac", "--objective", "gan"},

@@ -8,7 +8,6 @@ namespace duel::apps::testing {
 namespace {
 
 using duel::testing::Scratch;
-using Args = std::vector<std::string>;
 
 const Args kParts = {
     "--loss",       "hinge",  "--penalty",    "zero_centered@real:5", "--penalty", "one_centered(1)@line:10",

@@ -9,8 +9,6 @@ namespace {
 
 using duel::testing::Scratch;
 
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
 /// A run of two iterations on a few drawn digits.
 void train(const std::filesystem::path& out, const std::string& objective,
            std::vector<std::string> more = {}) {

@@ -10,10 +10,7 @@ namespace duel::apps::testing {
 namespace {
 
 using duel::testing::Scratch;
-using Args = std::vector<std::string>;
 using Json = nlohmann::json;
-
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 double value(const Json& line, const std::string& key) { return line.at(key + "-digits-v1").at("value"); }
 double floor_of(const Json& line, const std::string& key) { return line.at(key + "-digits-v1").at("floor"); }

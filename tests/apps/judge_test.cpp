@@ -13,9 +13,6 @@ namespace duel::apps::testing {
 namespace {
 
 using duel::testing::Scratch;
-using Args = std::vector<std::string>;
-
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 /// A folder that holds 300 drawn digits to train on and 50 to test with, and a command that does.
 class JudgeTrain : public ::testing::Test {

@@ -10,8 +10,6 @@ namespace {
 
 using duel::testing::Scratch;
 
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
 TEST(Lab, TrainsPrintsTheTableAndGoesOn) {
   Scratch scratch;
   const std::string out = (scratch / "ring").string();
@@ -58,12 +56,6 @@ std::vector<std::string> small_ring(const std::filesystem::path& out,
               more);
 }
 
-size_t count(const std::string& text, const std::string& part) {
-  size_t found = 0;
-  for (size_t at = 0; (at = text.find(part, at)) != std::string::npos; at += part.size()) ++found;
-  return found;
-}
-
 /// Whether a process holds a run of the folder.
 bool claimed(const std::filesystem::path& folder) {
   for (const auto& entry : std::filesystem::directory_iterator(folder / "runs"))
@@ -79,8 +71,8 @@ TEST(Lab, TwoProcessesShareAFolder) {
   const Result first = a.finish(), second = b.finish();
   EXPECT_EQ(first.status, 0) << first.err;
   EXPECT_EQ(second.status, 0) << second.err;
-  EXPECT_EQ(count(first.err + second.err, "] hinge seed "), 6U) << "each run once\n"
-                                                                << first.err << second.err;
+  EXPECT_EQ(occurrences(first.err + second.err, "] hinge seed "), 6U) << "each run once\n"
+                                                                      << first.err << second.err;
   EXPECT_TRUE(has(read(out / "results.md"), "| hinge | 6 |")) << read(out / "results.md");
   EXPECT_FALSE(claimed(out));
 }
@@ -177,7 +169,6 @@ TEST(Lab, DiracSaysWhatIsLeftOutAndWhy) {
 TEST(Lab, RefusesOptionsThatSayNothing) {
   Scratch scratch;
   const std::string out = (scratch / "lab").string();
-  using Args = std::vector<std::string>;
   const std::vector<std::pair<std::string, std::vector<Args>>> mistakes = {
       {"dirac",
        {{"--out", out},

@@ -21,11 +21,6 @@ std::vector<std::string> small_run(const fs::path& out, const std::vector<std::s
               more);
 }
 
-void write(const fs::path& file, const std::string& text) {
-  if (file.has_parent_path()) fs::create_directories(file.parent_path());
-  std::ofstream(file, std::ios::binary) << text;
-}
-
 TEST(Start, WhatTheFirstIterationRefusesIsRefusedBeforeThereIsAFolder) {
   Scratch scratch;
   for (const char* also : {"--quiet", "--dry-run"}) {

@@ -26,9 +26,7 @@ std::vector<testing_ops::Case> one_of_each() {
   return chosen;
 }
 
-std::string name_of(const ::testing::TestParamInfo<testing_ops::Case>& info) { return info.param.name; }
-
-INSTANTIATE_TEST_SUITE_P(Ops, DeviceNotANumber, ::testing::ValuesIn(one_of_each()), name_of);
+INSTANTIATE_TEST_SUITE_P(Ops, DeviceNotANumber, ::testing::ValuesIn(one_of_each()), testing_ops::name_of);
 
 }  // namespace
 }  // namespace duel

@@ -32,7 +32,7 @@ std::pair<nn::Sequential, nn::Sequential> twins(const std::function<nn::Sequenti
   return {std::move(cpu), std::move(gpu)};
 }
 
-void expect_close(const Tensor& a, const Tensor& b, double bound) {
+void expect_near_tensors(const Tensor& a, const Tensor& b, double bound) {
   ASSERT_EQ(to_text(a), to_text(b));
   const auto x = a.to_vector<double>(), y = b.to_vector<double>();
   for (size_t i = 0; i < x.size(); ++i)
@@ -45,7 +45,7 @@ void expect_same_state(const nn::Module& cpu, const nn::Module& gpu, double boun
   for (size_t i = 0; i < a.size(); ++i) {
     SCOPED_TRACE(a[i].first);
     EXPECT_EQ(b[i].second.device(), kDevice);
-    expect_close(a[i].second, b[i].second, bound);
+    expect_near_tensors(a[i].second, b[i].second, bound);
   }
 }
 
@@ -80,13 +80,13 @@ TEST_F(DeviceModules, LayersAgree) {
     const Tensor a = cpu(x);
     manual_seed(static_cast<uint64_t>(step));  // the same mask
     const Tensor b = gpu(x.to(kDevice));
-    expect_close(a, b, 2e-5);
+    expect_near_tensors(a, b, 2e-5);
   }
   expect_same_state(cpu, gpu, 2e-5);  // running statistics, their counters, power iterations
   cpu.eval();
   gpu.eval();
   const Tensor x = noise.normal({2, 1, 8, 8});
-  expect_close(cpu(x), gpu(x.to(kDevice)), 2e-5);
+  expect_near_tensors(cpu(x), gpu(x.to(kDevice)), 2e-5);
 }
 
 TEST_F(DeviceModules, StateDictsCrossDevices) {
@@ -135,7 +135,7 @@ TEST_P(DeviceOptimizers, TakeTheSameWay) {
   ASSERT_EQ(x.size(), y.size());
   for (size_t i = 0; i < x.size(); ++i) {
     SCOPED_TRACE(x[i].first);
-    expect_close(x[i].second, y[i].second, 1e-5);
+    expect_near_tensors(x[i].second, y[i].second, 1e-5);
   }
   // A state saved on one device goes on on the other.
   b->load_state_dict(x);
@@ -158,7 +158,7 @@ TEST_P(DeviceOptimizers, LookAheadTheSameWay) {
   nn::FunctionalOptimizer ahead_a(*a), ahead_b(*b);
   const auto next_a = ahead_a.step(cpu.parameters(), grad({loss(cpu, x)}, cpu.parameters()));
   const auto next_b = ahead_b.step(gpu.parameters(), grad({loss(gpu, x.to(kDevice))}, gpu.parameters()));
-  for (size_t i = 0; i < next_a.size(); ++i) expect_close(next_a[i], next_b[i], 1e-5);
+  for (size_t i = 0; i < next_a.size(); ++i) expect_near_tensors(next_a[i], next_b[i], 1e-5);
 }
 
 TEST_F(DeviceModules, CloneSaveAndClip) {
@@ -171,9 +171,10 @@ TEST_F(DeviceModules, CloneSaveAndClip) {
   const Tensor x = Generator(2).normal({5, 3});
   backward(sum(square(cpu(x))));
   backward(sum(square((*copy)(x.to(kDevice)))));
-  expect_close(nn::clip_grad_norm_(cpu.parameters(), 0.5), nn::clip_grad_norm_(copy->parameters(), 0.5),
-               1e-5);
-  for (size_t i = 0; i < 4; ++i) expect_close(cpu.parameters()[i].grad(), copy->parameters()[i].grad(), 1e-5);
+  expect_near_tensors(nn::clip_grad_norm_(cpu.parameters(), 0.5),
+                      nn::clip_grad_norm_(copy->parameters(), 0.5), 1e-5);
+  for (size_t i = 0; i < 4; ++i)
+    expect_near_tensors(cpu.parameters()[i].grad(), copy->parameters()[i].grad(), 1e-5);
 }
 
 TEST_F(DeviceModules, AnOptimizerWantsGradientsOfItsDevice) {

@@ -22,8 +22,6 @@ using testing_devices::OnDevice;
 using testing_devices::same_bits;
 using testing_ops::Case;
 
-std::string name_of(const ::testing::TestParamInfo<Case>& info) { return info.param.name; }
-
 /// Value, gradients, second gradients; undefined where nothing depends on an input.
 std::vector<Tensor> all_orders(const Case& test, const Tensors& inputs) {
   Tensors wanted;
@@ -165,7 +163,7 @@ TEST_P(Devices, AgreeAtEveryOrder) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Ops, Devices, ::testing::ValuesIn(testing_ops::cases(0)), name_of);
+INSTANTIATE_TEST_SUITE_P(Ops, Devices, ::testing::ValuesIn(testing_ops::cases(0)), testing_ops::name_of);
 
 }  // namespace
 }  // namespace duel

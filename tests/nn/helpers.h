@@ -31,6 +31,23 @@ inline void set_parameters(Module& module) {
     parameter.copy_(wave(parameter.shape(), phase++, parameter.dtype()));
 }
 
+inline std::vector<Tensor> wave_grads(const Module& module, double phase) {
+  std::vector<Tensor> grads;
+  for (const Tensor& p : module.parameters()) {
+    grads.push_back(wave(p.shape(), phase, p.dtype()));
+    phase += 7;
+  }
+  return grads;
+}
+
+/// What the optimizers step.
+inline Linear small_linear() {
+  Linear layer(3, 2);
+  layer.to(DType::f64);
+  set_parameters(layer);
+  return layer;
+}
+
 inline void expect_close(const Tensor& got, const std::vector<double>& expected, const std::string& what,
                          double tolerance = 1e-12) {
   const auto values = got.to_vector<double>();

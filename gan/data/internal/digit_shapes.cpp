@@ -218,8 +218,8 @@ constexpr Row rows[] = {
 };
 // clang-format on
 
-Shape parse(std::string_view text) {
-  Shape shape(1);
+DigitShape parse(std::string_view text) {
+  DigitShape shape(1);
   size_t at = 0;
   const auto number = [&] {
     float value = 0;
@@ -249,7 +249,7 @@ Shape parse(std::string_view text) {
   return shape;
 }
 
-bool same_points(const Shape& a, const Shape& b) {
+bool same_points(const DigitShape& a, const DigitShape& b) {
   if (a.size() != b.size()) return false;
   for (size_t s = 0; s < a.size(); ++s) {
     if (a[s].size() != b[s].size()) return false;

@@ -14,12 +14,12 @@ struct ShapePoint {
 };
 
 using ShapeStroke = std::vector<ShapePoint>;
-using Shape = std::vector<ShapeStroke>;
+using DigitShape = std::vector<ShapeStroke>;
 
 struct ShapeFamily {
   float weight;  ///< share among the families of this digit, any scale
   float aspect;  ///< mean width / height of an upright digit
-  std::vector<Shape> extremes;
+  std::vector<DigitShape> extremes;
 };
 
 /// The families of digit 0..9.

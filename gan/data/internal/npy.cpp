@@ -16,7 +16,7 @@ namespace {
 static_assert(std::endian::native == std::endian::little, "elements are read as they lie in the file");
 
 constexpr int64_t kMaxHeader = 65536;
-constexpr const char* kOp = "npy";
+constexpr const char* kNpy = "npy";
 
 struct Header {
   std::string descr;
@@ -38,7 +38,7 @@ class HeaderParser {
       expect(':');
       if (key == "descr" && !descr) {
         if (peek() == '[')
-          fail(kOp, "{}: expected an array of numbers, got one of records; save one field of it", what_);
+          fail(kNpy, "{}: expected an array of numbers, got one of records; save one field of it", what_);
         header.descr = string();
         descr = true;
       } else if (key == "fortran_order" && !order) {
@@ -58,7 +58,7 @@ class HeaderParser {
 
  private:
   [[noreturn]] void wrong() const {
-    fail(kOp,
+    fail(kNpy,
          "{}: header: expected {'descr': …, 'fortran_order': …, 'shape': …}, got {}; save the array with "
          "numpy.save",
          what_, in_quotes(text_));
@@ -129,17 +129,17 @@ std::array<int64_t, 3> image_shape(const std::string& what, const std::vector<in
   } else if (shape.size() == 4 && shape[3] == 1) {
     sides = {shape[0], shape[1], shape[2]};
   } else {
-    fail(kOp, "{}: shape: expected gray images (N, H, W), (N, 1, H, W) or (N, H, W, 1), got {}; reshape it",
+    fail(kNpy, "{}: shape: expected gray images (N, H, W), (N, 1, H, W) or (N, H, W, 1), got {}; reshape it",
          what, shape_text(shape));
   }
   int64_t pixels = 1;
   for (size_t axis = 0; axis < 3; ++axis) {
     const int64_t most = axis == 0 ? kMaxPixels : kMaxSide;
-    DUEL_CHECK(sides[axis] >= 1 && sides[axis] <= most, kOp, "{}: shape: expected 1 to {} {}, got {}", what,
+    DUEL_CHECK(sides[axis] >= 1 && sides[axis] <= most, kNpy, "{}: shape: expected 1 to {} {}, got {}", what,
                most, axis == 0 ? "images" : "pixels a side", shape_text(shape));
     pixels *= sides[axis];  // at most 2^30 * 2^12 * 2^12
   }
-  DUEL_CHECK(pixels <= kMaxPixels, kOp, "{}: shape: expected at most {} pixels in all, got {}", what,
+  DUEL_CHECK(pixels <= kMaxPixels, kNpy, "{}: shape: expected at most {} pixels in all, got {}", what,
              kMaxPixels, shape_text(shape));
   return sides;
 }
@@ -149,8 +149,8 @@ int64_t bytes_of(const std::string& what, const std::string& descr) {
   if (descr == "<f4") return 4;
   if (descr == "<f8") return 8;
   if (descr.ends_with("O") || descr.starts_with("|O"))
-    fail(kOp, "{}: is an array of Python objects, which are never unpickled; save one of numbers", what);
-  fail(kOp, "{}: type: expected uint8, float32 or float64 (|u1, <f4, <f8), got {}; convert it with astype",
+    fail(kNpy, "{}: is an array of Python objects, which are never unpickled; save one of numbers", what);
+  fail(kNpy, "{}: type: expected uint8, float32 or float64 (|u1, <f4, <f8), got {}; convert it with astype",
        what, in_quotes(descr));
 }
 
@@ -159,12 +159,12 @@ std::vector<uint8_t> pixels_of(const std::string& what, const std::vector<float>
   constexpr float kRounding = 1e-3F;
   float low = 0, high = 0;
   for (const float v : values) {
-    DUEL_CHECK(std::isfinite(v), kOp, "{}: expected finite numbers, got {}", what, v);
+    DUEL_CHECK(std::isfinite(v), kNpy, "{}: expected finite numbers, got {}", what, v);
     low = std::min(low, v);
     high = std::max(high, v);
   }
   DUEL_CHECK(
-      low >= -1 - kRounding && high <= 1 + kRounding, kOp,
+      low >= -1 - kRounding && high <= 1 + kRounding, kNpy,
       "{}: expected floats from -1 to 1 (or 0 to 1), got {} to {}; scale them, or save pixels of 0 to 255 as "
       "uint8",
       what, low, high);
@@ -184,22 +184,22 @@ ImageSet read_npy(const std::string& what, int64_t length,
   const auto filled = [&](std::span<uint8_t> out) {
     while (!out.empty()) {
       const size_t got = read(out);
-      DUEL_CHECK(got > 0, kOp, "{}: ends too early; get the file again", what);
+      DUEL_CHECK(got > 0, kNpy, "{}: ends too early; get the file again", what);
       out = out.subspan(got);
     }
   };
   std::array<uint8_t, 12> start{};
   filled(std::span(start).first(10));
-  DUEL_CHECK(std::memcmp(start.data(), "\x93NUMPY", 6) == 0, kOp, "{}: is no array of NumPy's", what);
+  DUEL_CHECK(std::memcmp(start.data(), "\x93NUMPY", 6) == 0, kNpy, "{}: is no array of NumPy's", what);
   const int version = start[6];
-  DUEL_CHECK(version >= 1 && version <= 3, kOp, "{}: version: expected 1 to 3, got {}", what, version);
+  DUEL_CHECK(version >= 1 && version <= 3, kNpy, "{}: version: expected 1 to 3, got {}", what, version);
   int64_t header_length = start[8] | start[9] << 8, begin = 10;
   if (version > 1) {
     filled(std::span(start).subspan(10, 2));
     header_length |= int64_t{start[10]} << 16 | int64_t{start[11]} << 24;
     begin = 12;
   }
-  DUEL_CHECK(header_length <= kMaxHeader && header_length <= length - begin, kOp,
+  DUEL_CHECK(header_length <= kMaxHeader && header_length <= length - begin, kNpy,
              "{}: header: expected at most {} bytes of it, got {}; get the file again", what,
              std::clamp<int64_t>(length - begin, 0, kMaxHeader), header_length);
   std::string text(static_cast<size_t>(header_length), ' ');
@@ -208,10 +208,10 @@ ImageSet read_npy(const std::string& what, int64_t length,
 
   const int64_t each = bytes_of(what, header.descr);
   const auto [count, height, width] = image_shape(what, header.shape);
-  DUEL_CHECK(!header.fortran_order, kOp,
+  DUEL_CHECK(!header.fortran_order, kNpy,
              "{}: is in Fortran order; save numpy.ascontiguousarray of it, which is in C order", what);
   const int64_t pixels = count * height * width;
-  DUEL_CHECK(length - begin - header_length == pixels * each, kOp,
+  DUEL_CHECK(length - begin - header_length == pixels * each, kNpy,
              "{}: length: expected {} bytes of elements for shape {}, got {}; get the file again", what,
              pixels * each, shape_text(header.shape), length - begin - header_length);
   if (check_shape) check_shape({count, height, width});

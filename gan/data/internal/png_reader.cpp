@@ -28,24 +28,24 @@
 namespace duel::gan::detail {
 namespace {
 
-constexpr const char* kOp = "png";
+constexpr const char* kPng = "png";
 constexpr std::array<uint8_t, 8> kSignature{0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
 constexpr int64_t kMaxFile = int64_t{1} << 28;
 
-int64_t u32(const uint8_t* p) {
+int64_t big_endian(const uint8_t* p) {
   return int64_t{p[0]} << 24 | int64_t{p[1]} << 16 | int64_t{p[2]} << 8 | int64_t{p[3]};
 }
 
 std::vector<uint8_t> bytes_of(const std::filesystem::path& path, const std::string& file) {
   std::error_code error;
-  DUEL_CHECK(std::filesystem::is_regular_file(path, error), kOp, "{}: is not a regular file", file);
+  DUEL_CHECK(std::filesystem::is_regular_file(path, error), kPng, "{}: is not a regular file", file);
   const auto length = static_cast<int64_t>(std::filesystem::file_size(path, error));
-  DUEL_CHECK(!error && length <= kMaxFile, kOp, "{}: expected at most {} bytes, got {}", file, kMaxFile,
+  DUEL_CHECK(!error && length <= kMaxFile, kPng, "{}: expected at most {} bytes, got {}", file, kMaxFile,
              length);
   std::vector<uint8_t> bytes(static_cast<size_t>(length));
   std::ifstream in(path, std::ios::binary);
   in.read(reinterpret_cast<char*>(bytes.data()), length);
-  DUEL_CHECK(in && in.gcount() == length, kOp, "{}: could not be read", file);
+  DUEL_CHECK(in && in.gcount() == length, kPng, "{}: could not be read", file);
   return bytes;
 }
 
@@ -53,7 +53,7 @@ std::vector<uint8_t> bytes_of(const std::filesystem::path& path, const std::stri
 class Meter {
  public:
   Meter(const std::string& file, int64_t most) : file_(file), most_(most) {
-    DUEL_CHECK(::inflateInit(&stream_) == Z_OK, kOp, "{}: not enough memory for zlib", file);
+    DUEL_CHECK(::inflateInit(&stream_) == Z_OK, kPng, "{}: not enough memory for zlib", file);
   }
   ~Meter() { ::inflateEnd(&stream_); }
   Meter(const Meter&) = delete;
@@ -68,10 +68,10 @@ class Meter {
       const int status = ::inflate(&stream_, Z_NO_FLUSH);
       const auto got = static_cast<int64_t>(scratch_.size() - stream_.avail_out);
       unpacked_ += got;
-      DUEL_CHECK(unpacked_ <= most_, kOp,
+      DUEL_CHECK(unpacked_ <= most_, kPng,
                  "{}: its pixels unpack to more than their {} bytes; get the file again", file_, most_);
       ended_ = status == Z_STREAM_END;
-      DUEL_CHECK(ended_ || status == Z_OK || status == Z_BUF_ERROR, kOp,
+      DUEL_CHECK(ended_ || status == Z_OK || status == Z_BUF_ERROR, kPng,
                  "{}: corrupt ({}); get the file again", file_,
                  stream_.msg != nullptr ? stream_.msg : ::zError(status));
       if (stream_.avail_in == 0 && got == 0) break;
@@ -92,25 +92,25 @@ void check_chunks(const std::vector<uint8_t>& bytes, const std::string& file,
                   const std::function<void(const PngSize&)>& check_size) {
   DUEL_CHECK(
       bytes.size() >= kSignature.size() && std::equal(kSignature.begin(), kSignature.end(), bytes.begin()),
-      kOp, "{}: is no PNG", file);
+      kPng, "{}: is no PNG", file);
   std::unique_ptr<Meter> meter;
   const auto total = static_cast<int64_t>(bytes.size());
   int64_t at = 8;
   for (std::string type; type != "IEND";) {
-    DUEL_CHECK(total - at >= 12 && u32(&bytes[static_cast<size_t>(at)]) <= total - at - 12, kOp,
+    DUEL_CHECK(total - at >= 12 && big_endian(&bytes[static_cast<size_t>(at)]) <= total - at - 12, kPng,
                "{}: truncated after {} bytes; get the file again", file, total);
-    const int64_t length = u32(&bytes[static_cast<size_t>(at)]);
+    const int64_t length = big_endian(&bytes[static_cast<size_t>(at)]);
     const uint8_t* chunk = &bytes[static_cast<size_t>(at) + 4];
     type.assign(reinterpret_cast<const char*>(chunk), 4);
     DUEL_CHECK(::crc32(::crc32(0, nullptr, 0), chunk, static_cast<uInt>(length + 4)) ==
-                   static_cast<uLong>(u32(chunk + 4 + length)),
-               kOp, "{}: the checksum of chunk {} is wrong; get the file again", file, in_quotes(type));
+                   static_cast<uLong>(big_endian(chunk + 4 + length)),
+               kPng, "{}: the checksum of chunk {} is wrong; get the file again", file, in_quotes(type));
     const uint8_t* data = chunk + 4;
-    DUEL_CHECK((at == 8) == (type == "IHDR") && (type != "IHDR" || length == 13), kOp,
+    DUEL_CHECK((at == 8) == (type == "IHDR") && (type != "IHDR" || length == 13), kPng,
                "{}: expected one IHDR chunk of 13 bytes at its begin; get the file again", file);
     if (type == "IHDR") {
-      const int64_t width = u32(data), height = u32(data + 4);
-      DUEL_CHECK(width >= 1 && width <= kMaxSide && height >= 1 && height <= kMaxSide, kOp,
+      const int64_t width = big_endian(data), height = big_endian(data + 4);
+      DUEL_CHECK(width >= 1 && width <= kMaxSide && height >= 1 && height <= kMaxSide, kPng,
                  "{}: expected sides of 1 to {} pixels, got {}x{}", file, kMaxSide, height, width);
       if (check_size) check_size({height, width});
       // Four channels of 16 bits, and a byte for each line; seven passes have up to twice the lines, and lines end
@@ -121,7 +121,7 @@ void check_chunks(const std::vector<uint8_t>& bytes, const std::string& file,
     }
     at += length + 12;
   }
-  DUEL_CHECK(meter->ended(), kOp, "{}: its pixels end too early; get the file again", file);
+  DUEL_CHECK(meter->ended(), kPng, "{}: its pixels end too early; get the file again", file);
 }
 
 }  // namespace
@@ -135,7 +135,7 @@ std::vector<uint8_t> read_png_gray(const std::filesystem::path& path,
   const std::unique_ptr<stbi_uc, void (*)(void*)> pixels(
       stbi_load_from_memory(bytes.data(), static_cast<int>(bytes.size()), &width, &height, &channels, 1),
       stbi_image_free);
-  DUEL_CHECK(pixels, kOp, "{}: could not be decoded ({}); get the file again", file, stbi_failure_reason());
+  DUEL_CHECK(pixels, kPng, "{}: could not be decoded ({}); get the file again", file, stbi_failure_reason());
   return {pixels.get(), pixels.get() + static_cast<int64_t>(width) * height};
 }
 

@@ -16,8 +16,8 @@ constexpr int64_t kMaxEntries = 1000;
 constexpr uint32_t kEndMagic = 0x06054b50, kDirectoryMagic = 0x02014b50, kLocalMagic = 0x04034b50;
 constexpr uint32_t kElsewhere = 0xffffffff;  // the number stands in a zip64 field
 
-int64_t u16(const uint8_t* p) { return p[0] | p[1] << 8; }
-uint32_t u32(const uint8_t* p) {
+int64_t little_endian_16(const uint8_t* p) { return p[0] | p[1] << 8; }
+uint32_t little_endian(const uint8_t* p) {
   return static_cast<uint32_t>(p[0]) | static_cast<uint32_t>(p[1]) << 8 | static_cast<uint32_t>(p[2]) << 16 |
          static_cast<uint32_t>(p[3]) << 24;
 }
@@ -65,11 +65,12 @@ ZipArchive::ZipArchive(std::string op, const std::filesystem::path& path)
   std::vector<uint8_t> tail(static_cast<size_t>(std::min(length_, kEndLength + kMaxComment)));
   bytes(length_ - static_cast<int64_t>(tail.size()), tail);
   auto at = static_cast<int64_t>(tail.size()) - kEndLength;
-  while (at >= 0 && u32(&tail[static_cast<size_t>(at)]) != kEndMagic) --at;
+  while (at >= 0 && little_endian(&tail[static_cast<size_t>(at)]) != kEndMagic) --at;
   if (at < 0) refuse("zip archive: has no end, it is truncated or none; get the file again");
   const uint8_t* end = &tail[static_cast<size_t>(at)];
-  const int64_t count = u16(end + 10), size = u32(end + 12), begin = u32(end + 16);
-  if (count != u16(end + 8)) refuse("zip archive: is one of several parts");
+  const int64_t count = little_endian_16(end + 10), size = little_endian(end + 12),
+                begin = little_endian(end + 16);
+  if (count != little_endian_16(end + 8)) refuse("zip archive: is one of several parts");
   if (count > kMaxEntries) refuse("zip archive: expected at most {} files, got {}", kMaxEntries, count);
   if (size > length_ || begin > length_ - size)
     refuse("zip archive: its directory of {} bytes at {} does not lie in its {} bytes; get the file again",
@@ -80,20 +81,21 @@ ZipArchive::ZipArchive(std::string op, const std::filesystem::path& path)
   int64_t p = 0;
   for (int64_t i = 0; i < count; ++i) {
     const uint8_t* record = directory.data() + p;
-    if (size - p < kDirectoryLength || u32(record) != kDirectoryMagic)
+    if (size - p < kDirectoryLength || little_endian(record) != kDirectoryMagic)
       refuse("zip archive: its directory is damaged at file {} of {}; get the file again", i + 1, count);
-    const int64_t name = u16(record + 28), extra = u16(record + 30), comment = u16(record + 32);
+    const int64_t name = little_endian_16(record + 28), extra = little_endian_16(record + 30),
+                  comment = little_endian_16(record + 32);
     if (size - p - kDirectoryLength < name + extra + comment)
       refuse("zip archive: its directory is damaged at file {} of {}; get the file again", i + 1, count);
     ZipEntry entry;
     entry.name.assign(reinterpret_cast<const char*>(record) + kDirectoryLength, static_cast<size_t>(name));
-    entry.crc32 = u32(record + 16);
-    entry.packed = u32(record + 20);
-    entry.size = u32(record + 24);
-    entry.begin = u32(record + 42);
-    const int64_t method = u16(record + 10);
+    entry.crc32 = little_endian(record + 16);
+    entry.packed = little_endian(record + 20);
+    entry.size = little_endian(record + 24);
+    entry.begin = little_endian(record + 42);
+    const int64_t method = little_endian_16(record + 10);
     const std::string shown_name = in_quotes(entry.name);
-    if ((u16(record + 8) & 1) != 0) refuse("{} in it is encrypted", shown_name);
+    if ((little_endian_16(record + 8) & 1) != 0) refuse("{} in it is encrypted", shown_name);
     if (method != 0 && method != 8)
       refuse("{} in it is packed by method {}; expected 0 (stored) or 8 (deflated)", shown_name, method);
     if (entry.packed == kElsewhere || entry.size == kElsewhere || entry.begin == kElsewhere)
@@ -111,9 +113,9 @@ void ZipArchive::read(const ZipEntry& entry, const std::function<void(const Read
   const std::string name = in_quotes(entry.name);
   std::array<uint8_t, kLocalLength> local{};
   bytes(entry.begin, local);
-  if (u32(local.data()) != kLocalMagic)
+  if (little_endian(local.data()) != kLocalMagic)
     refuse("{} in it: expected its header at {}, found none; get the file again", name, entry.begin);
-  int64_t at = entry.begin + kLocalLength + u16(&local[26]) + u16(&local[28]);
+  int64_t at = entry.begin + kLocalLength + little_endian_16(&local[26]) + little_endian_16(&local[28]);
   if (entry.packed > length_ || at > length_ - entry.packed)
     refuse("{} in it: expected {} bytes at {}, but the archive has {}; get the file again", name,
            entry.packed, at, length_);

@@ -7,7 +7,8 @@
 namespace duel::gan::detail {
 namespace {
 
-std::shared_ptr<nn::Sequential> generator(const NetworkOptions& o, int64_t input, int64_t g, Norm norm) {
+std::shared_ptr<nn::Sequential> dcgan_generator(const NetworkOptions& o, int64_t input, int64_t g,
+                                                Norm norm) {
   const int64_t h = o.height / 4, w = o.width / 4;
   auto net = std::make_shared<nn::Sequential>();
   net->push_back(nn::Linear(input, 4 * g * h * w));
@@ -24,7 +25,7 @@ std::shared_ptr<nn::Sequential> generator(const NetworkOptions& o, int64_t input
 }  // namespace
 
 NetworkBuilder dcgan() {
-  return built_from({.generator = generator, .trunk = halving_trunk, .starts_small = true});
+  return built_from({.generator = dcgan_generator, .trunk = halving_trunk, .starts_small = true});
 }
 
 }  // namespace duel::gan::detail

@@ -9,7 +9,8 @@ namespace {
 
 constexpr int64_t kWide = 1024;  // the vectors of both networks
 
-std::shared_ptr<nn::Sequential> generator(const NetworkOptions& o, int64_t input, int64_t g, Norm norm) {
+std::shared_ptr<nn::Sequential> infogan_generator(const NetworkOptions& o, int64_t input, int64_t g,
+                                                  Norm norm) {
   const int64_t h = o.height / 4, w = o.width / 4;
   auto net = std::make_shared<nn::Sequential>();
   net->push_back(nn::Linear(input, kWide));
@@ -26,7 +27,7 @@ std::shared_ptr<nn::Sequential> generator(const NetworkOptions& o, int64_t input
   return net;
 }
 
-Trunk trunk(const NetworkOptions& o, int64_t labels) {
+Trunk infogan_trunk(const NetworkOptions& o, int64_t labels) {
   const Trunk convolutions = halving_trunk(o, labels);
   add_weights(*convolutions.layers, o.spectral_norm, nn::Linear(convolutions.features, kWide));
   add_norm(*convolutions.layers, o.discriminator_norm, kWide);
@@ -37,7 +38,7 @@ Trunk trunk(const NetworkOptions& o, int64_t labels) {
 }  // namespace
 
 NetworkBuilder infogan() {
-  return built_from({.generator = generator, .trunk = trunk, .starts_small = true});
+  return built_from({.generator = infogan_generator, .trunk = infogan_trunk, .starts_small = true});
 }
 
 }  // namespace duel::gan::detail

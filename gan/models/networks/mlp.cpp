@@ -8,7 +8,7 @@
 namespace duel::gan::detail {
 namespace {
 
-std::shared_ptr<nn::Sequential> generator(const NetworkOptions& o, int64_t input, int64_t g, Norm norm) {
+std::shared_ptr<nn::Sequential> mlp_generator(const NetworkOptions& o, int64_t input, int64_t g, Norm norm) {
   auto net = std::make_shared<nn::Sequential>();
   net->push_back(nn::Linear(input, g));
   add_norm(*net, norm, g);
@@ -21,7 +21,7 @@ std::shared_ptr<nn::Sequential> generator(const NetworkOptions& o, int64_t input
   return net;
 }
 
-Trunk trunk(const NetworkOptions& o, int64_t labels) {
+Trunk mlp_trunk(const NetworkOptions& o, int64_t labels) {
   const int64_t d = o.channels_d;
   auto critic = std::make_shared<nn::Sequential>();
   critic->push_back(nn::Flatten());
@@ -37,7 +37,7 @@ Trunk trunk(const NetworkOptions& o, int64_t labels) {
 }  // namespace
 
 NetworkBuilder mlp() {
-  return built_from({.generator = generator, .trunk = trunk, .labels = LabelCritic::Input::columns});
+  return built_from({.generator = mlp_generator, .trunk = mlp_trunk, .labels = LabelCritic::Input::columns});
 }
 
 }  // namespace duel::gan::detail

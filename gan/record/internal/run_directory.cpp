@@ -140,7 +140,7 @@ std::optional<std::string> append(const fs::path& file, const std::string& text)
   return problem;
 }
 
-std::string text_of(const fs::path& file) {
+std::string kept_text(const fs::path& file) {
   return read_file("run", file, size_t{1} << 40, "a file of a run directory");
 }
 
@@ -148,7 +148,7 @@ std::string text_of(const fs::path& file) {
 void cut_lines(const fs::path& file, int64_t iteration) {
   std::error_code ignored;
   if (!fs::is_regular_file(file, ignored)) return;
-  const std::string all = text_of(file);
+  const std::string all = kept_text(file);
   std::string kept;
   for (size_t begin = 0, end; (end = all.find('\n', begin)) != std::string::npos;
        begin = end + 1) {  // what follows is torn
@@ -163,7 +163,7 @@ void cut_lines(const fs::path& file, int64_t iteration) {
 void make_own(const fs::path& file) {
   std::error_code ignored;
   if (fs::is_regular_file(file, ignored) && fs::hard_link_count(file, ignored) > 1)
-    write_file_atomically(file, text_of(file));
+    write_file_atomically(file, kept_text(file));
 }
 
 }  // namespace

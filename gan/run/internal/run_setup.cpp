@@ -129,7 +129,7 @@ namespace {
 void complete(RunSetup& setup) {
   RunConfig& c = setup.config;
   if (!setup.networks_given) {
-    Generator weights(c.seed, static_cast<uint64_t>(RandomStream::weights_g));
+    Generator weights = stream(c.seed, RandomStream::weights_g);
     setup.networks = make_networks(c.networks, setup.objective, weights);
     c.networks = setup.networks.options;
   }

@@ -7,11 +7,12 @@
 #include "duel/core/ops.h"
 #include "duel/core/tensor/autograd.h"
 #include "duel/kernels/base/error.h"
+#include "tests/tensors.h"
 
 namespace duel {
 namespace {
 
-constexpr TensorOptions kF64{DType::f64, {}};
+using duel::testing::kF64;
 using Values = std::vector<double>;
 
 const Tensor kMatrix = Tensor::from({1., 2., 3., 4., 5., 6.}, {2, 3});

@@ -20,9 +20,7 @@ TEST_P(NotANumber, Passes) {
   }
 }
 
-std::string name_of(const ::testing::TestParamInfo<testing_ops::Case>& info) { return info.param.name; }
-
-INSTANTIATE_TEST_SUITE_P(Ops, NotANumber, ::testing::ValuesIn(testing_ops::cases(0)), name_of);
+INSTANTIATE_TEST_SUITE_P(Ops, NotANumber, ::testing::ValuesIn(testing_ops::cases(0)), testing_ops::name_of);
 
 // An exception for an op that does not exist, or one that is not needed any more, would be forgotten.
 TEST(NotANumberTest, ExceptionsAreOps) {

@@ -29,8 +29,6 @@ using testing_ops::cases;
 using testing_ops::draw;
 using testing_ops::tensors_of;
 
-std::string name_of(const ::testing::TestParamInfo<Case>& info) { return info.param.name; }
-
 void expect_values(const Tensor& y, const Array& expected, double relative) {
   ASSERT_EQ(to_text(y.shape()), to_text(expected.shape));
   const auto values = y.to_vector<double>();
@@ -77,9 +75,9 @@ TEST_P(GradGrad, MatchesDifferences) {
   EXPECT_TRUE(result) << result.message;
 }
 
-INSTANTIATE_TEST_SUITE_P(Ops, Reference, ::testing::ValuesIn(cases(0)), name_of);
-INSTANTIATE_TEST_SUITE_P(Ops, Grad, ::testing::ValuesIn(cases(1)), name_of);
-INSTANTIATE_TEST_SUITE_P(Ops, GradGrad, ::testing::ValuesIn(cases(2)), name_of);
+INSTANTIATE_TEST_SUITE_P(Ops, Reference, ::testing::ValuesIn(cases(0)), testing_ops::name_of);
+INSTANTIATE_TEST_SUITE_P(Ops, Grad, ::testing::ValuesIn(cases(1)), testing_ops::name_of);
+INSTANTIATE_TEST_SUITE_P(Ops, GradGrad, ::testing::ValuesIn(cases(2)), testing_ops::name_of);
 
 TEST(OpRegistry, HasAtLeast300GradientCases) {
   const size_t first = cases(1).size(), second = cases(2).size();

@@ -24,11 +24,11 @@ OpInput input(const Shape& shape, const Domain& domain = {}) {
   return {.shape = shape, .low = domain.low, .high = domain.high, .kinks = domain.kinks, .away = domain.away};
 }
 
-struct Pair {
+struct OperandPair {
   Shape a, b;
 };
-const std::vector<Pair>& pairs() {
-  static const std::vector<Pair> all = {
+const std::vector<OperandPair>& pairs() {
+  static const std::vector<OperandPair> all = {
       {{}, {}},                         // two scalars
       {{1}, {1}},                       //
       {{7}, {7}},                       // the same shape
@@ -50,7 +50,7 @@ const std::vector<Pair>& pairs() {
 std::vector<OpSample> binary_samples(Binary apply, Formula2 formula, const Domain& a = {},
                                      const Domain& b = {}, int max_order = 2) {
   std::vector<OpSample> samples;
-  for (const Pair& pair : pairs()) {
+  for (const OperandPair& pair : pairs()) {
     samples.push_back(
         {.label = message("{} {}", pair.a, pair.b),
          .inputs = {input(pair.a, a), input(pair.b, b)},

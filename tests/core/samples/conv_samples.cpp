@@ -6,40 +6,40 @@
 namespace duel {
 namespace {
 
-struct Case {
+struct ConvCase {
   int64_t n, ci, co;
   Size2d size, kernel, stride, padding, output_padding, dilation = 1;
   int64_t groups = 1;
 };
 // Odd sizes, strides that leave a rest, kernels from 1 to 5, single channels, batch 1; then groups, dilation and
 // rectangles, alone and together.
-const Case kCases[] = {{2, 1, 3, 6, 4, 2, 1, 0},
-                       {1, 3, 1, 5, 3, 1, 1, 0},
-                       {2, 2, 2, 7, 3, 2, 0, 1},
-                       {3, 1, 1, 4, 1, 1, 0, 0},
-                       {1, 2, 3, 5, 2, 2, 0, 1},
-                       {2, 3, 2, 8, 5, 3, 2, 2},
-                       {1, 1, 2, 7, 4, 2, 1, 1},
-                       {2, 4, 4, 5, 3, 1, 1, 0, 1, 4},
-                       {1, 2, 6, 5, 3, 2, 1, 1, 1, 2},
-                       {1, 2, 3, 7, 3, 1, 2, 0, 2},
-                       {1, 2, 2, 9, 3, 2, 1, 1, 3},
-                       {1, 2, 3, {5, 6}, {3, 2}, {2, 1}, {1, 0}, {1, 0}},
-                       {2, 4, 2, {7, 5}, {2, 3}, {1, 2}, {2, 1}, {0, 1}, {3, 1}, 2},
-                       {1, 3, 6, {6, 9}, {2, 2}, {3, 2}, {0, 2}, {2, 0}, {2, 4}, 3}};
+const ConvCase kConvCases[] = {{2, 1, 3, 6, 4, 2, 1, 0},
+                               {1, 3, 1, 5, 3, 1, 1, 0},
+                               {2, 2, 2, 7, 3, 2, 0, 1},
+                               {3, 1, 1, 4, 1, 1, 0, 0},
+                               {1, 2, 3, 5, 2, 2, 0, 1},
+                               {2, 3, 2, 8, 5, 3, 2, 2},
+                               {1, 1, 2, 7, 4, 2, 1, 1},
+                               {2, 4, 4, 5, 3, 1, 1, 0, 1, 4},
+                               {1, 2, 6, 5, 3, 2, 1, 1, 1, 2},
+                               {1, 2, 3, 7, 3, 1, 2, 0, 2},
+                               {1, 2, 2, 9, 3, 2, 1, 1, 3},
+                               {1, 2, 3, {5, 6}, {3, 2}, {2, 1}, {1, 0}, {1, 0}},
+                               {2, 4, 2, {7, 5}, {2, 3}, {1, 2}, {2, 1}, {0, 1}, {3, 1}, 2},
+                               {1, 3, 6, {6, 9}, {2, 2}, {3, 2}, {0, 2}, {2, 0}, {2, 4}, 3}};
 
-ConvOptions options_of(const Case& c) {
+ConvOptions options_of(const ConvCase& c) {
   return {.stride = c.stride, .padding = c.padding, .dilation = c.dilation, .groups = c.groups};
 }
-std::string label_of(const Case& c) {
+std::string label_of(const ConvCase& c) {
   return message("n{} c{}-{} {}px k{} s{} p{} op{} d{} g{}", c.n, c.ci, c.co, c.size, c.kernel, c.stride,
                  c.padding, c.output_padding, c.dilation, c.groups);
 }
-Shape out_shape(const Case& c) {
+Shape out_shape(const ConvCase& c) {
   return {c.n, c.co, kernels::conv_out_size(c.size.h, c.kernel.h, c.stride.h, c.padding.h, c.dilation.h),
           kernels::conv_out_size(c.size.w, c.kernel.w, c.stride.w, c.padding.w, c.dilation.w)};
 }
-Shape transposed_shape(const Case& c) {
+Shape transposed_shape(const ConvCase& c) {
   return {c.n, c.co,
           kernels::conv_transpose_out_size(c.size.h, c.kernel.h, c.stride.h, c.padding.h, c.output_padding.h,
                                            c.dilation.h),
@@ -79,7 +79,7 @@ void add_bias(Array& y, const Arrays& x) {
 
 std::vector<OpSample> conv2d_samples() {
   std::vector<OpSample> samples;
-  for (const Case& c : kCases) {
+  for (const ConvCase& c : kConvCases) {
     const ConvOptions o = options_of(c);
     const Shape out = out_shape(c);
     samples.push_back({.label = label_of(c),
@@ -103,7 +103,7 @@ std::vector<OpSample> conv2d_samples() {
 
 std::vector<OpSample> conv_transpose2d_samples() {
   std::vector<OpSample> samples;
-  for (const Case& c : kCases) {
+  for (const ConvCase& c : kConvCases) {
     ConvOptions o = options_of(c);
     o.output_padding = c.output_padding;
     const Shape out = transposed_shape(c);
@@ -128,7 +128,7 @@ std::vector<OpSample> conv_transpose2d_samples() {
 
 std::vector<OpSample> weight_grad_samples() {
   std::vector<OpSample> samples;
-  for (const Case& c : kCases) {
+  for (const ConvCase& c : kConvCases) {
     const ConvOptions o = options_of(c);
     samples.push_back(
         {.label = label_of(c),

@@ -8,9 +8,9 @@ namespace duel {
 namespace {
 
 using Apply = Tensor (*)(const Tensor&);
-using Formula = double (*)(double);
+using LossFormula = double (*)(double);
 
-std::vector<OpSample> samples_of(Apply apply, Formula formula, std::vector<double> kinks = {}) {
+std::vector<OpSample> loss_samples_of(Apply apply, LossFormula formula, std::vector<double> kinks = {}) {
   std::vector<OpSample> samples;
   for (const Shape& shape : {Shape{1}, Shape{7}, Shape{33}, Shape{4, 1}, Shape{2, 3, 5}}) {
     samples.push_back({.label = to_text(shape),
@@ -27,10 +27,10 @@ std::vector<OpSample> samples_of(Apply apply, Formula formula, std::vector<doubl
 }
 
 const RegisterOp bce_registered("bce_with_logits", [] {
-  auto samples = samples_of([](const Tensor& x) { return bce_with_logits(x, 1.0); },
-                            [](double v) { return std::log(1 + std::exp(-v)); });
-  for (const OpSample& soft : samples_of([](const Tensor& x) { return bce_with_logits(x, 0.3); },
-                                         [](double v) { return std::log(1 + std::exp(v)) - 0.3 * v; })) {
+  auto samples = loss_samples_of([](const Tensor& x) { return bce_with_logits(x, 1.0); },
+                                 [](double v) { return std::log(1 + std::exp(-v)); });
+  for (const OpSample& soft : loss_samples_of([](const Tensor& x) { return bce_with_logits(x, 0.3); },
+                                              [](double v) { return std::log(1 + std::exp(v)) - 0.3 * v; })) {
     samples.push_back(soft);
     samples.back().label += " target 0.3";
   }
@@ -61,15 +61,16 @@ const RegisterOp mse_registered("mse_loss", [] {
   return pair_samples(mse_loss, [](double v, double t) { return (v - t) * (v - t); });
 });
 const RegisterOp hinge_registered("hinge_loss", [] {
-  return samples_of([](const Tensor& x) { return hinge_loss(x, -1.0); },
-                    [](double v) { return v > -1 ? 1 + v : 0; }, {-1});
+  return loss_samples_of([](const Tensor& x) { return hinge_loss(x, -1.0); },
+                         [](double v) { return v > -1 ? 1 + v : 0; }, {-1});
 });
 const RegisterOp squared_registered("squared_difference", [] {
-  return samples_of([](const Tensor& x) { return squared_difference(x, 0.7, 0.5); },
-                    [](double v) { return 0.5 * (v - 0.7) * (v - 0.7); });
+  return loss_samples_of([](const Tensor& x) { return squared_difference(x, 0.7, 0.5); },
+                         [](double v) { return 0.5 * (v - 0.7) * (v - 0.7); });
 });
 const RegisterOp wasserstein_registered("wasserstein_mean", [] {
-  return samples_of([](const Tensor& x) { return wasserstein_mean(x, -1.0); }, [](double v) { return -v; });
+  return loss_samples_of([](const Tensor& x) { return wasserstein_mean(x, -1.0); },
+                         [](double v) { return -v; });
 });
 
 }  // namespace

@@ -9,16 +9,16 @@
 namespace duel {
 namespace {
 
-struct Case {
+struct BlockCase {
   Shape small;  // the pooled side
   int64_t k;
 };
-const std::vector<Case>& cases() {
-  static const std::vector<Case> all = {
+const std::vector<BlockCase>& block_cases() {
+  static const std::vector<BlockCase> all = {
       {{2, 3, 2, 3}, 2}, {{1, 1, 1, 1}, 3}, {{2, 1, 3, 1}, 1}, {{1, 2, 2, 1}, 5}, {{0, 2, 2, 2}, 2}};
   return all;
 }
-Shape large(const Case& c) { return {c.small[0], c.small[1], c.small[2] * c.k, c.small[3] * c.k}; }
+Shape large(const BlockCase& c) { return {c.small[0], c.small[1], c.small[2] * c.k, c.small[3] * c.k}; }
 
 /// Calls f(index in the large image, index in the small image) for every large pixel.
 template <class F>
@@ -33,7 +33,7 @@ void each_pixel(const Shape& big, const Shape& small, int64_t k, F f) {
 
 std::vector<OpSample> avg_pool2d_samples() {
   std::vector<OpSample> samples;
-  for (const Case& c : cases()) {
+  for (const BlockCase& c : block_cases()) {
     samples.push_back({.label = message("{} k{}", large(c), c.k),
                        .inputs = {{.shape = large(c)}},
                        .apply = [c](const Tensors& x) { return avg_pool2d(x[0], c.k); },
@@ -51,7 +51,7 @@ std::vector<OpSample> avg_pool2d_samples() {
 
 std::vector<OpSample> upsample_samples() {
   std::vector<OpSample> samples;
-  for (const Case& c : cases()) {
+  for (const BlockCase& c : block_cases()) {
     samples.push_back({.label = message("{} k{}", c.small, c.k),
                        .inputs = {{.shape = c.small}},
                        .apply = [c](const Tensors& x) { return upsample_nearest2d(x[0], c.k); },

@@ -15,7 +15,7 @@ namespace {
 
 using Index = std::vector<int64_t>;
 using Values = std::vector<double>;
-using Fold = std::function<double(const Values&)>;
+using RowFold = std::function<double(const Values&)>;
 using reference::at;
 using reference::filled;
 
@@ -30,7 +30,7 @@ Values line(const Array& x, Index i, int axis) {
 }
 
 /// Over one axis, which goes.
-OpSample folded(const Shape& shape, int axis, std::function<Tensor(const Tensor&, int)> apply, Fold fold,
+OpSample folded(const Shape& shape, int axis, std::function<Tensor(const Tensor&, int)> apply, RowFold fold,
                 const OpInput& domain = {}) {
   OpInput input = domain;
   input.shape = shape;
@@ -45,8 +45,8 @@ OpSample folded(const Shape& shape, int axis, std::function<Tensor(const Tensor&
                 });
               }};
 }
-std::vector<OpSample> fold_samples(const std::function<Tensor(const Tensor&, int)>& apply, const Fold& fold,
-                                   const OpInput& domain = {}) {
+std::vector<OpSample> fold_samples(const std::function<Tensor(const Tensor&, int)>& apply,
+                                   const RowFold& fold, const OpInput& domain = {}) {
   std::vector<OpSample> samples;
   for (int axis = 0; axis < 3; ++axis) samples.push_back(folded({3, 2, 5}, axis, apply, fold, domain));
   samples.push_back(folded({33}, 0, apply, fold, domain));
@@ -55,7 +55,7 @@ std::vector<OpSample> fold_samples(const std::function<Tensor(const Tensor&, int
 }
 
 /// Over all elements.
-OpSample whole(const Shape& shape, std::function<Tensor(const Tensor&)> apply, Fold fold) {
+OpSample whole(const Shape& shape, std::function<Tensor(const Tensor&)> apply, RowFold fold) {
   return {.label = message("{} all", shape),
           .inputs = {{.shape = shape}},
           .apply = [apply](const Tensors& x) { return apply(x[0]); },

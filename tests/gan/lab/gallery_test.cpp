@@ -23,11 +23,7 @@
 namespace duel::gan::lab {
 namespace {
 
-std::string bytes_of(const std::filesystem::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-}
-
+using duel::testing::text_of;
 GalleryRequest small_request(const std::filesystem::path& out) {
   GalleryRequest request{
       .objectives = {"ns-gan", "hinge"}, .steps = {0, 3}, .shown = 16, .judged = 32, .out = out};
@@ -76,7 +72,7 @@ TEST(Gallery, KeepsFinishedRowsAndDoesNotDependOnThreads) {
       std::vector<uint8_t>(pixels.begin(), pixels.begin() + static_cast<std::ptrdiff_t>(pixels.size() / 2)),
       std::vector<uint8_t>(pixels.begin() + static_cast<std::ptrdiff_t>(pixels.size() / 2), pixels.end()))
       << "samples move as G trains";
-  const std::string picture = bytes_of(out / "gallery.png");
+  const std::string picture = text_of(out / "gallery.png");
 
   told.clear();
   std::filesystem::remove(out / "runs" / "hinge.json");
@@ -84,24 +80,24 @@ TEST(Gallery, KeepsFinishedRowsAndDoesNotDependOnThreads) {
   make_gallery(request, tell);
   kernels::set_threads(2);
   EXPECT_EQ(told.size(), 1u) << "only hinge is trained again: " << told.front();
-  EXPECT_EQ(bytes_of(out / "gallery.png"), picture);
-  EXPECT_NE(bytes_of(out / "gallery.md").find("| ns-gan |"), std::string::npos);
+  EXPECT_EQ(text_of(out / "gallery.png"), picture);
+  EXPECT_NE(text_of(out / "gallery.md").find("| ns-gan |"), std::string::npos);
 
   // Nothing is missing: nothing is trained, and images are not even read. An earlier gallery has no judge
   // yet.
   told.clear();
-  const std::string table = bytes_of(out / "gallery.md"), json = bytes_of(out / "gallery.json"),
-                    judge = bytes_of(out / "judge.safetensors");
+  const std::string table = text_of(out / "gallery.md"), json = text_of(out / "gallery.json"),
+                    judge = text_of(out / "judge.safetensors");
   EXPECT_NE(table.find("| real digits, held out | "), std::string::npos);
   make_gallery(request, tell);
   EXPECT_EQ(told.size(), 0u);
   std::filesystem::remove(out / "judge.safetensors");
   make_gallery(request, tell);
   EXPECT_EQ(told.size(), 1u + 4u);
-  EXPECT_EQ(bytes_of(out / "judge.safetensors"), judge);
-  EXPECT_EQ(bytes_of(out / "gallery.png"), picture);
-  EXPECT_EQ(bytes_of(out / "gallery.md"), table);
-  EXPECT_EQ(bytes_of(out / "gallery.json"), json);
+  EXPECT_EQ(text_of(out / "judge.safetensors"), judge);
+  EXPECT_EQ(text_of(out / "gallery.png"), picture);
+  EXPECT_EQ(text_of(out / "gallery.md"), table);
+  EXPECT_EQ(text_of(out / "gallery.json"), json);
 
   GalleryRequest other = request;
   other.config.seed = 7;
@@ -125,7 +121,7 @@ TEST(Gallery, TakesRowsOfOlderFolders) {
   Told tell;
   std::vector<std::string>& told = tell.lines;
   make_gallery(request, tell);
-  const std::string picture = bytes_of(out / "gallery.png"), json = bytes_of(out / "gallery.json");
+  const std::string picture = text_of(out / "gallery.png"), json = text_of(out / "gallery.json");
   std::filesystem::create_directory(out / "rows");
   const auto whole = nlohmann::json::parse(json);
   for (const auto& row : whole.at("rows")) {
@@ -144,8 +140,8 @@ TEST(Gallery, TakesRowsOfOlderFolders) {
   told.clear();
   make_gallery(request, tell);
   EXPECT_TRUE(told.empty()) << told.front();
-  EXPECT_EQ(bytes_of(out / "gallery.png"), picture);
-  EXPECT_EQ(bytes_of(out / "gallery.json"), json);
+  EXPECT_EQ(text_of(out / "gallery.png"), picture);
+  EXPECT_EQ(text_of(out / "gallery.json"), json);
 
   const auto refusal = [&] { return duel::testing::error_of([&] { make_gallery(request, tell); }); };
   request.steps = {0, 4};
@@ -173,14 +169,14 @@ TEST(Gallery, RowsOfAnotherProcessAreLeftToIt) {
   ASSERT_EQ(part.held.size(), 1U);
   EXPECT_TRUE(part.held[0].starts_with("ns-gan (")) << part.held[0];
   EXPECT_EQ(std::count(tell.lines.begin(), tell.lines.end(), "ns-gan: taken"), 1);
-  EXPECT_EQ(bytes_of(request.out / "gallery.md").find("| ns-gan |"), std::string::npos);
+  EXPECT_EQ(text_of(request.out / "gallery.md").find("| ns-gan |"), std::string::npos);
 
   other.reset();
   const GalleryOutcome whole = make_gallery(request, tell);
   EXPECT_TRUE(whole.complete);
   EXPECT_EQ(whole.rows.size(), 2U);
   EXPECT_EQ(whole.rows[0].objective, "ns-gan") << "in the request's order";
-  EXPECT_NE(bytes_of(request.out / "gallery.md").find("| ns-gan |"), std::string::npos);
+  EXPECT_NE(text_of(request.out / "gallery.md").find("| ns-gan |"), std::string::npos);
 }
 
 TEST(Gallery, StopsBetweenSteps) {
@@ -216,7 +212,7 @@ TEST(Gallery, JudgesAsManyClassesAsThereAreByImagesThatTheJudgeNeverSaw) {
   EXPECT_NE(judge.text("set").find("104 images: "), std::string::npos)
       << "a fifth is held out: " << judge.text("set");
   EXPECT_NE(told.back().find(" classes"), std::string::npos) << told.back();
-  EXPECT_NE(bytes_of(scratch / "gallery" / "gallery.md").find("| real classes, held out | "),
+  EXPECT_NE(text_of(scratch / "gallery" / "gallery.md").find("| real classes, held out | "),
             std::string::npos);
 }
 

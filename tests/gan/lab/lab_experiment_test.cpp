@@ -23,6 +23,7 @@ namespace duel::gan::lab {
 namespace {
 
 using duel::testing::Scratch;
+using duel::testing::text_of;
 
 PointSettings small(int64_t steps = 24) {
   return {.steps = steps,
@@ -31,11 +32,6 @@ PointSettings small(int64_t steps = 24) {
           .measured_points = 60,
           .evaluations = 6,
           .networks = {.width_g = 16, .width_d = 12, .layers_g = 2, .layers_d = 2, .pieces = 3}};
-}
-
-std::string bytes_of(const std::filesystem::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
 }
 
 class Watcher : public LabObserver {
@@ -303,16 +299,16 @@ TEST(Lab, WhatWasFinishedIsKeptAndNotTrainedAgain) {
   EXPECT_FALSE(stopped.complete);
   EXPECT_EQ(first.names,
             (std::vector<std::string>{"hinge seed 1", "ns-gan seed 1"}));  // one seed of each before the next
-  EXPECT_NE(bytes_of(scratch / "a" / "results.md").find("| hinge | 1 |"), std::string::npos);
+  EXPECT_NE(text_of(scratch / "a" / "results.md").find("| hinge | 1 |"), std::string::npos);
 
-  const std::string before = bytes_of(scratch / "a" / "runs" / "hinge-1.json");
+  const std::string before = text_of(scratch / "a" / "runs" / "hinge-1.json");
   Watcher second;
   const LabOutcome whole = run_lab(plan, second);
   EXPECT_TRUE(whole.complete);
   EXPECT_EQ(second.to_train, 2);
   EXPECT_EQ(second.found, 2);
   EXPECT_EQ(whole.runs.size(), 4U);
-  EXPECT_EQ(bytes_of(scratch / "a" / "runs" / "hinge-1.json"), before);
+  EXPECT_EQ(text_of(scratch / "a" / "runs" / "hinge-1.json"), before);
 
   // The same points as a run that was never stopped.
   Scratch other;
@@ -321,7 +317,7 @@ TEST(Lab, WhatWasFinishedIsKeptAndNotTrainedAgain) {
   run_lab(plan, third);
   for (const char* name : {"hinge-1", "hinge-2", "ns-gan-1", "ns-gan-2"}) {
     const std::string file = std::string(name) + ".safetensors";
-    EXPECT_EQ(bytes_of(scratch / "a" / "runs" / file), bytes_of(other / "b" / "runs" / file)) << name;
+    EXPECT_EQ(text_of(scratch / "a" / "runs" / file), text_of(other / "b" / "runs" / file)) << name;
     EXPECT_TRUE(std::filesystem::exists(other / "b" / "runs" / (std::string(name) + ".png")));
   }
   for (const char* name : {"results.json", "results.md", "samples.png", "final.png", "scores.png"}) {
@@ -418,7 +414,7 @@ TEST(Records, OfOlderExperimentsMixWithTheSameSettingsOnly) {
   const auto as_it_was = [&](const std::string& name) {
     save_run(scratch / "x", *train_on_points(ring, name, 1, small(2)));
     const std::filesystem::path file = scratch / "x" / "runs" / (name + "-1.json");
-    auto json = nlohmann::ordered_json::parse(bytes_of(file));
+    auto json = nlohmann::ordered_json::parse(text_of(file));
     for (const char* key : {"lambda", "optimizer_d", "optimizer_g"})
       ASSERT_EQ(json.at("settings").erase(key), 1U) << key;
     std::ofstream(file) << json.dump(2);

@@ -19,16 +19,11 @@ namespace duel::gan::lab {
 namespace {
 
 using duel::testing::error_of;
+using duel::testing::has;
 using duel::testing::Scratch;
+using duel::testing::text_of;
 using json::Json;
 using namespace std::chrono_literals;
-
-std::string bytes_of(const std::filesystem::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 /// Child processes that begin together, each with its number; killed at the end where they still run.
 class Children {
@@ -124,7 +119,7 @@ TEST(Claims, HaveOneOwnerUntilGivenBack) {
     EXPECT_FALSE(store.claim("x", holder));
     EXPECT_TRUE(holder.ends_with(message(", process {}", ::getpid()))) << holder;
     EXPECT_TRUE(store.claim("y", holder));
-    const Json owner = Json::parse(bytes_of(store.file("x", ".claim")));
+    const Json owner = Json::parse(text_of(store.file("x", ".claim")));
     EXPECT_EQ(owner.at("pid"), ::getpid());
     EXPECT_TRUE(owner.at("host").is_string() && owner.at("time").is_number_integer());
   }
@@ -169,13 +164,13 @@ TEST(Claims, OfAKilledProcessAreTakenOver) {
     while (claim) ::pause();
   });
   const std::filesystem::path file = store.file("x", ".claim");
-  wait_until([&] { return has(bytes_of(file), "\n"); });
+  wait_until([&] { return has(text_of(file), "\n"); });
   const pid_t pid = owner.pids[0];
   EXPECT_FALSE(store.claim("x", holder));
   EXPECT_TRUE(holder.ends_with(message(", process {}", pid))) << holder;
 
   // A number that has come to another process since, as in a container that was started again.
-  Json told = Json::parse(bytes_of(file));
+  Json told = Json::parse(text_of(file));
   const Json truth = told;
   told["life"] = "1";
   std::ofstream(file) << told.dump() << "\n";
@@ -201,7 +196,7 @@ TEST(Claims, OfTwoTakersOneWins) {
     ::kill(::getpid(), SIGKILL);
   });
   owner.join();
-  const std::string dead = bytes_of(store.file("x", ".claim"));
+  const std::string dead = text_of(store.file("x", ".claim"));
   ASSERT_TRUE(has(dead, "\n"));
   for (int round = 0; round < 25; ++round) {
     std::ofstream(store.file("x", ".claim")) << dead;
@@ -211,8 +206,8 @@ TEST(Claims, OfTwoTakersOneWins) {
       std::ofstream(log, std::ios::app) << (claim ? "won\n" : "lost\n") << std::flush;
       while (claim && me >= 0) ::pause();
     });
-    wait_until([&] { return bytes_of(log).size() == 4 + 3 * 5; });
-    EXPECT_EQ(bytes_of(log).find("won"), bytes_of(log).rfind("won")) << bytes_of(log);
+    wait_until([&] { return text_of(log).size() == 4 + 3 * 5; });
+    EXPECT_EQ(text_of(log).find("won"), text_of(log).rfind("won")) << text_of(log);
   }
 }
 

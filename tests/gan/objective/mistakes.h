@@ -9,10 +9,9 @@
 #include "duel/core/ops.h"
 #include "duel/core/tensor/autograd.h"
 #include "duel/nn/layers.h"
+#include "tests/tensors.h"
 
 namespace duel::testing {
-
-constexpr TensorOptions kF64{DType::f64, {}};
 
 /// Whether `gradients` are d(value)/d(parameters), by central differences in every element. An undefined one
 /// counts as 0.

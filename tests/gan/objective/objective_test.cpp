@@ -11,22 +11,17 @@
 #include "duel/core/tensor/autograd.h"
 #include "duel/gan/models/models.h"
 #include "duel/nn/layers.h"
+#include "mistakes.h"
 #include "tests/files.h"
+#include "tests/tensors.h"
 
 namespace duel::gan {
 namespace {
 
-constexpr TensorOptions kF64{DType::f64, {}};
+using duel::testing::kF64;
 
 using duel::testing::error_of;
-
-nn::Sequential linear_critic(std::vector<double> w) {
-  const auto n = static_cast<int64_t>(w.size());
-  nn::Sequential critic(nn::Linear(n, 1));
-  critic.to(DType::f64);
-  critic.load_state_dict({{"0.weight", Tensor::from(w, {1, n})}, {"0.bias", Tensor::from({0.3}, {1})}});
-  return critic;
-}
+using duel::testing::linear_critic;
 
 // D(x) = w x has the input gradient w everywhere, so each penalty and its gradient in w are known in closed
 // form. A norm over the whole batch, over one axis, or without the gradient's graph gives other numbers.

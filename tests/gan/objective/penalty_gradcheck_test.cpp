@@ -28,11 +28,12 @@
 #include "duel/gan/objective/penalty.h"
 #include "duel/nn/layers.h"
 #include "proofs.h"
+#include "tests/tensors.h"
 
 namespace duel::gan {
 namespace {
 
-constexpr TensorOptions kF64{DType::f64, {}};
+using duel::testing::kF64;
 constexpr double kStep = 2e-4, kMargin = 0.01, kTolerance = 1e-8;
 using Norms = std::vector<double>;
 

@@ -11,6 +11,7 @@
 #include "duel/nn/layers.h"
 #include "duel/nn/module/scoped_parameters.h"
 #include "tests/files.h"
+#include "tests/tensors.h"
 
 namespace duel::gan {
 namespace {
@@ -18,12 +19,12 @@ namespace {
 using duel::testing::error_of;
 using duel::testing::has;
 
-constexpr TensorOptions kF64{DType::f64, {}};
+using duel::testing::kF64;
 
-struct Setting {
+struct PenaltySetting {
   nn::Sequential d{nn::Linear(3, 5), nn::Tanh(), nn::Linear(5, 1)};
   Tensor points = Generator(4, 0).normal({6, 3}, 0.0, 1.0, kF64);
-  Setting() {
+  PenaltySetting() {
     d.to(DType::f64);
     Generator random(9, 0);
     NoGrad no_grad;
@@ -32,7 +33,7 @@ struct Setting {
 };
 
 TEST(GradientPenalty, WithoutAGraphTheValueIsTheSame) {
-  Setting s;
+  PenaltySetting s;
   for (const PenaltyShape& shape : {one_centered(), zero_centered()}) {
     const PenaltyResult recorded = gradient_penalty(s.d, s.points, shape, 2.0);
     EXPECT_TRUE(recorded.value.requires_grad());
@@ -47,7 +48,7 @@ TEST(GradientPenalty, WithoutAGraphTheValueIsTheSame) {
 
 // The recipe of penalty.h and core/engine/gradcheck.h.
 TEST(GradientPenalty, GradcheckInTheWeights) {
-  Setting s;
+  PenaltySetting s;
   for (const PenaltyShape& shape : {one_centered(), zero_centered(), power(6), worst_of(zero_centered())}) {
     const auto penalty = [&](const std::vector<Tensor>& in) {
       const nn::ScopedParameters moved(s.d.parameters(), in);
@@ -90,7 +91,7 @@ TEST(OwnParts, APenaltyThatIsNotOnePerSampleIsNamed) {
   own.objective.penalties = {
       {PenaltyShape{.name = "total", .apply = total, .of_squares = total}, at_real(), 1.0}};
   EXPECT_TRUE(has(own.message(), "'total' gave []")) << own.message();
-  Setting s;
+  PenaltySetting s;
   EXPECT_TRUE(has(
       error_of([&] { gradient_penalty(s.d, s.points, PenaltyShape{.name = "none", .apply = nullptr}, 1.0); }),
       "'none'"));

@@ -18,6 +18,7 @@ namespace duel::gan {
 namespace {
 
 using duel::gan::testing::Scratch;
+using duel::testing::occurrences;
 
 TEST(Report, Base64IsThatOfTheRfc) {
   const std::pair<const char*, const char*> vectors[] = {{"", ""},
@@ -29,12 +30,6 @@ TEST(Report, Base64IsThatOfTheRfc) {
                                                          {"foobar", "Zm9vYmFy"}};
   for (const auto& [plain, coded] : vectors) EXPECT_EQ(base64(plain), coded);
   EXPECT_EQ(base64("\xff\xfb\xf0"), "//vw");
-}
-
-size_t count(const std::string& text, const std::string& part) {
-  size_t n = 0;
-  for (size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++n;
-  return n;
 }
 
 std::string report_of(const std::filesystem::path& run) {
@@ -75,7 +70,7 @@ TEST(Report, HoldsEverythingAndRefersToNothing) {
   EXPECT_EQ(html.find("alert(1)</script>"), std::string::npos);
   for (const char* outside : {"http:", "https:", "src=\"/", "href=\"/", "@import", "url("})
     EXPECT_EQ(html.find(outside), std::string::npos) << outside;
-  EXPECT_EQ(count(html, "{\"at\":"), 120u) << "thinned";
+  EXPECT_EQ(occurrences(html, "{\"at\":"), 120u) << "thinned";
   EXPECT_NE(html.find("{\"at\":\"0\""), std::string::npos);
   EXPECT_NE(html.find("{\"at\":\"1500000\""), std::string::npos) << "the last one stays";
   EXPECT_LT(html.find("{\"at\":\"995000\""), html.find("{\"at\":\"1500000\"")) << "by number, not by letters";
@@ -91,7 +86,7 @@ TEST(Report, StaysSmallWithLargeGrids) {
         << std::string(500'000, 'x');
   }
   const std::string html = report_of(run);
-  EXPECT_EQ(count(html, "{\"at\":"), 5u);
+  EXPECT_EQ(occurrences(html, "{\"at\":"), 5u);
   EXPECT_LT(html.size(), 5'000'000u);
 }
 

@@ -18,33 +18,33 @@ namespace {
 
 constexpr int64_t kClasses = 3;
 
-struct Case {
+struct ConditionalCase {
   std::string objective, net;
 };
-void PrintTo(const Case& c, std::ostream* out) { *out << c.objective << " " << c.net; }
+void PrintTo(const ConditionalCase& c, std::ostream* out) { *out << c.objective << " " << c.net; }
 
-std::filesystem::path golden_file(const std::string& objective, const std::string& net) {
+std::filesystem::path conditional_golden_file(const std::string& objective, const std::string& net) {
   return duel::testing::in_source("tests/golden") / (objective + "_" + net + ".safetensors");
 }
 
 /// Every objective whose critic is more than plain, on the first of Duel's networks: one without its file fails. On
 /// the others where there is a file.
-std::vector<Case> cases() {
-  std::vector<Case> all;
+std::vector<ConditionalCase> conditional_cases() {
+  std::vector<ConditionalCase> all;
   for (const std::string& name : objective_names()) {
     if (named_objective(name).critic == CriticKind::plain) continue;  // golden_test.cpp
     for (const NetworkRow& row : network_rows()) {
-      if (&row == &network_rows().front() || std::filesystem::exists(golden_file(name, row.name)))
+      if (&row == &network_rows().front() || std::filesystem::exists(conditional_golden_file(name, row.name)))
         all.push_back({name, row.name});
     }
   }
   return all;
 }
 
-class ConditionalGolden : public ::testing::TestWithParam<Case> {
+class ConditionalGolden : public ::testing::TestWithParam<ConditionalCase> {
  protected:
   ConditionalGolden()
-      : file_(read_safetensors(golden_file(GetParam().objective, GetParam().net))),
+      : file_(read_safetensors(conditional_golden_file(GetParam().objective, GetParam().net))),
         objective_(named_objective(GetParam().objective)) {}
 
   const Tensor& at(const std::string& name) const {
@@ -136,7 +136,7 @@ TEST_P(ConditionalGolden, TenIterationsAsInPyTorch) {
     expect_close(tensor, at("final.d." + key), "d." + key);
 }
 
-INSTANTIATE_TEST_SUITE_P(Objectives, ConditionalGolden, ::testing::ValuesIn(cases()),
+INSTANTIATE_TEST_SUITE_P(Objectives, ConditionalGolden, ::testing::ValuesIn(conditional_cases()),
                          [](const auto& golden) { return golden.param.objective + "_" + golden.param.net; });
 
 }  // namespace

@@ -13,11 +13,12 @@
 #include "duel/core/tensor/autograd.h"
 #include "duel/gan/run/run.h"
 #include "duel/nn/layers.h"
+#include "tests/tensors.h"
 
 namespace duel::gan {
 namespace {
 
-constexpr TensorOptions kF64{DType::f64, {}};
+using duel::testing::kF64;
 
 // ---- Spectral norms
 // -----------------------------------------------------------------------------------------------

@@ -48,7 +48,7 @@ Trainer make(const Objective& objective, uint64_t seed = 1, DType dtype = DType:
                  {.batch = kBatch, .dtype = dtype});
 }
 
-void run(Trainer& trainer, int steps) {
+void run_with_last_measured(Trainer& trainer, int steps) {
   for (int i = 0; i < steps; ++i) trainer.step(i + 1 == steps);
 }
 
@@ -72,11 +72,11 @@ std::vector<Objective> own_objectives() {
 TEST(OwnParts, TrainAndResumeBitForBit) {
   for (const Objective& objective : own_objectives()) {
     Trainer whole = make(objective), first = make(objective), second = make(objective, 7);
-    run(whole, 8);
-    run(first, 4);
+    run_with_last_measured(whole, 8);
+    run_with_last_measured(first, 4);
     manual_seed(123);  // what else the program draws is its own affair
     second.restore(first.state());
-    run(second, 4);
+    run_with_last_measured(second, 4);
     EXPECT_EQ(first_difference(whole.state(), second.state()), "") << objective.name;
     const Metrics m = whole.metrics();
     EXPECT_TRUE(std::isfinite(m.loss_d) && std::isfinite(m.loss_g)) << objective.name;
@@ -93,7 +93,7 @@ TEST(OwnParts, ACheckpointHoldsTheirStateAndNothingMore) {
   }
   EXPECT_EQ(added, (std::vector<std::string>{"random.augmentation", "terms_d.path_length.0",
                                              "terms_g.path_length.0"}));
-  run(own, 2);
+  run_with_last_measured(own, 2);
   EXPECT_GT(own.state().find("terms_g.path_length.0")->item(), 0);
 }
 
@@ -208,13 +208,13 @@ TEST(OwnParts, RatesFollowTheirRules) {
   objective.schedule.g.lr_rule = nn::lambda_rule([](int64_t done) { return done < 4 ? 1.0 : 0.25; });
   const double lr = objective.schedule.d.lr;
   Trainer whole = make(objective), first = make(objective), second = make(objective, 7);
-  run(whole, 6);
+  run_with_last_measured(whole, 6);
   EXPECT_DOUBLE_EQ(whole.optimizer_d().lr(), nn::cosine_rule(10)(lr, 5));
   EXPECT_DOUBLE_EQ(whole.optimizer_g().lr(), lr / 4);
-  run(first, 3);
+  run_with_last_measured(first, 3);
   EXPECT_DOUBLE_EQ(first.optimizer_g().lr(), lr);
   second.restore(first.state());
-  run(second, 3);
+  run_with_last_measured(second, 3);
   EXPECT_EQ(first_difference(whole.state(), second.state()), "");
 
   objective.schedule.g.lr_rule = [](double, int64_t) { return -1.0; };
@@ -235,7 +235,7 @@ TEST(OwnParts, WhatATermRemembersIsPutBackWithARefusedCall) {
   for (const int before : {0, 2}) {  // the first call of its kind, and later ones before D has moved
     Trainer trainer = make(objective);
     fails = false;
-    run(trainer, before);
+    run_with_last_measured(trainer, before);
     fails = true;
     const TensorFile state = trainer.state();
     EXPECT_NE(error_of([&] {

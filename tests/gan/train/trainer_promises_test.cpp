@@ -20,6 +20,7 @@ namespace duel::gan {
 namespace {
 
 using duel::testing::error_of;
+using duel::testing::run_steps;
 using testing::first_difference;
 
 constexpr int64_t kSide = 4, kPixels = kSide * kSide;
@@ -46,20 +47,16 @@ Trainer make(const std::string& objective, Networks networks = own_networks(),
                  {.batch = 8, .seed = seed});
 }
 
-void run(Trainer& trainer, int steps, bool diagnostics = false) {
-  for (int i = 0; i < steps; ++i) trainer.step(diagnostics);
-}
-
 // ---- Layers that draw ----
 
 TEST(LayersThatDraw, AreResumedWithTheRun) {
   for (const char* objective : {"ns-gan", "wgan-gp", "dragan", "consensus", "unrolled"}) {
     Trainer whole = make(objective), first = make(objective), second = make(objective, own_networks(7));
-    run(whole, 8);
-    run(first, 4);
+    run_steps(whole, 8);
+    run_steps(first, 4);
     manual_seed(123);  // what else the program draws is its own affair
     second.restore(first.state());
-    run(second, 4);
+    run_steps(second, 4);
     EXPECT_EQ(first_difference(whole.state(), second.state()), "") << objective;
   }
 }
@@ -111,7 +108,7 @@ TEST(OwnNetworks, AreConvertedToTheTrainersType) {
   for (const auto& network : {trainer.networks().generator, trainer.networks().discriminator}) {
     for (const Tensor& parameter : network->parameters()) EXPECT_EQ(parameter.dtype(), DType::f64);
   }
-  run(trainer, 2);
+  run_steps(trainer, 2);
   EXPECT_EQ(trainer.sample(Tensor::zeros({2, 5}, {DType::f64, {}})).dtype(), DType::f64);
 }
 
@@ -128,12 +125,12 @@ TEST(FrozenTrunk, RestsTrainsTheRestAndResumes) {
             second = make(objective, frozen(2));
     const auto parameters = whole.networks().discriminator->parameters();
     const auto trunk = parameters[0].to_vector<float>(), head = parameters[2].to_vector<float>();
-    run(whole, 6, true);
+    run_steps(whole, 6, true);
     EXPECT_EQ(parameters[0].to_vector<float>(), trunk) << objective;
     EXPECT_NE(parameters[2].to_vector<float>(), head) << objective;
-    run(first, 3);
+    run_steps(first, 3);
     second.restore(first.state());
-    run(second, 3);
+    run_steps(second, 3);
     EXPECT_EQ(first_difference(whole.state(), second.state()), "") << objective;
   }
 }
@@ -150,7 +147,7 @@ TEST(FrozenTrunk, AWhollyFrozenDIsAJudgeThatStays) {
       Trainer trainer(networks, objective, data(), {.batch = 8});
       const auto before = trainer.networks().discriminator->parameters()[0].to_vector<float>();
       const auto g = trainer.networks().generator->parameters()[0].to_vector<float>();
-      run(trainer, 2);
+      run_steps(trainer, 2);
       EXPECT_EQ(trainer.networks().discriminator->parameters()[0].to_vector<float>(), before);
       EXPECT_NE(trainer.networks().generator->parameters()[0].to_vector<float>(), g);
     }
@@ -190,7 +187,7 @@ TEST(RefusedCalls, ChangeNothing) {
           tensor = Tensor::full(tensor.shape(), std::numeric_limits<double>::quiet_NaN());
       }
       expect_unchanged(trainer, "restore of NaN", [&] { trainer.restore(other); });
-      run(trainer, 2);  // the second round: with moments and an average that have moved
+      run_steps(trainer, 2);  // the second round: with moments and an average that have moved
     }
   }
 }
@@ -208,8 +205,8 @@ TEST(RefusedCalls, AnIterationThatFailsAfterDHasMovedIsTakenBack) {
   expect_unchanged(trainer, "step", [&] { trainer.step(); });
   EXPECT_EQ(trainer.iteration(), 0);
   fails = false;
-  run(trainer, 3);
-  run(reference, 3);
+  run_steps(trainer, 3);
+  run_steps(reference, 3);
   EXPECT_EQ(first_difference(reference.state(), trainer.state()), "");
 }
 
@@ -217,7 +214,7 @@ TEST(RefusedCalls, AnIterationThatFailsAfterDHasMovedIsTakenBack) {
 
 TEST(Average, IsANetworkOfItsOwnInTheCheckpoint) {
   Trainer trainer = make("ns-gan", own_networks(), {{"ema", 0.9}});
-  run(trainer, 5);
+  run_steps(trainer, 5);
   const TensorFile state = trainer.state();
   nn::StateDict average;
   for (const auto& [name, tensor] : state.tensors) {
@@ -252,7 +249,7 @@ TEST(Average, ForgetsHowItBegan) {
   // With 0.999 from the start 60 % of the average would still be the initial weights after 500 updates.
   Trainer trainer = make("r1", own_networks(), {{"ema", 0.999}});
   const auto start = trainer.networks().generator->parameters()[0].to_vector<float>();
-  run(trainer, 60);
+  run_steps(trainer, 60);
   const auto now = trainer.networks().generator->parameters()[0].to_vector<float>();
   const auto average = trainer.state().find("g_ema.0.weight")->to_vector<float>();
   double from_start = 0, from_now = 0;
@@ -274,7 +271,7 @@ TEST(NonFinite, IsNamedWithTheUpdateThatMadeIt) {
                                  return mean(round.fake.judgement.logits) * factor;
                                }});
   Trainer trainer(own_networks(), objective, data(), {.batch = 8});
-  run(trainer, 2);
+  run_steps(trainer, 2);
   EXPECT_EQ(trainer.first_nonfinite(), std::nullopt);
   trainer.step();
   ASSERT_TRUE(trainer.first_nonfinite());
@@ -288,7 +285,7 @@ TEST(NonFinite, IsNamedWithTheUpdateThatMadeIt) {
 
 TEST(NonFinite, BuffersAreLookedAtToo) {
   Trainer trainer = make("ns-gan");
-  run(trainer, 1);
+  run_steps(trainer, 1);
   const auto& g = dynamic_cast<nn::Sequential&>(*trainer.networks().generator);
   g.at<nn::BatchNorm1d>(1).running_var.fill_(std::numeric_limits<double>::infinity());
   EXPECT_EQ(trainer.first_nonfinite(), "g.1.running_var is not finite at flat index 0");

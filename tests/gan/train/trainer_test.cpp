@@ -22,6 +22,7 @@
 namespace duel::gan {
 namespace {
 
+using duel::testing::run_steps;
 using testing::first_difference;
 
 std::shared_ptr<const ResidentData> small_data(int64_t count = 50, int64_t side = 8) {
@@ -50,10 +51,6 @@ Trainer make_trainer(const Recipe& setup) {
                  {.batch = 8, .seed = setup.seed});
 }
 
-void run(Trainer& trainer, int steps, bool diagnostics = false) {
-  for (int i = 0; i < steps; ++i) trainer.step(diagnostics);
-}
-
 std::vector<Recipe> every_objective() {
   std::vector<Recipe> setups;
   for (const std::string& name : objective_names()) setups.push_back({name});
@@ -77,8 +74,8 @@ class EveryObjective : public ::testing::TestWithParam<Recipe> {};
 
 TEST_P(EveryObjective, FortyIterationsAreTwentyAndTwentyResumed) {
   Trainer whole = make_trainer(GetParam()), first = make_trainer(GetParam());
-  run(whole, 40);
-  run(first, 20);
+  run_steps(whole, 40);
+  run_steps(first, 20);
   const std::filesystem::path file =
       std::filesystem::path(::testing::TempDir()) / ("resume_" + std::to_string(getpid()) + ".safetensors");
   write_checkpoint(file, first.state(), "{}");
@@ -92,7 +89,7 @@ TEST_P(EveryObjective, FortyIterationsAreTwentyAndTwentyResumed) {
   Recipe same = GetParam();
   Trainer resumed = make_trainer(same);
   resumed.restore(checkpoint.state);
-  run(resumed, 20);
+  run_steps(resumed, 20);
   EXPECT_EQ(first_difference(whole.state(), resumed.state()), "");
   EXPECT_EQ(resumed.iteration(), 40);
   std::filesystem::remove(file);
@@ -103,7 +100,7 @@ TEST_P(EveryObjective, SameSeedSameBitsOnAnyNumberOfThreads) {
   for (const int threads : {1, 1, 2, 4}) {
     kernels::set_threads(threads);
     Trainer trainer = make_trainer(GetParam());
-    run(trainer, 6);
+    run_steps(trainer, 6);
     if (expected.tensors.empty()) {
       expected = trainer.state();
       continue;
@@ -114,13 +111,13 @@ TEST_P(EveryObjective, SameSeedSameBitsOnAnyNumberOfThreads) {
   Recipe other = GetParam();
   other.seed = 2;
   Trainer different = make_trainer(other);
-  run(different, 6);
+  run_steps(different, 6);
   EXPECT_NE(first_difference(expected, different.state()), "") << "another seed must give other weights";
 }
 
 TEST_P(EveryObjective, LookingDoesNotChangeTheRun) {
   Trainer plain = make_trainer(GetParam()), watched = make_trainer(GetParam());
-  run(plain, 5);
+  run_steps(plain, 5);
   Generator noise(5);
   const auto held_out = small_data(20);
   for (int i = 0; i < 5; ++i) {
@@ -188,7 +185,7 @@ TEST(Trainer, FullSizesGiveTheSameBitsOnAnyNumberOfThreads) {
       const Objective o = named_objective(objective, {{"critic-steps", 1}});
       Generator weights(3);
       Trainer trainer(make_networks({.arch = arch}, o, weights), o, small_data(64, 28), {.batch = 64});
-      run(trainer, 2);
+      run_steps(trainer, 2);
       if (expected.tensors.empty()) expected = trainer.state();
       EXPECT_EQ(first_difference(expected, trainer.state()), "")
           << arch << " " << objective << " on " << threads << " threads";
@@ -199,7 +196,7 @@ TEST(Trainer, FullSizesGiveTheSameBitsOnAnyNumberOfThreads) {
 
 TEST(Trainer, ActiveBytesAreConstantOverAThousandPenaltySteps) {
   Trainer trainer = make_trainer({"wgan-gp", "mlp", {{"critic-steps", 1}}});
-  run(trainer, 3);
+  run_steps(trainer, 3);
   const int64_t active = allocator_stats({}).active_bytes;
   for (int i = 0; i < 1000; ++i) {
     trainer.step();
@@ -209,7 +206,7 @@ TEST(Trainer, ActiveBytesAreConstantOverAThousandPenaltySteps) {
 
 TEST(Trainer, WeightClippingHoldsAfterEveryStep) {
   Trainer trainer = make_trainer({"wgan", "mlp", {{"clip", 0.005}}});
-  run(trainer, 3);
+  run_steps(trainer, 3);
   for (const Tensor& p : trainer.networks().discriminator->parameters()) {
     for (float w : p.to_vector<float>()) EXPECT_LE(std::abs(w), 0.005f);
   }
@@ -217,8 +214,8 @@ TEST(Trainer, WeightClippingHoldsAfterEveryStep) {
 
 TEST(Trainer, TheMovingAverageIsWhatSamplesUse) {
   Trainer with = make_trainer({"ns-gan", "mlp", {{"ema", 0.999}}}), without = make_trainer({"ns-gan", "mlp"});
-  run(with, 10);
-  run(without, 10);
+  run_steps(with, 10);
+  run_steps(without, 10);
   const Tensor z = Generator(1).normal({4, 6});
   EXPECT_NE(with.sample(z).to_vector<float>(), without.sample(z).to_vector<float>());
   EXPECT_EQ(with.generate(z).to_vector<float>(), without.generate(z).to_vector<float>());

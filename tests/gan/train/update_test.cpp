@@ -12,6 +12,7 @@
 #include "duel/gan/objective/conditional.h"
 #include "duel/gan/train/trainer.h"
 #include "duel/nn/layers.h"
+#include "tests/tensors.h"
 
 namespace duel::gan {
 namespace {
@@ -201,7 +202,7 @@ TEST(Update, ConsensusSeesTheCurvatureOfR1WhereDIsFlat) {
   EXPECT_NEAR(value(*trainer.networks().discriminator), -h * (theta + gamma * theta * 2 * c), 1e-6);
 }
 
-constexpr TensorOptions kF64{DType::f64, {}};
+using duel::testing::kF64;
 
 /// G's loss and gradient through 3 steps of D's optimizer: against the same loss at D after 3 real steps, and
 /// its central differences in every second weight of G. `batch`: 6 real samples, and what G starts from.

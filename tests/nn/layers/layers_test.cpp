@@ -27,15 +27,15 @@ void compare(const std::string& name, Module& module, const Tensor& input) {
   for (size_t i = 0; i < grads.size(); ++i) expect_pytorch(grads[i], name + ".d_" + labels[i]);
 }
 
-void check(const std::string& name, Module&& module, const Shape& shape, double scale = 1.0) {
+void check_layer(const std::string& name, Module&& module, const Shape& shape, double scale = 1.0) {
   module.to(DType::f64);
   set_parameters(module);
   compare(name, module, wave(shape, 0) * scale);
 }
 
 TEST(Layers, Linear) {
-  check("linear", Linear(3, 2), {4, 3});
-  check("linear_rank3", Linear(3, 2, {.bias = false}), {2, 2, 3});
+  check_layer("linear", Linear(3, 2), {4, 3});
+  check_layer("linear_rank3", Linear(3, 2, {.bias = false}), {2, 2, 3});
 }
 
 TEST(Layers, LinearTakesAnyLeadingAxes) {
@@ -50,11 +50,11 @@ TEST(Layers, LinearTakesAnyLeadingAxes) {
   expect_close(one, {rows[0], rows[1]}, "[3]", 1e-6);
 }
 
-TEST(Layers, Conv2d) { check("conv2d", Conv2d(2, 3, 3, {.stride = 2, .padding = 1}), {2, 2, 5, 5}); }
+TEST(Layers, Conv2d) { check_layer("conv2d", Conv2d(2, 3, 3, {.stride = 2, .padding = 1}), {2, 2, 5, 5}); }
 
 TEST(Layers, ConvTranspose2d) {
-  check("conv_transpose2d", ConvTranspose2d(2, 3, 3, {.stride = 2, .padding = 1, .output_padding = 1}),
-        {2, 2, 3, 3});
+  check_layer("conv_transpose2d", ConvTranspose2d(2, 3, 3, {.stride = 2, .padding = 1, .output_padding = 1}),
+              {2, 2, 3, 3});
 }
 
 void check_batch_norm(const std::string& name, BatchNorm&& norm, const Shape& shape) {
@@ -96,8 +96,8 @@ TEST(Layers, BatchNormRefusesOneValuePerChannelAndCountsNothing) {
 }
 
 TEST(Layers, LayerNorm) {
-  check("layer_norm", LayerNorm({3, 2, 2}), {2, 3, 2, 2});
-  check("layer_norm_last", LayerNorm({5}, {.eps = 1e-3}), {2, 3, 5});
+  check_layer("layer_norm", LayerNorm({3, 2, 2}), {2, 3, 2, 2});
+  check_layer("layer_norm_last", LayerNorm({5}, {.eps = 1e-3}), {2, 3, 5});
   LayerNorm bare({4}, {.elementwise_affine = false});
   EXPECT_TRUE(bare.parameters().empty());
   expect_close(bare(Tensor::from({1.f, 1.f, 3.f, 3.f}, {4})), {-1, -1, 1, 1}, "one row without batch axis",
@@ -105,24 +105,24 @@ TEST(Layers, LayerNorm) {
 }
 
 TEST(Layers, InstanceNorm) {
-  check("instance_norm2d", InstanceNorm2d(3, {.affine = true}), {2, 3, 2, 3});
-  check("instance_norm2d_bare", InstanceNorm2d(3), {2, 3, 2, 3});
+  check_layer("instance_norm2d", InstanceNorm2d(3, {.affine = true}), {2, 3, 2, 3});
+  check_layer("instance_norm2d_bare", InstanceNorm2d(3), {2, 3, 2, 3});
 }
 
 TEST(Layers, Activations) {
-  check("relu", ReLU(), {7}, 3.0);
-  check("leaky_relu", LeakyReLU(), {7}, 3.0);
-  check("leaky_relu02", LeakyReLU(0.2), {7}, 3.0);
-  check("elu", ELU(), {7}, 3.0);
-  check("elu2", ELU(2.0), {7}, 3.0);
-  check("tanh", Tanh(), {7}, 3.0);
-  check("sigmoid", Sigmoid(), {7}, 3.0);
-  check("softplus", Softplus(), {7}, 3.0);
-  check("softplus3", Softplus(3.0), {7}, 3.0);
-  check("gelu", GELU(), {7}, 3.0);
-  check("silu", SiLU(), {7}, 3.0);
-  check("prelu", PReLU(), {7}, 3.0);
-  check("prelu_channels", PReLU(3), {1, 3, 2}, 3.0);
+  check_layer("relu", ReLU(), {7}, 3.0);
+  check_layer("leaky_relu", LeakyReLU(), {7}, 3.0);
+  check_layer("leaky_relu02", LeakyReLU(0.2), {7}, 3.0);
+  check_layer("elu", ELU(), {7}, 3.0);
+  check_layer("elu2", ELU(2.0), {7}, 3.0);
+  check_layer("tanh", Tanh(), {7}, 3.0);
+  check_layer("sigmoid", Sigmoid(), {7}, 3.0);
+  check_layer("softplus", Softplus(), {7}, 3.0);
+  check_layer("softplus3", Softplus(3.0), {7}, 3.0);
+  check_layer("gelu", GELU(), {7}, 3.0);
+  check_layer("silu", SiLU(), {7}, 3.0);
+  check_layer("prelu", PReLU(), {7}, 3.0);
+  check_layer("prelu_channels", PReLU(3), {1, 3, 2}, 3.0);
   expect_mentions(error_of([] { PReLU(3)(Tensor::ones({2, 4})); }), {"PReLU", "[N, 3, ...]", "[2, 4]"});
 }
 
@@ -146,18 +146,18 @@ TEST(Layers, MaxoutTakesTheGreatestOfItsPieces) {
 }
 
 TEST(Layers, Resampling) {
-  check("upsample", Upsample(2), {1, 2, 2, 3});
-  check("avg_pool2d", AvgPool2d(2), {1, 2, 4, 6});
-  check("avg_pool2d_overlap", AvgPool2d({3, 2}, {.stride = {2, 1}, .padding = 1}), {1, 1, 5, 3});
-  check("max_pool2d", MaxPool2d(2), {1, 1, 5, 4});
-  check("max_pool2d_overlap", MaxPool2d({3, 2}, {.stride = {2, 1}, .padding = 1}), {1, 1, 5, 3});
+  check_layer("upsample", Upsample(2), {1, 2, 2, 3});
+  check_layer("avg_pool2d", AvgPool2d(2), {1, 2, 4, 6});
+  check_layer("avg_pool2d_overlap", AvgPool2d({3, 2}, {.stride = {2, 1}, .padding = 1}), {1, 1, 5, 3});
+  check_layer("max_pool2d", MaxPool2d(2), {1, 1, 5, 4});
+  check_layer("max_pool2d_overlap", MaxPool2d({3, 2}, {.stride = {2, 1}, .padding = 1}), {1, 1, 5, 3});
   expect_mentions(error_of([] { MaxPool2d(2, {.padding = 2}); }), {"MaxPool2d", "half", "(2, 2)"});
   EXPECT_THROW(AvgPool2d(0), Error);
 }
 
 TEST(Layers, Padding) {
-  check("zero_pad2d", ZeroPad2d({.left = 1, .top = 2, .bottom = 1}), {1, 1, 1, 2});
-  check("reflection_pad2d", ReflectionPad2d({.left = 1, .right = 2, .bottom = 1}), {1, 1, 2, 3});
+  check_layer("zero_pad2d", ZeroPad2d({.left = 1, .top = 2, .bottom = 1}), {1, 1, 1, 2});
+  check_layer("reflection_pad2d", ReflectionPad2d({.left = 1, .right = 2, .bottom = 1}), {1, 1, 2, 3});
   EXPECT_EQ(ZeroPad2d(2)(Tensor::ones({1, 1, 3, 3})).shape(), (Shape{1, 1, 7, 7}));
   EXPECT_EQ(ReflectionPad2d(0)(Tensor::ones({1, 1, 3, 3})).shape(), (Shape{1, 1, 3, 3}));
   expect_mentions(error_of([] {
@@ -168,16 +168,16 @@ TEST(Layers, Padding) {
 }
 
 TEST(Layers, GroupNorm) {
-  check("group_norm", GroupNorm(2, 4), {2, 4, 3});
-  check("group_norm_bare", GroupNorm(3, 6, {.eps = 1e-3, .affine = false}), {1, 6});
+  check_layer("group_norm", GroupNorm(2, 4), {2, 4, 3});
+  check_layer("group_norm_bare", GroupNorm(3, 6, {.eps = 1e-3, .affine = false}), {1, 6});
   expect_mentions(error_of([] { GroupNorm(3, 4); }), {"GroupNorm", "divides", "3 and 4"});
   expect_mentions(error_of([] { GroupNorm(2, 4)(Tensor::ones({2, 6, 3})); }), {"[N, 4, ...]", "[2, 6, 3]"});
 }
 
 TEST(Layers, WeightNorm) {
-  check("wn_linear", WeightNorm(Linear(3, 2)), {1, 3});
-  check("wn_linear_dim1", WeightNorm(Linear(3, 2), {.dim = 1}), {1, 3});
-  check("wn_conv_transpose2d", WeightNorm(ConvTranspose2d(2, 3, 2, {.bias = false})), {1, 2, 2, 2});
+  check_layer("wn_linear", WeightNorm(Linear(3, 2)), {1, 3});
+  check_layer("wn_linear_dim1", WeightNorm(Linear(3, 2), {.dim = 1}), {1, 3});
+  check_layer("wn_conv_transpose2d", WeightNorm(ConvTranspose2d(2, 3, 2, {.bias = false})), {1, 2, 2, 2});
   // The layer computes what it did before it was wrapped.
   manual_seed(2);
   Linear plain(5, 4);

@@ -5,11 +5,12 @@
 #include "duel/nn/module/scoped_parameters.h"
 #include "duel/nn/optim/functional_optimizer.h"
 #include "tests/nn/helpers.h"
+#include "tests/tensors.h"
 
 namespace duel::nn {
 namespace {
 
-constexpr TensorOptions kF64{DType::f64, {}};
+using duel::testing::kF64;
 
 Sequential small_net() {
   Sequential net(Linear(3, 4), Tanh(), Linear(4, 1));

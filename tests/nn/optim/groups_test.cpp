@@ -6,22 +6,6 @@
 namespace duel::nn {
 namespace {
 
-Linear start() {
-  Linear layer(3, 2);
-  layer.to(DType::f64);
-  set_parameters(layer);
-  return layer;
-}
-
-std::vector<Tensor> wave_grads(const Module& module, double phase) {
-  std::vector<Tensor> grads;
-  for (const Tensor& p : module.parameters()) {
-    grads.push_back(wave(p.shape(), phase, p.dtype()));
-    phase += 7;
-  }
-  return grads;
-}
-
 void check_five_steps(const std::string& name, Linear& layer, Optimizer& optimizer) {
   for (int t = 0; t < 5; ++t) optimizer.step(wave_grads(layer, 10 + t));
   expect_pytorch(layer.weight, name + ".weight");
@@ -29,12 +13,12 @@ void check_five_steps(const std::string& name, Linear& layer, Optimizer& optimiz
 }
 
 TEST(AdamW, MatchesPyTorchOverFiveSteps) {
-  Linear a = start(), b = start();
+  Linear a = small_linear(), b = small_linear();
   AdamW plain(a), other(b, {.lr = 0.02, .betas = {0.5, 0.9}, .eps = 1e-4, .weight_decay = 0.3});
   check_five_steps("adamw", a, plain);
   check_five_steps("adamw_gan", b, other);
   // Without decay it is Adam, bit for bit.
-  Linear c = start(), d = start();
+  Linear c = small_linear(), d = small_linear();
   AdamW idle(c, {.weight_decay = 0});
   Adam adam(d);
   for (int t = 0; t < 5; ++t) {
@@ -45,7 +29,7 @@ TEST(AdamW, MatchesPyTorchOverFiveSteps) {
 }
 
 TEST(Groups, HaveTheirOwnRateAndDecay) {
-  Linear a = start(), b = start();
+  Linear a = small_linear(), b = small_linear();
   Adam adam(a, {.lr = 0.02, .weight_decay = 0.3});
   EXPECT_EQ(adam.add_param_group({.params = {a.bias}, .lr = 0.1, .weight_decay = 0.0}), 1u);
   EXPECT_EQ(adam.group_count(), 2u);
@@ -81,7 +65,7 @@ TEST(Groups, LikeTheRestChangeNothing) {
 }
 
 TEST(Groups, StateCarriesEveryRate) {
-  Linear a = start(), b = start();
+  Linear a = small_linear(), b = small_linear();
   Adam first(a, {.lr = 0.02}), second(b, {.lr = 0.5});
   first.add_param_group({.params = {a.bias}, .lr = 0.1});
   first.step(wave_grads(a, 0));
@@ -101,7 +85,7 @@ TEST(Groups, StateCarriesEveryRate) {
   expect_same_bits(a.bias.detach(), b.bias.detach());
   expect_same_bits(a.weight.detach(), b.weight.detach());
   // A group that comes late is as far as the others.
-  Linear c = start(), d = start();
+  Linear c = small_linear(), d = small_linear();
   Adam late(c, {.lr = 0.02}), whole(d, {.lr = 0.02});
   late.step(wave_grads(c, 0));
   whole.step(wave_grads(d, 0));
@@ -113,7 +97,7 @@ TEST(Groups, StateCarriesEveryRate) {
 }
 
 TEST(Groups, TheFirstBadStepIsKnownWhicheverItIsIn) {
-  Linear a = start();
+  Linear a = small_linear();
   Adam adam(a);
   adam.add_param_group({.params = {a.bias}});
   adam.step(wave_grads(a, 0));
@@ -124,7 +108,7 @@ TEST(Groups, TheFirstBadStepIsKnownWhicheverItIsIn) {
 }
 
 TEST(Groups, MistakesAreNamed) {
-  Linear layer = start(), other = start();
+  Linear layer = small_linear(), other = small_linear();
   Adam adam(layer);
   adam.add_param_group({.params = {layer.bias}});
   expect_mentions(error_of([&] { adam.add_param_group({.params = {layer.bias}}); }),
@@ -167,7 +151,7 @@ TEST(Schedules, MatchPyTorch) {
 }
 
 TEST(Schedules, GoOnFromTheirState) {
-  Linear a = start(), b = start();
+  Linear a = small_linear(), b = small_linear();
   SGD first(a, {.lr = 0.4}), second(b, {.lr = 0.1});
   CosineAnnealingLR one(first, 10), other(second, 10);
   for (int t = 0; t < 4; ++t) one.step();
@@ -180,7 +164,7 @@ TEST(Schedules, GoOnFromTheirState) {
 }
 
 TEST(Schedules, MistakesAreNamedAndChangeNothing) {
-  Linear layer = start();
+  Linear layer = small_linear();
   SGD sgd(layer, {.lr = 0.4});
   StepLR schedule(sgd, 2);
   expect_mentions(error_of([&] {
@@ -206,7 +190,7 @@ void give_gradients(Linear& layer) {
 }
 
 TEST(ClipGrad, NormMatchesPyTorch) {
-  Linear layer = start();
+  Linear layer = small_linear();
   for (const auto& [name, limit] : {std::pair{"clip_norm", 0.5}, std::pair{"clip_norm_idle", 100.0}}) {
     const std::string key = name;
     give_gradients(layer);
@@ -220,7 +204,7 @@ TEST(ClipGrad, NormMatchesPyTorch) {
 }
 
 TEST(ClipGrad, ValuesAndWhatHasNoGradient) {
-  Linear layer = start();
+  Linear layer = small_linear();
   EXPECT_EQ(clip_grad_norm_(layer.parameters(), 1.0).item(), 0);
   give_gradients(layer);
   const auto before = layer.weight.grad().to_vector<double>();

@@ -7,25 +7,9 @@
 namespace duel::nn {
 namespace {
 
-std::vector<Tensor> wave_grads(const Module& module, double phase) {
-  std::vector<Tensor> grads;
-  for (const Tensor& p : module.parameters()) {
-    grads.push_back(wave(p.shape(), phase, p.dtype()));
-    phase += 7;
-  }
-  return grads;
-}
-
-Linear start() {
-  Linear layer(3, 2);
-  layer.to(DType::f64);
-  set_parameters(layer);
-  return layer;
-}
-
 template <class Optim, class Options>
 void check(const std::string& name, Options options) {
-  Linear layer = start();
+  Linear layer = small_linear();
   Optim optimizer(layer, options);
   for (int t = 0; t < 5; ++t) optimizer.step(wave_grads(layer, 10 + t));
   expect_pytorch(layer.weight, name + ".weight");
@@ -45,7 +29,7 @@ TEST(Optim, MatchesPyTorchOverFiveSteps) {
 }
 
 TEST(Optim, F32FollowsF64) {
-  Linear exact = start(), fast = start();
+  Linear exact = small_linear(), fast = small_linear();
   fast.to(DType::f32);
   Adam a(exact, {.lr = 0.01}), b(fast, {.lr = 0.01});
   for (int t = 0; t < 5; ++t) {
@@ -56,7 +40,7 @@ TEST(Optim, F32FollowsF64) {
 }
 
 TEST(Optim, LeafGradientsAndZeroGrad) {
-  Linear a = start(), b = start();
+  Linear a = small_linear(), b = small_linear();
   SGD by_list(a, {.lr = 0.5}), by_leaf(b, {.lr = 0.5});
   const Tensor x = wave({4, 3}, 0);
   by_list.step(grad({sum(square(a(x)))}, a.parameters()));
@@ -71,7 +55,7 @@ TEST(Optim, LeafGradientsAndZeroGrad) {
 }
 
 TEST(Optim, UndefinedGradientCountsAsZero) {
-  Linear a = start(), b = start();
+  Linear a = small_linear(), b = small_linear();
   Adam adam_a(a), adam_b(b);
   for (int t = 0; t < 3; ++t) {
     auto grads = wave_grads(a, t);
@@ -84,7 +68,7 @@ TEST(Optim, UndefinedGradientCountsAsZero) {
 }
 
 TEST(Optim, LearningRateCanChange) {
-  Linear a = start();
+  Linear a = small_linear();
   SGD sgd(a, {.lr = 0.1});
   sgd.set_lr(0.0);
   EXPECT_EQ(sgd.lr(), 0.0);
@@ -98,7 +82,7 @@ TEST(Optim, LearningRateCanChange) {
 }
 
 TEST(Optim, ClipIsFoldedIn) {
-  Linear clipped = start(), plain = start();
+  Linear clipped = small_linear(), plain = small_linear();
   RMSProp a(clipped, {.lr = 0.05}), b(plain, {.lr = 0.05});
   a.set_clip(0.3);
   for (int t = 0; t < 3; ++t) {
