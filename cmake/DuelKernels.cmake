@@ -8,6 +8,12 @@ set(DUEL_FORMULA_FLAGS -ffp-contract=off -fopenmp-simd -fno-math-errno)
 # the bits are the same. clang computes both sides anyway.
 set(DUEL_LOOP_FLAGS -fno-trapping-math)
 
+# duel_host_families(FILES…): .cu files as the C++ compiler's sources; more options of theirs behind OPTIONS.
+function(duel_host_families)
+  cmake_parse_arguments(ARG "" "" "OPTIONS" ${ARGN})
+  set_source_files_properties(${ARG_UNPARSED_ARGUMENTS} PROPERTIES LANGUAGE CXX COMPILE_OPTIONS "-x;c++;${ARG_OPTIONS}")
+endfunction()
+
 # duel_kernel_sources(TARGET FILES…): adds families to a target that links Duel. Where Duel has CUDA (Duel_CUDA), the project
 # enables the language CUDA before; flags of its own, -march among them, are its business.
 function(duel_kernel_sources target)
@@ -23,7 +29,6 @@ function(duel_kernel_sources target)
     set_source_files_properties(${ARGN} PROPERTIES COMPILE_OPTIONS
       "-std=c++20;--extended-lambda;--fmad=false;-Xcompiler=-Wno-unknown-pragmas,${host},${loops}")
   else()
-    set_source_files_properties(${ARGN} PROPERTIES LANGUAGE CXX COMPILE_OPTIONS
-      "-x;c++;-Wno-unknown-pragmas;${DUEL_FORMULA_FLAGS};${DUEL_LOOP_FLAGS}")
+    duel_host_families(${ARGN} OPTIONS -Wno-unknown-pragmas ${DUEL_FORMULA_FLAGS} ${DUEL_LOOP_FLAGS})
   endif()
 endfunction()

@@ -1,4 +1,4 @@
-# duel_room(NAME OPTIMISE LEVEL [USES ROOM] [LINK_PRIVATE LIBS…] [PRECOMPILE HEADERS…]): the library duel_NAME from all sources of the folder, shared where
+# duel_room(NAME OPTIMISE LEVEL PRECOMPILE HEADERS… [USES ROOM] [LINK_PRIVATE LIBS…]): the library duel_NAME from all sources of the folder, shared where
 # BUILD_SHARED_LIBS says so.
 #
 # A room sees its own headers and those of the rooms below it, as "duel/ROOM/file.h", through a folder of
@@ -51,6 +51,20 @@ function(duel_precompile target)
   endif()
 endfunction()
 
+# duel_share_precompiled(TARGET FIRST HEADERS…): the same headers for several targets that are compiled alike, compiled once: with
+# the first of them, which is kept in the variable FIRST.
+function(duel_share_precompiled target first)
+  if(NOT ${first})
+    duel_precompile(${target} ${ARGN})
+    set(${first} ${target} PARENT_SCOPE)
+  else()
+    get_target_property(headers ${${first}} PRECOMPILE_HEADERS)
+    if(headers)
+      target_precompile_headers(${target} REUSE_FROM ${${first}})
+    endif()
+  endif()
+endfunction()
+
 # duel_batches(TARGET): the sources of a sub-room are compiled as one, at most ten at a time, so names local to a file are the
 # sub-room's own; half the time. Not with a compiler cache or with CUDA, for the reasons of duel_precompile.
 function(duel_batches target)
@@ -87,8 +101,8 @@ function(duel_room name)
     duel_compile_options(${target})
   endif()
   duel_optimise(${target} ${ARG_OPTIMISE})
-  if(ARG_PRECOMPILE)
-    duel_precompile(${target} ${ARG_PRECOMPILE})
+  duel_precompile(${target} ${ARG_PRECOMPILE})
+  if(NOT name STREQUAL kernels)
     duel_batches(${target})
   endif()
   set_target_properties(${target} PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
@@ -109,7 +123,7 @@ function(duel_room name)
     set(launcher bash "${DUEL_CMAKE_DIR}/keep_ptxas_report.sh" ${CMAKE_CUDA_COMPILER_LAUNCHER})
     set_target_properties(${target} PROPERTIES CUDA_COMPILER_LAUNCHER "${launcher}")
   elseif(cuda_sources)
-    set_source_files_properties(${cuda_sources} PROPERTIES LANGUAGE CXX COMPILE_OPTIONS "-x;c++")
+    duel_host_families(${cuda_sources})
   endif()
 endfunction()
 

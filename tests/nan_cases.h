@@ -52,15 +52,6 @@ inline const std::map<std::string, NanException>& nan_exceptions() {
   return all;
 }
 
-inline std::string op_of(const Case& test) {
-  for (const OpInfo& op : registered_ops()) {
-    const std::string start = op.name + "_";
-    if (test.name.starts_with(start) && std::isdigit(static_cast<unsigned char>(test.name[start.size()])))
-      return op.name;
-  }
-  return test.name;
-}
-
 /// The op's value, or the gradients of all its inputs for a fixed gradient of the value, as one list.
 inline std::vector<double> numbers_of(const Case& test, const Arrays& arrays, DType dtype, Device device,
                                       int order) {
@@ -84,7 +75,7 @@ inline std::vector<double> numbers_of(const Case& test, const Arrays& arrays, DT
 
 /// Of every input at most `most` elements, evenly spread, are tried.
 inline void expect_nan_passes(const Case& test, DType dtype, Device device, size_t most) {
-  const auto exception = nan_exceptions().find(op_of(test));
+  const auto exception = nan_exceptions().find(test.op);
   const Arrays arrays = draw(test);
   Draw others(test.name + " others");
   for (int order = 0; order <= (test.sample.max_order > 0 ? 1 : 0); ++order) {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cmath>
+#include <map>
 #include <ostream>
 #include <string>
 #include <vector>
@@ -16,12 +17,9 @@
 namespace duel::testing_ops {
 
 struct Case {
-  std::string name;  // letters, digits and underscores
+  std::string op, name;  // letters, digits and underscores
   OpSample sample;
 };
-
-/// Printed by GoogleTest next to the name.
-inline void PrintTo(const Case& test, std::ostream* out) { *out << test.sample.label; }
 
 inline std::string plain(const std::string& text) {
   std::string name;
@@ -45,11 +43,38 @@ inline std::vector<Case> cases(int min_order) {
     int number = 0;
     for (OpSample& sample : op.samples()) {
       const std::string name = message("{}_{}_{}", op.name, number++, plain(sample.label));
-      if (sample.max_order >= min_order) all.push_back({name, std::move(sample)});
+      if (sample.max_order >= min_order) all.push_back({op.name, name, std::move(sample)});
     }
   }
   std::sort(all.begin(), all.end(), [](const Case& a, const Case& b) { return a.name < b.name; });
   return all;
+}
+
+/// The samples of one op that have gradients of this order. A test takes an op, not a sample: a process each would
+/// cost more than what it computes.
+struct OpCases {
+  std::string op;
+  std::vector<Case> cases;
+};
+
+inline void PrintTo(const OpCases& op, std::ostream* out) { *out << op.cases.size() << " samples"; }
+inline std::string name_of(const ::testing::TestParamInfo<OpCases>& info) { return info.param.op; }
+
+inline std::vector<OpCases> ops(int min_order) {
+  std::vector<OpCases> all;
+  std::map<std::string, std::vector<Case>> by_op;
+  for (Case& test : cases(min_order)) by_op[test.op].push_back(std::move(test));
+  for (auto& [op, of_op] : by_op) all.push_back({op, std::move(of_op)});
+  return all;
+}
+
+/// Calls body(case) for all of them; a failure names its case, and the others are tested all the same.
+template <class Body>
+void each_case(const OpCases& op, Body body) {
+  for (const Case& test : op.cases) {
+    SCOPED_TRACE(message("{}: {}", test.name, test.sample.label));
+    body(test);
+  }
 }
 
 /// SplitMix64 of a text: inputs depend on the name of the case and on nothing else.
@@ -101,7 +126,5 @@ inline Tensors tensors_of(const Case& test, const Arrays& arrays, DType dtype, b
   }
   return tensors;
 }
-
-inline std::string name_of(const ::testing::TestParamInfo<Case>& info) { return info.param.name; }
 
 }  // namespace duel::testing_ops

@@ -136,10 +136,7 @@ TEST(DeviceOpBounds, AreOfTheLastPlace) {
     EXPECT_EQ(libm_ulps(op), 0) << op;
 }
 
-class Devices : public OnDevice, public ::testing::WithParamInterface<Case> {};
-
-TEST_P(Devices, AgreeAtEveryOrder) {
-  const Case& test = GetParam();
+void expect_agreement(const Case& test) {
   const Arrays arrays = testing_ops::draw(test);
   double terms = 1;
   for (const Array& input : arrays) terms = std::max(terms, static_cast<double>(input.values.size()));
@@ -163,7 +160,11 @@ TEST_P(Devices, AgreeAtEveryOrder) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Ops, Devices, ::testing::ValuesIn(testing_ops::cases(0)), testing_ops::name_of);
+class Devices : public OnDevice, public ::testing::WithParamInterface<testing_ops::OpCases> {};
+
+TEST_P(Devices, AgreeAtEveryOrder) { testing_ops::each_case(GetParam(), expect_agreement); }
+
+INSTANTIATE_TEST_SUITE_P(Ops, Devices, ::testing::ValuesIn(testing_ops::ops(0)), testing_ops::name_of);
 
 }  // namespace
 }  // namespace duel

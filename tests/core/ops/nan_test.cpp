@@ -9,18 +9,20 @@
 namespace duel {
 namespace {
 
-using testing_ops::Case;
+using testing_ops::OpCases;
 
-class NotANumber : public ::testing::TestWithParam<Case> {};
+class NotANumber : public ::testing::TestWithParam<OpCases> {};
 
 TEST_P(NotANumber, Passes) {
-  for (const DType dtype : {DType::f32, DType::f64}) {
-    SCOPED_TRACE(to_text(dtype));
-    testing_ops::expect_nan_passes(GetParam(), dtype, Device::cpu(), 64);
-  }
+  testing_ops::each_case(GetParam(), [](const testing_ops::Case& test) {
+    for (const DType dtype : {DType::f32, DType::f64}) {
+      SCOPED_TRACE(to_text(dtype));
+      testing_ops::expect_nan_passes(test, dtype, Device::cpu(), 64);
+    }
+  });
 }
 
-INSTANTIATE_TEST_SUITE_P(Ops, NotANumber, ::testing::ValuesIn(testing_ops::cases(0)), testing_ops::name_of);
+INSTANTIATE_TEST_SUITE_P(Ops, NotANumber, ::testing::ValuesIn(testing_ops::ops(0)), testing_ops::name_of);
 
 // An exception for an op that does not exist, or one that is not needed any more, would be forgotten.
 TEST(NotANumberTest, ExceptionsAreOps) {
