@@ -1,6 +1,6 @@
 // duel lab: the literature's toy problems, with known answers. ring, grid: which modes does an objective
 // find? dirac: do the players of the smallest game come to rest at the data? gallery: what do the objectives'
-// digits look like?
+// digits look like? league: whose are best?
 #include <algorithm>
 #include <atomic>
 #include <cstdio>
@@ -15,6 +15,7 @@
 #include "duel/gan/lab/dirac.h"
 #include "duel/gan/lab/gallery.h"
 #include "duel/gan/lab/lab.h"
+#include "duel/gan/lab/league.h"
 #include "duel/gan/lab/table.h"
 #include "duel/kernels/base/parallel.h"
 #include "duel/kernels/base/settings.h"
@@ -35,7 +36,7 @@ struct LabRequest {
   std::string out;
   std::shared_ptr<Given> axes = std::make_shared<Given>();
   std::vector<std::string> given;  // names of the options on the command line
-  std::optional<int64_t> gallery_steps;
+  std::optional<int64_t> own_steps, count;
   gan::RunConfig gallery = {};
 };
 
@@ -183,7 +184,12 @@ void check_lab_options(const LabRequest& request) {
   std::vector<std::string> used = {"objective", "loss", "relativism", "penalty", "constraint"};
   if (request.what == "gallery")
     used.insert(used.end(), {"steps", "threads", "out", "data", "arch", "channels"});
-  else if (request.what != "dirac")
+  else if (request.what == "league")
+    used.insert(used.end(),
+                {"seeds", "steps", "count", "threads", "out", "data", "arch", "channels", "batch"});
+  else if (request.what == "dirac")
+    used.push_back("steps");
+  else
     used.insert(used.end(), {"seeds", "steps", "lambda", "own-schedule", "threads", "out"});
   used.push_back("quiet");
   std::string known;
@@ -207,10 +213,12 @@ int dirac(const LabRequest& request) {
     else if (!request.quiet)
       std::fputs(visible_lines(message("left out: {}: {}\n", name, refusal)).c_str(), stderr);
   }
+  const int64_t steps = request.own_steps.value_or(kDiracSteps);
+  DUEL_CHECK(steps >= 100, "lab", "--steps: expected at least 100 for a game, got {}", steps);
   std::vector<DiracRow> rows;
   for (const std::string& name : names) {
     for (const DiracOrder& order : dirac_orders(gan::named_objective(name)))
-      rows.push_back(dirac_row(name, order));
+      rows.push_back(dirac_row(name, order, 0.1, steps));
   }
   print(to_markdown(rows));
   return 0;
@@ -218,7 +226,7 @@ int dirac(const LabRequest& request) {
 
 /// Samples of every objective after an eighth, a quarter, half and all of the steps.
 int gallery(const LabRequest& request) {
-  const int64_t steps = request.gallery_steps.value_or(1600);
+  const int64_t steps = request.own_steps.value_or(1600);
   DUEL_CHECK(steps >= 8, "lab", "--steps: expected at least 8 for a gallery, got {}", steps);
   const bool all = !request.chosen || request.objectives == std::vector<std::string>{"all"};
   if (request.threads > 0) kernels::set_threads(static_cast<int>(request.threads));
@@ -232,6 +240,27 @@ int gallery(const LabRequest& request) {
   const int status = watcher.ended(outcome.complete, outcome.held, plan.out);
   if (!outcome.rows.empty())
     print(message("results   {}/gallery.png, gallery.md, gallery.json\n", plan.out.string()));
+  return status;
+}
+
+/// Every objective x seed on digits, ranked by the judge.
+int league(const LabRequest& request) {
+  using namespace gan::lab;
+  LeagueRequest plan{.steps = request.own_steps.value_or(LeagueRequest().steps), .config = request.gallery};
+  plan.objectives =
+      request.objectives == std::vector<std::string>{"all"} ? gan::objective_names() : request.objectives;
+  plan.seeds.clear();
+  for (int64_t seed = 1; seed <= request.seeds; ++seed) plan.seeds.push_back(static_cast<uint64_t>(seed));
+  if (request.count) plan.count = *request.count;
+  plan.out = request.out.empty() ? message("runs/lab-league-{}", plan.steps) : request.out;
+  if (request.threads > 0) kernels::set_threads(static_cast<int>(request.threads));
+  LabWatcher watcher(plan.steps, request.quiet);
+  const LeagueOutcome outcome = run_league(plan, watcher);
+  const int status = watcher.ended(outcome.complete, outcome.held, plan.out);
+  if (!outcome.runs.empty()) {
+    print(to_text(make_league_table(outcome.runs)));
+    print(message("\nresults   {}/league.md, league.json, league.png, runs/\n", plan.out.string()));
+  }
   return status;
 }
 
@@ -249,23 +278,28 @@ Command lab_command() {
       "            mean and standard error over seeds, beside what PacGAN and VEEGAN report\n"
       "dirac       data at 0, G = theta, D(x) = psi x: what theory says near 0 and where the game ends, "
       "for every order\n"
-      "            of updates; takes --objective [all] and --quiet\n"
+      "            of updates; takes --objective [all], --steps [4000] and --quiet\n"
       "gallery     every objective's digits after several numbers of steps, read by a classifier; "
       "takes no --seeds, no\n"
       "            --lambda and no --own-schedule\n"
+      "league      every objective on digits from several seeds, judged against images that none of them saw and "
+      "ranked\n"
+      "            by FD; objectives that cannot be told apart share ranks; takes no --lambda and no "
+      "--own-schedule\n"
+      "  duel lab league --objective ns-gan,hinge,r1 --seeds 3 --steps 6000 --out runs/league\n"
       "  duel lab ring --objective ns-gan,wgan-gp --seeds 4 --steps 20000\n"
       "  duel lab grid --objective all --out runs/grid      Ctrl-C keeps what is finished; "
       "the same again goes on; started twice, it shares the runs\n"
       "  duel lab dirac --loss hinge --penalty zero_centered@real:1\n\n" +
       axes_table();
   command.words = {{.name = "PROBLEM",
-                    .help = "ring, grid, dirac or gallery",
+                    .help = "ring, grid, dirac, gallery or league",
                     .required = true,
                     .set = [request](const std::string& text) {
                       auto known = gan::lab::mixture_names();
-                      known.insert(known.end(), {"dirac", "gallery"});
+                      known.insert(known.end(), {"dirac", "gallery", "league"});
                       DUEL_CHECK(std::find(known.begin(), known.end(), text) != known.end(), "lab",
-                                 "problem: expected ring, grid, dirac or gallery, got '{}'", text);
+                                 "problem: expected ring, grid, dirac, gallery or league, got '{}'", text);
                       request->what = text;
                     }}};
   const auto add = option_adder(command, request);
@@ -282,10 +316,11 @@ Command lab_command() {
   }
   add("seeds", "runs of each objective, from seeds 1, 2, ... [3]", "INT",
       [=](const std::string& text) { request->seeds = counted("lab", "seeds", text, 10000); });
-  add("steps", "updates of G in a run; the published protocol has 400000 [20000; gallery 1600]", "INT",
-      [=](const std::string& text) {
+  add("steps",
+      "updates of G in a run; the published protocol has 400000 [20000; dirac 4000, gallery 1600, league 6000]",
+      "INT", [=](const std::string& text) {
         request->steps = counted("lab", "steps", text, 1000000000);
-        request->gallery_steps = request->steps;
+        request->own_steps = request->steps;
       });
   add("lambda",
       "weight of gradient penalties [0.1 where they aim at a norm, as the WGAN-GP authors' toy code; "
@@ -300,20 +335,24 @@ Command lab_command() {
   add("out", "folder of results; finished runs in it are not trained again [runs/lab-PROBLEM-STEPS]", "DIR",
       [request](const std::string& text) { request->out = text; });
   for (const auto& [flag, field, help] :
-       {std::tuple{"data", "data", "gallery: MNIST's folder, or synthetic [MNIST where it is found]"},
-        {"arch", "arch", "gallery: the network [dcgan]"},
-        {"channels", "channels-g", "gallery: its width [32]"}}) {
-    add(flag, help, std::string(flag) == "channels" ? "INT" : "NAME",
+       {std::tuple{"data", "data", "gallery, league: MNIST's folder, or synthetic [MNIST where it is found]"},
+        {"arch", "arch", "gallery, league: the network [dcgan]"},
+        {"channels", "channels-g", "gallery, league: its width [32]"},
+        {"batch", "batch", "league: images per step [64]"}}) {
+    add(flag, help, std::string(flag) == "channels" || std::string(flag) == "batch" ? "INT" : "NAME",
         [request, f = std::string(field)](const std::string& text) {
           gan::set_field(request->gallery, f, text);
           if (f == "channels-g") gan::set_field(request->gallery, "channels-d", text);
         });
   }
+  add("count", "league: samples, and real images, that the judge sees [10000]", "INT",
+      [=](const std::string& text) { request->count = counted("lab", "count", text, 100000); });
   add("quiet", "no progress", "", [request](const std::string&) { request->quiet = true; });
   command.run = [request] {
     check_lab_options(*request);
     take_axes(*request);
     if (request->what == "dirac") return dirac(*request);
+    if (request->what == "league") return league(*request);
     return request->what == "gallery" ? gallery(*request) : mixture(*request);
   };
   return command;

@@ -118,6 +118,9 @@ class Watcher : public gan::RunObserver {
     const gan::NetworkOptions& sides = run_->config().networks;
     progress_.picture(grid, sides.height, sides.width);
   }
+  void evaluated(const std::string& line) override {
+    if (!quiet_) progress_.line(visible(line));
+  }
   void saved(const std::filesystem::path&) override {}
   void warned(const std::string& text) override {
     progress_.line("duel: warning: " + visible_lines(text), true);
@@ -190,6 +193,10 @@ int train(const TrainRequest& request) {
     return 128 + caught_signal();
   }
   if (request.quiet) return 0;
+  if (run.collapse()) {
+    print(message("ended     at iteration {} of {}: {}\n", run.trainer().iteration(), run.total(),
+                  *run.collapse()));
+  }
   std::string text = images > 0
                          ? message("done      iteration {} in {}, {} images/s\n", run.trainer().iteration(),
                                    clock_text(seconds), brief(images))

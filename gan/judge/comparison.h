@@ -43,6 +43,7 @@ struct Value {
 };
 
 enum class Better { lower, higher, near_floor };
+enum class Scale { distance, share, count };  // 0 and up; around 0 to 1; of classes
 
 struct QualityMeasure;  // a row
 struct Comparison {
@@ -73,6 +74,7 @@ struct QualityMeasure {
   std::string key;
   std::string meaning, healthy, source;  // Markdown, one line each
   Better better = Better::lower;
+  Scale scale = Scale::share;
   /// Whether both sets have what it needs.
   bool (*applies)(const ComparisonContext&) = nullptr;
   Estimate (*of)(const ComparisonContext&) = nullptr;

@@ -279,10 +279,10 @@ DiracRun play_dirac(DiracGame& game, DiracPoint start, int64_t steps) {
   return run;
 }
 
-DiracRow dirac_row(const std::string& name, const DiracOrder& order, double lr) {
+DiracRow dirac_row(const std::string& name, const DiracOrder& order, double lr, int64_t steps) {
   const Objective objective = dirac_objective(named_objective(name), order, lr);
   DiracGame game(objective);
-  return {name, order, dirac_theory(objective), play_dirac(game)};
+  return {name, order, dirac_theory(objective), play_dirac(game, {0.5, 0.5}, steps)};
 }
 
 std::vector<DiracRow> dirac_table(double lr) {

@@ -123,7 +123,8 @@ struct DiracRun {
 };
 /// Plays `steps` iterations (at least 100) from `start`; while the distance grows slowly, up to four times as
 /// many.
-DiracRun play_dirac(DiracGame& game, DiracPoint start = {0.5, 0.5}, int64_t steps = 4000);
+inline constexpr int64_t kDiracSteps = 4000;
+DiracRun play_dirac(DiracGame& game, DiracPoint start = {0.5, 0.5}, int64_t steps = kDiracSteps);
 
 /// Why the game cannot play an objective; empty if it can.
 std::string dirac_refusal(const Objective& objective);
@@ -135,7 +136,8 @@ struct DiracRow {
   DiracRun run;
 };
 /// One named objective under one order; every one that can play, under every order.
-DiracRow dirac_row(const std::string& objective, const DiracOrder& order, double lr = 0.1);
+DiracRow dirac_row(const std::string& objective, const DiracOrder& order, double lr = 0.1,
+                   int64_t steps = kDiracSteps);
 std::vector<DiracRow> dirac_table(double lr = 0.1);
 std::string to_markdown(const std::vector<DiracRow>& rows);
 

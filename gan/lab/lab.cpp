@@ -12,30 +12,10 @@
 namespace duel::gan::lab {
 namespace {
 
-/// Objective and seed of every record in the folder, by the order of objectives, then seeds.
-std::vector<std::pair<std::string, uint64_t>> recorded(const ResultStore& store) {
-  std::vector<std::pair<std::string, uint64_t>> found;
-  for (const std::string& stem : store.names()) {
-    const size_t dash = stem.rfind('-');
-    const std::string digits = dash == std::string::npos ? "" : stem.substr(dash + 1);
-    if (digits.empty() || digits.size() > 18 || digits.find_first_not_of("0123456789") != std::string::npos)
-      continue;
-    found.emplace_back(stem.substr(0, dash), std::stoull(digits));
-  }
-  const std::vector<std::string> names = objective_names();
-  const auto place = [&](const std::string& name) {
-    return std::find(names.begin(), names.end(), name) - names.begin();
-  };
-  std::sort(found.begin(), found.end(), [&](const auto& a, const auto& b) {
-    return std::tuple(place(a.first), a.first, a.second) < std::tuple(place(b.first), b.first, b.second);
-  });
-  return found;
-}
-
 /// Error where one is damaged or has other settings.
 std::vector<PointRun> recorded_runs(const LabPlan& plan, const ResultStore& store) {
   std::vector<PointRun> runs;
-  for (const auto& [objective, seed] : recorded(store))
+  for (const auto& [objective, seed] : recorded_seeds(store))
     runs.push_back(*load_run(plan.directory, plan.mixture, objective, seed, plan.settings));
   return runs;
 }

@@ -56,11 +56,11 @@ std::optional<Histogram> histogram_from(const Json& value) {
 }  // namespace
 
 std::string to_json_line(const Metrics& m, double epoch, bool probabilities,
-                         const std::optional<Diagnosis>& diagnosis) {
+                         const std::optional<Diagnosis>& diagnosis, const JudgedValues& judged) {
   Json line = {{"iteration", m.iteration}};
   for (const Measure& row : measures()) {
     if (row.of_line) {
-      const std::vector<Measured> values = row.of_line({m, epoch, probabilities});
+      const std::vector<Measured> values = row.of_line({m, epoch, probabilities, judged});
       for (size_t i = 0; i < values.size(); ++i) {
         if (!is_empty_group(values[i])) line[row.keys.at(i).name] = as_json(values[i], exact);
       }

@@ -26,7 +26,8 @@ namespace duel::gan {
 
 /// One line. probabilities: also sigmoid of the logits.
 std::string to_json_line(const Metrics& metrics, double epoch, bool probabilities,
-                         const std::optional<Diagnosis>& diagnosis = std::nullopt);
+                         const std::optional<Diagnosis>& diagnosis = std::nullopt,
+                         const JudgedValues& judged = {});
 /// A line of timing.jsonl, which stands beside so that metrics.jsonl is the same from run to run.
 struct Timing {
   int64_t iteration = 0;

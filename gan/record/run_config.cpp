@@ -197,6 +197,20 @@ std::vector<ConfigField> make_fields() {
       changeable(row("sample-every", output, "iterations between sample grids; 0: only first and last",
                      DUEL_FIELD(sample_every), between(0, many))),
       row("sample-count", output, "images in a sample grid", DUEL_FIELD(sample_count), between(1, 4096)),
+      changeable(row("eval-every", output,
+                     "iterations between looks of a judge at samples (duel eval's measures); 0: never",
+                     DUEL_FIELD(eval_every), between(0, many))),
+      changeable(row("eval-count", output, "samples, and real images, that the judge sees",
+                     DUEL_FIELD(eval_count), between(1, 100'000))),
+      changeable(
+          row("keep-best", output,
+              "a measure of duel eval, as fd: the checkpoint where it was best is kept, checkpoints/best_*",
+              DUEL_FIELD(keep_best))),
+      changeable(
+          row("stop-if", output,
+              "end the run where this becomes true of samples, as 'modes<3' or 'fd>50': where it is true at "
+              "a look and was not at an earlier one",
+              DUEL_FIELD(stop_if))),
       changeable(row("checkpoint-every", output, "iterations between checkpoints; 0: only the last",
                      DUEL_FIELD(checkpoint_every), between(0, many))),
       changeable(row("keep", output, "checkpoints to keep, the latest ones", DUEL_FIELD(keep),

@@ -44,6 +44,8 @@ struct RunConfig {
   std::filesystem::path out;  // empty: runs/NNNNN-arch-objective
   int64_t log_every = 20, diagnose_every = 100, sample_every = 200, checkpoint_every = 500, keep = 3;
   int64_t sample_count = 64;
+  int64_t eval_every = 0, eval_count = 2000;  // iterations between looks of a judge; 0: none
+  std::string keep_best = "", stop_if = "";   // a measure; "modes<3"
   bool anomaly = false;  // stop at the op that makes the first NaN (slow)
   bool resume = false;   // continue the run in `out` from its latest checkpoint
 

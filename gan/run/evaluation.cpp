@@ -14,6 +14,7 @@
 #include "duel/gan/judge/neighbours.h"
 #include "duel/gan/run/internal/neighbour_picture.h"
 #include "duel/gan/run/internal/run_setup.h"
+#include "duel/gan/run/internal/sample_sets.h"
 #include "duel/gan/run/run.h"
 #include "duel/gan/train/sampling.h"
 #include "duel/kernels/base/error.h"
@@ -25,8 +26,7 @@ namespace fs = std::filesystem;
 
 constexpr const char* kOp = "eval";
 constexpr int64_t kLeast = least_samples(kNeighbours);
-constexpr int64_t kMost = 100000;      // neighbours take time by the square
-constexpr int64_t kSampleBatch = 200;  // images that G makes at once
+constexpr int64_t kMost = 100000;  // neighbours take time by the square
 
 void check_sides(const std::string& what, int64_t height, int64_t width) {
   DUEL_CHECK(height == Judge::side && width == Judge::side, kOp,
@@ -142,21 +142,6 @@ std::vector<int64_t> in_neither(const ImageSet& training, const ImageSet& real, 
   return index;
 }
 
-Tensor pixels_of(const ResidentData& data) { return data.batch(data.first(data.count()), DType::f32); }
-
-/// What the judge says of a training set, without its pixels as floats: 188 MB of MNIST's.
-SampleSet judged(const Judge& judge, const ResidentData& data) {
-  JudgeReading reading = judge.read(data);
-  return {{}, std::move(reading.features), softmax(reading.logits)};
-}
-
-SampleSet read_by(const Judge& judge, const ImageSet& images) {
-  const ResidentData data(images);
-  SampleSet set = judged(judge, data);
-  set.images = pixels_of(data);
-  return set;
-}
-
 void check_request(const EvalRequest& request) {
   DUEL_CHECK(!request.set.empty(), kOp,
              "SET: missing; say a run directory, a checkpoint or images: duel eval runs/mine");
@@ -180,27 +165,9 @@ void check_request(const EvalRequest& request) {
 
 ImageSet sample_images(const LoadedTrainer& loaded, int64_t count, uint64_t seed) {
   DUEL_CHECK(count >= 1 && count <= 10000000, "sample", "count: expected 1 to 10000000, got {}", count);
-  const LatentPlan& plan = loaded.trainer->networks().latent;
   LatentGenerators random = sampling_generators(seed);
   const NetworkOptions& sides = loaded.config.networks;
-  ImageSet set;
-  set.count = count;
-  set.height = sides.height;
-  set.width = sides.width;
-  const auto pixels = static_cast<size_t>(sides.height * sides.width);
-  set.images.reserve(static_cast<size_t>(count) * pixels);
-  for (int64_t done = 0; done < count; done += kSampleBatch) {
-    // Batches are all of one size: an image's bits do not depend on how many are wanted.
-    const Tensor images = loaded.trainer->sample(draw_latents(plan, kSampleBatch, random).input);
-    DUEL_CHECK(images.rank() == 4 && images.dim(1) == 1, "sample",
-               "expected gray images [N, 1, H, W], got {}", to_text(images));
-    std::vector<float> values = images.to_vector<float>();
-    values.resize(static_cast<size_t>(std::min(kSampleBatch, count - done)) * pixels);
-    DUEL_CHECK(std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); }), "sample",
-               "G of iteration {} gives values that are not finite", loaded.trainer->iteration());
-    const std::vector<uint8_t> bytes = gray_pixels(values);
-    set.images.insert(set.images.end(), bytes.begin(), bytes.end());
-  }
+  ImageSet set = detail::sampled_images(*loaded.trainer, sides.height, sides.width, count, random);
   set.source = message("samples of iteration {} ({}, {}, seed {})", loaded.trainer->iteration(),
                        loaded.config.objective, loaded.config.networks.arch, seed);
   return set;
@@ -249,19 +216,19 @@ Evaluation evaluate(const EvalRequest& request) {
   if (const int64_t shared = in_both(real, fake); shared > 0)
     say(message("note      {} images of the set are among those that it stands against", shared));
 
-  const SampleSet read_fake = read_by(judge, fake), read_real = read_by(judge, real);
+  const SampleSet read_fake = detail::read_by(judge, fake), read_real = detail::read_by(judge, real);
   ComparisonOptions options{.seed = request.seed};
   SampleSet read_training;
-  if (with_training) read_training = judged(judge, ResidentData(training));
+  if (with_training) read_training = detail::judged(judge, ResidentData(training));
   if (!request.against) {
     options.training = read_training.features;
     if (data.drawn) {
-      options.others = read_by(judge, draw_digits(request.count, detail::kDrawnSeed + 2));
+      options.others = detail::read_by(judge, draw_digits(request.count, detail::kDrawnSeed + 2));
     } else {
       const std::vector<int64_t> rest = in_neither(training, real, fake, fake.count, request.seed);
       if (static_cast<int64_t>(rest.size()) >= kLeast) {
         options.others = read_training.at(rest);
-        options.others.images = pixels_of(ResidentData(chosen(training, rest)));
+        options.others.images = detail::pixels_of(ResidentData(chosen(training, rest)));
       }
     }
   }

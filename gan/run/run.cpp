@@ -34,7 +34,8 @@ bool Run::train(RunObserver& observer) try {
   while (trainer.iteration() < total) {
     const int64_t next = trainer.iteration() + 1;
     const bool diagnoses = c.diagnose_every > 0 && next % c.diagnose_every == 0;
-    const bool logs = diagnoses || next == 1 || next % c.log_every == 0;
+    const bool evaluates = s.evaluation_due(next);
+    const bool logs = diagnoses || evaluates || next == 1 || next % c.log_every == 0;
     const bool saves = next == total || (c.checkpoint_every > 0 && next % c.checkpoint_every == 0);
     try {
       StepRecord record;
@@ -52,13 +53,20 @@ bool Run::train(RunObserver& observer) try {
       s.check_finite(s.latest);
     }
     if (logs || saves || !trainer.options().device.is_cuda()) s.check_all_finite();
+    s.quality.reset();
+    if (evaluates) s.judge_samples(observer);
     if (logs) s.write_metrics(observer);
+    if (evaluates) {
+      s.write_quality(observer);
+      s.keep_best(observer);
+      s.collapse = s.watch->collapsed(s.curves.log);
+    }
     observer.progressed(s.latest, next, total);
     if (s.sample_due(next)) {
       s.sample(next, observer);
       if (next < total) s.draw(false, observer);
     }
-    const bool stop = next < total && observer.stop();
+    const bool stop = next < total && (s.collapse || observer.stop());
     if (logs || saves || stop) s.write_timing(observer);  // before a checkpoint: on resume its line is there
     if (saves || stop) {
       if (!saves) {
@@ -69,8 +77,8 @@ bool Run::train(RunObserver& observer) try {
     }
     if (stop) {
       s.draw(true, observer);
-      s.log(message("stopped at iteration {}", next), observer);
-      return false;
+      s.log(message("stopped at iteration {}{}", next, s.collapse ? ": " + *s.collapse : ""), observer);
+      return s.collapse.has_value();
     }
   }
   s.draw(true, observer);
@@ -86,6 +94,8 @@ bool Run::train(RunObserver& observer) try {
 const std::filesystem::path& Run::directory() const { return state_->directory_path; }
 const RunConfig& Run::config() const { return state_->config(); }
 int64_t Run::total() const { return state_->config().steps; }
+
+const std::optional<std::string>& Run::collapse() const { return state_->collapse; }
 
 Trainer& Run::trainer() {
   state_->make_ready(nullptr);

@@ -3,7 +3,8 @@
 //
 // Run directory:  config.json (resolved, re-runs the run) · run.json (versions, machine, data) · metrics.jsonl
 //                 timing.jsonl · log.txt · samples/{reals,fakes_000000,fakes_000200,…}.png
-//                 checkpoints/step_00000200.safetensors · diagnostics/{losses,outputs,…}.png · report.html
+//                 checkpoints/{step_00000200,best_00000150}.safetensors · diagnostics/{losses,outputs,…}.png
+//                 metric-{fd-mnist-v1,…}.jsonl (--eval-every) · report.html
 //
 // Note [A resumed run continues the curve]
 // metrics.jsonl, samples and checkpoints hold nothing that depends on time or threads, and on resume what
@@ -55,8 +56,9 @@ class RunObserver {
   virtual void progressed(const Metrics& /*latest*/, int64_t /*iteration*/, int64_t /*total*/) {}
   virtual void sampled(const std::filesystem::path& /*file*/, const GrayImage& /*grid*/) {}
   virtual void saved(const std::filesystem::path& /*file*/) {}
-  virtual void warned(const std::string& line) = 0;  // somebody has to hear it
-  virtual bool stop() { return false; }              // true: save and return
+  virtual void evaluated(const std::string& /*line*/) {}  // what the judge found, for people
+  virtual void warned(const std::string& line) = 0;       // somebody has to hear it
+  virtual bool stop() { return false; }                   // true: save and return
 };
 
 /// In the place of what the configuration names; what is left out is the configuration's.
@@ -77,7 +79,7 @@ class Run {
   explicit Run(RunConfig config, RunObserver* observer = nullptr);
   Run(RunConfig config, RunParts parts, RunObserver* observer = nullptr);
   ~Run();
-  /// False if the observer stopped it (a checkpoint is written then). Throws Diverged, and Failure where a
+  /// False if the observer stopped it (a checkpoint is written then, as where --stop-if ended it). Throws Diverged, and Failure where a
   /// checkpoint could not be written in three tries; a sample grid, metric or log line that cannot be written
   /// is a warning.
   bool train(RunObserver& observer);
@@ -90,6 +92,8 @@ class Run {
   /// The lines for RunObserver::started.
   std::string banner() const;
   Trainer& trainer();
+  /// Why --stop-if ended the run before its last iteration; nothing where it did not.
+  const std::optional<std::string>& collapse() const;
 
  private:
   struct State;

@@ -20,6 +20,10 @@ bool Run::State::sample_due(int64_t iteration) const {
          (config().sample_every > 0 && iteration % config().sample_every == 0);
 }
 
+bool Run::State::evaluation_due(int64_t iteration) const {
+  return config().eval_every > 0 && (iteration == config().steps || iteration % config().eval_every == 0);
+}
+
 void Run::State::log(const std::string& text, RunObserver& observer) {
   if (auto problem = directory->append_log(local_time() + "  " + text + (text.ends_with('\n') ? "" : "\n"))) {
     warn_once("log", *problem, observer);
@@ -33,7 +37,8 @@ void Run::State::warn_once(const std::string& kind, const std::string& text, Run
 void Run::State::write_metrics(RunObserver& observer) {
   const double epoch =
       static_cast<double>(latest.iteration * config().batch) / static_cast<double>(data.count);
-  const std::string line = to_json_line(latest, epoch, has_probabilities(setup.objective), diagnosis);
+  const std::string line = to_json_line(latest, epoch, has_probabilities(setup.objective), diagnosis,
+                                        quality ? watch->judged(*quality) : JudgedValues());
   curves.log.add(line);
   if (auto problem = directory->append_metrics(line)) warn_once("metrics", *problem, observer);
   const ShownOutputs outputs = shown_outputs(setup.objective, latest);
@@ -90,24 +95,70 @@ void Run::State::draw(bool last, RunObserver& observer, bool diverged) {
   next_drawing = Clock::now() + 50 * (Clock::now() - began);
 }
 
-void Run::State::save(RunObserver& observer) {
+void Run::State::judge_samples(RunObserver& observer) {
+  if (!watch) {
+    observer.working(message("reading images for the judge, {} of each kind", config().eval_count));
+    watch.emplace(setup, *trainer->data(), trainer->options().device);
+  }
+  quality = watch->look(*trainer);
+}
+
+// One line of people's, then a file for each measure.
+void Run::State::write_quality(RunObserver& observer) {
   const int64_t iteration = trainer->iteration();
+  const double kimg = static_cast<double>(iteration * config().batch) / 1000;
   const std::filesystem::path file = directory->checkpoint(iteration);
-  directory->sync_metrics();
+  const bool saved = iteration == config().steps ||
+                     (config().checkpoint_every > 0 && iteration % config().checkpoint_every == 0);
+  std::string shown;
+  for (const auto& [row, value] : quality->values) {
+    const std::string name = watch->name_of(*row),
+                      line = detail::metric_line(name, value, iteration, kimg,
+                                                 saved ? file.filename().string() : std::string());
+    if (auto problem = directory->append_metric(name, line)) warn_once("metric", *problem, observer);
+    if (row->key == "fd" || row->key == "precision" || row->key == "recall" || row->key == "modes") {
+      shown += message("  {} {} (real {})", shown.empty() ? name : row->key, short_number(value.value),
+                       short_number(value.floor));
+    }
+  }
+  const std::string text = message("judged at iteration {}{}", iteration, shown);
+  log(text, observer);
+  observer.evaluated(text);
+}
+
+void Run::State::keep_best(RunObserver& observer) {
+  const QualityMeasure* row = watch->best_by();
+  const Value* now = row ? quality->find(row->key) : nullptr;
+  if (!now || watch->best_iteration(curves.log, now->floor) != trainer->iteration()) return;
+  const std::filesystem::path file = directory->best(trainer->iteration());
+  write_state(file);
+  directory->keep_best(file);
+  log(message("best {} until now, {}: kept {}", watch->name_of(*row), short_number(now->value),
+              file.string()),
+      observer);
+}
+
+void Run::State::write_state(const std::filesystem::path& file) const {
   for (int attempt = 1;; ++attempt) {
     try {
       write_checkpoint(file, trainer->state(), checkpoint_config);
-      break;
+      return;
     } catch (const Error& error) {
       if (attempt == kSaveTries) {
         throw Failure(message(
             "[run] checkpoint of iteration {} failed {} times: {}; make room and continue with --resume; "
             "last good checkpoint: {}",
-            iteration, attempt, error.what(), last_good_checkpoint()));
+            trainer->iteration(), attempt, error.what(), last_good_checkpoint()));
       }
       std::this_thread::sleep_for(std::chrono::milliseconds(200));
     }
   }
+}
+
+void Run::State::save(RunObserver& observer) {
+  const std::filesystem::path file = directory->checkpoint(trainer->iteration());
+  directory->sync_metrics();
+  write_state(file);
   directory->keep_checkpoints(config().keep, file);
   log("saved " + file.string(), observer);
   observer.saved(file);

@@ -139,6 +139,7 @@ Run::Run(RunConfig config, RunParts parts, RunObserver* observer) : state_(std::
   if (config.resume) check_data_given(config, parts);
   if (!config.resume && !config.out.empty()) RunDirectory::check_fresh(config.out);
   s.setup = detail::set_up(std::move(config), std::move(parts));
+  detail::check_quality_settings(s.setup);
   s.data = {s.setup.images.source, s.setup.images.count, s.setup.images.height, s.setup.images.width, 0};
 
   // What a checkpoint says must not depend on where and on how many threads it was made.

@@ -36,11 +36,20 @@ using NamedValues = std::vector<std::pair<std::string, double>>;
 /// A number, numbers by the names of layers, weights or terms, or counts.
 using Measured = std::variant<double, NamedValues, Histogram>;
 
+/// What a judge found of G's samples at an iteration, by names that hold the judge's, "fd-mnist-v1": on three
+/// scales. Empty where nobody judged.
+struct JudgedValues {
+  NamedValues distances = {};  // 0 and up, without a bound
+  NamedValues shares = {};     // around 0 to 1
+  NamedValues counts = {};
+};
+
 /// What every line is made of.
 struct LineView {
   const Metrics& metrics;
   double epoch = 0;
   bool probabilities = false;  // has_probabilities of the objective
+  const JudgedValues& judged;
 };
 struct Look;  // what a look inside has: diagnostics.h
 

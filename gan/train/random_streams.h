@@ -8,7 +8,7 @@
 namespace duel::gan {
 
 /// layers_d, layers_g: what the networks' layers draw; average: what the average's statistics are gathered
-/// on; quiet: looks that change nothing.
+/// on; quiet: looks that change nothing; evaluation: samples that a judge sees.
 enum class RandomStream : uint64_t {
   weights_g = 1,
   weights_d,
@@ -24,7 +24,8 @@ enum class RandomStream : uint64_t {
   layers_g,
   average,
   quiet,
-  augmentation
+  augmentation,
+  evaluation
 };
 
 inline Generator stream(uint64_t seed, RandomStream which) {

@@ -17,7 +17,8 @@ struct Pattern {
     return prefix + std::string(number) + suffix;
   }
 };
-constexpr Pattern kFakes{"fakes_", ".png", 6}, kCheckpoint{"step_", ".safetensors", 8};
+constexpr Pattern kFakes{"fakes_", ".png", 6}, kCheckpoint{"step_", ".safetensors", 8},
+    kBest{"best_", ".safetensors", 8};
 
 std::vector<NumberedFile> listed(const fs::path& folder, const Pattern& pattern, std::error_code& why) {
   std::vector<NumberedFile> found;
@@ -36,6 +37,22 @@ std::vector<NumberedFile> listed(const fs::path& folder, const Pattern& pattern,
 fs::path RunFiles::fakes(int64_t iteration) const { return samples() / kFakes.name(iteration); }
 fs::path RunFiles::checkpoint(int64_t iteration) const { return checkpoints() / checkpoint_name(iteration); }
 
+fs::path RunFiles::best(int64_t iteration) const { return checkpoints() / kBest.name(iteration); }
+
+std::vector<fs::path> RunFiles::all_metrics() const {
+  std::vector<fs::path> found;
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(path_, ignored)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with("metric-") && name.ends_with(".jsonl")) found.push_back(entry.path());
+  }
+  std::sort(found.begin(), found.end());
+  return found;
+}
+std::vector<NumberedFile> RunFiles::all_best() const {
+  std::error_code ignored;
+  return listed(checkpoints(), kBest, ignored);
+}
 std::vector<NumberedFile> RunFiles::all_fakes() const {
   std::error_code ignored;
   return listed(samples(), kFakes, ignored);

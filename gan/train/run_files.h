@@ -40,10 +40,18 @@ class RunFiles {
   std::filesystem::path reals() const { return samples() / "reals.png"; }
   std::filesystem::path fakes(int64_t iteration) const;
   std::filesystem::path checkpoint(int64_t iteration) const;
+  /// The copy of a checkpoint that is kept for its quality.
+  std::filesystem::path best(int64_t iteration) const;
+  /// metric-fd-mnist-v1.jsonl
+  std::filesystem::path metric(const std::string& name) const {
+    return path_ / ("metric-" + name + ".jsonl");
+  }
 
   /// What is there of them, by iteration; none where the folder cannot be read, and `why` says so.
   std::vector<NumberedFile> all_fakes() const;
   std::vector<NumberedFile> all_checkpoints() const;
+  std::vector<NumberedFile> all_best() const;
+  std::vector<std::filesystem::path> all_metrics() const;
   std::vector<NumberedFile> all_checkpoints(std::error_code& why) const;
 
  protected:

@@ -50,6 +50,32 @@ TEST(Command, HelpOfEveryCommandIsOnStdout) {
   EXPECT_TRUE(has(duel({"--version"}).out, "duel "));
 }
 
+// What the judge finds is said as it is found, and the run ends where it is told to.
+TEST(Train, IsJudgedAndEndsWhereItCollapses) {
+  Scratch scratch;
+  const std::vector<std::string> judged{"--synthetic-count", "100", "--steps",     "6", "--eval-every", "2",
+                                        "--eval-count",      "60",  "--keep-best", "fd"};
+  const Result whole = duel(small_run(scratch / "whole", judged));
+  ASSERT_EQ(whole.status, 0) << whole.err;
+  EXPECT_EQ(occurrences(whole.err, "judged at iteration"), 3u) << whole.err;
+  EXPECT_TRUE(has(whole.err, "judged at iteration 2  fd-digits-v1 ")) << whole.err;
+  EXPECT_FALSE(has(whole.out, "ended")) << whole.out;
+  const gan::MetricsLog log = gan::parse_metrics(read(scratch / "whole" / "metrics.jsonl"));
+  const gan::Curve* fd = log.curve("distances/fd-digits-v1");
+  ASSERT_NE(fd, nullptr);
+  const double first = fd->y[0], second = fd->y[1];
+  std::vector<std::string> ends = judged;
+  ends.insert(ends.end(), {"--stop-if", message("fd{}{}", second < first ? "<" : ">", (first + second) / 2)});
+  const Result ended = duel(small_run(scratch / "ended", ends));
+  EXPECT_EQ(ended.status, 0) << ended.err;
+  EXPECT_TRUE(has(ended.out, "ended     at iteration 4 of 6: fd-digits-v1 is ")) << ended.out;
+
+  expect_refused(duel(small_run(scratch / "none", {"--stop-if", "modes<3"})),
+                 {"stop-if: modes<3 is looked at where samples are judged: say --eval-every too"});
+  expect_refused(duel(small_run(scratch / "none", {"--eval-every", "2", "--stop-if", "modes"})),
+                 {"stop-if: expected a measure, < or >, and a number, as modes<3, got 'modes'"});
+}
+
 TEST(Command, HelpOfTrainShowsFlagsWithDefaultsAndHidesAliases) {
   const std::string help = duel({"train", "--help"}).out;
   for (const char* flag : {"--objective", "--lambda", "--lr-d", "--batch", "--resume", "--config", "--norm-d",

@@ -157,7 +157,7 @@ TEST(Lab, WeightsOfPenaltiesCanBeChosen) {
 // All of the Dirac-GAN, the default: what cannot be played is said before the games begin, and each is left
 // out or a row.
 TEST(Lab, DiracSaysWhatIsLeftOutAndWhy) {
-  const Result r = duel({"lab", "dirac"});
+  const Result r = duel({"lab", "dirac", "--steps", "100"});
   EXPECT_EQ(r.status, 0) << r.err;
   EXPECT_TRUE(has(r.err, "left out: sngan: spectral norm leaves of D's one weight only its sign")) << r.err;
   for (const std::string& name : gan::objective_names()) {
@@ -172,15 +172,15 @@ TEST(Lab, RefusesOptionsThatSayNothing) {
   const std::vector<std::pair<std::string, std::vector<Args>>> mistakes = {
       {"dirac",
        {{"--out", out},
-        {"--steps", "10"},
         {"--seeds", "2"},
         {"--own-schedule"},
         {"--threads", "2"},
         {"--data", "synthetic"},
         {"--arch", "mlp"},
         {"--channels", "8"}}},
-      {"gallery", {{"--seeds", "2"}, {"--own-schedule"}, {"--lambda", "1"}}},
-      {"ring", {{"--data", "synthetic"}, {"--arch", "mlp"}, {"--channels", "8"}}},
+      {"gallery", {{"--seeds", "2"}, {"--own-schedule"}, {"--lambda", "1"}, {"--count", "50"}}},
+      {"league", {{"--own-schedule"}, {"--lambda", "1"}}},
+      {"ring", {{"--data", "synthetic"}, {"--arch", "mlp"}, {"--channels", "8"}, {"--count", "50"}}},
       {"grid", {{"--data", "synthetic"}, {"--arch", "mlp"}, {"--channels", "8"}}}};
   for (const auto& [problem, options] : mistakes) {
     for (const Args& option : options) {

@@ -17,13 +17,10 @@ std::string steps_text(const std::vector<int64_t>& steps) {
   return text;
 }
 
-/// What a row's bits depend on. Of the fields of a configuration those that a gallery takes from it.
-Json settings_json(const GalleryRequest& request, RunConfig config, const std::string& objective) {
-  static const std::set<std::string> own{"objective", "steps", "epochs", "threads"};
-  config.objective = objective;
+/// What a row's bits depend on.
+Json row_settings(const GalleryRequest& request, RunConfig config, const std::string& objective) {
   Json settings{{"steps", steps_text(request.steps)}, {"shown", request.shown}, {"judged", request.judged}};
-  for (const ConfigField& field : config_fields())
-    if (field.stored && !own.contains(field.name)) settings[field.name] = json_of(field.get(config));
+  settings.update(config_settings(std::move(config), objective));
   return settings;
 }
 
@@ -59,6 +56,15 @@ std::optional<FinishedRow> older_row(const GalleryRequest& request, const std::s
 
 }  // namespace
 
+Json config_settings(RunConfig config, const std::string& objective) {
+  static const std::set<std::string> own{"objective", "steps", "epochs", "threads"};
+  config.objective = objective;
+  Json settings = Json::object();
+  for (const ConfigField& field : config_fields())
+    if (field.stored && !own.contains(field.name)) settings[field.name] = json_of(field.get(config));
+  return settings;
+}
+
 Json to_json(const GalleryRow& row) {
   Json cells = Json::array();
   for (const GalleryCell& c : row.cells)
@@ -69,14 +75,14 @@ Json to_json(const GalleryRow& row) {
 void save_row(const GalleryRequest& request, const FinishedRow& finished) {
   const std::string& name = finished.row.objective;
   Json record = to_json(finished.row);
-  record["settings"] = settings_json(request, request.config, name);
+  record["settings"] = row_settings(request, request.config, name);
   ResultStore("gallery", request.out).save(name, record, {{"strips", finished.strips}});
 }
 
 std::optional<FinishedRow> load_row(const GalleryRequest& request, const std::string& objective) {
   const ResultStore store("gallery", request.out);
-  const Json settings = settings_json(request, request.config, objective),
-             defaults = settings_json(request, {}, objective);
+  const Json settings = row_settings(request, request.config, objective),
+             defaults = row_settings(request, {}, objective);
   FinishedRow finished;
   const auto read = [&](const Json& record, const TensorFile& tensors) {
     finished.row = row_from_json(record);

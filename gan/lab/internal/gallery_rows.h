@@ -17,6 +17,9 @@ struct FinishedRow {
   Tensor strips;  // gray [steps, height, width]
 };
 
+/// Of the fields of a configuration those that experiments on digits take from it.
+json::Json config_settings(RunConfig config, const std::string& objective);
+
 json::Json to_json(const GalleryRow& row);
 
 void save_row(const GalleryRequest& request, const FinishedRow& finished);

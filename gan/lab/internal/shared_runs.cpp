@@ -1,7 +1,10 @@
 #include "duel/gan/lab/internal/shared_runs.h"
 
+#include <algorithm>
 #include <atomic>
+#include <tuple>
 
+#include "duel/gan/objective/objective.h"
 #include "duel/kernels/base/parallel.h"
 
 namespace duel::gan::lab {
@@ -36,6 +39,25 @@ bool train_one(const ResultStore& store, Pending& pending, LabObserver& observer
 }
 
 }  // namespace
+
+std::vector<std::pair<std::string, uint64_t>> recorded_seeds(const ResultStore& store) {
+  std::vector<std::pair<std::string, uint64_t>> found;
+  for (const std::string& stem : store.names()) {
+    const size_t dash = stem.rfind('-');
+    const std::string digits = dash == std::string::npos ? "" : stem.substr(dash + 1);
+    if (digits.empty() || digits.size() > 18 || digits.find_first_not_of("0123456789") != std::string::npos)
+      continue;
+    found.emplace_back(stem.substr(0, dash), std::stoull(digits));
+  }
+  const std::vector<std::string> names = objective_names();
+  const auto place = [&](const std::string& name) {
+    return std::find(names.begin(), names.end(), name) - names.begin();
+  };
+  std::sort(found.begin(), found.end(), [&](const auto& a, const auto& b) {
+    return std::tuple(place(a.first), a.first, a.second) < std::tuple(place(b.first), b.first, b.second);
+  });
+  return found;
+}
 
 std::vector<std::string> train_shared(const ResultStore& store, const std::vector<SharedRun>& runs,
                                       LabObserver& observer) {

@@ -7,14 +7,19 @@
 // bits.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "duel/gan/lab/internal/result_store.h"
 #include "duel/gan/lab/observer.h"
 
 namespace duel::gan::lab {
+
+/// Objective and seed of every record OBJECTIVE-SEED in the folder, by the order of objectives, then seeds.
+std::vector<std::pair<std::string, uint64_t>> recorded_seeds(const ResultStore& store);
 
 struct SharedRun {
   std::string name;   // in the store

@@ -312,6 +312,17 @@ std::optional<std::string> RunDirectory::append_log(const std::string& line) {
   return append(log(), visible_lines(line));
 }
 
+std::optional<std::string> RunDirectory::append_metric(const std::string& name, const std::string& line) {
+  return append(metric(name), line);
+}
+
+void RunDirectory::keep_best(const fs::path& written) {
+  std::error_code ignored;
+  for (const auto& [number, file] : all_best()) {
+    if (file != written) fs::remove(file, ignored);
+  }
+}
+
 void RunDirectory::sync_metrics() {
   const int fd = ::open(metrics().c_str(), O_WRONLY | O_CLOEXEC);
   if (fd < 0) return;  // nothing was written yet
@@ -320,11 +331,16 @@ void RunDirectory::sync_metrics() {
 }
 
 void RunDirectory::cut_after(int64_t iteration) {
-  for (const fs::path& file : {metrics(), timing()}) cut_lines(file, iteration);
-  for (const fs::path& file : {metrics(), timing(), log()}) make_own(file);
+  std::vector<fs::path> lines = all_metrics();
+  lines.insert(lines.end(), {metrics(), timing()});
+  for (const fs::path& file : lines) cut_lines(file, iteration);
+  lines.push_back(log());
+  for (const fs::path& file : lines) make_own(file);
   std::error_code ignored;
-  for (const auto& [number, file] : all_fakes()) {
-    if (number > iteration) fs::remove(file, ignored);
+  for (const auto& list : {all_fakes(), all_best()}) {
+    for (const auto& [number, file] : list) {
+      if (number > iteration) fs::remove(file, ignored);
+    }
   }
 }
 

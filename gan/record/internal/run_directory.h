@@ -59,13 +59,17 @@ class RunDirectory : public RunFiles {
   std::optional<std::string> append_metrics(const std::string& line);
   std::optional<std::string> append_timing(const std::string& line);
   std::optional<std::string> append_log(const std::string& line);
+  /// To metric-NAME.jsonl.
+  std::optional<std::string> append_metric(const std::string& name, const std::string& line);
   /// Forces the lines of metrics.jsonl to the disk.
   void sync_metrics();
 
-  /// Drops metrics, times and sample grids after `iteration`, and a torn last line.
+  /// Drops metrics, times, sample grids and a best checkpoint after `iteration`, and a torn last line.
   void cut_after(int64_t iteration);
   /// Deletes checkpoints but the `keep` latest; `written` stays in any case.
   void keep_checkpoints(int64_t keep, const std::filesystem::path& written);
+  /// Deletes other checkpoints that were kept for their quality.
+  void keep_best(const std::filesystem::path& written);
 
  private:
   RunDirectory(std::filesystem::path path, int lock) : RunFiles(std::move(path)), lock_(lock) {}

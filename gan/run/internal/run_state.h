@@ -11,6 +11,7 @@
 #include "duel/gan/record/internal/run_directory.h"
 #include "duel/gan/record/internal/run_record.h"
 #include "duel/gan/record/metrics_log.h"
+#include "duel/gan/run/internal/quality_watch.h"
 #include "duel/gan/run/internal/run_setup.h"
 #include "duel/gan/run/run.h"
 #include "duel/gan/train/diagnostics.h"
@@ -30,6 +31,9 @@ struct Run::State {
   SampleGrid sample_points;
   Metrics latest;
   std::optional<Diagnosis> diagnosis;  // of the same iteration, where one was made
+  std::optional<detail::QualityWatch> watch;  // --eval-every
+  std::optional<Comparison> quality;          // of the same iteration, where samples were judged
+  std::optional<std::string> collapse;        // why the run ended before its last iteration
   std::set<std::string> warned;
   std::chrono::steady_clock::time_point next_drawing = {};
   std::chrono::steady_clock::time_point timed_from = {};  // of this process's training
@@ -59,9 +63,14 @@ struct Run::State {
   void write_timing(RunObserver& observer);
   void sample(int64_t iteration, RunObserver& observer);
   void draw(bool last, RunObserver& observer, bool diverged = false);
+  void judge_samples(RunObserver& observer);
+  void write_quality(RunObserver& observer);
+  void keep_best(RunObserver& observer);
   void save(RunObserver& observer);
+  void write_state(const std::filesystem::path& file) const;
   std::string last_good_checkpoint() const;
   bool sample_due(int64_t iteration) const;
+  bool evaluation_due(int64_t iteration) const;
 };
 
 }  // namespace duel::gan

@@ -138,6 +138,33 @@ std::vector<Measure> line_rows() {
        .source = "Berthelot 2017, section 3.4.1",
        .of_line = equilibrium,
        .plot = {.diagram = "terms", .order = 171}},
+      {.keys = {{.name = "distances", .member = "MEASURE-JUDGE"}},
+       .meaning =
+           "`--eval-every`: how far samples are from images that nobody trained on (the judge's measures, "
+           "below)",
+       .healthy = "they fall to what real images have",
+       .sick = "they turn and grow",
+       .of_line = [](const LineView& line) { return std::vector<Measured>{line.judged.distances}; },
+       .plot = {.diagram = "distances",
+                .order = 1,
+                .title = "samples against real images: distances",
+                .y_label = "distance",
+                .log_y = true}},
+      {.keys = {{.name = "shares", .member = "MEASURE-JUDGE"}},
+       .meaning = "`--eval-every`: the judge's measures that are shares",
+       .healthy = "precision, recall, density and coverage rise towards those of real images",
+       .sick = "recall and coverage fall while precision rises: fewer and fewer kinds of samples",
+       .of_line = [](const LineView& line) { return std::vector<Measured>{line.judged.shares}; },
+       .plot = {.diagram = "shares",
+                .order = 2,
+                .title = "samples against real images: shares",
+                .y_label = "share"}},
+      {.keys = {{.name = "counts", .member = "MEASURE-JUDGE"}},
+       .meaning = "`--eval-every`: the classes that the judge finds among the samples",
+       .healthy = "all",
+       .sick = "fewer than before: modes collapse",
+       .of_line = [](const LineView& line) { return std::vector<Measured>{line.judged.counts}; },
+       .plot = {.diagram = "modes", .order = 3, .title = "classes among the samples", .y_label = "classes"}},
   };
 }
 

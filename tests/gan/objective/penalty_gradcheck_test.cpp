@@ -164,14 +164,14 @@ const NetworkRow kNetworks[] = {
      }},
 };
 
-struct Critic {
+struct DrawnCritic {
   nn::Sequential net;
   Watch watch;
 };
 
-std::unique_ptr<Critic> make_critic(const NetworkRow& network, const ActivationRow& activation,
+std::unique_ptr<DrawnCritic> make_critic(const NetworkRow& network, const ActivationRow& activation,
                                     Generator& random) {
-  auto critic = std::make_unique<Critic>();
+  auto critic = std::make_unique<DrawnCritic>();
   network.build(critic->net, [&](nn::Sequential& net) {
     if (auto layer = activation.make()) net.push_back(Watched(std::move(layer), &critic->watch));
   });
@@ -197,7 +197,7 @@ Norms norms_at(nn::Module& critic, const Tensor& points) {
 }
 
 /// The norms, with everything that must not change its sign noted in the critic's watch.
-Norms watched_norms(Critic& critic, const Tensor& points, bool activations) {
+Norms watched_norms(DrawnCritic& critic, const Tensor& points, bool activations) {
   critic.watch = {};
   const Norms norms = norms_at(critic.net, points);
   if (!activations) critic.watch = {};
@@ -216,7 +216,7 @@ struct Errors {
 };
 
 /// gradient_penalty's weight gradients against differences, in every weight.
-Errors weight_gradient_errors(Critic& critic, const Tensor& points, bool activations) {
+Errors weight_gradient_errors(DrawnCritic& critic, const Tensor& points, bool activations) {
   const Norms centre = watched_norms(critic, points, activations);
   const std::vector<bool> signs = critic.watch.signs;
   const std::vector<Tensor> parameters = critic.net.parameters();
@@ -273,7 +273,7 @@ TEST_P(PenaltyGradcheck, EveryShapeAndSampling) {
 
   for (const PenaltySampling& sampling : kSamplings) {
     SCOPED_TRACE(std::string(network.name) + ", " + activation.name + ", " + sampling.name);
-    std::unique_ptr<Critic> critic;
+    std::unique_ptr<DrawnCritic> critic;
     Tensor points;
     Norms norms;
     uint64_t seed = 0;

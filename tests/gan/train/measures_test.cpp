@@ -38,15 +38,10 @@ std::string table_of(Where where, const std::string& heading) {
   return table;
 }
 
-std::string text_of(const std::filesystem::path& file) {
-  const auto bytes = duel::testing::get(file);
-  return {bytes.begin(), bytes.end()};
-}
-
 TEST(Measures, AreTheTablesOfTheReadme) {
   const char* wanted = std::getenv("DUEL_MEASURES");
   const std::filesystem::path file = wanted ? wanted : duel::testing::in_source("gan/README.md");
-  std::string text = text_of(file);
+  std::string text = duel::testing::text_of(file);
   for (const auto& [where, heading] : {std::pair{Where::line, "every line"},
                                        {Where::look, "diagnosed lines"},
                                        {Where::timing, "lines of `timing.jsonl`"}}) {
@@ -103,7 +98,8 @@ TEST(Measures, AreWhatLinesHold) {
       }
     }
   }
-  const MetricsLog log = parse_metrics(to_json_line(m, 0.5, true, d)),
+  const NamedValues some{{"some-judge-v1", 1.0}};
+  const MetricsLog log = parse_metrics(to_json_line(m, 0.5, true, d, {some, some, some})),
                    timing = parse_metrics(to_json_line(Timing{.iteration = 1}));
   for (const Measure& row : measures()) {
     for (const MeasureKey& key : row.keys) {

@@ -23,29 +23,29 @@ using testing::mmd_loss;
 using testing::path_length;
 using testing::squared_mmd;
 
-constexpr int64_t kSide = 4, kPixels = kSide * kSide, kBatch = 8;
+constexpr int64_t kPartsSide = 4, kPartsPixels = kPartsSide * kPartsSide, kPartsBatch = 8;
 
 /// The largest absolute difference.
-double apart(const Tensor& a, const Tensor& b) {
+double parts_apart(const Tensor& a, const Tensor& b) {
   double most = 0;
   for (const double v : sub(a, b).to_vector<double>()) most = std::max(most, std::abs(v));
   return most;
 }
 
-Networks own_networks(uint64_t seed = 1) {
+Networks networks_for_parts(uint64_t seed = 1) {
   manual_seed(seed);
-  return {.generator = std::make_shared<nn::Sequential>(nn::Linear(5, 12), nn::BatchNorm1d(12), nn::ReLU(),
-                                                        nn::Dropout(0.2), nn::Linear(12, kPixels), nn::Tanh(),
-                                                        nn::Unflatten({1, kSide, kSide})),
-          .discriminator = std::make_shared<SequentialCritic>(
-              nn::Sequential(nn::Flatten(), nn::Linear(kPixels, 12), nn::LeakyReLU(0.2), nn::Linear(12, 1))),
+  return {.generator = std::make_shared<nn::Sequential>(
+              nn::Linear(5, 12), nn::BatchNorm1d(12), nn::ReLU(), nn::Dropout(0.2),
+              nn::Linear(12, kPartsPixels), nn::Tanh(), nn::Unflatten({1, kPartsSide, kPartsSide})),
+          .discriminator = std::make_shared<SequentialCritic>(nn::Sequential(
+              nn::Flatten(), nn::Linear(kPartsPixels, 12), nn::LeakyReLU(0.2), nn::Linear(12, 1))),
           .latent = {.noise = 5}};
 }
 
-Trainer make(const Objective& objective, uint64_t seed = 1, DType dtype = DType::f32) {
-  return Trainer(own_networks(seed), objective,
-                 std::make_shared<ResidentData>(testing::noise_images(40, kSide, 4)),
-                 {.batch = kBatch, .dtype = dtype});
+Trainer trainer_of(const Objective& objective, uint64_t seed = 1, DType dtype = DType::f32) {
+  return Trainer(networks_for_parts(seed), objective,
+                 std::make_shared<ResidentData>(testing::noise_images(40, kPartsSide, 4)),
+                 {.batch = kPartsBatch, .dtype = dtype});
 }
 
 void run_with_last_measured(Trainer& trainer, int steps) {
@@ -71,7 +71,7 @@ std::vector<Objective> own_objectives() {
 
 TEST(OwnParts, TrainAndResumeBitForBit) {
   for (const Objective& objective : own_objectives()) {
-    Trainer whole = make(objective), first = make(objective), second = make(objective, 7);
+    Trainer whole = trainer_of(objective), first = trainer_of(objective), second = trainer_of(objective, 7);
     run_with_last_measured(whole, 8);
     run_with_last_measured(first, 4);
     manual_seed(123);  // what else the program draws is its own affair
@@ -86,7 +86,7 @@ TEST(OwnParts, TrainAndResumeBitForBit) {
 }
 
 TEST(OwnParts, ACheckpointHoldsTheirStateAndNothingMore) {
-  Trainer plain = make({.name = "plain"}), own = make(own_objectives()[3]);
+  Trainer plain = trainer_of({.name = "plain"}), own = trainer_of(own_objectives()[3]);
   std::vector<std::string> added;
   for (const auto& [name, tensor] : own.state().tensors) {
     if (!plain.state().find(name)) added.push_back(name);
@@ -101,16 +101,16 @@ TEST(OwnParts, ACheckpointHoldsTheirStateAndNothingMore) {
 TEST(OwnParts, AugmentationsStandBetweenBothSidesAndD) {
   Objective objective{.name = "squared", .loss = wasserstein_loss()};
   objective.augmentation = [](const Tensor& samples, Generator&) { return square(samples); };
-  Trainer trainer = make(objective, 1, DType::f64);
+  Trainer trainer = trainer_of(objective, 1, DType::f64);
   nn::Module &g = *trainer.networks().generator, &d = *trainer.networks().discriminator;
   dynamic_cast<nn::Sequential&>(g)[3].eval();  // no dropout, so that both passes see the same fakes
-  const Tensor real = trainer.data()->batch(trainer.data()->first(kBatch), DType::f64);
-  const Tensor z = Generator(3).normal({kBatch, 5}, 0, 1, real.options());
+  const Tensor real = trainer.data()->batch(trainer.data()->first(kPartsBatch), DType::f64);
+  const Tensor z = Generator(3).normal({kPartsBatch, 5}, 0, 1, real.options());
   const auto expected = grad({neg(mean(d(square(g(z)))))}, g.parameters());
   trainer.generator_step(z, real);
   ASSERT_EQ(trainer.last_gradients().size(), expected.size());
   for (size_t i = 0; i < expected.size(); ++i)
-    EXPECT_LT(apart(trainer.last_gradients()[i], expected[i]), 1e-12) << i;
+    EXPECT_LT(parts_apart(trainer.last_gradients()[i], expected[i]), 1e-12) << i;
   const Tensor fake = trainer.generate(z);
   const double d_real = mean(d(square(real))).item();
   const double d_fake = mean(d(square(fake))).item();
@@ -119,7 +119,7 @@ TEST(OwnParts, AugmentationsStandBetweenBothSidesAndD) {
   EXPECT_NEAR(trainer.metrics().d_fake, d_fake, 1e-12);
 
   objective.augmentation = [](const Tensor& samples, Generator&) { return samples.flatten(1); };
-  Trainer wrong = make(objective);
+  Trainer wrong = trainer_of(objective);
   EXPECT_EQ(
       error_of([&] { wrong.step(); }),
       "[trainer] the augmentation gave f32 [8, 16], expected samples like those it was given, f32 [8, 1, 4, "
@@ -149,17 +149,17 @@ TEST(OwnParts, TermsReachG) {
   };
   const Tensor columns = sum(linear->weight.detach().to(DType::f64), {0}, true);  // 1^T W
   const Tensor expected = broadcast_to(columns * (2.0 / 3.0), {4, 3});
-  EXPECT_LT(apart(step(0.7) - step(0.0), expected * 0.7), 1e-12);
+  EXPECT_LT(parts_apart(step(0.7) - step(0.0), expected * 0.7), 1e-12);
 }
 
 // L_D and L_G of features: each player's gradient is that of the discrepancy of what D's last layer sees.
 TEST(OwnParts, LossesReadFeatures) {
   Objective objective{.name = "mmd", .loss = mmd_loss()};
-  Trainer trainer = make(objective, 1, DType::f64);
+  Trainer trainer = trainer_of(objective, 1, DType::f64);
   nn::Module &g = *trainer.networks().generator, &d = *trainer.networks().discriminator;
   dynamic_cast<nn::Sequential&>(g)[3].eval();
-  const Tensor real = trainer.data()->batch(trainer.data()->first(kBatch), DType::f64);
-  const Tensor z = Generator(3).normal({kBatch, 5}, 0, 1, real.options());
+  const Tensor real = trainer.data()->batch(trainer.data()->first(kPartsBatch), DType::f64);
+  const Tensor z = Generator(3).normal({kPartsBatch, 5}, 0, 1, real.options());
   const auto discrepancy = [&](const Tensor& fake) {
     const Tensor of_real = judge(d, real).features, of_fake = judge(d, fake).features;
     return squared_mmd(of_real, of_fake);
@@ -169,7 +169,7 @@ TEST(OwnParts, LossesReadFeatures) {
       const Tensor& found = trainer.last_gradients()[i];
       ASSERT_EQ(found.defined(), expected[i].defined()) << i;
       if (found.defined()) {
-        EXPECT_LT(apart(found, expected[i] * sign), 1e-12) << i;
+        EXPECT_LT(parts_apart(found, expected[i] * sign), 1e-12) << i;
       }
     }
   };
@@ -192,8 +192,8 @@ TEST(OwnParts, FlippedLabelsExchangeFeatures) {
   objective.loss.g_joint = [](const Tensor&, const Tensor& fake) { return mean(fake); };
   const auto loss = [&](bool flipped, bool exchanged) {
     objective.schedule.label_flip = flipped ? 1.0 : 0.0;
-    Trainer trainer = make(objective);
-    Tensor real = Tensor::full({kBatch, 1, kSide, kSide}, 0.5), fake = neg(real);
+    Trainer trainer = trainer_of(objective);
+    Tensor real = Tensor::full({kPartsBatch, 1, kPartsSide, kPartsSide}, 0.5), fake = neg(real);
     if (exchanged) std::swap(real, fake);
     trainer.critic_step(real, fake);
     return trainer.metrics().loss_d;
@@ -207,7 +207,7 @@ TEST(OwnParts, RatesFollowTheirRules) {
   objective.schedule.d.lr_rule = nn::cosine_rule(10);
   objective.schedule.g.lr_rule = nn::lambda_rule([](int64_t done) { return done < 4 ? 1.0 : 0.25; });
   const double lr = objective.schedule.d.lr;
-  Trainer whole = make(objective), first = make(objective), second = make(objective, 7);
+  Trainer whole = trainer_of(objective), first = trainer_of(objective), second = trainer_of(objective, 7);
   run_with_last_measured(whole, 6);
   EXPECT_DOUBLE_EQ(whole.optimizer_d().lr(), nn::cosine_rule(10)(lr, 5));
   EXPECT_DOUBLE_EQ(whole.optimizer_g().lr(), lr / 4);
@@ -218,11 +218,11 @@ TEST(OwnParts, RatesFollowTheirRules) {
   EXPECT_EQ(first_difference(whole.state(), second.state()), "");
 
   objective.schedule.g.lr_rule = [](double, int64_t) { return -1.0; };
-  Trainer wrong = make(objective);
+  Trainer wrong = trainer_of(objective);
   EXPECT_NE(error_of([&] { wrong.step(); }).find("the rule of G's rate gave -1 for iteration 0"),
             std::string::npos);
   objective.schedule.lr_decay_steps = 10;
-  EXPECT_NE(error_of([&] { make(objective); }).find("has two rules for its rates"), std::string::npos);
+  EXPECT_NE(error_of([&] { trainer_of(objective); }).find("has two rules for its rates"), std::string::npos);
 }
 
 TEST(OwnParts, WhatATermRemembersIsPutBackWithARefusedCall) {
@@ -233,21 +233,21 @@ TEST(OwnParts, WhatATermRemembersIsPutBackWithARefusedCall) {
                                  return mean(round.fake.samples);
                                }});
   for (const int before : {0, 2}) {  // the first call of its kind, and later ones before D has moved
-    Trainer trainer = make(objective);
+    Trainer trainer = trainer_of(objective);
     fails = false;
     run_with_last_measured(trainer, before);
     fails = true;
     const TensorFile state = trainer.state();
     EXPECT_NE(error_of([&] {
-                before == 0
-                    ? trainer.step()
-                    : trainer.generator_step(Tensor::ones({kBatch, 5}), Tensor::ones({kBatch, 1, 4, 4}));
+                before == 0 ? trainer.step()
+                            : trainer.generator_step(Tensor::ones({kPartsBatch, 5}),
+                                                     Tensor::ones({kPartsBatch, 1, 4, 4}));
               }),
               "");
     EXPECT_EQ(first_difference(state, trainer.state()), "");
   }
   objective.g_terms.push_back(path_length(1.0));
-  EXPECT_NE(error_of([&] { make(objective); }).find("two terms 'path_length' remember something"),
+  EXPECT_NE(error_of([&] { trainer_of(objective); }).find("two terms 'path_length' remember something"),
             std::string::npos);
 }
 

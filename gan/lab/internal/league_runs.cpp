@@ -1,0 +1,81 @@
+#include "duel/gan/lab/internal/league_runs.h"
+
+#include <cmath>
+
+#include "duel/gan/lab/internal/gallery_rows.h"
+
+namespace duel::gan::lab {
+namespace {
+
+json::Json number_or_null(double value) {
+  return std::isfinite(value) ? json::Json(value) : json::Json(nullptr);
+}
+double number_of(const json::Json& value) { return value.is_null() ? NAN : value.get<double>(); }
+
+json::Json league_settings(const LeagueRequest& request, RunConfig config, const std::string& objective) {
+  json::Json settings = config_settings(std::move(config), objective);
+  settings.erase("seed");
+  settings["steps"] = request.steps;
+  settings["count"] = request.count;
+  return settings;
+}
+
+}  // namespace
+
+std::string league_name(const std::string& objective, uint64_t seed) {
+  return objective + "-" + std::to_string(seed);
+}
+
+json::Json league_json(const LeagueRun& run) {
+  json::Json measures = json::Json::object(), curve = json::Json::array();
+  for (const auto& [key, v] : run.measures)
+    measures[key] = {{"value", number_or_null(v.value)},
+                     {"low", number_or_null(v.low)},
+                     {"high", number_or_null(v.high)},
+                     {"floor", number_or_null(v.floor)}};
+  for (const auto& [step, fd] : run.curve) curve.push_back({{"step", step}, {"fd", number_or_null(fd)}});
+  return {{"objective", run.objective}, {"seed", run.seed},     {"failure", run.failure},
+          {"seconds", run.seconds},     {"steps", run.steps},   {"images_d", run.images_d},
+          {"judge", run.judge},         {"measures", measures}, {"curve", curve}};
+}
+
+void save_league_run(const LeagueRequest& request, const LeagueRun& run) {
+  json::Json record = league_json(run);
+  record["settings"] = league_settings(request, request.config, run.objective);
+  ResultStore("league", request.out)
+      .save(league_name(run.objective, run.seed), record, {{"samples", run.samples}});
+}
+
+std::optional<LeagueRun> load_league_run(const LeagueRequest& request, const std::string& objective,
+                                         uint64_t seed) {
+  const ResultStore store("league", request.out);
+  const std::string name = league_name(objective, seed), file = store.file(name).string();
+  LeagueRun run;
+  const auto read = [&](const json::Json& record, const TensorFile& tensors) {
+    run = {.objective = record.at("objective"),
+           .seed = record.at("seed"),
+           .failure = record.at("failure"),
+           .seconds = record.at("seconds"),
+           .steps = record.at("steps"),
+           .images_d = record.at("images_d"),
+           .judge = record.at("judge")};
+    DUEL_CHECK(run.objective == objective && run.seed == seed, "league", "{}: holds the run of {}, seed {}",
+               file, run.objective, run.seed);
+    for (const auto& [key, v] : record.at("measures").items())
+      run.measures.emplace_back(key, Value{number_of(v.at("value")), number_of(v.at("low")),
+                                           number_of(v.at("high")), number_of(v.at("floor"))});
+    for (const json::Json& look : record.at("curve"))
+      run.curve.emplace_back(look.at("step"), number_of(look.at("fd")));
+    const Tensor* samples = tensors.find("samples");
+    DUEL_CHECK(samples && samples->dtype() == DType::u8 && samples->rank() == 2, "league",
+               "{}: expected a u8 picture of samples; delete it and {} to train that run again",
+               store.file(name, ".safetensors").string(), file);
+    run.samples = *samples;
+  };
+  if (!store.load(name, league_settings(request, request.config, objective),
+                  league_settings(request, {}, objective), read))
+    return std::nullopt;
+  return run;
+}
+
+}  // namespace duel::gan::lab

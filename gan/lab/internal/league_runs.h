@@ -1,0 +1,22 @@
+// What the league keeps of a run in its ResultStore, under OBJECTIVE-SEED: settings and measures in the record, the
+// picture of samples beside it.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "duel/gan/lab/internal/result_store.h"
+#include "duel/gan/lab/league.h"
+
+namespace duel::gan::lab {
+
+std::string league_name(const std::string& objective, uint64_t seed);
+
+json::Json league_json(const LeagueRun& run);
+
+void save_league_run(const LeagueRequest& request, const LeagueRun& run);
+/// Error where it is damaged or was made with other settings.
+std::optional<LeagueRun> load_league_run(const LeagueRequest& request, const std::string& objective,
+                                         uint64_t seed);
+
+}  // namespace duel::gan::lab

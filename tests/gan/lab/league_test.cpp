@@ -1,0 +1,156 @@
+// The league: ranks that say what is told apart, and a small one from end to end.
+#include "duel/gan/lab/league.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "duel/kernels/base/parallel.h"
+#include "tests/files.h"
+
+namespace duel::gan::lab {
+namespace {
+
+using duel::testing::error_of;
+using duel::testing::get;
+using duel::testing::has;
+using duel::testing::Scratch;
+using duel::testing::text_of;
+
+LeagueRun scored(const std::string& objective, uint64_t seed, double fd) {
+  LeagueRun run{.objective = objective, .seed = seed, .steps = 10, .judge = "mnist-v1"};
+  if (std::isfinite(fd)) {
+    run.measures = {{"fd", {fd, fd - 1, fd + 1, 0.5}}, {"precision", {0.5, 0.4, 0.6, 0.9}}};
+  } else {
+    run.failure = "not finite at iteration 7";
+  }
+  return run;
+}
+
+const LeagueRow& row_of(const LeagueTable& table, const std::string& objective) {
+  for (const LeagueRow& row : table.rows)
+    if (row.objective == objective) return row;
+  throw std::runtime_error("no row " + objective);
+}
+
+TEST(League, StudentsInterval) {
+  // t(0.975, 2) = 4.302653; the mean of 1, 2, 4 is 7/3, its error 0.8819171.
+  const Interval range = mean_interval({1, 2, 4});
+  EXPECT_NEAR(range.low, 7.0 / 3 - 4.302653 * 0.8819171, 0.15);
+  EXPECT_NEAR(range.high, 7.0 / 3 + 4.302653 * 0.8819171, 0.15);
+}
+
+// a is 10 % better than b at every seed, though both swing by a factor of 3: paired, that is told apart. c swings
+// by itself around both.
+TEST(League, RanksArePaired) {
+  std::vector<LeagueRun> runs;
+  const double swing[] = {10, 30, 17}, own[] = {1.5, 0.6, 1.1};
+  for (int i = 0; i < 3; ++i) {
+    const auto seed = static_cast<uint64_t>(i + 1);
+    runs.push_back(scored("a", seed, swing[i]));
+    runs.push_back(scored("b", seed, swing[i] * (1.1 + 0.001 * i)));
+    runs.push_back(scored("c", seed, swing[i] * own[i]));
+    runs.push_back(scored("lost", seed, i == 1 ? NAN : 12));
+  }
+  const LeagueTable table = make_league_table(runs);
+  EXPECT_EQ(row_of(table, "a").rank, (std::pair<int64_t, int64_t>{1, 2}));
+  EXPECT_EQ(row_of(table, "b").rank, (std::pair<int64_t, int64_t>{2, 3}));
+  EXPECT_EQ(row_of(table, "c").rank, (std::pair<int64_t, int64_t>{1, 3}));
+  EXPECT_NEAR(*row_of(table, "a").fd, std::cbrt(10.0 * 30 * 17), 1e-9) << "a geometric mean";
+  EXPECT_LT(row_of(table, "a").range->low, *row_of(table, "a").fd);
+  EXPECT_EQ(table.floor, 0.5);
+  // One run of three without an end: no score, last, and said.
+  EXPECT_EQ(table.rows.back().objective, "lost");
+  EXPECT_FALSE(table.rows.back().fd);
+  EXPECT_FALSE(table.rows.back().rank);
+  EXPECT_EQ(table.rows.back().failed, 1);
+  EXPECT_TRUE(has(to_text(table), "2 of 3")) << to_text(table);
+  const std::string rows = to_text(table).substr(to_text(table).find("rank"));
+  for (size_t begin = 0, end; (end = rows.find('\n', begin)) != std::string::npos; begin = end + 1)
+    EXPECT_LE(end - begin, 80u);
+  EXPECT_TRUE(has(to_markdown(table), "| 1-2 | a | 3 |")) << to_markdown(table);
+}
+
+TEST(League, OneSeedRanksNothing) {
+  const LeagueTable table = make_league_table({scored("a", 1, 3), scored("b", 1, 300)});
+  EXPECT_EQ(table.rows[0].objective, "a");
+  EXPECT_FALSE(table.rows[0].rank);
+  EXPECT_FALSE(table.rows[0].range);
+}
+
+LeagueRequest small_league(const std::filesystem::path& out) {
+  LeagueRequest request{.objectives = {"ns-gan", "cgan"}, .seeds = {1}, .steps = 8, .count = 60, .out = out};
+  request.config.data = "synthetic";
+  request.config.synthetic_count = 200;
+  request.config.networks.arch = "mlp";
+  request.config.networks.channels_g = request.config.networks.channels_d = 8;
+  request.config.batch = 16;
+  return request;
+}
+
+struct LeagueListener : LabObserver {
+  void started(int64_t to_train, int64_t found_before) override {
+    missing = to_train;
+    found = found_before;
+  }
+  void stepped() override { ++steps; }
+  bool stop() override { return steps >= most; }
+  std::atomic<int64_t> steps = 0;
+  int64_t missing = 0, found = 0, most = 1000000;
+};
+
+TEST(League, GoesOnRunByRunWithTheSameBits) {
+  const Scratch scratch;
+  LeagueListener listener;
+  const LeagueOutcome whole = run_league(small_league(scratch / "whole"), listener);
+  EXPECT_TRUE(whole.complete);
+  ASSERT_EQ(whole.runs.size(), 2u);
+  EXPECT_EQ(listener.steps, 16);
+  const LeagueRun& run = whole.runs[0];
+  EXPECT_EQ(run.objective, "ns-gan");
+  EXPECT_EQ(run.judge, "digits-v1");
+  EXPECT_EQ(run.steps, 8);
+  EXPECT_EQ(run.images_d, 8 * 16);
+  ASSERT_EQ(run.curve.size(), 4u) << "an eighth, a quarter, half and all";
+  EXPECT_EQ(run.curve[3].second, run.find("fd")->value);
+  EXPECT_GT(run.find("fd")->value, run.find("fd")->floor);
+
+  kernels::set_threads(1);
+  LeagueListener stopped;
+  stopped.most = 12;
+  EXPECT_FALSE(run_league(small_league(scratch / "parts"), stopped).complete);
+  LeagueListener rest;
+  const LeagueOutcome outcome = run_league(small_league(scratch / "parts"), rest);
+  kernels::set_threads(0);
+  EXPECT_TRUE(outcome.complete);
+  EXPECT_EQ(rest.found, 1);
+  EXPECT_EQ(rest.missing, 1);
+  for (size_t i = 0; i < 2; ++i) {
+    EXPECT_EQ(outcome.runs[i].find("fd")->value, whole.runs[i].find("fd")->value) << i;
+    EXPECT_EQ(outcome.runs[i].samples.to_vector<double>(), whole.runs[i].samples.to_vector<double>()) << i;
+  }
+  EXPECT_EQ(get(scratch / "parts" / "league.png"), get(scratch / "whole" / "league.png"));
+  EXPECT_TRUE(has(text_of(scratch / "parts" / "league.md"), "| ns-gan | 1 |"));
+
+  LeagueRequest other = small_league(scratch / "parts");
+  other.steps = 9;
+  EXPECT_TRUE(has(error_of([&] { run_league(other, rest); }), "steps"));
+}
+
+TEST(League, RefusesBeforeItTrains) {
+  const Scratch scratch;
+  LeagueListener listener;
+  const auto refused = [&](const char* expected, const std::function<void(LeagueRequest&)>& change) {
+    LeagueRequest request = small_league(scratch / "league");
+    change(request);
+    const std::string said = error_of([&] { run_league(request, listener); });
+    EXPECT_TRUE(has(said, expected)) << said;
+    EXPECT_EQ(listener.steps, 0);
+  };
+  refused("unknown objective", [](LeagueRequest& r) { r.objectives.push_back("gna"); });
+  refused("count: expected at least 24, got 23", [](LeagueRequest& r) { r.count = 23; });
+  refused("steps: expected at least 1", [](LeagueRequest& r) { r.steps = 0; });
+}
+
+}  // namespace
+}  // namespace duel::gan::lab
