@@ -12,6 +12,7 @@
 
 #include "axes.h"
 #include "commands.h"
+#include "duel/core/io/atomic_file.h"
 #include "duel/gan/lab/dirac.h"
 #include "duel/gan/lab/gallery.h"
 #include "duel/gan/lab/lab.h"
@@ -188,7 +189,7 @@ void check_lab_options(const LabRequest& request) {
     used.insert(used.end(),
                 {"seeds", "steps", "count", "threads", "out", "data", "arch", "channels", "batch"});
   else if (request.what == "dirac")
-    used.push_back("steps");
+    used.insert(used.end(), {"steps", "out"});
   else
     used.insert(used.end(), {"seeds", "steps", "lambda", "own-schedule", "threads", "out"});
   used.push_back("quiet");
@@ -221,6 +222,14 @@ int dirac(const LabRequest& request) {
       rows.push_back(dirac_row(name, order, 0.1, steps));
   }
   print(to_markdown(rows));
+  if (!request.out.empty()) {
+    const std::filesystem::path out = request.out;
+    std::filesystem::create_directories(out);
+    write_file_atomically(out / "dirac.md", to_markdown(rows));
+    gan::write_png(out / "orbits.png", dirac_orbits(rows));
+    if (!request.quiet)
+      std::fputs(visible_lines(message("results   {}/dirac.md, orbits.png\n", out.string())).c_str(), stderr);
+  }
   return 0;
 }
 
@@ -278,7 +287,7 @@ Command lab_command() {
       "            mean and standard error over seeds, beside what PacGAN and VEEGAN report\n"
       "dirac       data at 0, G = theta, D(x) = psi x: what theory says near 0 and where the game ends, "
       "for every order\n"
-      "            of updates; takes --objective [all], --steps [4000] and --quiet\n"
+      "            of updates; takes --objective [all], --steps [4000], --out\n            (dirac.md and a picture of the orbits) and --quiet\n"
       "gallery     every objective's digits after several numbers of steps, read by a classifier; "
       "takes no --seeds, no\n"
       "            --lambda and no --own-schedule\n"

@@ -250,17 +250,19 @@ DiracRun play_dirac(DiracGame& game, DiracPoint start, int64_t steps) {
   const double scale = start.radius();
   DiracPoint point = start;
   DiracRun run;
+  std::vector<DiracPoint> path{start};
   int64_t played = 0;
   for (int64_t total = steps; total <= 4 * steps; total *= 2) {
     double middle = 0;  // the largest distance within the sixth tenth
     std::vector<DiracPoint> tail;
     for (; played < total; ++played) {
       point = game.step(point);
-      if (!(point.radius() < 1e6)) return {DiracEnd::diverges, point, point.radius()};
+      if (path.size() <= kDiracPath) path.push_back(point);
+      if (!(point.radius() < 1e6)) return {DiracEnd::diverges, point, point.radius(), path};
       if (played >= total / 2 && played < total * 6 / 10) middle = std::max(middle, point.radius());
       if (played >= total * 9 / 10) tail.push_back(point);
     }
-    run = {DiracEnd::orbits, point, 0};
+    run = {DiracEnd::orbits, point, 0, path};
     double moved = 0;
     for (const DiracPoint& p : tail) {
       run.radius = std::max(run.radius, p.radius());

@@ -40,6 +40,7 @@
 #include <vector>
 
 #include "duel/gan/objective/objective.h"
+#include "duel/gan/picture/canvas.h"
 
 namespace duel::gan {
 class Trainer;
@@ -120,7 +121,10 @@ struct DiracRun {
   DiracEnd end = DiracEnd::orbits;
   DiracPoint last;
   double radius = 0;  // largest distance from (0, 0) within the last tenth
+  std::vector<DiracPoint> path =
+      {};  // the start and the first kDiracPath points, fewer where it diverged before
 };
+inline constexpr size_t kDiracPath = 400;
 /// Plays `steps` iterations (at least 100) from `start`; while the distance grows slowly, up to four times as
 /// many.
 inline constexpr int64_t kDiracSteps = 4000;
@@ -140,6 +144,10 @@ DiracRow dirac_row(const std::string& objective, const DiracOrder& order, double
                    int64_t steps = kDiracSteps);
 std::vector<DiracRow> dirac_table(double lr = 0.1);
 std::string to_markdown(const std::vector<DiracRow>& rows);
+
+/// Where games go: a panel for every objective, psi across and theta upwards, a line for each order of updates from
+/// the start on; before them one panel that says which colour is which order. At least one row.
+Canvas dirac_orbits(const std::vector<DiracRow>& rows);
 
 std::string to_text(DiracLocal local);
 std::string to_text(DiracEnd end);

@@ -157,12 +157,15 @@ TEST(Lab, WeightsOfPenaltiesCanBeChosen) {
 // All of the Dirac-GAN, the default: what cannot be played is said before the games begin, and each is left
 // out or a row.
 TEST(Lab, DiracSaysWhatIsLeftOutAndWhy) {
-  const Result r = duel({"lab", "dirac", "--steps", "100"});
+  Scratch scratch;
+  const Result r = duel({"lab", "dirac", "--steps", "100", "--out", (scratch / "games").string()});
   EXPECT_EQ(r.status, 0) << r.err;
   EXPECT_TRUE(has(r.err, "left out: sngan: spectral norm leaves of D's one weight only its sign")) << r.err;
   for (const std::string& name : gan::objective_names()) {
     EXPECT_NE(has(r.err, "left out: " + name + ": "), has(r.out, "\n| " + name + " | ")) << name;
   }
+  EXPECT_EQ(read(scratch / "games" / "dirac.md"), r.out);
+  EXPECT_TRUE(read(scratch / "games" / "orbits.png").starts_with("\x89PNG"));
 }
 
 // An option that a problem does not use is refused, whatever else is said, before anything is written.
@@ -171,8 +174,7 @@ TEST(Lab, RefusesOptionsThatSayNothing) {
   const std::string out = (scratch / "lab").string();
   const std::vector<std::pair<std::string, std::vector<Args>>> mistakes = {
       {"dirac",
-       {{"--out", out},
-        {"--seeds", "2"},
+       {{"--seeds", "2"},
         {"--own-schedule"},
         {"--threads", "2"},
         {"--data", "synthetic"},

@@ -300,6 +300,24 @@ TEST(Dirac, ConsensusAndUnrolledStepsAttract) {
 // of h adds h^2 a^2 x to x = psi^2 + theta^2, and with both slopes expanded in u = f - offset, E u^2 = x^2 /
 // 8 over a turn, takes away h x^2 / 4 times s = d (L_D' + L_G') / du: x = 4 a^2 h / s, with s = 1/2 for
 // ns-gan, 2 for lsgan, and so on. In units of h:
+// The path begins at the start, is made of steps, and ends where a game left the numbers.
+TEST(Dirac, PathsAreTheGamesSteps) {
+  DiracGame game(dirac_objective(named_objective("ns-gan"), dirac_orders()[1], kStep)),
+      again(dirac_objective(named_objective("ns-gan"), dirac_orders()[1], kStep));
+  const DiracRun run = play_dirac(game, {0.25, -0.5}, 1000);
+  ASSERT_EQ(run.path.size(), kDiracPath + 1);
+  DiracPoint point{0.25, -0.5};
+  for (size_t i = 0; i < run.path.size(); ++i) {
+    ASSERT_EQ(run.path[i].psi, point.psi) << i;
+    ASSERT_EQ(run.path[i].theta, point.theta) << i;
+    point = again.step(point);
+  }
+  const DiracRow row{"ns-gan", dirac_orders()[1], {}, run};
+  const Canvas one = dirac_orbits({row}), two = dirac_orbits({row, {"hinge", dirac_orders()[0], {}, run}});
+  EXPECT_EQ(one.height(), two.height()) << "panels stand in rows of six";
+  EXPECT_GT(two.width(), one.width());
+}
+
 TEST(Dirac, WidthOfTheCycles) {
   const std::pair<const char*, double> kWidths[] = {
       {"ns-gan", 2},       {"lsgan", 0.5},        {"fgan-js", 2},   {"fgan-kl", 4},
