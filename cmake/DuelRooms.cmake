@@ -52,7 +52,7 @@ function(duel_precompile target)
 endfunction()
 
 # duel_share_precompiled(TARGET FIRST HEADERS…): the same headers for several targets that are compiled alike, compiled once: with
-# the first of them, which is kept in the variable FIRST.
+# the first of them, which is kept in the variable FIRST. Rooms of one level of optimisation share those of the lowest.
 function(duel_share_precompiled target first)
   if(NOT ${first})
     duel_precompile(${target} ${ARGN})
@@ -101,7 +101,8 @@ function(duel_room name)
     duel_compile_options(${target})
   endif()
   duel_optimise(${target} ${ARG_OPTIMISE})
-  duel_precompile(${target} ${ARG_PRECOMPILE})
+  duel_share_precompiled(${target} room_headers${ARG_OPTIMISE} ${ARG_PRECOMPILE})
+  set(room_headers${ARG_OPTIMISE} ${room_headers${ARG_OPTIMISE}} PARENT_SCOPE)
   if(NOT name STREQUAL kernels)
     duel_batches(${target})
   endif()
