@@ -1,5 +1,5 @@
 // The commands of duel, each in the file of its name: train.cpp, sample.cpp, plot.cpp, objectives.cpp,
-// info.cpp, bench.cpp, lab.cpp, judge.cpp, eval.cpp.
+// info.cpp, bench.cpp, lab.cpp, judge.cpp, eval.cpp, list.cpp, compare.cpp, invert.cpp.
 #pragma once
 
 #include "terminal/command_line.h"
@@ -15,5 +15,8 @@ Command bench_command();
 Command lab_command();
 Command judge_command();
 Command eval_command();
+Command list_command();
+Command compare_command();
+Command invert_command();
 
 }  // namespace duel::apps

@@ -7,6 +7,7 @@
 
 #include "axes.h"
 #include "commands.h"
+#include "duel/gan/run/fork.h"
 #include "duel/gan/run/run.h"
 #include "duel/gan/train/run_files.h"
 #include "terminal/output.h"
@@ -55,11 +56,16 @@ RunConfig configuration(const TrainRequest& request) {
   const auto given = [&](const std::string& name) {
     return std::find(names.begin(), names.end(), name) != names.end();
   };
-  RunConfig where;  // which run is resumed
+  RunConfig where;  // which run is resumed, or forked
   for (const auto& [field, value] : flags) {
-    if (field->name == "resume" || field->name == "out") field->set(where, value);
+    for (const char* name : {"resume", "out", "fork", "objective"})
+      if (field->name == name) field->set(where, value);
   }
   RunConfig config;
+  if (!where.fork.empty() && !where.resume) {
+    config = gan::forked_config(
+        where.fork, given("objective") ? std::optional(where.objective) : std::optional<std::string>());
+  }
   if (const gan::RunFiles files(where.out);
       where.resume && !where.out.empty() && std::filesystem::exists(files.config())) {
     config = gan::read_run_config(files.config());
@@ -71,6 +77,9 @@ RunConfig configuration(const TrainRequest& request) {
     config = gan::read_stored_config(files.config());
   }
   if (!request.file.empty()) gan::update_from_file(config, request.file);
+  DUEL_CHECK(config.fork == where.fork, "config",
+             "{}: fork: says which run's settings the others replace; give it on the command line, --fork {}",
+             request.file, config.fork);
   // Another objective by name is not to be that of the file in its axes.
   if (given("objective") && config.objective == gan::kComposed) {
     for (const gan::Axis& axis : gan::axes()) config.overrides.unset(axis.name);
@@ -216,7 +225,7 @@ std::string value_name(const gan::ConfigField& field) {
     case gan::Setting::Kind::unsigned_integer:
       return "INT";
     case gan::Setting::Kind::text:
-      return field.name == "out" || field.name == "data" ? "DIR" : "NAME";
+      return field.name == "out" || field.name == "data" ? "DIR" : field.name == "fork" ? "RUN@STEP" : "NAME";
     case gan::Setting::Kind::truth:
       break;
   }
@@ -236,7 +245,8 @@ Command train_command(int argc, char** argv) {
       "Every flag can stand as a key in --config FILE; the config.json of a run directory repeats that run.\n"
       "  duel train --objective wgan-gp --arch mlp --epochs 5 --out runs/critic\n"
       "  duel train --loss hinge --penalty zero_centered@real:5 --out runs/own\n"
-      "  duel train --resume --out runs/critic --epochs 10\n\n" +
+      "  duel train --resume --out runs/critic --epochs 10\n"
+      "  duel train --fork runs/critic@2000 --lr 1e-5 --out runs/slower\n\n" +
       axes_table() +
       "Without --objective rates and steps are those of the named objective that is\n"
       "the loss alone, and an axis that is not given is none; with it they replace\n"

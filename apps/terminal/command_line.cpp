@@ -167,10 +167,17 @@ int run_command_line(int argc, char** argv, const std::vector<Command>& commands
     sub->set_help_flag("--help,-h", "print this help");
     if (!command.footer.empty()) sub->footer(command.footer);
     for (const Option& option : command.options) options[&command].push_back(add_option(*sub, option));
-    for (const Word& word : command.words)
-      sub->add_option_function<std::string>(word.name, word.set, word.help)
-          ->required(word.required)
-          ->type_name("");
+    for (const Word& word : command.words) {
+      CLI::Option* added = word.several
+                               ? sub->add_option_function<std::vector<std::string>>(
+                                     word.name,
+                                     [set = word.set](const std::vector<std::string>& all) {
+                                       for (const std::string& one : all) set(one);
+                                     },
+                                     word.help)
+                               : sub->add_option_function<std::string>(word.name, word.set, word.help);
+      added->required(word.required)->type_name("");
+    }
     made.emplace_back(sub, &command);
   }
   const auto chosen = [&]() -> const Command* {

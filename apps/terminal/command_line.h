@@ -33,6 +33,7 @@ struct Word {
   std::string name, help;
   bool required = false;
   std::function<void(const std::string&)> set = {};
+  bool several = false;  // there may be more of them: set() for each
 };
 
 struct Command {

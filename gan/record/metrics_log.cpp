@@ -103,6 +103,12 @@ const T* MetricsLog::Named<T>::find(const std::string& key) const {
 
 const Curve* MetricsLog::curve(const std::string& key) const { return curves_.find(key); }
 
+std::vector<std::string> MetricsLog::keys() const {
+  std::vector<std::string> names;
+  for (const auto& [key, curve] : curves_.list) names.push_back(key);
+  return names;
+}
+
 std::vector<std::pair<std::string, const Curve*>> MetricsLog::group(const std::string& prefix) const {
   std::vector<std::pair<std::string, const Curve*>> members;
   for (const auto& [key, curve] : curves_.list) {

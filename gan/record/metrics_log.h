@@ -57,6 +57,8 @@ class MetricsLog {
 
   /// The last one; 0 where there is none.
   double iteration() const { return iteration_; }
+  /// Of all curves, in the order in which they first appear.
+  std::vector<std::string> keys() const;
   /// Null where there is none.
   const Curve* curve(const std::string& key) const;
   /// All "prefix/NAME", named without the prefix, in the order in which they first appear: for layers that of

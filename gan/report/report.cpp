@@ -50,7 +50,7 @@ std::vector<NumberedFile> thinned(const std::vector<NumberedFile>& files) {
   return kept;
 }
 
-std::string data_uri(const fs::path& png) { return "data:image/png;base64," + base64(read_if_there(png)); }
+std::string data_uri(const fs::path& png) { return detail::png_uri(read_if_there(png)); }
 
 std::string value_of(const std::vector<std::pair<std::string, std::string>>& rows, const std::string& key) {
   for (const auto& [name, value] : rows) {
@@ -87,8 +87,7 @@ std::string samples_html(const RunFiles& files) {
       last + "\" value=\"" + last + "\" aria-label=\"iteration\"><output id=\"at\">iteration " + latest +
       "</output></div></figcaption>\n</figure>\n";
   if (const fs::path reals = files.reals(); !read_if_there(reals).empty()) {
-    html += "<figure><img alt=\"images of the training set\" src=\"" + data_uri(reals) +
-            "\"><figcaption>Images of the training set</figcaption></figure>\n";
+    html += detail::figure("images of the training set", data_uri(reals), "Images of the training set");
   }
   html += "</div>\n<script type=\"application/json\" id=\"grids\">[";
   for (size_t i = 0; i < grids.size(); ++i) {
@@ -99,14 +98,13 @@ std::string samples_html(const RunFiles& files) {
 }
 
 std::string walks_html(const Walks& walks) {
-  const auto png = encode_png_gray(walks.grid.width, walks.grid.height, walks.grid.pixels);
   return message(
       "<h2>Between latents</h2>\n"
       "<div class=\"grids\"><figure><img id=\"walks\" alt=\"walks between latents\" "
-      "src=\"data:image/png;base64,{}\"><figcaption>Each row walks from one latent to another, "
+      "src=\"{}\"><figcaption>Each row walks from one latent to another, "
       "at iteration {}. Healthy: every step is an image, and they change little by little. Sick: jumps, "
       "or the same image throughout.</figcaption></figure></div>\n",
-      base64({png.begin(), png.end()}), walks.iteration);
+      detail::png_uri(walks.grid), walks.iteration);
 }
 
 std::string checkpoints_html(const RunFiles& run) {
@@ -169,15 +167,7 @@ fs::path write_report(const fs::path& directory, const MetricsLog& log, const st
                     steps = value_of(config, "steps");
   const std::string name = fs::absolute(directory, why).lexically_normal().filename().string();
 
-  std::string html =
-      "<!DOCTYPE html>\n"
-      "<html lang=\"en\">\n"
-      "<head>\n"
-      "<meta charset=\"utf-8\">\n"
-      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-      "<link rel=\"icon\" href=\"data:,\">\n";
-  html += "<title>" + html_text(name) + ": " + html_text(objective) + "</title>\n<style>" + detail::kStyle +
-          "</style>\n</head>\n<body>\n";
+  std::string html = detail::page_begin(name + ": " + objective);
   html += "<h1>" + html_text(name) + "</h1>\n<p>" + html_text(objective + " with " + arch);
   if (!log.empty()) {
     html += ", iteration " + tick_label(log.iteration());
@@ -186,6 +176,12 @@ fs::path write_report(const fs::path& directory, const MetricsLog& log, const st
   if (const std::string source = value_of(record, "data.source"); !source.empty())
     html += ", " + html_text(value_of(record, "data.count") + " images of " + source);
   html += ".</p>\n";
+  if (const std::string origin = value_of(record, "fork.checkpoint"); !origin.empty()) {
+    const std::string changed = value_of(record, "fork.changed");
+    html += "<p>Forked from iteration " + html_text(value_of(record, "fork.iteration") + " of " + origin) +
+            (changed.empty() ? "; no setting is another." : "; changed: " + html_text(changed) + ".") +
+            "</p>\n";
+  }
   if (const auto warnings = run_warnings(log); !warnings.empty()) {
     html += "<div class=\"warnings\" role=\"status\"><strong>Look at this</strong><ul>\n";
     for (const std::string& warning : warnings) html += "<li>" + html_text(warning) + "</li>\n";
@@ -194,13 +190,12 @@ fs::path write_report(const fs::path& directory, const MetricsLog& log, const st
   html += samples_html(files) + (walks ? walks_html(*walks) : "");
   html += "<h2>Diagrams</h2>\n<div class=\"plots\">\n";
   for (const auto& [file, caption] : plots) {
-    html += "<figure><img alt=\"" + html_text(file.stem().string()) + "\" src=\"" + data_uri(file) +
-            "\"><figcaption>" + html_text(caption) + "</figcaption></figure>\n";
+    html += detail::figure(file.stem().string(), data_uri(file), html_text(caption));
   }
   html += "</div>\n" + checkpoints_html(files);
   html += "<h2>Settings and machine</h2>\n<div class=\"tables\">\n<div>" + detail::table(config) +
           "</div>\n<div>" + detail::table(record) + "</div>\n</div>\n";
-  html += "</body>\n</html>\n";
+  html += detail::kPageEnd;
   write_file_atomically(files.report(), html);
   return files.report();
 }

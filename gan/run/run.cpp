@@ -121,6 +121,11 @@ std::string Run::banner() const {
   text += message("networks  G {} and D {} parameters\n", s.setup.networks.generator->parameter_count(),
                   s.setup.networks.discriminator->parameter_count());
   text += message("run       {}\n", s.directory_path.string());
+  if (s.fork) {
+    text += message("fork      of iteration {} of {} (crc32 {})\n", s.fork->iteration, s.fork->checkpoint,
+                    s.fork->crc32);
+    for (const std::string& setting : s.fork->changed) text += "changed   " + setting + "\n";
+  }
   if (c.resume) {
     text += s.resumed_from ? message("resumed   at iteration {} from {}\n", s.trainer->iteration(),
                                      s.resumed_from->string())

@@ -126,6 +126,8 @@ Run::Run(RunConfig config, RunParts parts, RunObserver* observer) : state_(std::
   State& s = *state_;
   DUEL_CHECK(!config.resume || !config.out.empty(), "config",
              "resume: expected the run directory to continue; say --out RUNDIR");
+  DUEL_CHECK(!config.resume || config.fork.empty(), "config",
+             "fork: a run is forked once; leave it out to continue {} with --resume", config.out.string());
   check_values(config);
   if (config.threads > 0) kernels::set_threads(config.threads);
   detail::take_objective(config, parts);
@@ -138,6 +140,11 @@ Run::Run(RunConfig config, RunParts parts, RunObserver* observer) : state_(std::
   }
   if (config.resume) check_data_given(config, parts);
   if (!config.resume && !config.out.empty()) RunDirectory::check_fresh(config.out);
+  std::optional<detail::ForkSource> source;
+  if (!config.fork.empty()) {
+    source = detail::read_fork(config.fork);
+    detail::check_registered(source->config, "run", source->file.string(), parts.networks.has_value());
+  }
   s.setup = detail::set_up(std::move(config), std::move(parts));
   detail::check_quality_settings(s.setup);
   s.data = {s.setup.images.source, s.setup.images.count, s.setup.images.height, s.setup.images.width, 0};
@@ -161,7 +168,11 @@ Run::Run(RunConfig config, RunParts parts, RunObserver* observer) : state_(std::
   } else {
     s.directory_path = s.config().out;
   }
-  if (!s.trainer) detail::rehearse(s.setup);  // a resumed run has done this iteration before
+  if (source) {
+    s.start_from(*source, observer);
+  } else if (!s.trainer) {  // a resumed run has done this iteration before
+    detail::rehearse(s.setup);
+  }
 }
 
 void Run::State::make_ready(RunObserver* observer) {
@@ -207,10 +218,17 @@ void Run::State::resume(RunObserver* observer) {
   }
   if (checkpoint) check_not_past(*checkpoint, config().steps, *resumed_from);
   const std::filesystem::path record_file = directory->record();
-  const std::optional<DataRecord> then =
-      std::filesystem::is_regular_file(record_file)
-          ? std::optional(run_record_from_json(read_record(record_file), record_file.string()).data)
-          : std::nullopt;
+  std::optional<DataRecord> then;
+  if (std::filesystem::is_regular_file(record_file)) {
+    RunRecord record = run_record_from_json(read_record(record_file), record_file.string());
+    then = std::move(record.data);
+    fork = std::move(record.fork);
+  }
+  DUEL_CHECK(
+      checkpoint || !fork, "run",
+      "{}: this fork of iteration {} has no checkpoint of its own: it cannot be continued; fork {} again "
+      "into another --out",
+      directory->path().string(), fork->iteration, fork->checkpoint);
   make_ready(observer);
   DUEL_CHECK(
       !then || (then->count == data.count && then->crc32 == data.crc32), "run",
@@ -233,6 +251,7 @@ void Run::State::write_record() const {
     record.started = local_time();
     record.argv = config().argv;
     record.data = data;
+    record.fork = fork;
   }
   if (config().resume) {
     record.resumed.push_back(message("{} at iteration {}", local_time(), trainer->iteration()));
@@ -263,6 +282,10 @@ void Run::State::prepare(RunObserver& observer) {
       write_png_gray(directory->reals(), reals);
       write_file_atomically(directory->config(),
                             to_json(config()));  // last: its presence says that the folder is a run
+      if (fork) {                                // whatever becomes of the run that it is from
+        directory->made(directory->checkpoint(trainer->iteration()));
+        write_checkpoint(directory->checkpoint(trainer->iteration()), trainer->state(), checkpoint_config);
+      }
       directory->keep();
     } catch (...) {
       directory.reset();  // with all that was made until then

@@ -1,8 +1,7 @@
 #include "duel/gan/run/sample_run.h"
 
-#include <cctype>
-
 #include "duel/gan/data/class_names.h"
+#include "duel/gan/run/internal/output_file.h"
 #include "duel/gan/run/run.h"
 #include "duel/gan/train/sampling.h"
 
@@ -22,12 +21,6 @@ void check_request(const SampleRequest& request, const LoadedTrainer& loaded) {
              "sweep-code and interpolate: each is a way to fill the rows; choose one");
 }
 
-bool is_png(const std::filesystem::path& file) {
-  std::string ending = file.extension().string();
-  for (char& c : ending) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return ending == ".png";
-}
-
 /// The class that --class names by its label.
 std::optional<int64_t> class_asked_for(const SampleRequest& request, const RunConfig& config) {
   if (!request.label) return std::nullopt;
@@ -42,24 +35,16 @@ SampleGrid latents(const SampleRequest& request, const LoadedTrainer& loaded) {
   const LatentPlan& plan = loaded.trainer->networks().latent;
   const std::optional<int64_t> label = class_asked_for(request, loaded.config);
   LatentGenerators random = sampling_generators(request.seed);
-  if (request.interpolate) return walk_grid(plan, request.count, label, random);
-  if (request.code) return sweep_grid(plan, request.count, *request.code, random);
-  if (request.label) return class_grid(plan, request.count, *label, random);
-  return sample_grid(plan, request.count, random);
+  if (request.interpolate) return walk_grid(plan, request.count, label, random, request.truncation);
+  if (request.code) return sweep_grid(plan, request.count, *request.code, random, request.truncation);
+  if (request.label) return class_grid(plan, request.count, *label, random, request.truncation);
+  return sample_grid(plan, request.count, random, request.truncation);
 }
 
 }  // namespace
 
 std::string sample_run(const SampleRequest& request) {
-  std::error_code ignored;
-  DUEL_CHECK(request.force || !std::filesystem::exists(request.out, ignored), "sample",
-             "out: {}: is there already; choose another --out, or --force to replace it",
-             request.out.string());
-  // A device or a folder cannot be replaced by a picture, whatever --force says.
-  DUEL_CHECK(!std::filesystem::exists(request.out, ignored) ||
-                 std::filesystem::is_regular_file(request.out, ignored),
-             "sample", "out: {}: is not a regular file; choose another --out", request.out.string());
-  DUEL_CHECK(is_png(request.out), "sample", "out: {}: expected a name ending in .png", request.out.string());
+  detail::check_output("sample", "out", request.out, ".png", request.force);
   DUEL_CHECK(request.count >= 1 && request.count <= 4096, "sample",
              "count: expected an integer from 1 to 4096, got {}", request.count);
   const LoadedTrainer loaded = load_trainer(request.checkpoint);

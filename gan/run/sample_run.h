@@ -17,10 +17,11 @@ struct SampleRequest {
   std::filesystem::path out = "grid.png";
   int64_t count = 64;  // 8 to a row; rows of classes, codes or walks are whole, so they may be more
   uint64_t seed = 7;   // of the latent points
-  std::optional<int64_t> label = {};  // only this class, by its label; without: a column for each class
-  std::optional<int64_t> code = {};   // each row goes through all values of this code
-  bool interpolate = false;           // each row walks from one point to another, on the sphere
-  bool force = false;                 // replaces a file that is there
+  std::optional<int64_t> label = {};      // only this class, by its label; without: a column for each class
+  std::optional<int64_t> code = {};       // each row goes through all values of this code
+  bool interpolate = false;               // each row walks from one point to another, on the sphere
+  std::optional<double> truncation = {};  // sampling.h, Note [Truncation]
+  bool force = false;                     // replaces a file that is there
 };
 
 /// Writes the picture and returns one line about it. Throws Error naming the member (as the command's flag) for

@@ -65,7 +65,7 @@ void write_checkpoint(const std::filesystem::path& path, TensorFile state, const
 }
 
 Checkpoint read_checkpoint(const std::filesystem::path& path) {
-  Checkpoint checkpoint{read_safetensors(path), {}};
+  Checkpoint checkpoint{read_safetensors(path), {}, {}};
   const std::string format = checkpoint.state.text("duel");
   DUEL_CHECK(!format.empty(), "checkpoint",
              "{}: a safetensors file, but not one that duel train wrote (no 'duel' entry in its metadata)",
@@ -80,6 +80,7 @@ Checkpoint read_checkpoint(const std::filesystem::path& path) {
              "if it was edited on purpose write {} there",
              path.string(), found, stored.empty() ? "none" : "'" + shown(stored) + "'", found);
   checkpoint.config = checkpoint.state.text("config");
+  checkpoint.crc32 = stored;
   checkpoint.state.metadata.clear();
   return checkpoint;
 }

@@ -24,6 +24,7 @@ namespace duel::gan {
 struct Checkpoint {
   TensorFile state;    // as Trainer::state() made it
   std::string config;  // JSON of the run's configuration
+  std::string crc32;   // as it stands in the file: which checkpoint this is
 };
 
 void write_checkpoint(const std::filesystem::path& path, TensorFile state, const std::string& config);

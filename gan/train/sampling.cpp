@@ -47,9 +47,48 @@ struct Parts {
   Tensor noise, labels, codes;
 };
 
-Parts draw(const LatentPlan& plan, int64_t n, LatentGenerators& random) {
+/// Below psi = 1 most normal draws fall outside. There what is drawn again comes uniform from [-psi, psi] and is kept
+/// with probability exp(-z^2 / 2): the same law, and more than half of it is kept.
+constexpr double kFewInside = 1.0;
+
+/// Note [Truncation].
+Tensor truncated(const Tensor& noise, double psi, Generator& random) {
+  auto values = noise.to_vector<float>();
+  std::vector<size_t> outside;
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (std::abs(double{values[i]}) > psi) outside.push_back(i);
+  }
+  while (!outside.empty()) {
+    const auto n = static_cast<int64_t>(outside.size());
+    std::vector<float> fresh, chance;
+    if (psi < kFewInside) {
+      fresh = random.uniform({n}, -psi, psi).to_vector<float>();
+      chance = random.uniform({n}).to_vector<float>();
+    } else {
+      fresh = random.normal({n}).to_vector<float>();
+    }
+    std::vector<size_t> still;
+    for (size_t k = 0; k < outside.size(); ++k) {
+      const double z = fresh[k];
+      const bool kept = std::abs(z) <= psi && (chance.empty() || chance[k] < std::exp(-0.5 * z * z));
+      if (kept)
+        values[outside[k]] = fresh[k];
+      else
+        still.push_back(outside[k]);
+    }
+    outside = std::move(still);
+  }
+  return Tensor::from(values, noise.shape());
+}
+
+Parts draw(const LatentPlan& plan, int64_t n, LatentGenerators& random, Truncation truncation) {
+  DUEL_CHECK(!truncation || (*truncation > 0 && std::isfinite(*truncation)), "sample",
+             "truncation: expected a positive number, got {}", *truncation);
+  DUEL_CHECK(!truncation || plan.kind == NoiseKind::normal, "sample",
+             "truncation: G's noise is uniform in [-1, 1) and has no tails to cut; leave it out");
   const Latents all = draw_latents(plan, n, random);
-  return {slice(all.input, 1, 0, plan.noise), all.labels, all.codes};
+  const Tensor noise = slice(all.input, 1, 0, plan.noise);
+  return {truncation ? truncated(noise, *truncation, random.noise) : noise, all.labels, all.codes};
 }
 
 Tensor input_of(const LatentPlan& plan, const Parts& parts) {
@@ -80,24 +119,27 @@ LatentGenerators sampling_generators(uint64_t seed, uint64_t noise) {
   return {Generator(seed, noise), Generator(seed, labels), Generator(seed, codes)};
 }
 
-SampleGrid sample_grid(const LatentPlan& plan, int64_t count, LatentGenerators& random) {
+SampleGrid sample_grid(const LatentPlan& plan, int64_t count, LatentGenerators& random,
+                       Truncation truncation) {
   if (plan.classes == 0 && plan.categorical.empty())
-    return {draw_latents(plan, count, random).input, kColumns};
-  if (plan.classes == 0) return sweep_grid(plan, count, 0, random);
+    return {input_of(plan, draw(plan, count, random, truncation)), kColumns};
+  if (plan.classes == 0) return sweep_grid(plan, count, 0, random, truncation);
   const int64_t rows = rows_for(count, plan.classes);
-  Parts parts = draw(plan, rows * plan.classes, random);
+  Parts parts = draw(plan, rows * plan.classes, random, truncation);
   parts.labels = labels_of(rows, plan.classes, [](int64_t, int64_t column) { return column; });
   return {input_of(plan, parts), plan.classes};
 }
 
-SampleGrid class_grid(const LatentPlan& plan, int64_t count, int64_t label, LatentGenerators& random) {
+SampleGrid class_grid(const LatentPlan& plan, int64_t count, int64_t label, LatentGenerators& random,
+                      Truncation truncation) {
   check_class(plan, label);
-  Parts parts = draw(plan, count, random);
+  Parts parts = draw(plan, count, random, truncation);
   parts.labels = labels_of(count, 1, [label](int64_t, int64_t) { return label; });
   return {input_of(plan, parts), kColumns};
 }
 
-SampleGrid sweep_grid(const LatentPlan& plan, int64_t count, int64_t code, LatentGenerators& random) {
+SampleGrid sweep_grid(const LatentPlan& plan, int64_t count, int64_t code, LatentGenerators& random,
+                      Truncation truncation) {
   const auto categories = static_cast<int64_t>(plan.categorical.size()), codes = categories + plan.continuous;
   DUEL_CHECK(codes > 0, "sample", "sweep-code: G was not given codes");
   DUEL_CHECK(code >= 0 && code < codes, "sample", "sweep-code: expected an integer from 0 to {}, got {}",
@@ -109,7 +151,7 @@ SampleGrid sweep_grid(const LatentPlan& plan, int64_t count, int64_t code, Laten
   for (int64_t c = 0; c < std::min(code, categories); ++c) begin += plan.categorical[static_cast<size_t>(c)];
   if (!categorical) begin += code - categories;
 
-  Parts parts = draw(plan, rows, random);
+  Parts parts = draw(plan, rows, random, truncation);
   const Tensor row = row_index(rows, columns);
   for (Tensor* part : {&parts.noise, &parts.labels, &parts.codes}) {
     if (part->defined()) *part = gather(*part, row);
@@ -131,10 +173,10 @@ SampleGrid sweep_grid(const LatentPlan& plan, int64_t count, int64_t code, Laten
 }
 
 SampleGrid walk_grid(const LatentPlan& plan, int64_t count, std::optional<int64_t> label,
-                     LatentGenerators& random) {
+                     LatentGenerators& random, Truncation truncation) {
   if (label) check_class(plan, *label);
   const int64_t rows = rows_for(count, kColumns), width = plan.noise;
-  const Parts ends = draw(plan, 2 * rows, random);
+  const Parts ends = draw(plan, 2 * rows, random, truncation);
   const auto values = ends.noise.to_vector<float>();
   std::vector<float> points(static_cast<size_t>(rows * kColumns * width));
   for (int64_t row = 0; row < rows; ++row) {

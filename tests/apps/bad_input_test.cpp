@@ -337,6 +337,11 @@ TEST_F(BadInput, CorruptAndForeignCheckpoints) {
     refuse({"sample", "--checkpoint", run_.string(), "--out", (scratch_ / name).string()},
            {name, "ending in .png"});
   }
+  for (const char* psi : {"0", "-1", "nan", "much"}) {
+    refuse({"sample", "--checkpoint", run_.string(), "--out", (scratch_ / "g.png").string(), "--truncation",
+            psi},
+           {"truncation", "number", psi});
+  }
   write(file, good);
   EXPECT_EQ(duel(resume()).status, 0);
 }

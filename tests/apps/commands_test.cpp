@@ -36,17 +36,19 @@ std::vector<std::string> small_run(const std::filesystem::path& out, std::vector
   return with(std::move(args), more);
 }
 
+const Args kCommands = {"train", "sample", "plot", "objectives", "info",    "bench",
+                        "lab",   "judge",  "eval", "list",       "compare", "invert"};
+
 TEST(Command, HelpOfEveryCommandIsOnStdout) {
-  for (const char* name : {"train", "sample", "objectives", "info", "bench", "lab", "judge", "eval"}) {
+  for (const std::string& name : kCommands) {
     const Result r = duel({name, "--help"});
     EXPECT_EQ(r.status, 0) << name;
     EXPECT_EQ(r.err, "");
-    EXPECT_TRUE(has(r.out, std::string("duel ") + name)) << r.out;
+    EXPECT_TRUE(has(r.out, "duel " + name)) << r.out;
   }
   const Result r = duel({});
   EXPECT_EQ(r.status, 0);
-  for (const char* name : {"train", "sample", "objectives", "info", "bench", "lab", "judge", "eval"})
-    EXPECT_TRUE(has(r.out, name));
+  for (const std::string& name : kCommands) EXPECT_TRUE(has(r.out, name));
   EXPECT_TRUE(has(duel({"--version"}).out, "duel "));
 }
 
@@ -97,10 +99,8 @@ size_t longest_line(const std::string& text) {
 }
 
 TEST(Command, HelpFitsTheWindow) {
-  const std::vector<std::vector<std::string>> all{
-      {"--help"},         {"train", "--help"}, {"sample", "--help"},     {"bench", "--help"},
-      {"lab", "--help"},  {"plot", "--help"},  {"objectives", "--help"}, {"info", "--help"},
-      {"judge", "--help"}};
+  std::vector<Args> all{{"--help"}};
+  for (const std::string& name : kCommands) all.push_back({name, "--help"});
   for (const auto& args : all) {
     const std::string plain = duel(args).out;
     EXPECT_LE(longest_line(plain), 80u) << plain;

@@ -208,6 +208,14 @@ void RunDirectory::check_creatable(const fs::path& path) {
              reason());
 }
 
+bool RunDirectory::is_held(const fs::path& path) {
+  const int fd = ::open(RunFiles(path).lock().c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) return false;
+  const bool held = ::flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+  ::close(fd);
+  return held;
+}
+
 fs::path RunDirectory::next_numbered(const fs::path& root, const std::string& name) {
   int64_t next = 0;
   for (const fs::path& entry : entries(root)) {

@@ -35,6 +35,8 @@ class RunDirectory : public RunFiles {
   static void check_fresh(const std::filesystem::path& path);
   /// The second half of it.
   static void check_creatable(const std::filesystem::path& path);
+  /// Whether a process works in the folder: its lock is held. Writes nothing.
+  static bool is_held(const std::filesystem::path& path);
   /// "root/NNNNN-name" with the next free number.
   static std::filesystem::path next_numbered(const std::filesystem::path& root, const std::string& name);
 

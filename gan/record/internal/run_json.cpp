@@ -97,7 +97,7 @@ void update_from_json(RunConfig& config, const std::string& text, const std::str
 std::string to_json(const RunRecord& r) {
   Json libraries = Json::object();
   for (const auto& [name, version] : r.machine.libraries) libraries[name] = version;
-  const Json record = {
+  Json record = {
       {"duel", r.machine.duel},
       {"argv", r.argv},
       {"started", r.started},
@@ -121,6 +121,13 @@ std::string to_json(const RunRecord& r) {
       {"resumed", r.resumed},
       {"resumed_argv", r.resumed_argv},
   };
+  if (r.fork) {
+    record["fork"] = {{"run", r.fork->run},
+                      {"iteration", r.fork->iteration},
+                      {"checkpoint", r.fork->checkpoint},
+                      {"crc32", r.fork->crc32},
+                      {"changed", r.fork->changed}};
+  }
   return dumped(record, 2) + "\n";
 }
 
@@ -142,6 +149,13 @@ RunRecord run_record_from_json(const std::string& text, const std::string& sourc
         found != object.end())  // earlier versions did not keep them
       r.resumed_argv = found->get<std::vector<std::vector<std::string>>>();
     r.resumed_argv.resize(r.resumed.size());
+    if (const auto found = object.find("fork"); found != object.end()) {
+      r.fork = {.run = found->at("run").get<std::string>(),
+                .checkpoint = found->at("checkpoint").get<std::string>(),
+                .crc32 = found->at("crc32").get<std::string>(),
+                .iteration = found->at("iteration").get<int64_t>(),
+                .changed = found->at("changed").get<std::vector<std::string>>()};
+    }
   } catch (const nlohmann::json::exception& error) {
     fail("run", "{}: not a record of a run ({}); {}", source, error.what(), kWithoutRecord);
   }

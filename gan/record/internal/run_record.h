@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,14 @@ struct DataRecord {
   uint32_t crc32 = 0;  // of the pixels: a resumed run must meet the same
 };
 
+/// Whose state a run started from (gan/run/fork.h).
+struct ForkRecord {
+  std::string run = "";  // its directory; empty for a checkpoint outside of one
+  std::string checkpoint = "", crc32 = "";
+  int64_t iteration = 0;
+  std::vector<std::string> changed = {};  // settings that are not its, "lr-g 0.0002 to 0.0001"
+};
+
 struct RunRecord {
   std::vector<std::string> argv;  // the command that started it
   std::string started;            // local time, ISO 8601
@@ -29,13 +38,14 @@ struct RunRecord {
   std::vector<std::string> resumed;  // "2026-01-31T12:00:00 at iteration 200"
   // the command of each of these; empty where it was not kept
   std::vector<std::vector<std::string>> resumed_argv = {};
+  std::optional<ForkRecord> fork = {};
 };
 
 /// The longest run.json that is read: a run resumed ten thousand times.
 inline constexpr size_t kMaxRecord = size_t{8} << 20;
 
 std::string to_json(const RunRecord& record);
-/// The parts that a resumed run needs (argv, started, data, resumed, resumed_argv); the rest stays empty.
+/// The parts that a resumed run needs (argv, started, data, resumed, resumed_argv, fork); the rest stays empty.
 RunRecord run_record_from_json(const std::string& text, const std::string& source);
 
 /// Keys and values of a JSON object as text, nested ones as "data.source", lists in one line, the lists in a

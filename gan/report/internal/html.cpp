@@ -22,7 +22,7 @@ figure { margin: 0; } figcaption { font-size: .9rem; max-width: 60rem; }
 output { min-width: 7rem; font-variant-numeric: tabular-nums; }
 button { font: inherit; padding: .1rem .8rem; }
 table { border-collapse: collapse; font-size: .9rem; } th { text-align: left; font-weight: 500; padding-right: 1.5rem; vertical-align: top; }
-td { font-family: ui-monospace, monospace; overflow-wrap: anywhere; } tr { border-bottom: 1px solid var(--line); }
+td { padding-right: 1.5rem; vertical-align: top; font-family: ui-monospace, monospace; overflow-wrap: anywhere; } tr { border-bottom: 1px solid var(--line); }
 .tables { display: flex; flex-wrap: wrap; gap: 2.5rem; } .tables > div { flex: 1 1 24rem; min-width: 0; }
 pre { background: var(--soft); padding: .6rem 1rem; overflow-x: auto; border-radius: 6px; }
 )";
@@ -56,6 +56,43 @@ document.addEventListener('keydown', event => {
   show(Math.min(grids.length - 1, Math.max(0, Number(slider.value) + by)));
 });
 )";
+
+std::string detail::page_begin(const std::string& title) {
+  return "<!DOCTYPE html>\n"
+         "<html lang=\"en\">\n"
+         "<head>\n"
+         "<meta charset=\"utf-8\">\n"
+         "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+         "<link rel=\"icon\" href=\"data:,\">\n"
+         "<title>" +
+         html_text(title) + "</title>\n<style>" + kStyle + "</style>\n</head>\n<body>\n";
+}
+
+std::string detail::png_uri(const std::string& bytes) { return "data:image/png;base64," + base64(bytes); }
+
+std::string detail::png_uri(const GrayImage& image) {
+  const auto png = encode_png_gray(image.width, image.height, image.pixels);
+  return png_uri(std::string(png.begin(), png.end()));
+}
+
+std::string detail::figure(const std::string& alt, const std::string& uri, const std::string& caption) {
+  return "<figure><img alt=\"" + html_text(alt) + "\" src=\"" + uri + "\"><figcaption>" + caption +
+         "</figcaption></figure>\n";
+}
+
+std::string detail::table(const std::vector<std::string>& heads,
+                          const std::vector<std::vector<std::string>>& rows) {
+  std::string html = "<table>\n<tr>";
+  for (const std::string& head : heads) html += "<th scope=\"col\">" + html_text(head) + "</th>";
+  html += "</tr>\n";
+  for (const auto& row : rows) {
+    for (size_t i = 0; i < row.size(); ++i)
+      html += i == 0 ? "<tr><th scope=\"row\">" + html_text(row[i]) + "</th>"
+                     : "<td>" + html_text(row[i]) + "</td>";
+    html += "</tr>\n";
+  }
+  return html + "</table>\n";
+}
 
 std::string detail::table(const std::vector<std::pair<std::string, std::string>>& rows) {
   std::string html = "<table>\n";

@@ -11,6 +11,7 @@
 #include "duel/gan/record/internal/run_directory.h"
 #include "duel/gan/record/internal/run_record.h"
 #include "duel/gan/record/metrics_log.h"
+#include "duel/gan/run/internal/fork_source.h"
 #include "duel/gan/run/internal/quality_watch.h"
 #include "duel/gan/run/internal/run_setup.h"
 #include "duel/gan/run/run.h"
@@ -27,10 +28,11 @@ struct Run::State {
   std::filesystem::path directory_path;
   std::optional<RunDirectory> directory;
   std::optional<std::filesystem::path> resumed_from;
+  std::optional<ForkRecord> fork;
   std::string checkpoint_config;
   SampleGrid sample_points;
   Metrics latest;
-  std::optional<Diagnosis> diagnosis;  // of the same iteration, where one was made
+  std::optional<Diagnosis> diagnosis;         // of the same iteration, where one was made
   std::optional<detail::QualityWatch> watch;  // --eval-every
   std::optional<Comparison> quality;          // of the same iteration, where samples were judged
   std::optional<std::string> collapse;        // why the run ended before its last iteration
@@ -48,6 +50,7 @@ struct Run::State {
   // Draws the digits if they are to be drawn, and puts the trainer together.
   void make_ready(RunObserver* observer);
   void resume(RunObserver* observer);
+  void start_from(const detail::ForkSource& source, RunObserver* observer);  // fork.cpp
   void prepare(RunObserver& observer);
   void write_record() const;
 
