@@ -27,7 +27,7 @@
 
 namespace duel::gan {
 
-/// The settings of the run that `origin` names, RUN@STEP, RUN@latest, RUN (its latest) or a checkpoint, and `fork` set
+/// The settings of the run that `origin` names, `RUN@STEP`, `RUN@latest`, RUN (its latest) or a checkpoint, and `fork` set
 /// to it; under another objective those that stay. Error naming what is not there, and the steps that are.
 RunConfig forked_config(const std::string& origin, const std::optional<std::string>& objective = {});
 

@@ -4,6 +4,7 @@
 #include "duel/core/ops.h"
 #include "duel/gan/data/drawn_digits.h"
 #include "duel/gan/models/network.h"
+#include "duel/gan/run/fork.h"
 #include "duel/gan/run/run.h"
 #include "duel/gan/run/sample_run.h"
 #include "duel/gan/train/checkpoint.h"
@@ -85,6 +86,27 @@ TEST(OwnParts, GoOnBitForBit) {
 }
 
 // Other data, and other networks, are another run.
+TEST(OwnParts, AreForkedBitForBit) {
+  const Scratch scratch;
+  train(scratch / "whole", 6, false, {mine(), hand_made("test-hand", 1), pictures()});
+  const auto forked = [&](const std::string& name, RunParts parts) {
+    RunConfig c = forked_config((scratch / "whole").string() + "@3");
+    c.out = scratch / name;
+    Watcher watcher;
+    EXPECT_TRUE(gan::Run(c, std::move(parts)).train(watcher));
+  };
+  forked("fork", {mine(), hand_made("test-hand", 2), pictures()});
+  for (const char* file : {"checkpoints/step_00000006.safetensors", "checkpoints/step_00000003.safetensors",
+                           "samples/fakes_000006.png", "config.json"})
+    EXPECT_EQ(get(scratch / "whole" / file), get(scratch / "fork" / file)) << file;
+  // Networks that were given are not those of a row: the state itself says that it does not fit.
+  Networks other = hand_made("test-hand", 2);
+  other.discriminator = std::make_shared<nn::Sequential>(nn::Flatten(), nn::Linear(36, 1));
+  const std::string why = error_of([&] { forked("other", {mine(), other, pictures()}); });
+  EXPECT_TRUE(has(why, "[fork] ") && has(why, "step_00000003") && has(why, "d.1.weight")) << why;
+  EXPECT_FALSE(std::filesystem::exists(scratch / "other"));
+}
+
 TEST(OwnParts, AreHeldToTheRun) {
   const Scratch scratch;
   train(scratch / "run", 3, false, {mine(), hand_made("test-hand", 1), pictures()});
