@@ -105,7 +105,7 @@ GalleryCell judged(Classifier& judge, const Tensor& samples, int64_t step) {
 }
 
 /// The classifier and what it makes of real images that it did not learn from.
-struct Judge {
+struct GalleryJudge {
   Classifier net;
   double real_confident = 0;  // share of them of which it is sure
 };
@@ -124,11 +124,11 @@ double real_confident_of(const TensorFile& stored) {
 }
 
 /// The stored one if it learned from these images; else a new one, which is stored.
-Judge make_judge(const GalleryRequest& request, const std::optional<TensorFile>& stored,
-                 const GalleryData& data, LabObserver& observer) {
+GalleryJudge make_judge(const GalleryRequest& request, const std::optional<TensorFile>& stored,
+                        const GalleryData& data, LabObserver& observer) {
   const std::string set = message("{} images: {}", data.learned.count, data.learned.source);
   if (stored && stored->text("set") == set) {
-    Judge judge{load_classifier(judge_file(request)), real_confident_of(*stored)};
+    GalleryJudge judge{load_classifier(judge_file(request)), real_confident_of(*stored)};
     judge.net.eval();
     return judge;
   }
@@ -138,7 +138,7 @@ Judge make_judge(const GalleryRequest& request, const std::optional<TensorFile>&
     observer.said(message("judge: epoch {} of {}, reads {} of them, {} s", e.epoch, kJudgeEpochs,
                           percent(e.accuracy), std::lround(e.seconds)));
   };
-  Judge judge{train_classifier(ResidentData(data.learned), options)};
+  GalleryJudge judge{train_classifier(ResidentData(data.learned), options)};
   judge.net.eval();
   const ResidentData real(data.held_out);
   judge.real_confident = judged(judge.net, real.batch(real.first(real.count()), DType::f32), 0).confident;
@@ -283,7 +283,7 @@ GalleryOutcome make_gallery(const GalleryRequest& given, LabObserver& observer) 
     sized.config.networks.height = images.training.height;
     sized.config.networks.width = images.training.width;
     const auto data = std::make_shared<const ResidentData>(images.training);
-    Judge judge = make_judge(request, stored, images, observer);
+    GalleryJudge judge = make_judge(request, stored, images, observer);
     word = word_for(images.names);
     real_confident = judge.real_confident;
     observer.started(std::ssize(request.objectives) - std::ssize(rows), std::ssize(rows));

@@ -14,7 +14,7 @@ namespace {
 using duel::testing::Scratch;
 namespace fs = std::filesystem;
 
-std::vector<std::string> small_run(const fs::path& out, const std::vector<std::string>& more = {}) {
+std::vector<std::string> refused_run(const fs::path& out, const std::vector<std::string>& more = {}) {
   return with({"train", "--data",       "synthetic", "--synthetic-count", "40", "--batch",   "8", "--arch",
                "mlp",   "--channels-g", "8",         "--channels-d",      "8",  "--threads", "1", "--steps",
                "2",     "--quiet",      "--out",     out.string()},
@@ -24,10 +24,10 @@ std::vector<std::string> small_run(const fs::path& out, const std::vector<std::s
 TEST(Start, WhatTheFirstIterationRefusesIsRefusedBeforeThereIsAFolder) {
   Scratch scratch;
   for (const char* also : {"--quiet", "--dry-run"}) {
-    expect_refused(duel(small_run(scratch / "a", {"--objective", "ebgan", "--batch", "1", also})),
+    expect_refused(duel(refused_run(scratch / "a", {"--objective", "ebgan", "--batch", "1", also})),
                    {"ebgan", "'pull_away'", "at least 2", "larger batch"});
     // No table knows how much memory there is: the iteration itself has to say so.
-    const Result r = duel(small_run(scratch / "a", {"--generator-batch", "100000000000", also}));
+    const Result r = duel(refused_run(scratch / "a", {"--generator-batch", "100000000000", also}));
     EXPECT_EQ(r.status, 3) << r.err;
     EXPECT_NE(r.err.find("out of memory"), std::string::npos) << r.err;
   }
@@ -41,18 +41,18 @@ TEST(Start, AFailedOneRemovesWhatItMadeAndNothingElse) {
   const auto before = contents(scratch.dir());
   for (const int limit : {1, 300}) {
     for (const auto& out : {mine, mine / "inner" / "run", none}) {
-      expect_refused(duel(small_run(out), {.file_limit = limit}), {"bytes wanted", "File too large"}, 1);
+      expect_refused(duel(refused_run(out), {.file_limit = limit}), {"bytes wanted", "File too large"}, 1);
       EXPECT_TRUE(contents(scratch.dir()) == before) << out;
     }
   }
-  ASSERT_EQ(duel(small_run(mine)).status, 0);
+  ASSERT_EQ(duel(refused_run(mine)).status, 0);
   EXPECT_TRUE(fs::exists(mine / "config.json"));
 }
 
 // Every state between mkdir and config.json that a kill can leave, one after the other.
 TEST(Start, WhatAKilledOneLeftIsTakenOver) {
   Scratch scratch;
-  ASSERT_EQ(duel(small_run(scratch / "whole")).status, 0);
+  ASSERT_EQ(duel(refused_run(scratch / "whole")).status, 0);
   const auto half = scratch / "half";
   const std::vector<std::string> stages = {".lock",
                                            "samples/",
@@ -71,9 +71,9 @@ TEST(Start, WhatAKilledOneLeftIsTakenOver) {
     const auto before = contents(half);
     expect_refused(duel({"train", "--resume", "--out", half.string(), "--quiet"}),
                    {half.string(), "stopped", "leave out --resume"});
-    EXPECT_EQ(duel(small_run(half, {"--dry-run"})).status, 0) << stages[made - 1];
+    EXPECT_EQ(duel(refused_run(half, {"--dry-run"})).status, 0) << stages[made - 1];
     EXPECT_TRUE(contents(half) == before);
-    ASSERT_EQ(duel(small_run(half)).status, 0) << stages[made - 1];
+    ASSERT_EQ(duel(refused_run(half)).status, 0) << stages[made - 1];
     for (const char* file :
          {"config.json", "metrics.jsonl", "samples/reals.png", "checkpoints/step_00000002.safetensors"}) {
       EXPECT_EQ(read(half / file), read(scratch / "whole" / file)) << file;
@@ -89,7 +89,7 @@ TEST(Start, WhatIsNotDuelsOwnIsNotTakenOver) {
     fs::remove_all(folder);
     for (const std::string& file : files) write(folder / file, "mine");
     const auto before = contents(folder);
-    expect_refused(duel(small_run(folder)), {folder.string(), why});
+    expect_refused(duel(refused_run(folder)), {folder.string(), why});
     EXPECT_TRUE(contents(folder) == before);
   };
   refused({".lock", "notes.txt"}, "not empty");
@@ -101,10 +101,10 @@ TEST(Start, WhatIsNotDuelsOwnIsNotTakenOver) {
   write(folder / ".lock", "");
   const int held = ::open((folder / ".lock").c_str(), O_RDWR | O_CLOEXEC);
   ASSERT_EQ(::flock(held, LOCK_EX | LOCK_NB), 0);
-  expect_refused(duel(small_run(folder)), {folder.string(), "another process"});
-  expect_refused(duel(small_run(folder, {"--dry-run"})), {folder.string(), "another process"});
+  expect_refused(duel(refused_run(folder)), {folder.string(), "another process"});
+  expect_refused(duel(refused_run(folder, {"--dry-run"})), {folder.string(), "another process"});
   ::close(held);
-  EXPECT_EQ(duel(small_run(folder)).status, 0);
+  EXPECT_EQ(duel(refused_run(folder)).status, 0);
 }
 
 }  // namespace

@@ -65,8 +65,8 @@ class QualityWatch {
   std::optional<StopRule> stop_ = {};
 };
 
-/// A line of metric-NAME.jsonl: StyleGAN's keys "results" and "metric", beside iteration, thousands of real images shown
-/// to D, interval and floor. No times: they are in timing.jsonl.
+/// A line of metric-NAME.jsonl: StyleGAN's keys "results" and "metric", beside iteration, thousands of images in G's
+/// batches (which `epoch` counts too), interval and floor. No times: they are in timing.jsonl.
 std::string metric_line(const std::string& name, const Value& value, int64_t iteration, double kimg,
                         const std::string& checkpoint);
 

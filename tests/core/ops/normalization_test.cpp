@@ -11,7 +11,7 @@
 namespace duel {
 namespace {
 
-Tensor drawn(const Shape& shape, uint64_t key, double low = -1.5, double high = 1.5) {
+Tensor drawn_input(const Shape& shape, uint64_t key, double low = -1.5, double high = 1.5) {
   std::vector<double> values;
   uint64_t state = key * 0x9E3779B97F4A7C15ull + 1;
   for (int64_t i = 0; i < shape.numel(); ++i) {
@@ -34,12 +34,12 @@ Norm composed(std::vector<int> axes, Shape affine_view) {
 /// Gradients of orders 1 to 3 of a nonlinear function of the norm, recorded or not: {d1, d2, d3} joined per
 /// input.
 std::vector<Tensor> all_orders(const Norm& norm, const Shape& shape, const Shape& affine) {
-  const Tensor x = drawn(shape, 1).set_requires_grad(true);
-  const Tensor weight = drawn(affine, 2, 0.5, 1.5).set_requires_grad(true);
-  const Tensor bias = drawn(affine, 3).set_requires_grad(true);
+  const Tensor x = drawn_input(shape, 1).set_requires_grad(true);
+  const Tensor weight = drawn_input(affine, 2, 0.5, 1.5).set_requires_grad(true);
+  const Tensor bias = drawn_input(affine, 3).set_requires_grad(true);
   const std::vector<Tensor> inputs = {x, weight, bias};
   std::vector<Tensor> results;
-  Tensor scalar = sum(tanh(norm(x, weight, bias)) * drawn(shape, 4));
+  Tensor scalar = sum(tanh(norm(x, weight, bias)) * drawn_input(shape, 4));
   for (int order = 1; order <= 3; ++order) {
     // Once without recording (kernels), once recorded (plain ops for what follows): both must agree with the
     // oracle.
@@ -49,7 +49,7 @@ std::vector<Tensor> all_orders(const Norm& norm, const Shape& shape, const Shape
       if (!create_graph) continue;
       scalar = Tensor::zeros({}, x.options());
       for (size_t i = 0; i < gradients.size(); ++i) {
-        scalar = scalar + sum(square(gradients[i]) * drawn(inputs[i].shape(), 10 + i));
+        scalar = scalar + sum(square(gradients[i]) * drawn_input(inputs[i].shape(), 10 + i));
       }
     }
   }
@@ -119,10 +119,10 @@ TEST(Normalization, RunningStatisticsMoveAsInPyTorch) {
 }
 
 TEST(Normalization, EvaluationHasTheSameValuesWithAndWithoutAGraph) {
-  const Tensor x = drawn({4, 3, 2, 2}, 1).to(DType::f32), weight = drawn({3}, 2).to(DType::f32),
-               bias = drawn({3}, 3).to(DType::f32);
-  const BatchNormState state{.running_mean = drawn({3}, 4).to(DType::f32),
-                             .running_var = drawn({3}, 5, 0.5, 2).to(DType::f32),
+  const Tensor x = drawn_input({4, 3, 2, 2}, 1).to(DType::f32), weight = drawn_input({3}, 2).to(DType::f32),
+               bias = drawn_input({3}, 3).to(DType::f32);
+  const BatchNormState state{.running_mean = drawn_input({3}, 4).to(DType::f32),
+                             .running_var = drawn_input({3}, 5, 0.5, 2).to(DType::f32),
                              .training = false};
   const auto fused = batch_norm(x, weight, bias, state).to_vector<float>();
   Tensor leaf = x.detach().clone();

@@ -18,14 +18,14 @@ namespace {
 
 using namespace duel::gan::testing;
 
-constexpr size_t pixels = 28 * 28;
+constexpr size_t kDigitPixels = 28 * 28;
 
 TEST(DrawnDigits, SameSeedSameBitsAndALongerSetBeginsWithAShorter) {
   const ImageSet a = draw_digits(1003, 7), b = draw_digits(1003, 7), head = draw_digits(37, 7);
   EXPECT_EQ(a.count, 1003);
   EXPECT_EQ(a.height, 28);
   EXPECT_EQ(a.width, 28);
-  ASSERT_EQ(a.images.size(), 1003 * pixels);
+  ASSERT_EQ(a.images.size(), 1003 * kDigitPixels);
   ASSERT_EQ(a.labels.size(), 1003u);
   EXPECT_EQ(a.images, b.images);
   EXPECT_EQ(a.labels, b.labels);
@@ -90,7 +90,7 @@ TEST(DrawnDigits, TwentyPixelsLongAndCentredByMass) {
   int exact = 0, centred = 0;
   double mean_x = 0, mean_y = 0;
   for (size_t i = 0; i < 5000; ++i) {
-    const uint8_t* image = set.images.data() + i * pixels;
+    const uint8_t* image = set.images.data() + i * kDigitPixels;
     double mass = 0, x_moment = 0, y_moment = 0;
     int left = 28, right = -1, top = 28, bottom = -1, darkest = 0;
     for (int y = 0; y < 28; ++y) {
@@ -122,8 +122,8 @@ TEST(DrawnDigits, NoTwoAreAlike) {
   const ImageSet set = draw_digits(3000, 17);
   std::set<std::string> seen;
   for (size_t i = 0; i < 3000; ++i) {
-    seen.emplace(set.images.begin() + static_cast<std::ptrdiff_t>(i * pixels),
-                 set.images.begin() + static_cast<std::ptrdiff_t>((i + 1) * pixels));
+    seen.emplace(set.images.begin() + static_cast<std::ptrdiff_t>(i * kDigitPixels),
+                 set.images.begin() + static_cast<std::ptrdiff_t>((i + 1) * kDigitPixels));
   }
   EXPECT_EQ(seen.size(), 3000u);
 }
@@ -133,12 +133,12 @@ double nearest_neighbour_accuracy(const ImageSet& known, const ImageSet& query, 
   std::vector<int> right(queries);
   kernels::parallel_for(static_cast<int64_t>(queries), 8, [&](int64_t begin, int64_t end) {
     for (auto q = static_cast<size_t>(begin); q < static_cast<size_t>(end); ++q) {
-      const uint8_t* a = query.images.data() + q * pixels;
+      const uint8_t* a = query.images.data() + q * kDigitPixels;
       int best = INT32_MAX;
       for (size_t k = 0; k < static_cast<size_t>(known.count); ++k) {
-        const uint8_t* b = known.images.data() + k * pixels;
+        const uint8_t* b = known.images.data() + k * kDigitPixels;
         int distance = 0;
-        for (size_t p = 0; p < pixels; ++p) {
+        for (size_t p = 0; p < kDigitPixels; ++p) {
           const int d = int{a[p]} - int{b[p]};
           distance += d * d;
         }

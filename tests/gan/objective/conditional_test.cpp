@@ -26,7 +26,7 @@ std::shared_ptr<nn::Sequential> trunk(int64_t inputs, int64_t features) {
   return std::make_shared<nn::Sequential>(nn::Flatten(), nn::Linear(inputs, features), nn::Tanh());
 }
 
-std::vector<double> row(const Tensor& t, int64_t i) { return slice(t, 0, i, i + 1).to_vector<double>(); }
+std::vector<double> row_of(const Tensor& t, int64_t i) { return slice(t, 0, i, i + 1).to_vector<double>(); }
 
 // ---- Critics ----
 
@@ -342,8 +342,9 @@ TEST(SampleGrid, OneClassPerColumn) {
   ASSERT_EQ(grid.input.shape(), (Shape{9, 5}));  // full rows
   const Tensor input = grid.input.to(DType::f64);
   for (int64_t i = 0; i < 9; ++i) {
-    for (int64_t c = 0; c < 3; ++c) EXPECT_EQ(row(input, i)[static_cast<size_t>(2 + c)], c == i % 3 ? 1 : 0);
-    EXPECT_NE(row(input, i)[0], row(input, (i + 1) % 9)[0]);
+    for (int64_t c = 0; c < 3; ++c)
+      EXPECT_EQ(row_of(input, i)[static_cast<size_t>(2 + c)], c == i % 3 ? 1 : 0);
+    EXPECT_NE(row_of(input, i)[0], row_of(input, (i + 1) % 9)[0]);
   }
   const SampleGrid one = class_grid(kClasses, 7, 2, random);
   EXPECT_EQ(one.columns, 8);
@@ -372,7 +373,7 @@ TEST(SweepGrid, MovesOneCodeAndKeepsTheRest) {
     ASSERT_EQ(grid.input.shape(), (Shape{2 * columns, 9}));
     const Tensor input = grid.input.to(DType::f64);
     for (int64_t i = 0; i < 2 * columns; ++i) {
-      const auto here = row(input, i), first = row(input, i / columns * columns);
+      const auto here = row_of(input, i), first = row_of(input, i / columns * columns);
       for (int64_t c = 0; c < 9; ++c) {
         const auto k = static_cast<size_t>(c);
         if (c < begin || c >= begin + width) {
@@ -384,7 +385,7 @@ TEST(SweepGrid, MovesOneCodeAndKeepsTheRest) {
         }
       }
     }
-    EXPECT_NE(row(input, 0)[0], row(input, columns)[0]) << "rows differ";
+    EXPECT_NE(row_of(input, 0)[0], row_of(input, columns)[0]) << "rows differ";
   }
   LatentGenerators random = sampling_generators(7);
   EXPECT_NE(error_of([&] { sweep_grid(kCodes, 8, 4, random); }).find("from 0 to 3, got 4"),
@@ -396,12 +397,12 @@ TEST(WalkGrid, KeepsClassAndCodesOfARow) {
   LatentGenerators random = sampling_generators(7);
   const Tensor classes = walk_grid(kClasses, 16, {}, random).input.to(DType::f64);
   ASSERT_EQ(classes.shape(), (Shape{16, 5}));
-  for (int64_t i = 0; i < 16; ++i) EXPECT_EQ(row(classes, i)[static_cast<size_t>(2 + i / 8)], 1);
+  for (int64_t i = 0; i < 16; ++i) EXPECT_EQ(row_of(classes, i)[static_cast<size_t>(2 + i / 8)], 1);
   EXPECT_EQ(sum(slice(walk_grid(kClasses, 16, 2, random).input, 1, 4, 5)).item(), 16);
   const Tensor codes = walk_grid(kCodes, 16, {}, random).input.to(DType::f64);
   for (int64_t i = 0; i < 16; ++i) {
-    for (size_t c = 2; c < 9; ++c) EXPECT_EQ(row(codes, i)[c], row(codes, i / 8 * 8)[c]);
-    EXPECT_EQ(row(codes, i)[0] == row(codes, i / 8 * 8)[0], i % 8 == 0);
+    for (size_t c = 2; c < 9; ++c) EXPECT_EQ(row_of(codes, i)[c], row_of(codes, i / 8 * 8)[c]);
+    EXPECT_EQ(row_of(codes, i)[0] == row_of(codes, i / 8 * 8)[0], i % 8 == 0);
   }
 }
 
