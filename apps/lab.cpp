@@ -1,6 +1,7 @@
 // duel lab: the literature's toy problems, with known answers. ring, grid: which modes does an objective
 // find? dirac: do the players of the smallest game come to rest at the data? gallery: what do the objectives'
 // digits look like? league: whose are best?
+// And the claims of the founding texts (founding.h).
 #include <algorithm>
 #include <atomic>
 #include <cstdio>
@@ -20,6 +21,7 @@
 #include "duel/gan/lab/table.h"
 #include "duel/kernels/base/parallel.h"
 #include "duel/kernels/base/settings.h"
+#include "founding.h"
 #include "terminal/output.h"
 #include "terminal/progress.h"
 #include "terminal/signals.h"
@@ -31,8 +33,9 @@ struct LabRequest {
   std::string what;
   std::vector<std::string> objectives = {"ns-gan"};
   bool chosen = false;  // --objective was given
-  int64_t seeds = 3, steps = 20000, threads = 0;
-  bool own_schedule = false, quiet = false;
+  int64_t steps = 20000, threads = 0;
+  std::optional<int64_t> seeds;
+  bool own_schedule = false, quick = false, quiet = false;
   std::optional<double> lambda;
   std::string out;
   std::shared_ptr<Given> axes = std::make_shared<Given>();
@@ -167,7 +170,8 @@ int mixture(const LabRequest& request) {
                    stderr);
     }
   }
-  for (int64_t seed = 1; seed <= request.seeds; ++seed) plan.seeds.push_back(static_cast<uint64_t>(seed));
+  for (int64_t seed = 1; seed <= request.seeds.value_or(3); ++seed)
+    plan.seeds.push_back(static_cast<uint64_t>(seed));
   if (request.threads > 0) kernels::set_threads(static_cast<int>(request.threads));
   LabWatcher watcher(request.steps, request.quiet);
   const LabOutcome outcome = run_lab(plan, watcher);
@@ -180,9 +184,28 @@ int mixture(const LabRequest& request) {
   return status;
 }
 
+std::vector<std::string> problems() {
+  std::vector<std::string> all = gan::lab::mixture_names();
+  all.insert(all.end(), {"dirac", "gallery", "league"});
+  const auto claims = founding_names();
+  all.insert(all.end(), claims.begin(), claims.end());
+  return all;
+}
+
+/// "ring, grid, dirac, gallery or theory"
+std::string problems_text() {
+  std::string text;
+  const std::vector<std::string> all = problems();
+  for (size_t i = 0; i < all.size(); ++i)
+    text += (i == 0 ? "" : i + 1 == all.size() ? " or " : ", ") + all[i];
+  return text;
+}
+
 /// An option that the problem has no use for is a mistake: what it asks for would not happen.
 void check_lab_options(const LabRequest& request) {
-  std::vector<std::string> used = {"objective", "loss", "relativism", "penalty", "constraint"};
+  std::vector<std::string> used = founding_options(request.what);
+  const bool claim = !used.empty();
+  if (!claim) used = {"objective", "loss", "relativism", "penalty", "constraint"};
   if (request.what == "gallery")
     used.insert(used.end(), {"steps", "threads", "out", "data", "arch", "channels"});
   else if (request.what == "league")
@@ -190,7 +213,7 @@ void check_lab_options(const LabRequest& request) {
                 {"seeds", "steps", "count", "threads", "out", "data", "arch", "channels", "batch"});
   else if (request.what == "dirac")
     used.insert(used.end(), {"steps", "out"});
-  else
+  else if (!claim)
     used.insert(used.end(), {"seeds", "steps", "lambda", "own-schedule", "threads", "out"});
   used.push_back("quiet");
   std::string known;
@@ -259,7 +282,8 @@ int league(const LabRequest& request) {
   plan.objectives =
       request.objectives == std::vector<std::string>{"all"} ? gan::objective_names() : request.objectives;
   plan.seeds.clear();
-  for (int64_t seed = 1; seed <= request.seeds; ++seed) plan.seeds.push_back(static_cast<uint64_t>(seed));
+  for (int64_t seed = 1; seed <= request.seeds.value_or(3); ++seed)
+    plan.seeds.push_back(static_cast<uint64_t>(seed));
   if (request.count) plan.count = *request.count;
   plan.out = request.out.empty() ? message("runs/lab-league-{}", plan.steps) : request.out;
   if (request.threads > 0) kernels::set_threads(static_cast<int>(request.threads));
@@ -271,6 +295,14 @@ int league(const LabRequest& request) {
     print(message("\nresults   {}/league.md, league.json, league.png, runs/\n", plan.out.string()));
   }
   return status;
+}
+
+int founding_claim(const LabRequest& request) {
+  FoundingRequest asked{.name = request.what, .quick = request.quick, .quiet = request.quiet};
+  asked.seeds = request.seeds.value_or(asked.seeds);
+  asked.data = request.gallery.data;
+  if (!request.out.empty()) asked.out = request.out;
+  return show_founding(asked);
 }
 
 }  // namespace
@@ -294,7 +326,11 @@ Command lab_command() {
       "league      every objective on digits from several seeds, judged against images that none of them saw and "
       "ranked\n"
       "            by FD; objectives that cannot be told apart share ranks; takes no --lambda and no "
-      "--own-schedule\n"
+      "--own-schedule\n" +
+      founding_help() +
+      "            these are claims of the founding texts: numbers beside theory's, pictures and a page; take "
+      "--quick, --seeds [1],\n"
+      "            --out [runs/lab-founding], --quiet, and --data where they train on digits\n"
       "  duel lab league --objective ns-gan,hinge,r1 --seeds 3 --steps 6000 --out runs/league\n"
       "  duel lab ring --objective ns-gan,wgan-gp --seeds 4 --steps 20000\n"
       "  duel lab grid --objective all --out runs/grid      Ctrl-C keeps what is finished; "
@@ -302,13 +338,12 @@ Command lab_command() {
       "  duel lab dirac --loss hinge --penalty zero_centered@real:1\n\n" +
       axes_table();
   command.words = {{.name = "PROBLEM",
-                    .help = "ring, grid, dirac, gallery or league",
+                    .help = problems_text(),
                     .required = true,
                     .set = [request](const std::string& text) {
-                      auto known = gan::lab::mixture_names();
-                      known.insert(known.end(), {"dirac", "gallery", "league"});
+                      const auto known = problems();
                       DUEL_CHECK(std::find(known.begin(), known.end(), text) != known.end(), "lab",
-                                 "problem: expected ring, grid, dirac, gallery or league, got '{}'", text);
+                                 "problem: expected {}, got '{}'", problems_text(), text);
                       request->what = text;
                     }}};
   const auto add = option_adder(command, request);
@@ -317,13 +352,15 @@ Command lab_command() {
     request->chosen = true;
   });
   for (const gan::Axis& axis : gan::axes()) {
-    Option option = axis_option(axis, [request, name = axis.name](const std::string& text) {
+    Option option = axis_option(axis, {});
+    option.set = [request, name = axis.name, flag = option.name](const std::string& text) {
+      request->given.push_back(flag);
       request->axes->emplace_back(name, text);
-    });
+    };
     option.group = "Options";
     command.options.push_back(std::move(option));
   }
-  add("seeds", "runs of each objective, from seeds 1, 2, ... [3]", "INT",
+  add("seeds", "runs of each objective, from seeds 1, 2, ... [3; of a claim 1]", "INT",
       [=](const std::string& text) { request->seeds = counted("lab", "seeds", text, 10000); });
   add("steps",
       "updates of G in a run; the published protocol has 400000 [20000; dirac 4000, gallery 1600, league 6000]",
@@ -341,10 +378,12 @@ Command lab_command() {
       [request](const std::string&) { request->own_schedule = true; });
   add("threads", "runs at once [$DUEL_THREADS, else the cores]", "INT",
       [=](const std::string& text) { request->threads = counted("lab", "threads", text, 4096); });
+  add("quick", "claims: small sizes, few steps", "",
+      [request](const std::string&) { request->quick = true; });
   add("out", "folder of results; finished runs in it are not trained again [runs/lab-PROBLEM-STEPS]", "DIR",
       [request](const std::string& text) { request->out = text; });
   for (const auto& [flag, field, help] :
-       {std::tuple{"data", "data", "gallery, league: MNIST's folder, or synthetic [MNIST where it is found]"},
+       {std::tuple{"data", "data", "MNIST's folder, or synthetic [MNIST where it is found]"},
         {"arch", "arch", "gallery, league: the network [dcgan]"},
         {"channels", "channels-g", "gallery, league: its width [32]"},
         {"batch", "batch", "league: images per step [64]"}}) {
@@ -360,6 +399,7 @@ Command lab_command() {
   command.run = [request] {
     check_lab_options(*request);
     take_axes(*request);
+    if (!founding_options(request->what).empty()) return founding_claim(*request);
     if (request->what == "dirac") return dirac(*request);
     if (request->what == "league") return league(*request);
     return request->what == "gallery" ? gallery(*request) : mixture(*request);

@@ -1,0 +1,11 @@
+// The rows of founding/founding_table.cpp, each from the file of its name.
+#pragma once
+
+#include "duel/gan/lab/founding.h"
+
+namespace duel::gan::lab {
+
+FoundingRow theory_row();
+FoundingRow clipping_row();
+
+}  // namespace duel::gan::lab
