@@ -7,6 +7,8 @@ const std::vector<FoundingRow>& founding_rows() {
   static const std::vector<FoundingRow> rows = {
       theory_row(),
       clipping_row(),
+      gradients_row(),
+      noise_row(),
   };
   return rows;
 }

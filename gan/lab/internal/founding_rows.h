@@ -7,5 +7,7 @@ namespace duel::gan::lab {
 
 FoundingRow theory_row();
 FoundingRow clipping_row();
+FoundingRow gradients_row();
+FoundingRow noise_row();
 
 }  // namespace duel::gan::lab
