@@ -76,9 +76,26 @@ Texts keys_of(const std::vector<ComparedRun>& runs) {
   return keys;
 }
 
+const Measure* row_of(const std::string& key) {
+  const std::string name = key.substr(0, key.find('/'));
+  for (const Measure& row : measures()) {
+    for (const MeasureKey& each : row.keys) {
+      if (each.name == name) return &row;
+    }
+  }
+  return nullptr;
+}
+
 /// Values of layers and weights: too many for a table.
 bool of_a_layer(const std::string& key) {
-  return key.find('/') != std::string::npos && !key.starts_with("terms_");
+  const Measure* row = row_of(key);
+  return key.find('/') != std::string::npos && row && row->of_look;
+}
+
+/// For people: "fd-mnist-v1" of "distances/fd-mnist-v1", what a judge said.
+std::string name_of_measure(const std::string& key) {
+  const Measure* row = row_of(key);
+  return row && row->keys[0].member == "MEASURE-JUDGE" ? key.substr(key.find('/') + 1) : key;
 }
 
 std::vector<const Curve*> curves_of(const std::vector<ComparedRun>& runs, const std::string& key) {
@@ -148,16 +165,6 @@ Texts numbers(const std::vector<double>& values) {
 
 // ---- The page ---------------------------------------------------------------------------------------------
 
-const Measure* row_of(const std::string& key) {
-  const std::string name = key.substr(0, key.find('/'));
-  for (const Measure& row : measures()) {
-    for (const MeasureKey& each : row.keys) {
-      if (each.name == name) return &row;
-    }
-  }
-  return nullptr;
-}
-
 std::string caption_of(const Measure& row) {
   std::string text = row.meaning + ".";
   if (!row.healthy.empty()) text += " Healthy: " + row.healthy + ".";
@@ -170,7 +177,7 @@ std::string caption_of(const Measure& row) {
 std::string diagram(const std::vector<ComparedRun>& runs, const std::string& key) {
   const Measure* row = row_of(key);
   const bool curves = row && row->plot.form == MeasurePlot::Form::curves;
-  Plot plot({.title = key,
+  Plot plot({.title = name_of_measure(key),
              .x_label = "iteration",
              .width = 880,
              .height = 580,
@@ -187,12 +194,12 @@ std::string diagram(const std::vector<ComparedRun>& runs, const std::string& key
     zero = zero && std::all_of(curve->y.begin(), curve->y.end(), [](double v) { return v == 0; });
     plot.line(curve->x, curve->y, {.label = runs[r].label, .color = series_color(r)});
   }
-  if (found < 2 || zero) return {};
+  if (found < 2 || (zero && row && row->plot.when == MeasurePlot::When::unless_zero)) return {};
   const Canvas picture = plot.draw();
   const auto png = encode_png_rgb(picture.width(), picture.height(), picture.pixels());
-  return detail::figure(
-      key, detail::png_uri(std::string(png.begin(), png.end())),
-      "<strong>" + html_text(key) + "</strong> " + html_text(row ? caption_of(*row) : std::string()));
+  return detail::figure(name_of_measure(key), detail::png_uri(std::string(png.begin(), png.end())),
+                        "<strong>" + html_text(name_of_measure(key)) + "</strong> " +
+                            html_text(row ? caption_of(*row) : std::string()));
 }
 
 std::vector<Texts> setting_rows(const RunComparison& c) {
@@ -242,13 +249,13 @@ std::string to_table(const RunComparison& c) {
 
   rows.clear();
   for (const ComparedMeasure& row : c.common)
-    rows.push_back({{row.key, detail::number_text(row.iteration)}, numbers(row.values)});
+    rows.push_back({{name_of_measure(row.key), detail::number_text(row.iteration)}, numbers(row.values)});
   text += "\nwhere all have been\n" + (rows.empty() ? "no iteration that all have logged\n"
                                                     : blocks(c.runs, {"measure", "iteration"}, rows));
 
   rows = {{{"iteration"}, {}}};
   for (const ComparedRun& run : c.runs) rows[0].second.push_back(detail::number_text(run.log.iteration()));
-  for (const ComparedMeasure& row : c.last) rows.push_back({{row.key}, numbers(row.values)});
+  for (const ComparedMeasure& row : c.last) rows.push_back({{name_of_measure(row.key)}, numbers(row.values)});
   return text + "\nat the end\n" + blocks(c.runs, {"measure"}, rows);
 }
 
@@ -288,7 +295,7 @@ void write_comparison(const fs::path& file, const RunComparison& c, const std::v
 
   std::vector<Texts> rows;
   for (const ComparedMeasure& row : c.last) {
-    rows.push_back({row.key});
+    rows.push_back({name_of_measure(row.key)});
     const Texts values = numbers(row.values);
     rows.back().insert(rows.back().end(), values.begin(), values.end());
   }

@@ -105,6 +105,27 @@ TEST_F(Compare, ThePageHoldsCurvesAndSamplesFromTheSamePoints) {
   EXPECT_NE(read(page), html);
 }
 
+TEST_F(Compare, WhatAJudgeSaidStandsByItsName) {
+  const auto page = scratch_ / "c.html";
+  for (const char* seed : {"1", "2"}) {
+    const Args judged{"--seed",       seed, "--steps",           "4",  "--eval-every", "2",
+                      "--eval-count", "50", "--synthetic-count", "200"};
+    ASSERT_EQ(duel(tiny_run(scratch_ / seed, judged)).status, 0);
+  }
+  const Result r =
+      duel({"compare", (scratch_ / "1").string(), (scratch_ / "2").string(), "--out", page.string()});
+  ASSERT_EQ(r.status, 0) << r.err;
+  EXPECT_EQ(row(r.out, "seed"), (Args{"seed", "1", "2"}));
+  const Args common = row(r.out, "fd-digits-v1"), last = row(r.out, "fd-digits-v1", 1);
+  ASSERT_EQ(common.size(), 4u) << r.out;
+  EXPECT_EQ(common[1], "4");
+  EXPECT_EQ(last, (Args{"fd-digits-v1", common[2], common[3]}));
+  EXPECT_TRUE(has(read(page), "<img alt=\"fd-digits-v1\""));
+  EXPECT_TRUE(has(read(page), "<img alt=\"modes-digits-v1\""));
+  EXPECT_LT(read(page).find("<img alt=\"fd-digits-v1\""), read(page).find("<details>"))
+      << "not among the layers";
+}
+
 TEST_F(Compare, ManyRunsStandInBlocks) {
   Args args{"compare"};
   for (int i = 0; i < 5; ++i) {
