@@ -170,7 +170,7 @@ struct DrawnCritic {
 };
 
 std::unique_ptr<DrawnCritic> make_critic(const NetworkRow& network, const ActivationRow& activation,
-                                    Generator& random) {
+                                         Generator& random) {
   auto critic = std::make_unique<DrawnCritic>();
   network.build(critic->net, [&](nn::Sequential& net) {
     if (auto layer = activation.make()) net.push_back(Watched(std::move(layer), &critic->watch));
