@@ -1,6 +1,9 @@
 // duel lab: tables and folders of results, games of the Dirac-GAN, and what is refused.
+#include <chrono>
 #include <csignal>
 #include <fstream>
+#include <sstream>
+#include <thread>
 
 #include "command.h"
 #include "duel/gan/objective/objective.h"
@@ -168,6 +171,45 @@ TEST(Lab, DiracSaysWhatIsLeftOutAndWhy) {
   EXPECT_TRUE(read(scratch / "games" / "orbits.png").starts_with("\x89PNG"));
 }
 
+// A claim's facts on stdout, within 80 columns, its files, and Ctrl-C, which writes nothing.
+TEST(Lab, ShowsAFoundingClaim) {
+  Scratch scratch;
+  const std::filesystem::path out = scratch / "lab";
+  const Args args{"lab", "theory", "--quick", "--out", out.string()};
+  Process process(with(args, {"--seeds", "10000"}));
+  for (int i = 0; i < 200 && !std::filesystem::exists(out); ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  process.send(SIGINT);
+  const Result stopped = process.finish();
+  EXPECT_EQ(stopped.status, 128 + SIGINT) << stopped.err;
+  EXPECT_EQ(stopped.out, "");
+  EXPECT_TRUE(has(stopped.err, "not written")) << stopped.err;
+  EXPECT_EQ(duel::testing::files_in(out), 0U);
+
+  const Result r = duel(args);
+  EXPECT_EQ(r.status, 0) << r.out << r.err;
+  EXPECT_TRUE(has(r.out, "arXiv:1701.07875")) << r.out;
+  EXPECT_GE(occurrences(r.out, " yes\n"), 16U) << r.out;
+  EXPECT_FALSE(has(r.out, " NO\n")) << r.out;
+  std::istringstream lines(r.out);
+  for (std::string line; std::getline(lines, line);)
+    EXPECT_TRUE(line.size() <= 80 || has(line, "results")) << line;
+  for (const char* file : {"theory.json", "theory-lines.png", "theory-discriminator.png", "lab.html"})
+    EXPECT_TRUE(std::filesystem::exists(out / file)) << file;
+  const Result quiet = duel(with(args, {"--quiet"}));
+  EXPECT_EQ(quiet.err, "");
+  EXPECT_EQ(quiet.out, r.out) << "the same seed, the same numbers";
+
+  const std::string help = duel({"lab", "--help"}).out;
+  EXPECT_TRUE(has(help, "\ntheory      What the losses measure")) << help;
+  EXPECT_TRUE(has(help, "\nclipping    What weight clipping")) << help;
+  expect_refused(duel({"lab", "thoery"}), {"theory", "clipping", "'thoery'"});
+  expect_refused(duel({"lab", "theory", "--seeds", "0"}), {"--seeds", "got 0"});
+  write(scratch / "file", "");
+  expect_refused(duel({"lab", "theory", "--out", (scratch / "file").string()}), {"file", "--out"});
+}
+
 // An option that a problem does not use is refused, whatever else is said, before anything is written.
 TEST(Lab, RefusesOptionsThatSayNothing) {
   Scratch scratch;
@@ -182,15 +224,22 @@ TEST(Lab, RefusesOptionsThatSayNothing) {
         {"--channels", "8"}}},
       {"gallery", {{"--seeds", "2"}, {"--own-schedule"}, {"--lambda", "1"}, {"--count", "50"}}},
       {"league", {{"--own-schedule"}, {"--lambda", "1"}}},
-      {"ring", {{"--data", "synthetic"}, {"--arch", "mlp"}, {"--channels", "8"}, {"--count", "50"}}},
+      {"theory", {{"--steps", "2"}, {"--threads", "2"}, {"--data", "synthetic"}, {"--loss", "hinge"}}},
+      {"clipping",
+       {{"--own-schedule"}, {"--lambda", "1"}, {"--arch", "mlp"}, {"--penalty", "zero_centered"}}},
+      {"ring",
+       {{"--quick"}, {"--data", "synthetic"}, {"--arch", "mlp"}, {"--channels", "8"}, {"--count", "50"}}},
       {"grid", {{"--data", "synthetic"}, {"--arch", "mlp"}, {"--channels", "8"}}}};
   for (const auto& [problem, options] : mistakes) {
     for (const Args& option : options) {
-      Args args{"lab", problem, "--objective", "hinge"};
+      const bool claim = problem == "theory" || problem == "clipping";
+      Args args{"lab", problem};
+      if (!claim) args.insert(args.end(), {"--objective", "hinge"});
       args.insert(args.end(), option.begin(), option.end());
-      if (problem != "dirac") args.insert(args.end(), {"--steps", "8", "--out", out});
-      expect_refused(duel(args, {.cwd = scratch.dir()}),
-                     {option[0] + " says nothing to " + problem, "--objective", "--quiet"});
+      if (problem != "dirac") args.insert(args.end(), {"--out", out});
+      if (problem != "dirac" && !claim) args.insert(args.end(), {"--steps", "8"});
+      expect_refused(duel(args, {.cwd = scratch.dir()}), {option[0] + " says nothing to " + problem,
+                                                          claim ? "--quick" : "--objective", "--quiet"});
     }
   }
   EXPECT_EQ(duel::testing::files_in(scratch.dir()), 0U);
