@@ -92,6 +92,7 @@ struct TheoryDensity {
 };
 
 const TheoryDensity kTheoryReal{{{0.6, -1.2, 0.5}, {0.4, 1.0, 0.7}}};
+const TheoryDensity kTheoryMiddle{{{1.0, 0.0, 0.5}}};
 const TheoryDensity kTheoryFake{{{0.5, 0.0, 0.6}, {0.5, 2.0, 0.5}}};
 
 /// The trapezoid rule on [-12, 12]: for smooth densities that have died out at its ends its error falls faster than
@@ -442,6 +443,13 @@ std::vector<double> line_potential(std::vector<double> real, std::vector<double>
   return f;
 }
 
+/// Both sets whole, the fakes in an order of their own at every step: the penalty's lines join all pairs in time.
+auto in_new_pairs(const Tensor& real, const Tensor& fake) {
+  return [real, fake](Generator& random) {
+    return CriticBatch{real, gather(fake, random.shuffled(fake.dim(0), fake.dim(0)))};
+  };
+}
+
 void show_sets(const FoundingOptions& options, const TheorySizes& sizes, const TheoryBounds& bounds,
                LabObserver& observer, Shown& shown) {
   const Objective objective = theory_lipschitz(sizes.set_steps);
@@ -451,17 +459,12 @@ void show_sets(const FoundingOptions& options, const TheorySizes& sizes, const T
     const CriticFit fit{.steps = sizes.set_steps, .seed = seed};
 
     const Tensor real = kTheoryReal.sample(sizes.set_points, random);
-    const Tensor fake = kTheoryFake.sample(sizes.set_points, random);
+    const Tensor fake =
+        kTheoryMiddle.sample(sizes.set_points, random);  // between the real ones: f has to turn
     const auto r = real.to_vector<double>(), f = fake.to_vector<double>();
     const double exact = sorted_distance(r, f);
     const auto critic = dense_critic({1, sizes.width, sizes.width, 1}, weights);
-    if (!fit_critic(
-            critic, objective, fit,
-            [&](Generator&) {
-              return CriticBatch{real, fake};
-            },
-            observer))
-      return;
+    if (!fit_critic(critic, objective, fit, in_new_pairs(real, fake), observer)) return;
     const auto [low, high] = std::minmax_element(r.begin(), r.end());
     const auto [left, right] = std::minmax_element(f.begin(), f.end());
     const Tensor hull = linspace(std::min(*low, *left), std::max(*high, *right), 2000).reshape({2000, 1});
@@ -500,13 +503,7 @@ void show_sets(const FoundingOptions& options, const TheorySizes& sizes, const T
     }
     const double distance = best_assignment(cost).cost / static_cast<double>(n);
     const auto plane = dense_critic({2, sizes.width, sizes.width, 1}, weights);
-    if (!fit_critic(
-            plane, objective, fit,
-            [&](Generator&) {
-              return CriticBatch{a, b};
-            },
-            observer))
-      return;
+    if (!fit_critic(plane, objective, fit, in_new_pairs(a, b), observer)) return;
     in_plane = std::max(in_plane, std::abs(dual_value(*plane, a, b) / distance - 1));
   }
   const std::string theorem = "Kantorovich-Rubinstein; Arjovsky et al. 2017, section 3";
