@@ -523,8 +523,8 @@ void theory_conclusions(Shown& shown) {
     if (fact.holds()) (fact.bound == kClosed ? closed_hold : learned_hold) += 1;
   }
   shown.conclusions = {
-      message("{} of {} closed forms hold within {}: Duel's losses are those of the theorems.", closed_hold,
-              closed, kClosed),
+      message("{} of {} closed forms hold within {}{}", closed_hold, closed, kClosed,
+              closed_hold == closed ? ": Duel's losses are those of the theorems." : "."),
       message("{} of {} trained critics reach what theory says within the bounds that were stated "
               "before.",
               learned_hold, learned)};
