@@ -10,6 +10,8 @@
 #include <string>
 
 #include "duel/gan/data/idx.h"
+#include "duel/gan/data/resident_data.h"
+#include "duel/gan/judge/neighbours.h"
 #include "duel/kernels/base/parallel.h"
 #include "tests/gan/files.h"
 
@@ -129,27 +131,16 @@ TEST(DrawnDigits, NoTwoAreAlike) {
 }
 
 // Share of `query` whose nearest neighbour in `known` (squared distance) has the right label.
-double nearest_neighbour_accuracy(const ImageSet& known, const ImageSet& query, size_t queries) {
-  std::vector<int> right(queries);
-  kernels::parallel_for(static_cast<int64_t>(queries), 8, [&](int64_t begin, int64_t end) {
-    for (auto q = static_cast<size_t>(begin); q < static_cast<size_t>(end); ++q) {
-      const uint8_t* a = query.images.data() + q * kDigitPixels;
-      int best = INT32_MAX;
-      for (size_t k = 0; k < static_cast<size_t>(known.count); ++k) {
-        const uint8_t* b = known.images.data() + k * kDigitPixels;
-        int distance = 0;
-        for (size_t p = 0; p < kDigitPixels; ++p) {
-          const int d = int{a[p]} - int{b[p]};
-          distance += d * d;
-        }
-        if (distance < best) {
-          best = distance;
-          right[q] = known.labels[k] == query.labels[q];
-        }
-      }
-    }
-  });
-  return static_cast<double>(std::count(right.begin(), right.end(), 1)) / static_cast<double>(queries);
+double nearest_neighbour_accuracy(const ImageSet& known, const ImageSet& query, int64_t queries) {
+  const ResidentData all(known), asked(query);
+  const auto pixels = [](const ResidentData& data, int64_t count) {
+    return data.batch(data.first(count), DType::f32);
+  };
+  const auto found = nearest(pixels(asked, queries), pixels(all, known.count)).index.to_vector<int64_t>();
+  double right = 0;
+  for (size_t q = 0; q < found.size(); ++q)
+    right += known.labels[static_cast<size_t>(found[q])] == query.labels[q] ? 1 : 0;
+  return right / static_cast<double>(queries);
 }
 
 TEST(DrawnDigits, TheirNearestNeighboursReadMnist) {
