@@ -200,8 +200,6 @@ SampleSet drawn(const SampleSet& set, int64_t total, int64_t skipped, int64_t co
 
 double inverse(int64_t n, int64_t m) { return 1 / static_cast<double>(n) + 1 / static_cast<double>(m); }
 
-json::Json number(double value) { return std::isfinite(value) ? json::Json(value) : json::Json(nullptr); }
-
 }  // namespace
 
 SampleSet SampleSet::at(const std::vector<int64_t>& index) const {
@@ -272,10 +270,10 @@ std::string to_json_line(const std::string& judge, const Comparison& comparison,
   line["real"] = comparison.real;
   line["fake"] = comparison.fake;
   for (const auto& [row, v] : comparison.values)
-    line[row->key + "-" + judge] = {{"value", number(v.value)},
-                                    {"low", number(v.low)},
-                                    {"high", number(v.high)},
-                                    {"floor", number(v.floor)}};
+    line[row->key + "-" + judge] = {{"value", json::number_or_null(v.value)},
+                                    {"low", json::number_or_null(v.low)},
+                                    {"high", json::number_or_null(v.high)},
+                                    {"floor", json::number_or_null(v.floor)}};
   return json::dumped(line) + "\n";
 }
 

@@ -264,7 +264,6 @@ LeagueTable make_league_table(const std::vector<LeagueRun>& runs) {
     for (const LeagueRun* run : own) {
       row.failed += run->failure.empty() ? 0 : 1;
       row.seconds += run->seconds / static_cast<double>(own.size());
-      row.images_d = std::max(row.images_d, run->images_d);
     }
     const std::vector<double> logs = logs_of(own);
     if (row.failed == 0 && !logs.empty()) {
@@ -279,7 +278,6 @@ LeagueTable make_league_table(const std::vector<LeagueRun>& runs) {
     row.precision = mean_of_measure(own, "precision");
     row.recall = mean_of_measure(own, "recall");
     row.coverage = mean_of_measure(own, "coverage");
-    row.class_kl = mean_of_measure(own, "class_kl");
     row.modes = mean_of_measure(own, "modes");
     table.rows.push_back(row);
   }

@@ -18,7 +18,7 @@
 // pairs: of twenty pairs that are alike one is told apart by chance. A run that left the finite numbers has no FD, and
 // neither has its objective.
 // Compute is equal in iterations of G and in images that G makes, not in time: an iteration holds as many steps of D
-// as the objective asks for. The table has seconds and images that D was shown.
+// as the objective asks for. The table has seconds, league.json images that D was shown.
 //
 // Example:
 //   LabObserver quiet;
@@ -81,9 +81,8 @@ struct LeagueRow {
   std::optional<double> fd;       // Note [What a rank is]
   std::optional<Interval> range;  // of two runs or more
   std::optional<std::pair<int64_t, int64_t>> rank;
-  double precision = 0, recall = 0, coverage = 0, class_kl = 0, modes = 0;  // means of the runs
-  double seconds = 0;                                                       // mean
-  int64_t images_d = 0;
+  double precision = 0, recall = 0, coverage = 0, modes = 0;  // means of the runs
+  double seconds = 0;                                         // mean
 };
 struct LeagueTable {
   std::string judge;

@@ -76,10 +76,6 @@ void read_files(RunSummary& run) {
   if (run.total > 0 && checkpoints.back().iteration >= run.total) run.state = RunSummary::State::finished;
 }
 
-json::Json number_or_null(double value) {
-  return std::isfinite(value) ? json::Json(value) : json::Json(nullptr);
-}
-
 /// "11-29 16:24" of "2026-11-29T16:24:05+0000".
 std::string short_time(const std::string& started) {
   return started.size() < 16 ? std::string("-") : started.substr(5, 5) + " " + started.substr(11, 5);
@@ -187,8 +183,8 @@ std::string to_json_line(const RunSummary& run) {
                      {"arch", run.arch},
                      {"iteration", run.iteration},
                      {"steps", run.total},
-                     {"loss_d", number_or_null(run.loss_d)},
-                     {"loss_g", number_or_null(run.loss_g)}};
+                     {"loss_d", json::number_or_null(run.loss_d)},
+                     {"loss_g", json::number_or_null(run.loss_g)}};
   line["started"] = run.started.empty() ? json::Json(nullptr) : json::Json(run.started);
   if (damaged) line["problem"] = run.problem;
   return json::dumped(line) + "\n";

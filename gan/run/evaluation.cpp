@@ -188,7 +188,7 @@ Evaluation evaluate(const EvalRequest& request) {
       data.known || (request.against && request.neighbours.empty()), kOp,
       "--data: no MNIST was found to compare with: say --data DIR, --data synthetic for drawn digits{}",
       request.against ? "" : ", or --against SET");
-  const std::string name = !request.judge.empty() ? request.judge : data.drawn ? "digits-v1" : "mnist-v1";
+  const std::string name = !request.judge.empty() ? request.judge : detail::default_judge(data.drawn);
   const Judge judge = load_judge(name);
   const bool with_training = !request.against || !request.neighbours.empty();
   ImageSet training, real;
@@ -216,14 +216,16 @@ Evaluation evaluate(const EvalRequest& request) {
   if (const int64_t shared = in_both(real, fake); shared > 0)
     say(message("note      {} images of the set are among those that it stands against", shared));
 
-  const SampleSet read_fake = detail::read_by(judge, fake), read_real = detail::read_by(judge, real);
+  const SampleSet read_fake = detail::read_by(judge, ResidentData(fake)),
+                  read_real = detail::read_by(judge, ResidentData(real));
   ComparisonOptions options{.seed = request.seed};
   SampleSet read_training;
   if (with_training) read_training = detail::judged(judge, ResidentData(training));
   if (!request.against) {
     options.training = read_training.features;
     if (data.drawn) {
-      options.others = detail::read_by(judge, draw_digits(request.count, detail::kDrawnSeed + 2));
+      options.others =
+          detail::read_by(judge, ResidentData(draw_digits(request.count, detail::kDrawnSeed + 2)));
     } else {
       const std::vector<int64_t> rest = in_neither(training, real, fake, fake.count, request.seed);
       if (static_cast<int64_t>(rest.size()) >= kLeast) {

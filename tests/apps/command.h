@@ -54,6 +54,13 @@ std::vector<std::string> with(std::vector<std::string> args, const std::vector<s
 
 Result duel(const std::vector<std::string>& args, const Surroundings& around = {});
 
+/// duel train with two small networks, on a few drawn digits and one thread: an iteration takes milliseconds.
+inline Args drawn_run(const std::filesystem::path& out, const Args& more = {}) {
+  return with({"train", "--data", "synthetic", "--synthetic-count", "50", "--batch", "8", "--arch", "mlp",
+               "--channels-g", "8", "--channels-d", "8", "--threads", "1", "--out", out.string()},
+              more);
+}
+
 /// Every file below a folder with its bytes, for "nothing was overwritten".
 std::map<std::string, std::string> contents(const std::filesystem::path& folder);
 std::string read(const std::filesystem::path& file);

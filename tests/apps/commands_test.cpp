@@ -29,11 +29,7 @@ size_t width_of(const std::string& text) {
 
 /// A run of a second: two small networks on a few drawn digits.
 std::vector<std::string> small_run(const std::filesystem::path& out, std::vector<std::string> more = {}) {
-  std::vector<std::string> args{
-      "train", "--data",       "synthetic", "--synthetic-count", "64", "--batch",   "8", "--arch",
-      "mlp",   "--channels-g", "8",         "--channels-d",      "8",  "--threads", "1", "--log-every",
-      "2",     "--out",        out.string()};
-  return with(std::move(args), more);
+  return drawn_run(out, with({"--synthetic-count", "64", "--log-every", "2"}, more));
 }
 
 const Args kCommands = {"train", "sample", "plot", "objectives", "info",    "bench",

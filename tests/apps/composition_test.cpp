@@ -14,29 +14,8 @@ const Args kParts = {
     "--relativism", "paired", "--constraint", "spectral_norm"};
 
 Args run_into(const std::filesystem::path& out, const Args& more) {
-  return with({"train",
-               "--data",
-               "synthetic",
-               "--synthetic-count",
-               "40",
-               "--batch",
-               "8",
-               "--arch",
-               "mlp",
-               "--channels-g",
-               "8",
-               "--channels-d",
-               "8",
-               "--threads",
-               "1",
-               "--quiet",
-               "--log-every",
-               "1",
-               "--diagnose-every",
-               "0",
-               "--out",
-               out.string()},
-              more);
+  return drawn_run(
+      out, with({"--synthetic-count", "40", "--quiet", "--log-every", "1", "--diagnose-every", "0"}, more));
 }
 
 TEST(ComposedObjective, TrainsResumesSamplesAndRepeats) {

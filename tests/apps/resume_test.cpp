@@ -18,35 +18,9 @@ using duel::testing::Scratch;
 
 std::vector<std::string> run_to(int steps, const std::filesystem::path& out,
                                 std::vector<std::string> more = {}) {
-  std::vector<std::string> args{"train",
-                                "--data",
-                                "synthetic",
-                                "--synthetic-count",
-                                "50",
-                                "--batch",
-                                "8",
-                                "--arch",
-                                "mlp",
-                                "--channels-g",
-                                "8",
-                                "--channels-d",
-                                "8",
-                                "--log-every",
-                                "3",
-                                "--diagnose-every",
-                                "4",
-                                "--sample-every",
-                                "5",
-                                "--checkpoint-every",
-                                "7",
-                                "--out",
-                                out.string(),
-                                "--steps",
-                                std::to_string(steps),
-                                "--quiet",
-                                "--threads",
-                                "1"};
-  return with(std::move(args), more);
+  return drawn_run(out, with({"--log-every", "3", "--diagnose-every", "4", "--sample-every", "5",
+                              "--checkpoint-every", "7", "--steps", std::to_string(steps), "--quiet"},
+                             more));
 }
 
 Result resume(const std::filesystem::path& out, std::vector<std::string> more = {}) {

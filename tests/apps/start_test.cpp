@@ -15,10 +15,7 @@ using duel::testing::Scratch;
 namespace fs = std::filesystem;
 
 std::vector<std::string> refused_run(const fs::path& out, const std::vector<std::string>& more = {}) {
-  return with({"train", "--data",       "synthetic", "--synthetic-count", "40", "--batch",   "8", "--arch",
-               "mlp",   "--channels-g", "8",         "--channels-d",      "8",  "--threads", "1", "--steps",
-               "2",     "--quiet",      "--out",     out.string()},
-              more);
+  return drawn_run(out, with({"--synthetic-count", "40", "--steps", "2", "--quiet"}, more));
 }
 
 TEST(Start, WhatTheFirstIterationRefusesIsRefusedBeforeThereIsAFolder) {

@@ -6,35 +6,9 @@
 namespace duel::apps::testing {
 
 inline Args tiny_run(const std::filesystem::path& out, const Args& more = {}) {
-  return with({"train",
-               "--data",
-               "synthetic",
-               "--synthetic-count",
-               "50",
-               "--batch",
-               "8",
-               "--arch",
-               "mlp",
-               "--channels-g",
-               "8",
-               "--channels-d",
-               "8",
-               "--log-every",
-               "3",
-               "--steps",
-               "20",
-               "--quiet",
-               "--threads",
-               "1",
-               "--out",
-               out.string(),
-               "--diagnose-every",
-               "4",
-               "--sample-every",
-               "5",
-               "--checkpoint-every",
-               "5"},
-              more);
+  return drawn_run(out, with({"--log-every", "3", "--steps", "20", "--quiet", "--diagnose-every", "4",
+                              "--sample-every", "5", "--checkpoint-every", "5"},
+                             more));
 }
 
 }  // namespace duel::apps::testing

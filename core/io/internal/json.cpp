@@ -1,5 +1,6 @@
 #include "duel/core/io/internal/json.h"
 
+#include <cmath>
 #include <unordered_set>
 #include <vector>
 
@@ -109,6 +110,8 @@ std::string described(const Json& value) {
   if (value.is_array()) return "a list";
   return value.is_string() ? in_quotes(value.get_ref<const std::string&>()) : dumped(value);
 }
+
+Json number_or_null(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
 
 std::string dumped(const Json& json, int indent) {
   return json.dump(indent, ' ', false, Json::error_handler_t::replace);

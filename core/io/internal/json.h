@@ -37,6 +37,9 @@ Json parse_or_null(std::string_view text, const Rules& rules);
 /// A value for a message, by its type where it is long: 2.5, "fast" (in quotes), a list, an object.
 std::string described(const Json& value);
 
+/// JSON has no numbers that are not finite: null stands for them.
+Json number_or_null(double value);
+
 /// JSON of at most 16 levels as text; bytes that are not UTF-8 (a path may be anything) are replaced.
 std::string dumped(const Json& json, int indent = -1);
 

@@ -93,8 +93,7 @@ std::string founding_html(const FoundingRecord& r, const fs::path& out) {
   for (const std::string& picture : r.pictures) {
     const std::string png =
         read_file("lab", out / picture, kMaxFoundingPicture, "a picture that " + r.name + ".json names");
-    html += "<figure><img alt=\"" + html_text(fs::path(picture).stem().string()) +
-            "\" src=\"data:image/png;base64," + base64(png) + "\"></figure>\n";
+    html += detail::figure(fs::path(picture).stem().string(), detail::png_uri(png), "");
   }
   return html + "</div>\n<p class=\"made\">" +
          html_text(message("duel lab {}{}, seeds {}, Duel {}, {} s on {}", r.name,
@@ -104,20 +103,17 @@ std::string founding_html(const FoundingRecord& r, const fs::path& out) {
 }
 
 void write_founding_page(const fs::path& out) {
-  std::string html =
-      "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-      "<link rel=\"icon\" href=\"data:,\">\n<title>What the founding texts claim</title>\n<style>";
-  html += detail::kStyle;
-  html +=
+  std::string html = detail::page_begin(
+      "What the founding texts claim",
       ".facts th, .facts td { padding: .25rem 1.2rem .25rem 0; vertical-align: top; } .facts td { white-space: "
       "nowrap; }\n.facts small, .made { opacity: .75; } .made { font-size: .9rem; }\n.facts .no { background: "
       "var(--warn); color: var(--warnink); }\nblockquote { margin: .8rem 0; padding-left: 1rem; border-left: 3px "
-      "solid var(--line); }\nsection { overflow-x: auto; }\n</style>\n</head>\n<body>\n<h1>What the founding "
-      "texts claim</h1>\n<p>Each claim beside what was found. A fact holds where found lies within its bound of "
-      "expected; the bounds stood in the code before the runs.</p>\n";
+      "solid var(--line); }\nsection { overflow-x: auto; }\n");
+  html +=
+      "<h1>What the founding texts claim</h1>\n<p>Each claim beside what was found. A fact holds where found lies "
+      "within its bound of expected; the bounds stood in the code before the runs.</p>\n";
   for (const FoundingRecord& record : founding_records(out)) html += founding_html(record, out);
-  write_file_atomically(out / "lab.html", html + "</body>\n</html>\n");
+  write_file_atomically(out / "lab.html", html + detail::kPageEnd);
 }
 
 void make_founding_folder(const fs::path& out) {

@@ -7,9 +7,6 @@
 namespace duel::gan::lab {
 namespace {
 
-json::Json number_or_null(double value) {
-  return std::isfinite(value) ? json::Json(value) : json::Json(nullptr);
-}
 double number_of(const json::Json& value) { return value.is_null() ? NAN : value.get<double>(); }
 
 json::Json league_settings(const LeagueRequest& request, RunConfig config, const std::string& objective) {
@@ -29,11 +26,12 @@ std::string league_name(const std::string& objective, uint64_t seed) {
 json::Json league_json(const LeagueRun& run) {
   json::Json measures = json::Json::object(), curve = json::Json::array();
   for (const auto& [key, v] : run.measures)
-    measures[key] = {{"value", number_or_null(v.value)},
-                     {"low", number_or_null(v.low)},
-                     {"high", number_or_null(v.high)},
-                     {"floor", number_or_null(v.floor)}};
-  for (const auto& [step, fd] : run.curve) curve.push_back({{"step", step}, {"fd", number_or_null(fd)}});
+    measures[key] = {{"value", json::number_or_null(v.value)},
+                     {"low", json::number_or_null(v.low)},
+                     {"high", json::number_or_null(v.high)},
+                     {"floor", json::number_or_null(v.floor)}};
+  for (const auto& [step, fd] : run.curve)
+    curve.push_back({{"step", step}, {"fd", json::number_or_null(fd)}});
   return {{"objective", run.objective}, {"seed", run.seed},     {"failure", run.failure},
           {"seconds", run.seconds},     {"steps", run.steps},   {"images_d", run.images_d},
           {"judge", run.judge},         {"measures", measures}, {"curve", curve}};

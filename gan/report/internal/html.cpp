@@ -57,7 +57,7 @@ document.addEventListener('keydown', event => {
 });
 )";
 
-std::string detail::page_begin(const std::string& title) {
+std::string detail::page_begin(const std::string& title, const std::string& more_style) {
   return "<!DOCTYPE html>\n"
          "<html lang=\"en\">\n"
          "<head>\n"
@@ -65,7 +65,7 @@ std::string detail::page_begin(const std::string& title) {
          "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
          "<link rel=\"icon\" href=\"data:,\">\n"
          "<title>" +
-         html_text(title) + "</title>\n<style>" + kStyle + "</style>\n</head>\n<body>\n";
+         html_text(title) + "</title>\n<style>" + kStyle + more_style + "</style>\n</head>\n<body>\n";
 }
 
 std::string detail::png_uri(const std::string& bytes) { return "data:image/png;base64," + base64(bytes); }
@@ -76,8 +76,8 @@ std::string detail::png_uri(const GrayImage& image) {
 }
 
 std::string detail::figure(const std::string& alt, const std::string& uri, const std::string& caption) {
-  return "<figure><img alt=\"" + html_text(alt) + "\" src=\"" + uri + "\"><figcaption>" + caption +
-         "</figcaption></figure>\n";
+  return "<figure><img alt=\"" + html_text(alt) + "\" src=\"" + uri + "\">" +
+         (caption.empty() ? "" : "<figcaption>" + caption + "</figcaption>") + "</figure>\n";
 }
 
 std::string detail::table(const std::vector<std::string>& heads,

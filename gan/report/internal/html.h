@@ -13,15 +13,15 @@ extern const char* const kStyle;
 /// The slider of the samples, and the keys that move it.
 extern const char* const kScript;
 
-/// From <!DOCTYPE html> to <body>, the style in it.
-std::string page_begin(const std::string& title);
+/// From <!DOCTYPE html> to <body>, the style in it, and what a page has beside it.
+std::string page_begin(const std::string& title, const std::string& more_style = "");
 inline constexpr const char* kPageEnd = "</body>\n</html>\n";
 
 /// What src= takes for the bytes of a PNG.
 std::string png_uri(const std::string& bytes);
 std::string png_uri(const GrayImage& image);
 
-/// A picture; `caption` is HTML, all else is text.
+/// A picture; `caption` is HTML and may be empty, all else is text.
 std::string figure(const std::string& alt, const std::string& uri, const std::string& caption);
 
 /// Any number of columns; the first one names its row.

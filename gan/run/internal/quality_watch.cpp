@@ -40,19 +40,10 @@ double rank_of(const QualityMeasure& measure, double value, double floor) {
   return std::abs(value - floor);
 }
 
-std::string default_judge(const RunSetup& setup) { return setup.drawn ? "digits-v1" : "mnist-v1"; }
-
 /// Real images of the training set for the floors, a random part of it.
-ImageSet part_of_training(const ResidentData& training, int64_t count, uint64_t seed, int64_t height,
-                          int64_t width) {
+ResidentData part_of_training(const ResidentData& training, int64_t count, uint64_t seed) {
   const Tensor index = DataOrder(training.count(), seed).next(std::min(count, training.count()));
-  const Tensor images = training.batch(index.to(training.device()), DType::f32);
-  ImageSet part;
-  part.count = index.numel();
-  part.height = height;
-  part.width = width;
-  part.images = gray_pixels(images.to_vector<float>());
-  return part;
+  return ResidentData(training.batch(index.to(training.device()), DType::f32));
 }
 
 }  // namespace
@@ -102,14 +93,14 @@ void check_quality_settings(const RunSetup& setup) {
 }
 
 QualityWatch::QualityWatch(const RunSetup& setup, const ResidentData& training, Device device)
-    : judge_(load_judge(default_judge(setup)).to(device)),
+    : judge_(load_judge(default_judge(setup.drawn)).to(device)),
       count_(setup.config.eval_count),
       height_(setup.config.networks.height),
       width_(setup.config.networks.width),
       seed_(setup.config.seed) {
   const NoGrad no_grad;
-  real_ = read_by(judge_, held_out_images(setup, count_));
-  others_ = read_by(judge_, part_of_training(training, count_, seed_, height_, width_));
+  real_ = read_by(judge_, ResidentData(held_out_images(setup, count_)));
+  others_ = read_by(judge_, part_of_training(training, count_, seed_));
   if (!setup.config.keep_best.empty()) best_by_ = &quality_measure("keep-best", setup.config.keep_best);
   if (!setup.config.stop_if.empty()) stop_ = parse_stop_rule(setup.config.stop_if);
 }
@@ -118,7 +109,7 @@ Comparison QualityWatch::look(Trainer& trainer) const {
   const NoGrad no_grad;
   LatentGenerators random = sampling_generators(seed_, static_cast<uint64_t>(RandomStream::evaluation));
   const ImageSet fake = sampled_images(trainer, height_, width_, count_, random);
-  return compare(real_, read_by(judge_, fake), {.seed = seed_, .others = others_});
+  return compare(real_, read_by(judge_, ResidentData(fake)), {.seed = seed_, .others = others_});
 }
 
 JudgedValues QualityWatch::judged(const Comparison& comparison) const {
@@ -161,14 +152,13 @@ std::optional<std::string> QualityWatch::collapsed(const MetricsLog& log) const 
 
 std::string metric_line(const std::string& name, const Value& value, int64_t iteration, double kimg,
                         const std::string& checkpoint) {
-  const auto number = [](double v) { return std::isfinite(v) ? json::Json(v) : json::Json(nullptr); };
   const json::Json line{{"iteration", iteration},
-                        {"results", {{name, number(value.value)}}},
+                        {"results", {{name, json::number_or_null(value.value)}}},
                         {"metric", name},
-                        {"kimg", number(kimg)},
-                        {"low", number(value.low)},
-                        {"high", number(value.high)},
-                        {"floor", number(value.floor)},
+                        {"kimg", json::number_or_null(kimg)},
+                        {"low", json::number_or_null(value.low)},
+                        {"high", json::number_or_null(value.high)},
+                        {"floor", json::number_or_null(value.floor)},
                         {"snapshot", checkpoint.empty() ? json::Json(nullptr) : json::Json(checkpoint)}};
   return json::dumped(line) + "\n";
 }

@@ -51,7 +51,6 @@ class QualityWatch {
   /// young and not collapsed. Nothing where it should go on.
   std::optional<std::string> collapsed(const MetricsLog& log) const;
 
-  const std::optional<StopRule>& stop_rule() const { return stop_; }
   const QualityMeasure* best_by() const { return best_by_; }
 
  private:

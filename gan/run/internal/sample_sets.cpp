@@ -40,11 +40,12 @@ SampleSet judged(const Judge& judge, const ResidentData& data) {
   return {{}, reading.features.to(Device::cpu()), softmax(reading.logits).to(Device::cpu())};
 }
 
-SampleSet read_by(const Judge& judge, const ImageSet& images) {
-  const ResidentData data(images);
+SampleSet read_by(const Judge& judge, const ResidentData& data) {
   SampleSet set = judged(judge, data);
-  set.images = pixels_of(data);
+  set.images = pixels_of(data).to(Device::cpu());
   return set;
 }
+
+std::string default_judge(bool drawn) { return drawn ? "digits-v1" : "mnist-v1"; }
 
 }  // namespace duel::gan::detail

@@ -19,6 +19,8 @@ Tensor pixels_of(const ResidentData& data);
 /// What the judge says of images, in host memory, without their pixels as floats: 188 MB of MNIST's training set.
 SampleSet judged(const Judge& judge, const ResidentData& data);
 /// The same with the pixels.
-SampleSet read_by(const Judge& judge, const ImageSet& images);
+SampleSet read_by(const Judge& judge, const ResidentData& data);
+/// The judge of Duel's own that was trained on such images.
+std::string default_judge(bool drawn);
 
 }  // namespace duel::gan::detail
