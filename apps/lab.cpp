@@ -17,7 +17,7 @@
 #include "duel/gan/lab/dirac.h"
 #include "duel/gan/lab/gallery.h"
 #include "duel/gan/lab/lab.h"
-#include "duel/gan/lab/league.h"
+#include "duel/gan/lab/league/league.h"
 #include "duel/gan/lab/table.h"
 #include "duel/kernels/base/parallel.h"
 #include "duel/kernels/base/settings.h"

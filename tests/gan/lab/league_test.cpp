@@ -1,5 +1,5 @@
 // The league: ranks that say what is told apart, and a small one from end to end.
-#include "duel/gan/lab/league.h"
+#include "duel/gan/lab/league/league.h"
 
 #include <gtest/gtest.h>
 

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "duel/gan/lab/internal/result_store.h"
-#include "duel/gan/lab/league.h"
+#include "duel/gan/lab/league/league.h"
 
 namespace duel::gan::lab {
 

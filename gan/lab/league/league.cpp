@@ -1,4 +1,4 @@
-#include "duel/gan/lab/league.h"
+#include "duel/gan/lab/league/league.h"
 
 #include <algorithm>
 #include <chrono>
@@ -11,8 +11,8 @@
 #include "duel/core/ops.h"
 #include "duel/core/tensor/autograd.h"
 #include "duel/gan/data/class_names.h"
-#include "duel/gan/lab/internal/league_runs.h"
 #include "duel/gan/lab/internal/shared_runs.h"
+#include "duel/gan/lab/league/internal/league_runs.h"
 #include "duel/gan/picture/canvas.h"
 #include "duel/gan/picture/png.h"
 #include "duel/gan/run/internal/quality_watch.h"

@@ -1,4 +1,4 @@
-#include "duel/gan/lab/internal/league_runs.h"
+#include "duel/gan/lab/league/internal/league_runs.h"
 
 #include <cmath>
 
