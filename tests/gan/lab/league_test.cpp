@@ -58,7 +58,7 @@ TEST(League, RanksArePaired) {
   EXPECT_EQ(row_of(table, "c").rank, (std::pair<int64_t, int64_t>{1, 3}));
   EXPECT_NEAR(*row_of(table, "a").fd, std::cbrt(10.0 * 30 * 17), 1e-9) << "a geometric mean";
   EXPECT_LT(row_of(table, "a").range->low, *row_of(table, "a").fd);
-  EXPECT_EQ(table.floor, 0.5);
+  EXPECT_EQ(table.protocol.floor, 0.5);
   // One run of three without an end: no score, last, and said.
   EXPECT_EQ(table.rows.back().objective, "lost");
   EXPECT_FALSE(table.rows.back().fd);

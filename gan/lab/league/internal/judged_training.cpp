@@ -1,0 +1,135 @@
+#include "duel/gan/lab/league/internal/judged_training.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <set>
+
+#include "duel/gan/data/class_names.h"
+#include "duel/gan/picture/canvas.h"
+#include "duel/gan/picture/png.h"
+#include "duel/gan/train/random_streams.h"
+#include "duel/gan/train/sampling.h"
+#include "duel/gan/train/trainer.h"
+#include "duel/kernels/base/error.h"
+
+namespace duel::gan::lab {
+namespace {
+
+constexpr int64_t kShownSamples = 16, kShownColumns = 8;
+
+}  // namespace
+
+JudgedField judged_field(const char* op, const RunConfig& config, int64_t count) {
+  detail::RunSetup setup;
+  setup.config = config;
+  detail::find_data(setup, setup.config);
+  detail::draw_data(setup);
+  DUEL_CHECK(setup.images.height == Judge::side && setup.images.width == Judge::side, op,
+             "{}: expected images of {}x{}, which judges read, got {}x{}", setup.images.source, Judge::side,
+             Judge::side, setup.images.height, setup.images.width);
+  const std::vector<int64_t> names = class_names(setup.images);
+  if (!names.empty()) {
+    number_labels(setup.images, names);
+    setup.config.networks.classes = std::ssize(names);
+    setup.config.class_names = names;
+  }
+  setup.config.networks.height = setup.images.height;
+  setup.config.networks.width = setup.images.width;
+  setup.config.eval_count = count;
+  setup.config.seed = 1;  // of latents and of what floors are made of: the same for every run
+  const int64_t real = detail::held_out_images(setup, count).count;
+  DUEL_CHECK(real >= least_samples(kNeighbours), op,
+             "{}: expected at least {} test images beside the training images, got {}", setup.images.source,
+             least_samples(kNeighbours), real);
+  JudgedField field;
+  field.config = setup.config;
+  field.data = std::make_shared<const ResidentData>(setup.images);
+  field.watch = std::make_unique<detail::QualityWatch>(setup, *field.data, Device::cpu());
+  return field;
+}
+
+std::optional<LeagueRun> train_judged(const JudgedField& field, const RunConfig& config, int64_t steps,
+                                      const std::function<bool()>& keep_going) {
+  const auto start = std::chrono::steady_clock::now();
+  detail::RunSetup setup;
+  setup.config = config;
+  setup.config.overrides = resolved_overrides(config.objective, config.overrides);
+  setup.config.class_names = field.config.class_names;
+  setup.config.networks.height = field.config.networks.height;
+  setup.config.networks.width = field.config.networks.width;
+  setup.config.networks.classes =
+      is_conditional(named_objective(config.objective, setup.config.overrides).critic)
+          ? field.config.networks.classes
+          : 0;
+  detail::make_parts(setup);
+  Trainer trainer(setup.networks, setup.objective, field.data, {.batch = config.batch, .seed = config.seed});
+  LeagueRun run{.objective = config.objective, .seed = config.seed};
+  std::set<int64_t> looks;
+  for (const int64_t part : {8, 4, 2, 1}) looks.insert(std::max<int64_t>(steps / part, 1));
+  std::optional<Comparison> last;
+  while (run.failure.empty() && trainer.iteration() < steps) {
+    trainer.step();
+    const Metrics m = trainer.metrics();
+    if (!std::isfinite(m.loss_d) || !std::isfinite(m.loss_g) ||
+        (looks.contains(trainer.iteration()) && trainer.first_nonfinite()))
+      run.failure = message("not finite at iteration {}", trainer.iteration());
+    if (!keep_going()) return std::nullopt;
+    if (run.failure.empty() && looks.contains(trainer.iteration())) {
+      last = field.watch->look(trainer);
+      const Value* fd = last->find("fd");
+      run.curve.emplace_back(trainer.iteration(), fd ? fd->value : NAN);
+    }
+  }
+  const bool whole = run.failure.empty();
+  if (whole)
+    for (const auto& [row, value] : last->values) run.measures.emplace_back(row->key, value);
+  run.judge = field.watch->judge_name();
+  run.steps = trainer.iteration();
+  run.images_d = run.steps * setup.objective.schedule.critic_steps * config.batch;
+  LatentGenerators random = sampling_generators(config.seed, static_cast<uint64_t>(RandomStream::samples));
+  const Tensor z = draw_latents(setup.networks.latent, kShownSamples, random).input;
+  const GrayImage grid = image_grid(trainer.sample(z), kShownColumns);
+  run.samples = Tensor::from(grid.pixels, {grid.height, grid.width});
+  run.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return run;
+}
+
+std::string found_in(const LeagueRun& run) {
+  if (!run.failure.empty()) return run.failure;
+  const Value *fd = run.find("fd"), *modes = run.find("modes");
+  return message("FD {} (real {}), {} modes", significant(fd->value, 4), significant(fd->floor, 3),
+                 modes ? significant(modes->value, 2) : "?");
+}
+
+void draw_samples(const std::filesystem::path& file, const std::vector<SamplesRow>& rows) {
+  constexpr int64_t kLabel = 190, kGap = 6, kLine = 16;
+  const int64_t w = rows.front().run->samples.dim(1);
+  int64_t bottom = kGap;
+  const auto height_of = [&](const SamplesRow& row) {
+    return std::max(row.run->samples.dim(0), 8 + (std::ssize(row.names) + 1) * kLine);
+  };
+  for (const SamplesRow& row : rows) bottom += height_of(row) + kGap;
+  Canvas canvas(kLabel + w + kGap, bottom);
+  int64_t top = kGap;
+  for (const auto& row : rows) {
+    int64_t at = top + 8;
+    for (const std::string& line : row.names) {
+      canvas.text(kGap, at, line, {0, 0, 0});
+      at += kLine;
+    }
+    canvas.text(kGap, at, row.found, {80, 80, 80});
+    const Tensor& samples = row.run->samples;
+    const uint8_t* pixels = samples.data<uint8_t>();
+    for (int64_t y = 0; y < samples.dim(0); ++y) {
+      for (int64_t x = 0; x < std::min(w, samples.dim(1)); ++x) {
+        const uint8_t v = pixels[y * samples.dim(1) + x];
+        canvas.blend(kLabel + x, top + y, {v, v, v});
+      }
+    }
+    top += height_of(row) + kGap;
+  }
+  write_png(file, canvas);
+}
+
+}  // namespace duel::gan::lab

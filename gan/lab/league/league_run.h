@@ -1,0 +1,29 @@
+// One run on digits that a judge has looked at: what the league and a sweep keep of each of theirs.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "duel/core/tensor/tensor.h"
+#include "duel/gan/judge/comparison.h"
+
+namespace duel::gan::lab {
+
+struct LeagueRun {
+  std::string objective;
+  uint64_t seed = 0;
+  std::string failure = "";  // why it ended early; empty
+  double seconds = 0;        // of training and judging, beside whatever else the machine did
+  int64_t steps = 0;         // done
+  int64_t images_d = 0;      // real images that D was shown
+  std::string judge = "";
+  std::vector<std::pair<std::string, Value>> measures = {};  // at the end, by keys of quality_measures()
+  std::vector<std::pair<int64_t, double>> curve = {};        // FD after an eighth, a quarter, half and all
+  Tensor samples = {};                                       // u8 [H, W] picture of some samples
+
+  const Value* find(const std::string& key) const;
+};
+
+}  // namespace duel::gan::lab

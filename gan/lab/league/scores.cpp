@@ -1,0 +1,162 @@
+#include "duel/gan/lab/league/scores.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <set>
+
+#include "duel/kernels/base/error.h"
+
+namespace duel::gan::lab {
+namespace {
+
+const QualityMeasure* ranking_measure(const std::string& key) {
+  for (const QualityMeasure& row : quality_measures())
+    if (row.key == key) return &row;
+  return nullptr;
+}
+
+double mean_score(const std::vector<double>& values) {
+  double sum = 0;
+  for (const double v : values) sum += v;
+  return values.empty() ? NAN : sum / static_cast<double>(values.size());
+}
+
+double mean_of_measure(const RunGroup& runs, const std::string& key) {
+  std::vector<double> values;
+  for (const LeagueRun* run : runs)
+    if (const Value* v = run->find(key); v && std::isfinite(v->value)) values.push_back(v->value);
+  return mean_score(values);
+}
+
+std::vector<double> scaled_scores(const RunGroup& runs, const Ranking& by) {
+  std::vector<double> values;
+  for (const LeagueRun* run : runs)
+    if (const Value* v = run->find(by.measure->key)) values.push_back(by.scale(v->value));
+  return values;
+}
+
+/// -1: `a` is better beyond the interval of their common seeds' differences, 1: worse; 0: not told apart.
+int told_apart(const RunGroup& a, const RunGroup& b, const Ranking& by) {
+  std::vector<double> differences;
+  for (const LeagueRun* x : a) {
+    for (const LeagueRun* y : b) {
+      const Value *of_x = x->find(by.measure->key), *of_y = y->find(by.measure->key);
+      if (x->seed == y->seed && of_x && of_y)
+        differences.push_back(by.order(by.scale(of_x->value), by.scale(of_y->value)));
+    }
+  }
+  if (differences.size() < 2) return 0;
+  const Interval range = mean_interval(differences);
+  return range.high < 0 ? -1 : range.low > 0 ? 1 : 0;
+}
+
+Ranked ranked_group(const RunGroup& runs, const Ranking& by) {
+  Ranked row;
+  row.runs = std::ssize(runs);
+  for (const LeagueRun* run : runs) {
+    row.failed += run->failure.empty() ? 0 : 1;
+    row.seconds += run->seconds / static_cast<double>(runs.size());
+  }
+  row.precision = mean_of_measure(runs, "precision");
+  row.recall = mean_of_measure(runs, "recall");
+  row.coverage = mean_of_measure(runs, "coverage");
+  row.modes = mean_of_measure(runs, "modes");
+  if (row.failed > 0) return row;
+  static const Ranking fd = ranking("league", "rank-by", "fd");
+  if (const std::vector<double> logs = scaled_scores(runs, fd); !logs.empty())
+    row.fd = fd.back(mean_score(logs));
+  const std::vector<double> scores = scaled_scores(runs, by);
+  if (!scores.empty()) row.score = by.back(mean_score(scores));
+  if (scores.size() > 1) {
+    const Interval range = mean_interval(scores);
+    row.range = Interval{by.back(range.low), by.back(range.high)};
+  }
+  return row;
+}
+
+}  // namespace
+
+const Value* LeagueRun::find(const std::string& key) const {
+  for (const auto& [name, value] : measures)
+    if (name == key) return &value;
+  return nullptr;
+}
+
+Interval mean_interval(const std::vector<double>& values) {
+  const auto n = static_cast<double>(values.size());
+  double mean = 0, squares = 0;
+  for (const double v : values) mean += v / n;
+  for (const double v : values) squares += (v - mean) * (v - mean);
+  const double reach = student_quantile(n - 1) * std::sqrt(squares / (n - 1) / n);
+  return {mean - reach, mean + reach};
+}
+
+bool Ranking::logarithms() const { return measure->key == "fd"; }
+double Ranking::scale(double value) const { return logarithms() ? std::log(value) : value; }
+double Ranking::back(double scaled) const { return logarithms() ? std::exp(scaled) : scaled; }
+double Ranking::order(double a, double b) const { return measure->better == Better::higher ? b - a : a - b; }
+
+Ranking ranking(const char* op, const std::string& setting, const std::string& key) {
+  std::vector<std::string> names;
+  std::string listed;
+  for (const QualityMeasure& row : quality_measures()) {
+    if (row.better == Better::near_floor) continue;
+    listed += (names.empty() ? "" : ", ") + row.key;
+    names.push_back(row.key);
+  }
+  const QualityMeasure* found = ranking_measure(key);
+  DUEL_CHECK(found, op, "{}: expected one of {}, got '{}'", setting, listed, shown(key));
+  DUEL_CHECK(found->better != Better::near_floor, op,
+             "{}: {} is healthy {} and ranks nothing: expected one of {}", setting, key, found->healthy,
+             listed);
+  return {found};
+}
+
+std::vector<Ranked> ranked(const std::vector<RunGroup>& groups, const Ranking& by) {
+  std::vector<Ranked> rows;
+  for (const RunGroup& group : groups) rows.push_back(ranked_group(group, by));
+  const auto count =
+      std::count_if(rows.begin(), rows.end(), [](const Ranked& row) { return row.range.has_value(); });
+  for (size_t i = 0; i < rows.size(); ++i) {
+    if (!rows[i].range) continue;  // of one run nothing is known about seeds
+    int64_t better = 0, worse = 0;
+    for (size_t other = 0; other < rows.size(); ++other) {
+      if (other == i || !rows[other].range) continue;
+      const int order = told_apart(groups[other], groups[i], by);
+      better += order < 0;
+      worse += order > 0;
+    }
+    rows[i].rank = {1 + better, count - worse};
+  }
+  return rows;
+}
+
+std::vector<size_t> best_first(const std::vector<Ranked>& all, const Ranking& by) {
+  std::vector<size_t> places(all.size());
+  std::iota(places.begin(), places.end(), size_t{0});
+  std::stable_sort(places.begin(), places.end(), [&](size_t i, size_t j) {
+    const std::optional<double>&a = all[i].score, &b = all[j].score;
+    return a && b ? by.order(*a, *b) < 0 : a.has_value() && !b;
+  });
+  return places;
+}
+
+Protocol protocol_of(const std::vector<LeagueRun>& runs, const Ranking& by) {
+  Protocol p;
+  std::set<uint64_t> seeds;
+  std::vector<double> floors;
+  for (const LeagueRun& run : runs) {
+    seeds.insert(run.seed);
+    p.judge = run.judge;
+    p.steps = std::max(p.steps, run.steps);
+    if (run.failure.empty())
+      p.steps_least = p.steps_least == 0 ? run.steps : std::min(p.steps_least, run.steps);
+    if (const Value* v = run.find(by.measure->key)) floors.push_back(v->floor);
+  }
+  p.floor = mean_score(floors);
+  p.seeds.assign(seeds.begin(), seeds.end());
+  return p;
+}
+
+}  // namespace duel::gan::lab
