@@ -106,7 +106,8 @@ function(duel_room name)
   if(NOT name STREQUAL kernels)
     duel_batches(${target})
   endif()
-  set_target_properties(${target} PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
+  # No DEFINE_SYMBOL: a shared library's own macro would keep it from reading the headers precompiled for another room.
+  set_target_properties(${target} PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR} DEFINE_SYMBOL "")
   target_include_directories(${target} PUBLIC "$<BUILD_INTERFACE:${links}>")  # installed: cmake/DuelInstall.cmake
   if(ARG_USES)
     target_link_libraries(${target} PUBLIC duel_${ARG_USES})

@@ -219,24 +219,6 @@ find_tool() {  # find_tool NAME: one of CUDA's
   return 1
 }
 
-table() {
-  local folder
-  for folder in "$DUEL_DIR" "$DUEL_DIR/bin" "$DUEL_DIR/tests" "$DUEL_DIR/tests/simt"; do
-    [ -x "$folder/$1" ] && [ ! -d "$folder/$1" ] && { echo "$folder/$1"; return 0; }
-  done
-  return 1
-}
-
-find_sanitizer() {
-  local candidate
-  for candidate in "$(command -v compute-sanitizer)" "${CUDA_HOME:-/none}"/bin/compute-sanitizer "${CUDA_PATH:-/none}"/bin/compute-sanitizer \
-    /usr/local/cuda*/bin/compute-sanitizer /usr/local/cuda*/compute-sanitizer/compute-sanitizer \
-    $(python3 -c 'import site; print(*[p + "/nvidia/*/bin/compute-sanitizer" for p in site.getsitepackages()])'); do
-    [ -n "$candidate" ] && [ -x "$candidate" ] && { echo "$candidate"; return 0; }
-  done
-  return 1
-}
-
 table() { sed -E '/^$/d; s/ *\| */|/g' <<<"$PARTS"; }
 
 # ---- One part, called by the script itself ----
@@ -331,7 +313,7 @@ while IFS='|' read -r of name limit what; do
   # What a part has measured so far is in the record too: this machine may be taken away at any time.
   while kill -0 "$part" 2>/dev/null; do
     [ $(((SECONDS - began) % 5)) -ne 4 ] || result running
-    sleep 0.2
+    sleep 0.05
   done
   wait "$part"
   status=$?

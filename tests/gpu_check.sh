@@ -3,6 +3,8 @@
 # run no test, and where runs agree or not; and (with DUEL, a real one that sees no GPU) that it exits with 77.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# Some hundred times it is called: not by way of a version manager's shim, which is a script.
+PATH=$(dirname "$(python3 -c 'import sys; print(sys.executable)')"):$PATH
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 failures=0

@@ -37,24 +37,36 @@ inline std::string plain(const std::string& text) {
   return name;
 }
 
-inline std::vector<Case> cases(int min_order) {
-  std::vector<Case> all;
-  for (const OpInfo& op : registered_ops()) {
-    int number = 0;
-    for (OpSample& sample : op.samples()) {
-      const std::string name = message("{}_{}_{}", op.name, number++, plain(sample.label));
-      if (sample.max_order >= min_order) all.push_back({op.name, name, std::move(sample)});
+/// Every sample of every op, by name. Each test's process makes them, once.
+inline const std::vector<Case>& all_cases() {
+  static const std::vector<Case> all = [] {
+    std::vector<Case> made;
+    for (const OpInfo& op : registered_ops()) {
+      int number = 0;
+      for (OpSample& sample : op.samples()) {
+        const std::string name = message("{}_{}_{}", op.name, number++, plain(sample.label));
+        made.push_back({op.name, name, std::move(sample)});
+      }
     }
-  }
-  std::sort(all.begin(), all.end(), [](const Case& a, const Case& b) { return a.name < b.name; });
+    std::sort(made.begin(), made.end(), [](const Case& a, const Case& b) { return a.name < b.name; });
+    return made;
+  }();
   return all;
+}
+
+inline std::vector<const Case*> cases(int min_order) {
+  std::vector<const Case*> chosen;
+  for (const Case& test : all_cases()) {
+    if (test.sample.max_order >= min_order) chosen.push_back(&test);
+  }
+  return chosen;
 }
 
 /// The samples of one op that have gradients of this order. A test takes an op, not a sample: a process each would
 /// cost more than what it computes.
 struct OpCases {
   std::string op;
-  std::vector<Case> cases;
+  std::vector<const Case*> cases;
 };
 
 inline void PrintTo(const OpCases& op, std::ostream* out) { *out << op.cases.size() << " samples"; }
@@ -62,8 +74,8 @@ inline std::string name_of(const ::testing::TestParamInfo<OpCases>& info) { retu
 
 inline std::vector<OpCases> ops(int min_order) {
   std::vector<OpCases> all;
-  std::map<std::string, std::vector<Case>> by_op;
-  for (Case& test : cases(min_order)) by_op[test.op].push_back(std::move(test));
+  std::map<std::string, std::vector<const Case*>> by_op;
+  for (const Case* test : cases(min_order)) by_op[test->op].push_back(test);
   for (auto& [op, of_op] : by_op) all.push_back({op, std::move(of_op)});
   return all;
 }
@@ -71,9 +83,9 @@ inline std::vector<OpCases> ops(int min_order) {
 /// Calls body(case) for all of them; a failure names its case, and the others are tested all the same.
 template <class Body>
 void each_case(const OpCases& op, Body body) {
-  for (const Case& test : op.cases) {
-    SCOPED_TRACE(message("{}: {}", test.name, test.sample.label));
-    body(test);
+  for (const Case* test : op.cases) {
+    SCOPED_TRACE(message("{}: {}", test->name, test->sample.label));
+    body(*test);
   }
 }
 

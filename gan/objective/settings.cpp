@@ -151,11 +151,11 @@ SettingValue Setting::checked(const char* op, SettingValue value) const {
 }
 
 const ObjectiveSetting& objective_setting(const std::string& name) {
-  std::vector<std::string> names;
   for (const ObjectiveSetting& setting : objective_settings()) {
     if (setting.name == name) return setting;
-    names.push_back(setting.name);
   }
+  std::vector<std::string> names;
+  for (const ObjectiveSetting& setting : objective_settings()) names.push_back(setting.name);
   const std::string nearest = nearest_name(name, names);
   fail("objective", "unknown setting '{}'{}", name,
        nearest.empty() ? "; 'duel objectives NAME' lists an objective's"

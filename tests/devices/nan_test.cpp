@@ -19,8 +19,8 @@ TEST_P(DeviceNotANumber, Passes) {
 std::vector<testing_ops::OpCases> one_of_each() {
   std::vector<testing_ops::OpCases> chosen;
   for (testing_ops::OpCases& op : testing_ops::ops(0)) {
-    const auto large = std::find_if(op.cases.begin(), op.cases.end(), [](const testing_ops::Case& test) {
-      return std::none_of(test.sample.inputs.begin(), test.sample.inputs.end(),
+    const auto large = std::find_if(op.cases.begin(), op.cases.end(), [](const testing_ops::Case* test) {
+      return std::none_of(test->sample.inputs.begin(), test->sample.inputs.end(),
                           [](const OpInput& in) { return in.shape.numel() < 2; });
     });
     if (large != op.cases.end()) chosen.push_back({op.op, {*large}});

@@ -92,8 +92,8 @@ TEST(OpRegistry, HasAtLeast300GradientCases) {
   // A sample of no elements proves little: they do not carry the count.
   size_t filled = 0;
   for (int order : {1, 2}) {
-    for (const Case& test : cases(order)) {
-      filled += std::all_of(test.sample.inputs.begin(), test.sample.inputs.end(),
+    for (const Case* test : cases(order)) {
+      filled += std::all_of(test->sample.inputs.begin(), test->sample.inputs.end(),
                             [](const OpInput& in) { return in.shape.numel() > 0; });
     }
   }

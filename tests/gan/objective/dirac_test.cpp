@@ -296,10 +296,6 @@ TEST(Dirac, ConsensusAndUnrolledStepsAttract) {
   }
 }
 
-// Beyond first order: how wide the circles of simultaneous steps become where the loss itself damps. A step
-// of h adds h^2 a^2 x to x = psi^2 + theta^2, and with both slopes expanded in u = f - offset, E u^2 = x^2 /
-// 8 over a turn, takes away h x^2 / 4 times s = d (L_D' + L_G') / du: x = 4 a^2 h / s, with s = 1/2 for
-// ns-gan, 2 for lsgan, and so on. In units of h:
 // The path begins at the start, is made of steps, and ends where a game left the numbers.
 TEST(Dirac, PathsAreTheGamesSteps) {
   DiracGame game(dirac_objective(named_objective("ns-gan"), dirac_orders()[1], kStep)),
@@ -318,16 +314,23 @@ TEST(Dirac, PathsAreTheGamesSteps) {
   EXPECT_GT(two.width(), one.width());
 }
 
+// Beyond first order: how wide the circles of simultaneous steps become where the loss itself damps. A step
+// of h adds h^2 a^2 x to x = psi^2 + theta^2, and with both slopes expanded in u = f - offset, E u^2 = x^2 /
+// 8 over a turn, takes away h x^2 / 4 times s = d (L_D' + L_G') / du: x = 4 a^2 h / s, with s = 1/2 for
+// ns-gan, 2 for lsgan, and so on. In units of h. x comes near as exp(-h^2 a^2 k): five of these times are
+// played.
 TEST(Dirac, WidthOfTheCycles) {
   const std::pair<const char*, double> kWidths[] = {
       {"ns-gan", 2},       {"lsgan", 0.5},        {"fgan-js", 2},   {"fgan-kl", 4},
       {"fgan-pearson", 8}, {"fgan-hellinger", 2}, {"fgan-alpha", 4}};
-  constexpr double kSmall = kStep / 4;
+  constexpr double kSmall = kStep / 2;
   for (const auto& [name, width] : kWidths) {
     DiracGame game(dirac_objective(named_objective(name), order_named("simultaneous"), kSmall));
+    const double turn = kSmall * dirac_theory(named_objective(name)).a;
+    const auto steps = static_cast<int64_t>(5 / (turn * turn));
     for (const DiracPoint& start : {DiracPoint{0.1, 0}, DiracPoint{0.7, 0.7}}) {
       const double radius = std::sqrt(width * kSmall);
-      EXPECT_NEAR(play_dirac(game, start, 32000).radius, radius, 0.05 * radius) << name;
+      EXPECT_NEAR(play_dirac(game, start, steps).radius, radius, 0.03 * radius) << name;
     }
   }
 }
