@@ -1,5 +1,6 @@
 #include "founding.h"
 
+#include <algorithm>
 #include <cstdio>
 
 #include "duel/gan/lab/founding.h"
@@ -32,7 +33,7 @@ class FoundingWatcher : public gan::lab::LabObserver {
   Progress progress_;
 };
 
-constexpr size_t kFoundingColumns = 80, kFoundingNumber = 11, kFoundingWhat = 42;
+constexpr size_t kFoundingColumns = 80, kFoundingNumber = 11, kFoundingFigure = 9, kFoundingWhat = 42;
 
 std::string founding_cell(const std::string& text, size_t columns) {
   const size_t width = width_of(text);
@@ -50,6 +51,25 @@ std::string founding_line(const std::string& what, const std::string& expected, 
   return end == std::string::npos ? line : line + all.substr(end + 1) + "\n";
 }
 
+/// Numbers beside their labels, and the note below them.
+std::string founding_numbers(const gan::lab::FoundingTable& table) {
+  size_t label = width_of(table.name);
+  for (const auto& row : table.rows) label = std::max(label, width_of(row.label));
+  std::string text = founding_cell(table.name, label + 2);
+  for (const std::string& column : table.columns)
+    text += founding_cell(column, std::max(kFoundingFigure, width_of(column) + 2));
+  text += "\n";
+  for (const auto& row : table.rows) {
+    text += founding_cell(row.label, label + 2);
+    for (size_t i = 0; i < row.numbers.size(); ++i)
+      text += founding_cell(significant(row.numbers[i], 3),
+                            std::max(kFoundingFigure, width_of(table.columns[i]) + 2));
+    text += "\n";
+    if (!row.note.empty()) text += "  " + wrapped(row.note, 2, kFoundingColumns) + "\n";
+  }
+  return text + "\n";
+}
+
 std::string founding_table(const gan::lab::FoundingRecord& record) {
   std::string text = wrapped(record.title, 0, kFoundingColumns) + "\n" +
                      wrapped(record.claim, 0, kFoundingColumns) + "\n\n" +
@@ -58,6 +78,8 @@ std::string founding_table(const gan::lab::FoundingRecord& record) {
     text += founding_line(fact.what, significant(fact.expected, 4), significant(fact.found, 4),
                           significant(fact.bound, 4), fact.holds() ? "yes" : "NO");
   text += "\n";
+  for (const gan::lab::FoundingTable& table : record.tables)
+    if (table.listed) text += founding_numbers(table);
   for (const std::string& sentence : record.conclusions)
     text += "- " + wrapped(sentence, 2, kFoundingColumns) + "\n";
   return text;

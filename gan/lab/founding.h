@@ -4,7 +4,7 @@
 // A claim is a row: a name, the paper's sentence, and a function that shows it. The command, its help, the files and
 // the page come from the rows (founding/founding_table.cpp; each row's code in founding/NAME.cpp).
 //
-//   OUT/NAME.json       facts, conclusions, options, seeds, Duel's version, machine
+//   OUT/NAME.json       facts, tables, conclusions, options, seeds, Duel's version and commit, machine
 //   OUT/NAME-STEM.png   its pictures
 //   OUT/lab.html        every NAME.json of the folder on one page, which needs no other file
 //
@@ -35,11 +35,25 @@ struct Fact {
   bool holds() const;
 };
 
+/// Numbers that were measured besides the facts.
+struct FoundingTable {
+  struct Row {
+    std::string label;
+    std::vector<double> numbers;  // one for each column, or fewer: the rest was not measured
+    std::string note = "";
+  };
+  std::string name;                  // of what the rows are: "objective"
+  std::vector<std::string> columns;  // of the numbers
+  std::vector<Row> rows;
+  bool listed = true;  // where people read it: false where it is data for the record alone
+};
+
 struct Shown {
   std::vector<Fact> facts;
   std::vector<std::pair<std::string, Canvas>>
       pictures;                          // the end of its file's name (letters, digits, -), and it
-  std::vector<std::string> conclusions;  // sentences that follow from the facts alone
+  std::vector<std::string> conclusions;  // sentences that follow from facts and tables alone
+  std::vector<FoundingTable> tables = {};
 };
 
 struct FoundingOptions {
@@ -66,11 +80,12 @@ const FoundingRow& find_founding_row(const std::string& name);
 struct FoundingRecord {
   std::string name, title, claim;
   FoundingOptions options;
-  std::string duel, cpu;  // version, and the machine's processor
+  std::string duel, commit, cpu;  // version and source_commit(), and the machine's processor
   double seconds = 0;
   std::vector<Fact> facts;
   std::vector<std::string> pictures;  // files beside it
   std::vector<std::string> conclusions;
+  std::vector<FoundingTable> tables = {};
 
   bool holds() const;  // there are facts, and every one holds
 };

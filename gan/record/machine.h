@@ -25,6 +25,10 @@ struct Machine {
 
 Machine this_machine();
 
+/// The commit that the build was configured from, 40 hexadecimal digits; "unknown" outside a clone of the repository.
+/// Changes that were not committed do not show in it.
+const char* source_commit();
+
 /// Bytes: the most that the process ever held in memory (VmHWM); 0 where the system does not say.
 int64_t peak_resident_bytes();
 

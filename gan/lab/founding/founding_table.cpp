@@ -5,10 +5,7 @@ namespace duel::gan::lab {
 
 const std::vector<FoundingRow>& founding_rows() {
   static const std::vector<FoundingRow> rows = {
-      theory_row(),
-      clipping_row(),
-      gradients_row(),
-      noise_row(),
+      theory_row(), clipping_row(), gradients_row(), noise_row(), critic_row(), norms_row(), optimizers_row(),
   };
   return rows;
 }

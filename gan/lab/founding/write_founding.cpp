@@ -37,6 +37,28 @@ double founding_number(const Json& value) {
 
 fs::path founding_file(const fs::path& out, const std::string& name) { return out / (name + ".json"); }
 
+Json table_json(const FoundingTable& table) {
+  Json rows = Json::array();
+  for (const FoundingTable::Row& row : table.rows) {
+    Json numbers = Json::array();
+    for (const double number : row.numbers) numbers.push_back(founding_number(number));
+    rows.push_back({{"label", row.label}, {"numbers", numbers}, {"note", row.note}});
+  }
+  return {{"name", table.name}, {"columns", table.columns}, {"listed", table.listed}, {"rows", rows}};
+}
+
+FoundingTable table_in(const Json& found) {
+  FoundingTable table{.name = found.at("name"),
+                      .columns = found.at("columns").get<std::vector<std::string>>(),
+                      .rows = {},
+                      .listed = found.at("listed")};
+  for (const Json& row : found.at("rows")) {
+    table.rows.push_back({row.at("label"), {}, row.at("note")});
+    for (const Json& number : row.at("numbers")) table.rows.back().numbers.push_back(founding_number(number));
+  }
+  return table;
+}
+
 Json founding_json(const FoundingRecord& r) {
   Json facts = Json::array();
   for (const Fact& f : r.facts)
@@ -46,12 +68,22 @@ Json founding_json(const FoundingRecord& r) {
                      {"bound", founding_number(f.bound)},
                      {"holds", f.holds()},
                      {"source", f.source}});
-  return {{"name", r.name},           {"title", r.title},
-          {"claim", r.claim},         {"quick", r.options.quick},
-          {"seeds", r.options.seeds}, {"data", r.options.data},
-          {"duel", r.duel},           {"cpu", r.cpu},
-          {"seconds", r.seconds},     {"facts", facts},
-          {"pictures", r.pictures},   {"conclusions", r.conclusions}};
+  Json tables = Json::array();
+  for (const FoundingTable& table : r.tables) tables.push_back(table_json(table));
+  return {{"name", r.name},
+          {"title", r.title},
+          {"claim", r.claim},
+          {"quick", r.options.quick},
+          {"seeds", r.options.seeds},
+          {"data", r.options.data},
+          {"duel", r.duel},
+          {"commit", r.commit},
+          {"cpu", r.cpu},
+          {"seconds", r.seconds},
+          {"facts", facts},
+          {"tables", tables},
+          {"pictures", r.pictures},
+          {"conclusions", r.conclusions}};
 }
 
 /// Records of the folder, in the rows' order.
@@ -78,6 +110,19 @@ std::string facts_html(const std::vector<Fact>& facts) {
   return html + "</table>\n";
 }
 
+std::string table_html(const FoundingTable& table) {
+  std::string html = "<table class=\"facts\">\n<tr><th scope=\"col\">" + html_text(table.name) + "</th>";
+  for (const std::string& column : table.columns) html += "<th scope=\"col\">" + html_text(column) + "</th>";
+  html += "</tr>\n";
+  for (const FoundingTable::Row& row : table.rows) {
+    html += "<tr><th scope=\"row\">" + html_text(row.label) + "<br><small>" + html_text(row.note) +
+            "</small></th>";
+    for (const double number : row.numbers) html += "<td>" + significant(number, 4) + "</td>";
+    html += "</tr>\n";
+  }
+  return html + "</table>\n";
+}
+
 std::string seeds_text(const std::vector<uint64_t>& seeds) {
   std::string text;
   for (const uint64_t seed : seeds) text += (text.empty() ? "" : ", ") + std::to_string(seed);
@@ -89,15 +134,18 @@ std::string founding_html(const FoundingRecord& r, const fs::path& out) {
   std::string html = "<section id=\"" + id + "\">\n<h2>" + html_text(r.title) + "</h2>\n<blockquote>" +
                      html_text(r.claim) + "</blockquote>\n<ul>\n";
   for (const std::string& sentence : r.conclusions) html += "<li>" + html_text(sentence) + "</li>\n";
-  html += "</ul>\n" + facts_html(r.facts) + "<div class=\"plots\">\n";
+  html += "</ul>\n" + facts_html(r.facts);
+  for (const FoundingTable& table : r.tables)
+    if (table.listed) html += table_html(table);
+  html += "<div class=\"plots\">\n";
   for (const std::string& picture : r.pictures) {
     const std::string png =
         read_file("lab", out / picture, kMaxFoundingPicture, "a picture that " + r.name + ".json names");
     html += detail::figure(fs::path(picture).stem().string(), detail::png_uri(png), "");
   }
   return html + "</div>\n<p class=\"made\">" +
-         html_text(message("duel lab {}{}, seeds {}, Duel {}, {} s on {}", r.name,
-                           r.options.quick ? " --quick" : "", seeds_text(r.options.seeds), r.duel,
+         html_text(message("duel lab {}{}, seeds {}, Duel {} (commit {}), {} s on {}", r.name,
+                           r.options.quick ? " --quick" : "", seeds_text(r.options.seeds), r.duel, r.commit,
                            fixed(r.seconds, 1), r.cpu)) +
          "</p>\n</section>\n";
 }
@@ -159,11 +207,13 @@ bool write_founding(const FoundingRow& row, const FoundingOptions& options, cons
       .claim = row.claim,
       .options = options,
       .duel = machine.duel,
+      .commit = source_commit(),
       .cpu = machine.cpu,
       .seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count(),
       .facts = shown.facts,
       .pictures = {},
-      .conclusions = shown.conclusions};
+      .conclusions = shown.conclusions,
+      .tables = shown.tables};
   for (const auto& [stem, picture] : shown.pictures) {
     record.pictures.push_back(message("{}-{}.png", row.name, stem));
     write_png(out / record.pictures.back(), picture);
@@ -186,11 +236,14 @@ FoundingRecord read_founding(const fs::path& out, const std::string& name) {
                                       .seeds = found.at("seeds").get<std::vector<uint64_t>>(),
                                       .data = found.at("data")},
                           .duel = found.at("duel"),
+                          .commit = found.value("commit", "unknown"),  // older records have neither
                           .cpu = found.at("cpu"),
                           .seconds = found.at("seconds"),
                           .facts = {},
                           .pictures = found.at("pictures").get<std::vector<std::string>>(),
                           .conclusions = found.at("conclusions").get<std::vector<std::string>>()};
+    if (found.contains("tables"))
+      for (const Json& table : found.at("tables")) record.tables.push_back(table_in(table));
     for (const Json& f : found.at("facts"))
       record.facts.push_back({.what = f.at("what"),
                               .expected = founding_number(f.at("expected")),

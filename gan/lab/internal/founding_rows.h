@@ -9,5 +9,8 @@ FoundingRow theory_row();
 FoundingRow clipping_row();
 FoundingRow gradients_row();
 FoundingRow noise_row();
+FoundingRow critic_row();
+FoundingRow norms_row();
+FoundingRow optimizers_row();
 
 }  // namespace duel::gan::lab

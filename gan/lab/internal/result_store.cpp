@@ -4,6 +4,7 @@
 
 #include "duel/core/io/atomic_file.h"
 #include "duel/core/io/internal/read_file.h"
+#include "duel/gan/record/machine.h"
 
 namespace duel::gan::lab {
 namespace {
@@ -59,7 +60,9 @@ void ResultStore::save(const std::string& name, const Json& record,
                        const std::vector<std::pair<std::string, Tensor>>& tensors) const {
   make_folder();
   if (!tensors.empty()) write_safetensors(file(name, ".safetensors"), {.tensors = tensors, .metadata = {}});
-  write_file_atomically(file(name), record.dump(2) + "\n");
+  Json signed_record = record;
+  signed_record["commit"] = source_commit();
+  write_file_atomically(file(name), signed_record.dump(2) + "\n");
 }
 
 bool ResultStore::load(const std::string& name, const Json& settings, const Json& older,

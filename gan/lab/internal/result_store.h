@@ -2,7 +2,7 @@
 // one ended.
 //
 //   DIR/runs/NAME.safetensors   tensors of the run, where it has some
-//   DIR/runs/NAME.json          its record: "settings", and what was measured
+//   DIR/runs/NAME.json          its record: "settings", what was measured, and Duel's "commit"
 //   DIR/runs/NAME.claim         while a process trains it (claim.h)
 //
 // NAME comes from what tells the runs of the experiment apart (objective, seed). The record is written last, both

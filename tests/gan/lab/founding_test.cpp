@@ -8,8 +8,10 @@
 #include <limits>
 #include <numeric>
 
+#include "duel/core/io/internal/json.h"
 #include "duel/core/tensor/random.h"
 #include "duel/gan/lab/internal/transport.h"
+#include "duel/gan/record/machine.h"
 #include "duel/gan/report/report.h"
 #include "tests/files.h"
 
@@ -46,7 +48,9 @@ Shown one_holds(const FoundingOptions&, LabObserver&) {
   Canvas red(3, 2, {255, 0, 0});
   return {.facts = {{"a < b", 1, 1.25, 0.5, "by & by"}, {"not a number", 0, std::nan(""), 1, "lemma 2"}},
           .pictures = {{"red", red}},
-          .conclusions = {"One of them holds."}};
+          .conclusions = {"One of them holds."},
+          .tables = {{"sort of", {"x", "y"}, {{"a & b", {0.5, kInfinity}, "noted"}, {"short", {2}}}},
+                     {"hidden", {"100"}, {{"raw", {std::nan("")}}}, false}}};
 }
 Shown holds(const FoundingOptions&, LabObserver&) {
   return {.facts = {{"sure", 2, 2, 0, ""}}, .pictures = {}, .conclusions = {}};
@@ -67,6 +71,7 @@ TEST(Founding, RecordsAreReadBackAndThePageHasThemAll) {
   EXPECT_EQ(record.options.seeds, (std::vector<uint64_t>{3, 5}));
   EXPECT_EQ(record.options.data, "synthetic");
   EXPECT_FALSE(record.duel.empty());
+  EXPECT_EQ(record.commit, source_commit());
   ASSERT_EQ(record.facts.size(), 2U);
   EXPECT_EQ(record.facts[0].what, "a < b");
   EXPECT_EQ(record.facts[0].found, 1.25);
@@ -74,6 +79,13 @@ TEST(Founding, RecordsAreReadBackAndThePageHasThemAll) {
   EXPECT_TRUE(std::isnan(record.facts[1].found));
   EXPECT_EQ(record.pictures, std::vector<std::string>{"clipping-red.png"});
   EXPECT_EQ(record.conclusions, shown.conclusions);
+  ASSERT_EQ(record.tables.size(), 2U);
+  EXPECT_EQ(record.tables[0].columns, (std::vector<std::string>{"x", "y"}));
+  EXPECT_EQ(record.tables[0].rows.at(0).numbers, (std::vector<double>{0.5, kInfinity}));
+  EXPECT_EQ(record.tables[0].rows.at(0).note, "noted");
+  EXPECT_EQ(record.tables[0].rows.at(1).numbers, std::vector<double>{2});
+  EXPECT_TRUE(std::isnan(record.tables[1].rows.at(0).numbers.at(0)));
+  EXPECT_TRUE(record.tables[0].listed && !record.tables[1].listed);
   EXPECT_FALSE(record.holds());
   EXPECT_TRUE(read_founding(out, "theory").holds());
 
@@ -86,6 +98,9 @@ TEST(Founding, RecordsAreReadBackAndThePageHasThemAll) {
       << page;
   EXPECT_TRUE(has(page, "<td>nan</td><td>1</td><td class=\"no\">no</td>")) << page;
   EXPECT_TRUE(has(page, "One of them holds."));
+  EXPECT_TRUE(has(page, "a &amp; b<br><small>noted</small></th><td>0.5</td><td>inf</td>")) << page;
+  EXPECT_FALSE(has(page, "hidden") || has(page, ">raw<"));
+  EXPECT_TRUE(has(page, std::string("(commit ") + source_commit() + ")"));
   EXPECT_TRUE(has(page, "duel lab clipping --quick, seeds 3, 5"));
   EXPECT_LT(page.find("id=\"theory\""), page.find("id=\"clipping\"")) << "the order of the rows";
   EXPECT_TRUE(has(page, "prefers-color-scheme: dark"));
@@ -123,6 +138,21 @@ TEST(Founding, WhatCannotBeReadIsSaidBeforeTheWork) {
   EXPECT_TRUE(has(error_of([&] { read_founding(scratch.dir(), "theory"); }), "theory.json"));
   EXPECT_TRUE(has(error_of([&] { find_founding_row("theroy"); }), "expected one of theory, "));
   EXPECT_TRUE(has(error_of([&] { write_founding(theory, {.seeds = {}}, scratch.dir(), quiet); }), "seed"));
+}
+
+TEST(Founding, ReadsRecordsOfBeforeCommitsAndTables) {
+  Scratch scratch;
+  LabObserver quiet;
+  EXPECT_FALSE(write_founding(made_up("clipping", one_holds), {}, scratch.dir(), quiet));
+  json::Json record = json::Json::parse(text_of(scratch / "clipping.json"));
+  record.erase("commit");
+  record.erase("tables");
+  duel::testing::write(scratch / "clipping.json", record.dump());
+  EXPECT_EQ(read_founding(scratch.dir(), "clipping").commit, "unknown");
+  EXPECT_TRUE(read_founding(scratch.dir(), "clipping").tables.empty());
+  record["tables"] = 3;
+  duel::testing::write(scratch / "clipping.json", record.dump());
+  EXPECT_TRUE(has(error_of([&] { read_founding(scratch.dir(), "clipping"); }), "clipping.json"));
 }
 
 TEST(Founding, WhatIsStoppedIsNotWritten) {
