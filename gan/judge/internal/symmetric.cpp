@@ -41,12 +41,15 @@ void diagonalise(std::vector<double>& main, std::vector<double>& side, Matrix* v
   constexpr double epsilon = std::numeric_limits<double>::epsilon();
   double largest = 0;
   for (size_t i = 0; i < n; ++i) largest = std::max(largest, std::abs(main[i]) + std::abs(side[i]));
+  // Where most eigenvalues are 0 (fewer samples than features) each rotation brings rounding of the greatest ones into a
+  // block of nothing else, and what is beside its diagonal may stay there: it counts as zero after so many steps.
+  constexpr int kPatience = 30;
   for (size_t low = 0; low < n; ++low) {
     for (int step = 0;; ++step) {
+      const double least = step < kPatience ? largest / 64 : largest;
       size_t end = low;  // the block low … end has no zero beside its diagonal
       while (end + 1 < n &&
-             std::abs(side[end]) >
-                 epsilon * std::max(std::abs(main[end]) + std::abs(main[end + 1]), largest / 64))
+             std::abs(side[end]) > epsilon * std::max(std::abs(main[end]) + std::abs(main[end + 1]), least))
         ++end;
       if (end == low) break;
       if (step == 60) throw InternalError("an eigenvalue was not found in 60 steps");

@@ -119,6 +119,19 @@ TEST(FrechetDistance, OfASetAgainstItselfIsNothing) {
   }
 }
 
+// Most eigenvalues are 0 then, and rounding of the greatest lies beside them. Of 2 a: |mean|^2 + trace of the covariance.
+TEST(FrechetDistance, OfFewerSamplesThanFeatures) {
+  for (const uint64_t seed : {3U, 5U, 11U}) {
+    const Tensor a = relu(Generator(seed).normal({60, 192}));
+    const Moments moments = moments_of(a);
+    double expected = 0;
+    for (const double m : moments.mean.to_vector<double>()) expected += m * m;
+    const auto covariance = moments.covariance.to_vector<double>();
+    for (size_t i = 0; i < 192; ++i) expected += covariance[i * 193];
+    EXPECT_NEAR(frechet_distance(a, a * 2.0), expected, 1e-10 * expected) << seed;
+  }
+}
+
 TEST(FrechetDistance, IsNumpys) {
   EXPECT_NEAR(frechet_distance(golden("a"), golden("b")), golden_number("fd"), 1e-12);
   EXPECT_NEAR(frechet_distance(golden("few"), golden("fewer")), golden_number("fd.few"), 1e-10);
