@@ -30,7 +30,9 @@ Command eval_command() {
        .value = "SET",
        .set = [r](const std::string& text) { r->eval.against = text; }},
       {.name = "data",
-       .help = "MNIST's folder, or synthetic: drawn digits [the run's, else MNIST where it is found]",
+       .help =
+           "MNIST's folder, synthetic: drawn digits, or stacked, stacked:DIR, stacked:synthetic [the run's, else "
+           "MNIST where it is found]",
        .value = "DIR",
        .set = [r](const std::string& text) { r->eval.data = text; }},
       {.name = "count",

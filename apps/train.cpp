@@ -122,7 +122,7 @@ class Watcher : public gan::RunObserver {
     progress_.line(message("[{}/{}] {} it/s, eta {}, {} {}", pace.done, pace.total, brief(pace.rate),
                            pace.left, losses_text(), outputs_text()));
   }
-  void sampled(const std::filesystem::path& file, const gan::GrayImage& grid) override {
+  void sampled(const std::filesystem::path& file, const gan::Picture& grid) override {
     last_grid_ = file;
     const gan::NetworkOptions& sides = run_->config().networks;
     progress_.picture(grid, sides.height, sides.width);

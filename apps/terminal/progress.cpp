@@ -89,7 +89,7 @@ void Progress::line(const std::string& text, bool important) {
   std::fflush(stream_);
 }
 
-void Progress::picture(const gan::GrayImage& grid, int64_t height, int64_t width) {
+void Progress::picture(const gan::Picture& grid, int64_t height, int64_t width) {
   if (quiet_ || !terminal_.unicode) return;
   constexpr int64_t padding = 2, margin = 2;
   const int64_t columns = columns_of(stream_) - 1;
@@ -99,8 +99,11 @@ void Progress::picture(const gan::GrayImage& grid, int64_t height, int64_t width
   std::vector<std::string> lines(static_cast<size_t>((height + 1) / 2));
   for (int64_t i = 0; i < shown; ++i) {
     const auto digit = half_blocks(terminal_, height, width, [&](int64_t y, int64_t x) {
-      return int{
-          grid.pixels[static_cast<size_t>((padding + y) * grid.width + padding + i * (width + padding) + x)]};
+      const int64_t at = (padding + y) * grid.width + padding + i * (width + padding) + x;
+      int sum = 0;
+      for (int64_t c = 0; c < grid.channels; ++c)
+        sum += grid.pixels[static_cast<size_t>(at * grid.channels + c)];
+      return sum / static_cast<int>(grid.channels);
     });
     for (size_t y = 0; y < lines.size(); ++y) lines[y] += digit[y] + std::string(margin, ' ');
   }

@@ -54,8 +54,8 @@ class Progress {
   void lower(int64_t count);
   /// A line of its own, above the bar; also when quiet only if `important`.
   void line(const std::string& text, bool important = false);
-  /// A sample grid's first digits in gray half blocks, on a terminal that can show them.
-  void picture(const gan::GrayImage& grid, int64_t height, int64_t width);
+  /// A sample grid's first images in gray half blocks, colours as their mean, on a terminal that can show them.
+  void picture(const gan::Picture& grid, int64_t height, int64_t width);
   /// Leaves the bar as it is and goes to a fresh line.
   void end();
 

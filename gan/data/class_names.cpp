@@ -52,7 +52,7 @@ void number_labels(ImageSet& set, const std::vector<int64_t>& names) {
 
 void keep_classes(ImageSet& set, const std::vector<int64_t>& names) {
   if (set.labels.empty()) return;
-  const int64_t pixels = set.height * set.width;
+  const int64_t pixels = set.pixels();
   int64_t kept = 0;
   for (int64_t i = 0; i < set.count; ++i) {
     const uint8_t label = set.labels[static_cast<size_t>(i)];

@@ -223,6 +223,8 @@ void write_idx(const fs::path& path, std::span<const int64_t> shape, std::span<c
 }
 
 void write_mnist(const fs::path& dir, Split split, const ImageSet& set, bool gzip) {
+  DUEL_CHECK(set.channels == 1, "mnist", "{}: MNIST's files hold gray images, got images of {} channels",
+             dir.string(), set.channels);
   const size_t name = gzip ? 2 : 0;
   const fs::path images = dir / mnist_names(split, true)[name];
   const fs::path labels = set.labels.empty() ? fs::path() : dir / mnist_names(split, false)[name];

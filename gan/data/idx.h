@@ -57,7 +57,7 @@ IdxData read_idx(const std::filesystem::path& path, int rank,
 void write_idx(const std::filesystem::path& path, std::span<const int64_t> shape,
                std::span<const uint8_t> data, bool gzip);
 
-/// Writes `set` under MNIST's names into the existing folder `dir`; labels only if the set has them. Error
+/// Writes `set`, gray images, under MNIST's names into the existing folder `dir`; labels only if the set has them. Error
 /// where a file there already would be read in place of what is written, or as its labels.
 void write_mnist(const std::filesystem::path& dir, Split split, const ImageSet& set, bool gzip);
 

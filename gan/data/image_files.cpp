@@ -30,11 +30,11 @@ ImageSet read_idx_images(const fs::path& path, const CheckShape& check_shape) {
   return set;
 }
 
-ImageSet read_npy_file(const fs::path& path, const CheckShape& check_shape) {
+ImageSet read_npy_file(const fs::path& path, const CheckShape& check_shape, Colours colours) {
   ByteSource source("npy", path);
   return detail::read_npy(
       path.string(), source.file_size(), [&](std::span<uint8_t> out) { return source.read(out); },
-      check_shape);
+      check_shape, colours);
 }
 
 /// The only array, or the one that is called as NumPy calls the first, or "images".
@@ -56,13 +56,13 @@ const detail::ZipEntry& images_in(const std::vector<detail::ZipEntry>& entries, 
   fail("npz", "{}: expected one array, or one that is called images, got {}", file, shown(names));
 }
 
-ImageSet read_npz_file(const fs::path& path, const CheckShape& check_shape) {
+ImageSet read_npz_file(const fs::path& path, const CheckShape& check_shape, Colours colours) {
   detail::ZipArchive archive("npz", path);
   const detail::ZipEntry& entry = images_in(archive.entries(), path.string());
   ImageSet set;
   archive.read(entry, [&](const detail::ZipArchive::Read& read) {
-    set =
-        detail::read_npy(message("{}: {}", path.string(), shown(entry.name)), entry.size, read, check_shape);
+    set = detail::read_npy(message("{}: {}", path.string(), shown(entry.name)), entry.size, read, check_shape,
+                           colours);
   });
   set.source = path.string();
   return set;
@@ -85,31 +85,37 @@ std::vector<fs::path> pngs_of(const fs::path& folder) {
   return files;
 }
 
-ImageSet read_pngs(const fs::path& folder, const std::vector<fs::path>& files,
-                   const CheckShape& check_shape) {
+ImageSet read_pngs(const fs::path& folder, const std::vector<fs::path>& files, const CheckShape& check_shape,
+                   Colours colours) {
   ImageSet set;
   set.count = static_cast<int64_t>(files.size());
   set.source = folder.string();
   for (const fs::path& file : files) {
-    const std::vector<uint8_t> pixels = detail::read_png_gray(file, [&](const detail::PngSize& size) {
+    const std::vector<uint8_t> pixels = detail::read_png(file, [&](const detail::PngSize& size) {
+      const int64_t channels = colours == Colours::kept && size.colour ? 3 : 1;
       if (set.images.empty()) {
         set.height = size.height;
         set.width = size.width;
-        DUEL_CHECK(set.count <= detail::kMaxPixels / (set.height * set.width), "images",
+        set.channels = channels;
+        DUEL_CHECK(set.count <= detail::kMaxPixels / set.pixels(), "images",
                    "{}: expected at most {} pixels in all, got {} images of {}x{}", folder.string(),
                    detail::kMaxPixels, set.count, set.height, set.width);
-        if (check_shape) check_shape({set.count, set.height, set.width});
+        if (check_shape) check_shape(detail::shape_of(set));
       }
       DUEL_CHECK(size.height == set.height && size.width == set.width, "images",
                  "{}: expected images of one size, {}x{}, got {}x{}", file.string(), set.height, set.width,
                  size.height, size.width);
+      DUEL_CHECK(channels == set.channels, "images",
+                 "{}: expected images of one kind, all gray or all in colour, got the other one",
+                 file.string());
+      return static_cast<int>(channels);
     });
     set.images.insert(set.images.end(), pixels.begin(), pixels.end());
   }
   return set;
 }
 
-ImageSet read_folder(const fs::path& path, const CheckShape& check_shape) {
+ImageSet read_folder(const fs::path& path, const CheckShape& check_shape, Colours colours) {
   const fs::path mnist = find_mnist(path);
   for (const Split split : {Split::test, Split::train}) {
     if (!has_mnist(mnist, split)) continue;
@@ -120,23 +126,23 @@ ImageSet read_folder(const fs::path& path, const CheckShape& check_shape) {
   const std::vector<fs::path> files = pngs_of(path);
   DUEL_CHECK(!files.empty(), "images", "{}: expected PNGs or MNIST's files in this folder, found none",
              path.string());
-  return read_pngs(path, files, check_shape);
+  return read_pngs(path, files, check_shape, colours);
 }
 
 }  // namespace
 
-ImageSet read_images(const fs::path& path, const CheckShape& check_shape) {
+ImageSet read_images(const fs::path& path, const CheckShape& check_shape, Colours colours) {
   std::error_code ignored;
   DUEL_CHECK(fs::exists(path, ignored), "images", "{}: no such file or folder", path.string());
-  if (fs::is_directory(path, ignored)) return read_folder(path, check_shape);
+  if (fs::is_directory(path, ignored)) return read_folder(path, check_shape, colours);
   DUEL_CHECK(fs::is_regular_file(path, ignored), "images", "{}: is not a regular file", path.string());
   std::string begin(6, '\0');
   std::ifstream file(path, std::ios::binary);
   DUEL_CHECK(file, "images", "{}: could not be opened", path.string());
   file.read(begin.data(), static_cast<std::streamsize>(begin.size()));
   begin.resize(static_cast<size_t>(file.gcount()));
-  if (begin == "\x93NUMPY") return read_npy_file(path, check_shape);
-  if (begin.starts_with("PK")) return read_npz_file(path, check_shape);
+  if (begin == "\x93NUMPY") return read_npy_file(path, check_shape, colours);
+  if (begin.starts_with("PK")) return read_npz_file(path, check_shape, colours);
   if (begin.starts_with(std::string_view("\0\0", 2)) || begin.starts_with("\x1f\x8b"))
     return read_idx_images(path, check_shape);
   DUEL_CHECK(!begin.starts_with("\x89PNG"), "images",

@@ -1,7 +1,8 @@
 // Images from whatever holds them, told by its content and not by its name:
 //   an IDX file (idx.h), plain or gzip, or a folder with MNIST's files: its test images, else its training ones
-//   .npy and .npz of NumPy: u8, f32 or f64; [N, H, W], [N, 1, H, W] or [N, H, W, 1], in C order
+//   .npy and .npz of NumPy: u8, f32 or f64; [N, H, W], [N, C, H, W] or [N, H, W, C] of C = 1 channel, in C order
 //   a folder of PNGs, all of one size, in the order of their names; colours become gray
+// Where colours are kept, arrays may have C = 3, and a folder of colour PNGs gives 3 channels.
 //
 // Floats are taken as G's, -1 to 1, where any is negative, else as 0 to 1, and become bytes: what lies outside by more
 // than rounding is an error. A .npz holds one array of images, or several of which one is called images or arr_0.
@@ -22,10 +23,15 @@
 
 namespace duel::gan {
 
-/// Called with [count, height, width] before memory is taken for the pixels; throws where they do not suit.
+/// Whether images may have red, green and blue, or are gray.
+enum class Colours { gray, kept };
+
+/// Called with [count, height, width], of images in colour with 3 behind them, before memory is taken for the pixels;
+/// throws where they do not suit.
 using CheckShape = std::function<void(const std::vector<int64_t>& shape)>;
 
 /// Error naming the file, what was wrong and what would be right. Labels only from a folder with MNIST's files.
-ImageSet read_images(const std::filesystem::path& path, const CheckShape& check_shape = {});
+ImageSet read_images(const std::filesystem::path& path, const CheckShape& check_shape = {},
+                     Colours colours = Colours::gray);
 
 }  // namespace duel::gan

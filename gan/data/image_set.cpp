@@ -14,10 +14,11 @@ ImageSet part_of(const ImageSet& set, int64_t begin, int64_t end) {
   ImageSet part{.count = end - begin,
                 .height = set.height,
                 .width = set.width,
-                .images = cut(set.images, set.height * set.width),
+                .images = cut(set.images, set.pixels()),
                 .labels = cut(set.labels, 1),
                 .source = set.source};
   part.classes = set.classes;
+  part.channels = set.channels;
   return part;
 }
 

@@ -1,4 +1,4 @@
-// A set of gray images in host memory, as read from files or drawn: no tensors, just bytes.
+// A set of images in host memory, as read from files or drawn: no tensors, just bytes.
 #pragma once
 
 #include <cstdint>
@@ -11,11 +11,15 @@ struct ImageSet {
   int64_t count = 0;
   int64_t height = 0;
   int64_t width = 0;
-  std::vector<uint8_t> images;  ///< [count, height, width], 0 background to 255 ink
+  std::vector<uint8_t> images;  ///< [count, channels, height, width], 0 background to 255 ink
   std::vector<uint8_t> labels;  ///< [count], or empty where the classes are not known
   std::string source;           ///< for people: the files read, or how it was drawn
   /// labels that there are, rising, where more than those that occur (class_names.h)
   std::vector<int64_t> classes = {};
+  int64_t channels = 1;  ///< 1: gray, 3: red, green and blue
+
+  /// Bytes of one image.
+  int64_t pixels() const { return channels * height * width; }
 };
 
 /// Images begin to end - 1 with their labels.

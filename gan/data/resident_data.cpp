@@ -11,7 +11,7 @@ namespace duel::gan {
 
 ResidentData::ResidentData(const ImageSet& set, Device device) {
   DUEL_CHECK(set.count > 0, "data", "{}: expected at least one image", set.source);
-  samples_ = Tensor::from(set.images, {set.count, 1, set.height, set.width}, device);
+  samples_ = Tensor::from(set.images, {set.count, set.channels, set.height, set.width}, device);
   if (set.labels.empty()) return;
   labels_ = Tensor::from(set.labels, {set.count}, device);
   label_end_ = 1 + int64_t{*std::max_element(set.labels.begin(), set.labels.end())};
@@ -43,7 +43,7 @@ Tensor ResidentData::batch(const Tensor& index, DType dtype) const {
     return gather(samples_, index).to(dtype);
   }
   const int64_t n = index.numel(), pixels = samples_.shape().numel_from(1);
-  Tensor batch = Tensor::empty({n, 1, samples_.dim(2), samples_.dim(3)}, {dtype, samples_.device()});
+  Tensor batch = Tensor::empty(samples_.shape().with(0, n), {dtype, samples_.device()});
   DUEL_DISPATCH(dtype, "batch",
                 kernels::gather_normalize<T>(stream_of(samples_.device()), n, pixels, count(),
                                              samples_.data<uint8_t>(), index.data<int64_t>(),

@@ -4,7 +4,7 @@
 // Example:
 //   ResidentData data(set, device);
 //   DataOrder order(data.count(), /*seed=*/1, device);
-//   Tensor batch = data.batch(order.next(64), DType::f32);    // [64, 1, H, W] in [-1, 1]
+//   Tensor batch = data.batch(order.next(64), DType::f32);    // [64, C, H, W] in [-1, 1]
 #pragma once
 
 #include <cstdint>
@@ -43,7 +43,7 @@ class ResidentData {
   /// [count] or none.
   explicit ResidentData(const Tensor& samples, const Tensor& labels = {});
   int64_t count() const { return samples_.dim(0); }
-  /// Of one sample: [1, H, W] for images.
+  /// Of one sample: [C, H, W] for images.
   Shape sample_shape() const;
   /// The index of the first n samples, i64 [n].
   Tensor first(int64_t n) const;

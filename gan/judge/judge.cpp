@@ -252,6 +252,8 @@ void save_judge(const std::filesystem::path& path, const Judge& judge) {
 }
 
 void check_judged(const ImageSet& images) {
+  DUEL_CHECK(images.channels == 1, kJudge, "{}: expected gray images, got images of {} channels",
+             images.source, images.channels);
   DUEL_CHECK(images.height == Judge::side && images.width == Judge::side, kJudge,
              "{}: expected images of {} x {}, got {} x {}", images.source, Judge::side, Judge::side,
              images.height, images.width);

@@ -101,7 +101,7 @@ Judge load_judge(const std::string& name_or_file);
 /// Weights and facts as one safetensors file, written atomically. Error where a fact is missing.
 void save_judge(const std::filesystem::path& path, const Judge& judge);
 
-/// Error unless these are images of 28x28 with labels 0 to 9.
+/// Error unless these are gray images of 28x28 with labels 0 to 9.
 void check_judged(const ImageSet& images);
 
 struct JudgeScore {

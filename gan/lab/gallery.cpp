@@ -48,6 +48,7 @@ GalleryData gallery_data(const GalleryRequest& request) {
   detail::RunSetup setup;
   setup.config = request.config;
   detail::find_data(setup, setup.config);
+  detail::refuse_stacked(setup, "gallery");
   detail::draw_data(setup);
   const std::vector<int64_t> names = class_names(setup.images);
   DUEL_CHECK(!names.empty(), "gallery",
@@ -170,7 +171,7 @@ std::optional<FinishedRow> train_row(const GalleryRequest& request, const std::s
   const Tensor z = draw_latents(setup.networks.latent, std::max(request.judged, request.shown), random).input;
   GalleryRow row{.objective = objective, .failure = "", .seconds = 0, .cells = {}};
   std::vector<uint8_t> pixels;
-  GrayImage strip;
+  Picture strip;
   for (const int64_t step : request.steps) {
     while (trainer.iteration() < step && row.failure.empty()) {
       trainer.step();

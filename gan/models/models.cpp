@@ -45,6 +45,8 @@ Networks make_networks(NetworkOptions o, bool allow_batch_norm_in_d, Generator& 
   DUEL_CHECK(o.height % row.sides == 0 && o.width % row.sides == 0, "models",
              "{}: expected images with sides that divide by {}, got {} x {}; --arch mlp takes any", row.name,
              row.sides, o.height, o.width);
+  DUEL_CHECK(o.image_channels >= 1 && o.image_channels <= 4, "models",
+             "expected images of 1 to 4 channels, got {}", o.image_channels);
   DUEL_CHECK(o.latent >= 0 && o.channels_g >= 0 && o.channels_d >= 0 && o.packing >= 1, "models",
              "expected sizes of at least 1 (0: the default), got latent {}, channels-g {}, channels-d {}, "
              "packing {}",

@@ -1,4 +1,4 @@
-// The networks that MNIST-scale GANs are studied with. Images are [N, 1, H, W] in [-1, 1]; G ends in tanh, D
+// The networks that MNIST-scale GANs are studied with. Images are [N, C, H, W] in [-1, 1]; G ends in tanh, D
 // in raw logits [N, 1]; layers are PyTorch's, so that weights exchange key by key.
 //
 // There is a row for each in network.h: mlp takes images of any sides; dcgan and infogan need sides that divide by
@@ -31,6 +31,7 @@ enum class Norm { automatic, none, batch, layer, instance };
 struct NetworkOptions {
   std::string arch = "dcgan";
   int64_t height = 28, width = 28;
+  int64_t image_channels = 1;                 // 1: gray, 3: red, green and blue; at most 4
   int64_t latent = 0;                         // size of z; 0: the architecture's own
   int64_t channels_g = 0, channels_d = 0;     // width of the networks; 0: the architecture's own
   Norm generator_norm = Norm::automatic;      // automatic: batch (mlp: none)

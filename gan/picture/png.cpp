@@ -39,8 +39,8 @@ unsigned char* png_deflate(unsigned char* data, int size, int* packed_size, int 
 
 namespace duel::gan {
 
-GrayImage tile_grid(std::span<const uint8_t> images, int64_t count, int64_t h, int64_t w, int64_t columns,
-                    int64_t padding) {
+Picture tile_grid(std::span<const uint8_t> images, int64_t count, int64_t h, int64_t w, int64_t columns,
+                  int64_t padding, int64_t channels) {
   constexpr int64_t limit = 1 << 20;
   DUEL_CHECK(count >= 1 && count <= limit, "tile_grid", "expected 1 to {} images, got {}", limit, count);
   DUEL_CHECK(h >= 1 && w >= 1 && h <= limit && w <= limit, "tile_grid",
@@ -48,18 +48,25 @@ GrayImage tile_grid(std::span<const uint8_t> images, int64_t count, int64_t h, i
   DUEL_CHECK(columns >= 1, "tile_grid", "expected at least 1 column, got {}", columns);
   DUEL_CHECK(padding >= 0 && padding <= limit, "tile_grid", "expected a padding of 0 or more, got {}",
              padding);
-  DUEL_CHECK(static_cast<int64_t>(images.size()) / count / h / w >= 1, "tile_grid",
+  DUEL_CHECK(channels == 1 || channels == 3, "tile_grid", "expected images of 1 or 3 channels, got {}",
+             channels);
+  DUEL_CHECK(static_cast<int64_t>(images.size()) / count / channels / h / w >= 1, "tile_grid",
              "expected {} images of {}x{} pixels, got {} bytes", count, h, w, images.size());
   columns = std::min(columns, count);
   const int64_t rows = (count + columns - 1) / columns;
-  GrayImage grid;
+  Picture grid;
   grid.width = columns * (w + padding) + padding;
   grid.height = rows * (h + padding) + padding;
-  grid.pixels.assign(static_cast<size_t>(grid.width * grid.height), 0);
+  grid.channels = channels;
+  grid.pixels.assign(static_cast<size_t>(grid.width * grid.height * channels), 0);
   for (int64_t i = 0; i < count; ++i) {
     const int64_t top = padding + i / columns * (h + padding), left = padding + i % columns * (w + padding);
-    for (int64_t y = 0; y < h; ++y) {
-      std::copy_n(images.begin() + (i * h + y) * w, w, grid.pixels.begin() + (top + y) * grid.width + left);
+    for (int64_t c = 0; c < channels; ++c) {
+      for (int64_t y = 0; y < h; ++y) {
+        const uint8_t* from = &images[static_cast<size_t>(((i * channels + c) * h + y) * w)];
+        uint8_t* to = &grid.pixels[static_cast<size_t>(((top + y) * grid.width + left) * channels + c)];
+        for (int64_t x = 0; x < w; ++x) to[x * channels] = from[x];
+      }
     }
   }
   return grid;
@@ -107,13 +114,19 @@ void write_png_gray(const std::filesystem::path& path, int64_t width, int64_t he
   write_file_atomically(path, encode_png_gray(width, height, pixels));
 }
 
-void write_png_gray(const std::filesystem::path& path, const GrayImage& image) {
-  write_png_gray(path, image.width, image.height, image.pixels);
-}
-
 void write_png_rgb(const std::filesystem::path& path, int64_t width, int64_t height,
                    std::span<const uint8_t> pixels) {
   write_file_atomically(path, encode_png_rgb(width, height, pixels));
+}
+
+std::vector<uint8_t> encode_png(const Picture& picture) {
+  DUEL_CHECK(picture.channels == 1 || picture.channels == 3, "png", "expected 1 or 3 channels, got {}",
+             picture.channels);
+  return encode(picture.width, picture.height, static_cast<int>(picture.channels), picture.pixels);
+}
+
+void write_png(const std::filesystem::path& path, const Picture& picture) {
+  write_file_atomically(path, encode_png(picture));
 }
 
 }  // namespace duel::gan

@@ -131,6 +131,14 @@ ConfigField names_of_classes() {
   return field;
 }
 
+/// A field that stands in config.json where it says something alone: others read as they did before it was there.
+ConfigField stored_where(bool (*says)(const RunConfig&), ConfigField field) {
+  field.get = [says, get = field.get](const RunConfig& config) {
+    return says(config) ? get(config) : std::nullopt;
+  };
+  return field;
+}
+
 #define DUEL_FIELD(path) \
   [](RunConfig & c) -> auto& { return c.path; }
 
@@ -162,15 +170,23 @@ std::vector<ConfigField> make_fields() {
           DUEL_FIELD(networks.minibatch_stddev)),
       row("height", "", "rows of an image; 0: the data's", DUEL_FIELD(networks.height), between(0, 4096)),
       row("width", "", "columns of an image; 0: the data's", DUEL_FIELD(networks.width), between(0, 4096)),
+      stored_where([](const RunConfig& c) { return c.networks.image_channels > 1; },
+                   row("image-channels", "", "colours of an image, where there are several",
+                       DUEL_FIELD(networks.image_channels), between(0, 4))),
       row("classes", "", "classes of a conditional objective; 0: the data's", DUEL_FIELD(networks.classes),
           between(0, 1 << 16)),
       names_of_classes(),
 
-      changeable(row("data", data,
-                     "folder with MNIST's IDX files, 'synthetic' (drawn digits), or 'auto': $DUEL_DATA, "
-                     "data/mnist, else synthetic",
-                     DUEL_FIELD(data))),
+      changeable(
+          row("data", data,
+              "folder with MNIST's IDX files, 'synthetic' (drawn digits), or 'auto': $DUEL_DATA, "
+              "data/mnist, else synthetic; 'stacked', 'stacked:DIR', 'stacked:synthetic': three of these "
+              "digits as the colours of an image",
+              DUEL_FIELD(data))),
       row("synthetic-count", data, "digits to draw", DUEL_FIELD(synthetic_count), between(1, 10'000'000)),
+      stored_where([](const RunConfig& c) { return data_name(c.data).stacked; },
+                   row("stacked-count", data, "stacked images to make", DUEL_FIELD(stacked_count),
+                       between(1, 1'000'000))),
       row("batch", data, "images per step", DUEL_FIELD(batch), between(1, 1 << 20)),
 
       changeable(standing_for(std::to_string(kDefaultSteps),
@@ -264,6 +280,20 @@ void check_values(const RunConfig& c) {
              "class-names: expected names of {} classes, got {}: {}", c.networks.classes, names,
              class_names_text(c.class_names));
 }
+
+DataName data_name(const std::string& data) {
+  constexpr std::string_view stacked = "stacked";
+  if (data == stacked) return {.stacked = true};
+  if (!data.starts_with("stacked:")) return {.digits = data};
+  const std::string digits = data.substr(stacked.size() + 1);
+  DUEL_CHECK(
+      !digits.empty(), "config",
+      "data: expected stacked:DIR or stacked:synthetic, got '{}'; stacked alone takes MNIST where it is found",
+      data);
+  return {.stacked = true, .digits = digits};
+}
+
+std::string to_text(const DataName& name) { return name.stacked ? "stacked:" + name.digits : name.digits; }
 
 std::vector<int64_t> class_names_of(const RunConfig& c) {
   return c.class_names.empty() ? counted_names(c.networks.classes) : c.class_names;

@@ -29,12 +29,14 @@ struct RunConfig {
   // set_field() and JSON make it "composed" (composition.h) where an axis is set (loss, say) and no objective is
   std::string objective = "ns-gan";
   ObjectiveOverrides overrides;
-  NetworkOptions networks{.height = 0, .width = 0};  // sides 0: the data's; packing: overrides.packing counts
+  // sides and channels 0: the data's; packing: overrides.packing counts
+  NetworkOptions networks{.height = 0, .width = 0, .image_channels = 0};
   // labels of the classes (class_names.h); empty: 0, 1, … networks.classes - 1
   std::vector<int64_t> class_names = {};
   std::string data =
-      "auto";  // folder with IDX files, "synthetic", or "auto": MNIST where it is found, else synthetic
+      "auto";  // folder with IDX files, "synthetic", or "auto": MNIST where it is found, else synthetic; DataName
   int64_t synthetic_count = 60000;
+  int64_t stacked_count = 128000;  // of stacked digits
   int64_t batch = 64;
   int64_t steps = 0;  // iterations; 0: from epochs
   double epochs = 0;  // passes of G's batches over the data; 0 with steps 0: kDefaultSteps
@@ -53,6 +55,15 @@ struct RunConfig {
   bool objective_named = false;   // not a field: set_field() or JSON named the objective
   std::vector<std::string> argv;  // not a field: the command line, for run.json
 };
+
+/// What `data` says: where the digits come from, and whether three of them make an image (stacked_digits.h).
+struct DataName {
+  bool stacked = false;
+  std::string digits = "auto";
+};
+/// Of "stacked", "stacked:DIR" and "stacked:synthetic"; any other name is that of the digits.
+DataName data_name(const std::string& data);
+std::string to_text(const DataName& name);
 
 struct ConfigField : Setting {
   std::string standard = "";  // the default for people; empty: none

@@ -23,7 +23,7 @@ namespace duel::gan {
 
 /// Rows that walk between latents, always the same ones.
 struct Walks {
-  GrayImage grid;
+  Picture grid;
   int64_t iteration = 0;
 };
 Walks draw_walks(Trainer& trainer);

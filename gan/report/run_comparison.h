@@ -51,7 +51,7 @@ std::string to_table(const RunComparison& comparison);
 
 /// A run's samples, or why there are none; `caption` is told below.
 struct ComparedGrid {
-  GrayImage grid = {};  // no pixels: none
+  Picture grid = {};  // no pixels: none
   std::string caption = "";
 };
 

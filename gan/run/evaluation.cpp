@@ -10,6 +10,7 @@
 #include "duel/gan/data/drawn_digits.h"
 #include "duel/gan/data/idx.h"
 #include "duel/gan/data/image_files.h"
+#include "duel/gan/data/stacked_digits.h"
 #include "duel/gan/judge/judge.h"
 #include "duel/gan/judge/neighbours.h"
 #include "duel/gan/run/internal/neighbour_picture.h"
@@ -26,7 +27,8 @@ namespace fs = std::filesystem;
 
 constexpr const char* kOp = "eval";
 constexpr int64_t kLeast = least_samples(kNeighbours);
-constexpr int64_t kMost = 100000;  // neighbours take time by the square
+constexpr int64_t kMost = 100000;        // neighbours take time by the square
+constexpr int64_t kMostStacked = 30000;  // and 1,000 classes memory: 120 MB
 
 void check_sides(const std::string& what, int64_t height, int64_t width) {
   DUEL_CHECK(height == Judge::side && width == Judge::side, kOp,
@@ -47,7 +49,7 @@ struct Source {
   ImageSet images = {};
 };
 
-Source open(const fs::path& path) {
+Source open(const fs::path& path, Colours colours) {
   Source source;
   std::error_code ignored;
   DUEL_CHECK(fs::exists(path, ignored), kOp,
@@ -57,17 +59,30 @@ Source open(const fs::path& path) {
     check_sides(path.string(), source.run->config.networks.height, source.run->config.networks.width);
     return source;
   }
-  source.images = read_images(path, [&](const std::vector<int64_t>& shape) {
+  const CheckShape check = [&](const std::vector<int64_t>& shape) {
     check_sides(path.string(), shape[1], shape[2]);
     DUEL_CHECK(shape[0] >= kLeast, kOp, "{}: expected at least {} images, got {}", path.string(), kLeast,
                shape[0]);
-  });
+  };
+  source.images = read_images(path, check, colours);
   return source;
 }
 
-/// Where the real images are: nothing, drawn digits or a folder.
+/// Stacked digits are images of 3 colours, and nothing else is.
+void check_colours(const fs::path& path, const Source& source, bool stacked) {
+  const int64_t channels = source.run ? source.run->config.networks.image_channels : source.images.channels;
+  DUEL_CHECK(stacked || channels == 1, kOp,
+             "{}: judges read gray images, got images of {} colours; of stacked digits say --data stacked",
+             path.string(), channels);
+  DUEL_CHECK(
+      !stacked || channels == 3, kOp,
+      "{}: expected stacked digits, images of 3 colours, got gray ones; say --data DIR for MNIST's folder",
+      path.string());
+}
+
+/// Where the real images are: nothing, drawn digits or a folder; of stacked ones where their digits are.
 struct Data {
-  bool known = false, drawn = false;
+  bool known = false, drawn = false, stacked = false;
   fs::path folder = {};
   int64_t drawn_count = 60000;
 };
@@ -76,20 +91,23 @@ Data data_of(const EvalRequest& request, const Source& set) {
   const RunConfig* config = set.run ? &set.run->config : nullptr;
   Data data;
   if (config) data.drawn_count = config->synthetic_count;
-  std::string name = request.data.value_or(config ? config->data : "auto");
+  const DataName asked = data_name(request.data.value_or(config ? config->data : "auto"));
+  const std::string& name = asked.digits;
+  data.stacked = asked.stacked;
   DUEL_CHECK(name != detail::kOwnData, kOp,
              "{}: this run was trained on samples of its own program: say --data DIR or --data synthetic",
              request.set.string());
-  if (name == "synthetic") return {true, true, {}, data.drawn_count};
+  data.known = data.drawn = name == "synthetic";
+  if (data.drawn) return data;
   data.folder = name == "auto" ? find_mnist() : find_mnist(name);
+  data.known = !data.folder.empty();
   // "auto" of a configuration that was not resolved is drawn digits where there is no MNIST, as in training.
-  if (data.folder.empty()) return {config != nullptr, config != nullptr, {}, data.drawn_count};
-  data.known = true;
+  if (!data.known) data.known = data.drawn = config != nullptr;
   return data;
 }
 
 std::string_view bytes_of(const ImageSet& set, int64_t i) {
-  const auto size = static_cast<size_t>(set.height * set.width);
+  const auto size = static_cast<size_t>(set.pixels());
   return {reinterpret_cast<const char*>(set.images.data()) + static_cast<size_t>(i) * size, size};
 }
 
@@ -98,6 +116,7 @@ ImageSet chosen(const ImageSet& set, const std::vector<int64_t>& index) {
   part.count = static_cast<int64_t>(index.size());
   part.height = set.height;
   part.width = set.width;
+  part.channels = set.channels;
   for (const int64_t i : index) {
     const std::string_view bytes = bytes_of(set, i);
     part.images.insert(part.images.end(), bytes.begin(), bytes.end());
@@ -161,13 +180,34 @@ void check_request(const EvalRequest& request) {
              kOp, "--neighbours: {}: is not a regular file; choose another name", file);
 }
 
+/// Note [Stacked digits]. `real` where it was given.
+Comparison compare_stacked(const EvalRequest& request, const Data& data, const Judge& judge,
+                           std::optional<ImageSet>& real, const ImageSet& fake) {
+  constexpr int64_t kTestDigits = 10000;
+  const auto stacked = [&](Split split, uint64_t seed) {
+    const int64_t drawn = std::min(3 * request.count, kTestDigits);
+    const ImageSet digits = data.drawn
+                                ? draw_digits(drawn, detail::kDrawnSeed + (split == Split::test ? 1 : 2))
+                                : load_mnist(data.folder, split);
+    check_sides(digits.source, digits.height, digits.width);
+    return stack_digits(digits, request.count, seed).images;
+  };
+  ComparisonOptions options{.seed = request.seed};
+  if (!real) {
+    real = stacked(Split::test, detail::kStackedSeed + 1);
+    const ImageSet others = stacked(Split::train, detail::kStackedSeed + 2);
+    options.others = detail::judged_stacked(judge, ResidentData(others));
+  }
+  return compare(detail::judged_stacked(judge, ResidentData(*real)),
+                 detail::judged_stacked(judge, ResidentData(fake)), options);
+}
+
 }  // namespace
 
 ImageSet sample_images(const LoadedTrainer& loaded, int64_t count, uint64_t seed) {
   DUEL_CHECK(count >= 1 && count <= 10000000, "sample", "count: expected 1 to 10000000, got {}", count);
   LatentGenerators random = sampling_generators(seed);
-  const NetworkOptions& sides = loaded.config.networks;
-  ImageSet set = detail::sampled_images(*loaded.trainer, sides.height, sides.width, count, random);
+  ImageSet set = detail::sampled_images(*loaded.trainer, count, random);
   set.source = message("samples of iteration {} ({}, {}, seed {})", loaded.trainer->iteration(),
                        loaded.config.objective, loaded.config.networks.arch, seed);
   return set;
@@ -181,15 +221,42 @@ Evaluation evaluate(const EvalRequest& request) {
   };
 
   // All that may be refused comes before all that takes time.
-  Source set = open(request.set), against;
-  if (request.against) against = open(*request.against);
+  const bool asked_stacked = request.data && data_name(*request.data).stacked;
+  Source set = open(request.set, asked_stacked ? Colours::kept : Colours::gray), against;
   const Data data = data_of(request, set);
+  check_colours(request.set, set, data.stacked);
+  if (request.against) {
+    against = open(*request.against, data.stacked ? Colours::kept : Colours::gray);
+    check_colours(*request.against, against, data.stacked);
+  }
+  DUEL_CHECK(
+      !data.stacked || request.neighbours.empty(), kOp,
+      "--neighbours: no training image is near a stacked one, of which there are more than can be kept; "
+      "leave it out");
+  DUEL_CHECK(!data.stacked || request.count <= kMostStacked, kOp,
+             "--count: expected at most {} of stacked digits, got {}", kMostStacked, request.count);
   DUEL_CHECK(
       data.known || (request.against && request.neighbours.empty()), kOp,
       "--data: no MNIST was found to compare with: say --data DIR, --data synthetic for drawn digits{}",
       request.against ? "" : ", or --against SET");
   const std::string name = !request.judge.empty() ? request.judge : detail::default_judge(data.drawn);
   const Judge judge = load_judge(name);
+  if (data.stacked) {
+    std::optional<ImageSet> real;
+    if (request.against) real = images_of(against, request);
+    say(message("judge     {}, trained on {}; it reads each colour by itself", judge.name(),
+                judge.facts().data));
+    const ImageSet fake = images_of(set, request);
+    Evaluation result{.set = request.set.string(),
+                      .against = {},
+                      .judge = judge.name() + "-stacked",
+                      .seed = request.seed,
+                      .comparison = compare_stacked(request, data, judge, real, fake)};
+    result.against = real->source;
+    say(message("set       {} images: {}", fake.count, fake.source));
+    say(message("against   {} images: {}", real->count, real->source));
+    return result;
+  }
   const bool with_training = !request.against || !request.neighbours.empty();
   ImageSet training, real;
   if (with_training)
@@ -284,10 +351,13 @@ std::string interval_text(const Value& v) {
 }  // namespace
 
 std::string to_table(const Evaluation& e) {
-  const auto line = [](const std::string& measure, const std::string& value, const std::string& interval,
-                       const std::string& floor, const std::string& word) {
-    std::string text =
-        padded(measure, 26) + padded(value, 9) + padded(interval, kIntervalWidth) + padded(floor, 9) + word;
+  size_t width = 26;
+  for (const auto& [row, v] : e.comparison.values)
+    width = std::max(width, row->key.size() + 1 + e.judge.size());
+  const auto line = [width](const std::string& measure, const std::string& value, const std::string& interval,
+                            const std::string& floor, const std::string& word) {
+    std::string text = padded(measure, width) + padded(value, 9) + padded(interval, kIntervalWidth) +
+                       padded(floor, 9) + word;
     text.resize(text.find_last_not_of(' ') + 1);
     return text + "\n";
   };

@@ -7,6 +7,12 @@
 // drawn digits, from a third seed), and `copies` looks at the training set. With `against` the floors come from
 // halves of that set (comparison.h, Note [Floors]) and copies are not counted: nobody says that it was held out.
 //
+// Note [Stacked digits]
+// Where the data is stacked digits the judge reads each colour of an image by itself: a sample's class is one of 1,000, and
+// the judge is called mnist-v1-stacked. Measures of classes are taken, and no others: `modes` and `class_kl_uniform` are the
+// published ones; they depend on `count`, so they mean something beside their floor. Real images are stacked test digits,
+// floors come from stacked training digits.
+//
 // Note [Samples are pictures]
 // Samples of a run become bytes, as a PNG would hold them: written to a file and read again they get the same numbers.
 //
@@ -32,7 +38,8 @@ struct EvalRequest {
   /// A run directory (its newest checkpoint), a checkpoint, or what read_images (image_files.h) takes.
   std::filesystem::path set = {};
   std::optional<std::filesystem::path> against = {};  // the same; without: test images of the data
-  /// A folder with MNIST's files, or "synthetic"; without: what the run was trained on, else MNIST where it is found.
+  /// A folder with MNIST's files, "synthetic", or stacked ones of these (DataName); without: what the run was trained on,
+  /// else MNIST where it is found.
   std::optional<std::string> data = {};
   int64_t count = 10000;                  // of each set at most
   std::string judge = "";                 // load_judge's; without: mnist-v1, or digits-v1 of drawn digits
@@ -56,7 +63,7 @@ Evaluation evaluate(const EvalRequest& request);
 /// One line of JSON, its end included: sets, seed, judge, and for each measure, "fd-mnist-v1", value, low, high, floor.
 std::string to_json_line(const Evaluation& evaluation);
 
-/// For people, 80 columns: measure, value, interval, floor and how the value stands to the floor.
+/// For people, 80 columns (of stacked digits a few more): measure, value, interval, floor and how the value stands to the floor.
 std::string to_table(const Evaluation& evaluation);
 
 /// `count` fresh samples of a checkpoint, classes and codes drawn as in training.

@@ -202,7 +202,8 @@ void Run::State::start_from(const detail::ForkSource& source, RunObserver* obser
   if (!setup.networks_given) check_fits(source, stored, config());
   detail::rehearse(setup);
   make_ready(observer);
-  const bool same_data = config().data == stored.data && config().synthetic_count == stored.synthetic_count;
+  const bool same_data = config().data == stored.data && config().synthetic_count == stored.synthetic_count &&
+                         config().stacked_count == stored.stacked_count;
   DUEL_CHECK(
       !source.data || !same_data || (source.data->count == data.count && source.data->crc32 == data.crc32),
       "fork",

@@ -39,12 +39,17 @@ void check_request(const InvertRequest& r) {
 }
 
 ImageSet read_given(const InvertRequest& request, const RunConfig& config) {
-  const int64_t height = config.networks.height, width = config.networks.width;
-  const ImageSet all = read_images(request.images, [&](const std::vector<int64_t>& shape) {
+  const int64_t height = config.networks.height, width = config.networks.width,
+                channels = config.networks.image_channels;
+  const CheckShape check = [&](const std::vector<int64_t>& shape) {
     DUEL_CHECK(shape[1] == height && shape[2] == width, kInvertOp,
                "{}: expected images of {}x{}, which G of {} makes, got {}x{}", request.images.string(),
                height, width, request.checkpoint.string(), shape[1], shape[2]);
-  });
+    const int64_t found = shape.size() > 3 ? shape[3] : 1;
+    DUEL_CHECK(found == channels, kInvertOp, "{}: expected images of {} colours, which G of {} makes, got {}",
+               request.images.string(), channels, request.checkpoint.string(), found);
+  };
+  const ImageSet all = read_images(request.images, check, channels == 1 ? Colours::gray : Colours::kept);
   return part_of(all, 0, std::min(all.count, request.count));
 }
 
@@ -118,7 +123,7 @@ struct Found {
   std::vector<float> error, before;  // of each row: the least, and that of the start
 };
 
-/// input [rows, width], targets [rows, 1, H, W].
+/// input [rows, width], targets [rows, C, H, W].
 Found descend(nn::Module& g, const LatentPlan& plan, const Tensor& input, const Tensor& targets,
               const InvertRequest& request, const std::function<void()>& stepped) {
   const Points points = parted(plan, input);
@@ -159,15 +164,15 @@ int64_t label_of(const LatentPlan& plan, const std::vector<int64_t>& names, cons
 }
 
 /// Given images and recovered ones in turn.
-GrayImage side_by_side(const ImageSet& given, const std::vector<uint8_t>& recovered) {
-  const auto size = static_cast<size_t>(given.height * given.width);
+Picture side_by_side(const ImageSet& given, const std::vector<uint8_t>& recovered) {
+  const auto size = static_cast<size_t>(given.pixels());
   std::vector<uint8_t> both;
   for (size_t i = 0; i < static_cast<size_t>(given.count); ++i) {
     for (const auto* set : {&given.images, &recovered})
       both.insert(both.end(), set->begin() + static_cast<std::ptrdiff_t>(i * size),
                   set->begin() + static_cast<std::ptrdiff_t>((i + 1) * size));
   }
-  return tile_grid(both, 2 * given.count, given.height, given.width, kPairColumns);
+  return tile_grid(both, 2 * given.count, given.height, given.width, kPairColumns, 2, given.channels);
 }
 
 }  // namespace
@@ -225,13 +230,13 @@ Inversion invert(const InvertRequest& asked) {
   }
   const NoGrad no_grad;
   result.latents = concat(latents, 0);
-  const GrayImage picture = side_by_side(given, gray_pixels(g(result.latents).to_vector<float>()));
+  const Picture picture = side_by_side(given, gray_pixels(g(result.latents).to_vector<float>()));
   write_safetensors(
       request.out, {.tensors = {{"latents", result.latents}, {"errors", Tensor::from(errors, {given.count})}},
                     .metadata = {{"format", "pt"},
                                  {"duel", "latents-1"},
                                  {"iteration", std::to_string(loaded.trainer->iteration())}}});
-  write_png_gray(request.picture, picture);
+  write_png(request.picture, picture);
   return result;
 }
 

@@ -114,8 +114,8 @@ std::string Run::banner() const {
               : message("device    CPU: {}, {}, {} thread{}; GPU {}\n", machine.cpu, machine.isa,
                         machine.threads, machine.threads == 1 ? "" : "s", machine.gpu);
   if (s.setup.objective.name != c.objective) text += message("formula   {}\n", s.setup.objective.formula);
-  text +=
-      message("data      {} images of {}x{}: {}\n", s.data.count, s.data.height, s.data.width, s.data.source);
+  text += message("data      {} images of {}x{}{}: {}\n", s.data.count, s.data.height, s.data.width,
+                  s.data.channels == 1 ? "" : message("x{}", s.data.channels), s.data.source);
   if (c.networks.classes > 0)
     text += message("classes   {}: {}\n", c.networks.classes, class_names_text(class_names_of(c)));
   text += message("networks  G {} and D {} parameters\n", s.setup.networks.generator->parameter_count(),

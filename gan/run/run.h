@@ -54,7 +54,7 @@ class RunObserver {
   virtual void started(const std::string& /*banner*/) {}  // few lines: device, threads, data, sizes
   // after every iteration; cheap
   virtual void progressed(const Metrics& /*latest*/, int64_t /*iteration*/, int64_t /*total*/) {}
-  virtual void sampled(const std::filesystem::path& /*file*/, const GrayImage& /*grid*/) {}
+  virtual void sampled(const std::filesystem::path& /*file*/, const Picture& /*grid*/) {}
   virtual void saved(const std::filesystem::path& /*file*/) {}
   virtual void evaluated(const std::string& /*line*/) {}  // what the judge found, for people
   virtual void warned(const std::string& line) = 0;       // somebody has to hear it
@@ -67,7 +67,7 @@ struct RunParts {
   std::optional<Objective> objective = {};
   /// Known by Networks::name; their weights are where the run starts.
   std::optional<Networks> networks = {};
-  /// Gray images in host memory, or samples [count, 1, H, W] on the device where the run computes.
+  /// Images in host memory, or samples [count, C, H, W] on the device where the run computes; C 1 or 3.
   std::variant<std::monostate, ImageSet, std::shared_ptr<const ResidentData>> data = {};
   /// Samples that are never trained on, for diagnostics of a run whose data is given.
   std::shared_ptr<const ResidentData> held_out = {};

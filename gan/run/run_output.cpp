@@ -70,9 +70,9 @@ void Run::State::write_timing(RunObserver& observer) {
 
 void Run::State::sample(int64_t iteration, RunObserver& observer) {
   const std::filesystem::path file = directory->fakes(iteration);
-  const GrayImage grid = image_grid(trainer->sample(sample_points.input), sample_points.columns);
+  const Picture grid = image_grid(trainer->sample(sample_points.input), sample_points.columns);
   try {
-    write_png_gray(file, grid);
+    write_png(file, grid);
   } catch (const Error& error) {
     warn_once("sample", error.what(), observer);
     return;

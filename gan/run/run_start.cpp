@@ -70,16 +70,14 @@ void check_not_past(const Checkpoint& checkpoint, int64_t steps, const std::file
 
 /// Duel 0.1.0 stored a relative --data as it was given, which says nothing elsewhere.
 void check_data_given(const RunConfig& config, const RunParts& parts) {
-  if (parts.data.index() != 0 || config.data == "synthetic" || config.data == "auto" ||
-      config.data == detail::kOwnData)
+  const std::string digits = data_name(config.data).digits;
+  if (parts.data.index() != 0 || digits == "synthetic" || digits == "auto" || digits == detail::kOwnData)
     return;
   std::error_code ignored;
-  DUEL_CHECK(
-      std::filesystem::path(config.data).is_absolute() || std::filesystem::exists(config.data, ignored),
-      "run",
-      "data: {}: no such folder in {}, and the run does not say where it was started: "
-      "give its data with --data",
-      config.data, std::filesystem::current_path(ignored).string());
+  DUEL_CHECK(std::filesystem::path(digits).is_absolute() || std::filesystem::exists(digits, ignored), "run",
+             "data: {}: no such folder in {}, and the run does not say where it was started: "
+             "give its data with --data",
+             digits, std::filesystem::current_path(ignored).string());
 }
 
 /// Without a checkpoint a run starts again, and all that it wrote is written anew: right for one that was
@@ -147,7 +145,8 @@ Run::Run(RunConfig config, RunParts parts, RunObserver* observer) : state_(std::
   }
   s.setup = detail::set_up(std::move(config), std::move(parts));
   detail::check_quality_settings(s.setup);
-  s.data = {s.setup.images.source, s.setup.images.count, s.setup.images.height, s.setup.images.width, 0};
+  s.data = {s.setup.images.source, s.setup.images.count,    s.setup.images.height,
+            s.setup.images.width,  s.setup.images.channels, 0};
 
   // What a checkpoint says must not depend on where and on how many threads it was made.
   RunConfig portable = s.config();
@@ -177,11 +176,10 @@ Run::Run(RunConfig config, RunParts parts, RunObserver* observer) : state_(std::
 
 void Run::State::make_ready(RunObserver* observer) {
   if (trainer) return;
-  if (setup.drawn) {
-    if (observer && setup.images.count > kSlowToDraw)
-      observer->working(message("drawing {} digits", setup.images.count));
-    detail::draw_data(setup);
-  }
+  if (const int64_t drawn = (setup.stacked ? setup.digits : setup.images).count;
+      setup.drawn && observer && drawn > kSlowToDraw)
+    observer->working(message("drawing {} digits", drawn));
+  detail::draw_data(setup);
   const Device device = detail::device_named(config().device);
   std::shared_ptr<const ResidentData> resident = setup.resident;
   if (resident) {
@@ -277,9 +275,9 @@ void Run::State::prepare(RunObserver& observer) {
         directory->made(file);
       write_record();
       const int64_t shown = std::min(config().sample_count, data.count);
-      const GrayImage reals =
+      const Picture reals =
           image_grid(trainer->data()->batch(trainer->data()->first(shown), DType::f32), kGridColumns);
-      write_png_gray(directory->reals(), reals);
+      write_png(directory->reals(), reals);
       write_file_atomically(directory->config(),
                             to_json(config()));  // last: its presence says that the folder is a run
       if (fork) {                                // whatever becomes of the run that it is from

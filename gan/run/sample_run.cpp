@@ -50,8 +50,8 @@ std::string sample_run(const SampleRequest& request) {
   const LoadedTrainer loaded = load_trainer(request.checkpoint);
   check_request(request, loaded);
   const SampleGrid points = latents(request, loaded);
-  const GrayImage grid = image_grid(loaded.trainer->sample(points.input), points.columns);
-  write_png_gray(request.out, grid);
+  const Picture grid = image_grid(loaded.trainer->sample(points.input), points.columns);
+  write_png(request.out, grid);
   const int64_t made = points.input.dim(0);
   const std::string filled =
       made == request.count ? ""

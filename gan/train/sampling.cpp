@@ -105,13 +105,13 @@ std::vector<uint8_t> gray_pixels(const std::vector<float>& values) {
   return pixels;
 }
 
-GrayImage image_grid(const Tensor& images, int64_t columns) {
-  DUEL_CHECK(images.rank() == 4 && images.dim(1) == 1, "image_grid",
-             "expected gray images [N, 1, H, W], got {}; slice(images, 1, c, c + 1) "
+Picture image_grid(const Tensor& images, int64_t columns) {
+  DUEL_CHECK(images.rank() == 4 && (images.dim(1) == 1 || images.dim(1) == 3), "image_grid",
+             "expected gray images [N, 1, H, W] or colours [N, 3, H, W], got {}; slice(images, 1, c, c + 1) "
              "is channel c of several",
              to_text(images));
   return tile_grid(gray_pixels(images.to_vector<float>()), images.dim(0), images.dim(2), images.dim(3),
-                   columns);
+                   columns, 2, images.dim(1));
 }
 
 LatentGenerators sampling_generators(uint64_t seed, uint64_t noise) {

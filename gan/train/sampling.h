@@ -13,7 +13,7 @@
 // Example:
 //   LatentGenerators random = sampling_generators(/*seed=*/7);
 //   SampleGrid grid = sample_grid(trainer.networks().latent, 64, random);
-//   write_png_gray("grid.png", image_grid(trainer.sample(grid.input), grid.columns));
+//   write_png("grid.png", image_grid(trainer.sample(grid.input), grid.columns));
 #pragma once
 
 #include <cstdint>
@@ -29,8 +29,8 @@ namespace duel::gan {
 /// Bytes of pixels from -1, black, to 1; what lies beyond is cut.
 std::vector<uint8_t> gray_pixels(const std::vector<float>& values);
 
-/// Images [N, 1, H, W] in [-1, 1] as a grid of rows of `columns`. Error for images of several channels.
-GrayImage image_grid(const Tensor& images, int64_t columns);
+/// Images [N, 1, H, W], gray, or [N, 3, H, W], red, green and blue, in [-1, 1] as a grid of rows of `columns`.
+Picture image_grid(const Tensor& images, int64_t columns);
 
 struct SampleGrid {
   Tensor input;  // [N, plan.width()], row after row

@@ -151,7 +151,7 @@ class Trainer {
   /// Iterations done.
   int64_t iteration() const { return iteration_; }
   /// G(z) in evaluation mode, by the moving average of G's weights where the objective keeps one, with
-  /// batch-norm statistics gathered under it (nn/optim/averaged_weights.h). [N, 1, H, W] on the trainer's
+  /// batch-norm statistics gathered under it (nn/optim/averaged_weights.h). [N, C, H, W] on the trainer's
   /// device; z may lie on another. A function of weights and z: it draws nothing.
   Tensor sample(const Tensor& z);
 

@@ -119,20 +119,34 @@ std::string shape_text(const std::vector<int64_t>& shape) {
   return shape.empty() ? "()" : text + ")";
 }
 
-/// [N, H, W] of the shapes that images may have.
-std::array<int64_t, 3> image_shape(const std::string& what, const std::vector<int64_t>& shape) {
-  std::array<int64_t, 3> sides{};
+/// How images lie in an array.
+struct ImageLayout {
+  std::array<int64_t, 3> sides{};  // N, H, W
+  int64_t channels = 1;
+  bool channels_last = false;
+};
+
+/// Of the shapes that images may have.
+ImageLayout image_layout(const std::string& what, const std::vector<int64_t>& shape, Colours colours) {
+  ImageLayout layout;
+  std::array<int64_t, 3>& sides = layout.sides;
+  const bool kept = colours == Colours::kept;
   if (shape.size() == 3) {
     sides = {shape[0], shape[1], shape[2]};
   } else if (shape.size() == 4 && shape[1] == 1) {
     sides = {shape[0], shape[2], shape[3]};
   } else if (shape.size() == 4 && shape[3] == 1) {
     sides = {shape[0], shape[1], shape[2]};
+  } else if (kept && shape.size() == 4 && (shape[1] == 3 || shape[3] == 3)) {
+    layout.channels = 3;
+    layout.channels_last = shape[1] != 3;
+    sides = {shape[0], shape[layout.channels_last ? 1 : 2], shape[layout.channels_last ? 2 : 3]};
   } else {
-    fail(kNpy, "{}: shape: expected gray images (N, H, W), (N, 1, H, W) or (N, H, W, 1), got {}; reshape it",
-         what, shape_text(shape));
+    const char* channels = kept ? "1 or 3" : "1";
+    fail(kNpy, "{}: shape: expected {}images (N, H, W), (N, {}, H, W) or (N, H, W, {}), got {}; reshape it",
+         what, kept ? "" : "gray ", channels, channels, shape_text(shape));
   }
-  int64_t pixels = 1;
+  int64_t pixels = layout.channels;
   for (size_t axis = 0; axis < 3; ++axis) {
     const int64_t most = axis == 0 ? kMaxPixels : kMaxSide;
     DUEL_CHECK(sides[axis] >= 1 && sides[axis] <= most, kNpy, "{}: shape: expected 1 to {} {}, got {}", what,
@@ -141,7 +155,7 @@ std::array<int64_t, 3> image_shape(const std::string& what, const std::vector<in
   }
   DUEL_CHECK(pixels <= kMaxPixels, kNpy, "{}: shape: expected at most {} pixels in all, got {}", what,
              kMaxPixels, shape_text(shape));
-  return sides;
+  return layout;
 }
 
 int64_t bytes_of(const std::string& what, const std::string& descr) {
@@ -177,10 +191,29 @@ std::vector<uint8_t> pixels_of(const std::string& what, const std::vector<float>
   return pixels;
 }
 
+/// [N, H, W, C] as [N, C, H, W].
+std::vector<uint8_t> with_channels_first(const std::vector<uint8_t>& images, const ImageSet& set) {
+  const int64_t area = set.height * set.width;
+  std::vector<uint8_t> planes(images.size());
+  for (int64_t n = 0; n < set.count; ++n)
+    for (int64_t c = 0; c < set.channels; ++c)
+      for (int64_t i = 0; i < area; ++i)
+        planes[static_cast<size_t>((n * set.channels + c) * area + i)] =
+            images[static_cast<size_t>((n * area + i) * set.channels + c)];
+  return planes;
+}
+
 }  // namespace
 
+std::vector<int64_t> shape_of(const ImageSet& set) {
+  std::vector<int64_t> shape{set.count, set.height, set.width};
+  if (set.channels > 1) shape.push_back(set.channels);
+  return shape;
+}
+
 ImageSet read_npy(const std::string& what, int64_t length,
-                  const std::function<size_t(std::span<uint8_t>)>& read, const CheckShape& check_shape) {
+                  const std::function<size_t(std::span<uint8_t>)>& read, const CheckShape& check_shape,
+                  Colours colours) {
   const auto filled = [&](std::span<uint8_t> out) {
     while (!out.empty()) {
       const size_t got = read(out);
@@ -207,20 +240,21 @@ ImageSet read_npy(const std::string& what, int64_t length,
   const Header header = HeaderParser(what, text).parse();
 
   const int64_t each = bytes_of(what, header.descr);
-  const auto [count, height, width] = image_shape(what, header.shape);
+  const ImageLayout layout = image_layout(what, header.shape, colours);
   DUEL_CHECK(!header.fortran_order, kNpy,
              "{}: is in Fortran order; save numpy.ascontiguousarray of it, which is in C order", what);
-  const int64_t pixels = count * height * width;
+  ImageSet set;
+  set.count = layout.sides[0];
+  set.height = layout.sides[1];
+  set.width = layout.sides[2];
+  set.channels = layout.channels;
+  set.source = what;
+  const int64_t pixels = set.count * set.pixels();
   DUEL_CHECK(length - begin - header_length == pixels * each, kNpy,
              "{}: length: expected {} bytes of elements for shape {}, got {}; get the file again", what,
              pixels * each, shape_text(header.shape), length - begin - header_length);
-  if (check_shape) check_shape({count, height, width});
+  if (check_shape) check_shape(shape_of(set));
 
-  ImageSet set;
-  set.count = count;
-  set.height = height;
-  set.width = width;
-  set.source = what;
   // Memory grows with what has really been read: an archive may claim a thousand times its length.
   constexpr int64_t kPiece = int64_t{1} << 20;
   std::vector<float> values;
@@ -239,6 +273,7 @@ ImageSet read_npy(const std::string& what, int64_t length,
     }
   }
   if (each > 1) set.images = pixels_of(what, values);
+  if (layout.channels_last) set.images = with_channels_first(set.images, set);
   return set;
 }
 

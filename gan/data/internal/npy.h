@@ -16,6 +16,10 @@ namespace duel::gan::detail {
 
 /// `read` fills a span as far as there is content, of which there are `length` bytes. `what` is the file, for errors.
 ImageSet read_npy(const std::string& what, int64_t length,
-                  const std::function<size_t(std::span<uint8_t>)>& read, const CheckShape& check_shape);
+                  const std::function<size_t(std::span<uint8_t>)>& read, const CheckShape& check_shape,
+                  Colours colours);
+
+/// What CheckShape is shown of a set.
+std::vector<int64_t> shape_of(const ImageSet& set);
 
 }  // namespace duel::gan::detail

@@ -89,7 +89,7 @@ class Meter {
 
 /// Note [What is checked before it is decoded].
 void check_chunks(const std::vector<uint8_t>& bytes, const std::string& file,
-                  const std::function<void(const PngSize&)>& check_size) {
+                  const std::function<void(const PngSize&)>& on_size) {
   DUEL_CHECK(
       bytes.size() >= kSignature.size() && std::equal(kSignature.begin(), kSignature.end(), bytes.begin()),
       kPng, "{}: is no PNG", file);
@@ -112,7 +112,7 @@ void check_chunks(const std::vector<uint8_t>& bytes, const std::string& file,
       const int64_t width = big_endian(data), height = big_endian(data + 4);
       DUEL_CHECK(width >= 1 && width <= kMaxSide && height >= 1 && height <= kMaxSide, kPng,
                  "{}: expected sides of 1 to {} pixels, got {}x{}", file, kMaxSide, height, width);
-      if (check_size) check_size({height, width});
+      on_size({height, width, (data[9] & 2) != 0});  // 2, 3 and 6: true colours, a palette, with transparency
       // Four channels of 16 bits, and a byte for each line; seven passes have up to twice the lines, and lines end
       // in whole bytes.
       meter = std::make_unique<Meter>(file, 8 * height * width + 16 * (height + 8));
@@ -126,17 +126,22 @@ void check_chunks(const std::vector<uint8_t>& bytes, const std::string& file,
 
 }  // namespace
 
-std::vector<uint8_t> read_png_gray(const std::filesystem::path& path,
-                                   const std::function<void(const PngSize&)>& check_size) {
+std::vector<uint8_t> read_png(const std::filesystem::path& path,
+                              const std::function<int(const PngSize&)>& channels_for) {
   const std::string file = path.string();
   const std::vector<uint8_t> bytes = bytes_of(path, file);
-  check_chunks(bytes, file, check_size);
-  int width = 0, height = 0, channels = 0;
+  int width = 0, height = 0, stored = 0, channels = 1;
+  check_chunks(bytes, file, [&](const PngSize& size) { channels = channels_for(size); });
   const std::unique_ptr<stbi_uc, void (*)(void*)> pixels(
-      stbi_load_from_memory(bytes.data(), static_cast<int>(bytes.size()), &width, &height, &channels, 1),
+      stbi_load_from_memory(bytes.data(), static_cast<int>(bytes.size()), &width, &height, &stored, channels),
       stbi_image_free);
   DUEL_CHECK(pixels, kPng, "{}: could not be decoded ({}); get the file again", file, stbi_failure_reason());
-  return {pixels.get(), pixels.get() + static_cast<int64_t>(width) * height};
+  const int64_t area = int64_t{width} * height;
+  std::vector<uint8_t> planes(static_cast<size_t>(channels * area));
+  for (int64_t c = 0; c < channels; ++c)
+    for (int64_t i = 0; i < area; ++i)
+      planes[static_cast<size_t>(c * area + i)] = pixels.get()[i * channels + c];
+  return planes;
 }
 
 }  // namespace duel::gan::detail

@@ -1,4 +1,4 @@
-// A PNG file as gray pixels. Internal to the readers of gan/data.
+// A PNG file as pixels, gray or in colour. Internal to the readers of gan/data.
 //
 // Note [What is checked before it is decoded]
 // stb_image decodes, but it checks no checksum and believes the compressed data about its length. So every chunk's
@@ -15,11 +15,12 @@ namespace duel::gan::detail {
 
 struct PngSize {
   int64_t height = 0, width = 0;
+  bool colour = false;  // by its header, whatever its pixels are
 };
 
-/// [height, width], 0 black to 255 white: colours as their brightness, 16 bits as 8, transparency left out.
-/// `check_size` may throw before anything is decoded. Errors start with "[png] FILE: ".
-std::vector<uint8_t> read_png_gray(const std::filesystem::path& path,
-                                   const std::function<void(const PngSize&)>& check_size);
+/// [channels, height, width], 0 black to 255 white, 16 bits as 8, transparency left out. `channels_for` says how many:
+/// 1, colours as their brightness, or 3; it may throw before anything is decoded. Errors start with "[png] FILE: ".
+std::vector<uint8_t> read_png(const std::filesystem::path& path,
+                              const std::function<int(const PngSize&)>& channels_for);
 
 }  // namespace duel::gan::detail

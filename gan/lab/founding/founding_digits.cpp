@@ -21,6 +21,7 @@ FoundingDigits founding_digits(const std::string& data, int64_t drawn, const std
   config.networks.arch = arch;
   config.networks.channels_g = config.networks.channels_d = channels;
   detail::find_data(digits.setup, config);
+  detail::refuse_stacked(digits.setup, "lab");
   detail::draw_data(digits.setup);
   const ImageSet& images = digits.setup.images;
   DUEL_CHECK(images.count >= batch, "lab", "expected at least {} images, got {} in {}", batch, images.count,
@@ -75,7 +76,7 @@ namespace {
 double founding_distance(Trainer& trainer, const FoundingJudge& judge, uint64_t seed) {
   const NoGrad nothing_recorded;
   LatentGenerators random = sampling_generators(seed);
-  const ResidentData samples(detail::sampled_images(trainer, Judge::side, Judge::side, judge.count, random));
+  const ResidentData samples(detail::sampled_images(trainer, judge.count, random));
   return frechet_distance(judge.real, moments_of(judge.judge.read(samples).features));
 }
 
@@ -107,7 +108,7 @@ FoundingRun founding_run(Trainer& trainer, const FoundingJudge& judge, const Fou
   return run;
 }
 
-GrayImage founding_samples(Trainer& trainer, int64_t count, uint64_t seed) {
+Picture founding_samples(Trainer& trainer, int64_t count, uint64_t seed) {
   const NoGrad nothing_recorded;
   LatentGenerators random = sampling_generators(seed);
   return image_grid(trainer.sample(draw_latents(trainer.networks().latent, count, random).input), 8);

@@ -29,7 +29,7 @@ struct NormsCell {
   std::string title;
   std::vector<FoundingRun> runs = {};
   std::vector<double> ends = {};
-  GrayImage digits = {};  // of the first seed
+  Picture digits = {};  // of the first seed
 };
 
 std::string norms_title(const std::string& objective, Norm norm) {

@@ -85,6 +85,6 @@ std::vector<double> column_of(const std::vector<FoundingLook>& looks, T Founding
 }
 
 /// A sheet of samples of the same latents, 8 beside each other.
-GrayImage founding_samples(Trainer& trainer, int64_t count, uint64_t seed);
+Picture founding_samples(Trainer& trainer, int64_t count, uint64_t seed);
 
 }  // namespace duel::gan::lab

@@ -35,7 +35,7 @@ void add_norm(nn::Sequential& net, Norm norm, int64_t features, int64_t height, 
 Trunk halving_trunk(const NetworkOptions& o, int64_t labels) {
   const int64_t d = o.channels_d;
   auto critic = std::make_shared<nn::Sequential>();
-  add_weights(*critic, o.spectral_norm, nn::Conv2d(o.packing + labels, d, 4, kHalve));
+  add_weights(*critic, o.spectral_norm, nn::Conv2d(o.packing * o.image_channels + labels, d, 4, kHalve));
   critic->push_back(nn::LeakyReLU(0.2));
   add_weights(*critic, o.spectral_norm, nn::Conv2d(d, 2 * d, 4, kHalve));
   add_norm(*critic, o.discriminator_norm, 2 * d, o.height / 4, o.width / 4);

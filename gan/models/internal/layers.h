@@ -29,7 +29,7 @@ void add_weights(nn::Sequential& net, bool spectral_norm, Layer layer) {
 inline constexpr nn::Conv2dOptions kHalve{.stride = 2, .padding = 1};
 inline constexpr nn::ConvTranspose2dOptions kDouble{.stride = 2, .padding = 1};
 
-/// D's two halving convolutions: images [N, packing + labels, H, W] to features [N, 2 d H/4 W/4], d = channels_d.
+/// D's two halving convolutions: images [N, packing image_channels + labels, H, W] to features [N, 2 d H/4 W/4], d = channels_d.
 Trunk halving_trunk(const NetworkOptions& o, int64_t labels);
 
 }  // namespace duel::gan::detail

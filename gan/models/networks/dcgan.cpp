@@ -18,7 +18,7 @@ std::shared_ptr<nn::Sequential> dcgan_generator(const NetworkOptions& o, int64_t
   net->push_back(nn::ConvTranspose2d(4 * g, 2 * g, 4, kDouble));
   add_norm(*net, norm, 2 * g, 2 * h, 2 * w);
   net->push_back(nn::ReLU());
-  net->push_back(nn::ConvTranspose2d(2 * g, 1, 4, kDouble));
+  net->push_back(nn::ConvTranspose2d(2 * g, o.image_channels, 4, kDouble));
   return net;
 }
 

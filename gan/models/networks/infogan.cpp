@@ -23,7 +23,7 @@ std::shared_ptr<nn::Sequential> infogan_generator(const NetworkOptions& o, int64
   net->push_back(nn::ConvTranspose2d(2 * g, g, 4, kDouble));
   add_norm(*net, norm, g, 2 * h, 2 * w);
   net->push_back(nn::ReLU());
-  net->push_back(nn::ConvTranspose2d(g, 1, 4, kDouble));
+  net->push_back(nn::ConvTranspose2d(g, o.image_channels, 4, kDouble));
   return net;
 }
 

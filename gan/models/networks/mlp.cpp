@@ -16,8 +16,8 @@ std::shared_ptr<nn::Sequential> mlp_generator(const NetworkOptions& o, int64_t i
   net->push_back(nn::Linear(g, 2 * g));
   add_norm(*net, norm, 2 * g);
   net->push_back(nn::LeakyReLU(0.2));
-  net->push_back(nn::Linear(2 * g, o.height * o.width));
-  net->push_back(nn::Unflatten({1, o.height, o.width}));
+  net->push_back(nn::Linear(2 * g, o.image_channels * o.height * o.width));
+  net->push_back(nn::Unflatten({o.image_channels, o.height, o.width}));
   return net;
 }
 
@@ -25,7 +25,8 @@ Trunk mlp_trunk(const NetworkOptions& o, int64_t labels) {
   const int64_t d = o.channels_d;
   auto critic = std::make_shared<nn::Sequential>();
   critic->push_back(nn::Flatten());
-  add_weights(*critic, o.spectral_norm, nn::Linear(o.packing * o.height * o.width + labels, 2 * d));
+  add_weights(*critic, o.spectral_norm,
+              nn::Linear(o.packing * o.image_channels * o.height * o.width + labels, 2 * d));
   critic->push_back(nn::LeakyReLU(0.2));
   add_weights(*critic, o.spectral_norm, nn::Linear(2 * d, d));
   add_norm(*critic, o.discriminator_norm, d);

@@ -121,6 +121,7 @@ std::string to_json(const RunRecord& r) {
       {"resumed", r.resumed},
       {"resumed_argv", r.resumed_argv},
   };
+  if (r.data.channels > 1) record["data"]["channels"] = r.data.channels;
   if (r.fork) {
     record["fork"] = {{"run", r.fork->run},
                       {"iteration", r.fork->iteration},
@@ -142,8 +143,8 @@ RunRecord run_record_from_json(const std::string& text, const std::string& sourc
     r.started = object.at("started").get<std::string>();
     const Json& data = object.at("data");
     r.data = {data.at("source").get<std::string>(), data.at("count").get<int64_t>(),
-              data.at("height").get<int64_t>(), data.at("width").get<int64_t>(),
-              data.at("crc32").get<uint32_t>()};
+              data.at("height").get<int64_t>(),     data.at("width").get<int64_t>(),
+              data.value("channels", int64_t{1}),   data.at("crc32").get<uint32_t>()};
     r.resumed = object.at("resumed").get<std::vector<std::string>>();
     if (const auto found = object.find("resumed_argv");
         found != object.end())  // earlier versions did not keep them

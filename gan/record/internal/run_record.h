@@ -16,7 +16,7 @@ namespace duel::gan {
 
 struct DataRecord {
   std::string source;
-  int64_t count = 0, height = 0, width = 0;
+  int64_t count = 0, height = 0, width = 0, channels = 1;
   uint32_t crc32 = 0;  // of the pixels: a resumed run must meet the same
 };
 

@@ -70,8 +70,8 @@ std::string detail::page_begin(const std::string& title, const std::string& more
 
 std::string detail::png_uri(const std::string& bytes) { return "data:image/png;base64," + base64(bytes); }
 
-std::string detail::png_uri(const GrayImage& image) {
-  const auto png = encode_png_gray(image.width, image.height, image.pixels);
+std::string detail::png_uri(const Picture& image) {
+  const auto png = encode_png(image);
   return png_uri(std::string(png.begin(), png.end()));
 }
 

@@ -19,7 +19,7 @@ inline constexpr const char* kPageEnd = "</body>\n</html>\n";
 
 /// What src= takes for the bytes of a PNG.
 std::string png_uri(const std::string& bytes);
-std::string png_uri(const GrayImage& image);
+std::string png_uri(const Picture& image);
 
 /// A picture; `caption` is HTML and may be empty, all else is text.
 std::string figure(const std::string& alt, const std::string& uri, const std::string& caption);

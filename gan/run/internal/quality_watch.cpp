@@ -81,6 +81,11 @@ void check_quality_settings(const RunSetup& setup) {
   if (c.eval_every == 0) return;
   DUEL_CHECK(c.data != kOwnData, "config",
              "eval-every: the samples of this run are its program's own, which no judge knows: leave it out");
+  DUEL_CHECK(
+      c.networks.image_channels == 1, "config",
+      "eval-every: judges read gray images, and this run makes images of {} colours: leave it out; duel eval "
+      "counts the kinds of stacked digits",
+      c.networks.image_channels);
   DUEL_CHECK(c.networks.height == Judge::side && c.networks.width == Judge::side, "config",
              "eval-every: judges read images of {}x{}, and this run makes {}x{}: leave it out", Judge::side,
              Judge::side, c.networks.height, c.networks.width);
@@ -95,8 +100,6 @@ void check_quality_settings(const RunSetup& setup) {
 QualityWatch::QualityWatch(const RunSetup& setup, const ResidentData& training, Device device)
     : judge_(load_judge(default_judge(setup.drawn)).to(device)),
       count_(setup.config.eval_count),
-      height_(setup.config.networks.height),
-      width_(setup.config.networks.width),
       seed_(setup.config.seed) {
   const NoGrad no_grad;
   real_ = read_by(judge_, ResidentData(held_out_images(setup, count_)));
@@ -108,7 +111,7 @@ QualityWatch::QualityWatch(const RunSetup& setup, const ResidentData& training, 
 Comparison QualityWatch::look(Trainer& trainer) const {
   const NoGrad no_grad;
   LatentGenerators random = sampling_generators(seed_, static_cast<uint64_t>(RandomStream::evaluation));
-  const ImageSet fake = sampled_images(trainer, height_, width_, count_, random);
+  const ImageSet fake = sampled_images(trainer, count_, random);
   return compare(real_, read_by(judge_, ResidentData(fake)), {.seed = seed_, .others = others_});
 }
 

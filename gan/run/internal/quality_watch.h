@@ -58,7 +58,7 @@ class QualityWatch {
 
   Judge judge_;
   SampleSet real_, others_;
-  int64_t count_, height_, width_;
+  int64_t count_;
   uint64_t seed_;
   const QualityMeasure* best_by_ = nullptr;
   std::optional<StopRule> stop_ = {};

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <optional>
 
-#include "duel/gan/data/drawn_digits.h"
 #include "duel/gan/train/diagnostics.h"
 #include "duel/gan/train/sampling.h"
 #include "duel/gan/train/trainer.h"
@@ -18,9 +17,7 @@ constexpr int64_t kSamples = 8;
 /// As many images of the run's as a batch has; all where they lie on the device already.
 std::shared_ptr<const ResidentData> some_images(const RunSetup& setup, Device device) {
   if (setup.resident) return setup.resident;
-  const int64_t count = setup.config.batch;
-  return std::make_shared<ResidentData>(
-      setup.drawn ? draw_digits(count, kDrawnSeed) : part_of(setup.images, 0, count), device);
+  return std::make_shared<ResidentData>(some_like(setup, setup.config.batch), device);
 }
 
 /// Networks that were given have their values back when it dies: no others can be made.

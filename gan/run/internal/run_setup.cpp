@@ -6,6 +6,7 @@
 #include "duel/gan/data/class_names.h"
 #include "duel/gan/data/drawn_digits.h"
 #include "duel/gan/data/idx.h"
+#include "duel/gan/data/stacked_digits.h"
 #include "duel/gan/models/network.h"
 #include "duel/gan/train/trainer.h"
 #include "duel/kernels/base/error.h"
@@ -13,6 +14,8 @@
 namespace duel::gan {
 namespace detail {
 namespace {
+
+constexpr int64_t kMostTestDigits = 10000;  // to stack: as many as MNIST's test set has
 
 std::string resolved_device(const std::string& wanted) {
   if (wanted == "auto") return is_available(Device::cuda()) ? "cuda" : "cpu";
@@ -23,9 +26,9 @@ std::string resolved_device(const std::string& wanted) {
 
 /// Folder with MNIST's files; empty for drawn digits. Absolute, so that a run finds it again from wherever it
 /// is resumed.
-std::filesystem::path data_folder(const std::string& data) {
-  if (data == "synthetic") return {};
-  const std::filesystem::path found = data == "auto" ? find_mnist() : find_mnist(data);
+std::filesystem::path data_folder(const std::string& digits) {
+  if (digits == "synthetic") return {};
+  const std::filesystem::path found = digits == "auto" ? find_mnist() : find_mnist(digits);
   return found.empty() ? found : std::filesystem::absolute(found).lexically_normal();
 }
 
@@ -34,6 +37,13 @@ void settle_side(const char* name, int64_t& wanted, int64_t found, const std::st
   DUEL_CHECK(wanted == 0 || wanted == found, "config",
              "{}: expected images of {} pixels, but those of {} have {}", name, wanted, source, found);
   wanted = found;
+}
+
+void settle_channels(int64_t& wanted, const ImageSet& images) {
+  DUEL_CHECK(wanted == 0 || wanted == images.channels, "config",
+             "image-channels: expected images of {}, but those of {} have {}", wanted, images.source,
+             images.channels);
+  wanted = images.channels;
 }
 
 /// Classes and their names as the labels of the data say, or as the configuration does where it fits them;
@@ -75,16 +85,22 @@ void take_data(RunSetup& setup, RunConfig& config, RunParts& parts) {
   setup.held_out = std::move(parts.held_out);
   if (auto* images = std::get_if<ImageSet>(&parts.data)) {
     setup.images = std::move(*images);
+    DUEL_CHECK(setup.images.channels == 1 || setup.images.channels == 3, "run",
+               "data: expected images of 1 or 3 channels, which a run can draw, got {}",
+               setup.images.channels);
     if (setup.images.source.empty()) setup.images.source = "images of the program's own";
     return;
   }
   setup.resident = std::get<std::shared_ptr<const ResidentData>>(parts.data);
   DUEL_CHECK(setup.resident, "run", "data: expected samples, got a null pointer");
   const Shape sample = setup.resident->sample_shape();
-  DUEL_CHECK(sample.rank() == 3 && sample[0] == 1, "run",
-             "data: expected gray images [count, 1, H, W], which a run can draw, got samples of shape {}",
-             sample);
+  DUEL_CHECK(
+      sample.rank() == 3 && (sample[0] == 1 || sample[0] == 3), "run",
+      "data: expected images [count, 1, H, W] or [count, 3, H, W], which a run can draw, got samples of "
+      "shape {}",
+      sample);
   setup.images.count = setup.resident->count();
+  setup.images.channels = sample[0];
   setup.images.height = sample[1];
   setup.images.width = sample[2];
   setup.images.source = "samples of the program's own";
@@ -103,6 +119,7 @@ void take_networks(RunSetup& setup, RunConfig& config, Networks networks) {
   options.arch = networks.name;
   options.height = config.networks.height;
   options.width = config.networks.width;
+  options.image_channels = config.networks.image_channels;
   options.latent = networks.latent.noise;
   options.classes = networks.latent.classes;
   options.noise = networks.latent.kind;
@@ -140,6 +157,8 @@ void complete(RunSetup& setup) {
 
 void make_parts(RunSetup& setup) {
   setup.objective = named_objective(setup.config.objective, setup.config.overrides);
+  int64_t& channels = setup.config.networks.image_channels;
+  channels = std::max<int64_t>(channels, 1);  // a configuration of gray images does not say it
   complete(setup);
 }
 
@@ -167,8 +186,10 @@ void find_data(RunSetup& setup, RunConfig& config) {
   DUEL_CHECK(config.data != kOwnData, "config",
              "data: this run was trained on samples that its own program gave: only that program goes on "
              "with it");
-  const std::filesystem::path folder = data_folder(config.data);
+  DataName name = data_name(config.data);
+  const std::filesystem::path folder = data_folder(name.digits);
   setup.drawn = folder.empty();
+  setup.stacked = name.stacked;
   if (setup.drawn) {
     setup.images = {.count = config.synthetic_count,
                     .height = 28,
@@ -177,15 +198,41 @@ void find_data(RunSetup& setup, RunConfig& config) {
                     .labels = {},
                     .source = message("drawn digits (seed {})", kDrawnSeed),
                     .classes = counted_names(10)};
-    config.data = "synthetic";
+    name.digits = "synthetic";
   } else {
     setup.images = load_mnist(folder, Split::train);
-    config.data = folder.string();
+    name.digits = folder.string();
   }
+  config.data = to_text(name);
+  if (!setup.stacked) return;
+  setup.digits = std::move(setup.images);
+  setup.images = {.count = config.stacked_count,
+                  .height = setup.digits.height,
+                  .width = setup.digits.width,
+                  .images = {},
+                  .labels = {},
+                  .source = message("three digits each of {}", setup.digits.source),
+                  .channels = 3};
+}
+
+void refuse_stacked(const RunSetup& setup, const char* op) {
+  DUEL_CHECK(!setup.stacked, op,
+             "data: {}: expected gray digits, got stacked ones; duel lab stacked has the protocol for these",
+             setup.config.data);
 }
 
 void draw_data(RunSetup& setup) {
-  if (setup.drawn) setup.images = draw_digits(setup.images.count, kDrawnSeed);
+  ImageSet& digits = setup.stacked ? setup.digits : setup.images;
+  if (setup.drawn) digits = draw_digits(digits.count, kDrawnSeed);
+  if (!setup.stacked) return;
+  setup.images = stack_digits(digits, setup.images.count, kStackedSeed).images;
+  digits = {};
+}
+
+ImageSet some_like(const RunSetup& setup, int64_t count) {
+  if (!setup.stacked) return setup.drawn ? draw_digits(count, kDrawnSeed) : part_of(setup.images, 0, count);
+  return stack_digits(setup.drawn ? draw_digits(count, kDrawnSeed) : setup.digits, count, kStackedSeed)
+      .images;
 }
 
 RunSetup set_up(RunConfig config, RunParts parts) {
@@ -205,7 +252,13 @@ RunSetup set_up(RunConfig config, RunParts parts) {
              config.batch);
   settle_side("height", config.networks.height, images.height, images.source);
   settle_side("width", config.networks.width, images.width, images.source);
+  settle_channels(config.networks.image_channels, images);
   if (is_conditional(setup.objective.critic)) {
+    DUEL_CHECK(
+        !setup.stacked, "config",
+        "objective: {} needs the class of every image, and stacked digits come without: take an objective "
+        "without classes",
+        config.objective);
     if (setup.resident) {
       settle_classes(config, *setup.resident);
     } else {
@@ -221,13 +274,15 @@ RunSetup set_up(RunConfig config, RunParts parts) {
 }
 
 ImageSet held_out_images(const RunSetup& setup, int64_t count) {
-  if (setup.drawn) return draw_digits(count, kDrawnSeed + 1);
+  if (setup.drawn && !setup.stacked) return draw_digits(count, kDrawnSeed + 1);
   ImageSet set;
   try {
-    set = load_mnist(setup.config.data, Split::test);
+    set = setup.drawn ? draw_digits(std::min(3 * count, kMostTestDigits), kDrawnSeed + 1)
+                      : load_mnist(data_name(setup.config.data).digits, Split::test);
   } catch (const Error&) {
     return {};  // no test set in the folder: a run does not need one
   }
+  if (setup.stacked) set = stack_digits(set, count, kStackedSeed + 1).images;
   if (set.height != setup.images.height || set.width != setup.images.width) return {};
   if (setup.config.networks.classes > 0) {
     const std::vector<int64_t> names = class_names_of(setup.config);

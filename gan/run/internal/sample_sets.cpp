@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 
 #include "duel/core/ops.h"
+#include "duel/core/tensor/autograd.h"
+#include "duel/gan/data/stacked_digits.h"
 #include "duel/kernels/base/error.h"
 
 namespace duel::gan::detail {
@@ -11,18 +14,18 @@ namespace {
 constexpr int64_t kSampleBatch = 200;  // images that G makes at once
 }
 
-ImageSet sampled_images(Trainer& trainer, int64_t height, int64_t width, int64_t count,
-                        LatentGenerators& random) {
+ImageSet sampled_images(Trainer& trainer, int64_t count, LatentGenerators& random) {
   ImageSet set;
   set.count = count;
-  set.height = height;
-  set.width = width;
-  const auto pixels = static_cast<size_t>(height * width);
-  set.images.reserve(static_cast<size_t>(count) * pixels);
   for (int64_t done = 0; done < count; done += kSampleBatch) {
     const Tensor images = trainer.sample(draw_latents(trainer.networks().latent, kSampleBatch, random).input);
-    DUEL_CHECK(images.rank() == 4 && images.dim(1) == 1, "sample",
-               "expected gray images [N, 1, H, W], got {}", to_text(images));
+    DUEL_CHECK(images.rank() == 4 && (images.dim(1) == 1 || images.dim(1) == 3), "sample",
+               "expected images [N, 1, H, W] or [N, 3, H, W], got {}", to_text(images));
+    set.channels = images.dim(1);
+    set.height = images.dim(2);
+    set.width = images.dim(3);
+    const auto pixels = static_cast<size_t>(set.pixels());
+    set.images.reserve(static_cast<size_t>(count) * pixels);
     std::vector<float> values = images.to_vector<float>();
     values.resize(static_cast<size_t>(std::min(kSampleBatch, count - done)) * pixels);
     DUEL_CHECK(std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); }), "sample",
@@ -44,6 +47,55 @@ SampleSet read_by(const Judge& judge, const ResidentData& data) {
   SampleSet set = judged(judge, data);
   set.images = pixels_of(data).to(Device::cpu());
   return set;
+}
+
+namespace {
+
+constexpr int64_t kReadAtOnce = 1024;  // stacked images
+
+/// `use` is given the numbers of samples begin to end - 1, and what the judge reads in their 3 (end - begin) digits.
+void read_colours(const Judge& judge, const ResidentData& data,
+                  const std::function<void(int64_t begin, int64_t end, const JudgeReading&)>& use) {
+  const NoGrad no_grad;
+  const Shape image = data.sample_shape();
+  DUEL_CHECK(image == Shape({3, Judge::side, Judge::side}), "judge",
+             "expected stacked digits, images of 3 x {} x {}, got {}", Judge::side, Judge::side, image);
+  const Tensor all = data.first(data.count());
+  for (int64_t begin = 0; begin < data.count(); begin += kReadAtOnce) {
+    const int64_t end = std::min(begin + kReadAtOnce, data.count());
+    const Tensor digits = data.batch(rows(all, begin, end), DType::f32)
+                              .reshape({3 * (end - begin), 1, Judge::side, Judge::side})
+                              .to(judge.device());
+    use(begin, end, judge.read(digits));
+  }
+}
+
+}  // namespace
+
+SampleSet judged_stacked(const Judge& judge, const ResidentData& data) {
+  std::vector<Tensor> probabilities;
+  read_colours(judge, data, [&](int64_t begin, int64_t end, const JudgeReading& reading) {
+    const int64_t n = end - begin;
+    const Tensor p = softmax(reading.logits).to(Device::cpu()).reshape({n, 3, Judge::classes});
+    const auto colour = [&](int64_t c, const Shape& shape) { return slice(p, 1, c, c + 1).reshape(shape); };
+    const Tensor product = colour(0, {n, 10, 1, 1}) * colour(1, {n, 1, 10, 1}) * colour(2, {n, 1, 1, 10});
+    probabilities.push_back(product.reshape({n, kStackedKinds}));
+  });
+  return {{}, {}, concat(probabilities)};
+}
+
+StackedReading read_stacked(const Judge& judge, const ResidentData& data) {
+  constexpr float kCertain = 0.9F;
+  StackedReading result;
+  read_colours(judge, data, [&](int64_t begin, int64_t end, const JudgeReading& reading) {
+    const auto digits = argmax(reading.logits).to_vector<int64_t>();
+    const auto surest = max(softmax(reading.logits), {1}).to_vector<float>();
+    for (size_t i = 0; i < static_cast<size_t>(3 * (end - begin)); i += 3) {
+      result.kinds.push_back(100 * digits[i] + 10 * digits[i + 1] + digits[i + 2]);
+      result.certain += surest[i] * surest[i + 1] * surest[i + 2] >= kCertain;
+    }
+  });
+  return result;
 }
 
 std::string default_judge(bool drawn) { return drawn ? "digits-v1" : "mnist-v1"; }

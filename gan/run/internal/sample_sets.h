@@ -1,6 +1,10 @@
 // Internal to gan/run/: samples of a trainer as bytes, and what a judge reads in images.
 #pragma once
 
+#include <cstdint>
+#include <string>
+#include <vector>
+
 #include "duel/gan/data/image_set.h"
 #include "duel/gan/judge/comparison.h"
 #include "duel/gan/judge/judge.h"
@@ -9,17 +13,24 @@
 
 namespace duel::gan::detail {
 
-/// `count` gray images of height x width from these streams, classes and codes drawn as in training. Batches of G are all of one
-/// size: an image's bits do not depend on how many are wanted. Error where G gives values that are not finite.
-ImageSet sampled_images(Trainer& trainer, int64_t height, int64_t width, int64_t count,
-                        LatentGenerators& random);
+/// `count` images from these streams, classes and codes drawn as in training. Batches of G are all of one size: an image's
+/// bits do not depend on how many are wanted. Error where G gives values that are not finite, or no images.
+ImageSet sampled_images(Trainer& trainer, int64_t count, LatentGenerators& random);
 
-/// All images, [N, 1, H, W] in [-1, 1].
+/// All images, [N, C, H, W] in [-1, 1].
 Tensor pixels_of(const ResidentData& data);
 /// What the judge says of images, in host memory, without their pixels as floats: 188 MB of MNIST's training set.
 SampleSet judged(const Judge& judge, const ResidentData& data);
 /// The same with the pixels.
 SampleSet read_by(const Judge& judge, const ResidentData& data);
+/// Stacked digits, each colour read by itself: the probabilities of the 1,000 kinds are products of the three's. Without
+/// features and pixels. 4 kB a sample.
+SampleSet judged_stacked(const Judge& judge, const ResidentData& data);
+struct StackedReading {
+  std::vector<int64_t> kinds;  // the likeliest of each, 100 a + 10 b + c
+  int64_t certain = 0;         // of so many the three digits have a probability of 0.9 together
+};
+StackedReading read_stacked(const Judge& judge, const ResidentData& data);
 /// The judge of Duel's own that was trained on such images.
 std::string default_judge(bool drawn);
 

@@ -10,6 +10,7 @@
 
 #include "duel/gan/data/drawn_digits.h"
 #include "duel/gan/data/idx.h"
+#include "duel/gan/data/stacked_digits.h"
 #include "duel/gan/picture/png.h"
 #include "tests/gan/files.h"
 
@@ -186,6 +187,46 @@ TEST_F(ImageFiles, OfFoldersOfPngs) {
   EXPECT_TRUE(
       has(error_of([&] { read_images(folder); }), "5.png: expected images of one size, 28x28, got 2x2"));
   EXPECT_TRUE(has(error_of([&] { read_images(folder / "1.png"); }), "is one picture; expected the folder"));
+}
+
+// Where colours are asked for they are kept, and gray images stay gray.
+TEST_F(ImageFiles, OfColours) {
+  const ImageSet wanted = stack_digits(digits_, 4, 1).images;
+  Bytes pixels;  // [N, H, W, C]
+  for (size_t n = 0; n < 4; ++n)
+    for (size_t i = 0; i < 784; ++i)
+      for (size_t c = 0; c < 3; ++c) pixels.push_back(wanted.images[(n * 3 + c) * 784 + i]);
+  const auto kept = [](const std::filesystem::path& path) { return read_images(path, {}, Colours::kept); };
+  const std::filesystem::path folder = scratch_ / "colours", gray = scratch_ / "gray";
+  std::filesystem::create_directory(folder);
+  std::filesystem::create_directory(gray);
+  for (size_t n = 0; n < 4; ++n) {
+    const auto begin = pixels.begin() + static_cast<std::ptrdiff_t>(n * 2352);
+    write_png_rgb(folder / message("{}.png", n), 28, 28, Bytes(begin, begin + 2352));
+  }
+  put(scratch_ / "first.npy", npy("|u1", "(4, 3, 28, 28)", wanted.images));
+  put(scratch_ / "last.npy", npy("|u1", "(4, 28, 28, 3)", pixels));
+  put(scratch_ / "packed.npz",
+      zip({{.name = "images.npy", .bytes = npy("|u1", "(4, 3, 28, 28)", wanted.images), .deflate = true}}));
+  for (const auto& path : {folder, scratch_ / "first.npy", scratch_ / "last.npy", scratch_ / "packed.npz"}) {
+    SCOPED_TRACE(path.string());
+    expect_same(kept(path), wanted);
+    EXPECT_EQ(kept(path).channels, 3);
+    std::vector<int64_t> shape;
+    read_images(
+        path, [&](const std::vector<int64_t>& s) { shape = s; }, Colours::kept);
+    EXPECT_EQ(shape, (std::vector<int64_t>{4, 28, 28, 3}));
+  }
+  EXPECT_EQ(read_images(folder).channels, 1) << "their brightness";
+  EXPECT_TRUE(has(error_of([&] { read_images(scratch_ / "last.npy"); }), "expected gray images (N, H, W)"));
+  put(scratch_ / "five.npy", npy("|u1", "(1, 5, 28, 28)", Bytes(3920)));
+  EXPECT_TRUE(has(error_of([&] { kept(scratch_ / "five.npy"); }), "(N, 1 or 3, H, W)"));
+
+  write_png_gray(gray / "0.png", 28, 28, part_of(digits_, 0, 1).images);
+  expect_same(kept(gray), part_of(digits_, 0, 1));
+  EXPECT_EQ(kept(gray).channels, 1);
+  std::filesystem::copy_file(folder / "1.png", gray / "1.png");
+  EXPECT_TRUE(has(error_of([&] { kept(gray); }), "1.png: expected images of one kind"));
 }
 
 TEST_F(ImageFiles, TheShapeIsShownBeforeMemoryIsTaken) {

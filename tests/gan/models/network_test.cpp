@@ -51,6 +51,22 @@ TEST(NetworkTable, EveryRowBuildsWhatItSays) {
   EXPECT_TRUE(names.contains("mlp") && names.contains("dcgan") && names.contains("infogan"));
 }
 
+// Of every row, two images of three colours as one sample of D.
+TEST(NetworkTable, EveryRowMakesColours) {
+  for (const NetworkRow& row : network_rows()) {
+    if (row.name.starts_with("test-")) continue;  // rows of other tests of this process
+    SCOPED_TRACE(row.name);
+    Generator random(1);
+    const NetworkOptions colours{
+        .arch = row.name, .height = 8, .width = 4, .image_channels = 3, .packing = 2};
+    const Networks n = make_networks(colours, true, random);
+    EXPECT_EQ((*n.generator)(random.normal({4, n.latent.width()})).shape(), (Shape{4, 3, 8, 4}));
+    EXPECT_EQ(judge(*n.discriminator, random.normal({2, 6, 8, 4})).logits.shape(), (Shape{2, 1}));
+    EXPECT_TRUE(has(error_of([&] { make_networks({.arch = row.name, .image_channels = 5}, true, random); }),
+                    "images of 1 to 4 channels, got 5"));
+  }
+}
+
 // A row that is changed and not its text, or a README that is changed by hand, fails here.
 TEST(NetworkTable, IsWhatTheReadmeAndTheHelpSay) {
   std::string own;  // rows of other tests of this process are not the README's

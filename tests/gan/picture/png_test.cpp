@@ -16,7 +16,7 @@ using namespace duel::gan::testing;
 TEST(Grid, SixtyFourDigitsAre242By242) {
   Bytes images(64 * 28 * 28);
   for (size_t i = 0; i < images.size(); ++i) images[i] = static_cast<uint8_t>(1 + i % 251);
-  const GrayImage grid = tile_grid(images, 64, 28, 28, 8);
+  const Picture grid = tile_grid(images, 64, 28, 28, 8);
   ASSERT_EQ(grid.width, 242);
   ASSERT_EQ(grid.height, 242);
   for (int64_t y = 0; y < 242; ++y) {
@@ -29,18 +29,40 @@ TEST(Grid, SixtyFourDigitsAre242By242) {
   }
 }
 
-TEST(Grid, OfImagesWithSeveralChannelsIsRefused) {
+TEST(Grid, OfImagesWithTwoChannelsIsRefused) {
   EXPECT_EQ(image_grid(Tensor::zeros({3, 1, 2, 5}), 3).width, 3 * 7 + 2);
-  for (const Shape& shape : {Shape{4, 3, 8, 8}, Shape{4, 8, 8}, Shape{1, 0, 8, 8}}) {
+  for (const Shape& shape : {Shape{4, 2, 8, 8}, Shape{4, 8, 8}, Shape{1, 0, 8, 8}, Shape{1, 4, 8, 8}}) {
     EXPECT_NE(
-        duel::testing::error_of([&] { image_grid(Tensor::zeros(shape), 2); }).find("[N, 1, H, W], got f32 ["),
+        duel::testing::error_of([&] { image_grid(Tensor::zeros(shape), 2); }).find("[N, 3, H, W], got f32 ["),
         std::string::npos);
   }
 }
 
+// Planes become pixels: two images of 1 x 2 in red, green and blue.
+TEST(Grid, OfColours) {
+  const Bytes planes{1, 2, 10, 20, 100, 200, 3, 4, 30, 40, 50, 60};
+  const Picture grid = tile_grid(planes, 2, 1, 2, 1, 1, 3);
+  EXPECT_EQ(grid.channels, 3);
+  EXPECT_EQ(grid.width, 4);
+  EXPECT_EQ(grid.height, 5);
+  const Bytes black(12), first{0, 0, 0, 1, 10, 100, 2, 20, 200, 0, 0, 0},
+      second{0, 0, 0, 3, 30, 50, 4, 40, 60, 0, 0, 0};
+  Bytes expected;
+  for (const Bytes& row : {black, first, black, second, black})
+    expected.insert(expected.end(), row.begin(), row.end());
+  EXPECT_EQ(grid.pixels, expected);
+  EXPECT_EQ(encode_png(grid), encode_png_rgb(4, 5, expected));
+  std::vector<float> values;
+  for (const uint8_t p : planes) values.push_back(static_cast<float>(p) / 127.5F - 1);
+  EXPECT_EQ(image_grid(Tensor::from(values, {2, 3, 1, 2}), 1).pixels,
+            tile_grid(planes, 2, 1, 2, 1, 2, 3).pixels);
+  EXPECT_TRUE(has(error_of([&] { tile_grid(planes, 2, 1, 2, 1, 1, 2); }), "1 or 3 channels, got 2"));
+  EXPECT_TRUE(has(error_of([&] { encode_png(Picture{2, 1, Bytes(8), 4}); }), "1 or 3 channels, got 4"));
+}
+
 TEST(Grid, OddCountsAndPaddings) {
   const Bytes five{1, 2, 3, 4, 5, 6, 7, 8, 9, 10};  // five images of 1x2
-  const GrayImage grid = tile_grid(five, 5, 1, 2, 3, 1);
+  const Picture grid = tile_grid(five, 5, 1, 2, 3, 1);
   EXPECT_EQ(grid.width, 10);
   EXPECT_EQ(grid.height, 5);
   EXPECT_EQ(grid.pixels, (Bytes{0, 0, 0, 0, 0, 0,  0, 0, 0, 0,  //
@@ -63,7 +85,7 @@ TEST(Png, DecodesToTheSamePixels) {
   for (const auto [w, h] : sizes) {
     Bytes pixels(static_cast<size_t>(w * h));
     for (size_t i = 0; i < pixels.size(); ++i) pixels[i] = static_cast<uint8_t>(i * i * 31 + 7);
-    write_png_gray(scratch / "b.png", GrayImage{w, h, std::vector<uint8_t>(pixels.begin(), pixels.end())});
+    write_png(scratch / "b.png", Picture{w, h, std::vector<uint8_t>(pixels.begin(), pixels.end())});
     write_png_gray(scratch / "a.png", w, h, pixels);
     EXPECT_EQ(get(scratch / "a.png"), get(scratch / "b.png"));
     const Bytes file = get(scratch / "a.png");

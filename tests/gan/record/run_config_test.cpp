@@ -12,8 +12,10 @@ namespace {
 using duel::testing::error_of;
 using duel::testing::has;
 
-/// A text that differs from every default.
+/// A text that differs from every default, in the field's range.
 std::string unusual(const ConfigField& field, int place) {
+  if (field.name == "image-channels") return "3";
+  if (field.name == "data") return "stacked:a \"quoted\" näme";
   switch (field.kind) {
     case Setting::Kind::truth:
       return "true";

@@ -127,7 +127,7 @@ TEST(Report, WalksBetweenLatentsOfTheNewestCheckpoint) {
   EXPECT_NE(second.find("at iteration 2."), std::string::npos) << second.substr(0, 100);
   // 4 rows of 8 images of 28x28, with a pixel around each, as the PNG's header says (8 bytes, then length,
   // IHDR, sides).
-  const GrayImage like = image_grid(Tensor::zeros({32, 1, 28, 28}), 8);
+  const Picture like = image_grid(Tensor::zeros({32, 1, 28, 28}), 8);
   const std::string png = base64(
       {reinterpret_cast<const char*>(encode_png_gray(like.width, like.height, like.pixels).data()), 24});
   EXPECT_NE(second.find("base64," + png), std::string::npos);

@@ -183,7 +183,7 @@ TEST(OwnParts, ThatCannotBeAreRefusedBeforeAnythingIsWritten) {
   EXPECT_TRUE(has(refused({.objective = mine("")}), "expected a name"));
   EXPECT_TRUE(has(refused({.networks = Networks{}, .data = pictures()}), "null pointer"));
   EXPECT_TRUE(has(refused({.data = std::make_shared<ResidentData>(Generator(1).normal({20, 2}))}),
-                  "expected gray images [count, 1, H, W]"));
+                  "expected images [count, 1, H, W] or"));
   Networks told = hand_made("test-hand", 1);
   told.latent.classes = 4;
   EXPECT_TRUE(has(refused({mine(), told, pictures()}), "is told 0 classes"));

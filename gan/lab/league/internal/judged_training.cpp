@@ -24,6 +24,7 @@ JudgedField judged_field(const char* op, const RunConfig& config, int64_t count)
   detail::RunSetup setup;
   setup.config = config;
   detail::find_data(setup, setup.config);
+  detail::refuse_stacked(setup, op);
   detail::draw_data(setup);
   DUEL_CHECK(setup.images.height == Judge::side && setup.images.width == Judge::side, op,
              "{}: expected images of {}x{}, which judges read, got {}x{}", setup.images.source, Judge::side,
@@ -89,7 +90,7 @@ std::optional<LeagueRun> train_judged(const JudgedField& field, const RunConfig&
   run.images_d = run.steps * setup.objective.schedule.critic_steps * config.batch;
   LatentGenerators random = sampling_generators(config.seed, static_cast<uint64_t>(RandomStream::samples));
   const Tensor z = draw_latents(setup.networks.latent, kShownSamples, random).input;
-  const GrayImage grid = image_grid(trainer.sample(z), kShownColumns);
+  const Picture grid = image_grid(trainer.sample(z), kShownColumns);
   run.samples = Tensor::from(grid.pixels, {grid.height, grid.width});
   run.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return run;
