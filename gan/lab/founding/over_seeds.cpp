@@ -3,7 +3,7 @@
 #include <cmath>
 #include <numeric>
 
-#include "duel/gan/lab/league/league.h"
+#include "duel/gan/lab/league/scores.h"
 #include "duel/kernels/base/error.h"
 
 namespace duel::gan::lab {

@@ -13,6 +13,7 @@
 #include <set>
 #include <thread>
 
+#include "duel/gan/record/machine.h"
 #include "tests/files.h"
 
 namespace duel::gan::lab {
@@ -84,6 +85,7 @@ TEST(ResultStore, RecordsComeBackWholeOrAreRefused) {
   EXPECT_EQ(store.names(), (std::vector<std::string>{"a", "b"}));
   EXPECT_TRUE(store.load("b", settings, {}, read));
   EXPECT_EQ(found, 3);
+  EXPECT_TRUE(has(text_of(store.file("b")), std::string("\"commit\": \"") + source_commit() + "\""));
   EXPECT_EQ(points, (std::vector<float>{1, 1}));
 
   const auto refusal = [&](const Json& asked, const Json& older = {}) {
