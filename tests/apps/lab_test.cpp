@@ -201,6 +201,15 @@ TEST(Lab, ShowsAFoundingClaim) {
   EXPECT_EQ(quiet.err, "");
   EXPECT_EQ(quiet.out, r.out) << "the same seed, the same numbers";
 
+  // Its tables too; a claim that is not shown in so few steps is status 1.
+  const Result norms = duel({"lab", "norms", "--quick", "--data", "synthetic", "--out", out.string()});
+  EXPECT_EQ(norms.status, has(norms.out, " NO\n") ? 1 : 0) << norms.out << norms.err;
+  EXPECT_TRUE(has(norms.out, "\ncell ") && has(norms.out, "\nwgan, no norm ")) << norms.out;
+  EXPECT_FALSE(has(norms.out, "seed 1, distance")) << "data for the record alone";
+  std::istringstream table(norms.out);
+  for (std::string line; std::getline(table, line);)
+    EXPECT_TRUE(line.size() <= 80 || has(line, "results")) << line;
+
   const std::string help = duel({"lab", "--help"}).out;
   EXPECT_TRUE(has(help, "\ntheory      What the losses measure")) << help;
   EXPECT_TRUE(has(help, "\nclipping    What weight clipping")) << help;

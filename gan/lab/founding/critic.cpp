@@ -29,10 +29,10 @@ constexpr double kCriticFlatExpected = -0.25, kCriticFlatBound = 0.75;  // the u
 
 struct CriticPlan {
   std::vector<std::string> objectives;
-  int64_t channels = 64, batch = 64, drawn = 60000;
+  int64_t channels = 64, batch = 32, drawn = 60000;
   // Not the first ones: D begins with a value of nothing, which rises while it learns, whatever G does.
   FoundingLooks looks = {.before = 800, .every = 100, .count = 12};
-  int64_t judged = 1024, real = 10000;
+  int64_t judged = 512, real = 10000;
 };
 
 /// Why an objective's D has no value to be read; empty: it has one.

@@ -23,11 +23,11 @@ constexpr double kOptimizersWorseBound =
 constexpr double kOptimizersAlikeBound = 0.5;  // RMSProp's over that of Adam without momentum, from 1
 
 struct OptimizersPlan {
-  int64_t channels = 64, batch = 64, drawn = 60000;
+  int64_t channels = 64, batch = 32, drawn = 60000;
   std::vector<double> rates = {5e-5, 2e-4, 8e-4, 3.2e-3};
   std::vector<uint64_t> tuning = {1001, 1002};
   FoundingLooks looks = {.every = 100, .count = 10};
-  int64_t judged = 1024, real = 10000;
+  int64_t judged = 512, real = 10000;
 };
 
 struct OptimizersArm {
