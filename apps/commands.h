@@ -1,5 +1,5 @@
 // The commands of duel, each in the file of its name: train.cpp, sample.cpp, plot.cpp, objectives.cpp,
-// info.cpp, bench.cpp, lab.cpp, judge.cpp, eval.cpp, list.cpp, compare.cpp, invert.cpp.
+// info.cpp, bench.cpp, lab.cpp, judge.cpp, eval.cpp, list.cpp, compare.cpp, invert.cpp, sweep.cpp.
 #pragma once
 
 #include "terminal/command_line.h"
@@ -18,5 +18,6 @@ Command eval_command();
 Command list_command();
 Command compare_command();
 Command invert_command();
+Command sweep_command();
 
 }  // namespace duel::apps

@@ -3,12 +3,9 @@
 // digits look like? league: whose are best?
 // And the claims of the founding texts (founding.h).
 #include <algorithm>
-#include <atomic>
 #include <cstdio>
 #include <memory>
-#include <mutex>
 #include <optional>
-#include <set>
 #include <tuple>
 
 #include "axes.h"
@@ -22,9 +19,8 @@
 #include "duel/kernels/base/parallel.h"
 #include "duel/kernels/base/settings.h"
 #include "founding.h"
+#include "lab_watcher.h"
 #include "terminal/output.h"
-#include "terminal/progress.h"
-#include "terminal/signals.h"
 
 namespace duel::apps {
 namespace {
@@ -42,70 +38,6 @@ struct LabRequest {
   std::vector<std::string> given;  // names of the options on the command line
   std::optional<int64_t> own_steps, count;
   gan::RunConfig gallery = {};
-};
-
-/// One line for all runs: how many are done, how fast, how long still; and a line for every finished one.
-class LabWatcher : public gan::lab::LabObserver {
- public:
-  LabWatcher(int64_t steps_per_run, bool quiet) : steps_(steps_per_run), progress_(stderr, quiet) {}
-
-  void said(const std::string& line) override { progress_.line(visible(line)); }
-
-  void started(int64_t to_train, int64_t found) override {
-    catch_signals();  // before, there is nothing to give back or to keep: Ctrl-C ends it at once
-    runs_ = to_train;
-    if (found > 0) said(message("{} finished runs found, {} to train", found, to_train));
-    progress_.begin(0, to_train * steps_, [this](const Progress::Pace& pace) {
-      return Progress::Shown{message("{}/{} runs ", finished_.load(), runs_.load()),
-                             {message("{} it/s, {}", brief(pace.rate), pace.clock), pace.clock}};
-    });
-  }
-
-  void begun(const std::string& run) override {
-    const std::scoped_lock lock(mutex_);
-    if (taken_.erase(run) == 0) return;  // whoever had it is gone
-    ++runs_;
-    progress_.lower(-steps_);
-  }
-
-  void stepped() override { progress_.add(); }
-
-  void finished(const std::string& run, const std::string& found, double seconds, int64_t steps) override {
-    progress_.lower(steps_ - steps);  // it ended early: the rest is no work any more
-    said(message("[{}/{}] {}: {} ({})", ++finished_, runs_.load(), run, found, clock_text(seconds)));
-  }
-
-  void taken(const std::string& run, const std::string& by) override {
-    const std::scoped_lock lock(mutex_);
-    taken_.insert(run);
-    --runs_;
-    progress_.lower(steps_);
-    said(message("{}: taken by another process ({})", run, by));
-  }
-
-  bool stop() override { return caught_signal() != 0; }
-
-  /// Status of the command, and what is missing on stderr.
-  int ended(bool complete, const std::vector<std::string>& held, const std::filesystem::path& out) {
-    progress_.end();
-    if (complete) return 0;
-    const std::string again = message("the same command with --out {}", shell_word(out.string()));
-    if (const int signal = caught_signal()) {
-      progress_.line(message("stopped; finished runs are kept: {} goes on", again), true);
-      return 128 + signal;
-    }
-    for (const std::string& run : held) progress_.line("not finished yet: " + visible(run), true);
-    progress_.line(message("what other processes train is missing: once they are done, {} shows all", again),
-                   true);
-    return 0;
-  }
-
- private:
-  int64_t steps_;
-  Progress progress_;
-  std::mutex mutex_;
-  std::set<std::string> taken_;
-  std::atomic<int64_t> finished_{0}, runs_{0};
 };
 
 std::vector<std::string> names_of(const std::string& text) {

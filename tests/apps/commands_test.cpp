@@ -32,8 +32,8 @@ std::vector<std::string> small_run(const std::filesystem::path& out, std::vector
   return drawn_run(out, with({"--synthetic-count", "64", "--log-every", "2"}, more));
 }
 
-const Args kCommands = {"train", "sample", "plot", "objectives", "info",    "bench",
-                        "lab",   "judge",  "eval", "list",       "compare", "invert"};
+const Args kCommands = {"train", "sample", "plot", "objectives", "info",   "bench", "lab",
+                        "judge", "eval",   "list", "compare",    "invert", "sweep"};
 
 TEST(Command, HelpOfEveryCommandIsOnStdout) {
   for (const std::string& name : kCommands) {

@@ -108,8 +108,8 @@ Ranking ranking(const char* op, const std::string& setting, const std::string& k
   const QualityMeasure* found = ranking_measure(key);
   DUEL_CHECK(found, op, "{}: expected one of {}, got '{}'", setting, listed, shown(key));
   DUEL_CHECK(found->better != Better::near_floor, op,
-             "{}: {} is healthy {} and ranks nothing: expected one of {}", setting, key, found->healthy,
-             listed);
+             "{}: {} is best near that of real samples, and so ranks nothing: expected one of {}", setting,
+             key, listed);
   return {found};
 }
 

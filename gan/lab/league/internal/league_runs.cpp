@@ -44,31 +44,37 @@ void save_league_run(const LeagueRequest& request, const LeagueRun& run) {
       .save(league_name(run.objective, run.seed), record, {{"samples", run.samples}});
 }
 
+LeagueRun run_of_record(const char* op, const ResultStore& store, const std::string& name,
+                        const json::Json& record, const TensorFile& tensors) {
+  LeagueRun run{.objective = record.at("objective"),
+                .seed = record.at("seed"),
+                .failure = record.at("failure"),
+                .seconds = record.at("seconds"),
+                .steps = record.at("steps"),
+                .images_d = record.at("images_d"),
+                .judge = record.at("judge")};
+  for (const auto& [key, v] : record.at("measures").items())
+    run.measures.emplace_back(key, Value{number_of(v.at("value")), number_of(v.at("low")),
+                                         number_of(v.at("high")), number_of(v.at("floor"))});
+  for (const json::Json& look : record.at("curve"))
+    run.curve.emplace_back(look.at("step"), number_of(look.at("fd")));
+  const Tensor* samples = tensors.find("samples");
+  DUEL_CHECK(samples && samples->dtype() == DType::u8 && samples->rank() == 2, op,
+             "{}: expected a u8 picture of samples; delete it and {} to train that run again",
+             store.file(name, ".safetensors").string(), store.file(name).string());
+  run.samples = *samples;
+  return run;
+}
+
 std::optional<LeagueRun> load_league_run(const LeagueRequest& request, const std::string& objective,
                                          uint64_t seed) {
   const ResultStore store("league", request.out);
-  const std::string name = league_name(objective, seed), file = store.file(name).string();
+  const std::string name = league_name(objective, seed);
   LeagueRun run;
   const auto read = [&](const json::Json& record, const TensorFile& tensors) {
-    run = {.objective = record.at("objective"),
-           .seed = record.at("seed"),
-           .failure = record.at("failure"),
-           .seconds = record.at("seconds"),
-           .steps = record.at("steps"),
-           .images_d = record.at("images_d"),
-           .judge = record.at("judge")};
+    run = run_of_record("league", store, name, record, tensors);
     DUEL_CHECK(run.objective == objective && run.seed == seed, "league", "{}: holds the run of {}, seed {}",
-               file, run.objective, run.seed);
-    for (const auto& [key, v] : record.at("measures").items())
-      run.measures.emplace_back(key, Value{number_of(v.at("value")), number_of(v.at("low")),
-                                           number_of(v.at("high")), number_of(v.at("floor"))});
-    for (const json::Json& look : record.at("curve"))
-      run.curve.emplace_back(look.at("step"), number_of(look.at("fd")));
-    const Tensor* samples = tensors.find("samples");
-    DUEL_CHECK(samples && samples->dtype() == DType::u8 && samples->rank() == 2, "league",
-               "{}: expected a u8 picture of samples; delete it and {} to train that run again",
-               store.file(name, ".safetensors").string(), file);
-    run.samples = *samples;
+               store.file(name).string(), run.objective, run.seed);
   };
   if (!store.load(name, league_settings(request, request.config, objective),
                   league_settings(request, {}, objective), read))

@@ -14,6 +14,10 @@ std::string league_name(const std::string& objective, uint64_t seed);
 
 json::Json league_json(const LeagueRun& run);
 
+/// What league_json() wrote, and the samples. Error of `op` where there are none; nlohmann's where the record is none.
+LeagueRun run_of_record(const char* op, const ResultStore& store, const std::string& name,
+                        const json::Json& record, const TensorFile& tensors);
+
 void save_league_run(const LeagueRequest& request, const LeagueRun& run);
 /// Error where it is damaged or was made with other settings.
 std::optional<LeagueRun> load_league_run(const LeagueRequest& request, const std::string& objective,

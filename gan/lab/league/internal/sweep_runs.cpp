@@ -1,0 +1,100 @@
+#include "duel/gan/lab/league/internal/sweep_runs.h"
+
+#include <zlib.h>
+
+#include <algorithm>
+
+#include "duel/gan/lab/internal/gallery_rows.h"
+#include "duel/gan/lab/league/internal/league_runs.h"
+
+namespace duel::gan::lab {
+namespace {
+
+json::Json sweep_settings(const RunConfig& config) {
+  json::Json settings = config_settings(config, config.objective);
+  settings.erase("seed");
+  settings["objective"] = config.objective;
+  settings["steps"] = config.steps;
+  settings["epochs"] = config.epochs;
+  return settings;
+}
+
+std::string joined_names(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+  return text;
+}
+
+json::Json value_json(const std::string& name, const std::string& text) {
+  const SettingValue value = config_field(name).parsed("sweep", text);
+  if (std::holds_alternative<std::string>(value)) return text;
+  if (const auto parsed = json::parse_or_null(text, {}); !parsed.is_null()) return parsed;
+  return text;
+}
+
+}  // namespace
+
+std::string sweep_name(const SweepValues& values, uint64_t seed) {
+  constexpr size_t kLongest = 100;
+  SweepValues sorted = values;
+  std::sort(sorted.begin(), sorted.end());
+  std::string exact;
+  for (const auto& [name, value] : sorted) exact += (exact.empty() ? "" : ",") + name + "=" + value;
+  std::string name;
+  for (const char c : exact.substr(0, kLongest))
+    if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+        std::string("=,.+-_").find(c) != std::string::npos)
+      name += c;
+  if (name != exact) {
+    const auto* bytes = reinterpret_cast<const Bytef*>(exact.data());
+    name += message("-{}", crc32(crc32(0, nullptr, 0), bytes, static_cast<uInt>(exact.size())));
+  }
+  return name + "-" + std::to_string(seed);
+}
+
+json::Json values_json(const SweepValues& values) {
+  json::Json object = json::Json::object();
+  for (const auto& [name, value] : values) object[name] = value_json(name, value);
+  return object;
+}
+
+json::Json sweep_json(const SweepRun& run) {
+  json::Json record{{"point", values_json(run.values)}};
+  record.update(league_json(run.run));
+  return record;
+}
+
+void save_sweep_run(const ResultStore& store, const RunConfig& config, const SweepRun& run) {
+  json::Json record = sweep_json(run);
+  record["settings"] = sweep_settings(config);
+  store.save(sweep_name(run.values, run.run.seed), record, {{"samples", run.run.samples}});
+}
+
+SweepRun load_sweep_run(const SweepPlan& plan, const ResultStore& store, const std::string& name) {
+  const std::string file = store.file(name).string();
+  SweepRun run;
+  const auto read = [&](const json::Json& record, const TensorFile& tensors) {
+    DUEL_CHECK(record.contains("point"), "sweep",
+               "{}: a run of another experiment, not of a sweep; choose another --out", file);
+    std::vector<std::string> axes, wanted = plan.axes;
+    for (const auto& [axis, value] : record.at("point").items()) axes.push_back(axis);
+    std::sort(axes.begin(), axes.end());
+    std::sort(wanted.begin(), wanted.end());
+    DUEL_CHECK(axes == wanted, "sweep",
+               "{}: a run of another sweep, over {}; {} is over {}; choose another --out", file,
+               joined_names(axes), plan.source, joined_names(wanted));
+    for (const std::string& axis : plan.axes) {
+      const json::Json& value = record.at("point").at(axis);
+      run.values.emplace_back(axis, value.is_string()         ? value.get<std::string>()
+                                    : value.is_number_float() ? shortest(value.get<double>())
+                                                              : value.dump());
+    }
+    store.check_settings(file, record.at("settings"), sweep_settings(point_config(plan, run.values)),
+                         sweep_settings(RunConfig()));
+    run.run = run_of_record("sweep", store, name, record, tensors);
+  };
+  store.load(name, json::Json::object(), json::Json::object(), read);
+  return run;
+}
+
+}  // namespace duel::gan::lab
