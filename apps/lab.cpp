@@ -15,6 +15,7 @@
 #include "duel/gan/lab/gallery.h"
 #include "duel/gan/lab/lab.h"
 #include "duel/gan/lab/league/league.h"
+#include "duel/gan/lab/stacked/stacked.h"
 #include "duel/gan/lab/table.h"
 #include "duel/kernels/base/parallel.h"
 #include "duel/kernels/base/settings.h"
@@ -37,6 +38,7 @@ struct LabRequest {
   std::shared_ptr<Given> axes = std::make_shared<Given>();
   std::vector<std::string> given;  // names of the options on the command line
   std::optional<int64_t> own_steps, count;
+  std::string protocol = gan::lab::StackedRequest().protocol;
   gan::RunConfig gallery = {};
 };
 
@@ -118,7 +120,7 @@ int mixture(const LabRequest& request) {
 
 std::vector<std::string> problems() {
   std::vector<std::string> all = gan::lab::mixture_names();
-  all.insert(all.end(), {"dirac", "gallery", "league"});
+  all.insert(all.end(), {"dirac", "gallery", "league", "stacked"});
   const auto claims = founding_names();
   all.insert(all.end(), claims.begin(), claims.end());
   return all;
@@ -143,6 +145,9 @@ void check_lab_options(const LabRequest& request) {
   else if (request.what == "league")
     used.insert(used.end(),
                 {"seeds", "steps", "count", "threads", "out", "data", "arch", "channels", "batch"});
+  else if (request.what == "stacked")
+    used.insert(used.end(),
+                {"seeds", "steps", "count", "protocol", "images", "own-schedule", "threads", "out", "data"});
   else if (request.what == "dirac")
     used.insert(used.end(), {"steps", "out"});
   else if (!claim)
@@ -229,6 +234,32 @@ int league(const LabRequest& request) {
   return status;
 }
 
+/// Every objective x seed on stacked digits: which of 1,000 kinds are there, beside what papers report.
+int stacked(const LabRequest& request) {
+  using namespace gan::lab;
+  StackedRequest plan{.objectives = request.objectives, .config = request.gallery};
+  DUEL_CHECK(
+      plan.objectives != std::vector<std::string>{"all"}, "lab",
+      "--objective: expected names for stacked digits, got all: some need classes, or an autoencoder as D");
+  plan.protocol = stacked_protocol(request.protocol).name;
+  plan.steps = request.own_steps.value_or(plan.steps);
+  plan.count = request.count.value_or(0);
+  plan.own_schedule = request.own_schedule;
+  plan.seeds.clear();
+  for (int64_t seed = 1; seed <= request.seeds.value_or(3); ++seed)
+    plan.seeds.push_back(static_cast<uint64_t>(seed));
+  plan.out = request.out.empty() ? message("runs/lab-stacked-{}-{}", plan.protocol, plan.steps) : request.out;
+  if (request.threads > 0) kernels::set_threads(static_cast<int>(request.threads));
+  LabWatcher watcher(plan.steps, request.quiet);
+  const StackedOutcome outcome = run_stacked(plan, watcher);
+  const int status = watcher.ended(outcome.complete, outcome.held, plan.out);
+  if (!outcome.runs.empty()) {
+    print(to_text(make_stacked_table(outcome)));
+    print(message("\nresults   {}/results.md, results.json, samples.png, runs/\n", plan.out.string()));
+  }
+  return status;
+}
+
 int founding_claim(const LabRequest& request) {
   FoundingRequest asked{.name = request.what, .quick = request.quick, .quiet = request.quiet};
   asked.seeds = request.seeds.value_or(asked.seeds);
@@ -258,7 +289,10 @@ Command lab_command() {
       "league      every objective on digits from several seeds, judged against images that none of them saw and "
       "ranked\n"
       "            by FD; objectives that cannot be told apart share ranks; takes no --lambda and no "
-      "--own-schedule\n" +
+      "--own-schedule\n"
+      "stacked     every objective on images of three digits each: how many of the 1,000 kinds it makes, and how "
+      "evenly,\n"
+      "            by the protocols of Unrolled GAN, VEEGAN and PacGAN (--protocol), beside what these report\n" +
       founding_help() +
       "            these are claims of the founding texts: numbers beside theory's, pictures and a page; take "
       "--quick, --seeds [1],\n"
@@ -295,7 +329,7 @@ Command lab_command() {
   add("seeds", "runs of each objective, from seeds 1, 2, ... [3; of a claim 1]", "INT",
       [=](const std::string& text) { request->seeds = counted("lab", "seeds", text, 10000); });
   add("steps",
-      "updates of G in a run; the published protocol has 400000 [20000; dirac 4000, gallery 1600, league 6000]",
+      "updates of G in a run; the published protocol has 400000 [20000; dirac 4000, gallery 1600, league 6000, stacked 20000]",
       "INT", [=](const std::string& text) {
         request->steps = counted("lab", "steps", text, 1000000000);
         request->own_steps = request->steps;
@@ -325,8 +359,14 @@ Command lab_command() {
           if (f == "channels-g") gan::set_field(request->gallery, "channels-d", text);
         });
   }
-  add("count", "league: samples, and real images, that the judge sees [10000]", "INT",
-      [=](const std::string& text) { request->count = counted("lab", "count", text, 100000); });
+  add("protocol",
+      "stacked: quarter or half, D's widths as a share of G's, or full, a DCGAN of 64 channels [quarter]",
+      "NAME", [request](const std::string& text) { request->protocol = text; });
+  add("images", "stacked: training images to make of the digits [128000]", "INT",
+      [request](const std::string& text) { gan::set_field(request->gallery, "stacked-count", text); });
+  add("count",
+      "samples that the judge sees; league: as many real images too [10000; stacked 25600, full 26000]",
+      "INT", [=](const std::string& text) { request->count = counted("lab", "count", text, 100000); });
   add("quiet", "no progress", "", [request](const std::string&) { request->quiet = true; });
   command.run = [request] {
     check_lab_options(*request);
@@ -334,6 +374,7 @@ Command lab_command() {
     if (!founding_options(request->what).empty()) return founding_claim(*request);
     if (request->what == "dirac") return dirac(*request);
     if (request->what == "league") return league(*request);
+    if (request->what == "stacked") return stacked(*request);
     return request->what == "gallery" ? gallery(*request) : mixture(*request);
   };
   return command;
