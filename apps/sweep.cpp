@@ -15,6 +15,8 @@
 namespace duel::apps {
 namespace {
 
+constexpr size_t kManyPoints = 20;  // an iteration of each, before anything else is seen
+
 struct SweepRequest {
   std::string file, out;
   std::optional<int64_t> steps;
@@ -59,6 +61,8 @@ int sweep(const SweepRequest& request) {
                                                              : request.out;
   SweepPlan plan = read_sweep(file, request.steps);
   (void)recorded_sweep(plan, out);  // the folder of another sweep is said first
+  if (!request.quiet && plan.points.size() > kManyPoints)
+    std::fputs(message("checking {} points\n", plan.points.size()).c_str(), stderr);
   check_points(plan);
   if (request.dry_run) {
     print(sweep_plan_text(plan, out));

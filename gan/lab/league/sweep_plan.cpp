@@ -21,7 +21,7 @@ namespace {
 using json::Json;
 
 constexpr size_t kSweepFile = size_t{1} << 20;
-constexpr int64_t kMostPoints = 10'000;
+constexpr int64_t kMostPoints = 1000;
 constexpr int kSweepDigits = 3;
 
 /// What an error says, without the operation that it begins with.

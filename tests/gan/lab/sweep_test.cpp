@@ -160,6 +160,10 @@ TEST(Sweep, PointsThatCannotBeTrainedAreToldBefore) {
   std::erase_if(plan.points, [](const SweepPoint& p) { return p.refusal.empty(); });
   EXPECT_TRUE(
       has(error_of([&] { check_refusals(plan); }), "3 of 3 points cannot be trained, and so nothing is"));
+  plan = plan_of(R"({"settings": {"data": "stacked:synthetic"}, "axes": {"lr": [1]}})");
+  EXPECT_TRUE(has(error_of([&] { check_points(plan); }), "expected gray digits, got stacked ones"));
+  plan = plan_of(R"({"settings": {"data": "/nowhere"}, "axes": {"lr": [1]}})");
+  EXPECT_TRUE(has(error_of([&] { check_points(plan); }), "s.json: settings: data: /nowhere: no such folder"));
   // epochs are of the data
   plan = plan_of(R"({"settings": {"data": "synthetic", "synthetic-count": 50, "arch": "mlp"},
                      "axes": {"epochs": [1, 2], "batch": [10]}})");
