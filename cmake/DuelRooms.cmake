@@ -65,9 +65,13 @@ function(duel_share_precompiled target first)
   endif()
 endfunction()
 
-# duel_batches(TARGET): the sources of a sub-room are compiled as one, at most ten at a time, so names local to a file are the
-# sub-room's own; half the time. Not with a compiler cache or with CUDA, for the reasons of duel_precompile.
+# duel_batches(TARGET [MOST]): the sources of a sub-room are compiled as one, at most MOST (ten) at a time, so names local to a file are
+# the sub-room's own; half the time. Not with a compiler cache or with CUDA, for the reasons of duel_precompile.
 function(duel_batches target)
+  set(most 10)
+  if(ARGC GREATER 1)
+    set(most ${ARGV1})
+  endif()
   if(NOT CMAKE_CXX_COMPILER_LAUNCHER AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND NOT DUEL_HAS_CUDA)
     get_target_property(sources ${target} SOURCES)
     list(FILTER sources INCLUDE REGEX "\\.cpp$")
@@ -77,7 +81,7 @@ function(duel_batches target)
       string(REGEX MATCH "^[^/]+(/[^/]+)?" sub_room "${folder}")
       string(MAKE_C_IDENTIFIER "${sub_room}" sub_room)
       math(EXPR ${sub_room}_sources "0${${sub_room}_sources} + 1")
-      math(EXPR batch "(${${sub_room}_sources} - 1) / 10")
+      math(EXPR batch "(${${sub_room}_sources} - 1) / ${most}")
       set_source_files_properties(${source} PROPERTIES UNITY_GROUP ${sub_room}_${batch})
     endforeach()
     set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_MODE GROUP)
@@ -104,7 +108,7 @@ function(duel_room name)
   duel_share_precompiled(${target} room_headers${ARG_OPTIMISE} ${ARG_PRECOMPILE})
   set(room_headers${ARG_OPTIMISE} ${room_headers${ARG_OPTIMISE}} PARENT_SCOPE)
   if(NOT name STREQUAL kernels)
-    duel_batches(${target})
+    duel_batches(${target} 20)
   endif()
   # No DEFINE_SYMBOL: a shared library's own macro would keep it from reading the headers precompiled for another room.
   set_target_properties(${target} PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR} DEFINE_SYMBOL "")

@@ -102,7 +102,7 @@ part_memory() { tests duel_test_devices '*DeviceTrainer*Constant*:*DeviceTrainer
 part_simt() {
   local simt cuda
   simt=$(find_executable duel_kernel_values_simt) && cuda=$(find_executable duel_kernel_values) || skip "duel_kernel_values is not in $DUEL_DIR"
-  "$simt" simt.values && DUEL_DEVICE_LIBRARY=own "$cuda" cuda.values && python3 "$TOOLS" values simt.values cuda.values
+  "$simt" simt.values && DUEL_DEVICE_LIBRARY=own "$cuda" cuda.values && python3 -S "$TOOLS" values simt.values cuda.values
 }
 
 part_twice() {
@@ -137,7 +137,7 @@ part_trajectory() {
       pairs+=("$arch-$objective" "$(checkpoint "cpu-$arch-$objective")" "$(checkpoint "cuda-$arch-$objective")")
     done
   done
-  python3 "$TOOLS" distance 0.02 "${pairs[@]}"
+  python3 -S "$TOOLS" distance 0.02 "${pairs[@]}"
 }
 
 # Own kernels alone: through cuBLAS and cuDNN these tools are slow and report what is not Duel's.
@@ -164,13 +164,13 @@ part_synccheck() { sanitize_training synccheck; }
 part_bench_kernels() {
   tests duel_test_devices 'DeviceBench.*' || return 1
   "$DUEL_BIN" bench kernels --device cuda --quick --json data.json | tail -3 || return 1
-  python3 "$TOOLS" kernels data.json
+  python3 -S "$TOOLS" kernels data.json
 }
 
-part_bench_nodes() { python3 "$TOOLS" rows data.json "$DUEL_BIN" bench nodes --device cuda --json; }
+part_bench_nodes() { python3 -S "$TOOLS" rows data.json "$DUEL_BIN" bench nodes --device cuda --json; }
 
 workloads="--arch mlp,dcgan --objective ns-gan,wgan-gp"
-step() { python3 "$TOOLS" rows data.json "$DUEL_BIN" bench step --device cuda --seconds 1 --json $workloads "$@"; }
+step() { python3 -S "$TOOLS" rows data.json "$DUEL_BIN" bench step --device cuda --seconds 1 --json $workloads "$@"; }
 part_bench_step() { DUEL_TF32=1 step --batch 64; }
 part_bench_step_all() {
   local status=0
@@ -182,7 +182,7 @@ part_bench_step_all() {
 peer() {
   [ -f "$PEER" ] || skip "there is no peer $PEER"
   "$PYTHON" -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null || skip "$PYTHON has no torch with CUDA (PYTHON=... names another)"
-  python3 "$TOOLS" rows data.json "$PYTHON" "$PEER" --device cuda --seconds 1 ${workloads//,/ } "$@"
+  python3 -S "$TOOLS" rows data.json "$PYTHON" "$PEER" --device cuda --seconds 1 ${workloads//,/ } "$@"
 }
 part_peer() { peer --mode graph --tuned on --channels-last off on --batch 64; }
 part_peer_all() { peer --mode graph eager compile --tuned on off --channels-last off on --tf32 on off --batch 64 128 512; }
@@ -196,7 +196,7 @@ part_replay() {
       --synthetic-count 64 --batch 64 --arch $arch --objective ns-gan --steps 3 --device cuda --out "run-$arch" >"$arch.log" 2>&1
     ! grep -q ERR_NVGPUCTRPERM "$arch.csv" "$arch.log" || skip "ncu may not read the GPU's counters here (ERR_NVGPUCTRPERM)"
   done
-  python3 "$TOOLS" ncu data.json mlp.csv dcgan.csv
+  python3 -S "$TOOLS" ncu data.json mlp.csv dcgan.csv
 }
 
 # ---- Where things are ----
@@ -286,8 +286,8 @@ done < <("$PYTHON" "$TOOLS" folders)
 work=$(mktemp -d)
 part=""
 trap '[ -z "$part" ] || kill "$part" 2>/dev/null; rm -rf "$work"' EXIT
-python3 "$TOOLS" machine "$work/machine.json" "$gpu" "$DUEL_BIN"
-record() { python3 "$TOOLS" record "$work" "$out"; }
+python3 -S "$TOOLS" machine "$work/machine.json" "$gpu" "$DUEL_BIN"
+record() { python3 -S "$TOOLS" record "$work" "$out"; }
 end=$((SECONDS + minutes * 60))
 failed=0
 echo "$gpu"
@@ -328,5 +328,5 @@ while IFS='|' read -r of name limit what; do
   case $status in failed | timeout) failed=1 ;; esac
 done < <(table)
 
-python3 "$TOOLS" table "$out" || failed=1
+python3 -S "$TOOLS" table "$out" || failed=1
 exit "$failed"

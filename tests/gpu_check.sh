@@ -38,7 +38,7 @@ case $1 in
   train)
     while [ $# -gt 0 ]; do [ "$1" = --out ] && out=$2; [ "$1" = --device ] && device=$2; shift; done
     mkdir -p "$out/checkpoints"
-    python3 - "$out/checkpoints/step_00000020.safetensors" "$device" "$(cat "$here/drift" 2>/dev/null || echo 0)" <<'PY'
+    python3 -S - "$out/checkpoints/step_00000020.safetensors" "$device" "$(cat "$here/drift" 2>/dev/null || echo 0)" <<'PY'
 import json, os, struct, sys
 drift = float(sys.argv[3]) * (sys.argv[2] == "cuda") + (os.urandom(1)[0] + 1e-3 if os.path.exists(os.path.dirname(sys.argv[0]) + "/noise") else 0)
 header = json.dumps({"__metadata__": {}, "w": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}, "step": {"dtype": "I64", "shape": [], "data_offsets": [8, 16]}}).encode()
@@ -50,7 +50,7 @@ PY
       *kernels*) while [ $# -gt 0 ]; do [ "$1" = --json ] && file=$2; shift; done
         echo '{"results": [{"name": "add", "family": "elementwise", "bytes": 268435456, "copy_percent": 95}], "skipped": []}' >"$file" ;;
       *nodes*) echo '{"bench": "nodes", "work": "empty", "branches": 1, "nodes": 100, "us_per_node": 1.25}' ;;
-      *) python3 - "$here" "$@" <<'PY'
+      *) python3 -S - "$here" "$@" <<'PY'
 import json, os, sys, time
 given = dict(zip(sys.argv[2:], sys.argv[3:]))
 for batch in given["--batch"].split(","):
@@ -82,7 +82,7 @@ FAKE
 for name in duel_kernel_values duel_kernel_values_simt; do
   cat >"$work/fake/bin/$name" <<'FAKE'
 #!/usr/bin/env bash
-python3 - "$1" "$(cat "$(dirname "$0")/values" 2>/dev/null || echo 0)" "$0" <<'PY'
+python3 -S - "$1" "$(cat "$(dirname "$0")/values" 2>/dev/null || echo 0)" "$0" <<'PY'
 import struct, sys
 apart = float(sys.argv[2]) * sys.argv[3].endswith("simt")
 open(sys.argv[1], "wb").write(struct.pack("<I3scQ2d", 3, b"add", b"d", 2, 1.0, 2.0 + apart) + struct.pack("<I4scQ1i", 4, b"flag", b"i", 1, 1))
@@ -106,8 +106,8 @@ FAKE
 chmod +x "$work"/fake/bin/* "$work/fake/compute-sanitizer" "$work/fake/ncu"
 
 gpu() { status=0; PATH="$work/fake:$PATH" LIMIT_graph_all=1 PEER=${PEER:-none} bash "$here/gpu.sh" "$work/fake" --out "$work/record.json" "$@" >"$work/said" 2>&1 || status=$?; }
-result() { python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["parts"][sys.argv[2]][sys.argv[3]])' "$work/record.json" "$1" "$2"; }
-parts() { python3 -c 'import json, sys; print(*json.load(open(sys.argv[1]))["parts"])' "$work/record.json"; }
+result() { python3 -S -c 'import json, sys; print(json.load(open(sys.argv[1]))["parts"][sys.argv[2]][sys.argv[3]])' "$work/record.json" "$1" "$2"; }
+parts() { python3 -S -c 'import json, sys; print(*json.load(open(sys.argv[1]))["parts"])' "$work/record.json"; }
 is() { [ "$(result "$1" result)" = "$2" ] || { echo "$1 is $(result "$1" result), expected $2: $(result "$1" said)" >&2; return 1; }; }
 
 gpu
@@ -187,7 +187,7 @@ rm "$work/fake/bin/"{drift,values,broken}
 
 gpu --parts "trajectory simt"
 expect "nothing fails: expected status 0, got $status" [ "$status" -eq 0 ]
-python3 - "$work/fake/bin/duel" <<'PY'
+python3 -S - "$work/fake/bin/duel" <<'PY'
 import sys
 text = open(sys.argv[1]).read()
 open(sys.argv[1], "w").write(text.replace('if os.path.exists(os.path.dirname(sys.argv[0]) + "/noise") else 0', 'if True else 0'))
@@ -210,7 +210,7 @@ PEER=$work/peer.py PYTHON=$work/python gpu --parts "bench_step peer"
 expect "a peer" is peer passed
 expect "what it refuses is said" grep -q '1 refused: refused' <<<"$(result peer said)"
 expect "its best mode stands beside Duel's time" grep -qE 'dcgan  ns-gan      64  TF32 on +250.0 +500.0  graph tuned +2.00x' "$work/said"
-expect "the peer of this folder takes gpu.sh's options" python3 - "$here" <<'PY'
+expect "the peer of this folder takes gpu.sh's options" python3 -S - "$here" <<'PY'
 import re, sys
 from pathlib import Path
 options = set(re.findall(r'add_argument\("(--[a-z0-9-]+)"', Path(sys.argv[1], "peers/torch_gan.py").read_text()))

@@ -10,7 +10,7 @@
 namespace duel::kernels {
 namespace {
 
-const Stream kStream = Stream::device(reinterpret_cast<void*>(77));
+const Stream kFakeStream = Stream::device(reinterpret_cast<void*>(77));
 constexpr ConvPass kPasses[] = {ConvPass::kForward, ConvPass::kInputGrad, ConvPass::kWeightGrad};
 
 class Cudnn : public ::testing::Test {
@@ -35,7 +35,7 @@ void expect_pass(const ConvShape& s, ConvPass pass) {
   const std::vector<T>& result = forward ? host.dy : weight_grad ? host.w : host.x;
   const Aligned<T> out(std::vector<T>(result.size(), std::numeric_limits<T>::quiet_NaN()));
   Workspace space(cudnn::workspace<T>(s, pass));
-  ASSERT_TRUE(cudnn::conv<T>(kStream, s, pass, first.data(), second.data(), out.data(), space.data()));
+  ASSERT_TRUE(cudnn::conv<T>(kFakeStream, s, pass, first.data(), second.data(), out.data(), space.data()));
   Reference expected(static_cast<int64_t>(result.size()));
   for_products(s, [&](int64_t in, int64_t tap, int64_t at) {
     if (forward) expected.add(at, double(host.x[in]) * host.w[tap]);
@@ -102,7 +102,7 @@ TEST_F(Cudnn, RefusesWhatTheLibraryDoesNotDo) {
                   loose = make_shape(1, 15, 4, 4, 2, 3, 3, 1, 1, 1, 1);
   for (const ConvShape& s : {refused, loose}) {
     EXPECT_EQ(cudnn::workspace<float>(s, ConvPass::kForward), 0u);
-    EXPECT_FALSE(cudnn::conv<float>(kStream, s, ConvPass::kForward, x, x, x, nullptr));
+    EXPECT_FALSE(cudnn::conv<float>(kFakeStream, s, ConvPass::kForward, x, x, x, nullptr));
     EXPECT_FALSE(cudnn::plan_info<float>(s, ConvPass::kForward).exists);
   }
   EXPECT_NE(cudnn::plan_info<float>(refused, ConvPass::kForward).why.find("the library's reason"),
@@ -115,10 +115,10 @@ TEST_F(Cudnn, RefusesWhatTheLibraryDoesNotDo) {
   const Aligned<float> a(noise<float>(100, 1)), b(noise<float>(100, 2));
   Workspace space(cudnn::workspace<float>(s, ConvPass::kForward));
   EXPECT_FALSE(
-      cudnn::conv<float>(kStream, s, ConvPass::kForward, a.data() + 1, a.data(), b.data(), space.data()));
+      cudnn::conv<float>(kFakeStream, s, ConvPass::kForward, a.data() + 1, a.data(), b.data(), space.data()));
   EXPECT_TRUE(
-      cudnn::conv<float>(kStream, s, ConvPass::kForward, a.data() + 4, a.data(), b.data(), space.data()));
-  EXPECT_THROW(cudnn::conv<float>(kStream, s, ConvPass::kForward, a.data(), a.data(), b.data(), nullptr),
+      cudnn::conv<float>(kFakeStream, s, ConvPass::kForward, a.data() + 4, a.data(), b.data(), space.data()));
+  EXPECT_THROW(cudnn::conv<float>(kFakeStream, s, ConvPass::kForward, a.data(), a.data(), b.data(), nullptr),
                Error);
 }
 
@@ -138,7 +138,7 @@ TEST_F(Cudnn, ErrorsSayWhatWhereAndWhatToDo) {
   const ConvShape s = make_shape(1, 2, 4, 4, 2, 3, 3, 1, 1, 1, 1);
   const Aligned<float> a(noise<float>(100, 1)), b(noise<float>(100, 2));
   try {
-    cudnn::conv<float>(kStream, s, ConvPass::kForward, a.data(), a.data(), b.data(),
+    cudnn::conv<float>(kFakeStream, s, ConvPass::kForward, a.data(), a.data(), b.data(),
                        reinterpret_cast<void*>(0xBAD0));
     FAIL() << "no error";
   } catch (const Error& error) {
@@ -155,7 +155,7 @@ TEST_F(Cudnn, ReportsWhatItLoadedOrWhyNot) {
     const ConvShape s = make_shape(1, 2, 4, 4, 2, 3, 3, 1, 1, 1, 1);
     EXPECT_EQ(cudnn::workspace<float>(s, ConvPass::kForward), 0u);
     float x[100] = {};
-    EXPECT_FALSE(cudnn::conv<float>(kStream, s, ConvPass::kForward, x, x, x, nullptr));
+    EXPECT_FALSE(cudnn::conv<float>(kFakeStream, s, ConvPass::kForward, x, x, x, nullptr));
   };
   {
     const Environment no_gpu("FAKE_CUDNN", "no_gpu");

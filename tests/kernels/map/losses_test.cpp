@@ -17,10 +17,10 @@ namespace duel::kernels {
 namespace {
 
 using Real = long double;
-using Formula = std::function<Real(Real)>;
+using LossFormula = std::function<Real(Real)>;
 
 struct Naive {
-  Formula value, first, second;
+  LossFormula value, first, second;
 };
 
 // log(1 + e^x) without rounding trouble in either direction.

@@ -20,7 +20,7 @@ namespace {
 
 using Shape = std::vector<int64_t>;
 
-int64_t size_of(const Shape& shape) {
+int64_t elements_of(const Shape& shape) {
   return std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<int64_t>());
 }
 
@@ -56,13 +56,13 @@ double inner(const std::vector<T>& a, const std::vector<T>& b) {
 template <class T>
 void check_permute(const Shape& shape, const std::vector<int>& axes) {
   const int rank = static_cast<int>(shape.size());
-  const auto x = count_up<T>(size_of(shape));
+  const auto x = count_up<T>(elements_of(shape));
   Shape out_shape;
   for (int axis : axes) out_shape.push_back(shape[static_cast<size_t>(axis)]);
-  Guarded<T> y(size_of(shape));
+  Guarded<T> y(elements_of(shape));
   permute({}, rank, shape.data(), axes.data(), x.data(), y.data());
   ASSERT_TRUE(y.guards_intact());
-  for (int64_t i = 0; i < size_of(shape); ++i) {
+  for (int64_t i = 0; i < elements_of(shape); ++i) {
     const Shape to = coordinates(out_shape, i);
     Shape from(shape.size());
     for (size_t d = 0; d < axes.size(); ++d) from[static_cast<size_t>(axes[d])] = to[d];
@@ -112,13 +112,13 @@ TEST(CopyBox, SliceAndItsAdjoint) {
   };
   for (const Case& c : cases) {
     const int rank = static_cast<int>(c.extent.size());
-    const auto x = noise<double>(size_of(c.src), 1), before = noise<double>(size_of(c.dst), 2);
-    Guarded<double> y(size_of(c.dst));
+    const auto x = noise<double>(elements_of(c.src), 1), before = noise<double>(elements_of(c.dst), 2);
+    Guarded<double> y(elements_of(c.dst));
     std::copy(before.begin(), before.end(), y.data());
     copy_box({}, rank, c.extent.data(), x.data(), c.src.data(), c.src_at.data(), y.data(), c.dst.data(),
              c.dst_at.data());
     ASSERT_TRUE(y.guards_intact());
-    for (int64_t i = 0; i < size_of(c.dst); ++i) {
+    for (int64_t i = 0; i < elements_of(c.dst); ++i) {
       Shape at = coordinates(c.dst, i);
       bool inside = true;
       for (int d = 0; d < rank; ++d) {
@@ -132,7 +132,7 @@ TEST(CopyBox, SliceAndItsAdjoint) {
     }
     // Adjoint: the box of y back into zeros.
     std::vector<double> slice(before.size(), 0.0), back(x.size(), 0.0);
-    const auto g = noise<double>(size_of(c.dst), 3);
+    const auto g = noise<double>(elements_of(c.dst), 3);
     copy_box({}, rank, c.extent.data(), x.data(), c.src.data(), c.src_at.data(), slice.data(), c.dst.data(),
              c.dst_at.data());
     copy_box({}, rank, c.extent.data(), g.data(), c.dst.data(), c.dst_at.data(), back.data(), c.src.data(),
@@ -166,12 +166,12 @@ TEST(BroadcastTo, NumPysRule) {
                         {{20000}, {1}},
                         {{0, 3}, {3}}};
   for (const Case& c : cases) {
-    const auto x = count_up<float>(size_of(c.in));
-    Guarded<float> y(size_of(c.out));
+    const auto x = count_up<float>(elements_of(c.in));
+    Guarded<float> y(elements_of(c.out));
     broadcast_to({}, static_cast<int>(c.out.size()), c.out.data(), static_cast<int>(c.in.size()), c.in.data(),
                  x.data(), y.data());
     ASSERT_TRUE(y.guards_intact());
-    for (int64_t i = 0; i < size_of(c.out); ++i) {
+    for (int64_t i = 0; i < elements_of(c.out); ++i) {
       const Shape to = coordinates(c.out, i);
       Shape from;
       for (size_t d = 0; d < c.in.size(); ++d)

@@ -31,7 +31,7 @@ PoolShape shape(int64_t planes, int64_t h, int64_t w, int64_t kh, int64_t kw, in
           .w_out = (w + 2 * pw - kw) / sw + 1};
 }
 
-const std::vector<PoolShape>& shapes() {
+const std::vector<PoolShape>& pool_shapes() {
   static const std::vector<PoolShape> all{
       shape(1, 1, 1, 1, 1, 1, 1, 0, 0),   shape(3, 6, 8, 2, 2, 2, 2, 0, 0), shape(2, 7, 5, 3, 3, 2, 2, 1, 1),
       shape(2, 9, 4, 3, 2, 1, 3, 1, 1),   shape(5, 8, 9, 2, 4, 3, 1, 0, 2), shape(1, 5, 5, 5, 5, 1, 1, 2, 2),
@@ -64,7 +64,7 @@ double inner(const std::vector<double>& a, const std::vector<double>& b) {
 }
 
 TEST(MaxPool, TheFirstOfTheLargest) {
-  for (const PoolShape& s : shapes()) {
+  for (const PoolShape& s : pool_shapes()) {
     auto x = noise<double>(in_size(s), 1);
     for (double& v : x) v = std::round(4 * v) - 10;  // many ties, all below 0
     std::vector<double> best(static_cast<size_t>(out_size(s)), -INFINITY);
@@ -109,7 +109,7 @@ TEST(MaxPool, NaNAndInfinities) {
 }
 
 TEST(WindowSums, AndTheirAdjoint) {
-  for (const PoolShape& s : shapes()) {
+  for (const PoolShape& s : pool_shapes()) {
     const auto x = noise<double>(in_size(s), 1), g = noise<double>(out_size(s), 2);
     std::vector<double> sums(g.size()), spread(x.size());
     each_pair(s, [&](size_t o, size_t i) {

@@ -18,13 +18,13 @@
 namespace duel::kernels {
 namespace {
 
-struct Shape {
+struct ReduceShape {
   int64_t A, R, B;
 };
 
-void PrintTo(const Shape& s, std::ostream* out) { *out << s.A << "x" << s.R << "x" << s.B; }
+void PrintTo(const ReduceShape& s, std::ostream* out) { *out << s.A << "x" << s.R << "x" << s.B; }
 
-const Shape kShapes[] = {
+const ReduceShape kReduceShapes[] = {
     {1, 1, 1},     {1, 2, 1},      {1, 3, 1},      {1, 63, 1},      {1, 64, 1},   {1, 65, 1},  {1, 784, 1},
     {1, 16384, 1}, {1, 16385, 1},  {1, 100003, 1}, {1, 1048576, 1}, {64, 784, 1}, {33, 17, 1}, {7, 1, 1},
     {3, 20000, 1}, {1, 64, 512},   {1, 64, 784},   {1, 17, 33},     {1, 1, 5},    {1, 5, 64},  {1, 300, 65},
@@ -38,7 +38,7 @@ struct Reduced {
 };
 
 template <class T>
-Reduced<T> run(const Shape& s, const std::vector<T>& x, double divisor) {
+Reduced<T> run(const ReduceShape& s, const std::vector<T>& x, double divisor) {
   Reduced<T> result;
   const int64_t space = reduce_workspace(s.A, s.R, s.B);
   for (int which = 0; which < 3; ++which) {
@@ -54,10 +54,10 @@ Reduced<T> run(const Shape& s, const std::vector<T>& x, double divisor) {
   return result;
 }
 
-class Reduce : public ::testing::TestWithParam<Shape> {};
+class Reduce : public ::testing::TestWithParam<ReduceShape> {};
 
 template <class T>
-void check(const Shape& s) {
+void check(const ReduceShape& s) {
   std::vector<T> x = noise<T>(s.A * s.R * s.B, 7);
   for (T& v : x) v += T(0.25);  // sums that grow
   const double divisor = 2;
@@ -87,7 +87,7 @@ TEST_P(Reduce, Float) { check<float>(GetParam()); }
 TEST_P(Reduce, Double) { check<double>(GetParam()); }
 
 TEST_P(Reduce, SameBitsForAnyThreadCount) {
-  const Shape s = GetParam();
+  const ReduceShape s = GetParam();
   const auto x = noise<float>(s.A * s.R * s.B, 9);
   std::vector<float> first;
   for (int count : {1, 2, 4}) {
@@ -99,7 +99,7 @@ TEST_P(Reduce, SameBitsForAnyThreadCount) {
   set_threads(2);
 }
 
-INSTANTIATE_TEST_SUITE_P(Shapes, Reduce, ::testing::ValuesIn(kShapes));
+INSTANTIATE_TEST_SUITE_P(Shapes, Reduce, ::testing::ValuesIn(kReduceShapes));
 
 // A plain float sum of 2^20 times 0.1 is off by 1e-2 relative; the bound asks for 1e-4, this for 1e-7.
 TEST(ReduceSum, StaysAccurateOverAMillion) {

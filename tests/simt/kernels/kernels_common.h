@@ -17,6 +17,14 @@
 
 namespace duel::simt {
 
+using Shape = std::vector<int64_t>;
+
+inline int64_t volume(const Shape& shape) {
+  int64_t n = 1;
+  for (int64_t extent : shape) n *= extent;
+  return n;
+}
+
 using kernels::noise;
 using Types = ::testing::Types<float, double>;
 

@@ -66,14 +66,6 @@ TYPED_TEST(SimtMap, InPlace) {
   }
 }
 
-using Shape = std::vector<int64_t>;
-
-int64_t volume(const Shape& shape) {
-  int64_t n = 1;
-  for (int64_t extent : shape) n *= extent;
-  return n;
-}
-
 template <class T, class F>
 void expect_binary(const Shape& out, const Shape& a, const Shape& b, F f, const std::string& what) {
   const auto plan = kernels::make_broadcast(out, a, b);

@@ -18,14 +18,6 @@ class SimtMovementAny : public ::testing::Test {};
 using AllTypes = ::testing::Types<float, double, uint8_t, int64_t>;
 TYPED_TEST_SUITE(SimtMovementAny, AllTypes);
 
-using Shape = std::vector<int64_t>;
-
-int64_t volume(const Shape& shape) {
-  int64_t n = 1;
-  for (int64_t extent : shape) n *= extent;
-  return n;
-}
-
 template <class T>
 std::vector<T> numbered(int64_t n) {
   return indices<T>(n, 251, 7);

@@ -14,12 +14,12 @@ template <class T>
 class SimtNorm : public ::testing::Test {};
 TYPED_TEST_SUITE(SimtNorm, Types);
 
-struct Shape {
+struct NormCase {
   std::string name;
   NormShape shape;
 };
 
-std::vector<Shape> shapes() {
+std::vector<NormCase> shapes() {
   using namespace kernels;
   return {{"batch 1 x 1 x 1", batch_norm_shape(1, 1, 1)},
           {"batch 5 x 3 x 49", batch_norm_shape(5, 3, 49)},
@@ -66,7 +66,7 @@ struct Data {
 
 TYPED_TEST(SimtNorm, Forward) {
   using T = TypeParam;
-  for (const Shape& each : shapes()) {
+  for (const NormCase& each : shapes()) {
     const NormShape& s = each.shape;
     const bool is_batch_norm = !s.affine_inner && s.affine == s.rows;
     const Data<T> data(s);
@@ -102,7 +102,7 @@ TYPED_TEST(SimtNorm, Forward) {
 
 TYPED_TEST(SimtNorm, Inference) {
   using T = TypeParam;
-  for (const Shape& each : shapes()) {
+  for (const NormCase& each : shapes()) {
     const NormShape& s = each.shape;
     const Data<T> data(s);
     for (bool affine : {true, false}) {
@@ -119,7 +119,7 @@ TYPED_TEST(SimtNorm, Inference) {
 
 TYPED_TEST(SimtNorm, Backward) {
   using T = TypeParam;
-  for (const Shape& each : shapes()) {
+  for (const NormCase& each : shapes()) {
     const NormShape& s = each.shape;
     const Data<T> data(s);
     const int64_t space = kernels::norm_workspace(s);
@@ -163,7 +163,7 @@ TYPED_TEST(SimtNorm, Backward) {
 
 TYPED_TEST(SimtNorm, DoubleBackward) {
   using T = TypeParam;
-  for (const Shape& each : shapes()) {
+  for (const NormCase& each : shapes()) {
     const NormShape& s = each.shape;
     const Data<T> data(s);
     const int64_t space = kernels::norm_workspace(s);

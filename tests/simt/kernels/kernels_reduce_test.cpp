@@ -19,24 +19,24 @@ TYPED_TEST_SUITE(SimtReduce, Types);
 template <class T>
 constexpr double kUnit = std::numeric_limits<T>::epsilon() / 2;
 
-struct Extent {
+struct ReducedShape {
   int64_t a, r, b;
 };
-const std::vector<Extent> kExtents = {{1, 1, 1},   {1, 7, 1},    {3, 257, 1},  {1, 1000, 1}, {1, 20000, 1},
-                                      {1, 5, 31},  {1, 64, 33},  {2, 3, 5},    {5, 1, 7},    {1, 700, 130},
-                                      {2, 301, 2}, {1, 9001, 3}, {2, 8200, 1}, {1, 0, 5},    {17, 2, 1}};
+const std::vector<ReducedShape> kReduced = {
+    {1, 1, 1}, {1, 7, 1},     {3, 257, 1}, {1, 1000, 1}, {1, 20000, 1}, {1, 5, 31}, {1, 64, 33}, {2, 3, 5},
+    {5, 1, 7}, {1, 700, 130}, {2, 301, 2}, {1, 9001, 3}, {2, 8200, 1},  {1, 0, 5},  {17, 2, 1}};
 
 enum class Op { sum, max, min };
 
 template <class T>
-void call_reduce(Op op, Stream s, const Extent& e, const T* x, T* y, T* work) {
+void call_reduce(Op op, Stream s, const ReducedShape& e, const T* x, T* y, T* work) {
   if (op == Op::sum) kernels::sum_axes(s, e.a, e.r, e.b, x, y, work, 2.7);
   if (op == Op::max) kernels::max_axes(s, e.a, e.r, e.b, x, y, work);
   if (op == Op::min) kernels::min_axes(s, e.a, e.r, e.b, x, y, work);
 }
 
 template <class T>
-void expect_reduction(Op op, const Extent& e, const std::vector<T>& values) {
+void expect_reduction(Op op, const ReducedShape& e, const std::vector<T>& values) {
   const int64_t outputs = e.a * e.b, space = kernels::reduce_workspace(e.a, e.r, e.b);
   std::vector<T> expected(static_cast<size_t>(outputs)), work(static_cast<size_t>(space) + 1);
   call_reduce(op, Stream(), e, values.data(), expected.data(), work.data());
@@ -62,11 +62,11 @@ void expect_reduction(Op op, const Extent& e, const std::vector<T>& values) {
 }
 
 TYPED_TEST(SimtReduce, Sums) {
-  for (const Extent& e : kExtents) expect_reduction(Op::sum, e, noise<TypeParam>(e.a * e.r * e.b, 1));
+  for (const ReducedShape& e : kReduced) expect_reduction(Op::sum, e, noise<TypeParam>(e.a * e.r * e.b, 1));
 }
 
 TYPED_TEST(SimtReduce, MaximaAndMinima) {
-  for (const Extent& e : kExtents) {
+  for (const ReducedShape& e : kReduced) {
     if (e.r == 0) continue;
     auto values = noise<TypeParam>(e.a * e.r * e.b, 2);
     if (values.size() > 50) {
