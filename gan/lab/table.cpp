@@ -1,9 +1,11 @@
 #include "duel/gan/lab/table.h"
 
 #include <algorithm>
+#include <map>
 
 #include "duel/core/io/internal/json.h"
 #include "duel/gan/lab/internal/records.h"
+#include "duel/gan/lab/league/internal/ranked_text.h"
 #include "duel/kernels/base/error.h"
 
 namespace duel::gan::lab {
@@ -28,26 +30,38 @@ Cells cells(const TableRow& row) {
   const bool many = row.runs > 1;
   std::string runs = std::to_string(row.runs);
   if (row.diverged > 0) runs += " (" + std::to_string(row.diverged) + " diverged)";
-  return {row.name, runs, spread_text(row.modes.mean, row.modes.error, 1, many),
+  return {rank_text(row.rank),
+          row.name,
+          runs,
+          spread_text(row.modes.mean, row.modes.error, 1, many),
           spread_text(100 * row.high_quality.mean, 100 * row.high_quality.error, 1, many),
-          spread_text(row.reverse_kl.mean, row.reverse_kl.error, 3, many)};
+          spread_text(row.reverse_kl.mean, row.reverse_kl.error, 3, many),
+          fixed(row.seconds, 0)};
 }
 
 Cells cells(const PublishedRow& row, bool errors) {
-  return {row.name, "", spread_text(row.modes, row.modes_error, 1, errors),
+  return {"",
+          row.name,
+          "",
+          spread_text(row.modes, row.modes_error, 1, errors),
           spread_text(row.high_quality, row.high_quality_error, errors ? 1 : 2, errors),
-          row.reverse_kl ? spread_text(*row.reverse_kl, row.reverse_kl_error, 2, errors) : "-"};
+          row.reverse_kl ? spread_text(*row.reverse_kl, row.reverse_kl_error, 2, errors) : "-",
+          ""};
 }
 
 Cells true_cells(const Table& t) {
-  return {"true samples", "", fixed(static_cast<double>(t.mixture.means.size()), 1),
+  return {"",
+          "true samples",
+          "",
+          fixed(static_cast<double>(t.mixture.means.size()), 1),
           fixed(100 * true_high_quality(), 2),
-          fixed(true_reverse_kl(t.mixture, t.settings.measured_points), 4)};
+          fixed(true_reverse_kl(t.mixture, t.settings.measured_points), 4),
+          ""};
 }
 
 Cells heading(const Table& t) {
-  return {"objective", "runs", "modes of " + std::to_string(t.mixture.means.size()), "high quality %",
-          "reverse KL"};
+  return {"rank",           "objective",  "runs", "modes of " + std::to_string(t.mixture.means.size()),
+          "high quality %", "reverse KL", "s"};
 }
 
 bool has_errors(const Published& published) {
@@ -72,9 +86,11 @@ Table make_table(const Mixture& mixture, const PointSettings& settings, const st
       table.seeds.push_back(run.seed);
   }
   std::sort(table.seeds.begin(), table.seeds.end());
+  std::vector<std::map<uint64_t, double>> costs;
   for (const std::string& name : names) {
     TableRow row{.name = name, .modes = {}, .high_quality = {}, .reverse_kl = {}};
     std::vector<double> modes, quality, divergence;
+    std::map<uint64_t, double> divergences;
     for (const PointRun& run : runs) {
       if (run.objective != name) continue;
       ++row.runs;
@@ -83,13 +99,17 @@ Table make_table(const Mixture& mixture, const PointSettings& settings, const st
       modes.push_back(static_cast<double>(run.score.modes));
       quality.push_back(run.score.high_quality);
       divergence.push_back(run.score.reverse_kl);
+      divergences[run.seed] = run.score.reverse_kl;
     }
     row.seconds /= static_cast<double>(row.runs);
     row.modes = spread_of(modes);
     row.high_quality = spread_of(quality);
     row.reverse_kl = spread_of(divergence);
     table.rows.push_back(row);
+    costs.push_back(divergences);
   }
+  const std::vector<std::optional<Ranks>> ranks = rank_ranges(costs);
+  for (size_t i = 0; i < ranks.size(); ++i) table.rows[i].rank = ranks[i];
   return table;
 }
 
@@ -97,8 +117,9 @@ std::string protocol_line(const Table& t) {
   std::string seeds;
   for (size_t i = 0; i < t.seeds.size(); ++i) seeds += (i ? ", " : "") + std::to_string(t.seeds[i]);
   return message(
-      "{}: {} modes, deviation {}. {} step{} of batch {}, seed{} {}{}. {} {}.", t.mixture.name,
-      t.mixture.means.size(), t.mixture.deviation, with_commas(t.settings.steps),
+      "{}: {} modes, deviation {}. {} step{} of batch {}, seed{} {}{}. {} {}. Ranks are by reverse KL and shared by what seeds "
+      "do not tell apart; s: of a run.",
+      t.mixture.name, t.mixture.means.size(), t.mixture.deviation, with_commas(t.settings.steps),
       t.settings.steps == 1 ? "" : "s", t.settings.batch, t.seeds.size() == 1 ? "" : "s",
       seeds.empty() ? "none" : seeds,
       t.settings.own_schedule ? ", each objective's own optimizers and order of updates" : "",
@@ -121,7 +142,7 @@ std::string to_text(const Table& t) {
     lines.push_back({published.source + ": " + published.protocol, {}});
     for (const PublishedRow& row : published.rows) lines.push_back({"", cells(row, has_errors(published))});
   }
-  std::vector<size_t> widths(5, 0);
+  std::vector<size_t> widths(heading(t).size(), 0);
   for (const Line& line : lines) {
     for (size_t i = 0; i < line.cells.size(); ++i) widths[i] = std::max(widths[i], width_of(line.cells[i]));
   }
@@ -139,18 +160,14 @@ std::string to_text(const Table& t) {
 }
 
 std::string to_markdown(const Table& t) {
-  const auto line = [](const Cells& cells) {
-    std::string text = "|";
-    for (const std::string& cell : cells) text += " " + cell + " |";
-    return text + "\n";
-  };
-  std::string text = protocol_line(t) + "\n\n" + line(heading(t)) + "|---|---|---|---|---|\n";
-  for (const TableRow& row : t.rows) text += line(cells(row));
-  text += line(true_cells(t));
+  TableCells own{heading(t)};
+  for (const TableRow& row : t.rows) own.push_back(cells(row));
+  own.push_back(true_cells(t));
+  std::string text = protocol_line(t) + "\n\n" + markdown_table(own);
   for (const Published& published : published_results(t.mixture.name)) {
-    text += "\n" + published.source + ": " + published.protocol + ".\n\n" + line(heading(t)) +
-            "|---|---|---|---|---|\n";
-    for (const PublishedRow& row : published.rows) text += line(cells(row, has_errors(published)));
+    TableCells theirs{heading(t)};
+    for (const PublishedRow& row : published.rows) theirs.push_back(cells(row, has_errors(published)));
+    text += "\n" + published.source + ": " + published.protocol + ".\n\n" + markdown_table(theirs);
   }
   return text;
 }
@@ -170,6 +187,7 @@ std::string to_json(const Table& t, const std::vector<PointRun>& runs) {
                     {"modes", spread(row.modes)},
                     {"high_quality", spread(row.high_quality)},
                     {"reverse_kl", spread(row.reverse_kl)},
+                    {"rank", rank_text(row.rank)},
                     {"seconds", row.seconds}});
   }
   for (const PointRun& run : runs) add_line(all, json::parse(to_json(run), {.bytes = size_t{1} << 30}));

@@ -1,5 +1,6 @@
 // The table of an experiment: mean ± standard error over the seeds of every objective, beside what true
-// samples reach and what the papers report, each with the protocol behind it.
+// samples reach and what the papers report, each with the protocol behind it. Ranks are by reverse KL, which modes that
+// are lost and modes that are uneven both raise; objectives that are not told apart share ranks (league/scores.h).
 //
 // Example:
 //   const Table table = make_table(make_mixture("ring"), settings, runs);
@@ -13,6 +14,7 @@
 #include <vector>
 
 #include "duel/gan/lab/experiment.h"
+#include "duel/gan/lab/league/scores.h"
 
 namespace duel::gan::lab {
 
@@ -22,6 +24,7 @@ struct TableRow {
   int64_t diverged = 0;                    // of them; counted with no mode, no good point, the greatest KL
   Spread modes, high_quality, reverse_kl;  // high_quality from 0 to 1
   double seconds = 0;                      // mean of a run
+  std::optional<Ranks> rank = {};          // by reverse KL
 };
 
 struct Table {

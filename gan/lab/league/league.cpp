@@ -55,7 +55,7 @@ TableCells league_cells(const LeagueTable& table) {
   for (const RankedColumn& column : ranked_columns({}, table.protocol, by_fd()))
     rows[0].push_back(column.head);
   for (const LeagueRow& row : table.rows) {
-    rows.push_back({rank_text(row), row.objective, runs_text(row)});
+    rows.push_back({rank_text(row.rank), row.objective, runs_text(row)});
     for (const RankedColumn& column : ranked_columns(row, table.protocol, by_fd()))
       rows.back().push_back(column.cell);
   }

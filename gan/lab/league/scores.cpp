@@ -37,18 +37,23 @@ std::vector<double> scaled_scores(const RunGroup& runs, const Ranking& by) {
 }
 
 /// -1: `a` is better beyond the interval of their common seeds' differences, 1: worse; 0: not told apart.
-int told_apart(const RunGroup& a, const RunGroup& b, const Ranking& by) {
+int told_apart(const std::map<uint64_t, double>& a, const std::map<uint64_t, double>& b) {
   std::vector<double> differences;
-  for (const LeagueRun* x : a) {
-    for (const LeagueRun* y : b) {
-      const Value *of_x = x->find(by.measure->key), *of_y = y->find(by.measure->key);
-      if (x->seed == y->seed && of_x && of_y)
-        differences.push_back(by.order(by.scale(of_x->value), by.scale(of_y->value)));
-    }
-  }
+  for (const auto& [seed, cost] : a)
+    if (const auto of_b = b.find(seed); of_b != b.end()) differences.push_back(cost - of_b->second);
   if (differences.size() < 2) return 0;
   const Interval range = mean_interval(differences);
   return range.high < 0 ? -1 : range.low > 0 ? 1 : 0;
+}
+
+/// None where a run failed: Note [What a rank is].
+std::map<uint64_t, double> costs_of(const RunGroup& runs, const Ranking& by) {
+  std::map<uint64_t, double> costs;
+  for (const LeagueRun* run : runs) {
+    if (!run->failure.empty()) return {};
+    if (const Value* v = run->find(by.measure->key)) costs[run->seed] = by.cost(v->value);
+  }
+  return costs;
 }
 
 Ranked ranked_group(const RunGroup& runs, const Ranking& by) {
@@ -95,7 +100,9 @@ Interval mean_interval(const std::vector<double>& values) {
 bool Ranking::logarithms() const { return measure->key == "fd"; }
 double Ranking::scale(double value) const { return logarithms() ? std::log(value) : value; }
 double Ranking::back(double scaled) const { return logarithms() ? std::exp(scaled) : scaled; }
-double Ranking::order(double a, double b) const { return measure->better == Better::higher ? b - a : a - b; }
+double Ranking::cost(double value) const {
+  return measure->better == Better::higher ? -scale(value) : scale(value);
+}
 
 Ranking ranking(const char* op, const std::string& setting, const std::string& key) {
   std::vector<std::string> names;
@@ -113,22 +120,41 @@ Ranking ranking(const char* op, const std::string& setting, const std::string& k
   return {found};
 }
 
-std::vector<Ranked> ranked(const std::vector<RunGroup>& groups, const Ranking& by) {
-  std::vector<Ranked> rows;
-  for (const RunGroup& group : groups) rows.push_back(ranked_group(group, by));
-  const auto count =
-      std::count_if(rows.begin(), rows.end(), [](const Ranked& row) { return row.range.has_value(); });
-  for (size_t i = 0; i < rows.size(); ++i) {
-    if (!rows[i].range) continue;  // of one run nothing is known about seeds
+std::vector<std::optional<Ranks>> rank_ranges(const std::vector<std::map<uint64_t, double>>& groups) {
+  const auto counts = [](const auto& group) {
+    return group.size() > 1;
+  };  // of one run nothing is known about seeds
+  const auto count = std::count_if(groups.begin(), groups.end(), counts);
+  std::vector<std::optional<Ranks>> ranks(groups.size());
+  for (size_t i = 0; i < groups.size(); ++i) {
+    if (!counts(groups[i])) continue;
     int64_t better = 0, worse = 0;
-    for (size_t other = 0; other < rows.size(); ++other) {
-      if (other == i || !rows[other].range) continue;
-      const int order = told_apart(groups[other], groups[i], by);
+    for (size_t other = 0; other < groups.size(); ++other) {
+      if (other == i || !counts(groups[other])) continue;
+      const int order = told_apart(groups[other], groups[i]);
       better += order < 0;
       worse += order > 0;
     }
-    rows[i].rank = {1 + better, count - worse};
+    ranks[i] = {1 + better, count - worse};
   }
+  return ranks;
+}
+
+std::string rank_text(const std::optional<Ranks>& rank) {
+  if (!rank) return "-";
+  return rank->first == rank->second ? std::to_string(rank->first)
+                                     : message("{}-{}", rank->first, rank->second);
+}
+
+std::vector<Ranked> ranked(const std::vector<RunGroup>& groups, const Ranking& by) {
+  std::vector<Ranked> rows;
+  std::vector<std::map<uint64_t, double>> costs;
+  for (const RunGroup& group : groups) {
+    rows.push_back(ranked_group(group, by));
+    costs.push_back(costs_of(group, by));
+  }
+  const std::vector<std::optional<Ranks>> ranks = rank_ranges(costs);
+  for (size_t i = 0; i < rows.size(); ++i) rows[i].rank = ranks[i];
   return rows;
 }
 
@@ -137,7 +163,7 @@ std::vector<size_t> best_first(const std::vector<Ranked>& all, const Ranking& by
   std::iota(places.begin(), places.end(), size_t{0});
   std::stable_sort(places.begin(), places.end(), [&](size_t i, size_t j) {
     const std::optional<double>&a = all[i].score, &b = all[j].score;
-    return a && b ? by.order(*a, *b) < 0 : a.has_value() && !b;
+    return a && b ? by.cost(*a) < by.cost(*b) : a.has_value() && !b;
   });
   return places;
 }

@@ -15,10 +15,11 @@
 // Example:
 //   const Scale by = ranking("fd");
 //   std::vector<Ranked> all = ranked({{&a1, &a2}, {&b1, &b2}}, by);
-//   for (const size_t i : best_first(all, by)) std::puts(rank_text(all[i]).c_str());
+//   for (const size_t i : best_first(all, by)) std::puts(rank_text(all[i].rank).c_str());
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -37,19 +38,28 @@ struct Ranking {
   bool logarithms() const;  // Note [What a rank is]
   double scale(double value) const;
   double back(double scaled) const;
-  /// Below 0: a is better.
-  double order(double a, double b) const;
+  /// A run's value as ranks compare it: the smaller the better.
+  double cost(double value) const;
 };
 
 /// By the measure of this key. Error naming `setting`: an unknown one, or one that is healthy near its floor and so
 /// ranks nothing.
 Ranking ranking(const char* op, const std::string& setting, const std::string& key);
 
+using Ranks = std::pair<int64_t, int64_t>;  // from the best to the worst that it may be
+
+/// Of groups that have a cost for every seed, the smaller the better; Note [What a rank is]. Nothing for a group of less
+/// than two seeds.
+std::vector<std::optional<Ranks>> rank_ranges(const std::vector<std::map<uint64_t, double>>& groups);
+
+/// "2", "2-4", "-".
+std::string rank_text(const std::optional<Ranks>& rank);
+
 struct Ranked {
   int64_t runs = 0, failed = 0;
   std::optional<double> score;    // Note [What a rank is]
   std::optional<Interval> range;  // of two runs or more
-  std::optional<std::pair<int64_t, int64_t>> rank;
+  std::optional<Ranks> rank = {};
   std::optional<double> fd;                                   // geometric mean
   double precision = 0, recall = 0, coverage = 0, modes = 0;  // means of the runs
   double seconds = 0;                                         // mean

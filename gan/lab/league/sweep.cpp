@@ -86,7 +86,7 @@ SweepCells sweep_cells(const SweepTable& table, bool numbered) {
     cells.heads.push_back(column.head);
   for (const SweepRow& row : table.rows) {
     std::vector<std::string>& line = cells.rows.emplace_back();
-    line.push_back(rank_text(row));
+    line.push_back(rank_text(row.rank));
     if (numbered) line.push_back(message("#{}", cells.rows.size()));
     if (!numbered)
       for (const std::string& axis : table.axes) line.push_back(visible(value_of_axis(row.values, axis)));

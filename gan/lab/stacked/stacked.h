@@ -39,6 +39,7 @@
 
 #include "duel/core/tensor/tensor.h"
 #include "duel/gan/judge/interval.h"
+#include "duel/gan/lab/league/scores.h"
 #include "duel/gan/lab/modes.h"
 #include "duel/gan/lab/observer.h"
 #include "duel/gan/models/models.h"
@@ -135,10 +136,10 @@ StackedOutcome run_stacked(const StackedRequest& request, LabObserver& observer)
 struct StackedRow {
   std::string objective;
   int64_t runs = 0, failed = 0;
-  Spread modes = {}, reverse_kl = {};  // a run that failed has no modes, and ln 1000
-  std::optional<Interval> modes_range = {},
-                          kl_range = {};  // Student's 95 % of the means, of two runs or more
-  double sure = 0, seconds = 0;           // means
+  Spread modes = {}, reverse_kl = {};        // a run that failed has no modes, and ln 1000
+  std::optional<Interval> modes_range = {};  // Student's 95 % of the mean, of two runs or more
+  std::optional<Ranks> rank = {};            // by modes
+  double sure = 0, seconds = 0;              // means
 };
 struct StackedTable {
   StackedRequest request;

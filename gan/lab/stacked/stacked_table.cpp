@@ -1,6 +1,7 @@
 // The table of runs on stacked digits, beside what papers report.
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "duel/gan/lab/league/internal/ranked_text.h"
 #include "duel/gan/lab/league/scores.h"
@@ -13,8 +14,8 @@ namespace {
 
 using StackedCells = std::vector<std::string>;
 
-const StackedCells kStackedHeading = {"objective",  "runs", "modes of 1000", "95 %",
-                                      "reverse KL", "95 %", "sure",          "s/run"};
+const StackedCells kStackedHeading = {"rank", "objective",  "runs", "modes",
+                                      "95 %", "reverse KL", "sure", "s"};
 
 std::string pm_text(double mean, double error, int digits) {
   return fixed(mean, digits) + (error > 0 ? " ± " + fixed(error, digits) : "");
@@ -25,25 +26,21 @@ std::string range_text(const std::optional<Interval>& range, int digits) {
 }
 
 StackedCells row_cells(const StackedRow& row) {
-  return {row.objective,
-          row.failed ? message("{} ({} failed)", row.runs, row.failed) : std::to_string(row.runs),
+  return {rank_text(row.rank),
+          row.objective,
+          row.failed ? message("{} of {}", row.runs - row.failed, row.runs) : std::to_string(row.runs),
           pm_text(row.modes.mean, row.modes.error, 1),
           range_text(row.modes_range, 1),
           pm_text(row.reverse_kl.mean, row.reverse_kl.error, 3),
-          range_text(row.kl_range, 2),
           fixed(100 * row.sure, 0) + " %",
           fixed(row.seconds, 0)};
 }
 
 StackedCells published_cells(const StackedPublished& row) {
-  return {row.name,
-          "",
-          pm_text(row.modes, row.modes_error, 1),
-          "",
-          pm_text(row.reverse_kl, row.reverse_kl_error, 3),
-          "",
-          "",
-          ""};
+  return {"", row.name,
+          "", pm_text(row.modes, row.modes_error, 1),
+          "", pm_text(row.reverse_kl, row.reverse_kl_error, 3),
+          "", ""};
 }
 
 /// Student's, as far as there are values.
@@ -56,10 +53,10 @@ std::vector<StackedCells> own_rows(const StackedTable& t) {
   std::vector<StackedCells> rows;
   for (const StackedRow& row : t.rows) rows.push_back(row_cells(row));
   if (t.floor)
-    rows.push_back({"real digits", "", std::to_string(t.floor->score.modes), "",
-                    fixed(t.floor->score.reverse_kl, 4), "", fixed(100 * t.floor->sure, 0) + " %", ""});
-  rows.push_back({"even kinds", "", fixed(expected_modes(t.request.count), 1), "",
-                  fixed(expected_reverse_kl(t.request.count), 4), "", "", ""});
+    rows.push_back({"", "real digits", "", std::to_string(t.floor->score.modes), "",
+                    fixed(t.floor->score.reverse_kl, 4), fixed(100 * t.floor->sure, 0) + " %", ""});
+  rows.push_back({"", "even kinds", "", fixed(expected_modes(t.request.count), 1), "",
+                  fixed(expected_reverse_kl(t.request.count), 4), "", ""});
   return rows;
 }
 
@@ -76,7 +73,8 @@ std::string stacked_protocol_text(const StackedTable& t) {
   for (const uint64_t seed : t.seeds) seeds += (seeds.empty() ? "" : ", ") + std::to_string(seed);
   return message(
       "Stacked digits, protocol {}: {}. {} iterations of batch {}, seeds {}; modes and divergence from even "
-      "kinds in {} samples, ± the standard error over seeds, 95 % Student's.{} {}",
+      "kinds in {} samples, ± the standard error over seeds, 95 % Student's; ranks are by modes and shared by what seeds "
+      "do not tell apart.{} {}",
       protocol.name, protocol.about, t.request.steps, protocol.batch, seeds.empty() ? "none" : seeds,
       t.request.count, t.request.own_schedule ? " Each objective's own optimizers." : "",
       t.request.steps >= protocol.published_steps
@@ -95,9 +93,11 @@ StackedTable make_stacked_table(const StackedOutcome& outcome) {
       table.seeds.push_back(run.seed);
   }
   std::sort(table.seeds.begin(), table.seeds.end());
+  std::vector<std::map<uint64_t, double>> costs;
   for (const std::string& name : names) {
     StackedRow row{.objective = name};
     std::vector<double> modes, divergence;
+    std::map<uint64_t, double> lost;
     for (const StackedRun& run : outcome.runs) {
       if (run.objective != name) continue;
       ++row.runs;
@@ -106,17 +106,18 @@ StackedTable make_stacked_table(const StackedOutcome& outcome) {
       row.seconds += run.seconds;
       modes.push_back(static_cast<double>(run.score.modes));
       divergence.push_back(run.score.reverse_kl);
+      lost[run.seed] = -modes.back();
     }
     row.sure /= static_cast<double>(row.runs);
     row.seconds /= static_cast<double>(row.runs);
     row.modes = spread_of(modes);
     row.reverse_kl = spread_of(divergence);
-    if (row.runs > 1) {
-      row.modes_range = stacked_interval(modes, 1000);
-      row.kl_range = stacked_interval(divergence, std::log(1000.0));
-    }
+    if (row.runs > 1) row.modes_range = stacked_interval(modes, 1000);
     table.rows.push_back(row);
+    costs.push_back(lost);
   }
+  const std::vector<std::optional<Ranks>> ranks = rank_ranges(costs);
+  for (size_t i = 0; i < ranks.size(); ++i) table.rows[i].rank = ranks[i];
   std::stable_sort(table.rows.begin(), table.rows.end(),
                    [](const StackedRow& a, const StackedRow& b) { return a.modes.mean > b.modes.mean; });
   return table;
@@ -128,10 +129,9 @@ std::string to_text(const StackedTable& table) {
   std::vector<StackedCells> rows = own_rows(table);
   const size_t own = rows.size();
   for (StackedCells& row : published_rows(table)) rows.push_back(std::move(row));
-  constexpr size_t kWide = 110;
   std::vector<detail::TextColumn> columns;
   for (const std::string& head : kStackedHeading) columns.push_back({head, head == "objective"});
-  const std::vector<std::string> lines = detail::text_table(columns, rows, kWide);
+  const std::vector<std::string> lines = detail::text_table(columns, rows);
   text += "\n";
   for (size_t i = 0; i < lines.size(); ++i) {
     if (i == own + 1) {
@@ -146,9 +146,9 @@ std::string to_text(const StackedTable& table) {
 }
 
 std::string to_markdown(const StackedTable& table) {
-  TableCells own{kStackedHeading}, published{{"published", "modes of 1000", "reverse KL"}};
+  TableCells own{kStackedHeading}, published{{"published", "modes", "reverse KL"}};
   for (StackedCells& row : own_rows(table)) own.push_back(std::move(row));
-  for (const StackedCells& row : published_rows(table)) published.push_back({row[0], row[2], row[4]});
+  for (const StackedCells& row : published_rows(table)) published.push_back({row[1], row[3], row[5]});
   return stacked_protocol_text(table) + "\n\n" + markdown_table(own) + "\n" +
          stacked_protocol(table.request.protocol).published_in + ":\n\n" + markdown_table(published);
 }

@@ -455,12 +455,14 @@ TEST(Tables, HaveMeansErrorsFloorsAndThePapers) {
   EXPECT_DOUBLE_EQ(table.rows[0].modes.mean, 7);
   EXPECT_DOUBLE_EQ(table.rows[0].modes.error, 1);
   const std::string text = to_text(table), markdown = to_markdown(table);
-  EXPECT_NE(text.find("ns-gan         2      7.0 ± 1.0    85.0 ± 5.0       0.300 ± 0.200"), std::string::npos)
+  EXPECT_NE(text.find("1      ns-gan         2      7.0 ± 1.0    85.0 ± 5.0       0.300 ± 0.200   2"),
+            std::string::npos)
       << text;
-  EXPECT_NE(markdown.find("| ns-gan | 2 | 7.0 ± 1.0 | 85.0 ± 5.0 | 0.300 ± 0.200 |"), std::string::npos)
+  EXPECT_NE(markdown.find("| 1 | ns-gan | 2 | 7.0 ± 1.0 | 85.0 ± 5.0 | 0.300 ± 0.200 | 2 |"),
+            std::string::npos)
       << markdown;
-  EXPECT_NE(markdown.find("| wgan | 1 | 8.0 | 50.0 | 0.250 |"), std::string::npos) << markdown;
-  EXPECT_NE(markdown.find("| true samples |  | 8.0 | 98.89 | 0.0014 |"), std::string::npos) << markdown;
+  EXPECT_NE(markdown.find("| - | wgan | 1 | 8.0 | 50.0 | 0.250 | 2 |"), std::string::npos) << markdown;
+  EXPECT_NE(markdown.find("|  | true samples |  | 8.0 | 98.89 | 0.0014 |  |"), std::string::npos) << markdown;
   for (const std::string* t : {&text, &markdown}) {
     // A short run never passes for the published protocol.
     EXPECT_NE(t->find("20,000 steps of batch 100, seeds 1, 2. NOT the published length: PacGAN's protocol "
@@ -475,8 +477,19 @@ TEST(Tables, HaveMeansErrorsFloorsAndThePapers) {
               std::string::npos);
   }
   EXPECT_NE(to_markdown(make_table(make_mixture("grid"), {}, {}))
-                .find("| PacGAN4 |  | 24.8 ± 0.2 | 93.6 ± 0.6 | 0.04 ± 0.01 |"),
+                .find("|  | PacGAN4 |  | 24.8 ± 0.2 | 93.6 ± 0.6 | 0.04 ± 0.01 |"),
             std::string::npos);
+  // Seeds tell apart what differs by more than they do; what they do not shares ranks.
+  std::vector<PointRun> more;
+  for (const uint64_t seed : {1, 2, 3}) {
+    const double own = 0.1 * static_cast<double>(seed);
+    more.push_back(fake_run("lsgan", seed, 8, 0.9, 1 + own));
+    more.push_back(fake_run("hinge", seed, 8, 0.9, 0.1 + own + 0.001 * static_cast<double>(seed * seed)));
+    more.push_back(fake_run("r1", seed, 8, 0.9, 0.1 + own + (seed == 2 ? 0.1 : 0)));
+  }
+  std::vector<std::string> ranks;
+  for (const TableRow& row : make_table(ring, {}, more).rows) ranks.push_back(rank_text(row.rank));
+  EXPECT_EQ(ranks, (std::vector<std::string>{"3", "1-2", "1-2"}));
   const auto json = nlohmann::json::parse(to_json(table, runs));
   EXPECT_EQ(json.at("table").at(0).at("modes").at("standard_error"), 1.0);
   EXPECT_EQ(json.at("runs").size(), 3U);

@@ -17,12 +17,6 @@ std::string ranking_name(const Ranking& by) { return by.measure->key == "fd" ? "
 
 }  // namespace
 
-std::string rank_text(const Ranked& row) {
-  if (!row.rank) return "-";
-  const auto [first, last] = *row.rank;
-  return first == last ? std::to_string(first) : message("{}-{}", first, last);
-}
-
 std::string runs_text(const Ranked& row) {
   return row.failed ? message("{} of {}", row.runs - row.failed, row.runs) : std::to_string(row.runs);
 }

@@ -8,8 +8,6 @@
 
 namespace duel::gan::lab {
 
-/// "2", "2-4", "-".
-std::string rank_text(const Ranked& row);
 /// "3", "2 of 3" where one failed.
 std::string runs_text(const Ranked& row);
 
