@@ -105,13 +105,15 @@ std::vector<std::string> founding_options(const std::string& name) {
     if (row.name != name) continue;
     std::vector<std::string> used = {"quick", "seeds", "out"};
     if (row.uses_data) used.push_back("data");
+    if (row.uses_objectives) used.push_back("objective");
     return used;
   }
   return {};
 }
 
 int show_founding(const FoundingRequest& request) {
-  gan::lab::FoundingOptions options{.quick = request.quick, .seeds = {}, .data = request.data};
+  gan::lab::FoundingOptions options{
+      .quick = request.quick, .seeds = {}, .data = request.data, .objectives = request.objectives};
   for (int64_t seed = 1; seed <= request.seeds; ++seed) options.seeds.push_back(static_cast<uint64_t>(seed));
   const gan::lab::FoundingRow& row = gan::lab::find_founding_row(request.name);
   FoundingWatcher watcher(request.quiet);

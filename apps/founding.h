@@ -19,6 +19,7 @@ struct FoundingRequest {
   bool quick = false, quiet = false;
   int64_t seeds = 1;  // 1, 2, … so many
   std::string data = "auto", out = "runs/lab-founding";
+  std::vector<std::string> objectives = {};  // empty: all that the claim is about
 };
 
 /// Shows the claim and prints its facts; 1 where one does not hold, 128 + the signal where that stopped it.

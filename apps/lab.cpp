@@ -264,6 +264,8 @@ int founding_claim(const LabRequest& request) {
   FoundingRequest asked{.name = request.what, .quick = request.quick, .quiet = request.quiet};
   asked.seeds = request.seeds.value_or(asked.seeds);
   asked.data = request.gallery.data;
+  if (request.chosen && request.objectives != std::vector<std::string>{"all"})
+    asked.objectives = request.objectives;
   if (!request.out.empty()) asked.out = request.out;
   return show_founding(asked);
 }

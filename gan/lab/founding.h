@@ -60,6 +60,8 @@ struct FoundingOptions {
   bool quick = false;  // small sizes and few steps: seconds on one core
   std::vector<uint64_t> seeds = {1};
   std::string data = "auto";  // as RunConfig::data
+  std::vector<std::string> objectives =
+      {};  // of a row that compares them: these alone; empty: all that it knows
 };
 
 struct FoundingRow {
@@ -68,7 +70,8 @@ struct FoundingRow {
   /// Computes it. Tells the observer of its steps, started(STEPS, 0) once and stepped() for each, and asks stop() as
   /// it goes: where that says so, it comes back early with what it has, which nobody reads.
   Shown (*show)(const FoundingOptions&, LabObserver&);
-  bool uses_data = false;  // reads FoundingOptions::data
+  bool uses_data = false;        // reads FoundingOptions::data
+  bool uses_objectives = false;  // reads FoundingOptions::objectives
 };
 
 /// In the order in which they are shown.

@@ -29,9 +29,10 @@ constexpr double kCriticFlatExpected = -0.25, kCriticFlatBound = 0.75;  // the u
 
 struct CriticPlan {
   std::vector<std::string> objectives;
-  int64_t channels = 64, batch = 32, drawn = 60000;
-  // Not the first ones: D begins with a value of nothing, which rises while it learns, whatever G does.
-  FoundingLooks looks = {.before = 800, .every = 100, .count = 12};
+  int64_t channels = 32, batch = 32, drawn = 60000;
+  // Not the first ones: D begins with a value of nothing, which rises while it learns, and G runs ahead of it; under
+  // wgan's rate that takes 2,000 iterations.
+  FoundingLooks looks = {.before = 2000, .every = 150, .count = 12};
   int64_t judged = 512, real = 10000;
 };
 
@@ -263,9 +264,10 @@ std::string critic_contrast(const CriticPlan& plan, const CriticStory& a, const 
                  z.size());
 }
 
-CriticPlan critic_plan(bool quick) {
+/// Error where one that is asked for has no value to be read.
+CriticPlan critic_plan(const FoundingOptions& options) {
   CriticPlan plan;
-  if (quick) {
+  if (options.quick) {
     plan = {.objectives = {"gan", "ns-gan", "wgan", "wgan-gp", "sngan", "cgan"},
             .channels = 16,
             .batch = 16,
@@ -273,15 +275,21 @@ CriticPlan critic_plan(bool quick) {
             .looks = {.before = 5, .every = 5, .count = 6},
             .judged = 64,
             .real = 256};
-    return plan;
+  } else {
+    for (const std::string& name : objective_names())
+      if (critic_left_out(named_objective(name)).empty()) plan.objectives.push_back(name);
   }
-  for (const std::string& name : objective_names())
-    if (critic_left_out(named_objective(name)).empty()) plan.objectives.push_back(name);
+  if (options.objectives.empty()) return plan;
+  plan.objectives = options.objectives;
+  for (const std::string& name : plan.objectives) {
+    const std::string why = critic_left_out(named_objective(name));
+    DUEL_CHECK(why.empty(), "lab", "critic: {} has no value of D to be read: {}; leave it out", name, why);
+  }
   return plan;
 }
 
 Shown show_critic(const FoundingOptions& options, LabObserver& observer) {
-  const CriticPlan plan = critic_plan(options.quick);
+  const CriticPlan plan = critic_plan(options);
   const FoundingDigits digits = founding_digits(options.data, plan.drawn, "mlp", plan.channels, plan.batch);
   const FoundingJudge judge = founding_judge(digits, plan.judged, plan.real);
   observer.said(message("real digits: {}", digits.source()));
@@ -374,7 +382,8 @@ FoundingRow critic_row() {
           "The critic's estimate of the Wasserstein distance falls while samples improve, where the bound on JS of "
           "a cross-entropy D does not (Arjovsky et al. 2017, arXiv:1701.07875, figures 3 and 4).",
       .show = show_critic,
-      .uses_data = true};
+      .uses_data = true,
+      .uses_objectives = true};
 }
 
 }  // namespace duel::gan::lab

@@ -76,6 +76,7 @@ Json founding_json(const FoundingRecord& r) {
           {"quick", r.options.quick},
           {"seeds", r.options.seeds},
           {"data", r.options.data},
+          {"objectives", r.options.objectives},
           {"duel", r.duel},
           {"commit", r.commit},
           {"cpu", r.cpu},
@@ -143,10 +144,13 @@ std::string founding_html(const FoundingRecord& r, const fs::path& out) {
         read_file("lab", out / picture, kMaxFoundingPicture, "a picture that " + r.name + ".json names");
     html += detail::figure(fs::path(picture).stem().string(), detail::png_uri(png), "");
   }
+  std::string objectives;
+  for (const std::string& name : r.options.objectives)
+    objectives += (objectives.empty() ? " --objective " : ",") + name;
   return html + "</div>\n<p class=\"made\">" +
-         html_text(message("duel lab {}{}, seeds {}, Duel {} (commit {}), {} s on {}", r.name,
-                           r.options.quick ? " --quick" : "", seeds_text(r.options.seeds), r.duel, r.commit,
-                           fixed(r.seconds, 1), r.cpu)) +
+         html_text(message("duel lab {}{}{}, seeds {}, Duel {} (commit {}), {} s on {}", r.name,
+                           r.options.quick ? " --quick" : "", objectives, seeds_text(r.options.seeds), r.duel,
+                           r.commit, fixed(r.seconds, 1), r.cpu)) +
          "</p>\n</section>\n";
 }
 
@@ -242,6 +246,7 @@ FoundingRecord read_founding(const fs::path& out, const std::string& name) {
                           .facts = {},
                           .pictures = found.at("pictures").get<std::vector<std::string>>(),
                           .conclusions = found.at("conclusions").get<std::vector<std::string>>()};
+    record.options.objectives = found.value("objectives", std::vector<std::string>{});
     if (found.contains("tables"))
       for (const Json& table : found.at("tables")) record.tables.push_back(table_in(table));
     for (const Json& f : found.at("facts"))
