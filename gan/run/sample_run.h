@@ -1,6 +1,12 @@
 // Pictures from a run that is on the disk: what `duel sample` does, for any program. A program registers the
 // objective and the networks of its own first (run.h, Note [Parts of one's own]).
 //
+// Note [Ranking by D]
+// Of `best_of` times as many samples those are shown of which D is most certain that they are real, the best first, in
+// every class for itself where columns are classes. D answers as a network that is not trained: running statistics, no
+// noise on what it is shown; its logit counts, of an autoencoder its error. It is one network's opinion: what fools this D
+// is ranked high too. Refused where rows belong together (walks, codes) and where D judges several samples at once.
+//
 // Example:
 //   std::puts(sample_run({.checkpoint = "runs/mine", .out = "walk.png", .interpolate = true}).c_str());
 #pragma once
@@ -21,6 +27,7 @@ struct SampleRequest {
   std::optional<int64_t> code = {};       // each row goes through all values of this code
   bool interpolate = false;               // each row walks from one point to another, on the sphere
   std::optional<double> truncation = {};  // sampling.h, Note [Truncation]
+  int64_t best_of = 1;                    // so many times as many are drawn: Note [Ranking by D]
   bool force = false;                     // replaces a file that is there
 };
 
