@@ -60,7 +60,8 @@ TEST(Founding, RecordsAreReadBackAndThePageHasThemAll) {
   Scratch scratch;
   LabObserver quiet;
   const auto out = scratch / "deep" / "lab";
-  const FoundingOptions options{.quick = true, .seeds = {3, 5}, .data = "synthetic"};
+  const FoundingOptions options{
+      .quick = true, .seeds = {3, 5}, .data = "synthetic", .objectives = {"wgan", "hinge"}};
   EXPECT_FALSE(write_founding(made_up("clipping", one_holds), options, out, quiet));
   EXPECT_TRUE(write_founding(made_up("theory", holds), {}, out, quiet));
 
@@ -70,6 +71,7 @@ TEST(Founding, RecordsAreReadBackAndThePageHasThemAll) {
   EXPECT_TRUE(record.options.quick);
   EXPECT_EQ(record.options.seeds, (std::vector<uint64_t>{3, 5}));
   EXPECT_EQ(record.options.data, "synthetic");
+  EXPECT_EQ(record.options.objectives, (std::vector<std::string>{"wgan", "hinge"}));
   EXPECT_FALSE(record.duel.empty());
   EXPECT_EQ(record.commit, source_commit());
   ASSERT_EQ(record.facts.size(), 2U);
@@ -101,7 +103,7 @@ TEST(Founding, RecordsAreReadBackAndThePageHasThemAll) {
   EXPECT_TRUE(has(page, "a &amp; b<br><small>noted</small></th><td>0.5</td><td>inf</td>")) << page;
   EXPECT_FALSE(has(page, "hidden") || has(page, ">raw<"));
   EXPECT_TRUE(has(page, std::string("(commit ") + source_commit() + ")"));
-  EXPECT_TRUE(has(page, "duel lab clipping --quick, seeds 3, 5"));
+  EXPECT_TRUE(has(page, "duel lab clipping --quick --objective wgan,hinge, seeds 3, 5"));
   EXPECT_LT(page.find("id=\"theory\""), page.find("id=\"clipping\"")) << "the order of the rows";
   EXPECT_TRUE(has(page, "prefers-color-scheme: dark"));
   EXPECT_EQ(occurrences(page, "src=\""), occurrences(page, "src=\"data:")) << "all in one file";

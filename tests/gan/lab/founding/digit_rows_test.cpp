@@ -11,6 +11,7 @@
 #include "duel/gan/lab/internal/founding_digits.h"
 #include "duel/gan/train/sampling.h"
 #include "duel/kernels/base/parallel.h"
+#include "tests/files.h"
 
 namespace duel::gan::lab {
 namespace {
@@ -132,6 +133,20 @@ TEST(FoundingCritic, TableAndFactsFollowFromTheCurves) {
   for (const char* name : {"ebgan (D is an autoencoder", "began (D is an autoencoder, and k",
                            "acgan (a term about", "infogan (a term about"})
     EXPECT_TRUE(says(shown, name)) << name;
+}
+
+TEST(FoundingCritic, ComparesThoseThatAreAskedFor) {
+  LabObserver quiet;
+  FoundingOptions options{.quick = true, .data = "synthetic", .objectives = {"lsgan", "wgan"}};
+  const FoundingRow& row = find_founding_row("critic");
+  EXPECT_TRUE(row.uses_objectives && !find_founding_row("norms").uses_objectives);
+  const Shown shown = row.show(options, quiet);
+  ASSERT_EQ(shown.tables.at(0).rows.size(), 2U);
+  EXPECT_EQ(shown.tables[0].rows[0].label, "lsgan");
+  EXPECT_TRUE(shown.tables[0].rows[0].note.starts_with("flat: chi-squared"));
+  options.objectives = {"wgan", "began"};
+  EXPECT_TRUE(duel::testing::has(duel::testing::error_of([&] { row.show(options, quiet); }),
+                                 "critic: began has no value of D to be read: D is an autoencoder"));
 }
 
 TEST(FoundingNorms, FactorsFollowFromTheCurves) {
