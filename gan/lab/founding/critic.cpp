@@ -352,13 +352,16 @@ Shown show_critic(const FoundingOptions& options, LabObserver& observer) {
       message(
           "Real digits are {}; G and D are mlp, {} wide, batch {}; {} iterations, {} looks at {} samples, whose "
           "fd-{} has the floor {} (training images); {} of {} runs left the finite numbers. The interval is "
-          "Student's over {} seeds, on Fisher's transformation: looks of one run follow each other and are not "
+          "Student's over seeds, on Fisher's transformation: looks of one run follow each other and are not "
           "as many draws.",
           digits.source(), plan.channels, plan.batch, plan.looks.iterations(), plan.looks.count, plan.judged,
-          judge.judge.name(), significant(judge.floor, 3), broken, stories.size() * options.seeds.size(),
-          options.seeds.size()),
+          judge.judge.name(), significant(judge.floor, 3), broken, stories.size() * options.seeds.size()),
       message("Left out: {}.", left_out)};
-  if (options.seeds.size() < 2) return shown;
+  if (options.seeds.size() < 2) {
+    shown.conclusions.push_back(
+        "One seed gives no interval, and nothing is told apart by it: --seeds 3 or more.");
+    return shown;
+  }
   for (const CriticKindOf kind : {CriticKindOf::falls, CriticKindOf::open, CriticKindOf::flat})
     shown.conclusions.push_back(
         critic_conclusion(stories, kind, &CriticStory::level, "D's value falls with the distance"));

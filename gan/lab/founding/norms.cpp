@@ -147,10 +147,14 @@ Shown show_norms(const FoundingOptions& options, LabObserver& observer) {
   shown.tables = {table, curves};
   shown.conclusions = {message(
       "fd-{} of {} samples after {} iterations of dcgan, {} wide, batch {}, floor {} (training images): geometric "
-      "mean and Student's 95 % interval over {} seeds; factors by common seeds. Real digits are {}.",
+      "mean and Student's 95 % interval over seeds; factors by common seeds. Real digits are {}.",
       judge.judge.name(), plan.judged, plan.looks.iterations(), plan.channels, plan.batch,
-      significant(judge.floor, 3), options.seeds.size(), digits.source())};
-  if (options.seeds.size() < 2) return shown;
+      significant(judge.floor, 3), digits.source())};
+  if (options.seeds.size() < 2) {
+    shown.conclusions.push_back(
+        "One seed gives no interval, and nothing is told apart by it: --seeds 3 or more.");
+    return shown;
+  }
   for (size_t loss = 0; loss < kNormsLosses.size(); ++loss) {
     const Interval range = ratio_of_runs(factors[loss]).interval;
     const char* verdict = range.low > 1    ? "leaving batch norm out makes the distance larger"

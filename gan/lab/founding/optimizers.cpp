@@ -174,7 +174,7 @@ Shown show_optimizers(const FoundingOptions& options, LabObserver& observer) {
                          {plan.rates[arm.best], end.value, end.interval.low, end.interval.high,
                           ratio_of_runs(arm.losses).value}});
     if (arm.best == 0 || arm.best + 1 == plan.rates.size())
-      at_edge += (at_edge.empty() ? "" : ", ") + arm.name;
+      at_edge += (at_edge.empty() ? "" : "; ") + arm.name;
     for (size_t i = 0; i < arm.runs.size(); ++i) {
       const std::string where = message("{}, seed {}", arm.name, options.seeds[i]);
       const FoundingRun& run = arm.runs[i];
@@ -186,10 +186,13 @@ Shown show_optimizers(const FoundingOptions& options, LabObserver& observer) {
 
   shown.conclusions = {message(
       "wgan on {}: mlp, {} wide, batch {}, {} iterations of five critic steps; fd-{} of {} samples, floor {} (training "
-      "images). Rates were chosen on seeds of their own ({} each), the ends are of {} others: geometric mean and "
+      "images). Rates were chosen on seeds of their own ({} each), the ends are of others: geometric mean and "
       "Student's 95 % interval, ratios by common seeds.",
       digits.source(), plan.channels, plan.batch, plan.looks.iterations(), judge.judge.name(), plan.judged,
-      significant(judge.floor, 3), plan.tuning.size(), options.seeds.size())};
+      significant(judge.floor, 3), plan.tuning.size())};
+  if (options.seeds.size() < 2)
+    shown.conclusions.push_back(
+        "One seed gives no interval, and nothing is told apart by it: --seeds 3 or more.");
   if (!at_edge.empty())
     shown.conclusions.push_back(
         message("The best rate is at an end of the grid for {}: a better one may lie beyond.", at_edge));
