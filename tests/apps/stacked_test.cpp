@@ -14,7 +14,7 @@ TEST(Stacked, OfTheLabPrintsTheTableAndGoesOn) {
                   "--seeds",     "2",       "--threads", "1",         "--out",    out.string()};
   const Result r = duel(args);
   EXPECT_EQ(r.status, 0) << r.err;
-  EXPECT_TRUE(has(r.out, "\npacgan ") && has(r.out, "\nreal digits ") && has(r.out, "\nPacDCGAN2 ")) << r.out;
+  EXPECT_TRUE(has(r.out, " pacgan ") && has(r.out, " real digits ") && has(r.out, " PacDCGAN2 ")) << r.out;
   EXPECT_TRUE(has(r.out, "NOT the published length")) << r.out;
   EXPECT_TRUE(has(r.err, "[2/2] pacgan seed 2: ")) << r.err;
   for (const char* file :

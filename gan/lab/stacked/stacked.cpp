@@ -21,8 +21,8 @@ std::vector<StackedRun> recorded_stacked(const StackedRequest& request, const Re
 }
 
 std::string stacked_found(const StackedRun& run) {
-  return run.failure.empty() ? message("{} modes, reverse KL {}, {} % sure", run.score.modes,
-                                       fixed(run.score.reverse_kl, 2), fixed(100 * run.sure, 0))
+  return run.failure.empty() ? message("{} modes, reverse KL {}, FD {}", run.score.modes,
+                                       fixed(run.score.reverse_kl, 2), significant(*run.fd, 3))
                              : run.failure;
 }
 
@@ -111,8 +111,9 @@ StackedOutcome run_stacked(const StackedRequest& given, LabObserver& observer) {
     for (const std::string& objective : request.objectives) {
       const std::string label = message("{} seed {}", objective, seed);
       all.push_back({stacked_name(objective, seed), label,
-                     [&request, &field, &observer, objective, seed, label](const auto& keep_going) {
-                       const auto run = train_stacked(request, field, objective, seed, keep_going);
+                     [&outcome, &request, &field, &observer, objective, seed, label](const auto& keep_going) {
+                       const Moments& real = outcome.floor->moments;
+                       const auto run = train_stacked(request, field, real, objective, seed, keep_going);
                        if (!run) return false;
                        save_stacked(request, *run);
                        observer.finished(label, stacked_found(*run), run->seconds, run->steps);

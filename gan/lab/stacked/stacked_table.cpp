@@ -14,8 +14,7 @@ namespace {
 
 using StackedCells = std::vector<std::string>;
 
-const StackedCells kStackedHeading = {"rank", "objective",  "runs", "modes",
-                                      "95 %", "reverse KL", "sure", "s"};
+const StackedCells kStackedHeading = {"rank", "objective", "runs", "modes", "95 %", "reverse KL", "FD", "s"};
 
 std::string pm_text(double mean, double error, int digits) {
   return fixed(mean, digits) + (error > 0 ? " ± " + fixed(error, digits) : "");
@@ -32,7 +31,7 @@ StackedCells row_cells(const StackedRow& row) {
           pm_text(row.modes.mean, row.modes.error, 1),
           range_text(row.modes_range, 1),
           pm_text(row.reverse_kl.mean, row.reverse_kl.error, 3),
-          fixed(100 * row.sure, 0) + " %",
+          row.fd ? significant(*row.fd, 3) : "-",
           fixed(row.seconds, 0)};
 }
 
@@ -54,7 +53,7 @@ std::vector<StackedCells> own_rows(const StackedTable& t) {
   for (const StackedRow& row : t.rows) rows.push_back(row_cells(row));
   if (t.floor)
     rows.push_back({"", "real digits", "", std::to_string(t.floor->score.modes), "",
-                    fixed(t.floor->score.reverse_kl, 4), fixed(100 * t.floor->sure, 0) + " %", ""});
+                    fixed(t.floor->score.reverse_kl, 4), significant(t.floor->fd, 2), ""});
   rows.push_back({"", "even kinds", "", fixed(expected_modes(t.request.count), 1), "",
                   fixed(expected_reverse_kl(t.request.count), 4), "", ""});
   return rows;
@@ -73,7 +72,7 @@ std::string stacked_protocol_text(const StackedTable& t) {
   for (const uint64_t seed : t.seeds) seeds += (seeds.empty() ? "" : ", ") + std::to_string(seed);
   return message(
       "Stacked digits, protocol {}: {}. {} iterations of batch {}, seeds {}; modes and divergence from even "
-      "kinds in {} samples, ± the standard error over seeds, 95 % Student's; ranks are by modes and shared by what seeds "
+      "kinds in {} samples, ± the standard error over seeds, 95 % Student's; FD of the single digits; ranks are by modes and shared by what seeds "
       "do not tell apart.{} {}",
       protocol.name, protocol.about, t.request.steps, protocol.batch, seeds.empty() ? "none" : seeds,
       t.request.count, t.request.own_schedule ? " Each objective's own optimizers." : "",
@@ -96,19 +95,19 @@ StackedTable make_stacked_table(const StackedOutcome& outcome) {
   std::vector<std::map<uint64_t, double>> costs;
   for (const std::string& name : names) {
     StackedRow row{.objective = name};
-    std::vector<double> modes, divergence;
+    std::vector<double> modes, divergence, distances;
     std::map<uint64_t, double> lost;
     for (const StackedRun& run : outcome.runs) {
       if (run.objective != name) continue;
       ++row.runs;
       row.failed += !run.failure.empty();
-      row.sure += run.sure;
+      if (run.fd) distances.push_back(*run.fd);
       row.seconds += run.seconds;
       modes.push_back(static_cast<double>(run.score.modes));
       divergence.push_back(run.score.reverse_kl);
       lost[run.seed] = -modes.back();
     }
-    row.sure /= static_cast<double>(row.runs);
+    if (!distances.empty()) row.fd = spread_of(distances).mean;
     row.seconds /= static_cast<double>(row.runs);
     row.modes = spread_of(modes);
     row.reverse_kl = spread_of(divergence);

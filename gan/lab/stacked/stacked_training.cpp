@@ -53,8 +53,9 @@ json::Json stacked_settings(const StackedRequest& request, const std::string& ob
   return settings;
 }
 
-json::Json score_json(const StackedScore& score, double sure) {
-  return {{"modes", score.modes}, {"reverse_kl", score.reverse_kl}, {"sure", sure}};
+json::Json score_json(const StackedScore& score, const std::optional<double>& fd) {
+  return {
+      {"modes", score.modes}, {"reverse_kl", score.reverse_kl}, {"fd", fd ? json::Json(*fd) : json::Json()}};
 }
 StackedScore score_from(const json::Json& record) { return {record.at("modes"), record.at("reverse_kl")}; }
 
@@ -109,13 +110,17 @@ StackedField stacked_field(const StackedRequest& request) {
 StackedFloor read_stacked_floor(const StackedField& field, int64_t count) {
   const ImageSet real = detail::held_out_images(field.setup, count);
   const detail::StackedReading read = detail::read_stacked(*field.judge, ResidentData(real));
-  return {.data = real.source,
-          .score = score_stacked(counted(read.kinds)),
-          .sure = static_cast<double>(read.certain) / static_cast<double>(count)};
+  const Tensor first = field.data->first(std::min(count, field.data->count()));
+  const ResidentData training(field.data->batch(first, DType::f32));
+  StackedFloor floor{.data = real.source, .score = score_stacked(counted(read.kinds))};
+  floor.moments = moments_of(read.features);
+  floor.fd =
+      frechet_distance(floor.moments, moments_of(detail::read_stacked(*field.judge, training).features));
+  return floor;
 }
 
 std::optional<StackedRun> train_stacked(const StackedRequest& request, const StackedField& field,
-                                        const std::string& objective, uint64_t seed,
+                                        const Moments& moments, const std::string& objective, uint64_t seed,
                                         const std::function<bool()>& keep_going) {
   const auto start = std::chrono::steady_clock::now();
   const StackedProtocol& protocol = stacked_protocol(request.protocol);
@@ -141,7 +146,7 @@ std::optional<StackedRun> train_stacked(const StackedRequest& request, const Sta
         *field.judge, ResidentData(detail::sampled_images(trainer, request.count, random)));
     run.counts = counted(read.kinds);
     run.score = score_stacked(run.counts);
-    run.sure = static_cast<double>(read.certain) / static_cast<double>(request.count);
+    run.fd = frechet_distance(moments, moments_of(read.features));
   }
   LatentGenerators again = sampling_generators(seed, static_cast<uint64_t>(RandomStream::samples));
   const Tensor z = draw_latents(trainer.networks().latent, kStackedShown, again).input;
@@ -156,7 +161,7 @@ std::string stacked_name(const std::string& objective, uint64_t seed) {
 }
 
 json::Json stacked_json(const StackedRun& run) {
-  json::Json record = score_json(run.score, run.sure);
+  json::Json record = score_json(run.score, run.fd);
   record["objective"] = run.objective;
   record["seed"] = run.seed;
   record["failure"] = run.failure;
@@ -167,7 +172,7 @@ json::Json stacked_json(const StackedRun& run) {
 }
 
 json::Json stacked_json(const StackedFloor& floor) {
-  json::Json record = score_json(floor.score, floor.sure);
+  json::Json record = score_json(floor.score, floor.fd);
   record["data"] = floor.data;
   return record;
 }
@@ -183,7 +188,8 @@ void save_stacked(const StackedRequest& request, const StackedRun& run) {
 void save_stacked(const StackedRequest& request, const StackedFloor& floor) {
   json::Json record = stacked_json(floor);
   record["settings"] = stacked_data_settings(request);
-  ResultStore(kStackedOp, request.out).save(kStackedReal, record);
+  ResultStore(kStackedOp, request.out)
+      .save(kStackedReal, record, {{"mean", floor.moments.mean}, {"covariance", floor.moments.covariance}});
 }
 
 std::optional<StackedRun> load_stacked(const StackedRequest& request, const std::string& objective,
@@ -198,8 +204,8 @@ std::optional<StackedRun> load_stacked(const StackedRequest& request, const std:
            .seconds = record.at("seconds"),
            .steps = record.at("steps"),
            .judge = record.at("judge"),
-           .score = score_from(record),
-           .sure = record.at("sure")};
+           .score = score_from(record)};
+    if (!record.at("fd").is_null()) run.fd = record.at("fd").get<double>();
     DUEL_CHECK(run.objective == objective && run.seed == seed, kStackedOp, "{}: holds the run of {}, seed {}",
                file, run.objective, run.seed);
     const Tensor *samples = tensors.find("samples"), *counts = tensors.find("counts");
@@ -218,11 +224,19 @@ std::optional<StackedRun> load_stacked(const StackedRequest& request, const std:
 
 std::optional<StackedFloor> load_stacked_floor(const StackedRequest& request) {
   StackedFloor floor;
-  const auto read = [&](const json::Json& record, const TensorFile&) {
-    floor = {.data = record.at("data"), .score = score_from(record), .sure = record.at("sure")};
+  const ResultStore store(kStackedOp, request.out);
+  const auto read = [&](const json::Json& record, const TensorFile& tensors) {
+    floor = {.data = record.at("data"), .score = score_from(record), .fd = record.at("fd")};
+    const Tensor *mean = tensors.find("mean"), *covariance = tensors.find("covariance");
+    constexpr int64_t d = Judge::feature_count;
+    DUEL_CHECK(mean && covariance && mean->dtype() == DType::f64 && covariance->dtype() == DType::f64 &&
+                   mean->shape() == Shape{d} && covariance->shape() == Shape({d, d}),
+               kStackedOp, "{}: expected the moments of real digits; delete it and {} to read these again",
+               store.file(kStackedReal, ".safetensors").string(), store.file(kStackedReal).string());
+    floor.moments = {*mean, *covariance};
   };
   const json::Json settings = stacked_data_settings(request);
-  if (!ResultStore(kStackedOp, request.out).load(kStackedReal, settings, settings, read)) return std::nullopt;
+  if (!store.load(kStackedReal, settings, settings, read)) return std::nullopt;
   return floor;
 }
 

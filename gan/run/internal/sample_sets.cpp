@@ -85,16 +85,15 @@ SampleSet judged_stacked(const Judge& judge, const ResidentData& data) {
 }
 
 StackedReading read_stacked(const Judge& judge, const ResidentData& data) {
-  constexpr float kCertain = 0.9F;
   StackedReading result;
+  std::vector<Tensor> features;
   read_colours(judge, data, [&](int64_t begin, int64_t end, const JudgeReading& reading) {
     const auto digits = argmax(reading.logits).to_vector<int64_t>();
-    const auto surest = max(softmax(reading.logits), {1}).to_vector<float>();
-    for (size_t i = 0; i < static_cast<size_t>(3 * (end - begin)); i += 3) {
+    for (size_t i = 0; i < static_cast<size_t>(3 * (end - begin)); i += 3)
       result.kinds.push_back(100 * digits[i] + 10 * digits[i + 1] + digits[i + 2]);
-      result.certain += surest[i] * surest[i + 1] * surest[i + 2] >= kCertain;
-    }
+    features.push_back(reading.features.to(Device::cpu()));
   });
+  result.features = concat(features);
   return result;
 }
 

@@ -28,7 +28,7 @@ SampleSet read_by(const Judge& judge, const ResidentData& data);
 SampleSet judged_stacked(const Judge& judge, const ResidentData& data);
 struct StackedReading {
   std::vector<int64_t> kinds;  // the likeliest of each, 100 a + 10 b + c
-  int64_t certain = 0;         // of so many the three digits have a probability of 0.9 together
+  Tensor features = {};        // f32 [3 N, Judge::feature_count] of their digits, in host memory
 };
 StackedReading read_stacked(const Judge& judge, const ResidentData& data);
 /// The judge of Duel's own that was trained on such images.

@@ -24,12 +24,12 @@ struct StackedField {
 };
 StackedField stacked_field(const StackedRequest& request);
 
-/// Reads as many stacked test digits as a run has samples.
+/// Reads as many stacked test digits as a run has samples, and training digits against them.
 StackedFloor read_stacked_floor(const StackedField& field, int64_t count);
 
-/// Nothing where `keep_going`, asked after every iteration, said no.
+/// `moments` of real digits. Nothing where `keep_going`, asked after every iteration, said no.
 std::optional<StackedRun> train_stacked(const StackedRequest& request, const StackedField& field,
-                                        const std::string& objective, uint64_t seed,
+                                        const Moments& moments, const std::string& objective, uint64_t seed,
                                         const std::function<bool()>& keep_going);
 
 std::string stacked_name(const std::string& objective, uint64_t seed);
