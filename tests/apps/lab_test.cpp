@@ -21,7 +21,8 @@ TEST(Lab, TrainsPrintsTheTableAndGoesOn) {
   const Result r = duel(args);
   EXPECT_EQ(r.status, 0) << r.err;
   EXPECT_TRUE(has(r.out, "2 steps of batch 100, seeds 1, 2. NOT the published length")) << r.out;
-  EXPECT_TRUE(has(r.out, "\n1      hinge ") && has(r.out, " PacGAN4 ") && has(r.out, " true samples ")) << r.out;
+  EXPECT_TRUE(has(r.out, "\n1      hinge ") && has(r.out, " PacGAN4 ") && has(r.out, " true samples "))
+      << r.out;
   EXPECT_TRUE(has(r.err, "[2/2] hinge seed ")) << r.err;
   for (const char* file :
        {"results.md", "results.json", "samples.png", "final.png", "scores.png", "runs/hinge-2.png"}) {
