@@ -120,7 +120,12 @@ class Walk {
       const WorksFor now(node->op);
       Tensor grad = visit.grad;
       if (!visit.target) visit.grad = {};
-      lanes_ ? apply_in_lanes(node, grad, needs) : apply(node, std::move(grad), needs);
+      if (!lanes_)
+        apply(node, std::move(grad), needs);
+      else if (node->one_pass)
+        apply_in_one_pass(node, std::move(grad), needs);
+      else
+        apply_in_lanes(node, grad, needs);
     }
     if (!keep_) {
       node->released = true;
@@ -141,7 +146,8 @@ class Walk {
     }
   }
 
-  void apply(const std::shared_ptr<Node>& node, Tensor grad, const std::vector<char>& needs) {
+  std::vector<Tensor> gradients_of(const std::shared_ptr<Node>& node, Tensor grad,
+                                   const std::vector<char>& needs) {
     std::vector<Tensor> grads = node->rule(RuleContext(node, needs), grad);
     grad = {};
     if (!mutation.op.empty() && mutation.op == node->op) mutate(grads);
@@ -150,9 +156,36 @@ class Walk {
         "its rule gave {} gradients for {} inputs: one is expected for each, undefined where it is zero",
         grads.size(), node->inputs.size());
     for (size_t i = 0; i < grads.size(); ++i) {
-      if (needs[i] && grads[i].defined()) {
-        accumulate(visits_.at(node->inputs[i].get()),
-                   fitted(node->op, *node->inputs[i], std::move(grads[i])));
+      if (needs[i] && grads[i].defined())
+        grads[i] = fitted(node->op, *node->inputs[i], std::move(grads[i]));
+      else
+        grads[i] = {};
+    }
+    return grads;
+  }
+
+  void apply(const std::shared_ptr<Node>& node, Tensor grad, const std::vector<char>& needs) {
+    std::vector<Tensor> grads = gradients_of(node, std::move(grad), needs);
+    for (size_t i = 0; i < grads.size(); ++i) {
+      if (grads[i].defined()) accumulate(visits_.at(node->inputs[i].get()), std::move(grads[i]));
+    }
+  }
+
+  int lane_of(const Node* leaf) {
+    return static_cast<int>(lane_of_.try_emplace(leaf, lane_of_.size() % kLeafStreams).first->second);
+  }
+
+  // The rule is called once, where the chain is; only what is added to a leaf's earlier gradient is in its lane.
+  void apply_in_one_pass(const std::shared_ptr<Node>& node, Tensor grad, const std::vector<char>& needs) {
+    std::vector<Tensor> grads = gradients_of(node, std::move(grad), needs);
+    for (size_t i = 0; i < grads.size(); ++i) {
+      if (!grads[i].defined()) continue;
+      Visit& visit = visits_.at(node->inputs[i].get());
+      if (!node->inputs[i]->is_leaf() || !visit.grad.defined()) {
+        accumulate(visit, std::move(grads[i]));
+      } else {
+        lanes_->fork();
+        lanes_->run(lane_of(node->inputs[i].get()), [&] { accumulate(visit, grads[i]); });
       }
     }
   }
@@ -172,10 +205,8 @@ class Walk {
       }
       std::vector<char> only(needs.size());
       for (size_t k = i; k < needs.size(); ++k) only[k] = needs[k] && node->inputs[k].get() == leaf;
-      const int lane =
-          static_cast<int>(lane_of_.try_emplace(leaf, lane_of_.size() % kLeafStreams).first->second);
       lanes_->fork();
-      lanes_->run(lane, [&] { apply(node, grad, only); });
+      lanes_->run(lane_of(leaf), [&] { apply(node, grad, only); });
     }
     if (std::any_of(chain.begin(), chain.end(), [](char needed) { return needed != 0; }))
       apply(node, grad, chain);

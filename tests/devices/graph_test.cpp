@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <memory>
+#include <optional>
 
 #include "duel/core/device/graph.h"
 #include "duel/core/device/side_streams.h"
@@ -105,6 +106,33 @@ TEST_F(DeviceGraph, SettingsApplyToTheNextReplay) {
   eager.step();
   graph.launch();
   expect_same(eager, captured);
+}
+
+// Leaves may have streams of their own; a norm's kernel, which makes the gradients of all of them and of x, is started once
+// all the same. Used twice, so that leaves' gradients are added too.
+TEST_F(DeviceGraph, ANormIsDifferentiatedOnceWhateverItsLeavesRunOn) {
+  nn::BatchNorm2d norm(5);
+  norm.to(kDevice);
+  const Tensor x = Generator(3).normal({4, 5, 3, 3}, 0, 1, kOn).set_requires_grad(true);
+  std::vector<Tensor> wanted = norm.parameters();
+  wanted.push_back(x);
+  std::vector<std::vector<Tensor>> found(2);
+  std::vector<int64_t> kernels;
+  for (const bool beside : {false, true}) {
+    const auto step = [&] {
+      std::optional<ParallelLeafGradients> streams;
+      if (beside) streams.emplace();
+      found[beside] = grad({sum(square(norm(norm(x))))}, wanted);
+    };
+    step();
+    CapturedGraph graph(kDevice, step);
+    graph.launch();
+    synchronize(kDevice);
+    for (Tensor& gradient : found[beside]) gradient = gradient.to(Device::cpu());
+    kernels.push_back(graph.kernels());
+  }
+  EXPECT_EQ(kernels[0], kernels[1]);
+  for (size_t i = 0; i < wanted.size(); ++i) EXPECT_TRUE(same_bits(found[0][i], found[1][i])) << i;
 }
 
 TEST_F(DeviceGraph, MemoryIsTheGraphsUntilItDies) {

@@ -12,6 +12,7 @@
 #include "duel/core/ops/map/arithmetic.h"
 #include "duel/core/ops/reduce/reduction.h"
 #include "duel/core/tensor/autograd.h"
+#include "duel/core/tensor/internal/node.h"
 #include "duel/core/tensor/internal/tensor_impl.h"
 #include "duel/kernels/reduce/normalize.h"
 
@@ -143,15 +144,22 @@ Grads double_backward(const Norm& norm, const RuleContext& ctx, const Tensor& v)
   return grads;
 }
 
+/// One launch makes the gradients of x, weight and bias.
+Tensor in_one_pass(Tensor recorded) {
+  if (recorded.impl()->node) recorded.impl()->node->one_pass = true;
+  return recorded;
+}
+
 /// dx of the norm as an op of dy, x and weight.
 Tensor norm_input_grad(const Norm& norm, const Tensor& dy, const Tensor& x, const Tensor& weight,
                        const Tensor& mean, const Tensor& rstd) {
   Tensor dx = Tensor::empty(x.shape(), x.options());
   backward(norm, dy, x, weight, mean, rstd, {dx, {}, {}});
-  return record("norm_input_grad", dx, {dy, x, weight}, {dy, x, weight, mean, rstd},
-                [norm](const RuleContext& ctx, const Tensor& v) {
-                  return grad_enabled() ? input_grad_gradients(norm, ctx, v) : double_backward(norm, ctx, v);
-                });
+  return in_one_pass(record("norm_input_grad", dx, {dy, x, weight}, {dy, x, weight, mean, rstd},
+                            [norm](const RuleContext& ctx, const Tensor& v) {
+                              return grad_enabled() ? input_grad_gradients(norm, ctx, v)
+                                                    : double_backward(norm, ctx, v);
+                            }));
 }
 
 /// All three gradients of the norm.
@@ -188,8 +196,9 @@ Tensor normalize(const Norm& norm, const Tensor& x, const Tensor& weight, const 
                           pointer<T>(bias), static_cast<T>(norm.eps), y.mutable_data<T>(),
                           mean.mutable_data<T>(), rstd.mutable_data<T>(), running);
   });
-  return record(norm.op, y, {x, weight, bias}, {x, weight, mean, rstd},
-                [norm](const RuleContext& ctx, const Tensor& g) { return gradients(norm, ctx, g); });
+  return in_one_pass(
+      record(norm.op, y, {x, weight, bias}, {x, weight, mean, rstd},
+             [norm](const RuleContext& ctx, const Tensor& g) { return gradients(norm, ctx, g); }));
 }
 
 /// Normalises by given statistics, which are constants: an affine map of x.

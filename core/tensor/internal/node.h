@@ -32,7 +32,9 @@ struct Node {
   bool released = false;
   bool is_parameter = false;
   bool undivided = false;  // its rule is called once, for all inputs: it walks a graph of its own
-  std::string name;        // parameters
+  bool one_pass =
+      false;  // its rule makes all gradients in one pass: called for one leaf at a time it would repeat it
+  std::string name;  // parameters
   uint64_t sequence = 0;
   Shape shape;
   DType dtype = DType::f32;
