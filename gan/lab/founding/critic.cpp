@@ -66,6 +66,8 @@ std::string critic_theory(const Objective& o) {
     value = "2 TV - 2, bounded";
   else if (loss.starts_with("least_squares"))
     value = "chi-squared to the mixture, bounded";
+  else if (loss == divergence_loss(jensen_shannon()).name)
+    value = "2 JS, bounded";
   else if (o.loss.cross_entropy)
     value = "2 JS - 2 log 2, bounded";
   else if (loss.starts_with("softmax"))
