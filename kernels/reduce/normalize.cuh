@@ -131,6 +131,8 @@ T fold(const T* column, int64_t n) {
 template <class T, bool kSingle>
 class Tile {
  public:
+  static constexpr bool single = kSingle;
+
   Tile(const NormShape& s, int64_t row, int64_t rows) : s_(s), row_(row), rows_(rows) {
     const int64_t run = rows * s.inner, most = kSingle && s.outer == 1 ? kRowColumns : kColumns;
     step_ = run < most ? run : most;
@@ -252,22 +254,25 @@ class Tile {
   int64_t row_, rows_, step_;
 };
 
-/// body(tile) for all tiles, in parallel. Several rows form a tile only where their runs are short.
-template <class T, class Body>
+/// body(tile) for all tiles, in parallel. Several rows form a tile only where their runs are short, and never where affine
+/// parameters vary inside of a row: kInner says that this is known, and body is compiled for tiles of a row alone.
+template <class T, bool kInner = false, class Body>
 void for_tiles(const NormShape& s, Body body) {
   const bool several =
-      s.inner > 0 && s.inner <= (s.outer > 1 ? kColumns / 2 : kColumns / 4) && !s.affine_inner;
+      !kInner && s.inner > 0 && s.inner <= (s.outer > 1 ? kColumns / 2 : kColumns / 4) && !s.affine_inner;
   const int64_t rows = several ? kColumns / s.inner : 1;
   const int64_t size = rows * s.count();
   const int64_t grain = size >= 16384 ? 1 : 16384 / (size < 1 ? 1 : size);
   parallel_for((s.rows + rows - 1) / rows, grain, [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
       const int64_t row = t * rows;
-      if (several) {
-        body(Tile<T, false>(s, row, row + rows <= s.rows ? rows : s.rows - row));
-      } else {
-        body(Tile<T, true>(s, row, 1));
+      if constexpr (!kInner) {
+        if (several) {
+          body(Tile<T, false>(s, row, row + rows <= s.rows ? rows : s.rows - row));
+          continue;
+        }
       }
+      body(Tile<T, true>(s, row, 1));
     }
   });
 }

@@ -200,7 +200,7 @@ void double_backward_tiles(const NormShape& s, const T* dy, const T* x, const T*
   using norm::kColumns;
   constexpr int kSums = kInner ? 7 : 5;
   const T count = norm::divisor<T>(s.count());
-  norm::for_tiles<T>(s, [&](const auto& tile) {
+  norm::for_tiles<T, kInner>(s, [&](const auto& tile) {
     alignas(64) static constexpr T zeros[kColumns] = {};
     alignas(64) T space[9][kColumns];
     const auto centre = tile.per_row([&](int64_t row) { return mean[row]; }, space[0]);
@@ -308,16 +308,19 @@ void norm_backward(Stream stream, const NormShape& shape, const T* dy, const T* 
       row_beta[row] = sums.v[0];
       row_gamma[row] = sums.v[1];
     };
-    if (s.affine_inner) {
-      tile.template sums<2>(
-          [&](int64_t base, int64_t at) {
-            return [centre, scale, dy_j = dy + base, x_j = x + base, g = gammas.at(at)](int64_t j) {
-              const T q = g[j] * dy_j[j];
-              return Terms<2, T>{{q, q * norm::normalized(x_j[j], centre[j], scale[j])}};
-            };
-          },
-          keep);
-    } else {
+    if constexpr (std::decay_t<decltype(tile)>::single) {  // others have no affine parameters inside of a row
+      if (s.affine_inner) {
+        tile.template sums<2>(
+            [&](int64_t base, int64_t at) {
+              return [centre, scale, dy_j = dy + base, x_j = x + base, g = gammas.at(at)](int64_t j) {
+                const T q = g[j] * dy_j[j];
+                return Terms<2, T>{{q, q * norm::normalized(x_j[j], centre[j], scale[j])}};
+              };
+            },
+            keep);
+      }
+    }
+    if (!s.affine_inner) {
       tile.template sums<2>(
           [&](int64_t base, int64_t) {
             return [centre, scale, dy_j = dy + base, x_j = x + base](int64_t j) {
