@@ -94,9 +94,7 @@ std::string axes_table() {
     table += flag + wrapped(values, indent, columns) + "\n";
   };
   for (const gan::Axis& axis : gan::axes()) {
-    std::string values;
-    for (const std::string& value : axis.values) values += (values.empty() ? "" : ", ") + value;
-    row("  --" + flag_of(axis), values);
+    row("  --" + flag_of(axis), joined(axis.values));
   }
   row("  schedule", "the flags of steps, updates, noise, packing and optimizers above");
   return table;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "duel/kernels/base/error.h"
+#include "duel/kernels/base/text.h"
 
 namespace duel {
 
@@ -47,11 +48,7 @@ bool Shape::operator==(const Shape& other) const {
   return rank_ == other.rank_ && std::equal(begin(), end(), other.begin());
 }
 
-std::string to_text(const Shape& shape) {
-  std::string text = "[";
-  for (int64_t size : shape) text += (text.size() > 1 ? ", " : "") + std::to_string(size);
-  return text + "]";
-}
+std::string to_text(const Shape& shape) { return "[" + joined(shape) + "]"; }
 
 Shape broadcast_shapes(const char* op, const Shape& a, const Shape& b) {
   const int rank = std::max(a.rank(), b.rank());

@@ -60,24 +60,18 @@ LabOutcome run_lab(const LabPlan& plan, LabObserver& observer) {
   };
   for (const std::string& objective : plan.objectives) (void)point_objective(objective, plan.settings);
   // Seeds first: an experiment that is stopped early has something of every objective.
-  std::vector<SharedRun> all, missing;
+  std::vector<SharedRun> all;
   for (const uint64_t seed : plan.seeds)
     for (const std::string& objective : plan.objectives) all.push_back(shared_run(objective, seed));
-  for (const SharedRun& run : all)
-    if (!store.has(run.name)) missing.push_back(run);
+  const std::vector<SharedRun> missing = missing_runs(store, all);
   (void)recorded_runs(plan, store);  // other settings are said now
-  observer.started(std::ssize(missing), std::ssize(all) - std::ssize(missing));
-
   if (!missing.empty()) data = training_points(plan.mixture, plan.settings);
   LabOutcome outcome;
-  outcome.held = train_shared(store, missing, observer);
-  // What another process finishes while the summary is written comes into the next one.
-  for (std::vector<std::string> there, before{""}; (there = store.names()) != before; before = there) {
+  outcome.held = train_and_write(store, all, missing, observer, [&] {
     outcome.runs = recorded_runs(plan, store);
     if (!outcome.runs.empty()) write_summary(plan, outcome.runs);
-  }
-  outcome.complete =
-      std::all_of(all.begin(), all.end(), [&](const SharedRun& run) { return store.has(run.name); });
+  });
+  outcome.complete = missing_runs(store, all).empty();
   return outcome;
 }
 

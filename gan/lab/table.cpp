@@ -5,6 +5,7 @@
 
 #include "duel/core/io/internal/json.h"
 #include "duel/gan/lab/internal/records.h"
+#include "duel/gan/lab/internal/result_store.h"
 #include "duel/gan/lab/league/internal/ranked_text.h"
 #include "duel/kernels/base/error.h"
 
@@ -114,14 +115,12 @@ Table make_table(const Mixture& mixture, const PointSettings& settings, const st
 }
 
 std::string protocol_line(const Table& t) {
-  std::string seeds;
-  for (size_t i = 0; i < t.seeds.size(); ++i) seeds += (i ? ", " : "") + std::to_string(t.seeds[i]);
   return message(
       "{}: {} modes, deviation {}. {} step{} of batch {}, seed{} {}{}. {} {}. Ranks are by reverse KL and shared by what seeds "
       "do not tell apart; s: of a run.",
       t.mixture.name, t.mixture.means.size(), t.mixture.deviation, with_commas(t.settings.steps),
       t.settings.steps == 1 ? "" : "s", t.settings.batch, t.seeds.size() == 1 ? "" : "s",
-      seeds.empty() ? "none" : seeds,
+      t.seeds.empty() ? "none" : joined(t.seeds),
       t.settings.own_schedule ? ", each objective's own optimizers and order of updates" : "",
       t.settings.steps == 400000 && t.seeds.size() == 10 && !t.settings.own_schedule
           ? "As many as published."
@@ -175,22 +174,18 @@ std::string to_markdown(const Table& t) {
 std::string to_json(const Table& t, const std::vector<PointRun>& runs) {
   using json::Json;
   const auto spread = [](const Spread& s) { return Json{{"mean", s.mean}, {"standard_error", s.error}}; };
-  // One line for each row and each run: the file is kept beside the tables made of it, and read in diffs.
-  std::string rows, all;
-  const auto add_line = [](std::string& lines, const Json& json) {
-    lines += (lines.empty() ? "  " : ",\n  ") + json.dump();
-  };
-  for (const TableRow& row : t.rows) {
-    add_line(rows, {{"objective", row.name},
-                    {"runs", row.runs},
-                    {"diverged", row.diverged},
-                    {"modes", spread(row.modes)},
-                    {"high_quality", spread(row.high_quality)},
-                    {"reverse_kl", spread(row.reverse_kl)},
-                    {"rank", rank_text(row.rank)},
-                    {"seconds", row.seconds}});
-  }
-  for (const PointRun& run : runs) add_line(all, json::parse(to_json(run), {.bytes = size_t{1} << 30}));
+  const std::string rows = json_lines(t.rows, [&](const TableRow& row) {
+    return Json{{"objective", row.name},
+                {"runs", row.runs},
+                {"diverged", row.diverged},
+                {"modes", spread(row.modes)},
+                {"high_quality", spread(row.high_quality)},
+                {"reverse_kl", spread(row.reverse_kl)},
+                {"rank", rank_text(row.rank)},
+                {"seconds", row.seconds}};
+  });
+  const std::string all = json_lines(
+      runs, [](const PointRun& run) { return json::parse(to_json(run), {.bytes = size_t{1} << 30}); });
   const Json head = {{"protocol", protocol_line(t)},
                      {"mixture", t.mixture.name},
                      {"steps", t.settings.steps},

@@ -99,12 +99,6 @@ ConfigField standing_for(std::string standard, ConfigField field) {
   return field;
 }
 
-std::string listed(const std::vector<std::string>& names) {
-  std::string text;
-  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
-  return text;
-}
-
 ConfigField of_objective(const ObjectiveSetting& setting) {
   ConfigField field{setting, default_text(setting)};
   field.stored = setting.place.parts.empty();
@@ -146,7 +140,7 @@ std::vector<ConfigField> make_fields() {
   const char *run = "Run", *nets = "Networks", *data = "Data", *output = "Output";
   constexpr double many = 1LL << 40;
   std::vector<ConfigField> fields = {row("objective", "Objective",
-                                         "what the networks fight about: " + listed(objective_names()),
+                                         "what the networks fight about: " + joined(objective_names()),
                                          DUEL_FIELD(objective))};
   fields[0].set = [](RunConfig& config, const SettingValue& value) {
     config.objective = std::get<std::string>(value);

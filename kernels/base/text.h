@@ -15,6 +15,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 namespace duel {
@@ -34,6 +35,21 @@ std::string shell_word(std::string_view text);
 /// The known name nearest to `word`, or an empty string: at most a third of its characters (one of a short
 /// word) are wrong, missing, too many or exchanged with the next. Case does not count.
 std::string nearest_name(const std::string& word, const std::vector<std::string>& names);
+
+/// "a, b, c": texts or whole numbers one after the other, with `between` between two.
+template <class Parts>
+std::string joined(const Parts& parts, std::string_view between = ", ") {
+  std::string text;
+  for (const auto& part : parts) {
+    if (!text.empty()) text += between;
+    if constexpr (std::is_integral_v<std::remove_cvref_t<decltype(part)>>) {
+      text += std::to_string(part);
+    } else {
+      text += part;
+    }
+  }
+  return text;
+}
 
 /// The shortest text that reads back as the same number; "nan", "inf" and "-inf" for the others.
 std::string shortest(double value);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "duel/core/ops/reduce/normalization.h"
+#include "duel/kernels/base/text.h"
 
 namespace duel::nn {
 
@@ -26,8 +27,7 @@ Tensor LayerNorm::forward(const Tensor& x) {
 }
 
 std::string LayerNorm::describe() const {
-  std::string sizes;
-  for (int64_t size : normalized_shape) sizes += (sizes.empty() ? "" : ", ") + std::to_string(size);
+  std::string sizes = joined(normalized_shape);
   if (normalized_shape.rank() == 1) sizes += ",";
   return message("LayerNorm(({}), eps={}, elementwise_affine={})", sizes, detail::number(options.eps),
                  detail::truth(options.elementwise_affine));

@@ -10,6 +10,7 @@
 #include "duel/gan/record/metrics_log.h"
 #include "duel/gan/run/run.h"
 #include "duel/nn/layers.h"
+#include "tests/run_watcher.h"
 
 namespace duel::apps::testing {
 namespace {
@@ -281,9 +282,7 @@ TEST(Resume, OneRunAtATimeInAFolder) {
 // Made by a program of its own: what Run says of it, not that its name is misspelt.
 TEST(Resume, RunsOfAProgramsOwnPartsSaySo) {
   Scratch scratch;
-  struct Quiet : gan::RunObserver {
-    void warned(const std::string& line) override { ADD_FAILURE() << line; }
-  } observer;
+  duel::testing::RunWatcher observer;
   gan::RunConfig config;
   config.data = "synthetic";
   config.synthetic_count = 20;

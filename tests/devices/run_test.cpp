@@ -9,6 +9,7 @@
 
 #include "device.h"
 #include "duel/gan/train/checkpoint.h"
+#include "tests/run_watcher.h"
 
 namespace duel::gan {
 namespace {
@@ -16,12 +17,8 @@ namespace {
 using testing_devices::kDevice;
 using testing_devices::same_bits;
 
-struct Quiet : RunObserver {
+struct Quiet : duel::testing::RunWatcher {
   void started(const std::string& banner) override { text += banner; }
-  void progressed(const Metrics&, int64_t, int64_t) override {}
-  void saved(const std::filesystem::path&) override {}
-  void warned(const std::string& line) override { ADD_FAILURE() << line; }
-  bool stop() override { return false; }
   std::string text;
 };
 

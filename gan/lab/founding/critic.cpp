@@ -224,9 +224,7 @@ std::vector<FoundingTable> critic_tables(const CriticPlan& plan, const std::vect
 }
 
 std::string listed_names(const std::vector<std::string>& names) {
-  std::string text;
-  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
-  return text.empty() ? "none" : text;
+  return names.empty() ? "none" : joined(names);
 }
 
 /// Which objectives of a kind were separated from no correlation.

@@ -124,12 +124,6 @@ std::string table_html(const FoundingTable& table) {
   return html + "</table>\n";
 }
 
-std::string seeds_text(const std::vector<uint64_t>& seeds) {
-  std::string text;
-  for (const uint64_t seed : seeds) text += (text.empty() ? "" : ", ") + std::to_string(seed);
-  return text;
-}
-
 std::string founding_html(const FoundingRecord& r, const fs::path& out) {
   const std::string id = html_text(r.name);
   std::string html = "<section id=\"" + id + "\">\n<h2>" + html_text(r.title) + "</h2>\n<blockquote>" +
@@ -149,7 +143,7 @@ std::string founding_html(const FoundingRecord& r, const fs::path& out) {
     objectives += (objectives.empty() ? " --objective " : ",") + name;
   return html + "</div>\n<p class=\"made\">" +
          html_text(message("duel lab {}{}{}, seeds {}, Duel {} (commit {}), {} s on {}", r.name,
-                           r.options.quick ? " --quick" : "", objectives, seeds_text(r.options.seeds), r.duel,
+                           r.options.quick ? " --quick" : "", objectives, joined(r.options.seeds), r.duel,
                            r.commit, fixed(r.seconds, 1), r.cpu)) +
          "</p>\n</section>\n";
 }

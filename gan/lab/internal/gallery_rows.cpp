@@ -11,15 +11,9 @@ Json json_of(const std::optional<SettingValue>& value) {
   return value ? std::visit([](const auto& v) { return Json(v); }, *value) : Json();
 }
 
-std::string steps_text(const std::vector<int64_t>& steps) {
-  std::string text;
-  for (const int64_t step : steps) text += (text.empty() ? "" : ", ") + std::to_string(step);
-  return text;
-}
-
 /// What a row's bits depend on.
 Json row_settings(const GalleryRequest& request, RunConfig config, const std::string& objective) {
-  Json settings{{"steps", steps_text(request.steps)}, {"shown", request.shown}, {"judged", request.judged}};
+  Json settings{{"steps", joined(request.steps)}, {"shown", request.shown}, {"judged", request.judged}};
   settings.update(config_settings(std::move(config), objective));
   return settings;
 }
@@ -41,8 +35,9 @@ std::optional<FinishedRow> older_row(const GalleryRequest& request, const std::s
       .op = "gallery", .source = file.string(), .remedy = "delete it to make that row again"};
   try {
     const Json made = json::parse(stored.text("request"), rules);
-    Json found{
-        {"steps", steps_text(made.at("steps"))}, {"shown", made.at("shown")}, {"judged", made.at("judged")}};
+    Json found{{"steps", joined(made.at("steps").get<std::vector<int64_t>>())},
+               {"shown", made.at("shown")},
+               {"judged", made.at("judged")}};
     for (const auto& [name, text] : made.at("settings").items())
       if (!found.contains(name)) found[name] = json_of(config_field(name).parsed("gallery", text));
     store.check_settings(file, found, settings, defaults);

@@ -65,4 +65,14 @@ class ResultStore {
   std::filesystem::path runs_;
 };
 
+/// Records as an experiment's file of results lists them, one on a line: it is kept beside tables made of it, and read
+/// in diffs. `json_of` makes the JSON of one.
+template <class Records, class ToJson>
+std::string json_lines(const Records& records, ToJson json_of) {
+  std::string lines;
+  for (const auto& record : records)
+    lines += (lines.empty() ? "  " : ",\n  ") + json::dumped(json_of(record));
+  return lines;
+}
+
 }  // namespace duel::gan::lab

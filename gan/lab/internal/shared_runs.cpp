@@ -79,4 +79,20 @@ std::vector<std::string> train_shared(const ResultStore& store, const std::vecto
   return held;
 }
 
+std::vector<SharedRun> missing_runs(const ResultStore& store, const std::vector<SharedRun>& runs) {
+  std::vector<SharedRun> missing;
+  for (const SharedRun& run : runs)
+    if (!store.has(run.name)) missing.push_back(run);
+  return missing;
+}
+
+std::vector<std::string> train_and_write(const ResultStore& store, const std::vector<SharedRun>& all,
+                                         const std::vector<SharedRun>& missing, LabObserver& observer,
+                                         const std::function<void()>& write) {
+  observer.started(std::ssize(missing), std::ssize(all) - std::ssize(missing));
+  std::vector<std::string> held = train_shared(store, missing, observer);
+  for (std::vector<std::string> there, before{""}; (there = store.names()) != before; before = there) write();
+  return held;
+}
+
 }  // namespace duel::gan::lab

@@ -33,4 +33,14 @@ struct SharedRun {
 std::vector<std::string> train_shared(const ResultStore& store, const std::vector<SharedRun>& runs,
                                       LabObserver& observer);
 
+/// Of these runs those that have no record in the folder.
+std::vector<SharedRun> missing_runs(const ResultStore& store, const std::vector<SharedRun>& runs);
+
+/// An experiment from here: tells the observer that of `all` runs `missing` are to be trained, does so as train_shared()
+/// does, and has what is in the folder written. What another process finishes meanwhile comes into the next writing, so
+/// that the one that ends last has written everything.
+std::vector<std::string> train_and_write(const ResultStore& store, const std::vector<SharedRun>& all,
+                                         const std::vector<SharedRun>& missing, LabObserver& observer,
+                                         const std::function<void()>& write);
+
 }  // namespace duel::gan::lab

@@ -36,11 +36,9 @@ void draw_league(const std::filesystem::path& file, const LeagueTable& table,
 void write_league(const LeagueRequest& request, const std::vector<LeagueRun>& runs) {
   const LeagueTable table = make_league_table(runs);
   write_file_atomically(request.out / "league.md", to_markdown(table));
-  std::string lines;  // one for each run: the file is kept beside tables made of it, and read in diffs
-  for (const LeagueRun& run : runs) lines += (lines.empty() ? "  " : ",\n  ") + league_json(run).dump();
   write_file_atomically(request.out / "league.json",
                         message("{\n \"judge\": \"{}\",\n \"steps\": {},\n \"runs\": [\n{}\n ]\n}\n",
-                                table.protocol.judge, request.steps, lines));
+                                table.protocol.judge, request.steps, json_lines(runs, league_json)));
   draw_league(request.out / "league.png", table, runs);
 }
 
@@ -106,7 +104,7 @@ LeagueOutcome run_league(const LeagueRequest& request, LabObserver& observer) {
   const ResultStore store("league", request.out);
   JudgedField field;
   // Seeds first: a league that is stopped early has something of every objective.
-  std::vector<SharedRun> all, missing;
+  std::vector<SharedRun> all;
   for (const uint64_t seed : request.seeds) {
     for (const std::string& objective : request.objectives) {
       const std::string label = message("{} seed {}", objective, seed);
@@ -123,23 +121,18 @@ LeagueOutcome run_league(const LeagueRequest& request, LabObserver& observer) {
                      }});
     }
   }
-  for (const SharedRun& run : all)
-    if (!store.has(run.name)) missing.push_back(run);
+  const std::vector<SharedRun> missing = missing_runs(store, all);
   (void)recorded_league(request, store);  // other settings are said now
   if (!missing.empty()) {
     observer.said("reading images for the judge");
     field = judged_field("league", request.config, request.count);
   }
-  observer.started(std::ssize(missing), std::ssize(all) - std::ssize(missing));
   LeagueOutcome outcome;
-  outcome.held = train_shared(store, missing, observer);
-  // What another process finishes while the table is written comes into the next one.
-  for (std::vector<std::string> there, before{""}; (there = store.names()) != before; before = there) {
+  outcome.held = train_and_write(store, all, missing, observer, [&] {
     outcome.runs = recorded_league(request, store);
     if (!outcome.runs.empty()) write_league(request, outcome.runs);
-  }
-  outcome.complete =
-      std::all_of(all.begin(), all.end(), [&](const SharedRun& run) { return store.has(run.name); });
+  });
+  outcome.complete = missing_runs(store, all).empty();
   return outcome;
 }
 

@@ -142,13 +142,11 @@ std::string sweep_page(const SweepPlan& plan, const SweepTable& table) {
 void write_sweep(const SweepPlan& plan, const std::filesystem::path& out, const std::vector<SweepRun>& runs) {
   const SweepTable table = make_sweep_table(plan, runs);
   write_file_atomically(out / "sweep.md", sweep_page(plan, table));
-  std::string lines;  // one for each run: the file is kept beside tables made of it, and read in diffs
-  for (const SweepRun& run : runs) lines += (lines.empty() ? "  " : ",\n  ") + json::dumped(sweep_json(run));
   write_file_atomically(
       out / "sweep.json",
       message("{\n \"judge\": {},\n \"rank-by\": {},\n \"settings\": {},\n \"runs\": [\n{}\n ]\n}\n",
               json::dumped(table.protocol.judge), json::dumped(plan.rank_by),
-              json::dumped(values_json(plan.settings)), lines));
+              json::dumped(values_json(plan.settings)), json_lines(runs, sweep_json)));
   draw_sweep(out / "sweep.png", table, runs);
 }
 
@@ -204,16 +202,12 @@ SweepOutcome run_sweep(const SweepPlan& plan, const std::filesystem::path& out, 
     config.synthetic_count = count;
     fields.emplace(count, judged_field("sweep", config, config.eval_count));
   }
-  observer.started(std::ssize(missing), std::ssize(all) - std::ssize(missing));
   SweepOutcome outcome;
-  outcome.held = train_shared(store, missing, observer);
-  // What another process finishes while the table is written comes into the next one.
-  for (std::vector<std::string> there, before{""}; (there = store.names()) != before; before = there) {
+  outcome.held = train_and_write(store, all, missing, observer, [&] {
     outcome.runs = recorded_sweep(plan, out);
     if (!outcome.runs.empty()) write_sweep(plan, out, outcome.runs);
-  }
-  outcome.complete =
-      std::all_of(all.begin(), all.end(), [&](const SharedRun& run) { return store.has(run.name); });
+  });
+  outcome.complete = missing_runs(store, all).empty();
   return outcome;
 }
 

@@ -250,11 +250,9 @@ void check_sweep_key(const std::string& source, const std::string& key) {
   if (std::find(sweep_keys().begin(), sweep_keys().end(), key) != sweep_keys().end()) return;
   DUEL_CHECK(!sweep_field(key), "sweep",
              "{}: {}: expected inside of \"settings\", or with several values of \"axes\"", source, key);
-  std::string known;
-  for (const std::string& each : sweep_keys()) known += (known.empty() ? "" : ", ") + each;
   const std::string nearest = nearest_name(key, sweep_keys());
   fail("sweep", "{}: unknown key '{}'{}", source, shown(key),
-       nearest.empty() ? ": expected some of " + known : ": did you mean '" + nearest + "'?");
+       nearest.empty() ? ": expected some of " + joined(sweep_keys()) : ": did you mean '" + nearest + "'?");
 }
 
 uint64_t counted_key(const std::string& source, const std::string& key, const Json& value, uint64_t most) {

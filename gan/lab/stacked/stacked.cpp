@@ -51,21 +51,17 @@ void draw_stacked(const std::filesystem::path& file, const StackedTable& table,
 }
 
 std::string command_of(const StackedTable& t) {
-  std::string names;
-  for (const std::string& name : t.request.objectives) names += (names.empty() ? "" : ",") + name;
   return message(
       "duel lab stacked --objective {} --seeds {} --steps {} --protocol {} --count {} --images {}{} --data {}",
-      names, t.request.seeds.size(), t.request.steps, t.request.protocol, t.request.count,
-      t.request.config.stacked_count, t.request.own_schedule ? " --own-schedule" : "", t.request.config.data);
+      joined(t.request.objectives, ","), t.request.seeds.size(), t.request.steps, t.request.protocol,
+      t.request.count, t.request.config.stacked_count, t.request.own_schedule ? " --own-schedule" : "",
+      t.request.config.data);
 }
 
 void write_stacked(const StackedOutcome& outcome) {
   const std::filesystem::path& out = outcome.request.out;
   const StackedTable table = make_stacked_table(outcome);
   write_file_atomically(out / "results.md", to_markdown(table));
-  std::string lines;  // one for each run: the file is kept beside tables made of it, and read in diffs
-  for (const StackedRun& run : outcome.runs)
-    lines += (lines.empty() ? "  " : ",\n  ") + stacked_json(run).dump();
   const json::Json head = {{"command", command_of(table)},
                            {"seeds", table.seeds},
                            {"duel", this_machine().duel},
@@ -77,8 +73,11 @@ void write_stacked(const StackedOutcome& outcome) {
                              {"reverse_kl", expected_reverse_kl(outcome.request.count)}}},
                            {"real", outcome.floor ? stacked_json(*outcome.floor) : json::Json()}};
   const std::string opened = head.dump(1);
-  write_file_atomically(out / "results.json", opened.substr(0, opened.rfind('\n')) +
-                                                  message(",\n \"runs\": [\n{}\n ]\n}\n", lines));
+  write_file_atomically(
+      out / "results.json",
+      opened.substr(0, opened.rfind('\n')) +
+          message(",\n \"runs\": [\n{}\n ]\n}\n",
+                  json_lines(outcome.runs, [](const StackedRun& run) { return stacked_json(run); })));
   draw_stacked(out / "samples.png", table, outcome.runs);
 }
 
@@ -106,7 +105,7 @@ StackedOutcome run_stacked(const StackedRequest& given, LabObserver& observer) {
   const ResultStore store("lab", request.out);
   StackedField field;
   // Seeds first: an experiment that is stopped early has something of every objective.
-  std::vector<SharedRun> all, missing;
+  std::vector<SharedRun> all;
   for (const uint64_t seed : request.seeds) {
     for (const std::string& objective : request.objectives) {
       const std::string label = message("{} seed {}", objective, seed);
@@ -121,8 +120,7 @@ StackedOutcome run_stacked(const StackedRequest& given, LabObserver& observer) {
                      }});
     }
   }
-  for (const SharedRun& run : all)
-    if (!store.has(run.name)) missing.push_back(run);
+  const std::vector<SharedRun> missing = missing_runs(store, all);
   (void)recorded_stacked(request, store);  // other settings are said now
   outcome.floor = load_stacked_floor(request);
   if (!missing.empty() || !outcome.floor) {
@@ -133,15 +131,11 @@ StackedOutcome run_stacked(const StackedRequest& given, LabObserver& observer) {
       save_stacked(request, *outcome.floor);
     }
   }
-  observer.started(std::ssize(missing), std::ssize(all) - std::ssize(missing));
-  outcome.held = train_shared(store, missing, observer);
-  // What another process finishes while the table is written comes into the next one.
-  for (std::vector<std::string> there, before{""}; (there = store.names()) != before; before = there) {
+  outcome.held = train_and_write(store, all, missing, observer, [&] {
     outcome.runs = recorded_stacked(request, store);
     if (!outcome.runs.empty()) write_stacked(outcome);
-  }
-  outcome.complete =
-      std::all_of(all.begin(), all.end(), [&](const SharedRun& run) { return store.has(run.name); });
+  });
+  outcome.complete = missing_runs(store, all).empty();
   return outcome;
 }
 

@@ -68,14 +68,13 @@ std::vector<StackedCells> published_rows(const StackedTable& t) {
 
 std::string stacked_protocol_text(const StackedTable& t) {
   const StackedProtocol& protocol = stacked_protocol(t.request.protocol);
-  std::string seeds;
-  for (const uint64_t seed : t.seeds) seeds += (seeds.empty() ? "" : ", ") + std::to_string(seed);
   return message(
       "Stacked digits, protocol {}: {}. {} iterations of batch {}, seeds {}; modes and divergence from even "
       "kinds in {} samples, ± the standard error over seeds, 95 % Student's; FD of the single digits; ranks are by modes and shared by what seeds "
       "do not tell apart.{} {}",
-      protocol.name, protocol.about, t.request.steps, protocol.batch, seeds.empty() ? "none" : seeds,
-      t.request.count, t.request.own_schedule ? " Each objective's own optimizers." : "",
+      protocol.name, protocol.about, t.request.steps, protocol.batch,
+      t.seeds.empty() ? "none" : joined(t.seeds), t.request.count,
+      t.request.own_schedule ? " Each objective's own optimizers." : "",
       t.request.steps >= protocol.published_steps
           ? "As long as published."
           : message("NOT the published length: that has {} iterations.", protocol.published_steps));

@@ -34,12 +34,6 @@ std::vector<std::string> parts_of(const std::string& text, char mark) {
   return parts;
 }
 
-std::string listed(const std::vector<std::string>& texts) {
-  std::string all;
-  for (const std::string& text : texts) all += (all.empty() ? "" : ", ") + text;
-  return all;
-}
-
 Call call_of(const char* op, const std::string& axis, const std::string& text) {
   const std::string whole = trimmed(text);
   const size_t open = whole.find('(');
@@ -64,7 +58,7 @@ void unknown_value(const char* op, const std::string& axis, const std::string& n
                    const std::vector<std::string>& values) {
   std::vector<std::string> names;
   for (const std::string& value : values) names.push_back(value.substr(0, value.find('(')));
-  const std::string all = listed(values);
+  const std::string all = joined(values);
   std::string dashed = name;
   std::replace(dashed.begin(), dashed.end(), '_', '-');
   const std::vector<std::string> objectives = objective_names();

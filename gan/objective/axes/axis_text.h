@@ -18,9 +18,6 @@ Call call_of(const char* op, const std::string& axis, const std::string& text);
 /// The parts between commas (another mark) that stand in no parentheses, without spaces around them.
 std::vector<std::string> parts_of(const std::string& text, char mark);
 
-/// "a, b, c".
-std::string listed(const std::vector<std::string>& texts);
-
 /// A number of a call; Error naming axis and call.
 double number_of(const char* op, const std::string& axis, const std::string& call, const std::string& text);
 

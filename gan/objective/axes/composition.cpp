@@ -13,7 +13,6 @@ namespace {
 
 using detail::Call;
 using detail::call_of;
-using detail::listed;
 using detail::parts_of;
 using detail::unknown_value;
 
@@ -106,7 +105,7 @@ Penalty penalty_of(const char* op, const std::string& text) {
   const std::vector<std::string> at = parts_of(text, '@');
   DUEL_CHECK(at.size() == 2 && !at[0].empty() && !at[1].empty(), op,
              "{}: expected SHAPE@WHERE:WEIGHT, as zero_centered@real:5, got '{}'; shapes: {}; where: {}",
-             kPenalties, shown(text), listed(shape_values()), listed(place_values()));
+             kPenalties, shown(text), joined(shape_values()), joined(place_values()));
   const std::vector<std::string> weighed = parts_of(at[1], ':');
   DUEL_CHECK(weighed.size() <= 2, op, "{}: expected one weight, got '{}'", kPenalties, shown(text));
   const std::string name = call_of(op, kPenalties, weighed[0]).name;
@@ -254,7 +253,7 @@ const std::vector<Axis>& axes() {
       {kPenalties,
        "on D's gradient: SHAPE@WHERE:WEIGHT",
        {kNone,
-        "or SHAPE@WHERE:WEIGHT; SHAPE: " + listed(shape_values()) + "; WHERE: " + listed(place_values())},
+        "or SHAPE@WHERE:WEIGHT; SHAPE: " + joined(shape_values()) + "; WHERE: " + joined(place_values())},
        text_of_penalties,
        put_penalties},
       {"constraint", "what D's weights obey", constraint_values(), text_of_constraint, put_constraint},

@@ -7,10 +7,12 @@
 
 #include "duel/kernels/base/parallel.h"
 #include "tests/files.h"
+#include "tests/gan/lab/counting_listener.h"
 
 namespace duel::gan::lab {
 namespace {
 
+using duel::testing::CountingListener;
 using duel::testing::error_of;
 using duel::testing::get;
 using duel::testing::has;
@@ -88,20 +90,9 @@ LeagueRequest small_league(const std::filesystem::path& out) {
   return request;
 }
 
-struct LeagueListener : LabObserver {
-  void started(int64_t to_train, int64_t found_before) override {
-    missing = to_train;
-    found = found_before;
-  }
-  void stepped() override { ++steps; }
-  bool stop() override { return steps >= most; }
-  std::atomic<int64_t> steps = 0;
-  int64_t missing = 0, found = 0, most = 1000000;
-};
-
 TEST(League, GoesOnRunByRunWithTheSameBits) {
   const Scratch scratch;
-  LeagueListener listener;
+  CountingListener listener;
   const LeagueOutcome whole = run_league(small_league(scratch / "whole"), listener);
   EXPECT_TRUE(whole.complete);
   ASSERT_EQ(whole.runs.size(), 2u);
@@ -116,10 +107,10 @@ TEST(League, GoesOnRunByRunWithTheSameBits) {
   EXPECT_GT(run.find("fd")->value, run.find("fd")->floor);
 
   kernels::set_threads(1);
-  LeagueListener stopped;
+  CountingListener stopped;
   stopped.most = 12;
   EXPECT_FALSE(run_league(small_league(scratch / "parts"), stopped).complete);
-  LeagueListener rest;
+  CountingListener rest;
   const LeagueOutcome outcome = run_league(small_league(scratch / "parts"), rest);
   kernels::set_threads(0);
   EXPECT_TRUE(outcome.complete);
@@ -139,7 +130,7 @@ TEST(League, GoesOnRunByRunWithTheSameBits) {
 
 TEST(League, RefusesBeforeItTrains) {
   const Scratch scratch;
-  LeagueListener listener;
+  CountingListener listener;
   const auto refused = [&](const char* expected, const std::function<void(LeagueRequest&)>& change) {
     LeagueRequest request = small_league(scratch / "league");
     change(request);

@@ -10,10 +10,12 @@
 #include "duel/gan/lab/league/league.h"
 #include "duel/kernels/base/parallel.h"
 #include "tests/files.h"
+#include "tests/gan/lab/counting_listener.h"
 
 namespace duel::gan::lab {
 namespace {
 
+using duel::testing::CountingListener;
 using duel::testing::error_of;
 using duel::testing::has;
 using duel::testing::Scratch;
@@ -253,26 +255,15 @@ TEST(Sweep, NamesOfRunsAreThoseOfTheirSettings) {
   EXPECT_LT(name(std::string(300, 'a')).size(), 150U);
 }
 
-struct SweepListener : LabObserver {
-  void started(int64_t to_train, int64_t found_before) override {
-    missing = to_train;
-    found = found_before;
-  }
-  void stepped() override { ++steps; }
-  bool stop() override { return steps >= most; }
-  std::atomic<int64_t> steps = 0;
-  int64_t missing = 0, found = 0, most = 1000000;
-};
-
 TEST(Sweep, GoesOnWithMoreValuesAndRefusesOtherSettings) {
   const Scratch scratch;
-  const auto swept = [&](const std::string& more, const std::string& settings, SweepListener& listener) {
+  const auto swept = [&](const std::string& more, const std::string& settings, CountingListener& listener) {
     SweepPlan plan = plan_of(small_file(more, settings));
     check_points(plan);
     return run_sweep(plan, scratch / "sweep", listener);
   };
   const std::string batches = R"("axes": {"batch": [8, 12]}, "seeds": 1)";
-  SweepListener stopped, rest, more;
+  CountingListener stopped, rest, more;
   stopped.most = 2;  // in the second run
   kernels::set_threads(1);
   EXPECT_FALSE(swept(batches, "", stopped).complete);

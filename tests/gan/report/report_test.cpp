@@ -13,6 +13,7 @@
 #include "duel/gan/train/checkpoint.h"
 #include "duel/gan/train/sampling.h"
 #include "tests/gan/files.h"
+#include "tests/run_watcher.h"
 
 namespace duel::gan {
 namespace {
@@ -90,14 +91,6 @@ TEST(Report, StaysSmallWithLargeGrids) {
   EXPECT_LT(html.size(), 5'000'000u);
 }
 
-struct Silent : RunObserver {
-  void started(const std::string&) override {}
-  void progressed(const Metrics&, int64_t, int64_t) override {}
-  void saved(const std::filesystem::path&) override {}
-  void warned(const std::string& line) override { ADD_FAILURE() << line; }
-  bool stop() override { return false; }
-};
-
 TEST(Report, WalksBetweenLatentsOfTheNewestCheckpoint) {
   Scratch scratch;
   RunConfig config{.objective = "ns-gan",
@@ -113,7 +106,7 @@ TEST(Report, WalksBetweenLatentsOfTheNewestCheckpoint) {
                    .sample_count = 4,
                    .argv = {}};
   config.networks.arch = "mlp";
-  Silent observer;
+  duel::testing::RunWatcher observer;
   gan::Run(config).train(observer);
   const auto walks = [&] {
     const std::string html = report_of(config.out);

@@ -10,6 +10,7 @@
 #include "duel/gan/train/checkpoint.h"
 #include "duel/nn/layers.h"
 #include "tests/files.h"
+#include "tests/run_watcher.h"
 
 namespace duel::gan {
 namespace {
@@ -18,10 +19,6 @@ using duel::testing::error_of;
 using duel::testing::get;
 using duel::testing::has;
 using duel::testing::Scratch;
-
-struct Watcher : RunObserver {
-  void warned(const std::string& line) override { ADD_FAILURE() << line; }
-};
 
 /// Two penalties of different weights: one number for both (lambda) would change it.
 Objective mine(const std::string& name = "test-mine") {
@@ -64,7 +61,7 @@ RunConfig config(const std::filesystem::path& out, int64_t steps) {
 void train(const std::filesystem::path& out, int64_t steps, bool resume, RunParts parts) {
   RunConfig c = config(out, steps);
   c.resume = resume;
-  Watcher watcher;
+  duel::testing::RunWatcher watcher;
   EXPECT_TRUE(gan::Run(c, std::move(parts)).train(watcher));
 }
 
@@ -92,7 +89,7 @@ TEST(OwnParts, AreForkedBitForBit) {
   const auto forked = [&](const std::string& name, RunParts parts) {
     RunConfig c = forked_config((scratch / "whole").string() + "@3");
     c.out = scratch / name;
-    Watcher watcher;
+    duel::testing::RunWatcher watcher;
     EXPECT_TRUE(gan::Run(c, std::move(parts)).train(watcher));
   };
   forked("fork", {mine(), hand_made("test-hand", 2), pictures()});
@@ -199,7 +196,7 @@ TEST(OwnParts, DataAloneMayBeGiven) {
   c.networks.channels_g = c.networks.channels_d = 4;
   c.objective = "cgan";
   ImageSet digits = draw_digits(30, 3);
-  Watcher watcher;
+  duel::testing::RunWatcher watcher;
   EXPECT_TRUE(gan::Run(c, {.data = digits}).train(watcher));
   EXPECT_EQ(load_trainer(scratch / "run").config.networks.classes, 10);
 }

@@ -9,6 +9,7 @@
 #include "duel/gan/run/run.h"
 #include "duel/gan/train/checkpoint.h"
 #include "tests/files.h"
+#include "tests/run_watcher.h"
 #include "tests/tensors.h"
 
 namespace duel::gan {
@@ -22,13 +23,9 @@ using duel::testing::has;
 using duel::testing::Scratch;
 using duel::testing::text_of;
 
-struct JudgedWatcher : RunObserver {
-  void warned(const std::string& line) override { ADD_FAILURE() << line; }
+struct JudgedWatcher : duel::testing::RunWatcher {
   void evaluated(const std::string& line) override { lines.push_back(line); }
-  void progressed(const Metrics&, int64_t iteration, int64_t) override { at = iteration; }
-  bool stop() override { return stop_at == at; }
   std::vector<std::string> lines;
-  int64_t at = 0, stop_at = -1;
 };
 
 RunConfig judged_config(const std::filesystem::path& out) {

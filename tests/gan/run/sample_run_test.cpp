@@ -11,6 +11,7 @@
 #include "duel/gan/run/run.h"
 #include "duel/gan/train/sampling.h"
 #include "tests/files.h"
+#include "tests/run_watcher.h"
 
 namespace duel::gan {
 namespace {
@@ -32,9 +33,7 @@ std::filesystem::path trained(const Scratch& scratch, const std::string& objecti
   config.threads = 1;
   config.diagnose_every = config.sample_every = 0;
   config.out = scratch / objective;
-  struct Quiet : RunObserver {
-    void warned(const std::string& line) override { ADD_FAILURE() << line; }
-  } quiet;
+  duel::testing::RunWatcher quiet;
   EXPECT_TRUE(Run(config).train(quiet));
   return config.out;
 }

@@ -12,6 +12,7 @@
 #include "duel/gan/run/run.h"
 #include "duel/gan/run/sample_run.h"
 #include "tests/files.h"
+#include "tests/run_watcher.h"
 
 namespace duel::gan {
 namespace {
@@ -21,13 +22,6 @@ using duel::testing::get;
 using duel::testing::has;
 using duel::testing::Scratch;
 using duel::testing::text_of;
-
-struct StackedWatcher : RunObserver {
-  void warned(const std::string& line) override { ADD_FAILURE() << line; }
-  void progressed(const Metrics&, int64_t iteration, int64_t) override { at = iteration; }
-  bool stop() override { return stop_at == at; }
-  int64_t at = 0, stop_at = -1;
-};
 
 RunConfig stacked_config(const std::filesystem::path& out, const std::string& data = "stacked:synthetic") {
   RunConfig c;
@@ -52,7 +46,7 @@ int colour_type(const std::filesystem::path& png) { return get(png).at(25); }
 
 TEST(StackedRun, TrainsSamplesAndGoesOnInColour) {
   const Scratch scratch;
-  StackedWatcher watcher;
+  duel::testing::RunWatcher watcher;
   gan::Run whole(stacked_config(scratch / "whole"));
   EXPECT_TRUE(has(whole.banner(), "data      90 images of 28x28x3: three digits each of drawn digits"))
       << whole.banner();
@@ -65,7 +59,7 @@ TEST(StackedRun, TrainsSamplesAndGoesOnInColour) {
   for (const char* file : {"reals.png", "fakes_000003.png", "fakes_000006.png"})
     EXPECT_EQ(colour_type(scratch / "whole" / "samples" / file), 2) << file;
 
-  StackedWatcher stopped;
+  duel::testing::RunWatcher stopped;
   stopped.stop_at = 4;
   EXPECT_FALSE(gan::Run(stacked_config(scratch / "parts")).train(stopped));
   RunConfig again = stacked_config(scratch / "parts");
@@ -85,7 +79,7 @@ TEST(StackedRun, TrainsSamplesAndGoesOnInColour) {
 // What was written before there were colours reads, and is written, as it was.
 TEST(StackedRun, LeavesGrayRunsAsTheyWere) {
   const Scratch scratch;
-  StackedWatcher watcher;
+  duel::testing::RunWatcher watcher;
   EXPECT_TRUE(gan::Run(stacked_config(scratch / "gray", "synthetic")).train(watcher));
   const std::string config = text_of(scratch / "gray" / "config.json");
   EXPECT_FALSE(has(config, "channels\"") || has(config, "stacked")) << config;
@@ -137,7 +131,7 @@ TEST(StackedRun, IsJudgedColourByColour) {
 // A set of one image is one mode, and ln 1000 from evenness; stacked test digits are near the floor.
 TEST(StackedRun, IsEvaluated) {
   const Scratch scratch;
-  StackedWatcher watcher;
+  duel::testing::RunWatcher watcher;
   EXPECT_TRUE(gan::Run(stacked_config(scratch / "run")).train(watcher));
   const auto of = [&](const std::filesystem::path& set) {
     return evaluate({.set = set, .data = "stacked:synthetic", .count = 80});
@@ -172,7 +166,7 @@ TEST(StackedRun, IsEvaluated) {
 // Colours of a program's own, which no judge knows.
 TEST(StackedRun, TakesColoursOfAProgramsOwn) {
   const Scratch scratch;
-  StackedWatcher watcher;
+  duel::testing::RunWatcher watcher;
   RunConfig config = stacked_config(scratch / "own", "auto");
   config.steps = 2;
   RunParts parts;

@@ -40,13 +40,11 @@ std::vector<RankedColumn> ranked_columns(const Ranked& row, const Protocol& prot
 }
 
 std::string protocol_text(const Protocol& p, const Ranking& by) {
-  std::string seeds;
-  for (const uint64_t seed : p.seeds) seeds += (seeds.empty() ? "" : ", ") + std::to_string(seed);
   const std::string steps = p.steps_least > 0 && p.steps_least < p.steps
                                 ? message("{} to {}", p.steps_least, p.steps)
                                 : std::to_string(p.steps);
   const std::string floor = significant(p.floor, 3);
-  return message("{} iterations, seeds {}, judge {}. ", steps, seeds, p.judge) +
+  return message("{} iterations, seeds {}, judge {}. ", steps, joined(p.seeds), p.judge) +
          (by.logarithms()
               ? message("FD: geometric mean; real: the same over FD of real images, {}.", floor)
               : message("{}: mean, of real images {}; FD: geometric mean.", ranking_name(by), floor));

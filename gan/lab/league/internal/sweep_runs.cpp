@@ -19,12 +19,6 @@ json::Json sweep_settings(const RunConfig& config) {
   return settings;
 }
 
-std::string joined_names(const std::vector<std::string>& names) {
-  std::string text;
-  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
-  return text;
-}
-
 json::Json value_json(const std::string& name, const std::string& text) {
   const SettingValue value = config_field(name).parsed("sweep", text);
   if (std::holds_alternative<std::string>(value)) return text;
@@ -81,8 +75,8 @@ SweepRun load_sweep_run(const SweepPlan& plan, const ResultStore& store, const s
     std::sort(axes.begin(), axes.end());
     std::sort(wanted.begin(), wanted.end());
     DUEL_CHECK(axes == wanted, "sweep",
-               "{}: a run of another sweep, over {}; {} is over {}; choose another --out", file,
-               joined_names(axes), plan.source, joined_names(wanted));
+               "{}: a run of another sweep, over {}; {} is over {}; choose another --out", file, joined(axes),
+               plan.source, joined(wanted));
     for (const std::string& axis : plan.axes) {
       const json::Json& value = record.at("point").at(axis);
       run.values.emplace_back(axis, value.is_string()         ? value.get<std::string>()
