@@ -277,8 +277,7 @@ Command lab_command() {
   request->gallery.networks.channels_g = request->gallery.networks.channels_d = 32;
   Command command{.name = "lab",
                   .summary = "Experiments: ring and grid of Gaussians, Dirac-GAN, gallery of digits"};
-  command.footer =
-      std::string() +
+  command.footer = std::string(
       "ring, grid  8 or 25 Gaussians in the plane: modes found, high-quality share and reverse KL of each "
       "objective,\n"
       "            mean and standard error over seeds, beside what PacGAN and VEEGAN report\n"
@@ -294,8 +293,9 @@ Command lab_command() {
       "--own-schedule\n"
       "stacked     every objective on images of three digits each: how many of the 1,000 kinds it makes, and how "
       "evenly,\n"
-      "            by the protocols of Unrolled GAN, VEEGAN and PacGAN (--protocol), beside what these report\n" +
-      founding_help() +
+      "            by the protocols of Unrolled GAN, VEEGAN and PacGAN (--protocol), beside what these report\n");
+  command.footer += founding_help();
+  command.footer +=
       "            these are claims of the founding texts: numbers beside theory's, pictures and a page; take "
       "--quick, --seeds [1],\n"
       "            --out [runs/lab-founding], --quiet, and --data where they train on digits\n"
