@@ -239,15 +239,15 @@ Command train_command(int argc, char** argv) {
   request->argv.assign(argv, argv + argc);
   Command command{.name = "train", .summary = "Train a GAN into a run directory"};
   command.footer =
-      std::string() +
       "Without flags: digits from MNIST where it is found, else drawn ones.\n"
       "A flag that takes no value takes =false: --spectral-norm=false.\n"
       "Every flag can stand as a key in --config FILE; the config.json of a run directory repeats that run.\n"
       "  duel train --objective wgan-gp --arch mlp --epochs 5 --out runs/critic\n"
       "  duel train --loss hinge --penalty zero_centered@real:5 --out runs/own\n"
       "  duel train --resume --out runs/critic --epochs 10\n"
-      "  duel train --fork runs/critic@2000 --lr 1e-5 --out runs/slower\n\n" +
-      axes_table() +
+      "  duel train --fork runs/critic@2000 --lr 1e-5 --out runs/slower\n\n";
+  command.footer += axes_table();
+  command.footer +=
       "Without --objective rates and steps are those of the named objective that is\n"
       "the loss alone, and an axis that is not given is none; with it they replace\n"
       "parts of NAME. --penalty may be given again.";

@@ -51,14 +51,19 @@ std::string memory_text(int64_t bytes) {
   return bytes < 1 << 20 ? in(10, " KiB") : in(20, " MiB");
 }
 
+constexpr size_t kPage = 4096;
+
 /// Where blocks come from.
 class System {
  public:
   explicit System(Device device) : device_(device) {}
   size_t alignment() const { return device_.is_cuda() ? 512 : 64; }
-  /// Null when there is none.
+  /// Null when there is none. On the CPU blocks of 32 KiB and more (which are whole pages, see round_up) begin at
+  /// a page: a kernel that reads one and writes another does so at the same offsets. At unlike ones loads wait for
+  /// stores whose lowest 12 bits are theirs, which cost sample_norm_backward a third of its speed.
   void* take(size_t bytes) const {
-    return device_.is_cuda() ? runtime::try_allocate_device(bytes) : std::aligned_alloc(alignment(), bytes);
+    if (device_.is_cuda()) return runtime::try_allocate_device(bytes);
+    return std::aligned_alloc(bytes >= 8 * kPage ? kPage : alignment(), bytes);
   }
   void give(void* block) const { device_.is_cuda() ? runtime::free_device(block) : std::free(block); }
   void fill_with_nan(void* block, size_t bytes) const {

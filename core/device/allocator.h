@@ -41,7 +41,8 @@ void set_allocator_poison(bool on);
 
 namespace detail {
 
-/// 64-byte aligned, on a GPU 512. Throws OutOfMemory ("out of memory: wanted …, in use …, cached …").
+/// 64-byte aligned (from 32 KiB on page-aligned), on a GPU 512. Throws OutOfMemory ("out of memory: wanted …, in
+/// use …, cached …").
 void* allocate(Device device, size_t bytes);
 void deallocate(Device device, void* pointer, size_t bytes);
 

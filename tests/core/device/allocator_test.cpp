@@ -21,6 +21,15 @@ TEST(Allocator, FreedBlocksAreReused) {
   EXPECT_EQ(after.active_bytes, before.active_bytes);
 }
 
+TEST(Allocator, LargeBlocksBeginAtAPageAndSmallOnesAtACacheLine) {
+  for (const int64_t n : {1000, 8191, 8192, 8193, 32144, 1 << 20}) {
+    const Tensor x = Tensor::empty({n}), y = Tensor::empty({n});
+    const size_t alignment = n >= 8192 ? 4096 : 64;
+    for (const Tensor& t : {x, y})
+      EXPECT_EQ(reinterpret_cast<uintptr_t>(t.data<float>()) % alignment, 0u) << n;
+  }
+}
+
 TEST(Allocator, CountsActiveAndPeakBytes) {
   reset_allocator_peak({});
   const auto before = allocator_stats({});
