@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "bench/graph.h"
 #include "commands.h"
 #include "duel/gan/models/network.h"
 #include "duel/kernels/base/error.h"
@@ -19,7 +20,8 @@ struct BenchRequest {
   int64_t threads = 0;
   bench::StepRequest step;
   bench::KernelsRequest kernels;
-  std::vector<std::string> of_step, of_kernels;  // options given that belong to one of the two
+  std::string html;
+  std::vector<std::string> of_step, of_kernels, of_graph;  // options given that belong to one of the benches
 };
 
 /// "64,128": the parts between commas.
@@ -33,9 +35,14 @@ std::vector<std::string> parts(const std::string& text) {
 }
 
 int run(BenchRequest& r) {
-  DUEL_CHECK(r.what == "step" || r.what == "nodes" || r.what == "kernels", "bench",
-             "unknown bench '{}': expected step, nodes or kernels", r.what);
+  DUEL_CHECK(r.what == "step" || r.what == "nodes" || r.what == "kernels" || r.what == "graph", "bench",
+             "unknown bench '{}': expected step, kernels, graph or nodes", r.what);
   std::vector<std::string> stray = r.what == "kernels" ? r.of_step : r.of_kernels;
+  if (r.what != "graph") stray.insert(stray.end(), r.of_graph.begin(), r.of_graph.end());
+  if (r.what == "graph")
+    std::copy_if(r.of_step.begin(), r.of_step.end(), std::back_inserter(stray), [](const std::string& name) {
+      return name != "arch" && name != "objective" && name != "batch";
+    });
   if (r.what == "nodes")
     std::copy_if(r.of_step.begin(), r.of_step.end(), std::back_inserter(stray),
                  [](const std::string& name) { return name != "seconds"; });
@@ -49,6 +56,7 @@ int run(BenchRequest& r) {
     DUEL_CHECK(r.kernels.json != "-", "bench", "json: expected a file for bench kernels");
     return bench::bench_kernels(r.kernels, device);
   }
+  if (r.what == "graph") return bench::bench_graph(r.step, r.html, device);
   return r.what == "nodes" ? bench::bench_nodes(r.step, device) : bench::bench_step(r.step, device);
 }
 
@@ -60,7 +68,8 @@ Command bench_command() {
   command.words = {
       {.name = "WHAT",
        .help =
-           "step: whole training iterations; kernels: every own kernel; nodes: of a captured graph, on a GPU",
+           "step: whole training iterations; kernels: every own kernel; on a GPU graph: the nodes of a captured "
+           "iteration, and nodes: what one costs",
        .required = true,
        .set = [r](const std::string& text) { r->what = text; }}};
   const auto option = [&](const std::string& group, const std::string& name, const std::string& value,
@@ -72,6 +81,7 @@ Command bench_command() {
                                .set = [r, group, name, set](const std::string& text) {
                                  if (group == "Of step") r->of_step.push_back(name);
                                  if (group == "Of kernels") r->of_kernels.push_back(name);
+                                 if (group == "Of graph") r->of_graph.push_back(name);
                                  set(text);
                                }});
   };
@@ -102,6 +112,9 @@ Command bench_command() {
   option("Of step", "diagnostics", "",
          "what looking costs: logged and diagnosed iterations beside plain ones",
          [r](const std::string&) { r->step.diagnostics = true; });
+  option("Of graph", "html", "FILE",
+         "a page with the nodes over time; also takes --arch, --objective and --batch",
+         [r](const std::string& text) { r->html = text; });
   option("Options", "device", "NAME", "auto, cpu or cuda [auto]",
          [r](const std::string& text) { r->device = text; });
   option("Of kernels", "filter", "REGEX", "only kernels with this in their name or family",
@@ -127,6 +140,7 @@ Command bench_command() {
       "Of kernels", "threshold", "PERCENT", "slower than by this counts [10]",
       [r](const std::string& text) { r->kernels.threshold = parsed<double>("option", "threshold", text); });
   command.footer =
+      "  duel bench graph --arch mlp,dcgan --objective ns-gan,wgan-gp     without a GPU: duel-graph bench graph …\n"
       "  duel bench step --arch mlp --objective wgan-gp --batch 64 --threads 1 --json\n"
       "  duel bench kernels --filter 'losses|adam' --json new.json --compare old.json";
   command.run = [r] { return run(*r); };

@@ -93,19 +93,19 @@ std::string short_time(double microseconds) {
   return text(microseconds < 10 ? "%.2f" : microseconds < 1000 ? "%.1f" : "%.0f", microseconds);
 }
 
-std::string padded(const std::string& cell, int width) {  // negative: to the left
-  const auto fill = static_cast<size_t>(std::abs(width));
-  if (cell.size() >= fill) return cell;
-  const std::string space(fill - cell.size(), ' ');
-  return width < 0 ? cell + space : space + cell;
-}
-
 std::string cell(const Json& value) {
   if (value.is_null()) return "";
   return value.is_string() ? value.get<std::string>() : value.dump();
 }
 
 }  // namespace
+
+std::string padded(const std::string& cell, int width) {
+  const auto fill = static_cast<size_t>(std::abs(width));
+  if (cell.size() >= fill) return cell;
+  const std::string space(fill - cell.size(), ' ');
+  return width < 0 ? cell + space : space + cell;
+}
 
 std::string to_json(const Report& report) {
   Json json{{"bench", "kernels"},

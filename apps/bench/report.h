@@ -70,6 +70,9 @@ struct Report {
   std::vector<Skipped> skipped;
 };
 
+/// A cell of a table, flush right; with a negative width flush left.
+std::string padded(const std::string& cell, int width);
+
 std::string to_json(const Report& report);
 std::string to_csv(const Report& report);
 /// Error (naming the file) where it is not a report of this kind.

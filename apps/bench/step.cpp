@@ -5,7 +5,6 @@
 #include <cstdio>
 #include <ctime>
 #include <memory>
-#include <random>
 
 #include "../terminal/terminal.h"
 #include "bench.h"
@@ -17,30 +16,13 @@
 #include "duel/kernels/linear/device_library.h"
 #include "statistics.h"
 #include "timer.h"
+#include "workload.h"
 
 namespace duel::apps::bench {
 namespace {
 
 /// Seconds of CPU time of all threads of this process: what a busy neighbour disturbs least.
 double cpu_time() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
-
-struct Workload {
-  std::string arch, objective;
-  int64_t batch;
-};
-
-gan::ImageSet uniform_images(int64_t count) {
-  gan::ImageSet set{.count = count,
-                    .height = 28,
-                    .width = 28,
-                    .images = {},
-                    .labels = {},
-                    .source = "uniform random images"};
-  set.images.resize(static_cast<size_t>(count * 28 * 28));
-  std::mt19937 random(1);
-  for (uint8_t& pixel : set.images) pixel = static_cast<uint8_t>(random() >> 24);
-  return set;
-}
 
 /// Plain, logged and diagnosed iterations in turn, so that a busy machine slows all three alike; what the
 /// second and third cost more, as a share of the time between two of them at the default intervals.
@@ -83,27 +65,11 @@ void time_looks(gan::Trainer& trainer, const Workload& workload, bool json) {
       workload.arch.c_str(), workload.objective.c_str(), step, log, look, every_log, every_look);
 }
 
-struct Setup {
-  gan::Objective objective;
-  gan::Networks networks;
-};
-/// Error for what has no such name.
-Setup set_up(const Workload& workload) {
-  const gan::ObjectiveOverrides as_peer = {{"optimizer", "adam"},
-                                           {"lr", 2e-4},
-                                           {"beta1", 0.5},
-                                           {"beta2", 0.999},
-                                           {"critic-steps", workload.objective.starts_with("wgan") ? 5 : 1}};
-  const gan::Objective objective = gan::named_objective(workload.objective, as_peer);
-  Generator weights(1, static_cast<uint64_t>(gan::RandomStream::weights_g));
-  return {objective, gan::make_networks({.arch = workload.arch, .classes = 10}, objective, weights)};
-}
-
 void time_workload(const Workload& workload, const StepRequest& request, Device device) {
-  const auto [objective, networks] = set_up(workload);
-  gan::Trainer trainer(networks, objective,
-                       std::make_shared<gan::ResidentData>(uniform_images(workload.batch * 8), device),
-                       {.batch = workload.batch, .device = device});
+  const auto made = make_trainer(workload, device);
+  gan::Trainer& trainer = *made;
+  const gan::Objective& objective = trainer.objective();
+  const gan::Networks& networks = trainer.networks();
 
   const bool live = terminal_of(stderr).live;
   if (live) std::fputs("timing ...", stderr);
@@ -177,15 +143,7 @@ int bench_step(const StepRequest& request, Device device) {
              request.iterations);
   DUEL_CHECK(request.seconds > 0 && request.seconds <= 3600, "bench",
              "seconds: expected a number above 0 and at most 3600, got {}", request.seconds);
-  std::vector<Workload> all;
-  for (const int64_t batch : request.batches) {
-    DUEL_CHECK(batch >= 1 && batch <= 1 << 16, "bench", "batch: expected an integer from 1 to 65536, got {}",
-               batch);
-    for (const std::string& arch : request.archs) {
-      for (const std::string& objective : request.objectives) all.push_back({arch, objective, batch});
-    }
-  }
-  for (const Workload& each : all) set_up(each);  // a name that is wrong is told before minutes of timing
+  const std::vector<Workload> all = workloads(request);
   for (const Workload& each : all) time_workload(each, request, device);
   return 0;
 }

@@ -64,6 +64,7 @@ void CapturedGraph::launch() {
 
 int64_t CapturedGraph::nodes() const { return state_->graph.nodes; }
 int64_t CapturedGraph::kernels() const { return state_->graph.kernels; }
+std::vector<runtime::GraphNode> CapturedGraph::listing() const { return runtime::graph_nodes(state_->graph); }
 int64_t CapturedGraph::bytes() const { return detail::pool_bytes(state_->device, state_->pool); }
 
 }  // namespace duel

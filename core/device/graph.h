@@ -17,8 +17,10 @@
 
 #include <functional>
 #include <memory>
+#include <vector>
 
 #include "duel/core/device/device.h"
+#include "duel/kernels/base/runtime.h"
 
 namespace duel {
 
@@ -38,6 +40,7 @@ class CapturedGraph {
   int64_t nodes() const;    ///< kernels, copies and fills
   int64_t kernels() const;  ///< of those, kernels
   int64_t bytes() const;    ///< memory that is reserved for it
+  std::vector<kernels::runtime::GraphNode> listing() const;
 
  private:
   struct State;

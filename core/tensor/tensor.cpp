@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "duel/core/tensor/internal/data_watch.h"
 #include "duel/core/tensor/internal/node.h"
 #include "duel/core/tensor/internal/with_type.h"
 #include "duel/kernels/base/runtime.h"
@@ -10,6 +11,8 @@
 
 namespace duel {
 namespace detail {
+DataWatch data_watch = nullptr;
+
 Tensor view(const Tensor& base, const Shape& shape, size_t offset_bytes) {
   auto impl = std::make_shared<TensorImpl>();
   impl->storage = base.impl()->storage;
@@ -116,9 +119,13 @@ Tensor Tensor::from(std::span<const T> values, const Shape& shape, Device device
 const Shape& Tensor::shape() const { return get().shape; }
 DType Tensor::dtype() const { return get().dtype; }
 Device Tensor::device() const { return get().storage->device; }
-const void* Tensor::raw() const { return get().data(); }
+const void* Tensor::raw() const {
+  if (detail::data_watch) detail::data_watch(get().data(), bytes(), false);
+  return get().data();
+}
 void* Tensor::mutable_raw() const {
   ++get().storage->version;
+  if (detail::data_watch) detail::data_watch(get().data(), bytes(), true);
   return get().data();
 }
 
@@ -126,7 +133,7 @@ template <class T>
 const T* Tensor::data() const {
   DUEL_CHECK(dtype() == dtype_of<T>(), "tensor", "expected elements of {}, this tensor holds {}",
              to_text(dtype_of<T>()), to_text(dtype()));
-  return reinterpret_cast<const T*>(get().data());
+  return static_cast<const T*>(raw());
 }
 
 template <class T>

@@ -29,4 +29,12 @@ int64_t GraphRunner::count() const {
                        [](const auto& kind) { return kind.second.graph != nullptr; });
 }
 
+std::map<std::string, const CapturedGraph*> GraphRunner::captured() const {
+  std::map<std::string, const CapturedGraph*> all;
+  for (const auto& [kind, known] : kinds_) {
+    if (known.graph) all[kind] = known.graph.get();
+  }
+  return all;
+}
+
 }  // namespace duel::gan

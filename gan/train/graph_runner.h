@@ -27,6 +27,8 @@ class GraphRunner {
   Shown run(const std::string& kind, const std::function<Shown(bool beside)>& work);
   /// That were captured.
   int64_t count() const;
+  /// By kind.
+  std::map<std::string, const CapturedGraph*> captured() const;
   /// They are captured anew when next needed.
   void forget() { kinds_.clear(); }
 

@@ -110,6 +110,8 @@ class Trainer {
   int64_t critic_steps_now() const;
   /// Captured iterations; 0 on the CPU.
   int64_t graphs() const { return graphs_.count(); }
+  /// The captured iterations by kind, for who looks at their nodes (duel bench graph).
+  std::map<std::string, const CapturedGraph*> captured() const { return graphs_.captured(); }
   /// They are captured anew when next needed.
   void forget_graphs() { graphs_.forget(); }
 

@@ -1,6 +1,11 @@
 #include "duel/kernels/base/runtime.h"
 
+#include <cxxabi.h>
+
+#include <cstdlib>
 #include <cstring>
+#include <map>
+#include <memory>
 #include <vector>
 
 namespace duel::kernels {
@@ -253,7 +258,9 @@ Graph end_capture(Stream stream) {
   DUEL_CUDA(cudaStreamEndCapture(raw(stream), &graph));
   struct Guard {
     cudaGraph_t graph;
-    ~Guard() { cudaGraphDestroy(graph); }
+    ~Guard() {
+      if (graph != nullptr) cudaGraphDestroy(graph);
+    }
   } guard{graph};
   size_t count = 0;
   DUEL_CUDA(cudaGraphGetNodes(graph, nullptr, &count));
@@ -269,6 +276,7 @@ Graph end_capture(Stream stream) {
   cudaGraphExec_t exec = nullptr;
   DUEL_CUDA(cudaGraphInstantiate(&exec, graph, 0));
   result.handle = exec;
+  result.definition = std::exchange(guard.graph, nullptr);
   return result;
 }
 
@@ -279,7 +287,98 @@ void abandon_capture(Stream stream) noexcept {
 }
 
 void launch_graph(Graph graph, Stream stream) { DUEL_CUDA(cudaGraphLaunch(raw(graph), raw(stream))); }
-void destroy_graph(Graph graph) { DUEL_CUDA(cudaGraphExecDestroy(raw(graph))); }
+
+namespace {
+
+std::string demangled(const char* name) {
+  int status = 0;
+  const std::unique_ptr<char, decltype(&std::free)> text(abi::__cxa_demangle(name, nullptr, nullptr, &status),
+                                                         &std::free);
+  return status == 0 ? text.get() : name;
+}
+
+std::vector<cudaGraphNode_t> before(cudaGraphNode_t node) {
+  size_t count = 0;
+#if defined(CUDART_VERSION) && CUDART_VERSION >= 13000
+  DUEL_CUDA(cudaGraphNodeGetDependencies(node, nullptr, nullptr, &count));
+  std::vector<cudaGraphNode_t> found(count);
+  std::vector<cudaGraphEdgeData> edges(count);
+  if (count > 0) DUEL_CUDA(cudaGraphNodeGetDependencies(node, found.data(), edges.data(), &count));
+#else
+  DUEL_CUDA(cudaGraphNodeGetDependencies(node, nullptr, &count));
+  std::vector<cudaGraphNode_t> found(count);
+  if (count > 0) DUEL_CUDA(cudaGraphNodeGetDependencies(node, found.data(), &count));
+#endif
+  return found;
+}
+
+/// What a library launched by the driver's interface the runtime refuses to describe; it keeps its place.
+void describe_kernel(cudaGraphNode_t node, GraphNode& to) {
+  cudaKernelNodeParams launch{};
+  if (cudaGraphKernelNodeGetParams(node, &launch) != cudaSuccess) {
+    cudaGetLastError();
+    return;
+  }
+  const auto& [function, grid, block, shared, parameters, more] =
+      launch;  // gridDim is a macro of the harness
+  (void)parameters, (void)more;
+  to.grid = {grid.x, grid.y, grid.z};
+  to.block = {block.x, block.y, block.z};
+  to.shared_bytes = shared;
+  const char* name = nullptr;
+  cudaFuncAttributes attributes{};
+  if (cudaFuncGetName(&name, function) == cudaSuccess && name != nullptr) to.name = demangled(name);
+  if (cudaFuncGetAttributes(&attributes, function) == cudaSuccess) {
+    to.registers = attributes.numRegs;
+    to.shared_bytes += static_cast<int64_t>(attributes.sharedSizeBytes);
+  }
+  cudaGetLastError();
+}
+
+}  // namespace
+
+std::vector<GraphNode> graph_nodes(Graph graph) {
+  const auto definition = static_cast<cudaGraph_t>(graph.definition);
+  size_t count = 0;
+  DUEL_CUDA(cudaGraphGetNodes(definition, nullptr, &count));
+  std::vector<cudaGraphNode_t> unordered(count);
+  if (count > 0) DUEL_CUDA(cudaGraphGetNodes(definition, unordered.data(), &count));
+  std::map<cudaGraphNode_t, int64_t> number;
+  std::vector<GraphNode> nodes;
+  // The runtime promises no order: as soon as all that a node waits for have their numbers, it gets its own.
+  for (bool more = true; more;) {
+    more = false;
+    for (cudaGraphNode_t& node : unordered) {
+      if (node == nullptr) continue;
+      GraphNode found;
+      bool ready = true;
+      for (const cudaGraphNode_t each : before(node)) {
+        const auto known = number.find(each);
+        ready = ready && known != number.end();
+        if (ready) found.after.push_back(known->second);
+      }
+      if (!ready) continue;
+      cudaGraphNodeType type = cudaGraphNodeTypeEmpty;
+      DUEL_CUDA(cudaGraphNodeGetType(node, &type));
+      found.kind = type == cudaGraphNodeTypeKernel   ? GraphNode::Kind::kernel
+                   : type == cudaGraphNodeTypeMemcpy ? GraphNode::Kind::copy
+                   : type == cudaGraphNodeTypeMemset ? GraphNode::Kind::fill
+                                                     : GraphNode::Kind::other;
+      if (found.kind == GraphNode::Kind::kernel) describe_kernel(node, found);
+      found.handle = node;
+      number[node] = static_cast<int64_t>(nodes.size());
+      nodes.push_back(std::move(found));
+      node = nullptr;
+      more = true;
+    }
+  }
+  return nodes;
+}
+
+void destroy_graph(Graph graph) {
+  DUEL_CUDA(cudaGraphExecDestroy(raw(graph)));
+  DUEL_CUDA(cudaGraphDestroy(static_cast<cudaGraph_t>(graph.definition)));
+}
 
 #else  // a build without CUDA: the same functions say so
 
@@ -323,6 +422,7 @@ bool capturing(Stream) { refuse(); }
 Graph end_capture(Stream) { refuse(); }
 void abandon_capture(Stream) noexcept {}
 void launch_graph(Graph, Stream) { refuse(); }
+std::vector<GraphNode> graph_nodes(Graph) { refuse(); }
 void destroy_graph(Graph) { refuse(); }
 
 #endif

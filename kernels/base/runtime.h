@@ -19,9 +19,11 @@
 //   }
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "duel/kernels/base/platform.h"
 
@@ -101,9 +103,10 @@ void synchronize(Event event);
 bool finished(Event event);
 double elapsed_milliseconds(Event begin, Event end);  ///< both timed and finished
 
-/// An instantiated graph: opaque cudaGraphExec_t.
+/// An instantiated graph: opaque cudaGraphExec_t, and the cudaGraph_t that it was made of.
 struct Graph {
   void* handle = nullptr;
+  void* definition = nullptr;
   int64_t nodes = 0;    ///< of all kinds
   int64_t kernels = 0;  ///< of those, kernels
 };
@@ -114,6 +117,20 @@ Graph end_capture(Stream stream);
 /// Ends a capture that cannot be finished; never throws.
 void abandon_capture(Stream stream) noexcept;
 void launch_graph(Graph graph, Stream stream);
+/// What a graph holds.
+struct GraphNode {
+  enum class Kind { kernel, copy, fill, other };
+  Kind kind = Kind::other;
+  std::string
+      name;  ///< of a kernel, as C++ has it; "" where the runtime does not know it, as of some libraries'
+  std::array<unsigned, 3> grid{}, block{};
+  int64_t shared_bytes = 0;      ///< of a block, static and dynamic
+  int registers = 0;             ///< of a thread; 0: unknown
+  std::vector<int64_t> after;    ///< numbers of the nodes that it waits for
+  const void* handle = nullptr;  ///< opaque cudaGraphNode_t, while the graph lives
+};
+/// Its nodes, every one behind those that it waits for.
+std::vector<GraphNode> graph_nodes(Graph graph);
 /// Waits for nothing: the graph must not be in flight.
 void destroy_graph(Graph graph);
 

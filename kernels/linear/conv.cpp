@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <type_traits>
 
+#include "duel/kernels/base/launch_cost.h"
 #include "duel/kernels/linear/device/conv_device.h"
 #include "duel/kernels/linear/device_library.h"
 #include "duel/kernels/linear/host/conv_host.h"
@@ -130,6 +131,7 @@ size_t device_workspace(const ConvShape& s, ConvPass pass) {
 template <class T>
 void on_device(Stream stream, const ConvShape& s, ConvPass pass, const T* first, const T* second,
                const T* bias, T* out, void* workspace) {
+  announced_cost.flop = 2.0 * static_cast<double>(s.n * s.h_out * s.w_out) * static_cast<double>(s.weights());
   if (device::thin_suits(s)) {
     device::thin_conv(stream, s, pass, first, second, bias, out, workspace);
   } else if (device::libraries_in_charge() && cudnn::conv(stream, s, pass, first, second, out, workspace)) {

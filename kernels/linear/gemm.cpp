@@ -11,6 +11,7 @@
 #include <type_traits>
 
 #include "duel/kernels/base/ceil_div.h"
+#include "duel/kernels/base/launch_cost.h"
 #include "duel/kernels/base/parallel.h"
 #include "duel/kernels/linear/device/gemm_device.h"
 #include "duel/kernels/linear/device_library.h"
@@ -280,6 +281,7 @@ void product(const char* op, Stream stream, bool trans_a, bool trans_b, int64_t 
   DUEL_CHECK(c != nullptr && (k == 0 || (a != nullptr && b != nullptr)), op,
              "expected arrays, got a null pointer");
   if (stream.on_device()) {
+    announced_cost.flop = 2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);
     if (k > 0 && device::libraries_in_charge() &&
         cublas::gemm(stream, trans_a, trans_b, m, n, k, alpha, a, b, beta, bias, c, workspace)) {
       return;
@@ -375,6 +377,8 @@ void gemm_batched(Stream stream, bool trans_a, bool trans_b, int64_t batch, int6
   DUEL_CHECK(c != nullptr && (k == 0 || (a != nullptr && b != nullptr)), "gemm_batched",
              "expected arrays, got a null pointer");
   if (stream.on_device()) {
+    announced_cost.flop = 2.0 * static_cast<double>(batch) * static_cast<double>(m) * static_cast<double>(n) *
+                          static_cast<double>(k);
     return device::gemm_batched(stream, trans_a, trans_b, batch, m, n, k, a, stride_a, b, stride_b, c);
   }
   const size_t bytes = aligned_workspace<T>(trans_a, trans_b, m, n, k);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "duel/kernels/base/lanes.cuh"
+#include "duel/kernels/base/launch_cost.h"
 #include "duel/kernels/base/parallel.h"
 
 namespace duel::kernels {
@@ -296,7 +297,10 @@ void step(const char* op, Stream stream, int64_t n, const GradSegments<T>& grads
   const FoldedMaker<T> folded_maker{limit, extras.ema_decay, extras.ema_warm_up};
 #if DUEL_DEVICE_CODE
   if (stream.on_device()) {
-    const int64_t per_block = kSumBlock * kStepUnroll;
+    using Rule = typename Maker::Rule;
+    const int64_t per_block = kSumBlock * kStepUnroll,
+                  kept = 1 + Rule::kA + Rule::kB + (at.ema != nullptr ? 1 : 0);
+    announced_cost.bytes = n * static_cast<int64_t>(sizeof(T)) * (2 * kept + 1);
     launch(step_kernel<Maker, T>, dim3(static_cast<unsigned>((n + per_block - 1) / per_block)),
            dim3(kSumBlock), 0, stream, n, grads, maker, state, folded_maker, at, extras.bad_step);
     return;

@@ -481,17 +481,26 @@ void run_grid(void (*thunk)(void*), void* arguments, size_t argument_bytes, cons
   std::vector<std::max_align_t> copy((argument_bytes + sizeof(std::max_align_t) - 1) /
                                      sizeof(std::max_align_t));
   std::memcpy(copy.data(), arguments, argument_bytes);
-  on_stream(stream, cudaGraphNodeTypeKernel, [=]() mutable {
-    Launch launch;
-    launch.thunk = thunk;
-    launch.arguments = copy.data();
-    launch.argument_bytes = argument_bytes;
-    launch.kernel = kernel;
-    launch.grid = grid;
-    launch.block = block;
-    launch.shared_bytes = shared_bytes;
-    run_blocks(launch);
-  });
+  Work what{.kernel = kernel, .grid = grid, .block = block, .shared_bytes = shared_bytes};
+  for (size_t at = 0; at + sizeof(void*) <= argument_bytes; at += sizeof(void*)) {
+    const void* word = nullptr;
+    std::memcpy(&word, reinterpret_cast<const char*>(copy.data()) + at, sizeof(word));
+    if (word != nullptr && word != kernel) what.pointers.push_back(word);
+  }
+  on_stream(
+      stream, cudaGraphNodeTypeKernel,
+      [=]() mutable {
+        Launch launch;
+        launch.thunk = thunk;
+        launch.arguments = copy.data();
+        launch.argument_bytes = argument_bytes;
+        launch.kernel = kernel;
+        launch.grid = grid;
+        launch.block = block;
+        launch.shared_bytes = shared_bytes;
+        run_blocks(launch);
+      },
+      std::move(what));
 }
 
 uint3 thread_index() { return current_fiber()->index; }

@@ -8,7 +8,11 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
+#include <vector>
+
+#include "vector_types.h"
 
 enum cudaError_t {
   cudaSuccess = 0,
@@ -118,6 +122,23 @@ enum cudaGraphNodeType {
 };
 cudaError_t cudaGraphGetNodes(cudaGraph_t graph, cudaGraphNode_t* nodes, size_t* count);
 cudaError_t cudaGraphNodeGetType(cudaGraphNode_t node, cudaGraphNodeType* type);
+cudaError_t cudaGraphNodeGetDependencies(cudaGraphNode_t node, cudaGraphNode_t* found, size_t* count);
+struct cudaKernelNodeParams {
+  const void* func;
+  dim3 gridDim, blockDim;
+  unsigned sharedMemBytes;
+  void** kernelParams;
+  void** extra;
+};
+cudaError_t cudaGraphKernelNodeGetParams(cudaGraphNode_t node, cudaKernelNodeParams* params);
+/// As C++ has it, not mangled; "" for what a test put in place of a library.
+cudaError_t cudaFuncGetName(const char** name, const void* kernel);
+/// How many registers it takes only nvcc knows: 0 here, and so is static shared memory.
+struct cudaFuncAttributes {
+  int numRegs;
+  size_t sharedSizeBytes;
+};
+cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, const void* kernel);
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t* exec, cudaGraph_t graph, unsigned long long flags);
 cudaError_t cudaGraphDestroy(cudaGraph_t graph);
 cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream);
@@ -125,9 +146,27 @@ cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec);
 
 namespace duel::simt {
 
+/// What a node of a graph is: a launch as it was asked for, and what it costs.
+struct Work {
+  const void* kernel = nullptr;
+  dim3 grid{}, block{};
+  size_t shared_bytes = 0;
+  std::vector<const void*> pointers = {};  ///< into device memory, found in the arguments
+  int64_t bytes = 0;                       ///< of copies and fills, and what the watch says
+  double flop = 0;
+};
+
 /// Runs `work` now, or records it where the stream is captured; kernels come by here. For libraries that a
 /// test puts in place of cuBLAS and cuDNN too. `work` finds device memory open.
-void on_stream(void* stream, cudaGraphNodeType type, std::function<void()> work);
+void on_stream(void* stream, cudaGraphNodeType type, std::function<void()> work, Work what = {});
+
+/// From now on kernels are recorded by captures and never run, so that networks of full size take no time. Results
+/// are whatever the memory held.
+void only_record();
+/// Called with every launch; it may say what that costs.
+void watch_launches(std::function<void(Work&)> watch);
+/// Of a node that cudaGraphGetNodes gave.
+const Work& work_of(const void* node);
 
 /// While it lives, this process may touch device memory.
 class OpenDevice {

@@ -26,6 +26,8 @@ struct CudaNode {
   cudaGraphNodeType type;
   std::function<void()> work;
   std::set<size_t> after;  // numbers of the nodes that it waits for
+  Work what = {};
+  ptrdiff_t number = 0;  // of its own
 };
 
 struct CudaGraph {
@@ -62,6 +64,8 @@ constexpr size_t kAlignment = 256, kGap = 256;
 cudaError_t last_error = cudaSuccess, planned_error = cudaSuccess;
 thread_local cudaStreamCaptureMode capture_mode = cudaStreamCaptureModeGlobal;
 int captures = 0;  // in progress
+bool records_only = false;
+std::function<void(Work&)> launch_watch;
 HostCalls calls;
 std::set<CudaStream*> streams;
 
@@ -104,9 +108,11 @@ class DeviceMemory {
       end_ += size;
     }
     used += size;
-    const OpenDevice open;
     unsigned char* begin = base_ + at;
-    std::memset(begin, 0xFF, size);
+    if (!records_only) {
+      const OpenDevice open;
+      std::memset(begin, 0xFF, size);
+    }
     blocks_[at] = {size, std::make_unique<Region>(begin, bytes)};
     return begin;
   }
@@ -199,6 +205,7 @@ cudaError_t unsupported(CudaStream* stream) {
 
 /// The nodes in an order that their edges permit: as recorded, the latest possible first, or shuffled.
 void run_nodes(const CudaGraph& graph) {
+  if (records_only) return;
   std::vector<size_t> waits(graph.nodes.size());
   std::vector<std::vector<size_t>> next(graph.nodes.size());
   std::set<size_t> ready;
@@ -235,16 +242,29 @@ void fail_next_call(cudaError_t status) { planned_error = status; }
 HostCalls host_calls() { return calls; }
 long device_allocations() { return DeviceMemory::instance().calls; }
 
-void on_stream(void* handle, cudaGraphNodeType type, std::function<void()> work) {
+void only_record() { records_only = true; }
+void watch_launches(std::function<void(Work&)> watch) { launch_watch = std::move(watch); }
+const Work& work_of(const void* node) { return static_cast<const CudaNode*>(node)->what; }
+
+void on_stream(void* handle, cudaGraphNodeType type, std::function<void()> work, Work what) {
   CudaStream* stream = known(static_cast<cudaStream_t>(handle));
+  if (launch_watch && type == cudaGraphNodeTypeKernel) {
+    std::erase_if(what.pointers, [](const void* pointer) {
+      size_t at = 0;
+      return DeviceMemory::instance().find(pointer, 1, at) == nullptr;
+    });
+    launch_watch(what);
+  }
   if (stream == nullptr || !stream->capture) {
     ++calls.works;
+    if (records_only && type == cudaGraphNodeTypeKernel) return;
     const OpenDevice open;
     work();
     return;
   }
   std::vector<CudaNode>& nodes = stream->capture->graph.nodes;
-  nodes.push_back({type, std::move(work), stream->last});
+  nodes.push_back(
+      {type, std::move(work), stream->last, std::move(what), static_cast<ptrdiff_t>(nodes.size())});
   stream->last = {nodes.size() - 1};
 }
 
@@ -387,19 +407,21 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpy
   if ((target != nullptr) != to_device || (source != nullptr) != from_device)
     return give(cudaErrorInvalidValue);
   if (stream != nullptr && stream->capture && !(to_device && from_device)) return unsupported(stream);
-  on_stream(handle, cudaGraphNodeTypeMemcpy, [=] {
-    size_t at = 0;
-    Region* written = DeviceMemory::instance().find(to, bytes, at);
-    if (written != nullptr) {
-      size_t origin = 0;
-      Region* read = DeviceMemory::instance().find(from, bytes, origin);
-      if (read != nullptr)
-        std::memmove(written->flags() + at, read->flags() + origin, bytes);
-      else
-        std::memset(written->flags() + at, 1, bytes);
-    }
-    std::memmove(to, from, bytes);
-  });
+  on_stream(handle, cudaGraphNodeTypeMemcpy,
+            [=] {
+              size_t at = 0;
+              Region* written = DeviceMemory::instance().find(to, bytes, at);
+              if (written != nullptr) {
+                size_t origin = 0;
+                Region* read = DeviceMemory::instance().find(from, bytes, origin);
+                if (read != nullptr)
+                  std::memmove(written->flags() + at, read->flags() + origin, bytes);
+                else
+                  std::memset(written->flags() + at, 1, bytes);
+              }
+              std::memmove(to, from, bytes);
+            },
+            {.bytes = 2 * static_cast<int64_t>(bytes)});
   return cudaSuccess;
 }
 
@@ -407,13 +429,15 @@ cudaError_t cudaMemsetAsync(void* pointer, int value, size_t bytes, cudaStream_t
   if (const cudaError_t status = planned(); status != cudaSuccess) return status;
   size_t at = 0;
   if (DeviceMemory::instance().find(pointer, bytes, at) == nullptr) return give(cudaErrorInvalidValue);
-  on_stream(stream, cudaGraphNodeTypeMemset, [=] {
-    size_t begin = 0;
-    if (Region* region = DeviceMemory::instance().find(pointer, bytes, begin)) {
-      std::memset(region->flags() + begin, value == 0xFF ? 0 : 1, bytes);
-      std::memset(pointer, value, bytes);
-    }
-  });
+  on_stream(stream, cudaGraphNodeTypeMemset,
+            [=] {
+              size_t begin = 0;
+              if (Region* region = DeviceMemory::instance().find(pointer, bytes, begin)) {
+                std::memset(region->flags() + begin, value == 0xFF ? 0 : 1, bytes);
+                std::memset(pointer, value, bytes);
+              }
+            },
+            {.bytes = static_cast<int64_t>(bytes)});
   return cudaSuccess;
 }
 
@@ -532,6 +556,32 @@ cudaError_t cudaGraphGetNodes(cudaGraph_t graph, cudaGraphNode_t* nodes, size_t*
 }
 cudaError_t cudaGraphNodeGetType(cudaGraphNode_t node, cudaGraphNodeType* type) {
   *type = node->type;
+  return cudaSuccess;
+}
+cudaError_t cudaGraphNodeGetDependencies(cudaGraphNode_t node, cudaGraphNode_t* found, size_t* count) {
+  const std::set<size_t>& after = node->after;
+  if (found != nullptr) {
+    size_t k = 0;
+    for (const size_t before : after) found[k++] = node + (static_cast<ptrdiff_t>(before) - node->number);
+  }
+  *count = after.size();
+  return cudaSuccess;
+}
+cudaError_t cudaGraphKernelNodeGetParams(cudaGraphNode_t node, cudaKernelNodeParams* params) {
+  const Work& what = node->what;
+  *params = {what.kernel, what.grid, what.block, static_cast<unsigned>(what.shared_bytes), nullptr, nullptr};
+  return cudaSuccess;
+}
+cudaError_t cudaFuncGetName(const char** name, const void* kernel) {
+  static std::map<const void*, std::string> names;
+  std::string& known = names[kernel];
+  if (known.empty() && kernel != nullptr)
+    known = symbolize({reinterpret_cast<uintptr_t>(kernel)}, true).front().function;
+  *name = known.c_str();
+  return cudaSuccess;
+}
+cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, const void*) {
+  *attributes = {};
   return cudaSuccess;
 }
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t* exec, cudaGraph_t graph, unsigned long long) {

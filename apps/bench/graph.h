@@ -1,0 +1,72 @@
+// duel bench graph: the nodes of a captured iteration, what each moves and computes, how long the chain is that none of
+// them can leave, and what a simple model makes of it. At these sizes launches decide, so the number of nodes and the
+// length of that chain are measures of speed that need no GPU: tests hold them to budgets.
+//
+// On a GPU the nodes come from its runtime, without bytes and FLOP. Without one `duel-graph` (tests/simt/graph) lists
+// them over a stand-in of the runtime, which captures and never computes, and counts both.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "bench.h"
+#include "duel/kernels/base/runtime.h"
+#include "workload.h"
+
+namespace duel::apps::bench {
+
+/// What a node costs: bytes that must move (inputs once, outputs once), FLOP.
+struct NodeCost {
+  int64_t bytes = 0;
+  double flop = 0;
+};
+/// Tells a node's cost; empty where it is not known.
+using NodeCosts = std::function<NodeCost(const kernels::runtime::GraphNode&)>;
+NodeCosts& node_costs();
+
+/// Assumptions of an H100, from public notes; none was measured by Duel. tests/gpu.sh measures the first two.
+struct GraphModel {
+  double gap_us = 1.3;          ///< between two nodes
+  double least_us = 1.2;        ///< that a kernel takes
+  double bytes_per_us = 3.0e6;  ///< of all multiprocessors together
+  double flop_per_us = 60e6;    ///< the same, f32
+  double blocks = 132;          ///< with fewer a kernel gets that share of both
+};
+
+struct ListedNode {
+  kernels::runtime::GraphNode node;
+  std::string name;  ///< short: "gemm_kernel<float>", "copy"
+  NodeCost cost;
+  bool critical = false;  ///< on the longest chain (the first of several)
+  int branch = 0;
+  double start_us = 0, us = 0;  ///< by the model, with all branches at once
+};
+
+struct GraphListing {
+  Workload workload;
+  std::vector<ListedNode> nodes;
+  int64_t critical_path = 0;  ///< nodes of the longest chain
+  double model_us = 0;
+  int64_t bytes = 0;
+  double flop = 0;
+};
+
+/// "void duel::kernels::(anonymous namespace)::map_kernel<float, Relu>(long, …)" is "map_kernel<float, Relu>".
+std::string short_kernel_name(const std::string& full);
+
+GraphListing list_nodes(std::vector<kernels::runtime::GraphNode> nodes, const GraphModel& model = {});
+/// Captures a plain iteration. Error on a CPU.
+GraphListing list_iteration(const Workload& workload, Device device);
+
+std::string graph_table(const GraphListing& listing);
+/// One line.
+std::string graph_json(const GraphListing& listing);
+/// One page: a lane for every branch, a box for every node.
+std::string graph_html(const std::vector<GraphListing>& listings);
+
+/// Of the request: archs, objectives, batches and json. `html`: a file, or empty. Returns the exit status.
+int bench_graph(const StepRequest& request, const std::string& html, Device device);
+
+}  // namespace duel::apps::bench

@@ -1,0 +1,65 @@
+// Budgets of captured iterations: networks of full size at batch 64, listed and not run. tests/golden/graph_budgets.json
+// holds how many nodes each has, kernel by kernel, and how long its longest chain is. What adds a node fails here and is
+// named; what saves one fails too, until the file says so: DUEL_WRITE_BUDGETS=1 writes it.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "apps/bench/graph.h"
+#include "tests/devices/device.h"
+#include "tests/simt/graph/graph_costs.h"
+#include "tests/source.h"
+
+namespace duel {
+namespace {
+
+using Json = nlohmann::ordered_json;
+using namespace apps::bench;
+
+std::map<std::string, int> by_kernel(const GraphListing& listing) {
+  std::map<std::string, int> count;
+  for (const ListedNode& each : listing.nodes) ++count[each.name];
+  return count;
+}
+
+/// What differs, a line each: "2 more of gemm_kernel".
+std::string difference(const std::map<std::string, int>& found, const Json& budget) {
+  std::map<std::string, int> more = found;
+  for (const auto& [name, count] : budget.items()) more[name] -= count.get<int>();
+  std::string text;
+  for (const auto& [name, count] : more) {
+    if (count != 0)
+      text += std::to_string(std::abs(count)) + (count > 0 ? " more of " : " fewer of ") + name + "\n";
+  }
+  return text;
+}
+
+// Alone in its process (ctest runs every test so): from here on no kernel runs.
+TEST(GraphBudget, IterationsHaveTheNodesThatTheyMayHave) {
+  simt::count_costs();
+  const std::string file = testing::in_source("tests/golden/graph_budgets.json").string();
+  Json budgets = Json::parse(std::ifstream(file));
+  for (auto& budget : budgets) {
+    const GraphListing listing = list_iteration(
+        {budget.at("arch"), budget.at("objective"), budget.at("batch")}, testing_devices::kDevice);
+    const std::string what = listing.workload.arch + " " + listing.workload.objective;
+    const std::map<std::string, int> kernels = by_kernel(listing);
+    EXPECT_EQ(difference(kernels, budget.at("kernels")), "") << what;
+    EXPECT_EQ(static_cast<int64_t>(listing.nodes.size()), budget.at("nodes").get<int64_t>()) << what;
+    EXPECT_EQ(listing.critical_path, budget.at("critical_path").get<int64_t>()) << what;
+    // Multiply-adds per layer and sample, added up by hand.
+    if (budget.contains("gflop")) {
+      EXPECT_NEAR(listing.flop / 1e9, budget.at("gflop").get<double>(), 0.01) << what;
+    }
+    budget["nodes"] = listing.nodes.size();
+    budget["critical_path"] = listing.critical_path;
+    budget["kernels"] = kernels;
+  }
+  if (std::getenv("DUEL_WRITE_BUDGETS") != nullptr) std::ofstream(file) << budgets.dump(1) << "\n";
+}
+
+}  // namespace
+}  // namespace duel
