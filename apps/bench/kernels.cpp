@@ -11,7 +11,7 @@
 
 #include "../terminal/terminal.h"
 #include "bench.h"
-#include "cases.h"
+#include "cases/cases.h"
 #include "duel/core/device/allocator.h"
 #include "duel/core/io/atomic_file.h"
 #include "duel/core/tensor/autograd.h"

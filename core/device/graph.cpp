@@ -44,7 +44,7 @@ CapturedGraph::CapturedGraph(Device device, const std::function<void()>& work) {
   try {
     const detail::CounterLog log(state_->counters);
     work();
-    for (const auto& counter : state_->counters) counter->finish_capture();
+    detail::Counter::finish_capture(state_->counters);
     state_->graph = runtime::end_capture(stream);
   } catch (...) {
     runtime::abandon_capture(stream);

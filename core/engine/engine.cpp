@@ -9,14 +9,17 @@
 #include "duel/core/engine/internal/partial_grad.h"
 #include "duel/core/ops.h"
 #include "duel/core/tensor/internal/node.h"
+#include "duel/core/tensor/internal/unit.h"
 
 namespace duel {
 namespace detail {
 
 namespace {
 thread_local const char* backward_op = nullptr;
-}
+thread_local bool keeps_graph = false;
+}  // namespace
 const char* current_backward_op() { return backward_op; }
+bool walk_keeps_graph() { return keeps_graph; }
 
 namespace {
 
@@ -94,6 +97,11 @@ class Walk {
       for (const auto& input : (*it)->inputs) visit.needed |= input && visits_.at(input.get()).needed;
     }
     EnableGrad mode(create_graph_);
+    struct Keeps {
+      explicit Keeps(bool now) : before(std::exchange(keeps_graph, now)) {}
+      ~Keeps() { keeps_graph = before; }
+      bool before;
+    } keeps(keep_);
     // A hook is called when all lanes' work for its tensor is done, and a rule that walks may open lanes itself:
     // then there is one lane.
     bool one_lane = false;
@@ -136,6 +144,7 @@ class Walk {
   static void call_hooks(const Node& node, Tensor& grad) {
     const auto hooks = node.hooks;  // a hook may remove itself
     for (const auto& [number, hook] : hooks) {
+      grad = own_copy(grad);
       const Tensor changed = hook(grad);
       if (!changed.defined()) continue;
       DUEL_CHECK(
@@ -257,7 +266,7 @@ void seed(Walk& walk, const std::vector<Tensor>& outputs, const std::vector<Tens
       DUEL_CHECK(outputs[i].numel() == 1, "grad",
                  "output {} has shape {}: pass grad_outputs, only an output of one element needs none", i,
                  outputs[i].shape());
-      start = Tensor::ones(outputs[i].shape(), outputs[i].options());
+      start = unit(outputs[i].shape(), outputs[i].options());
     }
     walk.accumulate(*walk.find(outputs[i].impl()->node.get()), start);
   }
@@ -329,7 +338,7 @@ std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<T
     DUEL_CHECK(result.defined() || options.allow_unused, "grad",
                "no output depends on input {}{}: set allow_unused for an undefined tensor instead", i,
                inputs[i].impl()->node->name.empty() ? "" : " (" + inputs[i].impl()->node->name + ")");
-    results.push_back(std::move(result));
+    results.push_back(detail::own_copy(result));
   }
   return results;
 }
@@ -347,7 +356,7 @@ void backward(const Tensor& loss, bool retain_graph) {
     if (!node->is_leaf() && !node->retains_grad) continue;
     const Tensor& fresh = walk.find(node.get())->grad;
     if (!fresh.defined()) continue;
-    node->grad = node->grad.defined() ? add(node->grad, fresh) : fresh.detach();
+    node->grad = node->grad.defined() ? add(node->grad, fresh) : detail::own_copy(fresh).detach();
   }
 }
 

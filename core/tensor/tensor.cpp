@@ -124,6 +124,7 @@ const void* Tensor::raw() const {
   return get().data();
 }
 void* Tensor::mutable_raw() const {
+  DUEL_ASSERT(!get().storage->unit);  // the shared gradient 1
   ++get().storage->version;
   if (detail::data_watch) detail::data_watch(get().data(), bytes(), true);
   return get().data();

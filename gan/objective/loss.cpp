@@ -5,16 +5,21 @@
 namespace duel::gan {
 namespace {
 
+/// A term that is one of the fused losses: LossTerm::target finds it, so that both sides can be one launch.
+struct FusedTerm {
+  kernels::AnyLoss loss;
+  Tensor operator()(const Tensor& x) const { return fused_loss(x, loss); }
+};
+
 LossTerm bce(double target) {
-  return [target](const Tensor& x) { return bce_with_logits(x, target); };
+  DUEL_CHECK(target >= 0 && target <= 1, "bce_with_logits", "expected a target in [0, 1], got {}", target);
+  return FusedTerm{any_loss(kernels::SigmoidBce{target})};
 }
 LossTerm scaled_square(double target, double scale) {
-  return [target, scale](const Tensor& x) { return squared_difference(x, target, scale); };
+  return FusedTerm{any_loss(kernels::SquaredDifference{target, scale})};
 }
 /// relu(1 - sign x)
-LossTerm hinge(double sign) {
-  return [sign](const Tensor& x) { return hinge_loss(x, sign); };
-}
+LossTerm hinge(double sign) { return FusedTerm{any_loss(kernels::Hinge{sign})}; }
 
 /// A loss is named as composition.h reads it.
 std::string smoothed(const char* name, double real_target) {
@@ -23,9 +28,7 @@ std::string smoothed(const char* name, double real_target) {
 
 }  // namespace
 
-LossTerm mean_term(double sign) {
-  return [sign](const Tensor& x) { return wasserstein_mean(x, sign); };
-}
+LossTerm mean_term(double sign) { return FusedTerm{any_loss(kernels::WassersteinMean{sign})}; }
 
 Loss minimax_loss(double real_target) {
   return {.name = smoothed("minimax", real_target),
@@ -168,6 +171,14 @@ Tensor discriminator_loss(const Loss& loss, Relativism relativism, const Judgeme
 
 Tensor discriminator_loss(const Loss& loss, Relativism relativism, const Tensor& real, const Tensor& fake) {
   return discriminator_loss(loss, relativism, Judgement{.logits = real}, Judgement{.logits = fake});
+}
+
+Tensor joined_discriminator_loss(const Loss& loss, Relativism relativism, const Tensor& logits,
+                                 int64_t split) {
+  const auto* real = loss.d_real.target<FusedTerm>();
+  const auto* fake = loss.d_fake.target<FusedTerm>();
+  if (loss.d_joint || relativism != Relativism::none || real == nullptr || fake == nullptr) return {};
+  return loss_of_both(logits, split, real->loss, fake->loss);
 }
 
 Tensor generator_loss(const Loss& loss, Relativism relativism, const Tensor& real, const Tensor& fake) {

@@ -127,6 +127,10 @@ Tensor generator_loss(const Loss& loss, Relativism relativism, const Tensor& rea
 Tensor discriminator_loss(const Loss& loss, Relativism relativism, const Judgement& real,
                           const Judgement& fake);
 Tensor generator_loss(const Loss& loss, Relativism relativism, const Judgement& real, const Judgement& fake);
+/// The same of logits that lie in one tensor, the real samples' in its first `split` rows, as one launch; undefined
+/// where the loss is not made of two fused ones.
+Tensor joined_discriminator_loss(const Loss& loss, Relativism relativism, const Tensor& logits,
+                                 int64_t split);
 /// d_real(r) + k d_fake(f), k of shape []: under an Equilibrium (energy.h).
 Tensor balanced_discriminator_loss(const Loss& loss, const Tensor& real, const Tensor& fake, const Tensor& k);
 /// Whether generator_loss reads the real logits.

@@ -3,15 +3,25 @@
 #include "duel/core/device/workspace.h"
 #include "duel/core/ops.h"
 #include "duel/core/tensor/autograd.h"
+#include "duel/core/tensor/internal/unit.h"
 #include "duel/kernels/training/batch.h"
 
 namespace duel::gan {
 
+namespace {
+/// A shape that is known from gradient to penalty as one op: PenaltyShape::apply's target.
+struct Centered {
+  kernels::NormTarget target;
+  Tensor operator()(const Tensor& n) const {
+    const Tensor excess = add_scalar(n, -target.k);
+    return square(target.one_sided ? relu(excess) : excess);
+  }
+};
+}  // namespace
+
 PenaltyShape one_centered(double k) {
-  return {.name = message("one_centered({})", k),
-          .apply = [k](const Tensor& n) { return square(add_scalar(n, -k)); },
-          .k = k,
-          .with_k = one_centered};
+  return {
+      .name = message("one_centered({})", k), .apply = Centered{{.k = k}}, .k = k, .with_k = one_centered};
 }
 PenaltyShape zero_centered() {
   return {.name = "zero_centered",
@@ -20,7 +30,7 @@ PenaltyShape zero_centered() {
 }
 PenaltyShape one_sided(double k) {
   return {.name = message("one_sided({})", k),
-          .apply = [k](const Tensor& n) { return square(relu(add_scalar(n, -k))); },
+          .apply = Centered{{.k = k, .one_sided = true}},
           .k = k,
           .with_k = one_sided};
 }
@@ -110,7 +120,9 @@ namespace {
 /// NoGrad too: D's own graph is needed in any case, and without create_graph nothing of it is left.
 Tensor input_gradient(nn::Module& critic, const Tensor& x, const Tensor& labels, bool create_graph) {
   const EnableGrad recording;
-  return grad({sum(judge(critic, x, labels).logits)}, {x}, {}, {.create_graph = create_graph})[0];
+  const Tensor logits = judge(critic, x, labels).logits;  // their sum's gradient is 1 for each
+  return grad({logits}, {x}, {duel::detail::unit(logits.shape(), logits.options())},
+              {.create_graph = create_graph})[0];
 }
 }  // namespace
 
@@ -120,6 +132,11 @@ PenaltyResult gradient_penalty(nn::Module& critic, const Tensor& points, const P
              "the penalty shape '{}' has no apply: expected a function of the norms", shape.name);
   const Tensor x = points.detach().set_requires_grad(true);
   const Tensor gradient = input_gradient(critic, x, labels, grad_enabled());
+  if (const auto* centered = shape.apply.target<Centered>();
+      centered != nullptr && !shape.of_squares && shape.reduction == Reduction::mean) {
+    NormPenalty fused = norm_penalty(gradient, centered->target, weight);
+    return {.value = fused.value, .mean_norm = fused.mean_norm};
+  }
   Tensor norms, each;
   if (shape.of_squares) {
     const Tensor squares = sum(square(gradient.reshape({x.dim(0), x.shape().numel_from(1)})), {1});

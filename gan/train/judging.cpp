@@ -86,7 +86,7 @@ Judgement Judging::judge(const Tensor& samples, const Tensor& labels) {
 }
 
 // Where no layer of D mixes samples, one pass over both batches gives the same logits with half the launches.
-void Judging::judge_both(Round& round) {
+Tensor Judging::judge_both(Round& round) {
   Side& real = round.real;
   Side& fake = round.fake;
   if (discriminator_->mixes_samples()) {
@@ -94,12 +94,13 @@ void Judging::judge_both(Round& round) {
     streams.run([&] { real.judgement = judge(real.samples, real.labels); });
     fake.judgement = judge(fake.samples, fake.labels);
     streams.join();
-    return;
+    return {};
   }
   const Judgement all = judge(concat({real.samples, fake.samples}), joined(real.labels, fake.labels));
   const int64_t split = real.samples.dim(0) / schedule_.packing;
   real.judgement = part_of(all, 0, split);
   fake.judgement = part_of(all, split, all.logits.dim(0));
+  return schedule_.label_flip > 0 ? Tensor() : all.logits;
 }
 
 // Logits of equal index change sides, which is the same in any loss that is a sum over each side. (Exchanging

@@ -33,8 +33,9 @@ class Judging {
   Tensor packed(const Tensor& samples) const;
   /// What D says of samples that are shown, packed here; labels undefined without classes.
   Judgement judge(const Tensor& samples, const Tensor& labels);
-  /// Both sides of a round: in one pass where no layer of D mixes samples.
-  void judge_both(Round& round);
+  /// Both sides of a round: in one pass where no layer of D mixes samples. Then it returns the logits of both, the
+  /// real samples' first, where nothing moves labels afterwards; else an undefined tensor.
+  Tensor judge_both(Round& round);
   /// With the schedule's probability a judged sample changes sides: what D says of it stands with the other
   /// label.
   void flip_labels(Round& round);

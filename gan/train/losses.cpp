@@ -44,11 +44,15 @@ Tensor with_terms(Tensor loss, const std::vector<Term>& terms, Round& round, Nam
   return loss;
 }
 
-/// L_D of a round that D has judged, without penalties.
-Tensor judged_loss_of_d(const Objective& objective, Judging& judging, Round& round, const Tensor& balance,
-                        NamedTensors& terms) {
+/// L_D of a round that D has judged, without penalties; `both`: what judge_both returned.
+Tensor judged_loss_of_d(const Objective& objective, Judging& judging, Round& round, const Tensor& both,
+                        const Tensor& balance, NamedTensors& terms) {
   judging.flip_labels(round);
-  const Tensor loss = adversarial_loss_of_d(objective, round, balance);
+  Tensor loss;
+  if (both.defined() && !objective.equilibrium)
+    loss = joined_discriminator_loss(objective.loss, objective.relativism, both,
+                                     round.real.judgement.logits.dim(0));
+  if (!loss.defined()) loss = adversarial_loss_of_d(objective, round, balance);
   const LendDefaultGenerator lent = judging.lend();
   return with_terms(loss, objective.d_terms, round, terms);
 }
@@ -73,11 +77,11 @@ LossOfD loss_of_d(const Objective& objective, Judging& judging, Round round, con
   round.fake.samples = judging.shown(fake);
   penalized = penalized && !objective.penalties.empty();
   SideStreams beside(penalized ? judging.beside() : Device::cpu());
-  judging.judge_both(round);
+  const Tensor both = judging.judge_both(round);
   LossOfD result;
   result.real_logits = round.real.judgement.logits.detach();
   result.fake_logits = round.fake.judgement.logits.detach();
-  result.value = judged_loss_of_d(objective, judging, round, balance, result.terms);
+  result.value = judged_loss_of_d(objective, judging, round, both, balance, result.terms);
   if (!penalized) return result;
   std::vector<PenaltyResult> penalties;
   beside.run([&] { penalties = judging.penalties(round); });
@@ -103,9 +107,9 @@ LossOfG loss_of_g(const Objective& objective, Judging& judging, Round round, con
   if (ahead > 0) {
     moved.emplace(d.parameters, unrolled_parameters(d, ahead, [&] {
                     Round inner = round;
-                    judging.judge_both(inner);
+                    const Tensor both = judging.judge_both(inner);
                     NamedTensors unused;
-                    return judged_loss_of_d(objective, judging, inner, balance, unused);
+                    return judged_loss_of_d(objective, judging, inner, both, balance, unused);
                   }));
   }
   const auto judge_real = [&] {

@@ -91,6 +91,32 @@ __device__ Terms<K, T> block_sum(Terms<K, T> t) {
   return t;
 }
 
+// Note [Tickets]
+// Where a sum is cut into parts, each by a block of its own, the block that is through last adds the parts, in their
+// order: one launch where a second one would only add, and the same bits whichever block is last. Who is last a counter
+// says, one of the stream's kTickets. Kernels of a stream follow each other, and each leaves its counters at 0; other
+// streams have others. A stream without (one that the caller made) gets the second launch.
+
+/// Is this block the last of `blocks` that come here with this ticket? Then what the others wrote before is seen. Every
+/// thread of the block must come here.
+__device__ __forceinline__ bool last_block(unsigned blocks, unsigned* ticket) {
+  __shared__ int last;
+  __threadfence();
+  __syncthreads();
+  if (threadIdx.x == 0) {
+    last = atomicAdd(ticket, 1u) + 1 == blocks ? 1 : 0;
+    if (last != 0) *ticket = 0;
+  }
+  __syncthreads();
+  __threadfence();
+  return last != 0;
+}
+
+/// For `sums` sums that are cut into parts; null where the stream has not as many tickets.
+inline unsigned* tickets_for(Stream stream, int64_t sums) {
+  return sums <= kTickets ? stream.tickets() : nullptr;
+}
+
 /// Adds terms(first), terms(first + stride), … below n for this thread.
 template <int K, class T, class F>
 __device__ Terms<K, T> strided_terms(int64_t first, int64_t n, int64_t stride, F terms) {

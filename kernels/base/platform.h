@@ -37,17 +37,26 @@
 
 namespace duel::kernels {
 
+/// Counters that a stream of runtime::create_stream() has: Note [Tickets] in lanes.cuh.
+inline constexpr int kTickets = 4096;
+
 /// Where a launcher works: the host (default), or an opaque cudaStream_t of the current device.
 class Stream {
  public:
   constexpr Stream() = default;
-  static constexpr Stream device(void* handle) { return Stream(handle, true); }
+  /// `tickets`: kTickets zeros in the device's memory that no other stream has, or null.
+  static constexpr Stream device(void* handle, unsigned* tickets = nullptr) {
+    return Stream(handle, true, tickets);
+  }
   constexpr bool on_device() const { return on_device_; }
   constexpr void* handle() const { return handle_; }
+  constexpr unsigned* tickets() const { return tickets_; }
 
  private:
-  constexpr Stream(void* handle, bool on_device) : handle_(handle), on_device_(on_device) {}
+  constexpr Stream(void* handle, bool on_device, unsigned* tickets)
+      : handle_(handle), tickets_(tickets), on_device_(on_device) {}
   void* handle_ = nullptr;
+  unsigned* tickets_ = nullptr;
   bool on_device_ = false;
 };
 

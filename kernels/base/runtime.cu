@@ -217,9 +217,15 @@ void fill_bytes(Stream stream, void* device, int byte, size_t bytes) {
 Stream create_stream() {
   cudaStream_t stream = nullptr;
   DUEL_CUDA(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
-  return Stream::device(stream);
+  constexpr size_t kBytes = kTickets * sizeof(unsigned);
+  void* const tickets = allocate_device(kBytes);
+  fill_bytes(Stream::device(stream), tickets, 0, kBytes);
+  return Stream::device(stream, static_cast<unsigned*>(tickets));
 }
-void destroy_stream(Stream stream) { DUEL_CUDA(cudaStreamDestroy(raw(stream))); }
+void destroy_stream(Stream stream) {
+  DUEL_CUDA(cudaStreamDestroy(raw(stream)));
+  free_device(stream.tickets());
+}
 void synchronize(Stream stream) { DUEL_CUDA(cudaStreamSynchronize(raw(stream))); }
 
 Event create_event(bool timed) {

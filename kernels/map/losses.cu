@@ -4,6 +4,7 @@
 
 #include "duel/kernels/base/lanes.cuh"
 #include "duel/kernels/base/map.cuh"
+#include "duel/kernels/map/functors.h"
 
 namespace duel::kernels {
 namespace {
@@ -41,6 +42,44 @@ __global__ void loss_kernel(int64_t n, const T* logits, L loss, T divisor, T of_
   }
   const auto total = block_sum(sum);
   if (threadIdx.x == 0) sums[blockIdx.x] = total.v[0] / of_sum;
+}
+
+/// This thread's share of a side's sum, its gradients written; in loss_kernel's order for one block.
+template <class L, class T>
+__device__ __forceinline__ T side_sum(int64_t n, const T* logits, const L& loss, T divisor, T* grad) {
+  T sum = 0;
+  for (int64_t i = threadIdx.x; i < n; i += kSumBlock) {
+    const T x = logits[i];
+    if (grad != nullptr) grad[i] = loss.template first<T>(x) / divisor;
+    sum += loss.template value<T>(x);
+  }
+  return sum;
+}
+
+template <class T>
+__device__ __forceinline__ T side_sum(int64_t n, const T* logits, const AnyLoss& any, T divisor, T* grad) {
+  switch (any.kind) {
+#define DUEL_SIDE(L)     \
+  case AnyLoss::Kind::L: \
+    return side_sum(n, logits, loss_of<L>(any), divisor, grad);
+    DUEL_LOSSES(DUEL_SIDE)
+#undef DUEL_SIDE
+    case AnyLoss::Kind::none:
+      break;
+  }
+  return T(0);
+}
+
+/// One block.
+template <class T>
+__global__ void loss_of_both_kernel(int64_t n, int64_t split, const T* logits, AnyLoss real, AnyLoss fake,
+                                    T* value, T* grad) {
+  const T of_real = static_cast<T>(split), of_fake = static_cast<T>(n - split);
+  Terms<2, T> sums{};
+  sums.v[0] = side_sum(split, logits, real, of_real, grad);
+  sums.v[1] = side_sum(n - split, logits + split, fake, of_fake, grad != nullptr ? grad + split : nullptr);
+  sums = block_sum(sums);
+  if (threadIdx.x == 0) *value = sums.v[0] / of_real + sums.v[1] / of_fake;
 }
 
 template <class T>
@@ -94,6 +133,39 @@ void loss_value_grad(Stream stream, int64_t n, const T* logits, L loss, std::typ
   *value = static_cast<T>(total / static_cast<double>(divisor));
 }
 
+template <class T>
+void loss_of_both(Stream stream, int64_t n, int64_t split, const T* logits, const AnyLoss& real,
+                  const AnyLoss& fake, T* value, std::type_identity_t<T>* grad, T* workspace) {
+  DUEL_CHECK(split >= 1 && n > split, "loss_of_both", "expected logits on both sides, got {} and {}", split,
+             n - split);
+  DUEL_CHECK(real.kind != AnyLoss::Kind::none && fake.kind != AnyLoss::Kind::none, "loss_of_both",
+             "expected two losses");
+#if DUEL_DEVICE_CODE
+  if (stream.on_device() && split <= kOneBlock && n - split <= kOneBlock) {
+    launch(loss_of_both_kernel<T>, dim3(1), dim3(kSumBlock), 0, stream, n, split, logits, real, fake, value,
+           grad);
+    return;
+  }
+#endif
+  T* const sides = workspace + loss_workspace(n);
+  const auto side = [&](const AnyLoss& any, int64_t begin, int64_t end, T* to) {
+    switch (any.kind) {
+#define DUEL_SIDE(L)                                                                                  \
+  case AnyLoss::Kind::L:                                                                              \
+    return loss_value_grad(stream, end - begin, logits + begin, loss_of<L>(any),                      \
+                           static_cast<T>(end - begin), to, grad != nullptr ? grad + begin : nullptr, \
+                           workspace);
+      DUEL_LOSSES(DUEL_SIDE)
+#undef DUEL_SIDE
+      case AnyLoss::Kind::none:
+        break;
+    }
+  };
+  side(real, 0, split, sides);
+  side(fake, split, n, sides + 1);
+  map(stream, 1, Add{}, value, sides, sides + 1);
+}
+
 template <class L, class T>
 void loss_d2(Stream stream, int64_t n, const T* logits, L loss, std::type_identity_t<T> divisor, const T* g,
              T* out) {
@@ -107,5 +179,9 @@ void loss_d2(Stream stream, int64_t n, const T* logits, L loss, std::type_identi
   template void loss_d2(Stream, int64_t, const float*, L, float, const float*, float*);                \
   template void loss_d2(Stream, int64_t, const double*, L, double, const double*, double*);
 DUEL_LOSSES(DUEL_DEFINE_LOSS)
+template void loss_of_both(Stream, int64_t, int64_t, const float*, const AnyLoss&, const AnyLoss&, float*,
+                           float*, float*);
+template void loss_of_both(Stream, int64_t, int64_t, const double*, const AnyLoss&, const AnyLoss&, double*,
+                           double*, double*);
 
 }  // namespace duel::kernels

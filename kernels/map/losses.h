@@ -121,6 +121,45 @@ template <class L, class T>
 void loss_value_grad(Stream stream, int64_t n, const T* logits, L loss, std::type_identity_t<T> divisor,
                      T* value, std::type_identity_t<T>* grad, T* workspace);
 
+/// One of the losses, chosen while the program runs.
+struct AnyLoss {
+#define DUEL_LOSS_KIND(L) L,
+  enum class Kind { DUEL_LOSSES(DUEL_LOSS_KIND) none };
+#undef DUEL_LOSS_KIND
+  Kind kind = Kind::none;
+  double a = 0, b = 0;  ///< the loss's numbers, in order of its members
+};
+template <class L>
+AnyLoss any_loss_of(AnyLoss::Kind kind, const L& loss) {
+  if constexpr (sizeof(L) == sizeof(double)) {
+    const auto& [a] = loss;
+    return {kind, a};
+  } else {
+    const auto& [a, b] = loss;
+    return {kind, a, b};
+  }
+}
+#define DUEL_ANY_LOSS(L) \
+  inline AnyLoss any_loss(const L& loss) { return any_loss_of(AnyLoss::Kind::L, loss); }
+DUEL_LOSSES(DUEL_ANY_LOSS)
+#undef DUEL_ANY_LOSS
+/// The loss again, of which `any` was made.
+template <class L>
+DUEL_HD L loss_of(const AnyLoss& any) {
+  if constexpr (sizeof(L) == sizeof(double)) {
+    return L{any.a};
+  } else {
+    return L{any.a, any.b};
+  }
+}
+
+/// Both sides of a batch in one launch: *value = mean of real over the first `split` logits + mean of fake over the
+/// others, grad[i] the derivative by logit i (may be null). The bits of two loss_value_grad and a sum. Both sides have
+/// logits. The workspace is loss_workspace(n) + 2 elements.
+template <class T>
+void loss_of_both(Stream stream, int64_t n, int64_t split, const T* logits, const AnyLoss& real,
+                  const AnyLoss& fake, T* value, std::type_identity_t<T>* grad, T* workspace);
+
 /// The second-order product out[i] = g[i] * loss.second(x_i) / divisor, for the backward of grad above: g [n]
 /// is the cotangent of grad. out may be g.
 template <class L, class T>

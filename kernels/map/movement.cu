@@ -350,6 +350,53 @@ void copy_box(Stream stream, int rank, const int64_t* extent, const T* src, cons
   run_copy(stream, copy, src + from_offset, dst + to_offset);
 }
 
+#if DUEL_DEVICE_CODE
+namespace {
+template <class T>
+__global__ void join_kernel(int64_t count, JoinParts<T> parts, T* y) {
+  const int64_t length = parts.begin[parts.count], stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
+  for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += stride) {
+    const int64_t row = i / length, column = i - row * length;
+    const T* from = nullptr;
+    int64_t at = 0;
+#pragma unroll
+    for (int p = 0; p < JoinParts<T>::kMost; ++p) {  // a constant index each: parts stays among the arguments
+      if (p < parts.count && column >= parts.begin[p] && column < parts.begin[p + 1]) {
+        from = parts.from[p];
+        at = row * (parts.begin[p + 1] - parts.begin[p]) + column - parts.begin[p];
+      }
+    }
+    y[i] = from[at];
+  }
+}
+}  // namespace
+#endif
+
+template <class T>
+void join(Stream stream, int64_t rows, const JoinParts<T>& parts, T* y) {
+  DUEL_CHECK(rows >= 0 && parts.count >= 0 && parts.count <= JoinParts<T>::kMost, "join",
+             "expected rows and parts, got {} and {}", rows, parts.count);
+  const int64_t length = parts.begin[parts.count], count = rows * length;
+  if (count == 0) return;
+#if DUEL_DEVICE_CODE
+  if (stream.on_device()) {
+    constexpr int kBlock = 256;
+    const int64_t blocks = (count + kBlock - 1) / kBlock;
+    launch(join_kernel<T>, dim3(static_cast<unsigned>(blocks < 4096 ? blocks : 4096)), dim3(kBlock), 0,
+           stream, count, parts, y);
+    return;
+  }
+#endif
+  (void)stream;
+  for (int p = 0; p < parts.count; ++p) {
+    const int64_t extent = parts.begin[p + 1] - parts.begin[p];
+    StridedCopy copy;
+    copy.push(rows, extent, length);
+    copy.push(extent, 1, 1);
+    if (extent > 0) run_copy(Stream(), copy, parts.from[p], y + parts.begin[p]);
+  }
+}
+
 template <class T>
 void broadcast_to(Stream stream, int out_rank, const int64_t* out_shape, int in_rank, const int64_t* in_shape,
                   const T* x, T* y) {
@@ -505,6 +552,7 @@ void one_hot(Stream stream, int64_t count, int64_t classes, const int64_t* label
   template void permute<T>(Stream, int, const int64_t*, const int*, const T*, T*);                     \
   template void copy_box<T>(Stream, int, const int64_t*, const T*, const int64_t*, const int64_t*, T*, \
                             const int64_t*, const int64_t*);                                           \
+  template void join<T>(Stream, int64_t, const JoinParts<T>&, T*);                                     \
   template void broadcast_to<T>(Stream, int, const int64_t*, int, const int64_t*, const T*, T*);       \
   template void flip<T>(Stream, int, const int64_t*, const bool*, const T*, T*);                       \
   template void gather_rows<T>(Stream, int64_t, int64_t, int64_t, const T*, const int64_t*, T*);

@@ -10,9 +10,9 @@
 //   avg_pool2d(k)      upsample_nearest2d(k) with divisor k^2
 //
 // Example: y = concat([a[n, 3], b[n, 5]], axis 1)
-//   int64_t whole[] = {n, 8}, size_a[] = {n, 3}, size_b[] = {n, 5}, zero[] = {0, 0}, after_a[] = {0, 3};
-//   copy_box(stream, 2, size_a, a, size_a, zero, y, whole, zero);
-//   copy_box(stream, 2, size_b, b, size_b, zero, y, whole, after_a);
+//   JoinParts<float> parts;
+//   parts.add(a, 3), parts.add(b, 5);
+//   join(stream, n, parts, y);
 #pragma once
 
 #include <cstdint>
@@ -32,6 +32,26 @@ void permute(Stream stream, int rank, const int64_t* shape, const int* axes, con
 template <class T>
 void copy_box(Stream stream, int rank, const int64_t* extent, const T* src, const int64_t* src_shape,
               const int64_t* src_at, T* dst, const int64_t* dst_shape, const int64_t* dst_at);
+
+/// Arrays that are laid side by side: part p has `begin[p + 1] - begin[p]` elements in each row.
+template <class T>
+struct JoinParts {
+  static constexpr int kMost = 8;
+  int count = 0;
+  const T* from[kMost] = {};
+  int64_t begin[kMost + 1] = {};  ///< begin[0] is 0, begin[count] the length of y's rows
+
+  void add(const T* part, int64_t length) {
+    DUEL_CHECK(count < kMost && length >= 0, "join", "expected at most {} parts, got one of {} more", kMost,
+               length);
+    from[count] = part;
+    begin[count + 1] = begin[count] + length;
+    ++count;
+  }
+};
+/// y [rows, begin[count]] = the parts' rows side by side, in one launch: concatenation along any axis.
+template <class T>
+void join(Stream stream, int64_t rows, const JoinParts<T>& parts, T* y);
 
 /// y = x with the order of the marked axes turned round.
 template <class T>

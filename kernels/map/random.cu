@@ -69,7 +69,9 @@ __global__ void draw_kernel(PhiloxState state, int64_t n, F f, T* out) {
   }
 }
 
-__global__ void advance_kernel(uint64_t* offset, uint64_t blocks) { *offset += blocks; }
+__global__ void advance_kernel(PhiloxAdvances all) {
+  for (int k = 0; k < all.count; ++k) *all.offset[k] += all.blocks[k];
+}
 #endif
 
 template <class F, class T>
@@ -165,16 +167,20 @@ void random_integers(Stream stream, const PhiloxState& state, int64_t n, int64_t
   draw("random_integers", stream, state, n, Integer{static_cast<uint64_t>(bound)}, out);
 }
 
-void philox_advance(Stream stream, uint64_t* offset, uint64_t blocks) {
-  DUEL_CHECK(offset, "philox_advance", "expected an offset, got a null pointer");
+void philox_advance(Stream stream, const PhiloxAdvances& advances) {
+  DUEL_CHECK(advances.count >= 0 && advances.count <= PhiloxAdvances::kMost, "philox_advance",
+             "expected 0 to {} offsets, got {}", PhiloxAdvances::kMost, advances.count);
+  for (int k = 0; k < advances.count; ++k)
+    DUEL_CHECK(advances.offset[k], "philox_advance", "expected an offset, got a null pointer");
+  if (advances.count == 0) return;
 #if DUEL_DEVICE_CODE
   if (stream.on_device()) {
-    launch(advance_kernel, dim3(1), dim3(1), 0, stream, offset, blocks);
+    launch(advance_kernel, dim3(1), dim3(1), 0, stream, advances);
     return;
   }
 #endif
   (void)stream;
-  *offset += blocks;
+  for (int k = 0; k < advances.count; ++k) *advances.offset[k] += advances.blocks[k];
 }
 
 void permutation(Stream stream, uint64_t seed, uint64_t sequence, uint64_t epoch, int64_t n, int64_t begin,

@@ -73,8 +73,19 @@ void normal(Stream stream, const PhiloxState& state, int64_t n, double mean, dou
 /// out[i] uniform in {0, …, bound - 1}, 1 <= bound <= 2^32. Bias below bound / 2^32.
 void random_integers(Stream stream, const PhiloxState& state, int64_t n, int64_t bound, int64_t* out);
 
-/// *offset += blocks, on the stream: the last step of a captured graph.
-void philox_advance(Stream stream, uint64_t* offset, uint64_t blocks);
+/// How far offsets move.
+struct PhiloxAdvances {
+  static constexpr int kMost = 32;
+  int count = 0;
+  uint64_t* offset[kMost] = {};
+  uint64_t blocks[kMost] = {};
+};
+/// *offset += blocks for each, on the stream, in one launch: the last step of a captured graph.
+void philox_advance(Stream stream, const PhiloxAdvances& advances);
+/// The same of one.
+inline void philox_advance(Stream stream, uint64_t* offset, uint64_t blocks) {
+  philox_advance(stream, PhiloxAdvances{1, {offset}, {blocks}});
+}
 
 /// A random order of [0, n): position -> item, one to one, without a table. Eight Feistel rounds on the
 /// smallest even number of bits that holds n, repeated until the result falls below n (at most 4 times on

@@ -33,4 +33,16 @@ template <class T>
 void sample_norm_double_backward(Stream stream, int64_t batch, int64_t m, const T* x, const T* n, const T* g,
                                  const T* gg, std::type_identity_t<T>* d_g, std::type_identity_t<T>* d_x);
 
+/// What a penalty makes of norms: (n - k)^2, or max(0, n - k)^2 where it is one-sided.
+struct NormTarget {
+  double k = 1;
+  bool one_sided = false;
+};
+
+/// One launch from gradients to a penalty: n [batch] the norms of x's rows, *value = weight mean (n - k)^2, slope [batch]
+/// its derivatives by n, *mean_norm = mean n. batch is at least 1. Without tickets a second launch.
+template <class T>
+void norm_penalty(Stream stream, int64_t batch, int64_t m, const T* x, const NormTarget& target,
+                  double weight, T* n, T* value, T* slope, T* mean_norm);
+
 }  // namespace duel::kernels

@@ -140,6 +140,14 @@ struct Arena {
   T *p, *a, *b, *ema;
 };
 
+DUEL_HD void advance(StepState* states, double beta1, double beta2, int count) {
+  for (StepState* state = states; state < states + count; ++state) {
+    state->step += 1;
+    state->bias1 = 1 - std::pow(beta1, static_cast<double>(state->step));
+    state->bias2 = 1 - std::pow(beta2, static_cast<double>(state->step));
+  }
+}
+
 // Note [The watch for NaN and infinities]
 // 0 x is 0 for a finite x and NaN otherwise. The sum of these over all that a step writes costs a few percent
 // of the step where memory is the limit, needs no branch, and is 0 or NaN in whatever order it is added up.
@@ -184,13 +192,33 @@ T step_run(int64_t n, const T* g, const Rule& given, const Folded<T>& folded, Ar
 #if DUEL_DEVICE_CODE
 constexpr int kStepUnroll = 4;
 
+/// How a step's launch advances its state; null: it is advanced already.
+struct Advance {
+  StepState* state = nullptr;
+  double beta1 = 0, beta2 = 0;
+  unsigned* ticket = nullptr;
+};
+
 template <class Maker, class T>
 __global__ void step_kernel(int64_t n, GradSegments<T> grads, Maker maker, const StepState* state,
-                            FoldedMaker<T> folded_maker, Arena<T> at, int64_t* bad_step) {
+                            FoldedMaker<T> folded_maker, Arena<T> at, int64_t* bad_step, Advance advance_by) {
   using Rule = typename Maker::Rule;
-  const Rule rule = maker(*state);
-  const Folded<T> folded = folded_maker(*state);
-  const int64_t this_step = state->step;
+  __shared__ StepState shared_state;
+  if (threadIdx.x == 0) {
+    shared_state = *state;
+    if (advance_by.state != nullptr) advance(&shared_state, advance_by.beta1, advance_by.beta2, 1);
+  }
+  __syncthreads();
+  const StepState now = shared_state;
+  // The last block has the state to itself: all others have read it.
+  if (advance_by.state != nullptr && last_block(gridDim.x, advance_by.ticket) && threadIdx.x == 0) {
+    advance_by.state->step = now.step;
+    advance_by.state->bias1 = now.bias1;
+    advance_by.state->bias2 = now.bias2;
+  }
+  const Rule rule = maker(now);
+  const Folded<T> folded = folded_maker(now);
+  const int64_t this_step = now.step;
   T taint = 0;
   const int64_t first = static_cast<int64_t>(blockIdx.x) * (kSumBlock * kStepUnroll) + threadIdx.x;
   T p[kStepUnroll], a[kStepUnroll] = {}, b[kStepUnroll] = {}, g[kStepUnroll] = {};
@@ -247,14 +275,6 @@ __global__ void norm_combine_kernel(int count, const T* partial, T* total, T* pe
 }
 #endif
 
-DUEL_HD void advance(StepState* states, double beta1, double beta2, int count) {
-  for (StepState* state = states; state < states + count; ++state) {
-    state->step += 1;
-    state->bias1 = 1 - std::pow(beta1, static_cast<double>(state->step));
-    state->bias2 = 1 - std::pow(beta2, static_cast<double>(state->step));
-  }
-}
-
 DUEL_HD void read_factors(const StepState* states, double* factors, int count) {
   for (int k = 0; k < count; ++k) {
     factors[3 * k] = states[k].lr;
@@ -291,22 +311,35 @@ void step(const char* op, Stream stream, int64_t n, const GradSegments<T>& grads
   DUEL_CHECK(grads.begin[grads.count] == n, op, "expected segments that cover {} elements, got {}", n,
              grads.begin[grads.count]);
   DUEL_CHECK(extras.clip >= 0, op, "expected a clip value of at least 0 (0: none), got {}", extras.clip);
-  if (n == 0) return;
+  DUEL_CHECK(extras.advanced == nullptr || extras.advanced == state, op,
+             "expected the step's own state to advance");
+  if (n == 0) {
+    if (extras.advanced != nullptr) advance_step(stream, extras.advanced, extras.beta1, extras.beta2);
+    return;
+  }
   at.ema = extras.ema;
   const T limit = extras.clip > 0 ? static_cast<T>(extras.clip) : std::numeric_limits<T>::infinity();
   const FoldedMaker<T> folded_maker{limit, extras.ema_decay, extras.ema_warm_up};
 #if DUEL_DEVICE_CODE
   if (stream.on_device()) {
+    Advance advance_by;
+    if (extras.advanced != nullptr) {
+      if (unsigned* ticket = tickets_for(stream, 1))
+        advance_by = {extras.advanced, extras.beta1, extras.beta2, ticket};
+      else
+        advance_step(stream, extras.advanced, extras.beta1, extras.beta2);
+    }
     using Rule = typename Maker::Rule;
     const int64_t per_block = kSumBlock * kStepUnroll,
                   kept = 1 + Rule::kA + Rule::kB + (at.ema != nullptr ? 1 : 0);
     announced_cost.bytes = n * static_cast<int64_t>(sizeof(T)) * (2 * kept + 1);
     launch(step_kernel<Maker, T>, dim3(static_cast<unsigned>((n + per_block - 1) / per_block)),
-           dim3(kSumBlock), 0, stream, n, grads, maker, state, folded_maker, at, extras.bad_step);
+           dim3(kSumBlock), 0, stream, n, grads, maker, state, folded_maker, at, extras.bad_step, advance_by);
     return;
   }
 #endif
   (void)stream;
+  if (extras.advanced != nullptr) advance(extras.advanced, extras.beta1, extras.beta2, 1);
   const auto rule = maker(*state);
   const Folded<T> folded = folded_maker(*state);
   using Rule = std::decay_t<decltype(rule)>;

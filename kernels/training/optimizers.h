@@ -6,7 +6,8 @@
 // Note [Graph-safe steps]
 // Step count and learning rate are read from a StepState in memory of the stream's device, and advance_step
 // changes it there: a captured CUDA graph advances by itself. Call advance_step once per step, before the
-// update, and never twice for the parts of one arena.
+// update, and never twice for the parts of one arena. Where an arena is updated by one call, that call can do it:
+// UpdateExtras::advanced.
 //
 // Limits: at most kMaxSegments gradients per call. An arena with more is updated by several calls on
 // consecutive parts of it (pointers + offset), all with the same StepState.
@@ -87,6 +88,10 @@ struct UpdateExtras {
   bool ema_warm_up = false;  ///< at step n the decay is at most (1 + n) / (10 + n)
   /// gets the step where a gradient, parameter, moment or average is not finite, if it is 0
   int64_t* bad_step = nullptr;
+  /// Not null: the state (which is `state`) is advanced by these betas before the update, in the same launch, and
+  /// advance_step is not called.
+  StepState* advanced = nullptr;
+  double beta1 = 0, beta2 = 0;
 };
 
 /// torch.optim.SGD. `velocity` [n] starts at zero and may be null when momentum is 0.

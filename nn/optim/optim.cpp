@@ -145,9 +145,25 @@ void Optimizer::step(const std::vector<Tensor>& grads, Average average) {
     }
   }
   if (arena_.blocks().empty()) return;
-  kernels::advance_step(stream_of(arena_.blocks()[0].flat.device()), memory_->state(), beta1_, beta2_,
-                        static_cast<int>(memory_->size()));
+  if (!one_update()) {
+    kernels::advance_step(stream_of(arena_.blocks()[0].flat.device()), memory_->state(), beta1_, beta2_,
+                          static_cast<int>(memory_->size()));
+  }
   for (size_t b = 0; b < arena_.blocks().size(); ++b) step_block(b, grads, average);
+}
+
+bool Optimizer::one_update() const {
+  if (memory_->size() != 1 || arena_.blocks().size() != 1) return false;
+  const auto& block = arena_.blocks()[0];
+  size_t segments = 0;
+  for (size_t i = 0; i < block.entries.size(); ++i) {
+    const auto& entry = block.entries[i];
+    const int64_t size = entry.parameter.numel();
+    const int64_t end = i + 1 < block.entries.size() ? block.entries[i + 1].offset : block.flat.numel();
+    if (duel::detail::is_frozen(entry.parameter)) return false;
+    segments += (size > 0 ? 1 : 0) + (end > entry.offset + size ? 1 : 0);
+  }
+  return segments >= 1 && segments <= static_cast<size_t>(kernels::kMaxSegments);
 }
 
 void Optimizer::step_block(size_t b, const std::vector<Tensor>& grads, Average average) {
@@ -160,6 +176,8 @@ void Optimizer::step_block(size_t b, const std::vector<Tensor>& grads, Average a
                         .clip = clip_,
                         .ema_decay = ema_decay_,
                         .ema_warm_up = ema_warm_up_};
+  part.advances = one_update();
+  part.beta1 = beta1_, part.beta2 = beta2_;
   const auto flush = [&] {
     if (part.size > 0) update(part);
     part.offset += part.size;

@@ -104,6 +104,8 @@ class Optimizer {
  private:
   friend class FunctionalOptimizer;
   void step_block(size_t block, const std::vector<Tensor>& grads, Average average);
+  /// Is a step one launch? Then it advances the state itself.
+  bool one_update() const;
   /// The moments and the average by name, without what lies in StepMemory.
   StateDict named_state() const;
   void check_group(const char* op, size_t group) const;

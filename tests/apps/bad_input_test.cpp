@@ -124,7 +124,7 @@ TEST_F(BadInput, UnknownNames) {
   refuse(train({"stray"}), {"stray"});
   refuse({"trian"}, {"unknown command 'trian'", "'train'"});
   refuse({"objectives", "hing"}, {"'hing'", "'hinge'"});
-  refuse({"bench", "stop"}, {"'stop'", "step, nodes or kernels"});
+  refuse({"bench", "stop"}, {"'stop'", "step, kernels, graph or nodes"});
 }
 
 TEST_F(BadInput, WrongValues) {

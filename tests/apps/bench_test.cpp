@@ -9,7 +9,7 @@
 #include <set>
 #include <sstream>
 
-#include "apps/bench/cases.h"
+#include "apps/bench/cases/cases.h"
 #include "apps/bench/report.h"
 #include "apps/bench/statistics.h"
 #include "apps/bench/timer.h"
@@ -260,8 +260,8 @@ TEST(BenchCases, TrafficIsWhatWasAskedFor) {
 TEST(BenchCases, EveryLauncherHasACase) {
   namespace fs = std::filesystem;
   std::string cases;
-  for (const auto& entry : fs::directory_iterator(duel::testing::in_source("apps/bench")))
-    if (entry.path().filename().string().starts_with("cases_")) cases += read(entry.path());
+  for (const auto& entry : fs::directory_iterator(duel::testing::in_source("apps/bench/cases")))
+    if (entry.path().extension() == ".cpp") cases += read(entry.path());
   std::set<std::string> families, names;
   for (const NamedCase& named : all_cases()) {
     families.insert(named.family);
@@ -277,7 +277,7 @@ TEST(BenchCases, EveryLauncherHasACase) {
       for (std::sregex_iterator at(text.begin(), text.end(), launcher), end; at != end; ++at) {
         const std::string name = (*at)[1];
         EXPECT_TRUE(std::regex_search(cases, std::regex("\\b" + name + "[<(]")))
-            << family << ".h declares " << name << "(), which no case in apps/bench/cases_*.cpp calls";
+            << family << ".h declares " << name << "(), which no case in apps/bench/cases/*.cpp calls";
         EXPECT_TRUE(families.contains(family)) << "no case has the family " << family;
         ++launchers;
       }

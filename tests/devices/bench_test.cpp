@@ -1,7 +1,7 @@
 // duel bench on a device: every case of its kernels gives the CPU's numbers there, the timer times and counts
 // what is started, and graphs have the nodes that are counted.
 #include "apps/bench/bench.h"
-#include "apps/bench/cases.h"
+#include "apps/bench/cases/cases.h"
 
 #include <cmath>
 

@@ -1,4 +1,4 @@
-// kernel_values FILE [--host]: writes what every case of the kernels (apps/bench/cases.h) computes, float and
+// kernel_values FILE [--host]: writes what every case of the kernels (apps/bench/cases/cases.h) computes, float and
 // double, odd sizes.
 //
 // Built twice from this one source: duel_kernel_values runs the __global__ kernels on a GPU,
@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "apps/bench/cases.h"
+#include "apps/bench/cases/cases.h"
 #include "duel/core/device/allocator.h"
 #include "duel/core/tensor/autograd.h"
 #include "duel/kernels/linear/device_library.h"

@@ -242,6 +242,17 @@ void fail_next_call(cudaError_t status) { planned_error = status; }
 HostCalls host_calls() { return calls; }
 long device_allocations() { return DeviceMemory::instance().calls; }
 
+kernels::Stream stream() {
+  static unsigned* const tickets = [] {
+    constexpr size_t kBytes = kernels::kTickets * sizeof(unsigned);
+    void* zeros = nullptr;
+    cudaMalloc(&zeros, kBytes);
+    cudaMemsetAsync(zeros, 0, kBytes, nullptr);
+    return static_cast<unsigned*>(zeros);
+  }();
+  return kernels::Stream::device(nullptr, tickets);
+}
+
 void only_record() { records_only = true; }
 void watch_launches(std::function<void(Work&)> watch) { launch_watch = std::move(watch); }
 const Work& work_of(const void* node) { return static_cast<const CudaNode*>(node)->what; }
@@ -273,50 +284,33 @@ void on_stream(void* handle, cudaGraphNodeType type, std::function<void()> work,
 using namespace duel::simt;
 
 const char* cudaGetErrorName(cudaError_t status) {
+#define DUEL_NAME(error) \
+  case error:            \
+    return #error;
   switch (status) {
-    case cudaSuccess:
-      return "cudaSuccess";
-    case cudaErrorInvalidValue:
-      return "cudaErrorInvalidValue";
-    case cudaErrorMemoryAllocation:
-      return "cudaErrorMemoryAllocation";
-    case cudaErrorInsufficientDriver:
-      return "cudaErrorInsufficientDriver";
-    case cudaErrorInvalidDeviceFunction:
-      return "cudaErrorInvalidDeviceFunction";
-    case cudaErrorNoDevice:
-      return "cudaErrorNoDevice";
-    case cudaErrorInvalidDevice:
-      return "cudaErrorInvalidDevice";
-    case cudaErrorNoKernelImageForDevice:
-      return "cudaErrorNoKernelImageForDevice";
-    case cudaErrorUnsupportedPtxVersion:
-      return "cudaErrorUnsupportedPtxVersion";
-    case cudaErrorInvalidResourceHandle:
-      return "cudaErrorInvalidResourceHandle";
-    case cudaErrorNotReady:
-      return "cudaErrorNotReady";
-    case cudaErrorIllegalAddress:
-      return "cudaErrorIllegalAddress";
-    case cudaErrorMisalignedAddress:
-      return "cudaErrorMisalignedAddress";
-    case cudaErrorLaunchFailure:
-      return "cudaErrorLaunchFailure";
-    case cudaErrorStreamCaptureUnsupported:
-      return "cudaErrorStreamCaptureUnsupported";
-    case cudaErrorStreamCaptureInvalidated:
-      return "cudaErrorStreamCaptureInvalidated";
-    case cudaErrorStreamCaptureMerge:
-      return "cudaErrorStreamCaptureMerge";
-    case cudaErrorStreamCaptureUnjoined:
-      return "cudaErrorStreamCaptureUnjoined";
-    case cudaErrorStreamCaptureIsolation:
-      return "cudaErrorStreamCaptureIsolation";
-    case cudaErrorStreamCaptureImplicit:
-      return "cudaErrorStreamCaptureImplicit";
-    case cudaErrorCapturedEvent:
-      return "cudaErrorCapturedEvent";
+    DUEL_NAME(cudaSuccess)
+    DUEL_NAME(cudaErrorInvalidValue)
+    DUEL_NAME(cudaErrorMemoryAllocation)
+    DUEL_NAME(cudaErrorInsufficientDriver)
+    DUEL_NAME(cudaErrorInvalidDeviceFunction)
+    DUEL_NAME(cudaErrorNoDevice)
+    DUEL_NAME(cudaErrorInvalidDevice)
+    DUEL_NAME(cudaErrorNoKernelImageForDevice)
+    DUEL_NAME(cudaErrorUnsupportedPtxVersion)
+    DUEL_NAME(cudaErrorInvalidResourceHandle)
+    DUEL_NAME(cudaErrorNotReady)
+    DUEL_NAME(cudaErrorIllegalAddress)
+    DUEL_NAME(cudaErrorMisalignedAddress)
+    DUEL_NAME(cudaErrorLaunchFailure)
+    DUEL_NAME(cudaErrorStreamCaptureUnsupported)
+    DUEL_NAME(cudaErrorStreamCaptureInvalidated)
+    DUEL_NAME(cudaErrorStreamCaptureMerge)
+    DUEL_NAME(cudaErrorStreamCaptureUnjoined)
+    DUEL_NAME(cudaErrorStreamCaptureIsolation)
+    DUEL_NAME(cudaErrorStreamCaptureImplicit)
+    DUEL_NAME(cudaErrorCapturedEvent)
   }
+#undef DUEL_NAME
   return "unrecognized error code";
 }
 const char* cudaGetErrorString(cudaError_t) { return "as the harness says"; }

@@ -27,8 +27,8 @@
 
 namespace duel::simt {
 
-/// For launchers: the device that is this harness.
-inline kernels::Stream stream() { return kernels::Stream::device(nullptr); }
+/// For launchers: the device that is this harness, with tickets. Without them: kernels::Stream::device(nullptr).
+kernels::Stream stream();
 
 enum class Fault {
   race,               ///< two threads touch shared memory, one of them writes, no barrier between them

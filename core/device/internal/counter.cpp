@@ -103,13 +103,24 @@ void Counter::settle() {
   if (!home_.is_cuda()) {
     move_to(memory_device_);
   } else if (pending_ > 0) {
-    finish_capture();
+    kernels::philox_advance(stream_of(memory_device_), memory_, pending_);
+    pending_ = 0;
   }
 }
 
-void Counter::finish_capture() {
-  kernels::philox_advance(stream_of(memory_device_), memory_, pending_);
-  pending_ = 0;
+void Counter::finish_capture(const std::vector<std::shared_ptr<Counter>>& all) {
+  kernels::PhiloxAdvances advances;
+  const auto flush = [&] {
+    if (advances.count > 0) kernels::philox_advance(stream_of(all.front()->memory_device_), advances);
+    advances.count = 0;
+  };
+  for (const auto& counter : all) {
+    advances.offset[advances.count] = counter->memory_;
+    advances.blocks[advances.count++] = counter->pending_;
+    counter->pending_ = 0;
+    if (advances.count == kernels::PhiloxAdvances::kMost) flush();
+  }
+  flush();
 }
 
 void settle_counters(const Device& device) {

@@ -34,8 +34,8 @@ class Counter {
 
   /// The GPU's memory gets the offset: before a capture and before a launch.
   void settle();
-  /// The last step of a capture on this thread.
-  void finish_capture();
+  /// What a capture on this thread ends with.
+  static void finish_capture(const std::vector<std::shared_ptr<Counter>>& all);
   /// Nothing of the capture has happened.
   void forget_capture() { pending_ = 0; }
   const Device& memory_device() const { return memory_device_; }

@@ -207,7 +207,21 @@ Tensor concat(const std::vector<Tensor>& tensors, int axis) {
   }
   starts.push_back(total);
   Tensor y = Tensor::empty(first.shape().with(at, total), first.options());
-  for (size_t i = 0; i < tensors.size(); ++i) copy_along(tensors[i], 0, y, starts[i], at, tensors[i].dim(at));
+  int64_t outer = 1;
+  for (int d = 0; d < at; ++d) outer *= first.dim(d);
+  const int64_t trailing = first.shape().numel_from(at + 1);
+  with_type(first.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    constexpr size_t kMost = kernels::JoinParts<T>::kMost;
+    if (tensors.size() > kMost) {
+      for (size_t i = 0; i < tensors.size(); ++i)
+        copy_along(tensors[i], 0, y, starts[i], at, tensors[i].dim(at));
+      return;
+    }
+    kernels::JoinParts<T> parts;
+    for (const Tensor& tensor : tensors) parts.add(tensor.data<T>(), tensor.dim(at) * trailing);
+    kernels::join<T>(stream_of(y.device()), outer, parts, y.mutable_data<T>());
+  });
   return record("concat", y, tensors, {}, [at, starts](const RuleContext& ctx, const Tensor& g) -> Grads {
     Grads parts(starts.size() - 1);
     for (size_t i = 0; i < parts.size(); ++i) {

@@ -7,8 +7,10 @@
 #include "duel/core/ops/map/arithmetic.h"
 #include "duel/core/ops/map/comparison.h"
 #include "duel/core/ops/map/internal/elementwise_detail.h"
+#include "duel/core/ops/map/movement.h"
 #include "duel/core/ops/reduce/reduction.h"
 #include "duel/core/tensor/autograd.h"
+#include "duel/core/tensor/internal/unit.h"
 #include "duel/kernels/map/losses.h"
 
 namespace duel {
@@ -32,6 +34,32 @@ Tensor slope(const kernels::WassersteinMean& loss, const Tensor& x) {
   return Tensor::full(x.shape(), loss.sign, x.options());
 }
 
+const char* name_of(const kernels::SigmoidBce&) { return "bce_with_logits"; }
+const char* name_of(const kernels::Hinge&) { return "hinge_loss"; }
+const char* name_of(const kernels::SquaredDifference&) { return "squared_difference"; }
+const char* name_of(const kernels::WassersteinMean&) { return "wasserstein_mean"; }
+
+/// x g outside of recording: x itself where g is 1 and nobody will ask for x again.
+Tensor times(const Tensor& x, const Tensor& g) {
+  return detail::is_unit(g) && !detail::walk_keeps_graph() ? x : mul(x, g);
+}
+
+/// Calls f with the loss as what it is.
+template <class F>
+auto with_loss(const kernels::AnyLoss& any, F f) {
+  switch (any.kind) {
+#define DUEL_CASE(L)                             \
+  case kernels::AnyLoss::Kind::L: {              \
+    return f(kernels::loss_of<kernels::L>(any)); \
+  }
+    DUEL_LOSSES(DUEL_CASE)
+#undef DUEL_CASE
+    case kernels::AnyLoss::Kind::none:
+      break;
+  }
+  fail("loss", "expected one of the fused losses");
+}
+
 template <class L>
 Tensor fused(const char* op, const Tensor& logits, L loss) {
   const int64_t n = logits.numel();
@@ -47,7 +75,7 @@ Tensor fused(const char* op, const Tensor& logits, L loss) {
   });
   return record(op, value, {logits}, {logits, gradient},
                 [loss, count](const RuleContext& ctx, const Tensor& g) -> Grads {
-                  if (!grad_enabled()) return {mul(ctx.saved(1), g)};
+                  if (!grad_enabled()) return {times(ctx.saved(1), g)};
                   return {mul(slope(loss, ctx.saved(0)), div_scalar(g, count))};
                 });
 }
@@ -76,6 +104,38 @@ Tensor squared_difference(const Tensor& logits, double target, double scale) {
 }
 Tensor wasserstein_mean(const Tensor& logits, double sign) {
   return fused("wasserstein_mean", logits, kernels::WassersteinMean{sign});
+}
+
+Tensor fused_loss(const Tensor& logits, const kernels::AnyLoss& loss) {
+  return with_loss(loss, [&](const auto& as) { return fused(name_of(as), logits, as); });
+}
+
+Tensor loss_of_both(const Tensor& logits, int64_t split, const kernels::AnyLoss& real,
+                    const kernels::AnyLoss& fake) {
+  DUEL_CHECK(logits.rank() >= 1 && split >= 1 && split < logits.dim(0), "loss_of_both",
+             "expected rows on both sides, got {} of {}", split, logits.shape());
+  const int64_t n = logits.numel(), width = logits.shape().numel_from(1);
+  DUEL_CHECK(n > 0, "loss_of_both", "expected at least one logit, got shape {}", logits.shape());
+  Tensor value = Tensor::empty({}, logits.options());
+  Tensor gradient = tracked(logits) ? Tensor::empty(logits.shape(), logits.options()) : Tensor();
+  DUEL_DISPATCH(logits.dtype(), "loss_of_both", {
+    detail::Workspace workspace(logits.device(),
+                                static_cast<size_t>(kernels::loss_workspace(n) + 2) * sizeof(T));
+    kernels::loss_of_both(stream_of(logits.device()), n, split * width, logits.data<T>(), real, fake,
+                          value.mutable_data<T>(), gradient.defined() ? gradient.mutable_data<T>() : nullptr,
+                          workspace.template as<T>());
+  });
+  return record("loss_of_both", value, {logits}, {logits, gradient},
+                [split, width, real, fake](const RuleContext& ctx, const Tensor& g) -> Grads {
+                  if (!grad_enabled()) return {times(ctx.saved(1), g)};
+                  const Tensor x = ctx.saved(0);
+                  const auto side = [&](const kernels::AnyLoss& any, int64_t begin, int64_t end) {
+                    const Tensor part = rows(x, begin, end);
+                    const Tensor first = with_loss(any, [&](const auto& as) { return slope(as, part); });
+                    return mul(first, div_scalar(g, static_cast<double>((end - begin) * width)));
+                  };
+                  return {concat({side(real, 0, split), side(fake, split, x.dim(0))})};
+                });
 }
 
 }  // namespace duel

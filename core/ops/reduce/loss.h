@@ -3,6 +3,7 @@
 #pragma once
 
 #include "duel/core/tensor/tensor.h"
+#include "duel/kernels/map/losses.h"
 
 namespace duel {
 
@@ -18,5 +19,12 @@ Tensor hinge_loss(const Tensor& logits, double sign);
 Tensor squared_difference(const Tensor& logits, double target, double scale = 1.0);
 /// mean of sign x.
 Tensor wasserstein_mean(const Tensor& logits, double sign = 1.0);
+
+/// mean of `real` over the first `split` rows of logits, plus mean of `fake` over the others, in one launch: the two
+/// losses of D on a batch of both sides. Rows on either side.
+Tensor loss_of_both(const Tensor& logits, int64_t split, const kernels::AnyLoss& real,
+                    const kernels::AnyLoss& fake);
+/// mean of the loss over all logits: one of the four above.
+Tensor fused_loss(const Tensor& logits, const kernels::AnyLoss& loss);
 
 }  // namespace duel

@@ -1,10 +1,12 @@
 // The per-sample L2 norm with kernels for orders 0, 1 and 2.
 #include "duel/core/ops/reduce/sample_norm.h"
 
+#include "duel/core/ops/map/activation.h"
 #include "duel/core/ops/map/arithmetic.h"
 #include "duel/core/ops/map/comparison.h"
 #include "duel/core/ops/reduce/reduction.h"
 #include "duel/core/tensor/autograd.h"
+#include "duel/core/tensor/internal/unit.h"
 #include "duel/kernels/reduce/sample_norm.h"
 
 namespace duel {
@@ -75,6 +77,32 @@ Tensor sample_norm(const Tensor& x, double eps) {
                 [eps](const RuleContext& ctx, const Tensor& g) -> Grads {
                   return {sample_norm_backward(ctx.saved(0), g, ctx.saved(1), eps)};
                 });
+}
+
+NormPenalty norm_penalty(const Tensor& x, const kernels::NormTarget& target, double weight) {
+  DUEL_CHECK(x.rank() >= 2 && x.dim(0) >= 1, "norm_penalty",
+             "expected [N, ...] with samples and at least two axes, got {}", x.shape());
+  const int64_t batch = x.dim(0);
+  const Tensor n = Tensor::empty({batch}, x.options()), slope = Tensor::empty({batch}, x.options());
+  NormPenalty result{Tensor::empty({}, x.options()), Tensor::empty({}, x.options())};
+  DUEL_DISPATCH(x.dtype(), "norm_penalty",
+                kernels::norm_penalty(stream_of(x.device()), batch, x.shape().numel_from(1), x.data<T>(),
+                                      target, weight, n.mutable_data<T>(), result.value.mutable_data<T>(),
+                                      slope.mutable_data<T>(), result.mean_norm.mutable_data<T>()));
+  result.value = record("norm_penalty", result.value, {x}, {x, n, slope},
+                        [target, weight, batch](const RuleContext& ctx, const Tensor& g) -> Grads {
+                          const Tensor in = ctx.saved(0);
+                          if (!grad_enabled()) {
+                            const Tensor by_norm = detail::is_unit(g) ? ctx.saved(2) : mul(ctx.saved(2), g);
+                            return {sample_norm_backward(in, by_norm, ctx.saved(1), 0)};
+                          }
+                          const Tensor norms = sample_norm(in);
+                          Tensor excess = add_scalar(norms, -target.k);
+                          if (target.one_sided) excess = relu(excess);
+                          const Tensor share = mul_scalar(g, 2 * weight / static_cast<double>(batch));
+                          return {sample_norm_backward(in, mul(excess, share), norms.detach(), 0)};
+                        });
+  return result;
 }
 
 }  // namespace duel

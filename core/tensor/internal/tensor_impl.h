@@ -22,6 +22,7 @@ struct Storage {
   size_t bytes;
   std::byte* data;
   uint64_t version = 0;
+  bool unit = false;  // ones that are shared: unit.h
 };
 
 struct TensorImpl {

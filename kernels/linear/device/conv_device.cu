@@ -176,7 +176,7 @@ struct RightTile {
 
 template <class T, class Tile>
 __device__ __forceinline__ void conv_tile(const Product<T>& p, int64_t tile, int64_t part, int64_t depth,
-                                          T* parts) {
+                                          T* parts, unsigned* tickets) {
   const int64_t group = blockIdx.z;
   const int64_t across = ceil_div(p.columns, Tile::kSide);
   const int64_t row0 = tile / across * Tile::kSide, column0 = tile % across * Tile::kSide;
@@ -184,13 +184,27 @@ __device__ __forceinline__ void conv_tile(const Product<T>& p, int64_t tile, int
   Four<T> sums[4 * Tile::kGroups][Tile::kGroups];
   multiply_tile<T, Tile>(LeftTile<T, Tile>{p, p.left + group * p.left_group, row0},
                          RightTile<T, Tile>(p, p.right + group * p.right_group, column0), begin, end, sums);
+  if (parts) {  // of a weight gradient, whose results lie side by side
+    const bool aligned = p.out_aligned;
+    const auto place = [&](int64_t i, int64_t j) {
+      return (group * p.rows + row0 + i) * p.columns + column0 + j;
+    };
+    for_results<T, Tile>(sums, [&](int i, int j, const Four<T>& sum) {
+      if (row0 + i >= p.rows || column0 + j >= p.columns) return;
+      store_some(parts + part * p.all_rows * p.columns + place(i, j), sum, p.columns - column0 - j, aligned);
+    });
+    if (tickets == nullptr || !last_block(gridDim.y, tickets + blockIdx.x + gridDim.x * blockIdx.z)) return;
+    for_results<T, Tile>(sums, [&](int i, int j, const Four<T>&) {
+      if (row0 + i >= p.rows || column0 + j >= p.columns) return;
+      const int64_t at = place(i, j), count = p.columns - column0 - j;
+      store_some(p.out + at, add_four(parts + at, gridDim.y, p.all_rows * p.columns, count, aligned), count,
+                 false);
+    });
+    return;
+  }
   for_results<T, Tile>(sums, [&](int i, int j, Four<T> sum) {
     const int64_t row = row0 + i, column = column0 + j, count = p.columns - column;
     if (row >= p.rows || count <= 0) return;
-    if (parts) {
-      return store_some(parts + (part * p.all_rows + group * p.rows + row) * p.columns + column, sum, count,
-                        p.out_aligned);
-    }
     if (p.bias) {
       const T add = p.bias[group * p.rows + row];
 #pragma unroll
@@ -205,11 +219,11 @@ __device__ __forceinline__ void conv_tile(const Product<T>& p, int64_t tile, int
   });
 }
 
-/// One block per tile and part; `parts` is null where there is one part.
+/// One block per tile and part; `parts` is null where there is one part, `tickets` where a second kernel adds them.
 template <class T, class Tile>
 __global__ void __launch_bounds__(Tile::kThreads, Tile::kResident)
-    conv_kernel(Product<T> p, int64_t depth, T* parts) {
-  conv_tile<T, Tile>(p, blockIdx.x, blockIdx.y, depth, parts);
+    conv_kernel(Product<T> p, int64_t depth, T* parts, unsigned* tickets) {
+  conv_tile<T, Tile>(p, blockIdx.x, blockIdx.y, depth, parts, tickets);
 }
 
 /// One block per tile of the largest phase and phase.
@@ -219,7 +233,7 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kResident)
   const int64_t phase = blockIdx.x / tiles, tile = blockIdx.x % tiles;
   const Product<T> p = phase_of(whole, s, phase / across, phase % across);
   if (tile >= ceil_div(p.rows, Tile::kSide) * ceil_div(p.columns, Tile::kSide)) return;
-  conv_tile<T, Tile>(p, tile, 0, p.k, nullptr);
+  conv_tile<T, Tile>(p, tile, 0, p.k, nullptr, nullptr);
 }
 
 constexpr int kBlock = 256;
@@ -393,6 +407,7 @@ void general_conv(Stream stream, const ConvShape& s, ConvPass pass, const T* fir
   T* const parts = cut.splits > 1 ? static_cast<T*>(workspace) : nullptr;
   if (parts) p.out_aligned = wide(parts, e.columns);
 #if DUEL_DEVICE_CODE
+  unsigned* const tickets = parts ? tickets_for(stream, blocks * s.groups) : nullptr;
   with_tile<T>(cut, [&](auto tile) {
     using Tile = decltype(tile);
     if (pass == ConvPass::kInputGrad) {
@@ -400,10 +415,11 @@ void general_conv(Stream stream, const ConvShape& s, ConvPass pass, const T* fir
              0, stream, p, s, cut.tiles(e.rows, e.columns), phase.across);
     } else {
       launch(conv_kernel<T, Tile>, dim3(count(blocks), count(cut.splits), count(s.groups)),
-             dim3(Tile::kThreads), 0, stream, p, cut.depth, parts);
+             dim3(Tile::kThreads), 0, stream, p, cut.depth, parts, tickets);
     }
   });
-  if (parts) add_parts<T>(stream, s.groups * e.rows, e.columns, cut.splits, parts, T(1), nullptr, T(0), out);
+  if (parts && tickets == nullptr)
+    add_parts<T>(stream, s.groups * e.rows, e.columns, cut.splits, parts, T(1), nullptr, T(0), out);
 #else
   (void)stream, (void)p;
   fail("conv2d", "expected a host stream: no CUDA kernel in this build");

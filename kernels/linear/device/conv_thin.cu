@@ -186,11 +186,12 @@ __global__ void __launch_bounds__(kBlock)
 }
 
 /// One block per pair of channels, group of taps (blockIdx.y) and slab of samples (blockIdx.z); sums go to
-/// parts[slab][pair][tap], pair = c_out * group_in + channel of the group.
+/// parts[slab][pair][tap], pair = c_out * group_in + channel of the group. With tickets the last block of a pair and
+/// group adds them into `out`.
 template <class T, bool dilated>
 __global__ void __launch_bounds__(kSumBlock)
     weights_kernel(Thin t, int64_t samples, int64_t x_sample, int64_t dy_sample, const T* x, const T* dy,
-                   T* parts) {
+                   T* parts, unsigned* tickets, T* out) {
   const int taps = t.kh * t.kw, tap0 = static_cast<int>(blockIdx.y) * kTaps;
   const int64_t plane = static_cast<int64_t>(t.to_h) * t.to_w;
   const int64_t begin = blockIdx.z * samples, end = begin + samples < t.n ? begin + samples : t.n;
@@ -223,6 +224,12 @@ __global__ void __launch_bounds__(kSumBlock)
       parts[(blockIdx.z * t.wide + blockIdx.x) * taps + tap0 + l] = sums.v[l];
     }
   }
+  if (tickets == nullptr || !last_block(gridDim.z, tickets + blockIdx.x + gridDim.x * blockIdx.y)) return;
+  const int tap = tap0 + static_cast<int>(threadIdx.x);
+  if (static_cast<int>(threadIdx.x) >= kTaps || tap >= taps) return;
+  T sum = 0;
+  for (unsigned slab = 0; slab < gridDim.z; ++slab) sum += parts[(slab * t.wide + blockIdx.x) * taps + tap];
+  out[blockIdx.x * taps + tap] = sum;
 }
 
 template <class T, bool adjoint>
@@ -252,11 +259,13 @@ void weights_pass(Stream stream, const ConvShape& s, const T* x, const T* dy, T*
   const dim3 grid(static_cast<unsigned>(t.wide), static_cast<unsigned>(ceil_div(s.kh * s.kw, kTaps)),
                   static_cast<unsigned>(slabs.count));
   T* const parts = slabs.count > 1 ? workspace : dw;
+  unsigned* const tickets =
+      slabs.count > 1 ? tickets_for(stream, static_cast<int64_t>(grid.x) * grid.y) : nullptr;
   const auto kernel =
       s.dilation_h == 1 && s.dilation_w == 1 ? weights_kernel<T, false> : weights_kernel<T, true>;
   launch(kernel, grid, dim3(kSumBlock), 0, stream, t, slabs.samples, s.c_in * s.h_in * s.w_in,
-         s.c_out * s.h_out * s.w_out, x, dy, parts);
-  if (slabs.count > 1) {
+         s.c_out * s.h_out * s.w_out, x, dy, parts, tickets, dw);
+  if (slabs.count > 1 && tickets == nullptr) {
     add_parts<T>(stream, t.wide, s.kh * s.kw, slabs.count, parts, T(1), nullptr, T(0), dw);
   }
 }

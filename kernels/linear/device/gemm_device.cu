@@ -64,12 +64,12 @@ struct OperandTile {
   }
 };
 
-/// One block per tile and part; parts beyond the first are far apart in `parts`, which is null where there is
-/// one part.
+/// One block per tile and part. `parts` is null where there is one part; where there are more and `tickets` is null, a
+/// second kernel adds them.
 template <class T, class Tile>
 __global__ void __launch_bounds__(Tile::kThreads, Tile::kResident)
     gemm_kernel(Operand<T> left, Operand<T> right, int64_t k, int64_t depth, T alpha, T beta, const T* bias,
-                T* c, T* parts, bool aligned) {
+                T* c, T* parts, unsigned* tickets, bool aligned, bool parts_aligned) {
   const int64_t m = left.outer, n = right.outer;
   const int64_t across = ceil_div(n, Tile::kSide);
   const int64_t row0 = blockIdx.x / across * Tile::kSide, column0 = blockIdx.x % across * Tile::kSide;
@@ -77,11 +77,18 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kResident)
   Four<T> sums[4 * Tile::kGroups][Tile::kGroups];
   multiply_tile<T, Tile>(OperandTile<T, Tile>{left, row0}, OperandTile<T, Tile>{right, column0}, begin, end,
                          sums);
-  for_results<T, Tile>(sums, [&](int row, int column, const Four<T>& sum) {
+  if (parts) {
+    for_results<T, Tile>(sums, [&](int row, int column, const Four<T>& sum) {
+      const int64_t i = row0 + row, j = column0 + column;
+      if (i < m && j < n) store_some(parts + (blockIdx.y * m + i) * n + j, sum, n - j, parts_aligned);
+    });
+    if (tickets == nullptr || !last_block(gridDim.y, tickets + blockIdx.x)) return;
+  }
+  for_results<T, Tile>(sums, [&](int row, int column, Four<T> sum) {
     const int64_t i = row0 + row, j = column0 + column;
     if (i >= m || j >= n) return;
     const int64_t at = i * n + j, count = n - j;
-    if (parts) return store_some(parts + blockIdx.y * m * n + at, sum, count, aligned);
+    if (parts) sum = add_four(parts + at, gridDim.y, m * n, count, parts_aligned);
     Four<T> result;
 #pragma unroll
     for (int l = 0; l < 4; ++l) {
@@ -133,11 +140,11 @@ __global__ void __launch_bounds__(kBlock)
 
 template <class T, class Tile>
 void start(Stream stream, const Cut& cut, const Operand<T>& left, const Operand<T>& right, int64_t k, T alpha,
-           T beta, const T* bias, T* c, T* parts, bool aligned) {
+           T beta, const T* bias, T* c, T* parts, unsigned* tickets) {
   const dim3 grid(static_cast<unsigned>(cut.tiles(left.outer, right.outer)),
                   static_cast<unsigned>(cut.splits));
   launch(gemm_kernel<T, Tile>, grid, dim3(Tile::kThreads), 0, stream, left, right, k, cut.depth, alpha, beta,
-         bias, c, parts, aligned);
+         bias, c, parts, tickets, wide<T>(c, right.outer), wide<T>(parts, right.outer));
 }
 
 template <class T>
@@ -188,15 +195,15 @@ void gemm_by(const Cut& cut, Stream stream, bool trans_a, bool trans_b, int64_t 
              cut.splits * m * n * static_cast<int64_t>(sizeof(T)));
   T* const parts = parted ? static_cast<T*>(workspace) : nullptr;
   const Operand<T> left = operand(a, !trans_a, m, k), right = operand(b, trans_b, n, k);
-  const bool aligned = wide<T>(parted ? parts : c, n);
+  unsigned* const tickets = parted ? tickets_for(stream, cut.tiles(m, n)) : nullptr;
   if (cut.tile == 32) {
-    start<T, Small<T>>(stream, cut, left, right, k, alpha, beta, bias, c, parts, aligned);
+    start<T, Small<T>>(stream, cut, left, right, k, alpha, beta, bias, c, parts, tickets);
   } else if (cut.tile == 64) {
-    start<T, Medium<T>>(stream, cut, left, right, k, alpha, beta, bias, c, parts, aligned);
+    start<T, Medium<T>>(stream, cut, left, right, k, alpha, beta, bias, c, parts, tickets);
   } else if constexpr (sizeof(T) == 4) {
-    start<T, Large<T>>(stream, cut, left, right, k, alpha, beta, bias, c, parts, aligned);
+    start<T, Large<T>>(stream, cut, left, right, k, alpha, beta, bias, c, parts, tickets);
   }
-  if (parted) add_parts<T>(stream, m, n, cut.splits, parts, alpha, bias, beta, c);
+  if (parted && tickets == nullptr) add_parts<T>(stream, m, n, cut.splits, parts, alpha, bias, beta, c);
 #else
   (void)cut, (void)stream, (void)trans_a, (void)trans_b, (void)m, (void)n, (void)k, (void)alpha, (void)a,
       (void)b, (void)beta;

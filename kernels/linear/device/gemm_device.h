@@ -3,8 +3,9 @@
 //
 // Note [Fixed splits]
 // A product with few results and a long sum is cut along k into `splits` parts, whose number depends on the
-// shape alone. Every part writes its sums to the workspace, [part][row][column], and a second kernel adds
-// them in the order of the parts. No atomics, no semaphores: the same bits on every run and every device.
+// shape alone. Every part writes its sums to the workspace, [part][row][column], and the block that is through last
+// (Note [Tickets]), or a second kernel, adds them in the order of the parts: the same bits on every run and every
+// device.
 #pragma once
 
 #include "duel/kernels/base/platform.h"

@@ -10,6 +10,7 @@
 
 #include <cmath>
 
+#include "duel/kernels/base/lanes.cuh"
 #include "duel/kernels/linear/device/gemm_device.h"
 
 namespace duel::kernels::device {
@@ -163,6 +164,28 @@ __device__ __forceinline__ void for_results(const Four<T> (&sums)[4 * Tile::kGro
     for (int g = 0; g < Tile::kGroups; ++g)
       write(i / 4 * kSpan + row + i % 4, g * kSpan + column, sums[i][g]);
   }
+}
+
+/// The sum of `parts` groups of four that lie `step` apart, in their order; `count` of each exist. They may have been
+/// written by other blocks.
+template <class T>
+__device__ __forceinline__ Four<T> add_four(const T* from, int64_t parts, int64_t step, int64_t count,
+                                            bool aligned) {
+  Four<T> total{};
+  for (int64_t p = 0; p < parts; ++p, from += step) {
+    Four<T> f{};
+    if (aligned && count >= 4) {
+      f = load_four(from);
+    } else {
+#pragma unroll
+      for (int j = 0; j < 4; ++j) {
+        if (j < count) f.v[j] = from[j];
+      }
+    }
+#pragma unroll
+    for (int j = 0; j < 4; ++j) total.v[j] += f.v[j];
+  }
+  return total;
 }
 
 /// Up to four results side by side: `count` of them exist.

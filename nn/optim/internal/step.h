@@ -74,6 +74,8 @@ struct StepPart {
   bool ema_warm_up;
   kernels::StepState* state = nullptr;  // the group's
   double weight_decay = 0;              // the group's
+  bool advances = false;                // the state, before the update, by these
+  double beta1 = 0, beta2 = 0;
   int64_t offset = 0, size = 0;
   std::vector<Segment> segments = {};
 
@@ -100,7 +102,10 @@ struct StepPart {
             .ema = ema.defined() ? ema.mutable_data<T>() + offset : nullptr,
             .ema_decay = ema_decay,
             .ema_warm_up = ema_warm_up,
-            .bad_step = bad_step};
+            .bad_step = bad_step,
+            .advanced = advances ? state : nullptr,
+            .beta1 = beta1,
+            .beta2 = beta2};
   }
 };
 }  // namespace duel::nn::detail

@@ -72,6 +72,68 @@ const RegisterOp wasserstein_registered("wasserstein_mean", [] {
   return loss_samples_of([](const Tensor& x) { return wasserstein_mean(x, -1.0); },
                          [](double v) { return -v; });
 });
+const RegisterOp both_registered("loss_of_both", [] {
+  struct Pair {
+    const char* label;
+    kernels::AnyLoss real, fake;
+    LossFormula of_real, of_fake;
+    std::vector<double> kinks;
+  };
+  const Pair pairs[] = {
+      {"bce",
+       any_loss(kernels::SigmoidBce{0.9}),
+       any_loss(kernels::SigmoidBce{0}),
+       [](double v) { return std::log(1 + std::exp(v)) - 0.9 * v; },
+       [](double v) { return std::log(1 + std::exp(v)); },
+       {}},
+      {"hinge",
+       any_loss(kernels::Hinge{1}),
+       any_loss(kernels::Hinge{-1}),
+       [](double v) { return v < 1 ? 1 - v : 0; },
+       [](double v) { return v > -1 ? 1 + v : 0; },
+       {-1, 1}},
+      {"squares",
+       any_loss(kernels::SquaredDifference{1, 0.5}),
+       any_loss(kernels::SquaredDifference{-0.5, 2}),
+       [](double v) { return 0.5 * (v - 1) * (v - 1); },
+       [](double v) { return 2 * (v + 0.5) * (v + 0.5); },
+       {}},
+      {"means",
+       any_loss(kernels::WassersteinMean{-1}),
+       any_loss(kernels::WassersteinMean{1}),
+       [](double v) { return -v; },
+       [](double v) { return v; },
+       {}},
+      {"hinge and bce",
+       any_loss(kernels::Hinge{1}),
+       any_loss(kernels::SigmoidBce{0.2}),
+       [](double v) { return v < 1 ? 1 - v : 0; },
+       [](double v) { return std::log(1 + std::exp(v)) - 0.2 * v; },
+       {1}},
+  };
+  std::vector<OpSample> samples;
+  for (const Pair& pair : pairs) {
+    for (const auto& [shape, split] : {std::pair{Shape{2}, 1}, {Shape{7, 1}, 3}, {Shape{6, 5}, 4}}) {
+      samples.push_back(
+          {.label = message("{} {} at {}", pair.label, shape, split),
+           .inputs = {{.shape = shape, .low = -3, .high = 3, .kinks = pair.kinks}},
+           .apply = [pair, split = split](
+                        const Tensors& x) { return loss_of_both(x[0], split, pair.real, pair.fake); },
+           .reference =
+               [pair, split = split](const Arrays& x) {
+                 const auto& v = x[0].values;
+                 const size_t n = v.size(),
+                              first = n / static_cast<size_t>(x[0].shape[0]) * static_cast<size_t>(split);
+                 double real = 0, fake = 0;
+                 for (size_t i = 0; i < n; ++i)
+                   (i < first ? real : fake) += (i < first ? pair.of_real : pair.of_fake)(v[i]);
+                 return Array{{},
+                              {real / static_cast<double>(first) + fake / static_cast<double>(n - first)}};
+               }});
+    }
+  }
+  return samples;
+});
 
 }  // namespace
 }  // namespace duel

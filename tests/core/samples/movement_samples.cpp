@@ -150,7 +150,9 @@ std::vector<OpSample> concat_samples() {
   for (const auto& [shapes, axis] :
        {Case{{{3}, {2}}, 0}, Case{{{2, 3}, {1, 3}, {4, 3}}, 0}, Case{{{2, 3}, {2, 1}}, 1},
         Case{{{2, 1, 2, 2}, {2, 3, 2, 2}}, 1}, Case{{{2, 2, 1}, {2, 2, 3}}, -1}, Case{{{5, 1}}, 0},
-        Case{{{0, 2}, {3, 2}}, 0}, Case{{{2, 0}, {2, 0}}, 1}, Case{{{1, 2, 1, 2, 2}, {1, 2, 2, 2, 2}}, 2}}) {
+        Case{{{0, 2}, {3, 2}}, 0},
+        Case{{{1, 2}, {2, 2}, {1, 2}, {1, 2}, {1, 2}, {1, 2}, {1, 2}, {1, 2}, {3, 2}}, 0},
+        Case{{{2, 0}, {2, 0}}, 1}, Case{{{1, 2, 1, 2, 2}, {1, 2, 2, 2, 2}}, 2}}) {
     OpSample sample{.label = message("axis {}", axis),
                     .inputs = {},
                     .apply = [axis = axis](const Tensors& x) { return concat(x, axis); },

@@ -32,6 +32,35 @@ std::vector<OpSample> sample_norm_samples() {
   }
   return all;
 }
+std::vector<OpSample> norm_penalty_samples() {
+  std::vector<OpSample> all;
+  for (const Shape& shape : {Shape{1, 1}, Shape{3, 4}, Shape{5, 33}, Shape{2, 2, 3, 3}}) {
+    for (const auto& [k, one_sided] : {std::pair{1.0, false}, {0.0, false}, {0.5, true}, {100.0, true}}) {
+      all.push_back({.label = message("{} k {}{}", shape, k, one_sided ? " one-sided" : ""),
+                     .inputs = {{.shape = shape, .low = -2, .high = 2, .kinks = {0.0, k, -k}, .away = 0.2}},
+                     .apply =
+                         [k = k, one_sided = one_sided](const Tensors& x) {
+                           return norm_penalty(x[0], {k, one_sided}, 2.5).value;
+                         },
+                     .reference =
+                         [k = k, one_sided = one_sided](const Arrays& x) {
+                           const int64_t n = x[0].shape[0], m = x[0].shape.numel_from(1);
+                           double total = 0;
+                           for (int64_t b = 0; b < n; ++b) {
+                             double squares = 0;
+                             for (int64_t j = 0; j < m; ++j)
+                               squares += x[0].values[static_cast<size_t>(b * m + j)] *
+                                          x[0].values[static_cast<size_t>(b * m + j)];
+                             const double excess = std::sqrt(squares) - k;
+                             if (!one_sided || excess > 0) total += excess * excess;
+                           }
+                           return Array{{}, {2.5 * total / static_cast<double>(n)}};
+                         }});
+    }
+  }
+  return all;
+}
+const RegisterOp penalty_registered("norm_penalty", norm_penalty_samples);
 const RegisterOp registered("sample_norm", sample_norm_samples);
 
 }  // namespace

@@ -108,7 +108,8 @@ void check(const Rule& rule, const Step<T>& step, double beta1, double beta2, Ex
       for (int64_t i = 0; i < sizes[k] && !missing; ++i) g[at + i] = kept.back()[i];
       at += sizes[k];
     }
-    advance_step({}, &state, beta1, beta2);
+    extras.advanced = round % 2 == 0 ? &state : nullptr, extras.beta1 = beta1, extras.beta2 = beta2;
+    if (round % 2 != 0) advance_step({}, &state, beta1, beta2);
     step(n, grads, &state, arrays, extras);
     for (int64_t i = 0; i < n; ++i) {
       rule(want[i], g[i], round, lr);

@@ -1,7 +1,7 @@
-// Every case of the kernels (apps/bench/cases.h) under the harness, with lanes and blocks in every order: the
+// Every case of the kernels (apps/bench/cases/cases.h) under the harness, with lanes and blocks in every order: the
 // same bits. Fails where two threads write one element, a sum follows the schedule, or a kernel reads what a
 // neighbour has not written yet.
-#include "apps/bench/cases.h"
+#include "apps/bench/cases/cases.h"
 #include "duel/core/tensor/autograd.h"
 #include "tests/devices/device.h"
 #include "tests/simt/simt.h"

@@ -178,6 +178,7 @@ TEST_F(SimtDevice, ErrorsOfTheRuntimeSayWhatToDo) {
                {cudaErrorNoKernelImageForDevice, "-DCMAKE_CUDA_ARCHITECTURES=native"},
                {cudaErrorInsufficientDriver, "Install an NVIDIA driver"},
                {cudaErrorMemoryAllocation, "smaller batch"}};
+  synchronize(kDevice);  // its stream is there
   for (const auto& each : cases) {
     simt::fail_next_call(each.status);
     const std::string text = error_of([] { synchronize(kDevice); });

@@ -120,12 +120,14 @@ TYPED_TEST(SimtGemm, EveryTileAndCut) {
       const Cut cut{.tile = tile, .splits = splits, .depth = depth};
       const size_t bytes = splits > 1 ? static_cast<size_t>(splits * s.m * s.n) * sizeof(T) : 0;
       const int flags = (tile / 32 + static_cast<int>(splits)) % 4;
-      expect_product<T>(
-          s, flags, T(1), true, T(0.25), bytes, tile == 64,
-          [&, c_ = cut](bool ta, bool tb, const T* a, const T* b, const T* add, T* c, void* space) {
-            kernels::device::gemm_by<T>(c_, stream(), ta, tb, s.m, s.n, s.k, T(1), a, b, T(0.25), add, c,
-                                        space);
-          });
+      for (const Stream& on :
+           {stream(), Stream::device(nullptr)}) {  // the last block adds; a second kernel does
+        expect_product<T>(
+            s, flags, T(1), true, T(0.25), bytes, tile == 64,
+            [&, c_ = cut](bool ta, bool tb, const T* a, const T* b, const T* add, T* c, void* space) {
+              kernels::device::gemm_by<T>(c_, on, ta, tb, s.m, s.n, s.k, T(1), a, b, T(0.25), add, c, space);
+            });
+      }
     }
   }
 }

@@ -1,7 +1,7 @@
 // Element-wise families as CUDA kernels: every formula, broadcasting, casts, activations. The same
 // bits as the host's. Fails on a wrong tail, stride or argument order, and on a formula that host and device
 // do not share.
-#include "apps/bench/example_of.h"
+#include "apps/bench/cases/example_of.h"
 #include "duel/kernels/map/activations.h"
 #include "duel/kernels/map/functors.h"
 #include "kernels_common.h"

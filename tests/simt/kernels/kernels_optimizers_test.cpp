@@ -47,9 +47,15 @@ void expect_steps(Update update, const UpdateExtras<T>& given, bool with_ema, co
         grads.add(lengths[k] < 0 ? nullptr : g[k], std::abs(lengths[k]));
       UpdateExtras<T> extras = given;
       if (with_ema) extras.ema = ema;
-      for (int step = 0; step < 2; ++step) {
-        advance_step(s, state, 0.9, 0.99);
-        update(s, n, grads, state, p, a, b, extras);
+      for (int step = 0; step < 3; ++step) {
+        if (step == 1) {  // by the update itself
+          UpdateExtras<T> advancing = extras;
+          advancing.advanced = state, advancing.beta1 = 0.9, advancing.beta2 = 0.99;
+          update(s, n, grads, state, p, a, b, advancing);
+        } else {
+          advance_step(s, state, 0.9, 0.99);
+          update(s, n, grads, state, p, a, b, extras);
+        }
       }
     };
 

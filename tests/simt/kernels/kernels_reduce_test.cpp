@@ -1,7 +1,7 @@
 // Reductions, losses and per-sample norms as CUDA kernels: sums within the bound of Note [Reductions] from
 // the host's, everything that is a map or a choice bit for bit. Fails on a lost tail, a chunk counted twice,
 // a wrong scale.
-#include "apps/bench/example_of.h"
+#include "apps/bench/cases/example_of.h"
 #include "duel/kernels/map/losses.h"
 #include "duel/kernels/reduce/reduce.h"
 #include "duel/kernels/reduce/sample_norm.h"

@@ -1,8 +1,8 @@
 // Batch, layer and instance norm: forward, backward, double backward; composed from the formulas of
 // kernels/reduce/normalize.h.
+#include "duel/kernels/reduce/normalize.h"
 #include "cases.h"
 #include "duel/core/ops.h"
-#include "duel/kernels/reduce/normalize.h"
 
 namespace duel::apps::bench {
 namespace {

@@ -1,8 +1,8 @@
 // Movement, pooling and the ring of values: what is copied, gathered or picked. Compared, not timed.
+#include "duel/kernels/map/movement.h"
 #include "cases.h"
 #include "duel/core/tensor/random.h"
 #include "duel/kernels/map/axis.h"
-#include "duel/kernels/map/movement.h"
 #include "duel/kernels/reduce/pooling.h"
 #include "duel/kernels/reduce/scan.h"
 #include "duel/kernels/training/batch.h"
@@ -56,6 +56,22 @@ Case boxes(const Setting& s) {
                 flip(stream, 3, from, round, x.data<T>(), to_turned);
               },
           .results = {y, wide, turned}};
+}
+
+template <class T>
+Case joined(const Setting& s) {
+  const int64_t rows = s.count(2 * 24 * s.element());
+  const Tensor a = s.numbers({rows, 7}, 1), b = s.numbers({rows, 16}, 2), c = s.numbers({rows, 1}, 3),
+               y = s.empty({rows, 24});
+  return {.shape = message("{}x(7+16+1)", rows),
+          .bytes = 2 * rows * 24 * s.element(),
+          .run =
+              [=, stream = s.stream(), to = y.mutable_data<T>()] {
+                kernels::JoinParts<T> parts;
+                parts.add(a.data<T>(), 7), parts.add(b.data<T>(), 16), parts.add(c.data<T>(), 1);
+                kernels::join(stream, rows, parts, to);
+              },
+          .results = {y}};
 }
 
 template <class T>
@@ -194,6 +210,7 @@ Case ring_of_values(const Setting& s) {
 std::vector<NamedCase> movement_cases() {
   return {DUEL_VALUES("permute", "movement", permuted),
           DUEL_VALUES("copy_box", "movement", boxes),
+          DUEL_VALUES("join", "movement", joined),
           DUEL_VALUES("gather_rows", "movement", gathered_rows),
           DUEL_VALUES("gather_axis", "axis", along_an_axis),
           DUEL_VALUES("cumsum", "scan", along_an_axis),

@@ -88,6 +88,32 @@ Rows rows_of(const Setting& s, int64_t arrays) {
   return rows;
 }
 
+/// Both sides' losses of D in one launch; composed: two losses of the halves and their sum.
+template <class T>
+Case both(const Setting& s) {
+  const int64_t n = 2 * s.count(4 * s.element());
+  const Tensor x = s.numbers({n}, 1), value = s.empty({1}), gradient = s.empty({n});
+  const Tensor work = s.empty({kernels::loss_workspace(n) + 2});
+  const auto real = any_loss(kernels::SigmoidBce{0.9}), fake = any_loss(kernels::SigmoidBce{0.0});
+  return {.shape = std::to_string(n),
+          .bytes = 2 * n * s.element(),
+          .run =
+              [=, stream = s.stream(), v = value.mutable_data<T>(), g = gradient.mutable_data<T>(),
+               scratch = work.mutable_data<T>()] {
+                (void)work;
+                kernels::loss_of_both(stream, n, n / 2, x.data<T>(), real, fake, v, g, scratch);
+              },
+          .results = {value, gradient},
+          .composed =
+              [=] {
+                const EnableGrad on;
+                const Tensor leaf = x.detach().set_requires_grad(true);
+                const Tensor loss =
+                    bce_with_logits(rows(leaf, 0, n / 2), 0.9) + bce_with_logits(rows(leaf, n / 2, n), 0.0);
+                return std::vector<Tensor>{loss.detach(), grad({loss}, {leaf})[0]};
+              }};
+}
+
 template <class T>
 Case norm(const Setting& s) {
   const Rows r = rows_of<T>(s, 1);
@@ -99,6 +125,30 @@ Case norm(const Setting& s) {
               },
           .results = {r.norm},
           .composed = [=] { return std::vector<Tensor>{sqrt(sum(square(r.x), {1}))}; }};
+}
+
+/// A gradient penalty from the gradients on; composed: the norm's kernel and plain ops.
+template <class T>
+Case norm_penalty(const Setting& s) {
+  const Rows r = rows_of<T>(s, 1);
+  const Tensor n = s.empty({r.batch}), slope = s.empty({r.batch}), value = s.empty({1}),
+               mean_norm = s.empty({1});
+  return {.shape = r.shape,
+          .bytes = r.batch * (kPixels + 2) * s.element(),
+          .run =
+              [=, stream = s.stream(), to_n = n.mutable_data<T>(), to_slope = slope.mutable_data<T>(),
+               to_value = value.mutable_data<T>(), to_mean = mean_norm.mutable_data<T>()] {
+                kernels::norm_penalty(stream, r.batch, kPixels, r.x.data<T>(), {.k = 1}, 10, to_n, to_value,
+                                      to_slope, to_mean);
+              },
+          .results = {value, slope, mean_norm},
+          .composed =
+              [=] {
+                const Tensor norms = sqrt(sum(square(r.x), {1}));
+                const Tensor excess = norms - 1.0;
+                return std::vector<Tensor>{mean(square(excess)) * 10.0,
+                                           excess * (20.0 / static_cast<double>(r.batch)), mean(norms)};
+              }};
 }
 
 template <class T>
@@ -149,8 +199,10 @@ std::vector<NamedCase> loss_cases() {
           DUEL_BENCH("loss_hinge", "losses", hinge),
           DUEL_BENCH("loss_squared_difference", "losses", squared),
           DUEL_BENCH("loss_wasserstein", "losses", wasserstein),
+          DUEL_BENCH("loss_of_both", "losses", both),
           DUEL_BENCH("loss_sigmoid_bce_d2", "losses", bce_d2),
           DUEL_BENCH("sample_norm", "sample_norm", norm),
+          DUEL_BENCH("norm_penalty", "sample_norm", norm_penalty),
           DUEL_BENCH("sample_norm_backward", "sample_norm", norm_backward),
           DUEL_BENCH("sample_norm_double_backward", "sample_norm", norm_double_backward)};
 }

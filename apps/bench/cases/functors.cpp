@@ -1,5 +1,5 @@
 // Every functor of the lists of kernels/map/: a row each, by the list alone. Compared, not timed: what their
-// shapes of kernels cost is shown by the rows of cases_map.cpp and cases_loss.cpp.
+// shapes of kernels cost is shown by the rows of map.cpp and loss.cpp.
 #include <array>
 
 #include "cases.h"
