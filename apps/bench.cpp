@@ -88,7 +88,7 @@ Command bench_command() {
   option("Options", "threads", "INT", "CPU threads; 0: every core [0]",
          [r](const std::string& text) { r->threads = parsed<int64_t>("option", "threads", text); });
   option("Options", "json", "[FILE]",
-         "step, nodes: lines of JSON on stdout, without FILE; kernels: a report in FILE",
+         "step, graph, nodes: lines of JSON on stdout, without FILE; kernels: a report in FILE",
          [r](const std::string& text) {
            r->step.json = true;
            r->kernels.json = text.empty() ? "-" : text;

@@ -3,6 +3,7 @@
 #include "duel/core/device/allocator.h"
 #include "duel/core/device/internal/counter.h"
 #include "duel/core/device/internal/device_state.h"
+#include "duel/core/device/side_streams.h"
 #include "duel/kernels/base/runtime.h"
 
 namespace duel {
@@ -58,6 +59,9 @@ CapturedGraph::CapturedGraph(CapturedGraph&&) noexcept = default;
 CapturedGraph& CapturedGraph::operator=(CapturedGraph&&) noexcept = default;
 
 void CapturedGraph::launch() {
+  DUEL_CHECK(!detail::side_streams_busy(state_->device), "CapturedGraph",
+             "launch: expected no work on side streams of {}, whose join() has not been called yet",
+             state_->device);
   for (const auto& counter : state_->counters) counter->settle();
   runtime::launch_graph(state_->graph, detail::compute_stream(state_->device));
 }

@@ -34,7 +34,7 @@ class CapturedGraph {
   CapturedGraph(CapturedGraph&&) noexcept;
   CapturedGraph& operator=(CapturedGraph&&) noexcept;
 
-  /// Starts one replay on the compute stream; does not wait for it.
+  /// Starts one replay on the compute stream; does not wait for it. Error between a SideStreams' run() and join().
   void launch();
 
   int64_t nodes() const;    ///< kernels, copies and fills

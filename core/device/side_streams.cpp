@@ -1,5 +1,6 @@
 #include "duel/core/device/side_streams.h"
 
+#include <algorithm>
 #include <map>
 #include <mutex>
 
@@ -68,6 +69,11 @@ ParallelLeafGradients::~ParallelLeafGradients() { leaves_beside = before_; }
 
 namespace detail {
 bool parallel_leaf_gradients() { return leaves_beside; }
+bool side_streams_busy(const Device& device) {
+  Sides& sides = sides_of(device);
+  std::scoped_lock lock(sides.mutex);
+  return std::any_of(sides.all.begin(), sides.all.end(), [](const Side* side) { return side->busy; });
+}
 }  // namespace detail
 
 SideStreams::SideStreams(Device device) : device_(device) {

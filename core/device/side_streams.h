@@ -69,6 +69,9 @@ namespace detail {
 
 /// Whether one lives on this thread.
 bool parallel_leaf_gradients();
+/// Does anybody work between a fork and its join? A captured graph may have used the same side streams, whose kernels
+/// would then run beside each other: Note [Tickets] in kernels/base/lanes.cuh.
+bool side_streams_busy(const Device& device);
 
 }  // namespace detail
 

@@ -113,7 +113,7 @@ class RuleContext {
 
 /// From the gradient of the op's output to the gradients of its inputs. Written with differentiable ops only,
 /// so that any order works. An undefined tensor means "zero". A gradient may have the output's broadcast
-/// shape: the engine sums it down to the input's.
+/// shape: the engine sums it down to the input's. `grad` is not changed in place: others may have it too.
 using Rule = std::function<std::vector<Tensor>(const RuleContext&, const Tensor& grad)>;
 
 /// The one door that every op's result passes. `op` is a string literal. `saved` is what the rule reads back

@@ -95,7 +95,8 @@ __device__ Terms<K, T> block_sum(Terms<K, T> t) {
 // Where a sum is cut into parts, each by a block of its own, the block that is through last adds the parts, in their
 // order: one launch where a second one would only add, and the same bits whichever block is last. Who is last a counter
 // says, one of the stream's kTickets. Kernels of a stream follow each other, and each leaves its counters at 0; other
-// streams have others. A stream without (one that the caller made) gets the second launch.
+// streams have others. (A captured graph uses those of the streams that it was captured on: core/device/graph.cpp
+// replays none while others work on side streams.) A stream without (one that the caller made) gets the second launch.
 
 /// Is this block the last of `blocks` that come here with this ticket? Then what the others wrote before is seen. Every
 /// thread of the block must come here.

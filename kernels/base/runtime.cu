@@ -217,14 +217,19 @@ void fill_bytes(Stream stream, void* device, int byte, size_t bytes) {
 Stream create_stream() {
   cudaStream_t stream = nullptr;
   DUEL_CUDA(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
+  // Waited for, as other streams may launch what works on this one: a graph.
+  const OutsideCapture outside;
   constexpr size_t kBytes = kTickets * sizeof(unsigned);
-  void* const tickets = allocate_device(kBytes);
-  fill_bytes(Stream::device(stream), tickets, 0, kBytes);
+  void* const tickets = try_allocate_device(kBytes);
+  if (tickets != nullptr) {
+    fill_bytes(Stream::device(stream), tickets, 0, kBytes);
+    DUEL_CUDA(cudaStreamSynchronize(stream));
+  }
   return Stream::device(stream, static_cast<unsigned*>(tickets));
 }
 void destroy_stream(Stream stream) {
   DUEL_CUDA(cudaStreamDestroy(raw(stream)));
-  free_device(stream.tickets());
+  if (stream.tickets() != nullptr) free_device(stream.tickets());
 }
 void synchronize(Stream stream) { DUEL_CUDA(cudaStreamSynchronize(raw(stream))); }
 

@@ -198,11 +198,6 @@ struct CastTo {
   }
 };
 
-struct Increment {
-  int64_t by;
-  DUEL_HD int64_t operator()(int64_t x) const { return x + by; }
-};
-
 struct Plus {
   template <class T>
   DUEL_HD T operator()(T x, T y) const {
@@ -340,11 +335,6 @@ template <class From, class To>
 void cast(Stream stream, int64_t n, const From* x, To* y) {
   check("cast", n, x && y);
   map(stream, n, CastTo<To>{}, y, x);
-}
-
-void increment(Stream stream, int64_t by, int64_t* counter) {
-  check("increment", 1, counter);
-  map(stream, 1, Increment{by}, counter, static_cast<const int64_t*>(counter));
 }
 
 template <class T>

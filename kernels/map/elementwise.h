@@ -71,9 +71,6 @@ void fill(Stream stream, int64_t n, T value, T* y);
 template <class From, class To>
 void cast(Stream stream, int64_t n, const From* x, To* y);
 
-/// *counter += by.
-void increment(Stream stream, int64_t by, int64_t* counter);
-
 /// y[i] += x[i].
 template <class T>
 void add_inplace(Stream stream, int64_t n, const T* x, T* y);

@@ -38,6 +38,7 @@ DUEL_HD void update_running(const RunningStats<T>& running, int64_t row, int64_t
   const T unbiased = count > 1 ? var * (static_cast<T>(count) / static_cast<T>(count - 1)) : var;
   running.mean[row] = (T(1) - running.momentum) * running.mean[row] + running.momentum * mean;
   running.var[row] = (T(1) - running.momentum) * running.var[row] + running.momentum * unbiased;
+  if (row == 0 && running.batches != nullptr) ++*running.batches;
 }
 
 /// dx of one element; qa, qb: the row's means of q and of q xhat.

@@ -43,6 +43,7 @@ struct RunningStats {
   T* mean = nullptr;
   T* var = nullptr;
   T momentum = T(0.1);
+  int64_t* batches = nullptr;  ///< counts the calls; may be null beside mean and var
 };
 
 /// Training: y = gamma (x - mean) rstd + beta with the batch's own statistics, which are saved in mean and

@@ -2,7 +2,6 @@
 
 #include "duel/core/engine/checkpoint.h"
 #include "duel/core/ops/reduce/normalization.h"
-#include "duel/kernels/map/elementwise.h"
 
 namespace duel::nn {
 
@@ -24,17 +23,13 @@ BatchNorm::BatchNorm(const char* name, int64_t features, BatchNormOptions o)
 
 Tensor BatchNorm::normalize(const Tensor& x) {
   const bool moved = is_training() && recomputing();  // by the first run of this pass
-  const Tensor y = batch_norm(x, weight, bias,
-                              {.running_mean = moved ? Tensor() : running_mean,
-                               .running_var = moved ? Tensor() : running_var,
-                               .momentum = options.momentum,
-                               .eps = options.eps,
-                               .training = mixes_samples()});
-  if (is_training() && options.track_running_stats && !moved) {
-    kernels::increment(stream_of(num_batches_tracked.device()), 1,
-                       num_batches_tracked.mutable_data<int64_t>());
-  }
-  return y;
+  return batch_norm(x, weight, bias,
+                    {.running_mean = moved ? Tensor() : running_mean,
+                     .running_var = moved ? Tensor() : running_var,
+                     .num_batches_tracked = moved ? Tensor() : num_batches_tracked,
+                     .momentum = options.momentum,
+                     .eps = options.eps,
+                     .training = mixes_samples()});
 }
 
 std::string BatchNorm::describe_as(const char* name) const {

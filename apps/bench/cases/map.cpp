@@ -97,22 +97,20 @@ template <class T>
 Case picks_and_sums(const Setting& s) {
   const int64_t n = s.count(6 * s.element());
   const Tensor a = s.numbers({n}, 1), b = s.numbers({n}, 2);
-  const Tensor above = Tensor::zeros({n}, {DType::u8, s.device}), y = s.empty({n}), total = s.numbers({n}, 3),
-               counter = Tensor::zeros({1}, {DType::i64, s.device});
+  const Tensor above = Tensor::zeros({n}, {DType::u8, s.device}), y = s.empty({n}), total = s.numbers({n}, 3);
   const std::array<int64_t, 1> shape{n};
   return {.shape = plain(n),
           .bytes = 6 * n * s.element(),
           .run =
               [=, stream = s.stream(), plan = make_broadcast(shape, shape, shape, shape),
                condition = above.mutable_data<uint8_t>(), to = y.mutable_data<T>(),
-               to_total = total.mutable_data<T>(), count = counter.mutable_data<int64_t>()] {
+               to_total = total.mutable_data<T>()] {
                 compare<IsGreater>(stream, make_broadcast(shape, shape, shape), a.data<T>(), b.data<T>(),
                                    condition);
                 kernels::where(stream, plan, condition, a.data<T>(), b.data<T>(), to);
                 add_inplace(stream, n, a.data<T>(), to_total);
-                increment(stream, 3, count);
               },
-          .results = {above, y, total, counter}};
+          .results = {above, y, total}};
 }
 
 /// y = f(x).

@@ -110,11 +110,14 @@ void Counter::settle() {
 
 void Counter::finish_capture(const std::vector<std::shared_ptr<Counter>>& all) {
   kernels::PhiloxAdvances advances;
+  Device device;
   const auto flush = [&] {
-    if (advances.count > 0) kernels::philox_advance(stream_of(all.front()->memory_device_), advances);
+    if (advances.count > 0) kernels::philox_advance(stream_of(device), advances);
     advances.count = 0;
   };
   for (const auto& counter : all) {
+    if (!(counter->memory_device_ == device)) flush();
+    device = counter->memory_device_;
     advances.offset[advances.count] = counter->memory_;
     advances.blocks[advances.count++] = counter->pending_;
     counter->pending_ = 0;

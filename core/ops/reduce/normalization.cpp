@@ -190,7 +190,9 @@ Tensor normalize(const Norm& norm, const Tensor& x, const Tensor& weight, const 
     kernels::RunningStats<T> running;
     if (state && state->running_mean.defined()) {
       running = {state->running_mean.mutable_data<T>(), state->running_var.mutable_data<T>(),
-                 static_cast<T>(state->momentum)};
+                 static_cast<T>(state->momentum),
+                 state->num_batches_tracked.defined() ? state->num_batches_tracked.mutable_data<int64_t>()
+                                                      : nullptr};
     }
     kernels::norm_forward(stream_of(x.device()), norm.shape, x.data<T>(), pointer<T>(weight),
                           pointer<T>(bias), static_cast<T>(norm.eps), y.mutable_data<T>(),
@@ -229,6 +231,10 @@ Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, con
   check_affine("batch_norm", x, state.running_var, norm.affine, "running variance");
   DUEL_CHECK(state.running_mean.defined() == state.running_var.defined(), "batch_norm",
              "expected both running statistics or none, got one");
+  DUEL_CHECK(!state.num_batches_tracked.defined() ||
+                 (state.num_batches_tracked.numel() == 1 && state.num_batches_tracked.device() == x.device()),
+             "batch_norm", "expected a counter of one element on {}, got {} on {}", x.device(),
+             to_text(state.num_batches_tracked), state.num_batches_tracked.device());
   if (!state.training && state.running_mean.defined()) {
     return normalize_by(norm, x, weight, bias, state.running_mean, state.running_var);
   }

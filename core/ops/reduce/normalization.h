@@ -17,6 +17,7 @@ namespace duel {
 /// PyTorch: running = (1 - momentum) running + momentum batch, the variance unbiased.
 struct BatchNormState {
   Tensor running_mean = {}, running_var = {};  // undefined: none kept
+  Tensor num_batches_tracked = {};             // i64, counts the batches that moved them; may be undefined
   double momentum = 0.1;
   double eps = 1e-5;
   bool training = true;

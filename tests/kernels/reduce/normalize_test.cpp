@@ -324,9 +324,11 @@ TYPED_TEST(Normalize, RunningStatisticsFollowPyTorch) {
     std::fill_n(running_mean.data(), s.rows, T(0.5));
     std::fill_n(running_var.data(), s.rows, T(2));
     const auto count = static_cast<double>(s.count());
+    int64_t batches = 5;
     for (int round = 0; round < 3; ++round) {
       norm_forward({}, s, x.data(), nullptr, nullptr, T(1e-5), y.data(), mean.data(), rstd.data(),
-                   RunningStats<T>{running_mean.data(), running_var.data(), T(0.1)});
+                   RunningStats<T>{running_mean.data(), running_var.data(), T(0.1), &batches});
+      EXPECT_EQ(batches, 6 + round);
       for (int64_t c = 0; c < s.rows; ++c) {
         want_mean[c] = 0.9 * want_mean[c] + 0.1 * r.mean[c];
         want_var[c] = 0.9 * want_var[c] + 0.1 * r.var[c] * (count > 1 ? count / (count - 1) : 1);

@@ -170,6 +170,18 @@ TEST_F(SimtDevice, ReplaysAllocateNothing) {
   EXPECT_EQ(simt::device_allocations(), before);
 }
 
+TEST_F(SimtDevice, NoReplayWhileSideStreamsWork) {
+  const Tensor x = Tensor::ones({4}, kOn);
+  Tensor y = Tensor::zeros({4}, kOn);
+  CapturedGraph graph(kDevice, [&] { y.copy_(x + x); });
+  SideStreams beside(kDevice);
+  beside.run([&] { (void)(x + x); });
+  EXPECT_NE(error_of([&] { graph.launch(); }).find("join()"), std::string::npos);
+  beside.join();
+  graph.launch();
+  EXPECT_EQ(y.to_vector<float>(), std::vector<float>(4, 2.0f));
+}
+
 TEST_F(SimtDevice, ErrorsOfTheRuntimeSayWhatToDo) {
   const struct {
     cudaError_t status;

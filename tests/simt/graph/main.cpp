@@ -1,5 +1,6 @@
 // duel-graph: `duel bench graph` without a GPU, with the same options.
 #include <cstdio>
+#include <string>
 
 #include "apps/commands.h"
 #include "duel/kernels/base/error.h"
@@ -8,6 +9,11 @@
 int main(int argc, char** argv) {
   duel::simt::count_costs();
   try {
+    // Nothing else has a meaning where no kernel runs.
+    const bool other =
+        argc > 2 && std::string(argv[1]) == "bench" && argv[2][0] != '-' && std::string(argv[2]) != "graph";
+    DUEL_CHECK(!other, "bench",
+               "expected duel-graph bench graph, got {}: kernels are recorded here and never run", argv[2]);
     return duel::apps::run_command_line(argc, argv, {duel::apps::bench_command()});
   } catch (const duel::Error& error) {
     std::fprintf(stderr, "duel-graph: %s\n", error.what());
