@@ -2,7 +2,6 @@
 // bench/.
 #include "bench/bench.h"
 
-#include <algorithm>
 #include <memory>
 
 #include "bench/graph.h"
@@ -21,7 +20,8 @@ struct BenchRequest {
   bench::StepRequest step;
   bench::KernelsRequest kernels;
   std::string html;
-  std::vector<std::string> of_step, of_kernels, of_graph;  // options given that belong to one of the benches
+  // group and name of the options that not every bench has
+  std::vector<std::pair<std::string, std::string>> given;
 };
 
 /// "64,128": the parts between commas.
@@ -34,20 +34,19 @@ std::vector<std::string> parts(const std::string& text) {
   return out;
 }
 
+/// Does a bench take the option? Graphs are listed of what step times; nodes take its seconds alone.
+bool goes_with(const std::string& bench, const std::string& group, const std::string& name) {
+  if (bench == "graph")
+    return group == "Of graph" || name == "arch" || name == "objective" || name == "batch";
+  if (bench == "nodes") return name == "seconds";
+  return group == "Of " + bench;
+}
+
 int run(BenchRequest& r) {
   DUEL_CHECK(r.what == "step" || r.what == "nodes" || r.what == "kernels" || r.what == "graph", "bench",
              "unknown bench '{}': expected step, kernels, graph or nodes", r.what);
-  std::vector<std::string> stray = r.what == "kernels" ? r.of_step : r.of_kernels;
-  if (r.what != "graph") stray.insert(stray.end(), r.of_graph.begin(), r.of_graph.end());
-  if (r.what == "graph")
-    std::copy_if(r.of_step.begin(), r.of_step.end(), std::back_inserter(stray), [](const std::string& name) {
-      return name != "arch" && name != "objective" && name != "batch";
-    });
-  if (r.what == "nodes")
-    std::copy_if(r.of_step.begin(), r.of_step.end(), std::back_inserter(stray),
-                 [](const std::string& name) { return name != "seconds"; });
-  DUEL_CHECK(stray.empty(), "bench", "{}: does not go with bench {}", stray.empty() ? "" : stray.front(),
-             r.what);
+  for (const auto& [group, name] : r.given)
+    DUEL_CHECK(goes_with(r.what, group, name), "bench", "{}: does not go with bench {}", name, r.what);
   DUEL_CHECK(r.threads >= 0 && r.threads <= kernels::kMaxThreads, "bench",
              "threads: expected an integer from 0 to {}, got {}", kernels::kMaxThreads, r.threads);
   if (r.threads > 0) kernels::set_threads(static_cast<int>(r.threads));
@@ -79,9 +78,7 @@ Command bench_command() {
                                .value = value,
                                .group = group,
                                .set = [r, group, name, set](const std::string& text) {
-                                 if (group == "Of step") r->of_step.push_back(name);
-                                 if (group == "Of kernels") r->of_kernels.push_back(name);
-                                 if (group == "Of graph") r->of_graph.push_back(name);
+                                 if (group != "Options") r->given.emplace_back(group, name);
                                  set(text);
                                }});
   };

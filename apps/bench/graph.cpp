@@ -8,7 +8,10 @@
 
 #include "duel/core/device/graph.h"
 #include "duel/core/io/atomic_file.h"
+#include "duel/gan/report/internal/html.h"
+#include "duel/gan/report/report.h"
 #include "duel/kernels/base/error.h"
+#include "duel/kernels/base/text.h"
 #include "report.h"
 
 namespace duel::apps::bench {
@@ -65,12 +68,6 @@ std::string dimensions(const std::array<unsigned, 3>& of) {
   std::string text = std::to_string(of[0]);
   if (of[1] > 1 || of[2] > 1) text += "x" + std::to_string(of[1]);
   if (of[2] > 1) text += "x" + std::to_string(of[2]);
-  return text;
-}
-
-std::string fixed(double value, int digits) {
-  char text[64];
-  std::snprintf(text, sizeof(text), "%.*f", digits, value);
   return text;
 }
 
@@ -257,26 +254,21 @@ std::string graph_json(const GraphListing& listing) {
 }
 
 std::string graph_html(const std::vector<GraphListing>& listings) {
-  const auto escaped = [](const std::string& text) {
-    std::string out;
-    for (const char c : text)
-      out += c == '<' ? "&lt;" : c == '>' ? "&gt;" : c == '&' ? "&amp;" : std::string(1, c);
-    return out;
-  };
   std::string page =
-      "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>duel bench graph</title><style>\n"
-      ":root{color-scheme:light dark;--chain:#c2410c;--side:#2563eb;--ink:#1f2328;--paper:#fff}\n"
-      "@media(prefers-color-scheme:dark){:root{--chain:#fb923c;--side:#60a5fa;--ink:#e6edf3;--paper:#0d1117}}\n"
-      "body{font:15px system-ui,sans-serif;color:var(--ink);background:var(--paper);margin:2rem}\n"
-      ".line{overflow-x:auto}text{font:11px system-ui,sans-serif;fill:var(--ink)}\n"
-      "rect{fill:var(--side)}rect.chain{fill:var(--chain)}\n</style><h1>Nodes of a captured iteration</h1>\n<p>" +
-      model_text() +
+      gan::detail::page_begin(
+          "Nodes of a captured iteration",
+          ":root { --chain: #c2410c; --side: #2563eb; }\n"
+          "@media (prefers-color-scheme: dark) { :root { --chain: #fb923c; --side: #60a5fa; } }\n"
+          "body { max-width: none; } .line { overflow-x: auto; }\n"
+          "svg text { font: 11px system-ui, sans-serif; fill: var(--ink); }\n"
+          "rect { fill: var(--side); } rect.chain { fill: var(--chain); }\n") +
+      "<h1>Nodes of a captured iteration</h1>\n<p>" + model_text() +
       ". A box is a node, a lane a branch; orange: the longest chain. Point at a box for its kernel.</p>\n";
   for (const GraphListing& listing : listings) {
     int lanes = 1;
     for (const ListedNode& each : listing.nodes) lanes = std::max(lanes, each.branch + 1);
     constexpr double kScale = 6, kLane = 26;
-    page += "<h2>" + escaped(title(listing)) + "</h2><p>" + totals(listing) +
+    page += "<h2>" + gan::html_text(title(listing)) + "</h2><p>" + totals(listing) +
             "</p>\n<div class=\"line\"><svg width=\"" + fixed(listing.model_us * kScale + 20, 0) +
             "\" height=\"" + fixed(lanes * kLane + 24, 0) + "\">\n";
     for (double us = 0; us <= listing.model_us; us += 20)
@@ -287,13 +279,13 @@ std::string graph_html(const std::vector<GraphListing>& listings) {
       page += "<rect" + std::string(each.critical ? " class=\"chain\"" : "") + " x=\"" +
               fixed(each.start_us * kScale, 1) + "\" y=\"" + fixed(each.branch * kLane + 2, 0) +
               "\" width=\"" + fixed(std::max(1.0, each.us * kScale - 1.5), 1) + "\" height=\"20\"><title>" +
-              std::to_string(k) + ": " + escaped(each.name) + ", grid " + dimensions(each.node.grid) +
+              std::to_string(k) + ": " + gan::html_text(each.name) + ", grid " + dimensions(each.node.grid) +
               ", block " + dimensions(each.node.block) + ", " + kilobytes(each.cost.bytes) + " KiB, " +
               fixed(each.cost.flop / 1e6, 2) + " MFLOP</title></rect>\n";
     }
     page += "</svg></div>\n";
   }
-  return page + "</html>\n";
+  return page + gan::detail::kPageEnd;
 }
 
 int bench_graph(const StepRequest& request, const std::string& html, Device device) {

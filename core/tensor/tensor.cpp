@@ -120,13 +120,13 @@ const Shape& Tensor::shape() const { return get().shape; }
 DType Tensor::dtype() const { return get().dtype; }
 Device Tensor::device() const { return get().storage->device; }
 const void* Tensor::raw() const {
-  if (detail::data_watch) detail::data_watch(get().data(), bytes(), false);
+  if (detail::data_watch) detail::data_watch(get().data(), bytes());
   return get().data();
 }
 void* Tensor::mutable_raw() const {
   DUEL_ASSERT(!get().storage->unit);  // the shared gradient 1
   ++get().storage->version;
-  if (detail::data_watch) detail::data_watch(get().data(), bytes(), true);
+  if (detail::data_watch) detail::data_watch(get().data(), bytes());
   return get().data();
 }
 

@@ -1,8 +1,7 @@
 #include "duel/core/tensor/internal/unit.h"
 
-#include <map>
 #include <mutex>
-#include <string>
+#include <vector>
 
 #include "duel/core/tensor/autograd.h"
 #include "duel/core/tensor/internal/tensor_impl.h"
@@ -12,19 +11,22 @@ namespace duel::detail {
 
 Tensor unit(const Shape& shape, TensorOptions options) {
   constexpr int64_t kMost = 1 << 16;  // elements: nobody gives their memory back
-  const bool device = options.device.is_cuda();
   if (shape.numel() > kMost) return Tensor::ones(shape, options);
   static std::mutex mutex;
   // Never destroyed: the device may be gone before.
-  static auto* const all = new std::map<std::string, Tensor>;
-  const std::string key = to_text(options.dtype) + " " + to_text(options.device) + " " + message("{}", shape);
+  static auto* const all = new std::vector<Tensor>;
   std::scoped_lock lock(mutex);
-  if (const auto found = all->find(key); found != all->end()) return found->second;
-  if (device && kernels::runtime::capturing(stream_of(options.device))) return Tensor::ones(shape, options);
+  for (const Tensor& each : *all) {
+    if (each.shape() == shape && each.dtype() == options.dtype && each.device() == options.device)
+      return each;
+  }
+  if (options.device.is_cuda() && kernels::runtime::capturing(stream_of(options.device)))
+    return Tensor::ones(shape, options);
   const Tensor ones = Tensor::ones(shape, options);
   synchronize(options.device);  // every stream finds them
   ones.impl()->storage->unit = true;
-  return all->emplace(key, ones).first->second;
+  all->push_back(ones);
+  return ones;
 }
 
 bool is_unit(const Tensor& tensor) { return tensor.defined() && tensor.impl()->storage->unit; }

@@ -149,17 +149,10 @@ void loss_of_both(Stream stream, int64_t n, int64_t split, const T* logits, cons
 #endif
   T* const sides = workspace + loss_workspace(n);
   const auto side = [&](const AnyLoss& any, int64_t begin, int64_t end, T* to) {
-    switch (any.kind) {
-#define DUEL_SIDE(L)                                                                                  \
-  case AnyLoss::Kind::L:                                                                              \
-    return loss_value_grad(stream, end - begin, logits + begin, loss_of<L>(any),                      \
-                           static_cast<T>(end - begin), to, grad != nullptr ? grad + begin : nullptr, \
-                           workspace);
-      DUEL_LOSSES(DUEL_SIDE)
-#undef DUEL_SIDE
-      case AnyLoss::Kind::none:
-        break;
-    }
+    with_loss(any, [&](const auto& loss) {
+      loss_value_grad(stream, end - begin, logits + begin, loss, static_cast<T>(end - begin), to,
+                      grad != nullptr ? grad + begin : nullptr, workspace);
+    });
   };
   side(real, 0, split, sides);
   side(fake, split, n, sides + 1);

@@ -153,6 +153,21 @@ DUEL_HD L loss_of(const AnyLoss& any) {
   }
 }
 
+/// Calls f with the loss as what it is; on the host.
+template <class F>
+auto with_loss(const AnyLoss& any, F f) {
+  switch (any.kind) {
+#define DUEL_LOSS_CASE(L) \
+  case AnyLoss::Kind::L:  \
+    return f(loss_of<L>(any));
+    DUEL_LOSSES(DUEL_LOSS_CASE)
+#undef DUEL_LOSS_CASE
+    case AnyLoss::Kind::none:
+      break;
+  }
+  fail("loss", "expected one of the fused losses");
+}
+
 /// Both sides of a batch in one launch: *value = mean of real over the first `split` logits + mean of fake over the
 /// others, grad[i] the derivative by logit i (may be null). The bits of two loss_value_grad and a sum. Both sides have
 /// logits. The workspace is loss_workspace(n) + 2 elements.

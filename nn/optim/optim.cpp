@@ -145,11 +145,12 @@ void Optimizer::step(const std::vector<Tensor>& grads, Average average) {
     }
   }
   if (arena_.blocks().empty()) return;
-  if (!one_update()) {
+  const bool advances = one_update();
+  if (!advances) {
     kernels::advance_step(stream_of(arena_.blocks()[0].flat.device()), memory_->state(), beta1_, beta2_,
                           static_cast<int>(memory_->size()));
   }
-  for (size_t b = 0; b < arena_.blocks().size(); ++b) step_block(b, grads, average);
+  for (size_t b = 0; b < arena_.blocks().size(); ++b) step_block(b, grads, average, advances);
 }
 
 bool Optimizer::one_update() const {
@@ -166,7 +167,7 @@ bool Optimizer::one_update() const {
   return segments >= 1 && segments <= static_cast<size_t>(kernels::kMaxSegments);
 }
 
-void Optimizer::step_block(size_t b, const std::vector<Tensor>& grads, Average average) {
+void Optimizer::step_block(size_t b, const std::vector<Tensor>& grads, Average average, bool advances) {
   const auto& block = arena_.blocks()[b];
   static const Tensor none;
   detail::StepPart part{.flat = block.flat,
@@ -175,9 +176,10 @@ void Optimizer::step_block(size_t b, const std::vector<Tensor>& grads, Average a
                         .bad_step = &memory_->state()->bad_step,
                         .clip = clip_,
                         .ema_decay = ema_decay_,
-                        .ema_warm_up = ema_warm_up_};
-  part.advances = one_update();
-  part.beta1 = beta1_, part.beta2 = beta2_;
+                        .ema_warm_up = ema_warm_up_,
+                        .advances = advances,
+                        .beta1 = beta1_,
+                        .beta2 = beta2_};
   const auto flush = [&] {
     if (part.size > 0) update(part);
     part.offset += part.size;

@@ -103,7 +103,7 @@ class Optimizer {
 
  private:
   friend class FunctionalOptimizer;
-  void step_block(size_t block, const std::vector<Tensor>& grads, Average average);
+  void step_block(size_t block, const std::vector<Tensor>& grads, Average average, bool advances);
   /// Is a step one launch? Then it advances the state itself.
   bool one_update() const;
   /// The moments and the average by name, without what lies in StepMemory.

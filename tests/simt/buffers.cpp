@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "engine.h"
+#include "host_runtime.h"
 
 namespace duel::simt {
 namespace {
@@ -161,6 +162,17 @@ void run_all_orders(const std::function<void()>& work, const RunOptions& options
                                         hex(region.begin() + at, region.element()) + " in " + to_text(each));
     }
   }
+}
+
+kernels::Stream stream() {
+  static unsigned* const tickets = [] {
+    constexpr size_t kBytes = kernels::kTickets * sizeof(unsigned);
+    void* zeros = nullptr;
+    cudaMalloc(&zeros, kBytes);
+    cudaMemsetAsync(zeros, 0, kBytes, nullptr);
+    return static_cast<unsigned*>(zeros);
+  }();
+  return kernels::Stream::device(nullptr, tickets);
 }
 
 }  // namespace duel::simt

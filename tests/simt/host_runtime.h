@@ -163,8 +163,9 @@ void on_stream(void* stream, cudaGraphNodeType type, std::function<void()> work,
 /// From now on kernels are recorded by captures and never run, so that networks of full size take no time. Results
 /// are whatever the memory held.
 void only_record();
-/// Called with every launch; it may say what that costs.
+/// Called with every launch, whose pointers are looked for from now on; it may say what that costs.
 void watch_launches(std::function<void(Work&)> watch);
+bool launches_watched();
 /// Of a node that cudaGraphGetNodes gave.
 const Work& work_of(const void* node);
 

@@ -242,19 +242,9 @@ void fail_next_call(cudaError_t status) { planned_error = status; }
 HostCalls host_calls() { return calls; }
 long device_allocations() { return DeviceMemory::instance().calls; }
 
-kernels::Stream stream() {
-  static unsigned* const tickets = [] {
-    constexpr size_t kBytes = kernels::kTickets * sizeof(unsigned);
-    void* zeros = nullptr;
-    cudaMalloc(&zeros, kBytes);
-    cudaMemsetAsync(zeros, 0, kBytes, nullptr);
-    return static_cast<unsigned*>(zeros);
-  }();
-  return kernels::Stream::device(nullptr, tickets);
-}
-
 void only_record() { records_only = true; }
 void watch_launches(std::function<void(Work&)> watch) { launch_watch = std::move(watch); }
+bool launches_watched() { return static_cast<bool>(launch_watch); }
 const Work& work_of(const void* node) { return static_cast<const CudaNode*>(node)->what; }
 
 void on_stream(void* handle, cudaGraphNodeType type, std::function<void()> work, Work what) {

@@ -8,6 +8,14 @@
 namespace duel::apps::bench {
 namespace {
 
+/// A loss of x and its gradient, by the engine.
+std::vector<Tensor> with_gradient(const Tensor& x, const std::function<Tensor(const Tensor&)>& loss) {
+  const EnableGrad on;
+  const Tensor leaf = x.detach().set_requires_grad(true);
+  const Tensor value = loss(leaf);
+  return {value.detach(), grad({value}, {leaf})[0]};
+}
+
 /// Value and gradient of the batch mean in one pass; composed: plain ops and the engine's backward.
 template <class T, class L>
 Case value_and_gradient(const Setting& s, L loss, std::function<Tensor(const Tensor&)> plain) {
@@ -15,22 +23,17 @@ Case value_and_gradient(const Setting& s, L loss, std::function<Tensor(const Ten
   const Tensor x = s.numbers({n}, 1), value = s.empty({1}), gradient = s.empty({n});
   const Tensor work = s.empty({kernels::loss_workspace(n)});
   const T divisor = static_cast<T>(n);
-  return {.shape = std::to_string(n),
-          .bytes = 2 * n * s.element(),
-          .run =
-              [=, stream = s.stream(), v = value.mutable_data<T>(), g = gradient.mutable_data<T>(),
-               scratch = work.mutable_data<T>()] {
-                (void)work;
-                kernels::loss_value_grad(stream, n, x.data<T>(), loss, divisor, v, g, scratch);
-              },
-          .results = {value, gradient},
-          .composed =
-              [=] {
-                const EnableGrad on;
-                const Tensor leaf = x.detach().set_requires_grad(true);
-                const Tensor mean_loss = mean(plain(leaf));
-                return std::vector<Tensor>{mean_loss.detach(), grad({mean_loss}, {leaf})[0]};
-              }};
+  return {
+      .shape = std::to_string(n),
+      .bytes = 2 * n * s.element(),
+      .run =
+          [=, stream = s.stream(), v = value.mutable_data<T>(), g = gradient.mutable_data<T>(),
+           scratch = work.mutable_data<T>()] {
+            (void)work;
+            kernels::loss_value_grad(stream, n, x.data<T>(), loss, divisor, v, g, scratch);
+          },
+      .results = {value, gradient},
+      .composed = [=] { return with_gradient(x, [=](const Tensor& leaf) { return mean(plain(leaf)); }); }};
 }
 
 template <class T>
@@ -106,11 +109,10 @@ Case both(const Setting& s) {
           .results = {value, gradient},
           .composed =
               [=] {
-                const EnableGrad on;
-                const Tensor leaf = x.detach().set_requires_grad(true);
-                const Tensor loss =
-                    bce_with_logits(rows(leaf, 0, n / 2), 0.9) + bce_with_logits(rows(leaf, n / 2, n), 0.0);
-                return std::vector<Tensor>{loss.detach(), grad({loss}, {leaf})[0]};
+                return with_gradient(x, [n](const Tensor& leaf) {
+                  return bce_with_logits(rows(leaf, 0, n / 2), 0.9) +
+                         bce_with_logits(rows(leaf, n / 2, n), 0.0);
+                });
               }};
 }
 

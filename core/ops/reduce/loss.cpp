@@ -44,24 +44,9 @@ Tensor times(const Tensor& x, const Tensor& g) {
   return detail::is_unit(g) && !detail::walk_keeps_graph() ? x : mul(x, g);
 }
 
-/// Calls f with the loss as what it is.
-template <class F>
-auto with_loss(const kernels::AnyLoss& any, F f) {
-  switch (any.kind) {
-#define DUEL_CASE(L)                             \
-  case kernels::AnyLoss::Kind::L: {              \
-    return f(kernels::loss_of<kernels::L>(any)); \
-  }
-    DUEL_LOSSES(DUEL_CASE)
-#undef DUEL_CASE
-    case kernels::AnyLoss::Kind::none:
-      break;
-  }
-  fail("loss", "expected one of the fused losses");
-}
-
 template <class L>
-Tensor fused(const char* op, const Tensor& logits, L loss) {
+Tensor fused(const Tensor& logits, L loss) {
+  const char* const op = name_of(loss);
   const int64_t n = logits.numel();
   DUEL_CHECK(n > 0, op, "expected at least one logit, got shape {}", logits.shape());
   const auto count = static_cast<double>(n);
@@ -84,7 +69,7 @@ Tensor fused(const char* op, const Tensor& logits, L loss) {
 
 Tensor bce_with_logits(const Tensor& logits, double target) {
   DUEL_CHECK(target >= 0 && target <= 1, "bce_with_logits", "expected a target in [0, 1], got {}", target);
-  return fused("bce_with_logits", logits, kernels::SigmoidBce{target});
+  return fused(logits, kernels::SigmoidBce{target});
 }
 Tensor bce_with_logits(const Tensor& logits, const Tensor& target) {
   DUEL_CHECK(logits.shape() == target.shape(), "bce_with_logits", "expected a target of shape {}, got {}",
@@ -96,18 +81,16 @@ Tensor mse_loss(const Tensor& x, const Tensor& target) {
              target.shape());
   return mean(square(sub(x, target)));
 }
-Tensor hinge_loss(const Tensor& logits, double sign) {
-  return fused("hinge_loss", logits, kernels::Hinge{sign});
-}
+Tensor hinge_loss(const Tensor& logits, double sign) { return fused(logits, kernels::Hinge{sign}); }
 Tensor squared_difference(const Tensor& logits, double target, double scale) {
-  return fused("squared_difference", logits, kernels::SquaredDifference{target, scale});
+  return fused(logits, kernels::SquaredDifference{target, scale});
 }
 Tensor wasserstein_mean(const Tensor& logits, double sign) {
-  return fused("wasserstein_mean", logits, kernels::WassersteinMean{sign});
+  return fused(logits, kernels::WassersteinMean{sign});
 }
 
 Tensor fused_loss(const Tensor& logits, const kernels::AnyLoss& loss) {
-  return with_loss(loss, [&](const auto& as) { return fused(name_of(as), logits, as); });
+  return with_loss(loss, [&](const auto& as) { return fused(logits, as); });
 }
 
 Tensor loss_of_both(const Tensor& logits, int64_t split, const kernels::AnyLoss& real,

@@ -6,7 +6,7 @@
 namespace duel::detail {
 
 /// Called by data() and mutable_data() with the tensor's first byte and its size; null: nobody asks.
-using DataWatch = void (*)(const void* data, size_t bytes, bool written);
+using DataWatch = void (*)(const void* data, size_t bytes);
 extern DataWatch data_watch;
 
 }  // namespace duel::detail

@@ -72,10 +72,10 @@ struct StepPart {
   int64_t* bad_step;
   double clip, ema_decay;
   bool ema_warm_up;
+  bool advances;  // the state, before the update, by these
+  double beta1, beta2;
   kernels::StepState* state = nullptr;  // the group's
   double weight_decay = 0;              // the group's
-  bool advances = false;                // the state, before the update, by these
-  double beta1 = 0, beta2 = 0;
   int64_t offset = 0, size = 0;
   std::vector<Segment> segments = {};
 

@@ -11,16 +11,13 @@
 namespace duel::simt {
 namespace {
 
-/// The newest tensor at an address: where a pointer of a launch points to.
-struct Asked {
-  size_t bytes = 0;
-};
-std::map<const void*, Asked>& asked() {
-  static std::map<const void*, Asked> all;
+/// Bytes of the newest tensor at an address, which a pointer of a launch may point to.
+std::map<const void*, size_t>& asked() {
+  static std::map<const void*, size_t> all;
   return all;
 }
 
-void note(const void* data, size_t bytes, bool) { asked()[data] = {bytes}; }
+void note(const void* data, size_t bytes) { asked()[data] = bytes; }
 
 void count(Work& what) {
   const kernels::LaunchCost announced = std::exchange(kernels::announced_cost, {});
@@ -29,7 +26,7 @@ void count(Work& what) {
   if (what.bytes > 0) return;
   for (const void* pointer : what.pointers) {
     if (const auto found = asked().find(pointer); found != asked().end())
-      what.bytes += static_cast<int64_t>(found->second.bytes);
+      what.bytes += static_cast<int64_t>(found->second);
   }
 }
 
