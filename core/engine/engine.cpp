@@ -24,7 +24,7 @@ bool walk_keeps_graph() { return keeps_graph; }
 namespace {
 
 /// Side streams that leaves' gradients share.
-constexpr size_t kLeafStreams = 3;
+constexpr int kLeafStreams = 3;
 
 testing::Mutation mutation;
 int64_t mutated = 0;
@@ -45,6 +45,10 @@ struct Visit {
   Tensor grad;
   bool needed = false;
   bool target = false;
+  bool multiplied = false;  // grad, by the node's slope: Note [Slopes on the way]
+  int gradients = 0;        // that may come from other nodes
+  std::vector<Tensor> later =
+      {};  // of a leaf, where all leaves' gradients are added up at the end of the walk
 };
 
 using Nodes = std::unordered_set<const Node*>;
@@ -78,9 +82,11 @@ class Walk {
     return found == visits_.end() ? nullptr : &found->second;
   }
 
-  void accumulate(Visit& visit, Tensor grad) {
+  void accumulate(Visit& visit, Tensor grad, bool of_leaf = false) {
     if (!visit.grad.defined()) {
       visit.grad = std::move(grad);
+    } else if (lanes_ && of_leaf) {
+      visit.later.push_back(std::move(grad));
     } else if (!create_graph_ && !lanes_ && visit.grad.impl().use_count() == 1 &&
                visit.grad.impl()->storage.use_count() == 1) {
       add_in_place(visit.grad, grad);
@@ -96,6 +102,12 @@ class Walk {
       if (ends_.contains(it->get())) continue;
       for (const auto& input : (*it)->inputs) visit.needed |= input && visits_.at(input.get()).needed;
     }
+    for (const auto& node : order_) {
+      if (!visits_.at(node.get()).needed || ends_.contains(node.get())) continue;
+      for (const auto& input : node->inputs) {
+        if (input) ++visits_.at(input.get()).gradients;
+      }
+    }
     EnableGrad mode(create_graph_);
     struct Keeps {
       explicit Keeps(bool now) : before(std::exchange(keeps_graph, now)) {}
@@ -109,7 +121,9 @@ class Walk {
     const Device device = order_.empty() ? Device{} : order_.front()->device;
     if (parallel_leaf_gradients() && !create_graph_ && !one_lane && device.is_cuda()) lanes_.emplace(device);
     for (const auto& node : order_) step(node);
-    if (lanes_) lanes_->join();
+    if (!lanes_) return;
+    lanes_->join();
+    add_up_leaves();
   }
 
  private:
@@ -128,16 +142,34 @@ class Walk {
       const WorksFor now(node->op);
       Tensor grad = visit.grad;
       if (!visit.target) visit.grad = {};
-      if (!lanes_)
+      if (!lanes_ || node->one_pass)
         apply(node, std::move(grad), needs);
-      else if (node->one_pass)
-        apply_in_one_pass(node, std::move(grad), needs);
       else
         apply_in_lanes(node, grad, needs);
     }
     if (!keep_) {
       node->released = true;
       node->release();
+    }
+  }
+
+  /// What was put off: the first gradients of all leaves get the second ones in one launch, then the third ones, …
+  void add_up_leaves() {
+    bool more = true;
+    for (size_t round = 0; more; ++round) {
+      more = false;
+      std::vector<std::pair<Tensor, Tensor>> pairs;
+      for (const auto& node : order_) {
+        Visit& visit = visits_.at(node.get());
+        if (round >= visit.later.size()) continue;
+        more = true;
+        if (visit.grad.impl().use_count() == 1 && visit.grad.impl()->storage.use_count() == 1) {
+          pairs.emplace_back(visit.grad, visit.later[round]);
+        } else {
+          visit.grad = add(visit.grad, visit.later[round]);
+        }
+      }
+      if (!pairs.empty()) add_each(pairs);
     }
   }
 
@@ -155,10 +187,36 @@ class Walk {
     }
   }
 
+  /// The slope that a gradient of `node` is multiplied with next, if that is all that becomes of it.
+  Slope slope_ahead(std::shared_ptr<Node> node) const {
+    const Shape shape = node->shape;
+    for (;; node = node->inputs.front()) {
+      const Visit& visit = visits_.at(node.get());
+      if (visit.target || visit.gradients != 1 || visit.grad.defined() || !node->hooks.empty() ||
+          ends_.contains(node.get()))
+        return {};
+      if (!node->reshapes) break;
+    }
+    if (!node->slope || (create_graph_ && !node->slope.second_is_zero())) return {};
+    return {node->slope, view(saved_of(node, node->slope_at), shape, 0)};
+  }
+
   std::vector<Tensor> gradients_of(const std::shared_ptr<Node>& node, Tensor grad,
                                    const std::vector<char>& needs) {
-    std::vector<Tensor> grads = node->rule(RuleContext(node, needs), grad);
+    Passing passing;
+    passing.arrived = visits_.at(node.get()).multiplied;
+    passing.offered.resize(needs.size());
+    passing.taken.resize(needs.size());
+    for (size_t i = 0; i < needs.size(); ++i) {
+      if (needs[i]) passing.offered[i] = slope_ahead(node->inputs[i]);
+    }
+    std::vector<Tensor> grads = node->rule(RuleContext(node, needs, passing), grad);
     grad = {};
+    for (size_t i = 0; i < needs.size(); ++i) {
+      if (passing.taken[i] || (node->reshapes && passing.arrived)) {
+        visits_.at(node->inputs[i].get()).multiplied = true;
+      }
+    }
     if (!mutation.op.empty() && mutation.op == node->op) mutate(grads);
     DUEL_CHECK(
         grads.size() == node->inputs.size(), node->op,
@@ -176,44 +234,35 @@ class Walk {
   void apply(const std::shared_ptr<Node>& node, Tensor grad, const std::vector<char>& needs) {
     std::vector<Tensor> grads = gradients_of(node, std::move(grad), needs);
     for (size_t i = 0; i < grads.size(); ++i) {
-      if (grads[i].defined()) accumulate(visits_.at(node->inputs[i].get()), std::move(grads[i]));
+      if (grads[i].defined()) {
+        accumulate(visits_.at(node->inputs[i].get()), std::move(grads[i]), node->inputs[i]->is_leaf());
+      }
     }
   }
 
   int lane_of(const Node* leaf) {
-    return static_cast<int>(lane_of_.try_emplace(leaf, lane_of_.size() % kLeafStreams).first->second);
+    return lane_of_.try_emplace(leaf, static_cast<int>(lane_of_.size()) % kLeafStreams).first->second;
   }
 
-  // The rule is called once, where the chain is; only what is added to a leaf's earlier gradient is in its lane.
-  void apply_in_one_pass(const std::shared_ptr<Node>& node, Tensor grad, const std::vector<char>& needs) {
-    std::vector<Tensor> grads = gradients_of(node, std::move(grad), needs);
-    for (size_t i = 0; i < grads.size(); ++i) {
-      if (!grads[i].defined()) continue;
-      Visit& visit = visits_.at(node->inputs[i].get());
-      if (!node->inputs[i]->is_leaf() || !visit.grad.defined()) {
-        accumulate(visit, std::move(grads[i]));
-      } else {
-        lanes_->fork();
-        lanes_->run(lane_of(node->inputs[i].get()), [&] { accumulate(visit, grads[i]); });
-      }
-    }
-  }
-
-  // A leaf's gradients are added in its own lane, in the order of the walk; what other lanes may still read
-  // is never changed in place.
+  // A leaf's gradients are made in its own lane, and added up when all lanes have joined. Leaves whose gradients one launch
+  // makes share a lane.
   void apply_in_lanes(const std::shared_ptr<Node>& node, const Tensor& grad, const std::vector<char>& needs) {
     std::vector<char> chain = needs;
+    std::vector<const Node*> done;
+    // Weight and bias of one launch go to one lane where both are leaves, else on with the chain.
+    const bool both = node->leaves_together && needs[1] && needs[2],
+               leaves = both && node->inputs[1]->is_leaf() && node->inputs[2]->is_leaf();
     for (size_t i = 0; i < needs.size(); ++i) {
       if (!needs[i] || !node->inputs[i]->is_leaf()) continue;
+      if (both && !leaves && (i == 1 || i == 2)) continue;
       chain[i] = 0;
       const Node* leaf = node->inputs[i].get();
-      if (std::find_if(node->inputs.begin(), node->inputs.begin() + static_cast<std::ptrdiff_t>(i),
-                       [&](const auto& input) { return input.get() == leaf; }) !=
-          node->inputs.begin() + static_cast<std::ptrdiff_t>(i)) {
-        continue;  // done with its first place
-      }
+      if (std::find(done.begin(), done.end(), leaf) != done.end()) continue;
       std::vector<char> only(needs.size());
-      for (size_t k = i; k < needs.size(); ++k) only[k] = needs[k] && node->inputs[k].get() == leaf;
+      for (size_t k = i; k < needs.size(); ++k) {
+        only[k] = needs[k] && (node->inputs[k].get() == leaf || (leaves && i == 1 && k == 2));
+        if (only[k]) done.push_back(node->inputs[k].get());
+      }
       lanes_->fork();
       lanes_->run(lane_of(leaf), [&] { apply(node, grad, only); });
     }
@@ -249,7 +298,7 @@ class Walk {
 
   std::unordered_map<const Node*, Visit> visits_;
   std::vector<std::shared_ptr<Node>> order_;
-  std::unordered_map<const Node*, size_t> lane_of_;  // leaves
+  std::unordered_map<const Node*, int> lane_of_;  // leaves
   std::optional<SideStreams> lanes_;
   Nodes ends_;
   bool create_graph_, keep_;

@@ -143,22 +143,33 @@ Tensor record(const char* op, Tensor output, std::span<const Tensor> inputs, std
   return output;
 }
 
-Tensor RuleContext::saved(int i) const {
-  DUEL_CHECK(i >= 0 && i < static_cast<int>(node_->saved.size()), node_->op,
-             "its rule asks for saved tensor {}, but record() was given {}", i, node_->saved.size());
-  const detail::SavedTensor& kept = node_->saved[static_cast<size_t>(i)];
+Tensor RuleContext::saved(int i) const { return detail::saved_of(node_, i); }
+
+bool RuleContext::has_slope() const { return passing_.arrived; }
+
+const detail::Slope* RuleContext::take_slope(int i) const {
+  const auto at = static_cast<size_t>(i);
+  if (!passing_.offered[at].f) return nullptr;
+  passing_.taken[at] = 1;
+  return &passing_.offered[at];
+}
+
+Tensor detail::saved_of(const std::shared_ptr<Node>& node, int i) {
+  DUEL_CHECK(i >= 0 && i < static_cast<int>(node->saved.size()), node->op,
+             "its rule asks for saved tensor {}, but record() was given {}", i, node->saved.size());
+  const SavedTensor& kept = node->saved[static_cast<size_t>(i)];
   if (!kept.data.defined()) return {};
   if (kept.data.version() != kept.version) {
     const std::string name =
         kept.node && !kept.node->name.empty() ? " (" + kept.node->name + ")" : std::string();
-    fail(node_->op,
+    fail(node->op,
          "a tensor saved for backward was changed in place: saved tensor {}{}, {}, is at version {}, "
          "expected {}. Change it after the backward, or compute the forward again",
          i, name, to_text(kept.data), kept.data.version(), kept.version);
   }
   Tensor tensor = kept.data.detach();  // a handle of its own, so that the graph's place can be set
   if (kept.is_output) {
-    tensor.impl()->node = node_;
+    tensor.impl()->node = node;
   } else {
     tensor.impl()->node = kept.node;
   }

@@ -96,19 +96,31 @@ void mark_parameter(const Tensor& leaf, const std::string& name = "");
 // ---- For authors of ops
 // -----------------------------------------------------------------------------------------
 
+namespace detail {
+struct Slope;
+struct Passing;
+}  // namespace detail
+
 /// What a backward rule sees.
 class RuleContext {
  public:
-  explicit RuleContext(const std::shared_ptr<detail::Node>& node, const std::vector<char>& needs)
-      : node_(node), needs_(needs) {}
+  RuleContext(const std::shared_ptr<detail::Node>& node, const std::vector<char>& needs,
+              detail::Passing& passing)
+      : node_(node), needs_(needs), passing_(passing) {}
   /// The i-th tensor given to record() as saved, with its place in the graph.
   Tensor saved(int i) const;
   /// Whether the gradient of the i-th input is wanted; an undefined tensor may be returned otherwise.
   bool needs(int i) const { return needs_[static_cast<size_t>(i)]; }
+  /// Inside core/, see internal/slope.h: the slope that the gradient of input i is to be returned multiplied with, null if
+  /// as it is; who asks has to do so.
+  const detail::Slope* take_slope(int i) const;
+  /// Whether the gradient that came is multiplied by this node's slope already.
+  bool has_slope() const;
 
  private:
   const std::shared_ptr<detail::Node>& node_;
   const std::vector<char>& needs_;
+  detail::Passing& passing_;
 };
 
 /// From the gradient of the op's output to the gradients of its inputs. Written with differentiable ops only,

@@ -33,9 +33,14 @@ Generator& Generator::operator=(const Generator& other) {
 Generator::State Generator::state() const { return counter_->state(); }
 void Generator::set_state(const State& state) { counter_->set_state(state); }
 
+void Generator::draw(int64_t n, const Device& device,
+                     const std::function<void(const kernels::PhiloxState&)>& fill) {
+  duel::draw(counter_, device, n, fill);
+}
+
 Tensor Generator::uniform(const Shape& shape, double low, double high, TensorOptions options) {
   Tensor x = Tensor::empty(shape, options);
-  draw(counter_, options.device, x.numel(), [&](const kernels::PhiloxState& state) {
+  duel::draw(counter_, options.device, x.numel(), [&](const kernels::PhiloxState& state) {
     DUEL_DISPATCH(
         options.dtype, "uniform",
         kernels::uniform<T>(stream_of(options.device), state, x.numel(), low, high, x.mutable_data<T>()));
@@ -45,7 +50,7 @@ Tensor Generator::uniform(const Shape& shape, double low, double high, TensorOpt
 
 Tensor Generator::normal(const Shape& shape, double mean, double deviation, TensorOptions options) {
   Tensor x = Tensor::empty(shape, options);
-  draw(counter_, options.device, x.numel(), [&](const kernels::PhiloxState& state) {
+  duel::draw(counter_, options.device, x.numel(), [&](const kernels::PhiloxState& state) {
     DUEL_DISPATCH(options.dtype, "normal",
                   kernels::normal<T>(stream_of(options.device), state, x.numel(), mean, deviation,
                                      x.mutable_data<T>()));
@@ -55,7 +60,7 @@ Tensor Generator::normal(const Shape& shape, double mean, double deviation, Tens
 
 Tensor Generator::integers(const Shape& shape, int64_t bound, Device device) {
   Tensor x = Tensor::empty(shape, {DType::i64, device});
-  draw(counter_, device, x.numel(), [&](const kernels::PhiloxState& state) {
+  duel::draw(counter_, device, x.numel(), [&](const kernels::PhiloxState& state) {
     kernels::random_integers(stream_of(device), state, x.numel(), bound, x.mutable_data<int64_t>());
   });
   return x;
@@ -63,7 +68,7 @@ Tensor Generator::integers(const Shape& shape, int64_t bound, Device device) {
 
 Tensor Generator::shuffled(int64_t n, int64_t count, Device device) {
   Tensor x = Tensor::empty({n}, {DType::i64, device});
-  draw(counter_, device, 4 * n, [&](const kernels::PhiloxState& state) {
+  duel::draw(counter_, device, 4 * n, [&](const kernels::PhiloxState& state) {
     kernels::shuffled_items(stream_of(device), state, n, count, x.mutable_data<int64_t>());
   });
   return x;

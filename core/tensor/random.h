@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 
 #include "duel/core/device/random_state.h"
@@ -17,6 +18,9 @@
 
 namespace duel {
 
+namespace kernels {
+struct PhiloxState;
+}
 namespace detail {
 class Counter;
 }
@@ -42,6 +46,9 @@ class Generator {
   /// i64 [n]: the next n places of one random order of {0, …, count - 1} after the other, so that each item
   /// comes once in every `count`. Advances the offset by n: a generator of its own gives whole orders.
   Tensor shuffled(int64_t n, int64_t count, Device device = {});
+
+  /// For authors of ops: calls `fill` with the state to draw n numbers by on the device (kernels/map/random.h).
+  void draw(int64_t n, const Device& device, const std::function<void(const kernels::PhiloxState&)>& fill);
 
   /// After a draw on a GPU this waits for it.
   State state() const;

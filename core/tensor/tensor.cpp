@@ -317,9 +317,11 @@ Tensor Tensor::reshape(const Shape& to) const {
   DUEL_CHECK(to.numel() == numel(), "reshape", "expected a shape of {} elements for {}, got {}", numel(),
              shape(), to);
   const Shape from = shape();
-  return record(
+  const Tensor y = record(
       "reshape", detail::view(*this, to, 0), {*this}, {},
       [from](const RuleContext&, const Tensor& g) -> std::vector<Tensor> { return {g.reshape(from)}; });
+  if (y.impl()->node) y.impl()->node->reshapes = true;
+  return y;
 }
 
 Tensor Tensor::flatten(int start) const {

@@ -14,12 +14,9 @@ std::shared_ptr<nn::Module> SequentialCritic::make_like() const {
 }
 
 Judgement SequentialCritic::judge(const Tensor& x, const Tensor&) {
-  Tensor features, y = x;
-  for (const auto& [name, layer] : named_children()) {
-    features = y;
-    y = (*layer)(y);
-  }
-  return {.logits = y, .features = features};
+  const auto& layers = named_children();
+  const Tensor features = run_in_turn(std::span(layers).first(layers.size() - 1), x);
+  return {.logits = (*layers.back().second)(features), .features = features};
 }
 
 Judgement judge(nn::Module& discriminator, const Tensor& x, const Tensor& labels) {

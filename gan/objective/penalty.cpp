@@ -71,6 +71,21 @@ Tensor line_points(const Tensor& real, const Tensor& fake, const Tensor& eps) {
                 });
 }
 
+Tensor line_points(const Tensor& real, const Tensor& fake, Generator& random) {
+  if (tracked(real) || tracked(fake)) {
+    return line_points(real, fake, random.uniform({real.dim(0)}, 0.0, 1.0, real.options()));
+  }
+  DUEL_CHECK(real.shape() == fake.shape(), "line_points",
+             "expected real and fake of one shape, got {} and {}", real.shape(), fake.shape());
+  Tensor points = Tensor::empty(real.shape(), real.options());
+  random.draw(real.dim(0), real.device(), [&](const kernels::PhiloxState& state) {
+    DUEL_DISPATCH(real.dtype(), "line_points",
+                  kernels::interpolate_line(stream_of(real.device()), real.dim(0), real.shape().numel_from(1),
+                                            real.data<T>(), fake.data<T>(), state, points.mutable_data<T>()));
+  });
+  return points;
+}
+
 Tensor dragan_points(const Tensor& real, const Tensor& alpha, const Tensor& noise) {
   DUEL_CHECK(real.shape() == noise.shape() && alpha.numel() == real.dim(0), "dragan_points",
              "expected noise of real's shape {} and an alpha per sample, got {} and {}", real.shape(),
@@ -88,7 +103,7 @@ Tensor dragan_points(const Tensor& real, const Tensor& alpha, const Tensor& nois
 
 PenaltySampling on_lines() {
   return {"line", [](const Tensor& real, const Tensor& fake, Generator& random) {
-            return line_points(real, fake, random.uniform({real.dim(0)}, 0.0, 1.0, real.options()));
+            return line_points(real, fake, random);
           }};
 }
 PenaltySampling at_real() {

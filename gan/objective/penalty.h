@@ -69,6 +69,8 @@ PenaltySampling around_real_two_sided();
 /// The points themselves, from given random numbers; no graph. eps and alpha have N elements, noise real's
 /// shape.
 Tensor line_points(const Tensor& real, const Tensor& fake, const Tensor& eps);
+/// The same with eps uniform in [0, 1), drawn from `random`; on a GPU in the same launch where no gradient is recorded.
+Tensor line_points(const Tensor& real, const Tensor& fake, Generator& random);
 Tensor dragan_points(const Tensor& real, const Tensor& alpha, const Tensor& noise);
 
 struct Penalty {

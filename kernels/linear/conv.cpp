@@ -12,6 +12,7 @@
 #include "duel/kernels/linear/host/conv_winograd.h"
 #include "duel/kernels/linear/vendor/cudnn.h"
 #include "duel/kernels/linear/vendor/onednn.h"
+#include "duel/kernels/reduce/reduce.h"
 
 namespace duel::kernels {
 namespace {
@@ -122,26 +123,42 @@ bool by_onednn(const ConvShape& s, ConvPass pass, const T* first, const T* secon
 }
 
 template <class T>
-size_t device_workspace(const ConvShape& s, ConvPass pass) {
-  if (device::thin_suits(s)) return device::thin_workspace<T>(s, pass);
-  const size_t own = device::general_workspace<T>(s, pass);
+size_t device_workspace(const ConvShape& s, ConvPass pass, bool dy_sums) {
+  if (device::thin_suits(s)) return device::thin_workspace<T>(s, pass, dy_sums);
+  const size_t own = device::general_workspace<T>(s, pass, dy_sums);
   return device::libraries_in_charge() ? std::max(own, cudnn::workspace<T>(s, pass)) : own;
 }
 
+// Were `finish` and dy_sums done as well?
 template <class T>
-void on_device(Stream stream, const ConvShape& s, ConvPass pass, const T* first, const T* second,
-               const T* bias, T* out, void* workspace) {
+bool on_device(Stream stream, const ConvShape& s, ConvPass pass, const T* first, const T* second,
+               const T* bias, T* out, void* workspace, const Finish<T>& finish, T* dy_sums) {
   announced_cost.flop = 2.0 * static_cast<double>(s.n * s.h_out * s.w_out) * static_cast<double>(s.weights());
+  T* const results = out ? out : finish.value;
   if (device::thin_suits(s)) {
-    device::thin_conv(stream, s, pass, first, second, bias, out, workspace);
-  } else if (device::libraries_in_charge() && cudnn::conv(stream, s, pass, first, second, out, workspace)) {
-    if (!bias) return;
-    const bool forward = pass == ConvPass::kForward;
-    device::add_bias(stream, s.n, forward ? s.c_out : s.c_in, forward ? s.h_out * s.w_out : s.h_in * s.w_in,
-                     bias, out);
-  } else {
-    device::general_conv(stream, s, pass, first, second, bias, out, workspace);
+    return device::thin_conv(stream, s, pass, first, second, bias, out, workspace, finish, dy_sums);
+  } else if (device::libraries_in_charge() &&
+             cudnn::conv(stream, s, pass, first, second, results, workspace)) {
+    if (bias) {
+      const bool forward = pass == ConvPass::kForward;
+      device::add_bias(stream, s.n, forward ? s.c_out : s.c_in, forward ? s.h_out * s.w_out : s.h_in * s.w_in,
+                       bias, results);
+    }
+    return false;
   }
+  return device::general_conv(stream, s, pass, first, second, bias, out, workspace, finish, dy_sums);
+}
+
+// Sums of dy per channel, where no launch has made them.
+template <class T>
+void sum_dy(Stream stream, const ConvShape& s, const T* dy, T* sums, void* workspace) {
+  sum_around(stream, s.n, s.c_out, s.h_out * s.w_out, dy, sums, static_cast<T*>(workspace));
+}
+
+int64_t elements_of(const ConvShape& s, ConvPass pass) {
+  return pass == ConvPass::kForward     ? out_elements(s)
+         : pass == ConvPass::kInputGrad ? in_elements(s)
+                                        : s.weights();
 }
 
 // The result where there is nothing to multiply.
@@ -159,31 +176,49 @@ void no_terms(Stream stream, const ConvShape& s, ConvPass pass, const T* bias, T
 }  // namespace
 
 template <class T>
-size_t conv2d_workspace(const ConvShape& s, ConvPass pass, Stream stream) {
-  if (no_products(s)) return 0;
-  if (stream.on_device()) return device_workspace<T>(s, pass);
+size_t conv2d_workspace(const ConvShape& s, ConvPass pass, Stream stream, bool dy_sums) {
+  const size_t sums =
+      dy_sums ? static_cast<size_t>(sum_around_workspace(s.n, s.c_out, s.h_out * s.w_out)) * sizeof(T) : 0;
+  if (no_products(s)) return sums;
+  if (stream.on_device()) return std::max(sums, device_workspace<T>(s, pass, dy_sums));
   const size_t bytes = onednn_workspace<T>(s, pass);
-  return bytes != 0 ? bytes : own_workspace<T>(s, pass);
+  return std::max(sums, bytes != 0 ? bytes : own_workspace<T>(s, pass));
 }
 
 template <class T>
 void conv2d(Stream stream, const ConvShape& s, ConvPass pass, const T* first, const T* second,
-            const std::type_identity_t<T>* bias, T* out, void* workspace) {
+            const std::type_identity_t<T>* bias, T* out, void* workspace, const Finish<T>& finish,
+            std::type_identity_t<T>* dy_sums) {
   const char* const op = name_of(pass);
   check(op, s);
-  DUEL_CHECK(bias == nullptr || pass != ConvPass::kWeightGrad, op, "expected no bias of a weight gradient");
-  if (no_products(s)) return no_terms(stream, s, pass, bias, out);
-  const size_t bytes = conv2d_workspace<T>(s, pass, stream);
+  DUEL_CHECK(pass != ConvPass::kWeightGrad || (bias == nullptr && !finish.f), op,
+             "expected neither bias nor activation of a weight gradient");
+  DUEL_CHECK(dy_sums == nullptr || pass == ConvPass::kWeightGrad, op,
+             "expected sums of dy of a weight gradient only");
+  const int64_t elements = elements_of(s, pass);
+  if (elements > 0) check_finish(op, out, finish);
+  T* const results = out ? out : finish.value;
+  if (no_products(s)) {
+    no_terms(stream, s, pass, bias, results);
+    if (dy_sums) sum_dy(stream, s, second, dy_sums, workspace);
+    return finish_results(stream, elements, out, finish);
+  }
+  const size_t bytes = conv2d_workspace<T>(s, pass, stream, dy_sums != nullptr);
   DUEL_CHECK(bytes == 0 || workspace != nullptr, op, "expected a workspace of {} bytes, got a null pointer",
              bytes);
-  if (stream.on_device()) return on_device<T>(stream, s, pass, first, second, bias, out, workspace);
-  if (by_onednn<T>(s, pass, first, second, bias, out, workspace)) return;
-  by_own<T>(s, pass, first, second, bias, out, static_cast<T*>(workspace));
+  if (stream.on_device()) {
+    if (on_device<T>(stream, s, pass, first, second, bias, out, workspace, finish, dy_sums)) return;
+  } else if (!by_onednn<T>(s, pass, first, second, bias, results, workspace)) {
+    by_own<T>(s, pass, first, second, bias, results, static_cast<T*>(workspace));
+  }
+  finish_results(stream, elements, out, finish);
+  if (dy_sums) sum_dy(stream, s, second, dy_sums, workspace);
 }
 
-#define DUEL_INSTANTIATE(T)                                                \
-  template size_t conv2d_workspace<T>(const ConvShape&, ConvPass, Stream); \
-  template void conv2d<T>(Stream, const ConvShape&, ConvPass, const T*, const T*, const T*, T*, void*);
+#define DUEL_INSTANTIATE(T)                                                                            \
+  template size_t conv2d_workspace<T>(const ConvShape&, ConvPass, Stream, bool);                       \
+  template void conv2d<T>(Stream, const ConvShape&, ConvPass, const T*, const T*, const T*, T*, void*, \
+                          const Finish<T>&, T*);
 DUEL_INSTANTIATE(float)
 DUEL_INSTANTIATE(double)
 #undef DUEL_INSTANTIATE

@@ -28,7 +28,7 @@
 
 #include <type_traits>
 
-#include "duel/kernels/base/platform.h"
+#include "duel/kernels/map/finish.h"
 
 namespace duel::kernels {
 
@@ -67,14 +67,16 @@ constexpr int64_t conv_transpose_out_size(int64_t size, int64_t kernel, int64_t 
 
 enum class ConvPass { kForward, kInputGrad, kWeightGrad };
 
-/// Bytes of workspace for one pass on this stream; the same for any number of threads.
+/// Bytes of workspace for one pass on this stream; the same for any number of threads. `dy_sums`: those are wanted too.
 template <class T>
-size_t conv2d_workspace(const ConvShape& shape, ConvPass pass, Stream stream = {});
+size_t conv2d_workspace(const ConvShape& shape, ConvPass pass, Stream stream = {}, bool dy_sums = false);
 
 /// One pass: out from first and second as in the table above. bias, where not null, has the channels of out; a weight
-/// gradient has none. All of a weight gradient is zero where the batch is empty.
+/// gradient has none, and nothing to finish, but may come with dy_sums[c_out], the sums of dy over samples and pixels: the
+/// gradient of a forward pass's bias. All of a weight gradient is zero where the batch is empty.
 template <class T>
 void conv2d(Stream stream, const ConvShape& shape, ConvPass pass, const T* first, const T* second,
-            const std::type_identity_t<T>* bias, T* out, void* workspace);
+            const std::type_identity_t<T>* bias, T* out, void* workspace, const Finish<T>& finish = {},
+            std::type_identity_t<T>* dy_sums = nullptr);
 
 }  // namespace duel::kernels

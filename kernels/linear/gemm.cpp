@@ -18,6 +18,7 @@
 #include "duel/kernels/linear/host/tile.h"
 #include "duel/kernels/linear/vendor/cublas.h"
 #include "duel/kernels/linear/vendor/onednn.h"
+#include "duel/kernels/reduce/reduce.h"
 
 namespace duel::kernels {
 namespace {
@@ -274,20 +275,8 @@ void outer_product(const T* a, const T* b, int64_t m, int64_t n, T alpha, T beta
 }
 
 template <class T>
-void product(const char* op, Stream stream, bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k,
-             T alpha, const T* a, const T* b, T beta, const T* bias, T* c, void* workspace) {
-  DUEL_CHECK(m >= 0 && n >= 0 && k >= 0, op, "expected sizes >= 0, got m {}, n {}, k {}", m, n, k);
-  if (m == 0 || n == 0) return;
-  DUEL_CHECK(c != nullptr && (k == 0 || (a != nullptr && b != nullptr)), op,
-             "expected arrays, got a null pointer");
-  if (stream.on_device()) {
-    announced_cost.flop = 2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);
-    if (k > 0 && device::libraries_in_charge() &&
-        cublas::gemm(stream, trans_a, trans_b, m, n, k, alpha, a, b, beta, bias, c, workspace)) {
-      return;
-    }
-    return device::gemm(stream, trans_a, trans_b, m, n, k, alpha, a, b, beta, bias, c, workspace);
-  }
+void on_host(const char* op, bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, T alpha, const T* a,
+             const T* b, T beta, const T* bias, T* c, void* workspace) {
   if (k == 0) {
     for (int64_t i = 0; i < m * n; ++i) c[i] = bias ? bias[i % n] : beta == T(0) ? T(0) : beta * c[i];
     return;
@@ -326,31 +315,75 @@ void product(const char* op, Stream stream, bool trans_a, bool trans_b, int64_t 
   run(p, static_cast<T*>(workspace));
 }
 
+// op(a)'s rows lie side by side along k, or k's steps do.
+template <class T>
+void sum_left(Stream stream, bool trans_a, int64_t m, int64_t k, const T* a, T* sums, void* workspace) {
+  if (trans_a) return sum_axes(stream, 1, k, m, a, sums, static_cast<T*>(workspace));
+  sum_axes(stream, m, k, 1, a, sums, static_cast<T*>(workspace));
+}
+
+template <class T>
+size_t sum_left_workspace(bool trans_a, int64_t m, int64_t k) {
+  return static_cast<size_t>(trans_a ? reduce_workspace(1, k, m) : reduce_workspace(m, k, 1)) * sizeof(T);
+}
+
+template <class T>
+void product(const char* op, Stream stream, bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k,
+             T alpha, const T* a, const T* b, T beta, const T* bias, T* c, void* workspace,
+             const Finish<T>& finish = {}, T* left_sums = nullptr) {
+  DUEL_CHECK(m >= 0 && n >= 0 && k >= 0, op, "expected sizes >= 0, got m {}, n {}, k {}", m, n, k);
+  if (m > 0 && left_sums && (n == 0 || k == 0)) {
+    sum_left(stream, trans_a, m, k, a, left_sums, workspace);
+  }
+  if (m == 0 || n == 0) return;
+  check_finish(op, c, finish);
+  DUEL_CHECK(k == 0 || (a != nullptr && b != nullptr), op, "expected arrays, got a null pointer");
+  T* const results = c ? c : finish.value;
+  DUEL_CHECK(c || beta == T(0), op, "expected results that may be added to, got a null pointer");
+  bool finished = false;
+  if (stream.on_device()) {
+    announced_cost.flop = 2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);
+    if (k == 0 || !device::libraries_in_charge() ||
+        !cublas::gemm(stream, trans_a, trans_b, m, n, k, alpha, a, b, beta, bias, results, workspace)) {
+      finished = device::gemm(stream, trans_a, trans_b, m, n, k, alpha, a, b, beta, bias, c, workspace,
+                              finish, left_sums);
+    }
+  } else {
+    on_host(op, trans_a, trans_b, m, n, k, alpha, a, b, beta, bias, results, workspace);
+  }
+  if (finished) return;
+  finish_results(stream, m * n, c, finish);
+  if (left_sums && k > 0) sum_left(stream, trans_a, m, k, a, left_sums, workspace);
+}
+
 }  // namespace
 
 template <class T>
-size_t gemm_workspace(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, Stream stream) {
-  if (m <= 0 || n <= 0 || k <= 0) return 0;
+size_t gemm_workspace(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, Stream stream,
+                      bool left_sums) {
+  const size_t sums = left_sums && m > 0 ? sum_left_workspace<T>(trans_a, m, k) : 0;
+  if (m <= 0 || n <= 0 || k <= 0) return sums;
   if (stream.on_device()) {
-    const size_t own = device::gemm_workspace<T>(m, n, k);
+    const size_t own = std::max(sums, device::gemm_workspace<T>(m, n, k, left_sums));
     return device::libraries_in_charge() ? std::max(own, cublas::workspace<T>(trans_a, trans_b, m, n, k))
                                          : own;
   }
   const bool flipped = flip<T>(trans_a, trans_b, m, n, k);
-  if (!(flipped ? !trans_a : trans_b)) return 0;
-  return static_cast<size_t>(packed_elements<T>(flipped ? m : n, k)) * sizeof(T);
+  if (!(flipped ? !trans_a : trans_b)) return sums;
+  return std::max(sums, static_cast<size_t>(packed_elements<T>(flipped ? m : n, k)) * sizeof(T));
 }
 
 template <class T>
 void gemm(Stream stream, bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, T alpha, const T* a,
-          const T* b, T beta, T* c, void* workspace) {
-  product<T>("gemm", stream, trans_a, trans_b, m, n, k, alpha, a, b, beta, nullptr, c, workspace);
+          const T* b, T beta, T* c, void* workspace, const Finish<T>& finish, T* left_sums) {
+  product<T>("gemm", stream, trans_a, trans_b, m, n, k, alpha, a, b, beta, nullptr, c, workspace, finish,
+             left_sums);
 }
 
 template <class T>
 void gemm_bias(Stream stream, bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, const T* a,
-               const T* b, const T* bias, T* c, void* workspace) {
-  product<T>("gemm_bias", stream, trans_a, trans_b, m, n, k, T(1), a, b, T(0), bias, c, workspace);
+               const T* b, const T* bias, T* c, void* workspace, const Finish<T>& finish) {
+  product<T>("gemm_bias", stream, trans_a, trans_b, m, n, k, T(1), a, b, T(0), bias, c, workspace, finish);
 }
 
 namespace {
@@ -400,13 +433,14 @@ void gemm_batched(Stream stream, bool trans_a, bool trans_b, int64_t batch, int6
   }
 }
 
-#define DUEL_INSTANTIATE(T)                                                                                  \
-  template size_t gemm_workspace<T>(bool, bool, int64_t, int64_t, int64_t, Stream);                          \
-  template void gemm<T>(Stream, bool, bool, int64_t, int64_t, int64_t, T, const T*, const T*, T, T*, void*); \
-  template void gemm_bias<T>(Stream, bool, bool, int64_t, int64_t, int64_t, const T*, const T*, const T*,    \
-                             T*, void*);                                                                     \
-  template size_t gemm_batched_workspace<T>(bool, bool, int64_t, int64_t, int64_t, int64_t, Stream);         \
-  template void gemm_batched<T>(Stream, bool, bool, int64_t, int64_t, int64_t, int64_t, const T*, int64_t,   \
+#define DUEL_INSTANTIATE(T)                                                                                 \
+  template size_t gemm_workspace<T>(bool, bool, int64_t, int64_t, int64_t, Stream, bool);                   \
+  template void gemm<T>(Stream, bool, bool, int64_t, int64_t, int64_t, T, const T*, const T*, T, T*, void*, \
+                        const Finish<T>&, T*);                                                              \
+  template void gemm_bias<T>(Stream, bool, bool, int64_t, int64_t, int64_t, const T*, const T*, const T*,   \
+                             T*, void*, const Finish<T>&);                                                  \
+  template size_t gemm_batched_workspace<T>(bool, bool, int64_t, int64_t, int64_t, int64_t, Stream);        \
+  template void gemm_batched<T>(Stream, bool, bool, int64_t, int64_t, int64_t, int64_t, const T*, int64_t,  \
                                 const T*, int64_t, T*, void*);
 DUEL_INSTANTIATE(float)
 DUEL_INSTANTIATE(double)

@@ -7,30 +7,34 @@
 // number of threads. m, n and k may be 0 or 1 (k == 0 gives beta * c, or the bias). c must not overlap a or
 // b.
 //
-// The workspace is the caller's: gemm_workspace() bytes, aligned to 64; may be null where that is 0.
+// The workspace is the caller's: gemm_workspace() bytes, aligned to 64; may be null where that is 0. What else may be done
+// with results before they are stored: finish.h.
 //
 // Example: y[64, 256] = x[64, 784] w[256, 784]^T + bias[256]
 //   gemm_bias<float>(stream, false, true, 64, 256, 784, x, w, bias, y, workspace);
 #pragma once
 
 #include "duel/kernels/base/platform.h"
+#include "duel/kernels/map/finish.h"
 
 namespace duel::kernels {
 
 /// Bytes of workspace for gemm() and gemm_bias() of this shape on this stream; the same for any number of
-/// threads.
+/// threads. `left_sums`: those are wanted too.
 template <class T>
-size_t gemm_workspace(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, Stream stream = {});
+size_t gemm_workspace(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, Stream stream = {},
+                      bool left_sums = false);
 
-/// c = alpha * op(a) op(b) + beta * c. With beta == 0 the old c is not read (it may be NaN).
+/// c = alpha * op(a) op(b) + beta * c. With beta == 0 the old c is not read (it may be NaN). With left_sums also
+/// left_sums[row] = the sum over k of row `row` of op(a): where c is the gradient of a weight, that of its bias.
 template <class T>
 void gemm(Stream stream, bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, T alpha, const T* a,
-          const T* b, T beta, T* c, void* workspace);
+          const T* b, T beta, T* c, void* workspace, const Finish<T>& finish = {}, T* left_sums = nullptr);
 
 /// c = op(a) op(b) + bias, bias[n] added to every row; a null bias adds nothing.
 template <class T>
 void gemm_bias(Stream stream, bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, const T* a,
-               const T* b, const T* bias, T* c, void* workspace);
+               const T* b, const T* bias, T* c, void* workspace, const Finish<T>& finish = {});
 
 /// Bytes of workspace for gemm_batched().
 template <class T>

@@ -157,6 +157,35 @@ struct Gelu {
   }
 };
 
+/// One that is chosen at run time, of those that a product can end in (kernels/map/finish.h); by default none, f(x) = x.
+struct Activation {
+  enum class Kind : uint8_t { none, relu, leaky_relu, tanh };
+  Kind kind = Kind::none;
+  double slope = 0;  // of leaky_relu
+
+  constexpr Activation() = default;
+  constexpr Activation(Relu) : kind(Kind::relu) {}
+  constexpr Activation(LeakyRelu f) : kind(Kind::leaky_relu), slope(f.slope) {}
+  constexpr Activation(Tanh) : kind(Kind::tanh) {}
+
+  constexpr explicit operator bool() const { return kind != Kind::none; }
+  constexpr bool second_is_zero() const { return kind != Kind::tanh; }
+  /// use(f) with the activation as its own type; not called where there is none.
+  template <class Use>
+  DUEL_HD void visit(Use use) const {
+    switch (kind) {
+      case Kind::none:
+        return;
+      case Kind::relu:
+        return use(Relu{});
+      case Kind::leaky_relu:
+        return use(LeakyRelu{slope});
+      case Kind::tanh:
+        return use(Tanh{});
+    }
+  }
+};
+
 /// Every activation that activations.cu instantiates (for float and double).
 #define DUEL_ACTIVATIONS(A) A(Relu) A(LeakyRelu) A(Elu) A(Tanh) A(Sigmoid) A(Softplus) A(Gelu)
 

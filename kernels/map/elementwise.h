@@ -52,6 +52,19 @@ void unary(Stream stream, int64_t n, const T* x, T* y, F f = {});
 template <class F, class T>
 void binary(Stream stream, const Broadcast& plan, const T* a, const T* b, T* y, F f = {});
 
+/// Arrays that are added to others.
+template <class T>
+struct Additions {
+  static constexpr int kMost = 16;
+  int count = 0;
+  T* to[kMost] = {};
+  const T* from[kMost] = {};
+  int64_t size[kMost] = {};
+};
+/// to[k][i] += from[k][i] for i < size[k], of all k in one launch.
+template <class T>
+void add_each(Stream stream, const Additions<T>& all);
+
 /// y = f(a, b), 1 or 0, over the output shape of the plan.
 template <class F, class T>
 void compare(Stream stream, const Broadcast& plan, const T* a, const T* b, uint8_t* y, F f = {});

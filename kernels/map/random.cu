@@ -14,8 +14,6 @@ constexpr int kSideBySide = 64;
 /// Philox blocks of one host range.
 constexpr int64_t kGrain = 2048;
 
-DUEL_HD float unit(uint32_t word, float) { return static_cast<float>(word >> 8) * 0x1p-24f; }
-DUEL_HD double unit(uint32_t word, double) { return static_cast<double>(word) * 0x1p-32; }
 /// In (0, 1]: for the logarithm.
 DUEL_HD float open_unit(uint32_t word, float) {
   return math::fma(static_cast<float>(word), 0x1p-32f, 0x1p-33f);
@@ -34,7 +32,7 @@ template <class T>
 struct Uniform {
   T low, width, high;
   DUEL_HD T one(uint32_t word) const {
-    const T value = math::fma(unit(word, T()), width, low);
+    const T value = math::fma(unit_interval(word, T()), width, low);
     return value < high ? value : low;  // rounding can reach high
   }
   DUEL_HD Pair<T> operator()(uint32_t a, uint32_t b) const { return {one(a), one(b)}; }
@@ -45,7 +43,7 @@ struct Normal {
   T mean, deviation;
   DUEL_HD Pair<T> operator()(uint32_t a, uint32_t b) const {
     const T radius = math::sqrt(T(-2) * math::log(open_unit(a, T())));
-    const math::SinCos<T> turn = math::sincos_turns(unit(b, T()));
+    const math::SinCos<T> turn = math::sincos_turns(unit_interval(b, T()));
     return {math::fma(radius * turn.cos, deviation, mean), math::fma(radius * turn.sin, deviation, mean)};
   }
 };

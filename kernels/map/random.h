@@ -58,6 +58,21 @@ struct PhiloxState {
   uint64_t addend = 0;
 };
 
+/// What a word becomes in [0, 1): 24 random bits for float, 32 for double.
+DUEL_HD float unit_interval(uint32_t word, float) { return static_cast<float>(word >> 8) * 0x1p-24f; }
+DUEL_HD double unit_interval(uint32_t word, double) { return static_cast<double>(word) * 0x1p-32; }
+
+/// Element i of uniform(…, 0, 1, …), for kernels that use it where it is drawn.
+template <class T>
+DUEL_HD T uniform_at(const PhiloxState& state, int64_t i) {
+  const uint64_t offset = (state.offset ? *state.offset : 0) + state.addend;
+  const PhiloxBlock block = philox_at(state.seed, state.stream, offset + static_cast<uint64_t>(i / 4));
+  const int64_t k = i % 4;
+  const uint32_t front = k == 0 ? block.word[0] : block.word[1],
+                 back = k == 2 ? block.word[2] : block.word[3];
+  return unit_interval(k < 2 ? front : back, T());
+}
+
 /// How far a call of n elements advances the offset.
 constexpr uint64_t philox_blocks(int64_t n) { return static_cast<uint64_t>((n + 3) / 4); }
 

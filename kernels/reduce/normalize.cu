@@ -9,7 +9,7 @@ namespace {
 #if DUEL_DEVICE_CODE
 template <class T>
 __global__ void norm_forward_kernel(NormShape s, const T* x, const T* gamma, const T* beta, T eps, T* y,
-                                    T* mean, T* rstd, RunningStats<T> running) {
+                                    T* mean, T* rstd, RunningStats<T> running, Finish<T> finish) {
   const int64_t row = blockIdx.x;
   const T count = norm::divisor<T>(s.outer * s.inner);
   const auto sum = norm::row_sums<1, T>(s, [&](int64_t i, int64_t) { return Terms<1, T>{{x[i]}}; });
@@ -27,18 +27,22 @@ __global__ void norm_forward_kernel(NormShape s, const T* x, const T* gamma, con
   }
   norm::row_each(s, [&](int64_t i, int64_t inner) {
     const int64_t a = norm::affine_index(s, row, inner);
-    y[i] = norm::normalized(x[i], centre, scale) * norm::at_or(gamma, a, T(1)) + norm::at_or(beta, a, T(0));
+    store_one(
+        y, finish, i,
+        norm::normalized(x[i], centre, scale) * norm::at_or(gamma, a, T(1)) + norm::at_or(beta, a, T(0)));
   });
 }
 
 template <class T>
 __global__ void norm_inference_kernel(NormShape s, const T* x, const T* mean, const T* var, const T* gamma,
-                                      const T* beta, T eps, T* y) {
+                                      const T* beta, T eps, T* y, Finish<T> finish) {
   const int64_t row = blockIdx.x;
   const T centre = mean[row], scale = norm::rstd_of(var[row], eps);
   norm::row_each(s, [&](int64_t i, int64_t inner) {
     const int64_t a = norm::affine_index(s, row, inner);
-    y[i] = norm::normalized(x[i], centre, scale) * norm::at_or(gamma, a, T(1)) + norm::at_or(beta, a, T(0));
+    store_one(
+        y, finish, i,
+        norm::normalized(x[i], centre, scale) * norm::at_or(gamma, a, T(1)) + norm::at_or(beta, a, T(0)));
   });
 }
 #endif
@@ -64,8 +68,9 @@ NormShape layer_norm_shape(int64_t b, int64_t m) { return {1, b, m, m, true}; }
 template <class T>
 void norm_forward(Stream stream, const NormShape& shape, const T* x, const std::type_identity_t<T>* gamma,
                   const std::type_identity_t<T>* beta, std::type_identity_t<T> eps, T* y, T* mean, T* rstd,
-                  const RunningStats<std::type_identity_t<T>>& running) {
+                  const RunningStats<std::type_identity_t<T>>& running, const Finish<T>& finish) {
   norm::check("norm_forward", shape);
+  if (shape.size() > 0) check_finish("norm_forward", y, finish);
   DUEL_CHECK((running.mean == nullptr) == (running.var == nullptr), "norm_forward",
              "expected both running statistics or none, got one");
   DUEL_CHECK(running.mean == nullptr || (!shape.affine_inner && shape.affine == shape.rows), "norm_forward",
@@ -77,7 +82,7 @@ void norm_forward(Stream stream, const NormShape& shape, const T* x, const std::
 #if DUEL_DEVICE_CODE
   if (stream.on_device()) {
     launch(norm_forward_kernel<T>, dim3(static_cast<unsigned>(shape.rows)), dim3(kSumBlock), 0, stream, shape,
-           x, gamma, beta, eps, y, mean, rstd, kept);
+           x, gamma, beta, eps, y, mean, rstd, kept, finish);
     return;
   }
 #endif
@@ -104,20 +109,22 @@ void norm_forward(Stream stream, const NormShape& shape, const T* x, const std::
           if (kept.mean != nullptr) norm::update_running(kept, row, shape.count(), mean[row], var);
         });
     apply(shape, tile, x, centre, tile.per_row([&](int64_t row) { return rstd[row]; }, scales), gamma, beta,
-          y);
+          y ? y : finish.value);
   });
+  finish_results(stream, shape.size(), y, finish);
 }
 
 template <class T>
 void norm_inference(Stream stream, const NormShape& shape, const T* x, const T* mean, const T* var,
                     const std::type_identity_t<T>* gamma, const std::type_identity_t<T>* beta,
-                    std::type_identity_t<T> eps, T* y) {
+                    std::type_identity_t<T> eps, T* y, const Finish<T>& finish) {
   norm::check("norm_inference", shape);
   if (shape.size() == 0) return;
+  check_finish("norm_inference", y, finish);
 #if DUEL_DEVICE_CODE
   if (stream.on_device()) {
     launch(norm_inference_kernel<T>, dim3(static_cast<unsigned>(shape.rows)), dim3(kSumBlock), 0, stream,
-           shape, x, mean, var, gamma, beta, eps, y);
+           shape, x, mean, var, gamma, beta, eps, y, finish);
     return;
   }
 #endif
@@ -126,15 +133,16 @@ void norm_inference(Stream stream, const NormShape& shape, const T* x, const T* 
     alignas(64) T centres[norm::kColumns], scales[norm::kColumns];
     const auto centre = tile.per_row([&](int64_t row) { return mean[row]; }, centres);
     const auto scale = tile.per_row([&](int64_t row) { return norm::rstd_of(var[row], T(eps)); }, scales);
-    apply(shape, tile, x, centre, scale, gamma, beta, y);
+    apply(shape, tile, x, centre, scale, gamma, beta, y ? y : finish.value);
   });
+  finish_results(stream, shape.size(), y, finish);
 }
 
 #define DUEL_DEFINE_NORM(T)                                                                                \
   template void norm_forward(Stream, const NormShape&, const T*, const T*, const T*, T, T*, T*, T*,        \
-                             const RunningStats<T>&);                                                      \
+                             const RunningStats<T>&, const Finish<T>&);                                    \
   template void norm_inference(Stream, const NormShape&, const T*, const T*, const T*, const T*, const T*, \
-                               T, T*);
+                               T, T*, const Finish<T>&);
 DUEL_DEFINE_NORM(float)
 DUEL_DEFINE_NORM(double)
 

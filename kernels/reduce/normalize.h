@@ -18,7 +18,7 @@
 #include <cstdint>
 #include <type_traits>
 
-#include "duel/kernels/base/platform.h"
+#include "duel/kernels/map/finish.h"
 
 namespace duel::kernels {
 
@@ -47,17 +47,17 @@ struct RunningStats {
 };
 
 /// Training: y = gamma (x - mean) rstd + beta with the batch's own statistics, which are saved in mean and
-/// rstd [rows]. y may be x.
+/// rstd [rows]. y may be x. `finish`: kernels/map/finish.h, with values of an activation only.
 template <class T>
 void norm_forward(Stream stream, const NormShape& shape, const T* x, const std::type_identity_t<T>* gamma,
                   const std::type_identity_t<T>* beta, std::type_identity_t<T> eps, T* y, T* mean, T* rstd,
-                  const RunningStats<std::type_identity_t<T>>& running = {});
+                  const RunningStats<std::type_identity_t<T>>& running = {}, const Finish<T>& finish = {});
 
 /// Inference: y = gamma (x - mean) / sqrt(var + eps) + beta with given mean and var [rows]. y may be x.
 template <class T>
 void norm_inference(Stream stream, const NormShape& shape, const T* x, const T* mean, const T* var,
                     const std::type_identity_t<T>* gamma, const std::type_identity_t<T>* beta,
-                    std::type_identity_t<T> eps, T* y);
+                    std::type_identity_t<T> eps, T* y, const Finish<T>& finish = {});
 
 /// Scratch elements (of T) for norm_backward and norm_double_backward.
 int64_t norm_workspace(const NormShape& shape);

@@ -4,10 +4,12 @@
 // lanes and combine the lanes in a tree. Both keep the bound of Note [Reductions].
 #include "duel/kernels/reduce/reduce.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <type_traits>
 
+#include "duel/kernels/base/lanes.cuh"
 #include "duel/kernels/base/map.cuh"
 
 namespace duel::kernels {
@@ -229,6 +231,51 @@ void reduce(const char* op, Stream stream, int64_t A, int64_t R, int64_t B, cons
   stage<Op>(stream, A, plan.chunks, B, whole, workspace, y, divisor);
 }
 
+/// How sum_around cuts A on a device: parts of `rows` each, so many that all channels' blocks fill the chip.
+struct Slabs {
+  int64_t count, rows;
+};
+Slabs slabs_of(int64_t A, int64_t C, int64_t B) {
+  constexpr int64_t kBlocks = 264, kLeast = 2048;  // blocks in all, elements of one
+  int64_t count = std::min({std::max<int64_t>(1, kBlocks / std::max<int64_t>(1, C)), A, A * B / kLeast});
+  count = std::max<int64_t>(1, count);
+  const int64_t rows = std::max<int64_t>(1, (A + count - 1) / count);
+  return {std::max<int64_t>(1, (A + rows - 1) / rows), rows};
+}
+
+#if DUEL_DEVICE_CODE
+/// One block per channel and slab; with several slabs their sums go to parts[slab][c], and the last block of a channel adds
+/// them, or, without tickets, a second launch does.
+template <class T>
+__global__ void __launch_bounds__(kSumBlock)
+    sum_around_kernel(int64_t A, int64_t B, int64_t slab_rows, const T* x, T* parts, unsigned* tickets, T* y,
+                      T divisor) {
+  const int64_t c = blockIdx.x, C = gridDim.x, begin = blockIdx.y * slab_rows;
+  const int64_t rows = A - begin < slab_rows ? A - begin : slab_rows;
+  const uint32_t count = static_cast<uint32_t>(rows * B), across = static_cast<uint32_t>(B);
+  const T* from = x + (begin * C + c) * B;
+  T sums[4] = {};
+  uint32_t i = threadIdx.x;
+  const auto at = [&](uint32_t k) { return from[k / across * (C * B) + k % across]; };
+  for (; i + 3 * kSumBlock < count; i += 4 * kSumBlock) {
+    for (int k = 0; k < 4; ++k) sums[k] += at(i + static_cast<uint32_t>(k) * kSumBlock);
+  }
+  for (int k = 0; k < 3; ++k, i += kSumBlock) {
+    if (i < count) sums[k] += at(i);
+  }
+  const T total = block_sum(Terms<1, T>{{(sums[0] + sums[1]) + (sums[2] + sums[3])}}).v[0];
+  if (gridDim.y == 1) {
+    if (threadIdx.x == 0) y[c] = total / divisor;
+    return;
+  }
+  if (threadIdx.x == 0) parts[blockIdx.y * C + c] = total;
+  if (tickets == nullptr || !last_block(gridDim.y, tickets + c) || threadIdx.x != 0) return;
+  T sum = 0;
+  for (unsigned slab = 0; slab < gridDim.y; ++slab) sum += parts[slab * C + c];
+  y[c] = sum / divisor;
+}
+#endif
+
 template <class T>
 int64_t argmax_row(const T* row, int64_t cols) {
   int64_t best = 0;
@@ -259,6 +306,34 @@ __global__ void argmax_kernel(int64_t rows, int64_t cols, const T* x, int64_t* i
 #endif
 
 }  // namespace
+
+int64_t sum_around_workspace(int64_t A, int64_t C, int64_t B) {
+  const int64_t host = A * C + std::max(reduce_workspace(A * C, B, 1), reduce_workspace(1, A, C));
+  return std::max(host, C * slabs_of(A, C, B).count);
+}
+
+template <class T>
+void sum_around(Stream stream, int64_t A, int64_t C, int64_t B, const T* x, T* y, T* workspace,
+                double divisor) {
+  DUEL_CHECK(A >= 0 && C >= 0 && B >= 0, "sum_around", "expected extents of at least 0, got [{}, {}, {}]", A,
+             C, B);
+#if DUEL_DEVICE_CODE
+  if (stream.on_device() && A * B > 0 && C > 0 && A * B < (int64_t{1} << 32) && C < (int64_t{1} << 31)) {
+    DUEL_CHECK(x && y && workspace, "sum_around", "expected arrays, got a null pointer");
+    const Slabs slabs = slabs_of(A, C, B);
+    unsigned* const tickets = slabs.count > 1 ? tickets_for(stream, C) : nullptr;
+    launch(sum_around_kernel<T>, dim3(static_cast<unsigned>(C), static_cast<unsigned>(slabs.count)),
+           dim3(kSumBlock), 0, stream, A, B, slabs.rows, x, workspace, tickets, y, static_cast<T>(divisor));
+    if (slabs.count > 1 && tickets == nullptr) {
+      stage<SumOp>(stream, 1, slabs.count, C, Plan{slabs.count, 1}, workspace, y, divisor);
+    }
+    return;
+  }
+#endif
+  T* const sums = workspace;
+  sum_axes(stream, A * C, B, 1, x, sums, workspace + A * C);
+  sum_axes(stream, 1, A, C, sums, y, workspace + A * C, divisor);
+}
 
 int64_t reduce_workspace(int64_t A, int64_t R, int64_t B) {
   const Plan plan = make_plan(R, B);
@@ -318,10 +393,11 @@ int64_t first_nonfinite(int64_t n, const T* x) {
   return -1;
 }
 
-#define DUEL_NUMBER(T)                                                                    \
-  template void sum_axes<T>(Stream, int64_t, int64_t, int64_t, const T*, T*, T*, double); \
-  template void max_axes<T>(Stream, int64_t, int64_t, int64_t, const T*, T*, T*);         \
-  template void min_axes<T>(Stream, int64_t, int64_t, int64_t, const T*, T*, T*);         \
+#define DUEL_NUMBER(T)                                                                      \
+  template void sum_axes<T>(Stream, int64_t, int64_t, int64_t, const T*, T*, T*, double);   \
+  template void sum_around<T>(Stream, int64_t, int64_t, int64_t, const T*, T*, T*, double); \
+  template void max_axes<T>(Stream, int64_t, int64_t, int64_t, const T*, T*, T*);           \
+  template void min_axes<T>(Stream, int64_t, int64_t, int64_t, const T*, T*, T*);           \
   template void argmax_rows<T>(Stream, int64_t, int64_t, const T*, int64_t*);
 DUEL_NUMBER(float)
 DUEL_NUMBER(double)

@@ -1,8 +1,7 @@
 // Reductions along one axis of a tensor seen as [A, R, B]: y[a, b] = sum (max, min) over r of x[a, r, b].
 //
-// Full sums are A = B = 1; sums of rows, [N, D] -> [N], B = 1; of columns, [N, D] -> [D], A = 1; per channel
-// of [N, C, H, W] -> [C] two calls: (N*C, H*W, 1), then (1, N, C). Reducing several axes that lie together is
-// one call with their product. T: float, double and int64_t, whose sums wrap and whose divisor is cut to an
+// Full sums are A = B = 1; sums of rows, [N, D] -> [N], B = 1; of columns, [N, D] -> [D], A = 1. Reducing several axes that
+// lie together is one call with their product; sums per channel, [N, C, H, W] -> [C], have a call of their own. T: float, double and int64_t, whose sums wrap and whose divisor is cut to an
 // integer.
 //
 // Note [Reductions]
@@ -29,6 +28,14 @@ int64_t reduce_workspace(int64_t A, int64_t R, int64_t B);
 template <class T>
 void sum_axes(Stream stream, int64_t A, int64_t R, int64_t B, const T* x, T* y, T* workspace,
               double divisor = 1);
+
+/// Workspace of sum_around, in elements of T.
+int64_t sum_around_workspace(int64_t A, int64_t C, int64_t B);
+
+/// y[C] = (sum over A and B of x[A, C, B]) / divisor: on a device in one launch, where the stream has tickets (lanes.cuh).
+template <class T>
+void sum_around(Stream stream, int64_t A, int64_t C, int64_t B, const T* x, T* y, T* workspace,
+                double divisor = 1);
 
 /// y[A, B] = largest over R of x[A, R, B]. Not-a-number wins. R must be at least 1.
 template <class T>

@@ -59,11 +59,11 @@ __global__ void gather_labels_kernel(int64_t batch, int64_t source_rows, const L
   }
 }
 
-template <class T>
-__global__ void line_kernel(int64_t batch, int64_t m, const T* real, const T* fake, const T* eps, T* out) {
+template <class T, class Eps>
+__global__ void line_kernel(int64_t batch, int64_t m, const T* real, const T* fake, Eps eps, T* out) {
   const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
   for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < batch * m; i += stride) {
-    out[i] = Line<T>{eps[i / m]}(real[i], fake[i]);
+    out[i] = Line<T>{eps(i / m)}(real[i], fake[i]);
   }
 }
 
@@ -160,28 +160,53 @@ void gather_labels(Stream stream, int64_t batch, int64_t source_rows, const L* l
   }
 }
 
-template <class T>
-void interpolate_line(Stream stream, int64_t batch, int64_t m, const T* real, const T* fake, const T* eps,
-                      T* out) {
+namespace {
+template <class T, class Eps>
+void line(Stream stream, int64_t batch, int64_t m, const T* real, const T* fake, Eps eps, T* out) {
   check("interpolate_line", batch, m);
   if (batch == 0 || m == 0) return;
 #if DUEL_DEVICE_CODE
   if (stream.on_device()) {
-    launch(line_kernel<T>, dim3(map_blocks(batch * m)), dim3(kMapBlock), 0, stream, batch, m, real, fake, eps,
-           out);
+    launch(line_kernel<T, Eps>, dim3(map_blocks(batch * m)), dim3(kMapBlock), 0, stream, batch, m, real, fake,
+           eps, out);
     return;
   }
 #endif
   (void)stream;
   parallel_for(batch, row_grain(m), [&](int64_t begin, int64_t end) {
     for (int64_t b = begin; b < end; ++b) {
-      const Line<T> formula{eps[b]};
+      const Line<T> formula{eps(b)};
       const T *r = real + b * m, *f = fake + b * m;
       T* to = out + b * m;
       DUEL_SIMD
       for (int64_t i = 0; i < m; ++i) to[i] = formula(r[i], f[i]);
     }
   });
+}
+
+/// eps as they were drawn, or drawn where they are asked for.
+template <class T>
+struct Drawn {
+  const T* eps;
+  DUEL_HD T operator()(int64_t b) const { return eps[b]; }
+};
+template <class T>
+struct Drawing {
+  PhiloxState state;
+  DUEL_HD T operator()(int64_t b) const { return uniform_at<T>(state, b); }
+};
+}  // namespace
+
+template <class T>
+void interpolate_line(Stream stream, int64_t batch, int64_t m, const T* real, const T* fake, const T* eps,
+                      T* out) {
+  line(stream, batch, m, real, fake, Drawn<T>{eps}, out);
+}
+
+template <class T>
+void interpolate_line(Stream stream, int64_t batch, int64_t m, const T* real, const T* fake,
+                      const PhiloxState& state, T* out) {
+  line(stream, batch, m, real, fake, Drawing<T>{state}, out);
 }
 
 // [0]: std, [1]: mean, then the partial sums.
@@ -234,6 +259,7 @@ void dragan_perturb(Stream stream, int64_t batch, int64_t m, const T* x, const T
   template void gather_normalize(Stream, int64_t, int64_t, int64_t, const uint8_t*, const int64_t*, T, T, \
                                  T*);                                                                     \
   template void interpolate_line(Stream, int64_t, int64_t, const T*, const T*, const T*, T*);             \
+  template void interpolate_line(Stream, int64_t, int64_t, const T*, const T*, const PhiloxState&, T*);   \
   template void dragan_perturb(Stream, int64_t, int64_t, const T*, const T*, const T*, T*, T*);
 DUEL_DEFINE_BATCH(float)
 DUEL_DEFINE_BATCH(double)

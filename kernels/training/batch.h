@@ -1,7 +1,8 @@
 // What happens between the resident data set and the networks: gathering and normalising a batch from u8
 // rows, and the points at which gradient penalties are taken (lines between real and fake, DRAGAN noise).
 //
-// Random numbers are drawn by the caller (kernels/map/random.h), so every function here is deterministic.
+// Random numbers are drawn by the caller, or by the state that the caller gives (kernels/map/random.h), so every function
+// here is deterministic.
 //
 // Example (MNIST to [-1, 1]):
 //   gather_normalize(Stream(), 64, 784, 60000, pixels, index, 2.0f / 255, -1.0f, out);
@@ -10,7 +11,7 @@
 #include <cstdint>
 #include <type_traits>
 
-#include "duel/kernels/base/platform.h"
+#include "duel/kernels/map/random.h"
 
 namespace duel::kernels {
 
@@ -31,6 +32,10 @@ void gather_labels(Stream stream, int64_t batch, int64_t source_rows, const L* l
 template <class T>
 void interpolate_line(Stream stream, int64_t batch, int64_t m, const T* real, const T* fake, const T* eps,
                       T* out);
+/// The same with eps drawn on the way: the elements of uniform(stream, state, batch, 0, 1, eps).
+template <class T>
+void interpolate_line(Stream stream, int64_t batch, int64_t m, const T* real, const T* fake,
+                      const PhiloxState& state, T* out);
 
 /// Scratch elements (of T) that dragan_perturb needs.
 int64_t dragan_workspace(int64_t batch, int64_t m);

@@ -9,6 +9,7 @@ namespace duel::nn {
 class ReLU : public Module {
  public:
   Tensor forward(const Tensor& x) override;
+  Activation activation() const override { return kernels::Relu{}; }
   bool second_derivative_zero() const override { return true; }
   std::string describe() const override { return "ReLU()"; }
 
@@ -20,6 +21,7 @@ class LeakyReLU : public Module {
  public:
   explicit LeakyReLU(double slope = 0.01) : negative_slope(slope) {}
   Tensor forward(const Tensor& x) override;
+  Activation activation() const override { return kernels::LeakyRelu{negative_slope}; }
   bool second_derivative_zero() const override { return true; }
   std::string describe() const override;
   double negative_slope;
@@ -57,6 +59,7 @@ class ELU : public Module {
 class Tanh : public Module {
  public:
   Tensor forward(const Tensor& x) override;
+  Activation activation() const override { return kernels::Tanh{}; }
   std::string describe() const override { return "Tanh()"; }
 
  protected:

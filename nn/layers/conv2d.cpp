@@ -18,12 +18,13 @@ Conv2d::Conv2d(int64_t in, int64_t out, Size2d kernel, Conv2dOptions o)
   initialize({out, in / o.groups, kernel.h, kernel.w}, o.bias ? out : 0);
 }
 
-Tensor Conv2d::forward_with(const Tensor& x, const Tensor& w) const {
+Tensor Conv2d::forward_with(const Tensor& x, const Tensor& w, const Activation& then) const {
   return conv2d(x, w, bias,
                 {.stride = options.stride,
                  .padding = options.padding,
                  .dilation = options.dilation,
-                 .groups = options.groups});
+                 .groups = options.groups},
+                then);
 }
 
 std::string Conv2d::describe() const {

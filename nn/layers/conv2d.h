@@ -24,7 +24,7 @@ class Conv2d : public WeightLayer {
   /// weight [out, in / groups, KH, KW], bias [out].
   Conv2d(int64_t in_channels, int64_t out_channels, Size2d kernel_size, Conv2dOptions options = {});
   /// x [N, in, H, W] to [N, out, H', W'] with H' = (H + 2 padding - dilation (KH - 1) - 1) / stride + 1.
-  Tensor forward_with(const Tensor& x, const Tensor& w) const override;
+  Tensor forward_with(const Tensor& x, const Tensor& w, const Activation& then = {}) const override;
   std::string describe() const override;
 
   int64_t in_channels, out_channels;

@@ -21,13 +21,14 @@ ConvTranspose2d::ConvTranspose2d(int64_t in, int64_t out, Size2d kernel, ConvTra
   initialize({in, out / o.groups, kernel.h, kernel.w}, o.bias ? out : 0);
 }
 
-Tensor ConvTranspose2d::forward_with(const Tensor& x, const Tensor& w) const {
+Tensor ConvTranspose2d::forward_with(const Tensor& x, const Tensor& w, const Activation& then) const {
   return conv_transpose2d(x, w, bias,
                           {.stride = options.stride,
                            .padding = options.padding,
                            .output_padding = options.output_padding,
                            .dilation = options.dilation,
-                           .groups = options.groups});
+                           .groups = options.groups},
+                          then);
 }
 
 std::string ConvTranspose2d::describe() const {

@@ -26,7 +26,7 @@ class ConvTranspose2d : public WeightLayer {
                   ConvTranspose2dOptions options = {});
   /// x [N, in, H, W] to [N, out, H', W'] with
   /// H' = (H - 1) stride - 2 padding + dilation (KH - 1) + 1 + output_padding.
-  Tensor forward_with(const Tensor& x, const Tensor& w) const override;
+  Tensor forward_with(const Tensor& x, const Tensor& w, const Activation& then = {}) const override;
   int output_axis() const override { return 1; }
   std::string describe() const override;
 

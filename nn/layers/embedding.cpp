@@ -12,11 +12,11 @@ Embedding::Embedding(int64_t rows, int64_t dim) : num_embeddings(rows), embeddin
   init::normal_(weight);
 }
 
-Tensor Embedding::forward_with(const Tensor& index, const Tensor& w) const {
+Tensor Embedding::forward_with(const Tensor& index, const Tensor& w, const Activation& then) const {
   DUEL_CHECK(index.dtype() == DType::i64 && index.rank() < Shape::kMaxRank, "Embedding",
              "expected i64 indices of at most {} axes, got {}", Shape::kMaxRank - 1, to_text(index));
   const Tensor rows = gather(w, index.reshape(Shape{index.numel()}));
-  return rows.reshape(index.shape().inserted(index.rank(), embedding_dim));
+  return activate(rows.reshape(index.shape().inserted(index.rank(), embedding_dim)), then);
 }
 
 std::string Embedding::describe() const {

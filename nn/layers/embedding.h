@@ -11,7 +11,7 @@ class Embedding : public WeightLayer {
   /// weight [num_embeddings, embedding_dim], drawn from N(0, 1).
   Embedding(int64_t num_embeddings, int64_t embedding_dim);
   /// i64 indices [...] to [..., embedding_dim]; an index outside the table is an Error.
-  Tensor forward_with(const Tensor& index, const Tensor& w) const override;
+  Tensor forward_with(const Tensor& index, const Tensor& w, const Activation& then = {}) const override;
   std::string describe() const override;
 
   int64_t num_embeddings, embedding_dim;

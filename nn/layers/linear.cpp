@@ -9,12 +9,12 @@ Linear::Linear(int64_t in, int64_t out, LinearOptions options) : in_features(in)
   initialize({out, in}, options.bias ? out : 0);
 }
 
-Tensor Linear::forward_with(const Tensor& x, const Tensor& w) const {
+Tensor Linear::forward_with(const Tensor& x, const Tensor& w, const Activation& then) const {
   DUEL_CHECK(x.rank() >= 1 && x.dim(-1) == in_features, "Linear", "expected an input [..., {}], got {}",
              in_features, x.shape());
-  if (x.rank() == 2) return linear(x, w, bias);
+  if (x.rank() == 2) return linear(x, w, bias, then);
   const Tensor rows = x.reshape(Shape{x.numel() / in_features, in_features});
-  return linear(rows, w, bias).reshape(x.shape().with(-1, out_features));
+  return linear(rows, w, bias, then).reshape(x.shape().with(-1, out_features));
 }
 
 std::string Linear::describe() const {

@@ -16,7 +16,7 @@ class Linear : public WeightLayer {
   /// weight [out, in], bias [out].
   Linear(int64_t in_features, int64_t out_features, LinearOptions options = {});
   /// x [..., in] to [..., out].
-  Tensor forward_with(const Tensor& x, const Tensor& w) const override;
+  Tensor forward_with(const Tensor& x, const Tensor& w, const Activation& then = {}) const override;
   std::string describe() const override;
 
   int64_t in_features, out_features;

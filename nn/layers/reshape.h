@@ -11,6 +11,7 @@ namespace duel::nn {
 class Identity : public Module {
  public:
   Tensor forward(const Tensor& x) override { return x; }
+  bool only_reshapes() const override { return true; }
   bool second_derivative_zero() const override { return true; }
   std::string describe() const override { return "Identity()"; }
 
@@ -23,6 +24,7 @@ class Flatten : public Module {
  public:
   explicit Flatten(int start = 1, int end = -1) : start_dim(start), end_dim(end) {}
   Tensor forward(const Tensor& x) override;
+  bool only_reshapes() const override { return true; }
   bool second_derivative_zero() const override { return true; }
   std::string describe() const override;
   int start_dim, end_dim;
@@ -38,6 +40,7 @@ class Unflatten : public Module {
   /// Axis 1, the one after the batch.
   explicit Unflatten(const Shape& sizes) : Unflatten(1, sizes) {}
   Tensor forward(const Tensor& x) override;
+  bool only_reshapes() const override { return true; }
   bool second_derivative_zero() const override { return true; }
   std::string describe() const override;
   int dim;

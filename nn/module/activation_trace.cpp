@@ -15,6 +15,8 @@ std::vector<Tensor> ActivationTrace::tensors() const {
   return all;
 }
 
+bool detail::tracing() { return active != nullptr; }
+
 Tensor detail::traced(const Module& module, Tensor output) {
   if (active != nullptr && module.named_children().empty()) active->outputs_.emplace_back(&module, output);
   return output;

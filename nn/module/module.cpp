@@ -40,9 +40,13 @@ Tensor Module::forward(const Tensor&) { refuse_inputs(*this, "one tensor"); }
 Tensor Module::forward(const Tensor&, const Tensor&) { refuse_inputs(*this, "two tensors"); }
 Tensor Module::forward(const Tensor&, const Tensor&, const Tensor&) { refuse_inputs(*this, "three tensors"); }
 
+Tensor Module::forward_then(const Tensor&, const Activation&) { return {}; }
+
+bool Module::hooked() const { return hooks_ && !hooks_->all.empty(); }
+
 template <class... Inputs>
 Tensor Module::run(const Inputs&... inputs) {
-  try {
+  return named([&] {
     Tensor output = forward(inputs...);
     if (hooks_) {
       const Tensor given[] = {inputs...};
@@ -51,6 +55,38 @@ Tensor Module::run(const Inputs&... inputs) {
       }
     }
     return detail::traced(*this, std::move(output));
+  });
+}
+
+/// This layer and the activation that `next` is, in one op; undefined where they are two.
+Tensor Module::run_then(const Module& next, const Tensor& x) {
+  const Activation f = next.activation();
+  if (!f || hooked() || next.hooked() || detail::tracing()) return {};
+  return named([&] { return forward_then(x, f); });
+}
+
+Tensor Module::run_in_turn(std::span<const std::pair<std::string, std::shared_ptr<Module>>> layers,
+                           const Tensor& x) {
+  Tensor y = x;
+  for (size_t i = 0; i < layers.size(); ++i) {
+    Module& layer = *layers[i].second;
+    // An activation behind the layer, or behind reshapes: which of those comes first makes no difference.
+    size_t next = i + 1;
+    const auto passed_by = [&](const Module& module) { return module.only_reshapes() && !module.hooked(); };
+    while (next < layers.size() && passed_by(*layers[next].second)) ++next;
+    const Tensor both = next < layers.size() ? layer.run_then(*layers[next].second, y) : Tensor();
+    y = both.defined() ? both : layer(y);
+    if (!both.defined()) continue;
+    for (++i; i < next; ++i) y = (*layers[i].second)(y);
+  }
+  return y;
+}
+
+/// Errors on the way say in which layer they arose.
+template <class Forward>
+Tensor Module::named(Forward forward) {
+  try {
+    return forward();
   } catch (AnyError& error) {
     const auto child = std::find_if(children_.begin(), children_.end(),
                                     [&](const auto& c) { return c.second.get() == error.layer(); });

@@ -42,6 +42,7 @@
 #include <utility>
 #include <vector>
 
+#include "duel/core/ops/map/activation.h"
 #include "duel/core/tensor/tensor.h"
 
 namespace duel::nn {
@@ -54,6 +55,8 @@ namespace detail {
 /// Shows a layer's output to the ActivationTrace of this thread, if there is one
 /// (nn/module/activation_trace.h).
 Tensor traced(const Module& module, Tensor output);
+/// Is an ActivationTrace alive on this thread?
+bool tracing();
 struct Hooks;
 }  // namespace detail
 
@@ -85,6 +88,9 @@ class Module {
   virtual Tensor forward(const Tensor& x);
   virtual Tensor forward(const Tensor& x, const Tensor& y);
   virtual Tensor forward(const Tensor& x, const Tensor& y, const Tensor& z);
+  /// forward() and then the activation, which a layer's op may do in one launch; undefined where this one does not. Called
+  /// in place of both layers' forward() by Sequential, where nobody sees what is between them.
+  virtual Tensor forward_then(const Tensor& x, const Activation& f);
   /// forward() of as many, then the hooks. An error on the way says in which layer it arose.
   Tensor operator()(const Tensor& x) { return run(x); }
   Tensor operator()(const Tensor& x, const Tensor& y) { return run(x, y); }
@@ -168,6 +174,13 @@ class Module {
   /// children_second_derivative_zero().
   virtual bool second_derivative_zero() const { return false; }
 
+  // What Sequential asks.
+
+  /// The activation that forward() is and nothing else; none where it is another one, or more.
+  virtual Activation activation() const { return {}; }
+  /// Whether forward() gives the input's values in another shape.
+  virtual bool only_reshapes() const { return false; }
+
   /// One line like PyTorch's repr: "Linear(in_features=100, out_features=256, bias=True)".
   virtual std::string describe() const { return describe_children("Module"); }
 
@@ -200,6 +213,10 @@ class Module {
   }
 
   bool children_second_derivative_zero() const;
+  /// Calls layers in turn; one and the activation behind it are one op where the layer has it (forward_then) and no hook or
+  /// ActivationTrace is to see what is between them.
+  static Tensor run_in_turn(std::span<const std::pair<std::string, std::shared_ptr<Module>>> layers,
+                            const Tensor& x);
   /// "TYPE((0): …, (1): …)"
   std::string describe_children(const std::string& type) const;
 
@@ -210,6 +227,10 @@ class Module {
   void visit(const std::string& name, std::vector<std::pair<std::string, Module*>>& into);
   template <class... Inputs>
   Tensor run(const Inputs&... inputs);
+  template <class Forward>
+  Tensor named(Forward forward);
+  Tensor run_then(const Module& next, const Tensor& x);
+  bool hooked() const;
   HookHandle add_hook(ForwardHook hook);
   void take_state(const Module& from);
 

@@ -2,10 +2,6 @@
 
 namespace duel::nn {
 
-Tensor Sequential::forward(const Tensor& x) {
-  Tensor y = x;
-  for (const auto& layer : *this) y = (*layer)(y);
-  return y;
-}
+Tensor Sequential::forward(const Tensor& x) { return run_in_turn(named_children(), x); }
 
 }  // namespace duel::nn

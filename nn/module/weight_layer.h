@@ -11,8 +11,9 @@ class WeightLayer : public Module {
   Tensor weight, bias;  // bias may be undefined
 
   Tensor forward(const Tensor& x) override { return forward_with(x, weight); }
-  /// The layer with `w` (of weight's shape) in place of its weight.
-  virtual Tensor forward_with(const Tensor& x, const Tensor& w) const = 0;
+  Tensor forward_then(const Tensor& x, const Activation& f) override { return forward_with(x, weight, f); }
+  /// The layer with `w` (of weight's shape) in place of its weight, and then the activation.
+  virtual Tensor forward_with(const Tensor& x, const Tensor& w, const Activation& then = {}) const = 0;
   /// The axis of weight that counts output channels.
   virtual int output_axis() const { return 0; }
   bool second_derivative_zero() const override { return true; }

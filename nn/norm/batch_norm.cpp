@@ -21,7 +21,7 @@ BatchNorm::BatchNorm(const char* name, int64_t features, BatchNormOptions o)
   }
 }
 
-Tensor BatchNorm::normalize(const Tensor& x) {
+Tensor BatchNorm::normalize(const Tensor& x, const Activation& then) {
   const bool moved = is_training() && recomputing();  // by the first run of this pass
   return batch_norm(x, weight, bias,
                     {.running_mean = moved ? Tensor() : running_mean,
@@ -29,7 +29,8 @@ Tensor BatchNorm::normalize(const Tensor& x) {
                      .num_batches_tracked = moved ? Tensor() : num_batches_tracked,
                      .momentum = options.momentum,
                      .eps = options.eps,
-                     .training = mixes_samples()});
+                     .training = mixes_samples()},
+                    then);
 }
 
 std::string BatchNorm::describe_as(const char* name) const {
@@ -40,19 +41,19 @@ std::string BatchNorm::describe_as(const char* name) const {
 
 BatchNorm1d::BatchNorm1d(int64_t features, BatchNormOptions o) : BatchNorm("BatchNorm1d", features, o) {}
 
-Tensor BatchNorm1d::forward(const Tensor& x) {
+Tensor BatchNorm1d::forward_then(const Tensor& x, const Activation& f) {
   DUEL_CHECK((x.rank() == 2 || x.rank() == 3) && x.dim(1) == num_features, "BatchNorm1d",
              "expected an input [N, {}] or [N, {}, L], got {}", num_features, num_features, x.shape());
-  if (x.rank() == 2) return normalize(x);
-  return normalize(x.reshape(x.shape().inserted(3))).reshape(x.shape());
+  if (x.rank() == 2) return normalize(x, f);
+  return normalize(x.reshape(x.shape().inserted(3)), f).reshape(x.shape());
 }
 
 BatchNorm2d::BatchNorm2d(int64_t features, BatchNormOptions o) : BatchNorm("BatchNorm2d", features, o) {}
 
-Tensor BatchNorm2d::forward(const Tensor& x) {
+Tensor BatchNorm2d::forward_then(const Tensor& x, const Activation& f) {
   DUEL_CHECK(x.rank() == 4 && x.dim(1) == num_features, "BatchNorm2d",
              "expected an input [N, {}, H, W], got {}", num_features, x.shape());
-  return normalize(x);
+  return normalize(x, f);
 }
 
 }  // namespace duel::nn

@@ -32,7 +32,7 @@ class BatchNorm : public Module {
  protected:
   BatchNorm(const char* name, int64_t num_features, BatchNormOptions options);
   /// x of [N, C] or [N, C, H, W].
-  Tensor normalize(const Tensor& x);
+  Tensor normalize(const Tensor& x, const Activation& then);
   std::string describe_as(const char* name) const;
 };
 
@@ -40,7 +40,8 @@ class BatchNorm1d : public BatchNorm {
  public:
   explicit BatchNorm1d(int64_t num_features, BatchNormOptions options = {});
   /// x [N, C] or [N, C, L].
-  Tensor forward(const Tensor& x) override;
+  Tensor forward(const Tensor& x) override { return forward_then(x, {}); }
+  Tensor forward_then(const Tensor& x, const Activation& f) override;
   std::string describe() const override { return describe_as("BatchNorm1d"); }
 
  protected:
@@ -53,7 +54,8 @@ class BatchNorm2d : public BatchNorm {
  public:
   explicit BatchNorm2d(int64_t num_features, BatchNormOptions options = {});
   /// x [N, C, H, W].
-  Tensor forward(const Tensor& x) override;
+  Tensor forward(const Tensor& x) override { return forward_then(x, {}); }
+  Tensor forward_then(const Tensor& x, const Activation& f) override;
   std::string describe() const override { return describe_as("BatchNorm2d"); }
 
  protected:

@@ -12,10 +12,10 @@ InstanceNorm2d::InstanceNorm2d(int64_t features, InstanceNormOptions o) : num_fe
   bias = register_parameter("bias", Tensor::zeros({features}));
 }
 
-Tensor InstanceNorm2d::forward(const Tensor& x) {
+Tensor InstanceNorm2d::forward_then(const Tensor& x, const Activation& f) {
   DUEL_CHECK(x.rank() == 4 && x.dim(1) == num_features, "InstanceNorm2d",
              "expected an input [N, {}, H, W], got {}", num_features, x.shape());
-  return instance_norm(x, weight, bias, options.eps);
+  return instance_norm(x, weight, bias, options.eps, f);
 }
 
 std::string InstanceNorm2d::describe() const {

@@ -15,7 +15,8 @@ class InstanceNorm2d : public Module {
  public:
   explicit InstanceNorm2d(int64_t num_features, InstanceNormOptions options = {});
   /// x [N, C, H, W] with more than one pixel.
-  Tensor forward(const Tensor& x) override;
+  Tensor forward(const Tensor& x) override { return forward_then(x, {}); }
+  Tensor forward_then(const Tensor& x, const Activation& f) override;
   std::string describe() const override;
 
   int64_t num_features;

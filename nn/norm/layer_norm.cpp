@@ -15,15 +15,15 @@ LayerNorm::LayerNorm(const Shape& shape, LayerNormOptions o) : normalized_shape(
   if (o.elementwise_affine && o.bias) bias = register_parameter("bias", Tensor::zeros(shape));
 }
 
-Tensor LayerNorm::forward(const Tensor& x) {
+Tensor LayerNorm::forward_then(const Tensor& x, const Activation& f) {
   const int axes = normalized_shape.rank();
   const bool fits = x.rank() >= axes &&
                     std::equal(normalized_shape.begin(), normalized_shape.end(), x.shape().end() - axes);
   DUEL_CHECK(fits, "LayerNorm", "expected an input whose last axes are {}, got {}", normalized_shape,
              x.shape());
-  if (x.rank() == axes + 1) return layer_norm(x, weight, bias, options.eps);
+  if (x.rank() == axes + 1) return layer_norm(x, weight, bias, options.eps, f);
   const Shape rows = normalized_shape.inserted(0, x.numel() / normalized_shape.numel());
-  return layer_norm(x.reshape(rows), weight, bias, options.eps).reshape(x.shape());
+  return layer_norm(x.reshape(rows), weight, bias, options.eps, f).reshape(x.shape());
 }
 
 std::string LayerNorm::describe() const {

@@ -18,7 +18,8 @@ class LayerNorm : public Module {
  public:
   explicit LayerNorm(const Shape& normalized_shape, LayerNormOptions options = {});
   /// x [..., normalized_shape]: every leading index is normalised by itself.
-  Tensor forward(const Tensor& x) override;
+  Tensor forward(const Tensor& x) override { return forward_then(x, {}); }
+  Tensor forward_then(const Tensor& x, const Activation& f) override;
   std::string describe() const override;
 
   Shape normalized_shape;

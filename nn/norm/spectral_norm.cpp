@@ -67,12 +67,12 @@ Tensor SpectralNorm::sigma() const {
   return sigma_by(uv[0], uv[1]);
 }
 
-Tensor SpectralNorm::forward(const Tensor& x) {
+Tensor SpectralNorm::forward_then(const Tensor& x, const Activation& f) {
   const std::vector<Tensor> uv = run_once([&] {
     if (is_training()) iterate();
     return vectors();
   });
-  return layer_->forward_with(x, weight_orig / sigma_by(uv[0], uv[1]));
+  return layer_->forward_with(x, weight_orig / sigma_by(uv[0], uv[1]), f);
 }
 
 }  // namespace duel::nn

@@ -28,7 +28,8 @@ class SpectralNorm : public Module {
       : SpectralNorm(std::shared_ptr<WeightLayer>(std::make_shared<Layer>(std::move(layer))), o) {}
   explicit SpectralNorm(std::shared_ptr<WeightLayer> layer, SpectralNormOptions o = {});
 
-  Tensor forward(const Tensor& x) override;
+  Tensor forward(const Tensor& x) override { return forward_then(x, {}); }
+  Tensor forward_then(const Tensor& x, const Activation& f) override;
   /// |u^T W v| for the current u and v, at least eps, shape []; differentiable in the weight.
   Tensor sigma() const;
   /// In x; the weight's share is a constant for a penalty's input gradient.

@@ -31,6 +31,8 @@ Tensor WeightNorm::length() const {
 
 Tensor WeightNorm::weight() const { return weight_v * (weight_g / length()); }
 
-Tensor WeightNorm::forward(const Tensor& x) { return layer_->forward_with(x, weight()); }
+Tensor WeightNorm::forward_then(const Tensor& x, const Activation& f) {
+  return layer_->forward_with(x, weight(), f);
+}
 
 }  // namespace duel::nn

@@ -21,7 +21,8 @@ class WeightNorm : public Module {
       : WeightNorm(std::shared_ptr<WeightLayer>(std::make_shared<Layer>(std::move(layer))), o) {}
   explicit WeightNorm(std::shared_ptr<WeightLayer> layer, WeightNormOptions o = {});
 
-  Tensor forward(const Tensor& x) override;
+  Tensor forward(const Tensor& x) override { return forward_then(x, {}); }
+  Tensor forward_then(const Tensor& x, const Activation& f) override;
   /// g v / |v|, differentiable in both. A v of zeros gives NaN, as in PyTorch.
   Tensor weight() const;
   bool second_derivative_zero() const override { return layer_->second_derivative_zero(); }

@@ -46,6 +46,37 @@ Case transposed_product(const Setting& s) {
   return product<T, true>(s);
 }
 
+/// A layer that ends in an activation; then its weight's and its bias's gradient, and a gradient times that slope.
+template <class T>
+Case finished_products(const Setting& s) {
+  constexpr int64_t kIn = 70, kOut = 37;
+  const int64_t rows = s.count((kIn + 3 * kOut) * s.element());
+  const Tensor x = s.numbers({rows, kIn}, 1), w = s.numbers({kOut, kIn}, 2), bias = s.numbers({kOut}, 3),
+               g = s.numbers({rows, kOut}, 4);
+  const Tensor before = s.empty({rows, kOut}), y = s.empty({rows, kOut}), dw = s.empty({kOut, kIn}),
+               db = s.empty({kOut}), dx = s.empty({rows, kIn});
+  const auto bytes = std::max({kernels::gemm_workspace<T>(false, true, rows, kOut, kIn, s.stream()),
+                               kernels::gemm_workspace<T>(true, false, kOut, kIn, rows, s.stream(), true),
+                               kernels::gemm_workspace<T>(false, false, rows, kIn, kOut, s.stream())});
+  const Tensor work = Tensor::empty({static_cast<int64_t>(bytes)}, {DType::u8, s.device});
+  return {.shape = message("{}x{}x{}", rows, kIn, kOut),
+          .bytes = rows * (2 * kIn + 3 * kOut) * s.element(),
+          .run =
+              [=, stream = s.stream(), to_before = before.mutable_data<T>(), to = y.mutable_data<T>(),
+               to_w = dw.mutable_data<T>(), to_b = db.mutable_data<T>(), to_x = dx.mutable_data<T>(),
+               scratch = work.mutable_raw()] {
+                (void)work;
+                const kernels::Activation leaky = kernels::LeakyRelu{0.2};
+                kernels::gemm_bias<T>(stream, false, true, rows, kOut, kIn, x.data<T>(), w.data<T>(),
+                                      bias.data<T>(), to_before, scratch, {.f = leaky, .value = to});
+                kernels::gemm<T>(stream, true, false, kOut, kIn, rows, T(1), g.data<T>(), x.data<T>(), T(0),
+                                 to_w, scratch, {}, to_b);
+                kernels::gemm<T>(stream, false, false, rows, kIn, kOut, T(1), g.data<T>(), w.data<T>(), T(0),
+                                 to_x, scratch, {.f = leaky, .slope_at = x.data<T>()});
+              },
+          .results = {before, y, dw, db, dx}};
+}
+
 /// [batch, 5, 37] times one [37, 6] for all.
 template <class T>
 Case batched(const Setting& s) {
@@ -128,25 +159,27 @@ Case grouped(const Setting& s) {
                                  .dilation_h = 2};
   const Tensor x = s.numbers({n, x_row}, 1), dy = s.numbers({n, y_row}, 2), w = s.numbers({weights}, 3),
                bias = s.numbers({6}, 4);
-  const Tensor y = s.empty({n, y_row}), dx = s.empty({n, x_row}), dw = s.empty({weights});
+  const Tensor y = s.empty({n, y_row}), dx = s.empty({n, x_row}), dw = s.empty({weights}), db = s.empty({6});
   size_t bytes = 0;
-  for (const ConvPass pass : {ConvPass::kForward, ConvPass::kInputGrad, ConvPass::kWeightGrad})
-    bytes = std::max(bytes, kernels::conv2d_workspace<T>(shape, pass, s.stream()));
+  for (const ConvPass pass : {ConvPass::kForward, ConvPass::kInputGrad, ConvPass::kWeightGrad}) {
+    bytes =
+        std::max(bytes, kernels::conv2d_workspace<T>(shape, pass, s.stream(), pass == ConvPass::kWeightGrad));
+  }
   const Tensor work = Tensor::empty({static_cast<int64_t>(bytes)}, {DType::u8, s.device});
   return {.shape = message("{}x4x11x10", n),
           .bytes = 2 * n * (x_row + y_row) * s.element(),
           .run =
               [=, stream = s.stream(), to = y.mutable_data<T>(), to_x = dx.mutable_data<T>(),
-               to_w = dw.mutable_data<T>(), scratch = work.mutable_raw()] {
+               to_w = dw.mutable_data<T>(), to_b = db.mutable_data<T>(), scratch = work.mutable_raw()] {
                 (void)work;
                 kernels::conv2d<T>(stream, shape, ConvPass::kForward, x.data<T>(), w.data<T>(),
                                    bias.data<T>(), to, scratch);
                 kernels::conv2d<T>(stream, shape, ConvPass::kInputGrad, dy.data<T>(), w.data<T>(), nullptr,
                                    to_x, scratch);
                 kernels::conv2d<T>(stream, shape, ConvPass::kWeightGrad, x.data<T>(), dy.data<T>(), nullptr,
-                                   to_w, scratch);
+                                   to_w, scratch, {}, to_b);
               },
-          .results = {y, dx, dw}};
+          .results = {y, dx, dw, db}};
 }
 
 }  // namespace
@@ -161,6 +194,7 @@ std::vector<NamedCase> linear_cases() {
           DUEL_VALUES("conv_groups", "conv", grouped),
           DUEL_BENCH("gemm", "gemm", dense_layer),
           DUEL_VALUES("gemm_batched", "gemm", batched),
+          DUEL_VALUES("gemm_finished", "gemm", finished_products),
           DUEL_VALUES("gemm_transposed", "gemm", transposed_product)};
 }
 

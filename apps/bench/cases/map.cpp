@@ -5,7 +5,7 @@
 #include "duel/core/ops.h"
 #include "duel/core/tensor/autograd.h"
 #include "duel/core/tensor/random.h"
-#include "duel/kernels/map/activations.h"
+#include "duel/kernels/map/finish.h"
 #include "duel/kernels/map/functors.h"
 #include "duel/kernels/reduce/reduce.h"
 
@@ -113,6 +113,40 @@ Case picks_and_sums(const Setting& s) {
           .results = {above, y, total}};
 }
 
+/// Two arrays that are added to two others.
+template <class T>
+Case add_pairs(const Setting& s) {
+  const int64_t n = s.count(6 * s.element());
+  const Tensor a = s.numbers({n}, 1), b = s.numbers({n / 2}, 2), x = s.numbers({n}, 3),
+               y = s.numbers({n / 2}, 4);
+  return {.shape = plain(n),
+          .bytes = 9 * n / 2 * s.element(),
+          .run =
+              [=, stream = s.stream(), to_x = x.mutable_data<T>(), to_y = y.mutable_data<T>()] {
+                add_each(stream, Additions<T>{.count = 2,
+                                              .to = {to_x, to_y},
+                                              .from = {a.data<T>(), b.data<T>()},
+                                              .size = {n, n / 2}});
+              },
+          .results = {x, y}};
+}
+
+/// What follows a product that could not do it itself: values of an activation, and slopes of another.
+template <class T>
+Case finished(const Setting& s) {
+  const int64_t n = s.count(5 * s.element());
+  const Tensor c = s.numbers({n}, 1), x = s.numbers({n}, 2), value = s.empty({n}), sloped = s.numbers({n}, 3);
+  return {.shape = plain(n),
+          .bytes = 5 * n * s.element(),
+          .run =
+              [=, stream = s.stream(), to = c.mutable_data<T>(), to_value = value.mutable_data<T>(),
+               to_sloped = sloped.mutable_data<T>()] {
+                finish_results<T>(stream, n, to, {.f = Tanh{}, .value = to_value});
+                finish_results<T>(stream, n, to_sloped, {.f = LeakyRelu{0.2}, .slope_at = x.data<T>()});
+              },
+          .results = {value, sloped}};
+}
+
 /// y = f(x).
 template <class T, class A>
 Case value_of(const Setting& s, A f, std::function<Tensor(const Tensor&)> composed) {
@@ -212,6 +246,21 @@ Case sum_columns(const Setting& s) {
   const int64_t rows = s.count(512 * s.element());
   return sum_axis<T>(s, 1, rows, 512, plain(rows, 512));
 }
+/// Per channel: what a convolution's bias gets.
+template <class T>
+Case sum_channels(const Setting& s) {
+  const int64_t n = s.count(64 * 49 * s.element());
+  const Tensor x = s.numbers({n, 64, 49}, 1), y = s.empty({64}),
+               work = s.empty({sum_around_workspace(n, 64, 49)});
+  return {.shape = message("{}x64x49", n),
+          .bytes = (n * 64 * 49 + 64) * s.element(),
+          .run =
+              [=, stream = s.stream(), to = y.mutable_data<T>(), scratch = work.mutable_data<T>()] {
+                (void)work;
+                sum_around(stream, n, 64, 49, x.data<T>(), to, scratch);
+              },
+          .results = {y}};
+}
 template <class T>
 Case max_rows(const Setting& s) {
   const int64_t rows = s.count(784 * s.element());
@@ -264,8 +313,11 @@ std::vector<NamedCase> map_cases() {
           DUEL_BENCH("sum_all", "reduce", sum_all),
           DUEL_BENCH("sum_rows", "reduce", sum_rows),
           DUEL_BENCH("sum_columns", "reduce", sum_columns),
+          DUEL_BENCH("sum_channels", "reduce", sum_channels),
           DUEL_BENCH("max_rows", "reduce", max_rows),
           DUEL_VALUES("where", "elementwise", picks_and_sums),
+          DUEL_VALUES("add_each", "elementwise", add_pairs),
+          DUEL_VALUES("finish", "finish", finished),
           DUEL_VALUES("sum_inner", "reduce", inner_axis)};
 }
 

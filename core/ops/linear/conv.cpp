@@ -2,9 +2,10 @@
 #include "duel/core/ops/linear/conv.h"
 
 #include "duel/core/device/workspace.h"
+#include "duel/core/ops/map/internal/ending.h"
 #include "duel/core/ops/reduce/reduction.h"
 #include "duel/core/tensor/autograd.h"
-#include "duel/core/tensor/internal/tensor_impl.h"
+#include "duel/core/tensor/internal/node.h"
 #include "duel/kernels/linear/conv.h"
 
 namespace duel {
@@ -61,56 +62,96 @@ ConvShape shape_of(const Shape& in, const Shape& out, Size2d kernel, const ConvO
           .dilation_w = options.dilation.w};
 }
 
-/// Runs one pass into a fresh tensor; `bias` belongs to the result's channels and may be undefined.
-Tensor run(const ConvShape& s, ConvPass pass, const Tensor& first, const Tensor& second, const Tensor& bias,
-           const Shape& result) {
-  Tensor y = Tensor::empty(result, first.options());
-  DUEL_DISPATCH(first.dtype(), "conv2d", {
-    detail::Workspace workspace(first.device(),
-                                kernels::conv2d_workspace<T>(s, pass, stream_of(first.device())));
-    kernels::conv2d<T>(stream_of(first.device()), s, pass, first.data<T>(), second.data<T>(),
-                       bias.defined() ? bias.data<T>() : nullptr, y.mutable_data<T>(), workspace.get());
+/// Runs one pass; `bias` belongs to the result's channels and may be undefined.
+template <class T>
+void run(const ConvShape& s, ConvPass pass, const Tensor& first, const Tensor& second, const Tensor& bias,
+         T* out, const kernels::Finish<T>& finish = {}, T* dy_sums = nullptr) {
+  detail::Workspace workspace(
+      first.device(), kernels::conv2d_workspace<T>(s, pass, stream_of(first.device()), dy_sums != nullptr));
+  kernels::conv2d<T>(stream_of(first.device()), s, pass, first.data<T>(), second.data<T>(),
+                     bias.defined() ? bias.data<T>() : nullptr, out, workspace.get(), finish, dy_sums);
+}
+
+/// A recorded pass over x [first operand], weight and bias. It ends in `then`, or multiplied by `slope` (of a rule's
+/// gradient: Note [Slopes on the way]); `rule` sees the gradient of what it was before.
+template <class Gradients>
+Tensor ended(const char* op, const ConvShape& s, ConvPass pass, const Tensor& x, const Tensor& weight,
+             const Tensor& bias, const Shape& result, const Activation& then, const detail::Slope* slope,
+             Gradients rule) {
+  const detail::Ending ending(then, result, x, {x, weight, bias});
+  DUEL_DISPATCH(x.dtype(), op, {
+    run<T>(s, pass, x, weight, bias, ending.results<T>(),
+           slope ? detail::finish_by<T>(slope) : ending.finish<T>());
   });
-  return y;
+  const Activation f = slope ? slope->f : Activation();
+  const Tensor recorded =
+      record(op, ending.recorded(), {x, weight, bias}, {x, weight, slope ? slope->x : Tensor()},
+             [f, rule](const RuleContext& ctx, const Tensor& incoming) {
+               return rule(ctx, detail::through_slope(ctx, f, 2, incoming));
+             });
+  detail::with_slope(recorded, f, 2);
+  if (recorded.impl()->node) recorded.impl()->node->leaves_together = pass == ConvPass::kForward;
+  return ending.activated();
 }
 
-/// The adjoint of conv2d in x, for any input size that conv2d maps to dy's: a stride may leave a rest.
-Tensor conv2d_input_grad(const Tensor& dy, const Tensor& weight, int64_t height, int64_t width,
-                         const ConvOptions& options);
-
-std::vector<Tensor> conv2d_gradients(const RuleContext& ctx, const Tensor& g, const ConvOptions& options) {
-  Tensor dx, dw, db;
-  const Tensor x = ctx.saved(0), w = ctx.saved(1);
-  if (ctx.needs(0)) dx = conv2d_input_grad(g, w, x.dim(2), x.dim(3), options);
-  if (ctx.needs(1)) dw = conv2d_weight_grad(x, g, kernel_of(w), options);
-  if (ctx.needs(2)) db = sum(g, {0, 2, 3});
-  return {dx, dw, db};
-}
-
-/// The transposed convolution with an explicit result size.
+/// As in conv_transpose2d, whose result size is given, and conv2d's input gradient.
 Tensor transposed(const char* op, const Tensor& x, const Tensor& weight, const Tensor& bias, int64_t height,
-                  int64_t width, const ConvOptions& options) {
+                  int64_t width, const ConvOptions& options, const Activation& then,
+                  const detail::Slope* slope);
+
+/// The gradients of conv2d's weight and bias in one pass; not recorded.
+void weight_and_bias_gradients(const Tensor& x, const Tensor& g, Size2d kernel, const ConvOptions& options,
+                               Tensor& dw, Tensor& db) {
+  dw = Tensor::empty({g.dim(1), x.dim(1) / options.groups, kernel.h, kernel.w}, x.options());
+  db = Tensor::empty({g.dim(1)}, x.options());
+  DUEL_DISPATCH(x.dtype(), "conv2d",
+                run<T>(shape_of(x.shape(), g.shape(), kernel, options), ConvPass::kWeightGrad, x, g, {},
+                       dw.mutable_data<T>(), {}, db.mutable_data<T>()));
+}
+
+/// conv2d of checked tensors. At most one of `then` and `slope` is given.
+Tensor forward(const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvOptions& options,
+               const Activation& then, const detail::Slope* slope) {
+  const Size2d kernel = kernel_of(weight), size = out_size(x, kernel, options);
+  const Shape result{x.dim(0), weight.dim(0), size.h, size.w};
+  const ConvShape s = shape_of(x.shape(), result, kernel, options);
+  return ended("conv2d", s, ConvPass::kForward, x, weight, bias, result, then, slope,
+               [options](const RuleContext& ctx, const Tensor& g) -> std::vector<Tensor> {
+                 Tensor dx, dw, db;
+                 const Tensor in = ctx.saved(0), w = ctx.saved(1);
+                 if (ctx.needs(0))
+                   dx = transposed("conv2d_input_grad", g, w, {}, in.dim(2), in.dim(3), options, {},
+                                   ctx.take_slope(0));
+                 if (ctx.needs(1) && ctx.needs(2) && !grad_enabled()) {
+                   weight_and_bias_gradients(in, g, kernel_of(w), options, dw, db);
+                   return {dx, dw, db};
+                 }
+                 if (ctx.needs(1)) dw = conv2d_weight_grad(in, g, kernel_of(w), options);
+                 if (ctx.needs(2)) db = sum(g, {0, 2, 3});
+                 return {dx, dw, db};
+               });
+}
+
+Tensor transposed(const char* op, const Tensor& x, const Tensor& weight, const Tensor& bias, int64_t height,
+                  int64_t width, const ConvOptions& options, const Activation& then,
+                  const detail::Slope* slope) {
   const Shape result{x.dim(0), weight.dim(1) * options.groups, height, width};
   const ConvShape s = shape_of(result, x.shape(), kernel_of(weight), options);
-  return record(op, run(s, ConvPass::kInputGrad, x, weight, bias, result), {x, weight, bias}, {x, weight},
-                [options](const RuleContext& ctx, const Tensor& g) -> std::vector<Tensor> {
-                  Tensor dx, dw, db;
-                  const Tensor in = ctx.saved(0), w = ctx.saved(1);
-                  if (ctx.needs(0)) dx = conv2d(g, w, {}, options);
-                  if (ctx.needs(1)) dw = conv2d_weight_grad(g, in, kernel_of(w), options);
-                  if (ctx.needs(2)) db = sum(g, {0, 2, 3});
-                  return {dx, dw, db};
-                });
-}
-
-Tensor conv2d_input_grad(const Tensor& dy, const Tensor& weight, int64_t height, int64_t width,
-                         const ConvOptions& options) {
-  return transposed("conv2d_input_grad", dy, weight, {}, height, width, options);
+  return ended(op, s, ConvPass::kInputGrad, x, weight, bias, result, then, slope,
+               [options](const RuleContext& ctx, const Tensor& g) -> std::vector<Tensor> {
+                 Tensor dx, dw, db;
+                 const Tensor in = ctx.saved(0), w = ctx.saved(1);
+                 if (ctx.needs(0)) dx = forward(g, w, {}, options, {}, ctx.take_slope(0));
+                 if (ctx.needs(1)) dw = conv2d_weight_grad(g, in, kernel_of(w), options);
+                 if (ctx.needs(2)) db = sum(g, {0, 2, 3});
+                 return {dx, dw, db};
+               });
 }
 
 }  // namespace
 
-Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, ConvOptions options) {
+Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, ConvOptions options,
+              const Activation& then) {
   check("conv2d", x, weight, bias, weight.rank() == 4 ? weight.dim(0) : 0, options);
   DUEL_CHECK(options.output_padding == 0, "conv2d", "output_padding is for conv_transpose2d only");
   DUEL_CHECK(
@@ -118,17 +159,14 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, ConvOpt
       "expected weights [Cout, {}, KH, KW] with groups that divide Cout for an input of {} in {} groups, got {}",
       x.dim(1) / options.groups, x.shape(), options.groups, weight.shape());
   const Size2d kernel = kernel_of(weight), size = out_size(x, kernel, options);
-  const Shape result{x.dim(0), weight.dim(0), size.h, size.w};
-  DUEL_CHECK(result[2] > 0 && result[3] > 0, "conv2d",
+  DUEL_CHECK(size.h > 0 && size.w > 0, "conv2d",
              "a kernel of {} with dilation {} does not fit into {} with padding {}", kernel, options.dilation,
              x.shape(), options.padding);
-  const ConvShape s = shape_of(x.shape(), result, kernel, options);
-  return record(
-      "conv2d", run(s, ConvPass::kForward, x, weight, bias, result), {x, weight, bias}, {x, weight},
-      [options](const RuleContext& ctx, const Tensor& g) { return conv2d_gradients(ctx, g, options); });
+  return forward(x, weight, bias, options, then, nullptr);
 }
 
-Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bias, ConvOptions options) {
+Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bias, ConvOptions options,
+                        const Activation& then) {
   check("conv_transpose2d", x, weight, bias, weight.rank() == 4 ? weight.dim(1) * options.groups : 0,
         options);
   DUEL_CHECK(weight.dim(0) == x.dim(1), "conv_transpose2d",
@@ -143,7 +181,7 @@ Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bia
   DUEL_CHECK(height > 0 && width > 0, "conv_transpose2d",
              "nothing is left of {} with kernel {} and padding {}", x.shape(), kernel, padding);
   options.output_padding = 0;
-  return transposed("conv_transpose2d", x, weight, bias, height, width, options);
+  return transposed("conv_transpose2d", x, weight, bias, height, width, options, then, nullptr);
 }
 
 Tensor conv2d_weight_grad(const Tensor& x, const Tensor& dy, Size2d kernel, ConvOptions options) {
@@ -156,13 +194,19 @@ Tensor conv2d_weight_grad(const Tensor& x, const Tensor& dy, Size2d kernel, Conv
              dy.shape());
   const Shape result{dy.dim(1), x.dim(1) / options.groups, kernel.h, kernel.w};
   const ConvShape s = shape_of(x.shape(), dy.shape(), kernel, options);
+  Tensor dw = Tensor::empty(result, x.options());
+  DUEL_DISPATCH(x.dtype(), "conv2d_weight_grad",
+                run<T>(s, ConvPass::kWeightGrad, x, dy, {}, dw.mutable_data<T>()));
   // Bilinear in x and dy: <dw, G> = <conv2d(x, G), dy>.
-  return record("conv2d_weight_grad", run(s, ConvPass::kWeightGrad, x, dy, {}, result), {x, dy}, {x, dy},
+  return record("conv2d_weight_grad", dw, {x, dy}, {x, dy},
                 [options](const RuleContext& ctx, const Tensor& g) -> std::vector<Tensor> {
                   Tensor dx, ddy;
                   const Tensor in = ctx.saved(0), out = ctx.saved(1);
-                  if (ctx.needs(0)) dx = conv2d_input_grad(out, g, in.dim(2), in.dim(3), options);
-                  if (ctx.needs(1)) ddy = conv2d(in, g, {}, options);
+                  if (ctx.needs(0)) {
+                    dx = transposed("conv2d_input_grad", out, g, {}, in.dim(2), in.dim(3), options, {},
+                                    ctx.take_slope(0));
+                  }
+                  if (ctx.needs(1)) ddy = forward(in, g, {}, options, {}, ctx.take_slope(1));
                   return {dx, ddy};
                 });
 }

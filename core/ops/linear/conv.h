@@ -1,7 +1,9 @@
 // Convolutions. conv2d, conv_transpose2d and conv2d_weight_grad form a family closed under differentiation:
-// the gradient of each is one of the other two, so any order works.
+// the gradient of each is one of the other two, so any order works. Both layers may end in an activation, on a GPU in the
+// same launch.
 #pragma once
 
+#include "duel/core/ops/map/activation.h"
 #include "duel/core/tensor/size2d.h"
 #include "duel/core/tensor/tensor.h"
 
@@ -18,11 +20,13 @@ struct ConvOptions {
 
 /// x [N, Cin, H, W], weight [Cout, Cin / groups, KH, KW], bias [Cout] or undefined: [N, Cout, H', W'] with
 /// H' = (H + 2 padding - dilation (KH - 1) - 1) / stride + 1.
-Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, ConvOptions options = {});
+Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, ConvOptions options = {},
+              const Activation& then = {});
 
 /// x [N, Cin, H, W], weight [Cin, Cout / groups, KH, KW] (PyTorch's order), bias [Cout] or undefined: [N, Cout, H', W']
 /// with H' = (H - 1) stride - 2 padding + dilation (KH - 1) + 1 + output_padding.
-Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bias, ConvOptions options = {});
+Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bias, ConvOptions options = {},
+                        const Activation& then = {});
 
 /// The gradient of conv2d in its weight: x [N, Cin, H, W], dy [N, Cout, H', W'] to [Cout, Cin / groups, KH, KW].
 Tensor conv2d_weight_grad(const Tensor& x, const Tensor& dy, Size2d kernel, ConvOptions options = {});

@@ -2,9 +2,10 @@
 #include "duel/core/ops/linear/matmul.h"
 
 #include "duel/core/device/workspace.h"
+#include "duel/core/ops/map/internal/ending.h"
 #include "duel/core/ops/reduce/reduction.h"
 #include "duel/core/tensor/autograd.h"
-#include "duel/core/tensor/internal/tensor_impl.h"
+#include "duel/core/tensor/internal/node.h"
 #include "duel/kernels/linear/gemm.h"
 
 namespace duel {
@@ -109,8 +110,11 @@ Tensor bmm(const Tensor& a, const Tensor& b) {
   return batched(a, b, false, false);
 }
 
-Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a, bool transpose_b) {
-  if (a.rank() != 2 || b.rank() != 2) return general(a, b, transpose_a, transpose_b);
+namespace {
+
+/// The product of two matrices, multiplied by a slope if one is given (of a rule's gradient: Note [Slopes on the way]).
+Tensor matrices(const Tensor& a, const Tensor& b, bool transpose_a, bool transpose_b,
+                const detail::Slope* slope = nullptr) {
   check_matrices("matmul", a, b, transpose_a, transpose_b);
   const auto [m, k] = sides(a, transpose_a);
   const int64_t n = sides(b, transpose_b).columns;
@@ -119,40 +123,78 @@ Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a, bool transpose
     detail::Workspace workspace(
         a.device(), kernels::gemm_workspace<T>(transpose_a, transpose_b, m, n, k, stream_of(a.device())));
     kernels::gemm<T>(stream_of(a.device()), transpose_a, transpose_b, m, n, k, T{1}, a.data<T>(), b.data<T>(),
-                     T{0}, y.mutable_data<T>(), workspace.get());
+                     T{0}, y.mutable_data<T>(), workspace.get(), detail::finish_by<T>(slope));
   });
+  const Activation f = slope ? slope->f : Activation();
   // Y = op(A) op(B):  d op(A) = G op(B)^T,  d op(B) = op(A)^T G; a transposed operand gets the transposed product.
-  return record(
-      "matmul", y, {a, b}, {a, b},
-      [ta = transpose_a, tb = transpose_b](const RuleContext& ctx, const Tensor& g) -> std::vector<Tensor> {
+  const Tensor recorded = record(
+      "matmul", y, {a, b}, {a, b, slope ? slope->x : Tensor()},
+      [ta = transpose_a, tb = transpose_b, f](const RuleContext& ctx,
+                                              const Tensor& incoming) -> std::vector<Tensor> {
+        const Tensor g = detail::through_slope(ctx, f, 2, incoming);
         Tensor da, db;
-        if (ctx.needs(0)) da = ta ? matmul(ctx.saved(1), g, tb, true) : matmul(g, ctx.saved(1), false, !tb);
-        if (ctx.needs(1)) db = tb ? matmul(g, ctx.saved(0), true, ta) : matmul(ctx.saved(0), g, !ta, false);
+        if (ctx.needs(0)) {
+          const detail::Slope* next = ctx.take_slope(0);
+          da = ta ? matrices(ctx.saved(1), g, tb, true, next) : matrices(g, ctx.saved(1), false, !tb, next);
+        }
+        if (ctx.needs(1)) {
+          const detail::Slope* next = ctx.take_slope(1);
+          db = tb ? matrices(g, ctx.saved(0), true, ta, next) : matrices(ctx.saved(0), g, !ta, false, next);
+        }
         return {da, db};
       });
+  return detail::with_slope(recorded, f, 2);
 }
 
-Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+/// The gradients of linear's weight and bias in one launch; not recorded.
+void weight_and_bias_gradients(const Tensor& x, const Tensor& g, Tensor& dw, Tensor& db) {
+  const int64_t n = g.dim(1), k = x.dim(1), rows = x.dim(0);
+  dw = Tensor::empty({n, k}, x.options());
+  db = Tensor::empty({n}, x.options());
+  DUEL_DISPATCH(x.dtype(), "linear", {
+    detail::Workspace workspace(
+        x.device(), kernels::gemm_workspace<T>(true, false, n, k, rows, stream_of(x.device()), true));
+    kernels::gemm<T>(stream_of(x.device()), true, false, n, k, rows, T{1}, g.data<T>(), x.data<T>(), T{0},
+                     dw.mutable_data<T>(), workspace.get(), {}, db.mutable_data<T>());
+  });
+}
+
+}  // namespace
+
+Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a, bool transpose_b) {
+  if (a.rank() != 2 || b.rank() != 2) return general(a, b, transpose_a, transpose_b);
+  return matrices(a, b, transpose_a, transpose_b);
+}
+
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, const Activation& then) {
   check_matrices("linear", x, weight, false, true);
   const int64_t m = x.dim(0), k = x.dim(1), n = weight.dim(0);
   DUEL_CHECK(!bias.defined() || (bias.shape() == Shape{n} && bias.dtype() == x.dtype()), "linear",
              "expected a bias of {} [{}], got {}", to_text(x.dtype()), n, to_text(bias));
   detail::check_same_device("linear", x, bias);
-  Tensor y = Tensor::empty({m, n}, x.options());
+  const detail::Ending ending(then, {m, n}, x, {x, weight, bias});
   DUEL_DISPATCH(x.dtype(), "linear", {
     detail::Workspace workspace(x.device(),
                                 kernels::gemm_workspace<T>(false, true, m, n, k, stream_of(x.device())));
     kernels::gemm_bias<T>(stream_of(x.device()), false, true, m, n, k, x.data<T>(), weight.data<T>(),
-                          bias.defined() ? bias.data<T>() : nullptr, y.mutable_data<T>(), workspace.get());
+                          bias.defined() ? bias.data<T>() : nullptr, ending.results<T>(), workspace.get(),
+                          ending.finish<T>());
   });
-  return record("linear", y, {x, weight, bias}, {x, weight},
-                [](const RuleContext& ctx, const Tensor& g) -> std::vector<Tensor> {
-                  Tensor dx, dw, db;
-                  if (ctx.needs(0)) dx = matmul(g, ctx.saved(1));
-                  if (ctx.needs(1)) dw = matmul(g, ctx.saved(0), true, false);
-                  if (ctx.needs(2)) db = sum(g, {0});
-                  return {dx, dw, db};
-                });
+  const Tensor recorded = record("linear", ending.recorded(), {x, weight, bias}, {x, weight},
+                                 [](const RuleContext& ctx, const Tensor& g) -> std::vector<Tensor> {
+                                   Tensor dx, dw, db;
+                                   if (ctx.needs(0))
+                                     dx = matrices(g, ctx.saved(1), false, false, ctx.take_slope(0));
+                                   if (ctx.needs(1) && ctx.needs(2) && !grad_enabled()) {
+                                     weight_and_bias_gradients(ctx.saved(0), g, dw, db);
+                                     return {dx, dw, db};
+                                   }
+                                   if (ctx.needs(1)) dw = matmul(g, ctx.saved(0), true, false);
+                                   if (ctx.needs(2)) db = sum(g, {0});
+                                   return {dx, dw, db};
+                                 });
+  if (recorded.impl()->node) recorded.impl()->node->leaves_together = true;
+  return ending.activated();
 }
 
 }  // namespace duel

@@ -2,6 +2,7 @@
 // flags.
 #pragma once
 
+#include "duel/core/ops/map/activation.h"
 #include "duel/core/tensor/tensor.h"
 
 namespace duel {
@@ -14,7 +15,8 @@ Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a = false, bool t
 /// Matrices of equal number: a [B, M, K] times b [B, K, N].
 Tensor bmm(const Tensor& a, const Tensor& b);
 
-/// x [N, in] times weight [out, in] transposed, plus bias [out] (may be undefined): [N, out], as in PyTorch.
-Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {});
+/// x [N, in] times weight [out, in] transposed, plus bias [out] (may be undefined): [N, out], as in PyTorch; then the
+/// activation, in the same launch on a GPU.
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {}, const Activation& then = {});
 
 }  // namespace duel

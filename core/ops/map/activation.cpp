@@ -6,7 +6,9 @@
 
 #include "duel/core/ops/map/arithmetic.h"
 #include "duel/core/ops/map/comparison.h"
+#include "duel/core/ops/map/internal/slopes.h"
 #include "duel/core/tensor/autograd.h"
+#include "duel/core/tensor/internal/node.h"
 #include "duel/kernels/map/activations.h"
 
 namespace duel {
@@ -56,40 +58,79 @@ Tensor first_order(const char* op, A f, const Tensor& x, const Tensor& g) {
   DUEL_DISPATCH(x.dtype(), op,
                 kernels::activation_d1<A, T>(stream_of(x.device()), x.numel(), x.data<T>(), g.data<T>(),
                                              y.mutable_data<T>(), f));
-  return record(op, y, {x, g}, {x, g}, [op, f](const RuleContext& ctx, const Tensor& h) -> Grads {
-    Tensor dx;
-    if constexpr (!A::second_is_zero) {
-      if (ctx.needs(0)) dx = second_order(op, f, ctx.saved(0), h * ctx.saved(1));
-    }
-    return {dx, ctx.needs(1) ? first_order(op, f, ctx.saved(0), h) : Tensor()};
+  const Tensor recorded =
+      record(op, y, {x, g}, {x, g}, [op, f](const RuleContext& ctx, const Tensor& h) -> Grads {
+        Tensor dx;
+        if constexpr (!A::second_is_zero) {
+          if (ctx.needs(0)) dx = second_order(op, f, ctx.saved(0), h * ctx.saved(1));
+        }
+        return {dx, ctx.needs(1) ? ctx.has_slope() ? h : first_order(op, f, ctx.saved(0), h) : Tensor()};
+      });
+  // Where the second derivative is zero, multiplying is all that this node does to what comes.
+  if constexpr (A::second_is_zero) return detail::with_slope(recorded, f, 0);
+  return recorded;
+}
+
+/// The names of an activation and of its backward, as errors show them.
+struct Names {
+  const char *value, *backward;
+};
+Names names_of(kernels::Relu) { return {"relu", "relu_backward"}; }
+Names names_of(kernels::LeakyRelu) { return {"leaky_relu", "leaky_relu_backward"}; }
+Names names_of(kernels::Elu) { return {"elu", "elu_backward"}; }
+Names names_of(kernels::Tanh) { return {"tanh", "tanh_backward"}; }
+Names names_of(kernels::Sigmoid) { return {"sigmoid", "sigmoid_backward"}; }
+Names names_of(kernels::Softplus) { return {"softplus", "softplus_backward"}; }
+Names names_of(kernels::Gelu) { return {"gelu", "gelu_backward"}; }
+
+/// y = f(x), which is computed, in the graph.
+template <class A>
+Tensor recorded(A f, const Tensor& x, const Tensor& y) {
+  record(names_of(f).value, y, {x}, {x}, [f](const RuleContext& ctx, const Tensor& g) -> Grads {
+    return {ctx.has_slope() ? g : first_order(names_of(f).backward, f, ctx.saved(0), g)};
   });
+  if constexpr (std::is_constructible_v<Activation, A>) return detail::with_slope(y, f, 0);
+  return y;
 }
 
 template <class A>
-Tensor activation(const char* op, const char* backward_op, A f, const Tensor& x) {
+Tensor activation(A f, const Tensor& x) {
   Tensor y = Tensor::empty(x.shape(), x.options());
   DUEL_DISPATCH(
-      x.dtype(), op,
+      x.dtype(), names_of(f).value,
       kernels::activation<A, T>(stream_of(x.device()), x.numel(), x.data<T>(), y.mutable_data<T>(), f));
-  return record(op, y, {x}, {x}, [backward_op, f](const RuleContext& ctx, const Tensor& g) -> Grads {
-    return {first_order(backward_op, f, ctx.saved(0), g)};
-  });
+  return recorded(f, x, y);
 }
 
 }  // namespace
 
-Tensor relu(const Tensor& x) { return activation("relu", "relu_backward", kernels::Relu{}, x); }
-Tensor leaky_relu(const Tensor& x, double slope) {
-  return activation("leaky_relu", "leaky_relu_backward", kernels::LeakyRelu{slope}, x);
+namespace detail {
+
+Tensor record_activation(const Activation& activation, const Tensor& x, const Tensor& y) {
+  activation.visit([&](const auto& f) { recorded(f, x, y); });
+  return y;
 }
-Tensor elu(const Tensor& x, double alpha) {
-  return activation("elu", "elu_backward", kernels::Elu{alpha}, x);
+
+Tensor times_slope(const Activation& activation, const Tensor& x, const Tensor& g) {
+  Tensor product;
+  activation.visit([&](const auto& f) { product = first_order(names_of(f).backward, f, x, g); });
+  return product;
 }
-Tensor tanh(const Tensor& x) { return activation("tanh", "tanh_backward", kernels::Tanh{}, x); }
-Tensor sigmoid(const Tensor& x) { return activation("sigmoid", "sigmoid_backward", kernels::Sigmoid{}, x); }
-Tensor softplus(const Tensor& x) {
-  return activation("softplus", "softplus_backward", kernels::Softplus{}, x);
+
+}  // namespace detail
+
+Tensor activate(const Tensor& x, const Activation& chosen) {
+  Tensor y = x;
+  chosen.visit([&](const auto& f) { y = activation(f, x); });
+  return y;
 }
-Tensor gelu(const Tensor& x) { return activation("gelu", "gelu_backward", kernels::Gelu{}, x); }
+
+Tensor relu(const Tensor& x) { return activation(kernels::Relu{}, x); }
+Tensor leaky_relu(const Tensor& x, double slope) { return activation(kernels::LeakyRelu{slope}, x); }
+Tensor elu(const Tensor& x, double alpha) { return activation(kernels::Elu{alpha}, x); }
+Tensor tanh(const Tensor& x) { return activation(kernels::Tanh{}, x); }
+Tensor sigmoid(const Tensor& x) { return activation(kernels::Sigmoid{}, x); }
+Tensor softplus(const Tensor& x) { return activation(kernels::Softplus{}, x); }
+Tensor gelu(const Tensor& x) { return activation(kernels::Gelu{}, x); }
 
 }  // namespace duel

@@ -3,8 +3,15 @@
 #pragma once
 
 #include "duel/core/tensor/tensor.h"
+#include "duel/kernels/map/activations.h"
 
 namespace duel {
+
+/// One that is chosen at run time, of those that linear, the convolutions and the norms can end in: none (by default),
+/// kernels::Relu{}, LeakyRelu{slope} or Tanh{}.
+using Activation = kernels::Activation;
+/// f(x); x itself where f is none.
+Tensor activate(const Tensor& x, const Activation& f);
 
 Tensor relu(const Tensor& x);
 Tensor leaky_relu(const Tensor& x, double slope = 0.01);

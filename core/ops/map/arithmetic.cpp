@@ -260,6 +260,32 @@ Tensor floor(const Tensor& a) { return record("floor", unary("floor", a, kernels
 Tensor ceil(const Tensor& a) { return record("ceil", unary("ceil", a, kernels::Ceil{}), {}, {}, {}); }
 Tensor round(const Tensor& a) { return record("round", unary("round", a, kernels::Round{}), {}, {}, {}); }
 
+void add_each(const std::vector<std::pair<Tensor, Tensor>>& pairs) {
+  for (const auto& [target, source] : pairs) {
+    detail::check_in_place("add_each", target, source);
+    detail::check_same_kind("add_each", target, source);
+    DUEL_CHECK(target.shape() == source.shape(), "add_each", "expected a source of shape {}, got {}",
+               target.shape(), source.shape());
+  }
+  const auto add_all = [&]<class T>(T, DType dtype) {
+    kernels::Additions<T> together;
+    const auto launch = [&] {
+      if (together.count > 0) kernels::add_each(stream_of(pairs.front().first.device()), together);
+      together.count = 0;
+    };
+    for (const auto& [target, source] : pairs) {
+      if (target.dtype() != dtype) continue;
+      if (together.count == kernels::Additions<T>::kMost) launch();
+      together.to[together.count] = target.template mutable_data<T>();
+      together.from[together.count] = source.template data<T>();
+      together.size[together.count++] = target.numel();
+    }
+    launch();
+  };
+  add_all(float{}, DType::f32);
+  add_all(double{}, DType::f64);
+}
+
 void add_in_place(Tensor& target, const Tensor& source) {
   detail::check_in_place("add_in_place", target, source);
   detail::check_same_kind("add_in_place", target, source);

@@ -67,6 +67,8 @@ Tensor round(const Tensor& a);
 
 /// target += source (same shape, no graph); for accumulating gradients.
 void add_in_place(Tensor& target, const Tensor& source);
+/// The same of several pairs, each of one shape and floating dtype, in as few launches as there are.
+void add_each(const std::vector<std::pair<Tensor, Tensor>>& targets_and_sources);
 
 inline Tensor operator+(const Tensor& a, const Tensor& b) { return add(a, b); }
 inline Tensor operator-(const Tensor& a, const Tensor& b) { return sub(a, b); }

@@ -10,6 +10,7 @@
 
 #include "duel/core/device/workspace.h"
 #include "duel/core/ops/map/arithmetic.h"
+#include "duel/core/ops/map/internal/ending.h"
 #include "duel/core/ops/reduce/reduction.h"
 #include "duel/core/tensor/autograd.h"
 #include "duel/core/tensor/internal/node.h"
@@ -182,8 +183,8 @@ Grads gradients(const Norm& norm, const RuleContext& ctx, const Tensor& dy) {
 
 /// Normalises by the rows' own statistics.
 Tensor normalize(const Norm& norm, const Tensor& x, const Tensor& weight, const Tensor& bias,
-                 const BatchNormState* state) {
-  Tensor y = Tensor::empty(x.shape(), x.options());
+                 const BatchNormState* state, const Activation& then) {
+  const detail::Ending ending(then, x.shape(), x, {x, weight, bias});
   const Tensor mean = Tensor::empty({norm.shape.rows}, x.options()),
                rstd = Tensor::empty({norm.shape.rows}, x.options());
   DUEL_DISPATCH(x.dtype(), norm.op, {
@@ -195,34 +196,35 @@ Tensor normalize(const Norm& norm, const Tensor& x, const Tensor& weight, const 
                                                       : nullptr};
     }
     kernels::norm_forward(stream_of(x.device()), norm.shape, x.data<T>(), pointer<T>(weight),
-                          pointer<T>(bias), static_cast<T>(norm.eps), y.mutable_data<T>(),
-                          mean.mutable_data<T>(), rstd.mutable_data<T>(), running);
+                          pointer<T>(bias), static_cast<T>(norm.eps), ending.results<T>(),
+                          mean.mutable_data<T>(), rstd.mutable_data<T>(), running, ending.finish<T>());
   });
-  return in_one_pass(
-      record(norm.op, y, {x, weight, bias}, {x, weight, mean, rstd},
-             [norm](const RuleContext& ctx, const Tensor& g) { return gradients(norm, ctx, g); }));
+  in_one_pass(record(norm.op, ending.recorded(), {x, weight, bias}, {x, weight, mean, rstd},
+                     [norm](const RuleContext& ctx, const Tensor& g) { return gradients(norm, ctx, g); }));
+  return ending.activated();
 }
 
 /// Normalises by given statistics, which are constants: an affine map of x.
 Tensor normalize_by(const Norm& norm, const Tensor& x, const Tensor& weight, const Tensor& bias,
-                    const Tensor& mean, const Tensor& var) {
+                    const Tensor& mean, const Tensor& var, const Activation& then) {
   if (tracked(x) || tracked(weight) || tracked(bias)) {
     const Tensor rstd = reciprocal(sqrt(add_scalar(var.detach(), norm.eps)));
     const Tensor factor = weight.defined() ? mul(weight, rstd) : rstd;
     const Tensor y = mul(sub(x, mean.detach().reshape(norm.affine_view)), factor.reshape(norm.affine_view));
-    return bias.defined() ? add(y, bias.reshape(norm.affine_view)) : y;
+    return activate(bias.defined() ? add(y, bias.reshape(norm.affine_view)) : y, then);
   }
-  Tensor y = Tensor::empty(x.shape(), x.options());
+  const detail::Ending ending(then, x.shape(), x, {});
   DUEL_DISPATCH(x.dtype(), norm.op,
                 kernels::norm_inference(stream_of(x.device()), norm.shape, x.data<T>(), mean.data<T>(),
                                         var.data<T>(), pointer<T>(weight), pointer<T>(bias),
-                                        static_cast<T>(norm.eps), y.mutable_data<T>()));
-  return record(norm.op, y, {}, {}, {});
+                                        static_cast<T>(norm.eps), ending.results<T>(), ending.finish<T>()));
+  return record(norm.op, ending.recorded(), {}, {}, {});
 }
 
 }  // namespace
 
-Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, const BatchNormState& state) {
+Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, const BatchNormState& state,
+                  const Activation& then) {
   DUEL_CHECK(x.rank() >= 2, "batch_norm", "expected [N, C] or [N, C, H, W], got {}", to_text(x));
   const Norm norm = batch_like("batch_norm", x, false, state.eps);
   check_affine("batch_norm", x, weight, norm.affine, "weight");
@@ -236,14 +238,15 @@ Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, con
              "batch_norm", "expected a counter of one element on {}, got {} on {}", x.device(),
              to_text(state.num_batches_tracked), state.num_batches_tracked.device());
   if (!state.training && state.running_mean.defined()) {
-    return normalize_by(norm, x, weight, bias, state.running_mean, state.running_var);
+    return normalize_by(norm, x, weight, bias, state.running_mean, state.running_var, then);
   }
   DUEL_CHECK(norm.shape.count() > 1, "batch_norm",
              "expected more than one value per channel in training, got {}", x.shape());
-  return normalize(norm, x, weight, bias, state.training ? &state : nullptr);
+  return normalize(norm, x, weight, bias, state.training ? &state : nullptr, then);
 }
 
-Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps) {
+Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps,
+                  const Activation& then) {
   DUEL_CHECK(x.rank() >= 2, "layer_norm", "expected [N, ...] with at least two axes, got {}", to_text(x));
   const int64_t size = x.shape().numel_from(1);
   DUEL_CHECK(size > 0, "layer_norm", "expected at least one value per sample, got {}", x.shape());
@@ -257,17 +260,18 @@ Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, dou
   for (int axis = 1; axis < x.rank(); ++axis) norm.axes.push_back(axis);
   check_affine("layer_norm", x, weight, norm.affine, "weight");
   check_affine("layer_norm", x, bias, norm.affine, "bias");
-  return normalize(norm, x, weight, bias, nullptr);
+  return normalize(norm, x, weight, bias, nullptr, then);
 }
 
-Tensor instance_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps) {
+Tensor instance_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps,
+                     const Activation& then) {
   DUEL_CHECK(x.rank() == 4, "instance_norm", "expected [N, C, H, W], got {}", to_text(x));
   const Norm norm = batch_like("instance_norm", x, true, eps);
   DUEL_CHECK(norm.shape.count() > 1, "instance_norm", "expected more than one pixel per channel, got {}",
              x.shape());
   check_affine("instance_norm", x, weight, norm.affine, "weight");
   check_affine("instance_norm", x, bias, norm.affine, "bias");
-  return normalize(norm, x, weight, bias, nullptr);
+  return normalize(norm, x, weight, bias, nullptr, then);
 }
 
 }  // namespace duel

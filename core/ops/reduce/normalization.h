@@ -9,6 +9,7 @@
 //   Tensor z = batch_norm(x, weight, bias, state);     // by the running statistics
 #pragma once
 
+#include "duel/core/ops/map/activation.h"
 #include "duel/core/tensor/tensor.h"
 
 namespace duel {
@@ -25,12 +26,15 @@ struct BatchNormState {
 
 /// x [N, C] or [N, C, H, W]; weight and bias [C] or undefined. Training normalises by the batch's statistics,
 /// which take more than one value per channel; otherwise the running ones are used where they are kept.
-Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, const BatchNormState& state);
+Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, const BatchNormState& state,
+                  const Activation& then = {});
 
 /// Over all axes but the first: x [N, ...], weight and bias of shape x.shape()[1:] or undefined.
-Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps = 1e-5);
+Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps = 1e-5,
+                  const Activation& then = {});
 
 /// Over the pixels of every sample and channel: x [N, C, H, W], weight and bias [C] or undefined.
-Tensor instance_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps = 1e-5);
+Tensor instance_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps = 1e-5,
+                     const Activation& then = {});
 
 }  // namespace duel

@@ -47,10 +47,40 @@ Tensor reduce_run(const char* op, const Tensor& x, int first, int last, Kernel k
   return y;
 }
 
+/// Sum over the first `before` axes and those from `after` on, which keep size 1: per channel, that is. Unrecorded.
+Tensor sum_around(const char* op, const Tensor& x, int before, int after, double divisor) {
+  Shape result = x.shape();
+  for (int axis = 0; axis < x.rank(); ++axis) {
+    if (axis < before || axis >= after) result = result.with(axis, 1);
+  }
+  Tensor y = Tensor::empty(result, x.options());
+  const int64_t c = y.numel(), b = x.shape().numel_from(after), a = x.numel() / (c * b);
+  const auto run = [&](auto zero) {
+    using T = decltype(zero);
+    detail::Workspace workspace(x.device(),
+                                static_cast<size_t>(kernels::sum_around_workspace(a, c, b)) * sizeof(T));
+    kernels::sum_around(stream_of(x.device()), a, c, b, x.data<T>(), y.mutable_data<T>(),
+                        workspace.template as<T>(), divisor);
+  };
+  if (x.dtype() == DType::i64) {
+    run(int64_t{});
+  } else {
+    DUEL_DISPATCH(x.dtype(), op, run(T{}));
+  }
+  return y;
+}
+
 /// Sum over the marked axes, divided at the end; the result keeps them with size 1. Unrecorded.
 Tensor sum_marked(const char* op, const Tensor& x, const std::vector<char>& marked, double divisor) {
   Tensor y = x;
   const int rank = x.rank();
+  const auto first_kept = std::find(marked.begin(), marked.end(), 0);
+  const auto behind_kept = std::find(marked.rbegin(), marked.rend(), 0).base();
+  if (x.numel() > 0 && first_kept != marked.begin() && behind_kept != marked.end() &&
+      first_kept < behind_kept && std::count(first_kept, behind_kept, 0) == behind_kept - first_kept) {
+    return sum_around(op, x, static_cast<int>(first_kept - marked.begin()),
+                      static_cast<int>(behind_kept - marked.begin()), divisor);
+  }
   bool any = false;
   for (int last = rank; last > 0;) {
     if (!marked[static_cast<size_t>(last - 1)]) {

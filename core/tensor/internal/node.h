@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "duel/core/tensor/autograd.h"
+#include "duel/core/tensor/internal/slope.h"
 #include "duel/core/tensor/internal/tensor_impl.h"
 
 namespace duel::detail {
@@ -34,6 +35,12 @@ struct Node {
   bool undivided = false;  // its rule is called once, for all inputs: it walks a graph of its own
   bool one_pass =
       false;  // its rule makes all gradients in one pass: called for one leaf at a time it would repeat it
+  bool leaves_together =
+      false;              // its rule makes the gradients of inputs 1 and 2, weight and bias, in one launch
+  bool reshapes = false;  // its one input in another shape
+  Activation
+      slope;  // that its rule multiplies the gradient that comes with the slope of, at saved[slope_at];
+  int slope_at = 0;  // Note [Slopes on the way]
   std::string name;  // parameters
   uint64_t sequence = 0;
   Shape shape;
@@ -46,6 +53,22 @@ struct Node {
   bool retains_grad = false;
   std::vector<std::pair<unsigned, Tensor::Hook>> hooks;  // by number
 };
+
+/// What rules and the engine tell each other about slopes, in one call of a rule.
+struct Passing {
+  bool arrived = false;        // the gradient that came is multiplied
+  std::vector<Slope> offered;  // for each input
+  std::vector<char> taken;
+};
+
+/// The i-th saved tensor of a node, with its place in the graph; Error where it was changed since.
+Tensor saved_of(const std::shared_ptr<Node>& node, int i);
+
+/// Says of the node that made `recorded`, if there is one, that its rule multiplies by f'(its i-th saved tensor).
+inline Tensor with_slope(Tensor recorded, const kernels::Activation& f, int i) {
+  if (recorded.impl()->node) recorded.impl()->node->slope = f, recorded.impl()->node->slope_at = i;
+  return recorded;
+}
 
 /// Follows every op of the process, so that a larger sequence is never an input of a smaller one.
 uint64_t next_sequence();

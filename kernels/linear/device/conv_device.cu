@@ -14,6 +14,7 @@
 #include "duel/kernels/linear/device/conv_device.h"
 
 #include <numeric>
+#include <type_traits>
 
 #include "duel/kernels/linear/device/gemm_tile.cuh"
 
@@ -174,16 +175,31 @@ struct RightTile {
   }
 };
 
-template <class T, class Tile>
+/// With kDySums also the sums of the left operand's rows, whose parts, [part][row], are at dy_parts.
+template <class T, class Tile, bool kDySums>
 __device__ __forceinline__ void conv_tile(const Product<T>& p, int64_t tile, int64_t part, int64_t depth,
-                                          T* parts, unsigned* tickets) {
+                                          T* parts, unsigned* tickets, const Finish<T>& finish, T* dy_parts,
+                                          T* dy_sums) {
   const int64_t group = blockIdx.z;
   const int64_t across = ceil_div(p.columns, Tile::kSide);
   const int64_t row0 = tile / across * Tile::kSide, column0 = tile % across * Tile::kSide;
   const int64_t begin = part * depth, end = begin + depth < p.k ? begin + depth : p.k;
   Four<T> sums[4 * Tile::kGroups][Tile::kGroups];
+  std::conditional_t<kDySums, LeftSums<T, Tile>, NoLeftSums> rows;
   multiply_tile<T, Tile>(LeftTile<T, Tile>{p, p.left + group * p.left_group, row0},
-                         RightTile<T, Tile>(p, p.right + group * p.right_group, column0), begin, end, sums);
+                         RightTile<T, Tile>(p, p.right + group * p.right_group, column0), begin, end, sums,
+                         rows);
+  // Of a weight gradient: one channel of dy is a row.
+  const auto each_row_sum = [&](auto write) {
+    if constexpr (kDySums) {
+      if (column0 != 0) return;
+      for_left_sums<T, Tile>(rows, [&](int row, T sum) {
+        if (row0 + row < p.rows) write(group * p.rows + row0 + row, sum);
+      });
+    } else {
+      (void)write;
+    }
+  };
   if (parts) {  // of a weight gradient, whose results lie side by side
     const bool aligned = p.out_aligned;
     const auto place = [&](int64_t i, int64_t j) {
@@ -193,7 +209,13 @@ __device__ __forceinline__ void conv_tile(const Product<T>& p, int64_t tile, int
       if (row0 + i >= p.rows || column0 + j >= p.columns) return;
       store_some(parts + part * p.all_rows * p.columns + place(i, j), sum, p.columns - column0 - j, aligned);
     });
+    each_row_sum([&](int64_t row, T sum) { dy_parts[part * p.all_rows + row] = sum; });
     if (tickets == nullptr || !last_block(gridDim.y, tickets + blockIdx.x + gridDim.x * blockIdx.z)) return;
+    each_row_sum([&](int64_t row, T) {
+      T sum = 0;
+      for (unsigned each = 0; each < gridDim.y; ++each) sum += dy_parts[each * p.all_rows + row];
+      dy_sums[row] = sum;
+    });
     for_results<T, Tile>(sums, [&](int i, int j, const Four<T>&) {
       if (row0 + i >= p.rows || column0 + j >= p.columns) return;
       const int64_t at = place(i, j), count = p.columns - column0 - j;
@@ -202,6 +224,7 @@ __device__ __forceinline__ void conv_tile(const Product<T>& p, int64_t tile, int
     });
     return;
   }
+  each_row_sum([&](int64_t row, T sum) { dy_sums[row] = sum; });
   for_results<T, Tile>(sums, [&](int i, int j, Four<T> sum) {
     const int64_t row = row0 + i, column = column0 + j, count = p.columns - column;
     if (row >= p.rows || count <= 0) return;
@@ -210,30 +233,33 @@ __device__ __forceinline__ void conv_tile(const Product<T>& p, int64_t tile, int
 #pragma unroll
       for (int l = 0; l < 4; ++l) sum.v[l] += add;
     }
-    T* out = p.out + group * p.out_group + row * p.out_step;
-    if (p.out_aligned && count >= 4) return store_four(out + at(p.out_column, column).offset, sum);
+    const int64_t base = group * p.out_group + row * p.out_step;
+    if (p.out_aligned && count >= 4) {
+      return store_finished(p.out, finish, base + at(p.out_column, column).offset, sum, count, true);
+    }
 #pragma unroll
     for (int l = 0; l < 4; ++l) {
-      if (l < count) out[at(p.out_column, column + l).offset] = sum.v[l];
+      if (l < count) store_one(p.out, finish, base + at(p.out_column, column + l).offset, sum.v[l]);
     }
   });
 }
 
 /// One block per tile and part; `parts` is null where there is one part, `tickets` where a second kernel adds them.
-template <class T, class Tile>
+template <class T, class Tile, bool kDySums>
 __global__ void __launch_bounds__(Tile::kThreads, Tile::kResident)
-    conv_kernel(Product<T> p, int64_t depth, T* parts, unsigned* tickets) {
-  conv_tile<T, Tile>(p, blockIdx.x, blockIdx.y, depth, parts, tickets);
+    conv_kernel(Product<T> p, int64_t depth, T* parts, unsigned* tickets, Finish<T> finish, T* dy_parts,
+                T* dy_sums) {
+  conv_tile<T, Tile, kDySums>(p, blockIdx.x, blockIdx.y, depth, parts, tickets, finish, dy_parts, dy_sums);
 }
 
 /// One block per tile of the largest phase and phase.
 template <class T, class Tile>
 __global__ void __launch_bounds__(Tile::kThreads, Tile::kResident)
-    conv_input_grad_kernel(Product<T> whole, ConvShape s, int64_t tiles, int64_t across) {
+    conv_input_grad_kernel(Product<T> whole, ConvShape s, int64_t tiles, int64_t across, Finish<T> finish) {
   const int64_t phase = blockIdx.x / tiles, tile = blockIdx.x % tiles;
   const Product<T> p = phase_of(whole, s, phase / across, phase % across);
   if (tile >= ceil_div(p.rows, Tile::kSide) * ceil_div(p.columns, Tile::kSide)) return;
-  conv_tile<T, Tile>(p, tile, 0, p.k, nullptr, nullptr);
+  conv_tile<T, Tile, false>(p, tile, 0, p.k, nullptr, nullptr, finish, nullptr, nullptr);
 }
 
 constexpr int kBlock = 256;
@@ -385,15 +411,16 @@ void planes(Stream stream, int64_t elements, int64_t channels, int64_t plane, co
 }  // namespace
 
 template <class T>
-size_t general_workspace(const ConvShape& s, ConvPass pass) {
+size_t general_workspace(const ConvShape& s, ConvPass pass, bool dy_sums) {
   const Cut cut = cut_of<T>(s, pass);
   const Extent e = extent_of(s, pass);
-  return cut.splits > 1 ? static_cast<size_t>(cut.splits * s.groups * e.rows * e.columns) * sizeof(T) : 0;
+  const int64_t of_part = s.groups * e.rows * (e.columns + (dy_sums ? 1 : 0));
+  return cut.splits > 1 ? static_cast<size_t>(cut.splits * of_part) * sizeof(T) : 0;
 }
 
 template <class T>
-void general_conv(Stream stream, const ConvShape& s, ConvPass pass, const T* first, const T* second,
-                  const T* bias, T* out, void* workspace) {
+bool general_conv(Stream stream, const ConvShape& s, ConvPass pass, const T* first, const T* second,
+                  const T* bias, T* out, void* workspace, const Finish<T>& finish, T* dy_sums) {
   constexpr int64_t kLimit = int64_t{1} << 31;
   const Cut cut = cut_of<T>(s, pass);
   const Extent e = extent_of(s, pass);
@@ -406,22 +433,27 @@ void general_conv(Stream stream, const ConvShape& s, ConvPass pass, const T* fir
   Product<T> p = product_of(s, pass, first, second, bias, out);
   T* const parts = cut.splits > 1 ? static_cast<T*>(workspace) : nullptr;
   if (parts) p.out_aligned = wide(parts, e.columns);
+  p.out_aligned = p.out_aligned && wide(finish.slope_at, 0) && wide(finish.value, 0);
 #if DUEL_DEVICE_CODE
   unsigned* const tickets = parts ? tickets_for(stream, blocks * s.groups) : nullptr;
+  const bool whole = !parts || tickets != nullptr;
+  if (!whole) dy_sums = nullptr;  // the caller's
+  T* const dy_parts = parts ? parts + cut.splits * s.groups * e.rows * e.columns : nullptr;
   with_tile<T>(cut, [&](auto tile) {
     using Tile = decltype(tile);
     if (pass == ConvPass::kInputGrad) {
       launch(conv_input_grad_kernel<T, Tile>, dim3(count(blocks), 1, count(s.groups)), dim3(Tile::kThreads),
-             0, stream, p, s, cut.tiles(e.rows, e.columns), phase.across);
+             0, stream, p, s, cut.tiles(e.rows, e.columns), phase.across, finish);
     } else {
-      launch(conv_kernel<T, Tile>, dim3(count(blocks), count(cut.splits), count(s.groups)),
-             dim3(Tile::kThreads), 0, stream, p, cut.depth, parts, tickets);
+      launch(dy_sums ? conv_kernel<T, Tile, true> : conv_kernel<T, Tile, false>,
+             dim3(count(blocks), count(cut.splits), count(s.groups)), dim3(Tile::kThreads), 0, stream, p,
+             cut.depth, parts, tickets, finish, dy_parts, dy_sums);
     }
   });
-  if (parts && tickets == nullptr)
-    add_parts<T>(stream, s.groups * e.rows, e.columns, cut.splits, parts, T(1), nullptr, T(0), out);
+  if (!whole) add_parts<T>(stream, s.groups * e.rows, e.columns, cut.splits, parts, T(1), nullptr, T(0), out);
+  return whole;
 #else
-  (void)stream, (void)p;
+  (void)stream, (void)p, (void)finish, (void)dy_sums;
   fail("conv2d", "expected a host stream: no CUDA kernel in this build");
 #endif
 }
@@ -436,11 +468,11 @@ void add_bias(Stream stream, int64_t n, int64_t channels, int64_t plane, const T
   planes<T, true>(stream, n * channels * plane, channels, plane, bias, out);
 }
 
-#define DUEL_INSTANTIATE(T)                                                                           \
-  template size_t general_workspace<T>(const ConvShape&, ConvPass);                                   \
-  template void general_conv<T>(Stream, const ConvShape&, ConvPass, const T*, const T*, const T*, T*, \
-                                void*);                                                               \
-  template void fill_planes<T>(Stream, int64_t, int64_t, int64_t, const T*, T*);                      \
+#define DUEL_INSTANTIATE(T)                                                                                  \
+  template size_t general_workspace<T>(const ConvShape&, ConvPass, bool);                                    \
+  template bool general_conv<T>(Stream, const ConvShape&, ConvPass, const T*, const T*, const T*, T*, void*, \
+                                const Finish<T>&, T*);                                                       \
+  template void fill_planes<T>(Stream, int64_t, int64_t, int64_t, const T*, T*);                             \
   template void add_bias<T>(Stream, int64_t, int64_t, int64_t, const T*, T*);
 DUEL_INSTANTIATE(float)
 DUEL_INSTANTIATE(double)

@@ -99,7 +99,7 @@ constexpr int kBlock = 256, kChannels = 8;
 /// One thread per pixel, kChannels channels at a time (blockIdx.y).
 template <class T, bool adjoint>
 __global__ void __launch_bounds__(kBlock, 4)
-    spread_kernel(Thin t, const T* in, const T* w, const T* bias, T* out) {
+    spread_kernel(Thin t, const T* in, const T* w, const T* bias, T* out, Finish<T> finish) {
   __shared__ T weights[kMostTaps][kChannels];
   const int taps = t.kh * t.kw;
   const int64_t c0 = static_cast<int64_t>(blockIdx.y) * kChannels;
@@ -123,7 +123,7 @@ __global__ void __launch_bounds__(kBlock, 4)
 #pragma unroll
   for (int c = 0; c < kChannels; ++c) {
     if (c0 + c >= t.wide) break;
-    out[(sample * t.wide + c0 + c) * plane + at] = bias ? sums[c] + bias[c0 + c] : sums[c];
+    store_one(out, finish, (sample * t.wide + c0 + c) * plane + at, bias ? sums[c] + bias[c0 + c] : sums[c]);
   }
 }
 
@@ -131,7 +131,7 @@ __global__ void __launch_bounds__(kBlock, 4)
 /// tree.
 template <class T, bool adjoint>
 __global__ void __launch_bounds__(kBlock)
-    gather_kernel(Thin t, int pixels, const T* in, const T* w, const T* bias, T* out) {
+    gather_kernel(Thin t, int pixels, const T* in, const T* w, const T* bias, T* out, Finish<T> finish) {
   __shared__ T partial[kBlock];
   const int slices = kBlock / pixels, slice = static_cast<int>(threadIdx.x) / pixels;
   const int taps = t.kh * t.kw;
@@ -155,13 +155,14 @@ __global__ void __launch_bounds__(kBlock)
     __syncthreads();
     if (slice < half) partial[threadIdx.x] += partial[threadIdx.x + half * pixels];
   }
-  if (slice == 0 && inside) out[pixel] = bias ? partial[threadIdx.x] + bias[0] : partial[threadIdx.x];
+  if (slice != 0 || !inside) return;
+  store_one(out, finish, pixel, bias ? partial[threadIdx.x] + bias[0] : partial[threadIdx.x]);
 }
 
 /// One thread per output: the channels of its group, then the taps.
 template <class T, bool adjoint>
 __global__ void __launch_bounds__(kBlock)
-    group_kernel(Thin t, int64_t count, const T* in, const T* w, const T* bias, T* out) {
+    group_kernel(Thin t, int64_t count, const T* in, const T* w, const T* bias, T* out, Finish<T> finish) {
   const int64_t plane = static_cast<int64_t>(t.to_h) * t.to_w,
                 from = static_cast<int64_t>(t.from_h) * t.from_w;
   const int64_t to_group = adjoint ? t.group_in : t.group_out,
@@ -181,17 +182,18 @@ __global__ void __launch_bounds__(kBlock)
         sum = std::fma(image[row * t.from_w + column], weights[tap], sum);
       });
     }
-    out[i] = bias ? sum + bias[group * to_group + member] : sum;
+    store_one(out, finish, i, bias ? sum + bias[group * to_group + member] : sum);
   }
 }
 
 /// One block per pair of channels, group of taps (blockIdx.y) and slab of samples (blockIdx.z); sums go to
 /// parts[slab][pair][tap], pair = c_out * group_in + channel of the group. With tickets the last block of a pair and
-/// group adds them into `out`.
+/// group adds them into `out`. dy_sums, if wanted, are made beside the first taps of a channel's first pair, their parts
+/// [slab][c_out] behind the others.
 template <class T, bool dilated>
 __global__ void __launch_bounds__(kSumBlock)
     weights_kernel(Thin t, int64_t samples, int64_t x_sample, int64_t dy_sample, const T* x, const T* dy,
-                   T* parts, unsigned* tickets, T* out) {
+                   T* parts, unsigned* tickets, T* out, T* dy_sums) {
   const int taps = t.kh * t.kw, tap0 = static_cast<int>(blockIdx.y) * kTaps;
   const int64_t plane = static_cast<int64_t>(t.to_h) * t.to_w;
   const int64_t begin = blockIdx.z * samples, end = begin + samples < t.n ? begin + samples : t.n;
@@ -199,11 +201,12 @@ __global__ void __launch_bounds__(kSumBlock)
   const int64_t c_in = c_out / t.group_out * t.group_in + blockIdx.x % t.group_in;
   x += c_in * in;
   dy += c_out * plane;
-  Terms<kTaps, T> sums{};
+  Terms<kTaps + 1, T> sums{};
   for (int64_t i = begin * plane + threadIdx.x; i < end * plane; i += kSumBlock) {
     const int64_t sample = i / plane;
     const int at = static_cast<int>(i - sample * plane);
     const T g = dy[sample * dy_sample + at];
+    sums.v[kTaps] += g;
     const int row0 = at / t.to_w * t.stride_h - t.pad_h, column0 = at % t.to_w * t.stride_w - t.pad_w;
     const T* image = x + sample * x_sample;
     const int down = dilated ? t.dilation_h : 1, along = dilated ? t.dilation_w : 1;
@@ -224,7 +227,16 @@ __global__ void __launch_bounds__(kSumBlock)
       parts[(blockIdx.z * t.wide + blockIdx.x) * taps + tap0 + l] = sums.v[l];
     }
   }
+  const bool sums_here = dy_sums != nullptr && blockIdx.y == 0 && blockIdx.x % t.group_in == 0;
+  const int64_t channels = t.wide / t.group_in;
+  T* const dy_parts = gridDim.z > 1 ? parts + gridDim.z * t.wide * taps : dy_sums;
+  if (sums_here && threadIdx.x == 0) dy_parts[blockIdx.z * channels + c_out] = sums.v[kTaps];
   if (tickets == nullptr || !last_block(gridDim.z, tickets + blockIdx.x + gridDim.x * blockIdx.y)) return;
+  if (sums_here && threadIdx.x == kTaps) {
+    T sum = 0;
+    for (unsigned slab = 0; slab < gridDim.z; ++slab) sum += dy_parts[slab * channels + c_out];
+    dy_sums[c_out] = sum;
+  }
   const int tap = tap0 + static_cast<int>(threadIdx.x);
   if (static_cast<int>(threadIdx.x) >= kTaps || tap >= taps) return;
   T sum = 0;
@@ -233,27 +245,29 @@ __global__ void __launch_bounds__(kSumBlock)
 }
 
 template <class T, bool adjoint>
-void pixels_pass(Stream stream, const ConvShape& s, const T* in, const T* w, const T* bias, T* out) {
+void pixels_pass(Stream stream, const ConvShape& s, const T* in, const T* w, const T* bias, T* out,
+                 const Finish<T>& finish) {
   const Thin t = thin_of(s, adjoint);
   const int64_t pixels = t.n * t.to_h * t.to_w;
   if (s.groups > 1) {
     const int64_t count = s.n * (adjoint ? s.c_in : s.c_out) * t.to_h * t.to_w,
                   blocks = ceil_div(count, kBlock);
     launch(group_kernel<T, adjoint>, dim3(static_cast<unsigned>(blocks < 16384 ? blocks : 16384)),
-           dim3(kBlock), 0, stream, t, count, in, w, bias, out);
+           dim3(kBlock), 0, stream, t, count, in, w, bias, out, finish);
   } else if ((adjoint ? s.c_out : s.c_in) == 1) {
     const dim3 grid(static_cast<unsigned>(ceil_div(pixels, kBlock)),
                     static_cast<unsigned>(ceil_div(t.wide, kChannels)));
-    launch(spread_kernel<T, adjoint>, grid, dim3(kBlock), 0, stream, t, in, w, bias, out);
+    launch(spread_kernel<T, adjoint>, grid, dim3(kBlock), 0, stream, t, in, w, bias, out, finish);
   } else {
     const int each = pixels >= 8192 ? 32 : pixels >= 1024 ? 8 : 2;
     launch(gather_kernel<T, adjoint>, dim3(static_cast<unsigned>(ceil_div(pixels, each))), dim3(kBlock), 0,
-           stream, t, each, in, w, bias, out);
+           stream, t, each, in, w, bias, out, finish);
   }
 }
 
 template <class T>
-void weights_pass(Stream stream, const ConvShape& s, const T* x, const T* dy, T* dw, T* workspace) {
+bool weights_pass(Stream stream, const ConvShape& s, const T* x, const T* dy, T* dw, T* workspace,
+                  T* dy_sums) {
   const Thin t = thin_of(s, false);
   const Slabs slabs = slabs_of(s);
   const dim3 grid(static_cast<unsigned>(t.wide), static_cast<unsigned>(ceil_div(s.kh * s.kw, kTaps)),
@@ -264,10 +278,10 @@ void weights_pass(Stream stream, const ConvShape& s, const T* x, const T* dy, T*
   const auto kernel =
       s.dilation_h == 1 && s.dilation_w == 1 ? weights_kernel<T, false> : weights_kernel<T, true>;
   launch(kernel, grid, dim3(kSumBlock), 0, stream, t, slabs.samples, s.c_in * s.h_in * s.w_in,
-         s.c_out * s.h_out * s.w_out, x, dy, parts, tickets, dw);
-  if (slabs.count > 1 && tickets == nullptr) {
-    add_parts<T>(stream, t.wide, s.kh * s.kw, slabs.count, parts, T(1), nullptr, T(0), dw);
-  }
+         s.c_out * s.h_out * s.w_out, x, dy, parts, tickets, dw, dy_sums);
+  if (slabs.count == 1 || tickets != nullptr) return true;
+  add_parts<T>(stream, t.wide, s.kh * s.kw, slabs.count, parts, T(1), nullptr, T(0), dw);
+  return false;
 }
 
 #endif
@@ -287,33 +301,37 @@ bool thin_suits(const ConvShape& s) {
 }
 
 template <class T>
-size_t thin_workspace(const ConvShape& s, ConvPass pass) {
+size_t thin_workspace(const ConvShape& s, ConvPass pass, bool dy_sums) {
   const int64_t slabs = pass == ConvPass::kWeightGrad ? slabs_of(s).count : 1;
-  return slabs > 1 ? static_cast<size_t>(slabs * s.weights()) * sizeof(T) : 0;
+  return slabs > 1 ? static_cast<size_t>(slabs * (s.weights() + (dy_sums ? s.c_out : 0))) * sizeof(T) : 0;
 }
 
 template <class T>
-void thin_conv(Stream stream, const ConvShape& s, ConvPass pass, const T* first, const T* second,
-               const T* bias, T* out, void* workspace) {
+bool thin_conv(Stream stream, const ConvShape& s, ConvPass pass, const T* first, const T* second,
+               const T* bias, T* out, void* workspace, const Finish<T>& finish, T* dy_sums) {
 #if DUEL_DEVICE_CODE
   switch (pass) {
     case ConvPass::kForward:
-      return pixels_pass<T, false>(stream, s, first, second, bias, out);
+      pixels_pass<T, false>(stream, s, first, second, bias, out, finish);
+      return true;
     case ConvPass::kInputGrad:
-      return pixels_pass<T, true>(stream, s, first, second, bias, out);
+      pixels_pass<T, true>(stream, s, first, second, bias, out, finish);
+      return true;
     case ConvPass::kWeightGrad:
-      return weights_pass<T>(stream, s, first, second, out, static_cast<T*>(workspace));
+      break;
   }
+  return weights_pass<T>(stream, s, first, second, out, static_cast<T*>(workspace), dy_sums);
 #else
   (void)thin_of, (void)stream, (void)s, (void)pass, (void)first, (void)second, (void)bias, (void)out,
-      (void)workspace;
+      (void)workspace, (void)finish, (void)dy_sums;
   fail("conv2d", "expected a host stream: no CUDA kernel in this build");
 #endif
 }
 
-#define DUEL_INSTANTIATE(T)                                      \
-  template size_t thin_workspace<T>(const ConvShape&, ConvPass); \
-  template void thin_conv<T>(Stream, const ConvShape&, ConvPass, const T*, const T*, const T*, T*, void*);
+#define DUEL_INSTANTIATE(T)                                                                               \
+  template size_t thin_workspace<T>(const ConvShape&, ConvPass, bool);                                    \
+  template bool thin_conv<T>(Stream, const ConvShape&, ConvPass, const T*, const T*, const T*, T*, void*, \
+                             const Finish<T>&, T*);
 DUEL_INSTANTIATE(float)
 DUEL_INSTANTIATE(double)
 #undef DUEL_INSTANTIATE

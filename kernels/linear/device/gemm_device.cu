@@ -1,6 +1,8 @@
 // Matrix products on the device in own kernels, from tiles (gemm_tile.cuh).
 #include "duel/kernels/linear/device/gemm_device.h"
 
+#include <type_traits>
+
 #include "duel/kernels/linear/device/gemm_tile.cuh"
 
 namespace duel::kernels::device {
@@ -31,11 +33,11 @@ struct OperandTile {
       if (x.along_k) {
         const int64_t o = first + AlongDepth<Tile>::outer(i), d = k + AlongDepth<Tile>::depth(i);
         const T* from = x.p + o * x.step_o + d;
-        if (o < x.outer) f = some(from, end - d);
+        if (o < x.outer) f = load_some(from, end - d, x.aligned);
       } else {
         const int64_t o = first + AlongOuter<Tile>::outer(), d = k + AlongOuter<Tile>::depth(i);
         const T* from = x.p + o + d * x.step_k;
-        if (d < end) f = some(from, x.outer - o);
+        if (d < end) f = load_some(from, x.outer - o, x.aligned);
       }
       loads[i] = f;
     }
@@ -51,37 +53,35 @@ struct OperandTile {
       }
     }
   }
-
- private:
-  __device__ __forceinline__ Four<T> some(const T* from, int64_t count) const {
-    if (x.aligned && count >= 4) return load_four(from);
-    Four<T> f{};
-#pragma unroll
-    for (int j = 0; j < 4; ++j) {
-      if (j < count) f.v[j] = from[j];
-    }
-    return f;
-  }
 };
 
 /// One block per tile and part. `parts` is null where there is one part; where there are more and `tickets` is null, a
-/// second kernel adds them.
-template <class T, class Tile>
+/// second kernel adds them. The parts of left_sums, [part][row], are at left_parts.
+template <class T, class Tile, bool kLeftSums>
 __global__ void __launch_bounds__(Tile::kThreads, Tile::kResident)
     gemm_kernel(Operand<T> left, Operand<T> right, int64_t k, int64_t depth, T alpha, T beta, const T* bias,
-                T* c, T* parts, unsigned* tickets, bool aligned, bool parts_aligned) {
+                T* c, T* parts, T* left_parts, unsigned* tickets, bool aligned, bool parts_aligned,
+                Finish<T> finish, T* left_sums) {
   const int64_t m = left.outer, n = right.outer;
   const int64_t across = ceil_div(n, Tile::kSide);
   const int64_t row0 = blockIdx.x / across * Tile::kSide, column0 = blockIdx.x % across * Tile::kSide;
   const int64_t begin = blockIdx.y * depth, end = begin + depth < k ? begin + depth : k;
   Four<T> sums[4 * Tile::kGroups][Tile::kGroups];
+  std::conditional_t<kLeftSums, LeftSums<T, Tile>, NoLeftSums> rows;
   multiply_tile<T, Tile>(OperandTile<T, Tile>{left, row0}, OperandTile<T, Tile>{right, column0}, begin, end,
-                         sums);
+                         sums, rows);
   if (parts) {
     for_results<T, Tile>(sums, [&](int row, int column, const Four<T>& sum) {
       const int64_t i = row0 + row, j = column0 + column;
       if (i < m && j < n) store_some(parts + (blockIdx.y * m + i) * n + j, sum, n - j, parts_aligned);
     });
+    if constexpr (kLeftSums) {
+      if (column0 == 0) {
+        for_left_sums<T, Tile>(rows, [&](int row, T sum) {
+          if (row0 + row < m) left_parts[blockIdx.y * m + row0 + row] = sum;
+        });
+      }
+    }
     if (tickets == nullptr || !last_block(gridDim.y, tickets + blockIdx.x)) return;
   }
   for_results<T, Tile>(sums, [&](int row, int column, Four<T> sum) {
@@ -99,8 +99,20 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kResident)
       }
       result.v[l] = value;
     }
-    store_some(c + at, result, count, aligned);
+    store_finished(c, finish, at, result, count, aligned);
   });
+  if constexpr (kLeftSums) {
+    if (column0 != 0) return;
+    for_left_sums<T, Tile>(rows, [&](int row, T sum) {
+      const int64_t i = row0 + row;
+      if (i >= m) return;
+      if (parts) {
+        sum = 0;
+        for (unsigned part = 0; part < gridDim.y; ++part) sum += left_parts[part * m + i];
+      }
+      left_sums[i] = sum;
+    });
+  }
 }
 
 /// One block per tile and product of the batch.
@@ -114,7 +126,9 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kResident)
   right.p += blockIdx.y * stride_right;
   c += blockIdx.y * m * n;
   Four<T> sums[4 * Tile::kGroups][Tile::kGroups];
-  multiply_tile<T, Tile>(OperandTile<T, Tile>{left, row0}, OperandTile<T, Tile>{right, column0}, 0, k, sums);
+  NoLeftSums rows;
+  multiply_tile<T, Tile>(OperandTile<T, Tile>{left, row0}, OperandTile<T, Tile>{right, column0}, 0, k, sums,
+                         rows);
   for_results<T, Tile>(sums, [&](int row, int column, const Four<T>& sum) {
     const int64_t i = row0 + row, j = column0 + column;
     if (i < m && j < n) store_some(c + i * n + j, sum, n - j, aligned);
@@ -138,14 +152,30 @@ __global__ void __launch_bounds__(kBlock)
   }
 }
 
-template <class T, class Tile>
-void start(Stream stream, const Cut& cut, const Operand<T>& left, const Operand<T>& right, int64_t k, T alpha,
-           T beta, const T* bias, T* c, T* parts, unsigned* tickets) {
-  const dim3 grid(static_cast<unsigned>(cut.tiles(left.outer, right.outer)),
-                  static_cast<unsigned>(cut.splits));
-  launch(gemm_kernel<T, Tile>, grid, dim3(Tile::kThreads), 0, stream, left, right, k, cut.depth, alpha, beta,
-         bias, c, parts, tickets, wide<T>(c, right.outer), wide<T>(parts, right.outer));
-}
+/// What a launch is about, for whichever tile; parts and tickets as in gemm_kernel.
+template <class T>
+struct Launch {
+  Stream stream;
+  Cut cut;
+  Operand<T> left, right;
+  int64_t k;
+  T alpha, beta;
+  const T* bias;
+  T *c, *parts, *left_parts;
+  unsigned* tickets;
+  Finish<T> finish;
+  T* left_sums;
+
+  template <class Tile>
+  void start() const {
+    const int64_t n = right.outer;
+    const bool aligned = wide<T>(c, n) && wide<T>(finish.slope_at, n) && wide<T>(finish.value, n);
+    const dim3 grid(static_cast<unsigned>(cut.tiles(left.outer, n)), static_cast<unsigned>(cut.splits));
+    launch(left_sums ? gemm_kernel<T, Tile, true> : gemm_kernel<T, Tile, false>, grid, dim3(Tile::kThreads),
+           0, stream, left, right, k, cut.depth, alpha, beta, bias, c, parts, left_parts, tickets, aligned,
+           wide<T>(parts, n), finish, left_sums);
+  }
+};
 
 template <class T>
 Operand<T> operand(const T* p, bool along_k, int64_t outer, int64_t k) {
@@ -171,43 +201,63 @@ void add_parts(Stream stream, int64_t rows, int64_t columns, int64_t parts, cons
 }
 
 template <class T>
-size_t gemm_workspace(int64_t m, int64_t n, int64_t k) {
+size_t gemm_workspace(int64_t m, int64_t n, int64_t k, bool left_sums) {
   const Cut cut = cut_product<T>(m, n, k, true);
-  return cut.splits > 1 ? static_cast<size_t>(cut.splits * m * n) * sizeof(T) : 0;
+  return cut.splits > 1 ? static_cast<size_t>(cut.splits * m * (n + (left_sums ? 1 : 0))) * sizeof(T) : 0;
 }
 
 template <class T>
-void gemm(Stream stream, bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, T alpha, const T* a,
-          const T* b, T beta, const T* bias, T* c, void* workspace) {
-  gemm_by(cut_product<T>(m, n, k, true), stream, trans_a, trans_b, m, n, k, alpha, a, b, beta, bias, c,
-          workspace);
+bool gemm(Stream stream, bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, T alpha, const T* a,
+          const T* b, T beta, const T* bias, T* c, void* workspace, const Finish<T>& finish, T* left_sums) {
+  return gemm_by(cut_product<T>(m, n, k, true), stream, trans_a, trans_b, m, n, k, alpha, a, b, beta, bias, c,
+                 workspace, finish, left_sums);
 }
 
 template <class T>
-void gemm_by(const Cut& cut, Stream stream, bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k,
-             T alpha, const T* a, const T* b, T beta, const T* bias, T* c, void* workspace) {
+bool gemm_by(const Cut& cut, Stream stream, bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k,
+             T alpha, const T* a, const T* b, T beta, const T* bias, T* c, void* workspace,
+             const Finish<T>& finish, T* left_sums) {
 #if DUEL_DEVICE_CODE
-  if (k == 0) return add_parts<T>(stream, m, n, 0, nullptr, alpha, bias, beta, c);
+  T* const results = c ? c : finish.value;
+  if (k == 0) {
+    add_parts<T>(stream, m, n, 0, nullptr, alpha, bias, beta, results);
+    return false;
+  }
   DUEL_CHECK(cut.tiles(m, n) < (int64_t{1} << 31), "gemm",
              "expected fewer results for one launch, got {} x {}", m, n);
   const bool parted = cut.splits > 1;
   DUEL_CHECK(!parted || workspace != nullptr, "gemm", "expected a workspace of {} bytes, got a null pointer",
              cut.splits * m * n * static_cast<int64_t>(sizeof(T)));
   T* const parts = parted ? static_cast<T*>(workspace) : nullptr;
-  const Operand<T> left = operand(a, !trans_a, m, k), right = operand(b, trans_b, n, k);
-  unsigned* const tickets = parted ? tickets_for(stream, cut.tiles(m, n)) : nullptr;
+  Launch<T> it{stream,
+               cut,
+               operand(a, !trans_a, m, k),
+               operand(b, trans_b, n, k),
+               k,
+               alpha,
+               beta,
+               bias,
+               c,
+               parts,
+               parted ? parts + cut.splits * m * n : nullptr,
+               parted ? tickets_for(stream, cut.tiles(m, n)) : nullptr,
+               finish,
+               left_sums};
+  const bool whole = !parted || it.tickets != nullptr;
+  if (!whole) it.finish = {}, it.left_sums = nullptr;
   if (cut.tile == 32) {
-    start<T, Small<T>>(stream, cut, left, right, k, alpha, beta, bias, c, parts, tickets);
+    it.template start<Small<T>>();
   } else if (cut.tile == 64) {
-    start<T, Medium<T>>(stream, cut, left, right, k, alpha, beta, bias, c, parts, tickets);
+    it.template start<Medium<T>>();
   } else if constexpr (sizeof(T) == 4) {
-    start<T, Large<T>>(stream, cut, left, right, k, alpha, beta, bias, c, parts, tickets);
+    it.template start<Large<T>>();
   }
-  if (parted && tickets == nullptr) add_parts<T>(stream, m, n, cut.splits, parts, alpha, bias, beta, c);
+  if (!whole) add_parts<T>(stream, m, n, cut.splits, parts, alpha, bias, beta, results);
+  return whole;
 #else
   (void)cut, (void)stream, (void)trans_a, (void)trans_b, (void)m, (void)n, (void)k, (void)alpha, (void)a,
       (void)b, (void)beta;
-  (void)bias, (void)c, (void)workspace;
+  (void)bias, (void)c, (void)workspace, (void)finish, (void)left_sums;
   fail("gemm", "expected a host stream: no CUDA kernel in this build");
 #endif
 }
@@ -268,11 +318,11 @@ void gemm_batched_by(int tile, Stream stream, bool trans_a, bool trans_b, int64_
 
 #define DUEL_INSTANTIATE(T)                                                                                  \
   template void add_parts<T>(Stream, int64_t, int64_t, int64_t, const T*, T, const T*, T, T*);               \
-  template size_t gemm_workspace<T>(int64_t, int64_t, int64_t);                                              \
-  template void gemm<T>(Stream, bool, bool, int64_t, int64_t, int64_t, T, const T*, const T*, T, const T*,   \
-                        T*, void*);                                                                          \
-  template void gemm_by<T>(const Cut&, Stream, bool, bool, int64_t, int64_t, int64_t, T, const T*, const T*, \
-                           T, const T*, T*, void*);                                                          \
+  template size_t gemm_workspace<T>(int64_t, int64_t, int64_t, bool);                                        \
+  template bool gemm<T>(Stream, bool, bool, int64_t, int64_t, int64_t, T, const T*, const T*, T, const T*,   \
+                        T*, void*, const Finish<T>&, T*);                                                    \
+  template bool gemm_by<T>(const Cut&, Stream, bool, bool, int64_t, int64_t, int64_t, T, const T*, const T*, \
+                           T, const T*, T*, void*, const Finish<T>&, T*);                                    \
   template void gemm_batched<T>(Stream, bool, bool, int64_t, int64_t, int64_t, int64_t, const T*, int64_t,   \
                                 const T*, int64_t, T*);                                                      \
   template void gemm_batched_by<T>(int, Stream, bool, bool, int64_t, int64_t, int64_t, int64_t, const T*,    \

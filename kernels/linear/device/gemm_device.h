@@ -8,7 +8,7 @@
 // device.
 #pragma once
 
-#include "duel/kernels/base/platform.h"
+#include "duel/kernels/map/finish.h"
 
 namespace duel::kernels::device {
 
@@ -50,18 +50,21 @@ Cut cut_product(int64_t rows, int64_t columns, int64_t k, bool may_split, int64_
 
 /// Bytes for the parts of a product that is cut along k; 0 for most shapes.
 template <class T>
-size_t gemm_workspace(int64_t m, int64_t n, int64_t k);
+size_t gemm_workspace(int64_t m, int64_t n, int64_t k, bool left_sums);
 
-/// c = alpha * op(a) op(b) + bias + beta * c; bias[n] may be null.
+/// c = alpha * op(a) op(b) + bias + beta * c; bias[n] may be null. Was `finish` done as well? False where several launches
+/// were needed, and the caller's finish_results() has to follow (results are in finish.value where c is null).
 template <class T>
-void gemm(Stream stream, bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, T alpha, const T* a,
-          const T* b, T beta, const T* bias, T* c, void* workspace);
+[[nodiscard]] bool gemm(Stream stream, bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, T alpha,
+                        const T* a, const T* b, T beta, const T* bias, T* c, void* workspace,
+                        const Finish<T>& finish, T* left_sums = nullptr);
 
 /// The same by a given cut: the tests run every tile on small shapes. The workspace holds splits * m * n
-/// elements.
+/// elements, with left_sums splits * m more.
 template <class T>
-void gemm_by(const Cut& cut, Stream stream, bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k,
-             T alpha, const T* a, const T* b, T beta, const T* bias, T* c, void* workspace);
+[[nodiscard]] bool gemm_by(const Cut& cut, Stream stream, bool trans_a, bool trans_b, int64_t m, int64_t n,
+                           int64_t k, T alpha, const T* a, const T* b, T beta, const T* bias, T* c,
+                           void* workspace, const Finish<T>& finish, T* left_sums = nullptr);
 
 /// c[i] = op(a[i]) op(b[i]) for i < batch, operands stride_a and stride_b elements apart, results side by side.
 template <class T>

@@ -104,12 +104,26 @@ struct AlongOuter {
   }
 };
 
+/// Sums over k of the tile's rows of the left operand, each thread those of its rows: what a bias gets.
+template <class T, class Tile>
+struct LeftSums {
+  Four<T> of[Tile::kGroups] = {};
+  __device__ __forceinline__ void add(const Four<T> (&a)[Tile::kGroups]) {
+#pragma unroll
+    for (int i = 0; i < 4 * Tile::kGroups; ++i) of[i / 4].v[i % 4] += a[i / 4].v[i % 4];
+  }
+};
+struct NoLeftSums {
+  template <class Fours>
+  __device__ __forceinline__ void add(const Fours&) {}
+};
+
 /// Sums over [begin, end) of k for the tile. Left and Right have fetch(k, end, loads) and place(shared,
-/// loads).
-template <class T, class Tile, class Left, class Right>
+/// loads). `rows`: LeftSums or NoLeftSums.
+template <class T, class Tile, class Left, class Right, class Rows>
 __device__ __forceinline__ void multiply_tile(const Left& left, const Right& right, int64_t begin,
-                                              int64_t end,
-                                              Four<T> (&sums)[4 * Tile::kGroups][Tile::kGroups]) {
+                                              int64_t end, Four<T> (&sums)[4 * Tile::kGroups][Tile::kGroups],
+                                              Rows& rows) {
   constexpr int kGroups = Tile::kGroups, kSpan = Tile::kSide / kGroups, kPitch = Tile::kPitch;
   alignas(16) __shared__ T lefts[2][kDepth * kPitch];
   alignas(16) __shared__ T rights[2][kDepth * kPitch];
@@ -138,6 +152,7 @@ __device__ __forceinline__ void multiply_tile(const Left& left, const Right& rig
         a[g] = load_four(lefts[now] + d * kPitch + g * kSpan + row);
         b[g] = load_four(rights[now] + d * kPitch + g * kSpan + column);
       }
+      rows.add(a);
 #pragma unroll
       for (int i = 0; i < 4 * kGroups; ++i) {
 #pragma unroll
@@ -147,6 +162,17 @@ __device__ __forceinline__ void multiply_tile(const Left& left, const Right& rig
         }
       }
     }
+  }
+}
+
+/// Calls write(row, sum) in the threads that hold the sums of the tile's rows.
+template <class T, class Tile, class Write>
+__device__ __forceinline__ void for_left_sums(const LeftSums<T, Tile>& rows, Write write) {
+  constexpr int kSpan = Tile::kSide / Tile::kGroups;
+  if (static_cast<int>(threadIdx.x) % Tile::kLine != 0) return;
+#pragma unroll
+  for (int i = 0; i < 4 * Tile::kGroups; ++i) {
+    write(i / 4 * kSpan + static_cast<int>(threadIdx.x) / Tile::kLine * 4 + i % 4, rows.of[i / 4].v[i % 4]);
   }
 }
 
@@ -166,6 +192,18 @@ __device__ __forceinline__ void for_results(const Four<T> (&sums)[4 * Tile::kGro
   }
 }
 
+/// Up to four elements side by side: `count` of them exist, the others are 0.
+template <class T>
+__device__ __forceinline__ Four<T> load_some(const T* from, int64_t count, bool aligned) {
+  if (aligned && count >= 4) return load_four(from);
+  Four<T> f{};
+#pragma unroll
+  for (int j = 0; j < 4; ++j) {
+    if (j < count) f.v[j] = from[j];
+  }
+  return f;
+}
+
 /// The sum of `parts` groups of four that lie `step` apart, in their order; `count` of each exist. They may have been
 /// written by other blocks.
 template <class T>
@@ -173,19 +211,29 @@ __device__ __forceinline__ Four<T> add_four(const T* from, int64_t parts, int64_
                                             bool aligned) {
   Four<T> total{};
   for (int64_t p = 0; p < parts; ++p, from += step) {
-    Four<T> f{};
-    if (aligned && count >= 4) {
-      f = load_four(from);
-    } else {
-#pragma unroll
-      for (int j = 0; j < 4; ++j) {
-        if (j < count) f.v[j] = from[j];
-      }
-    }
+    const Four<T> f = load_some(from, count, aligned);
 #pragma unroll
     for (int j = 0; j < 4; ++j) total.v[j] += f.v[j];
   }
   return total;
+}
+
+/// f(r), or r f'(x), of four elements.
+template <class T>
+__device__ __forceinline__ Four<T> values_of(const Activation& activation, Four<T> r) {
+  activation.visit([&](const auto& f) {
+#pragma unroll
+    for (int j = 0; j < 4; ++j) r.v[j] = f.value(r.v[j]);
+  });
+  return r;
+}
+template <class T>
+__device__ __forceinline__ Four<T> times_slope(const Activation& activation, Four<T> r, const Four<T>& x) {
+  activation.visit([&](const auto& f) {
+#pragma unroll
+    for (int j = 0; j < 4; ++j) r.v[j] = r.v[j] * f.first(x.v[j]);
+  });
+  return r;
 }
 
 /// Up to four results side by side: `count` of them exist.
@@ -196,6 +244,15 @@ __device__ __forceinline__ void store_some(T* to, const Four<T>& f, int64_t coun
   for (int j = 0; j < 4; ++j) {
     if (j < count) to[j] = f.v[j];
   }
+}
+
+/// Up to four results at offset `at` through `finish` into c and what else it names; `aligned`: all of those are.
+template <class T>
+__device__ __forceinline__ void store_finished(T* c, const Finish<T>& finish, int64_t at, Four<T> r,
+                                               int64_t count, bool aligned) {
+  if (finish.slope_at) r = times_slope(finish.f, r, load_some(finish.slope_at + at, count, aligned));
+  if (c) store_some(c + at, r, count, aligned);
+  if (finish.value) store_some(finish.value + at, values_of(finish.f, r), count, aligned);
 }
 
 #endif

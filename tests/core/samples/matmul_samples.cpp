@@ -1,5 +1,6 @@
 // Samples of core/ops/linear/matmul.h and einsum.h.
 #include <algorithm>
+#include <cmath>
 
 #include "duel/core/ops/linear/einsum.h"
 #include "duel/core/ops/linear/matmul.h"
@@ -59,6 +60,33 @@ std::vector<OpSample> linear_samples() {
               }};
       if (with_bias) sample.inputs.push_back({.shape = {3}});
       samples.push_back(sample);
+    }
+  }
+  return samples;
+}
+
+/// linear that ends in an activation.
+std::vector<OpSample> ending_samples() {
+  struct Case {
+    const char* label;
+    Activation f;
+    double (*formula)(double);
+  };
+  std::vector<OpSample> samples;
+  for (const auto& [label, f, formula] :
+       {Case{"relu", kernels::Relu{}, [](double v) { return v > 0 ? v : 0; }},
+        Case{"leaky_relu", kernels::LeakyRelu{0.2}, [](double v) { return v > 0 ? v : 0.2 * v; }},
+        Case{"tanh", kernels::Tanh{}, [](double v) { return std::tanh(v); }}}) {
+    for (const int64_t batch : {1, 6}) {
+      samples.push_back({.label = message("{} batch {}", label, batch),
+                         .inputs = {{.shape = {batch, 3}}, {.shape = {4, 3}}, {.shape = {4}}},
+                         .apply = [f = f](const Tensors& x) { return linear(x[0], x[1], x[2], f); },
+                         .reference =
+                             [formula = formula](const Arrays& x) {
+                               const Array y = reference_matmul(x[0], x[1], false, true);
+                               return reference::zip(
+                                   y, x[2], [formula](double a, double b) { return formula(a + b); });
+                             }});
     }
   }
   return samples;
@@ -196,6 +224,7 @@ const RegisterOp bmm_registered("bmm", bmm_samples);
 const RegisterOp einsum_registered("einsum", einsum_samples);
 const RegisterOp matmul_registered("matmul", matmul_samples);
 const RegisterOp linear_registered("linear", linear_samples);
+const RegisterOp ending_registered("linear_then", ending_samples);
 
 }  // namespace
 }  // namespace duel

@@ -83,6 +83,52 @@ TYPED_TEST(Gemm, SameBitsForAnyThreadCount) {
   set_threads(2);
 }
 
+// An activation, a slope and sums of the left operand's rows against the same by kernels of their own.
+TYPED_TEST(Gemm, FinishesItsResults) {
+  using T = TypeParam;
+  for (const auto& [m, n, k] :
+       {Case{35, 67, 40}, Case{3, 1, 9}, Case{1, 5, 9}, Case{4, 6, 1}, Case{3, 5, 0}}) {
+    const Problem<T> p{true, false, m, n, k};
+    const std::vector<T> plain = run_gemm<T>(p, T(1), T(0), {}), at = noise<T>(m * n, 5);
+    for (const Activation& f : {Activation(Relu{}), Activation(LeakyRelu{0.2}), Activation(Tanh{})}) {
+      std::vector<T> expected(plain.size()), sloped(plain.size());
+      f.visit([&, count = m * n](const auto& g) {
+        activation(Stream(), count, plain.data(), expected.data(), g);
+        activation_d1(Stream(), count, at.data(), plain.data(), sloped.data(), g);
+      });
+      Workspace space(gemm_workspace<T>(true, false, m, n, k, {}, true));
+      Guarded<T> c(m * n), value(m * n), alone(m * n), product(m * n), sums(m);
+      const auto multiply = [&, m_ = m, n_ = n, k_ = k](T* to, const Finish<T>& finish, T* left_sums) {
+        gemm<T>({}, true, false, m_, n_, k_, T(1), p.a.data(), p.b.data(), T(0), to, space.data(), finish,
+                left_sums);
+      };
+      multiply(c.data(), {.f = f, .value = value.data()}, sums.data());
+      multiply(nullptr, {.f = f, .value = alone.data()}, nullptr);
+      multiply(product.data(), {.f = f, .slope_at = at.data()}, nullptr);
+      EXPECT_EQ(c.copy(), plain);
+      EXPECT_EQ(value.copy(), expected);
+      EXPECT_EQ(alone.copy(), expected);
+      EXPECT_EQ(product.copy(), sloped);
+      for (int64_t i = 0; i < m; ++i) {
+        double sum = 0;
+        for (int64_t s = 0; s < k; ++s) sum += p.left(i, s);
+        EXPECT_NEAR(sums.data()[i], sum, rounding_bound<T>(k + 1, static_cast<double>(k))) << "row " << i;
+      }
+      EXPECT_TRUE(c.guards_intact() && value.guards_intact() && alone.guards_intact() &&
+                  product.guards_intact() && sums.guards_intact());
+    }
+  }
+  T x[4] = {};
+  EXPECT_THROW(gemm<T>({}, false, false, 1, 1, 1, T(1), x, x, T(0), nullptr, nullptr), Error);
+  EXPECT_THROW(gemm<T>({}, false, false, 1, 1, 1, T(1), x, x, T(0), x, nullptr, {.value = x}), Error);
+  EXPECT_THROW(gemm<T>({}, false, false, 1, 1, 1, T(1), x, x, T(0), x, nullptr,
+                       {.f = Relu{}, .slope_at = x, .value = x}),
+               Error);
+  EXPECT_THROW(
+      gemm<T>({}, false, false, 1, 1, 1, T(1), x, x, T(1), nullptr, nullptr, {.f = Relu{}, .value = x}),
+      Error);
+}
+
 TYPED_TEST(Gemm, RefusesBadArguments) {
   using T = TypeParam;
   T one = 1;

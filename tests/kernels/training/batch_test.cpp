@@ -95,6 +95,15 @@ TYPED_TEST(Batch, LinesUseOneEpsPerSample) {
       EXPECT_EQ(out.data()[j], real[j]);
       EXPECT_EQ(out.data()[m + j], fake[m + j]);
     }
+    // Drawn on the way: the eps that uniform() gives.
+    uint64_t offset = 1000003;
+    const PhiloxState state{7, 3, &offset, 5};
+    uniform<T>({}, state, batch, 0, 1, eps.data());
+    Guarded<T> drawn(batch * m);
+    interpolate_line({}, batch, m, real.data(), fake.data(), eps.data(), out.data());
+    interpolate_line({}, batch, m, real.data(), fake.data(), state, drawn.data());
+    EXPECT_EQ(drawn.copy(), out.copy());
+    EXPECT_TRUE(drawn.guards_intact());
   }
 }
 

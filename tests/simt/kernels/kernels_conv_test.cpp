@@ -1,6 +1,8 @@
 // Convolutions as CUDA kernels against the naive f64 definition: all passes, thin and general kernels. Fails
 // on a lost phase of a stride, a pixel beyond the padding, a tap at the wrong place, a slab counted twice, a
 // misaligned access.
+#include <optional>
+
 #include "duel/kernels/linear/conv.h"
 #include "duel/kernels/linear/device/conv_device.h"
 #include "kernels_common.h"
@@ -43,9 +45,12 @@ void expect_pass(const Arrays<T>& host, ConvPass pass, By by, bool with_bias, in
 
   const In<T> first(pass == ConvPass::kInputGrad ? host.dy : host.x, "first");
   const In<T> second(weight_grad ? host.dy : host.w, "second"), bias(add, "bias");
+  // Of a weight gradient the sums of dy per channel too, by one launch or by two.
   const Out<T> out(static_cast<int64_t>(result.size()), "out");
-  const size_t bytes = by == By::general ? kernels::device::general_workspace<T>(s, pass)
-                                         : kernels::conv2d_workspace<T>(s, pass, stream());
+  std::optional<Out<T>> sums;
+  if (weight_grad) sums.emplace(s.c_out, "dy_sums");
+  const size_t bytes = by == By::general ? kernels::device::general_workspace<T>(s, pass, weight_grad)
+                                         : kernels::conv2d_workspace<T>(s, pass, stream(), weight_grad);
   const Scratch<T> space(static_cast<int64_t>(bytes / sizeof(T)), "workspace");
   const std::string what = std::string(forward       ? "forward, "
                                        : weight_grad ? "weight gradient, "
@@ -57,10 +62,12 @@ void expect_pass(const Arrays<T>& host, ConvPass pass, By by, bool with_bias, in
         [&] {
           const T* b = with_bias ? bias.data() : nullptr;
           if (by == By::general) {
-            kernels::device::general_conv<T>(stream(), s, pass, first.data(), second.data(), b, out.data(),
-                                             space.data());
+            EXPECT_TRUE(kernels::device::general_conv<T>(stream(), s, pass, first.data(), second.data(), b,
+                                                         out.data(), space.data(), {},
+                                                         sums ? sums->data() : nullptr));
           } else {
-            kernels::conv2d<T>(stream(), s, pass, first.data(), second.data(), b, out.data(), space.data());
+            kernels::conv2d<T>(stream(), s, pass, first.data(), second.data(), b, out.data(), space.data(),
+                               {}, sums ? sums->data() : nullptr);
           }
         },
         {.shuffles = 1, .shift = shift});
@@ -68,6 +75,12 @@ void expect_pass(const Arrays<T>& host, ConvPass pass, By by, bool with_bias, in
     FAIL() << what << ": " << failure.what();
   }
   expected.expect(out.values(), what);
+  if (!sums) return;
+  Reference channels(s.c_out);
+  const int64_t plane = s.h_out * s.w_out;
+  for (int64_t i = 0; i < s.n * s.c_out * plane; ++i)
+    channels.add(i / plane % s.c_out, host.dy[static_cast<size_t>(i)]);
+  channels.expect(sums->values(), what + ", sums of dy");
 }
 
 template <class T>
@@ -124,6 +137,52 @@ TYPED_TEST(SimtConv, FewChannelsInAGroup) {
         make_shape(2, 5, 8, 7, 1, 3, 3, 2, 2, 2, 1, 1, 2, 3)}) {
     ASSERT_TRUE(kernels::device::thin_suits(s));
     expect_all<TypeParam>(s, By::choice, 1);
+  }
+}
+
+// An activation or a slope in the launch against the same in a launch of its own, bit by bit, in every kernel: spread,
+// gather, group and tiles with and without 16-byte stores.
+TYPED_TEST(SimtConv, FinishesItsResults) {
+  using T = TypeParam;
+  for (const ConvShape& s :
+       {make_shape(2, 1, 6, 6, 9, 4, 4, 2, 2, 1, 1), make_shape(3, 7, 6, 6, 1, 4, 4, 2, 2, 1, 1),
+        make_shape(2, 5, 6, 7, 5, 3, 3, 1, 1, 1, 1, 5), make_shape(2, 4, 4, 4, 8, 3, 3, 1, 1, 1, 1),
+        kShapes[3]}) {
+    const Arrays<T> host(s);
+    for (ConvPass pass : {ConvPass::kForward, ConvPass::kInputGrad}) {
+      const bool forward = pass == ConvPass::kForward;
+      const auto count = static_cast<int64_t>(forward ? host.dy.size() : host.x.size());
+      const In<T> first(forward ? host.x : host.dy, "first"), second(host.w, "second"),
+          bias(forward ? host.bias_out : host.bias_in, "bias"), at(noise<T>(count, 9), "slope_at");
+      const auto results = [&](kernels::Finish<T> finish, bool keep, bool activate) {
+        std::optional<Out<T>> out, value;
+        if (keep) out.emplace(count, "out");
+        if (activate) value.emplace(count, "value");
+        run_all_orders(
+            [&] {
+              if (activate) finish.value = value->data();
+              kernels::conv2d<T>(stream(), s, pass, first.data(), second.data(), bias.data(),
+                                 keep ? out->data() : nullptr, nullptr, finish);
+            },
+            {.shuffles = 1});
+        return std::pair(keep ? out->values() : std::vector<T>(),
+                         activate ? value->values() : std::vector<T>());
+      };
+      const std::vector<T> plain = results({}, true, false).first;
+      for (const kernels::Activation& f :
+           {kernels::Activation(kernels::Relu{}), kernels::Activation(kernels::LeakyRelu{0.2}),
+            kernels::Activation(kernels::Tanh{})}) {
+        std::vector<T> expected = plain, sloped = plain;
+        kernels::finish_results<T>({}, count, nullptr, {.f = f, .value = expected.data()});
+        kernels::finish_results<T>({}, count, sloped.data(), {.f = f, .slope_at = noise<T>(count, 9).data()});
+        const auto both = results({.f = f}, true, true);
+        expect_same(both.first, plain, text(s) + " beside an activation");
+        expect_same(both.second, expected, text(s) + " activation");
+        expect_same(results({.f = f}, false, true).second, expected, text(s) + " activation alone");
+        expect_same(results({.f = f, .slope_at = at.data()}, true, false).first, sloped,
+                    text(s) + " times slope");
+      }
+    }
   }
 }
 

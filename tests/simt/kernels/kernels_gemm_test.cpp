@@ -1,7 +1,9 @@
 // Matrix products as CUDA kernels against the naive f64 sum: every transposition, tile, tail and cut along k.
 // Fails on a lost tail, a swapped operand, a part counted twice, a read beyond an operand, a misaligned
 // 16-byte access.
+#include <array>
 #include <cmath>
+#include <optional>
 
 #include "duel/kernels/linear/device/gemm_device.h"
 #include "duel/kernels/linear/gemm.h"
@@ -10,6 +12,7 @@
 namespace duel::simt {
 namespace {
 
+using kernels::Activation;
 using kernels::Stream;
 using kernels::device::Cut;
 
@@ -125,9 +128,105 @@ TYPED_TEST(SimtGemm, EveryTileAndCut) {
         expect_product<T>(
             s, flags, T(1), true, T(0.25), bytes, tile == 64,
             [&, c_ = cut](bool ta, bool tb, const T* a, const T* b, const T* add, T* c, void* space) {
-              kernels::device::gemm_by<T>(c_, on, ta, tb, s.m, s.n, s.k, T(1), a, b, T(0.25), add, c, space);
+              EXPECT_TRUE(kernels::device::gemm_by<T>(c_, on, ta, tb, s.m, s.n, s.k, T(1), a, b, T(0.25), add,
+                                                      c, space, {}) ||
+                          c_.splits > 1);
             });
       }
+    }
+  }
+}
+
+// What follows a product in its launch against the same in launches of its own, bit by bit; sums of the left operand's
+// rows. Fails where a tail is finished with its neighbour's slope, where results that nobody keeps are written or read,
+// where a part's sums are lost.
+TYPED_TEST(SimtGemm, FinishesItsResults) {
+  using T = TypeParam;
+  const Sizes s{35, 67, 40};
+  const auto left = noise<T>(s.m * s.k, 1), right = noise<T>(s.k * s.n, 2), add = noise<T>(s.n, 3),
+             at = noise<T>(s.m * s.n, 4);
+  std::vector<T> sums;  // of op(a)'s rows
+  for (int64_t i = 0; i < s.m; ++i) {
+    double sum = 0;
+    for (int64_t p = 0; p < s.k; ++p) sum += left[static_cast<size_t>(p * s.m + i)];
+    sums.push_back(static_cast<T>(sum));
+  }
+  const In<T> a(left, "a"), b(right, "b"), bias(add, "bias"), slope_at(at, "slope_at");
+  const Activation activations[] = {kernels::Relu{}, kernels::LeakyRelu{0.2}, kernels::Tanh{}};
+  for (const Cut& cut :
+       {Cut{32, 1, 48}, Cut{32, 3, 16}, Cut{64, 2, 32}, Cut{sizeof(T) == 4 ? 128 : 64, 1, 48}}) {
+    for (const Stream& on : {stream(), Stream::device(nullptr)}) {
+      const bool whole = cut.splits == 1 || on.tickets() != nullptr;
+      const Scratch<T> space(cut.splits * s.m * (s.n + 1), "workspace");
+      const auto multiply = [&](T* c, const kernels::Finish<T>& finish, T* left_sums) {
+        EXPECT_EQ(kernels::device::gemm_by<T>(cut, on, true, false, s.m, s.n, s.k, T(1), a.data(), b.data(),
+                                              T(0), bias.data(), c, space.data(), finish, left_sums),
+                  whole);
+      };
+      // c, value and left_sums of one call; what is not asked for stays empty.
+      using Results = std::array<std::vector<T>, 3>;
+      const auto results = [&](kernels::Finish<T> finish, bool keep, bool activate, bool sum) {
+        std::optional<Out<T>> c, value, rows;
+        if (keep) c.emplace(s.m * s.n, "c");
+        if (activate) value.emplace(s.m * s.n, "value");
+        if (sum) rows.emplace(s.m, "left_sums");
+        run_all_orders(
+            [&] {
+              if (activate) finish.value = value->data();
+              multiply(keep ? c->data() : nullptr, finish, sum ? rows->data() : nullptr);
+            },
+            {.shuffles = 1});
+        return Results{keep ? c->values() : std::vector<T>(), activate ? value->values() : std::vector<T>(),
+                       sum ? rows->values() : std::vector<T>()};
+      };
+      const std::vector<T> plain = results({}, true, false, false)[0];
+      if (!whole) continue;  // the caller finishes: LaunchersFinishInAnyCase
+      for (const Activation& f : activations) {
+        std::vector<T> expected = plain, sloped = plain;
+        kernels::finish_results<T>({}, s.m * s.n, nullptr, {.f = f, .value = expected.data()});
+        kernels::finish_results<T>({}, s.m * s.n, sloped.data(), {.f = f, .slope_at = at.data()});
+        const Results all = results({.f = f}, true, true, true);
+        expect_same(all[0], plain, "results beside an activation");
+        expect_same(all[1], expected, "activation");
+        expect_near<T>(
+            all[2], sums, [](size_t) { return 100 * std::numeric_limits<T>::epsilon(); },
+            "sums of the left rows");
+        expect_same(results({.f = f}, false, true, false)[1], expected, "activation alone");
+        expect_same(results({.f = f, .slope_at = slope_at.data()}, true, false, false)[0], sloped,
+                    "times slope");
+      }
+    }
+  }
+}
+
+// The launchers, on streams where one launch does not do it and where there is nothing to multiply.
+TYPED_TEST(SimtGemm, LaunchersFinishInAnyCase) {
+  using T = TypeParam;
+  for (const Sizes& s : {Sizes{5, 33, 1037}, Sizes{3, 4, 0}, Sizes{7, 5, 9}}) {
+    for (const Stream& on : {stream(), Stream::device(nullptr)}) {
+      const auto left = noise<T>(s.k * s.m, 1), right = noise<T>(s.k * s.n, 2);
+      const kernels::Finish<T> by_leaky{.f = kernels::LeakyRelu{0.2}};
+      const auto multiply = [&](Stream where, const T* a, const T* b, T* value, T* sums, void* space) {
+        kernels::Finish<T> finish = by_leaky;
+        finish.value = value;
+        kernels::gemm<T>(where, true, false, s.m, s.n, s.k, T(1), a, b, T(0), nullptr, space, finish, sums);
+      };
+      std::vector<T> value(static_cast<size_t>(s.m * s.n)), sums(static_cast<size_t>(s.m));
+      kernels::Workspace host(kernels::gemm_workspace<T>(true, false, s.m, s.n, s.k, {}, true));
+      multiply({}, left.data(), right.data(), value.data(), sums.data(), host.data());
+      const In<T> a(left, "a"), b(right, "b");
+      const Out<T> device_value(s.m * s.n, "value"), device_sums(s.m, "left_sums");
+      const Scratch<T> space(
+          static_cast<int64_t>(kernels::gemm_workspace<T>(true, false, s.m, s.n, s.k, on, true) / sizeof(T)),
+          "workspace");
+      run_all_orders(
+          [&] { multiply(on, a.data(), b.data(), device_value.data(), device_sums.data(), space.data()); },
+          {.shuffles = 1});
+      const auto bound = [&](size_t) {
+        return 8 * std::sqrt(static_cast<double>(s.k + 1)) * std::numeric_limits<T>::epsilon() * 4;
+      };
+      expect_near(device_value.values(), value, bound, "value");
+      expect_near(device_sums.values(), sums, bound, "left_sums");
     }
   }
 }

@@ -1,6 +1,9 @@
 // Element-wise families as CUDA kernels: every formula, broadcasting, casts, activations. The same
 // bits as the host's. Fails on a wrong tail, stride or argument order, and on a formula that host and device
 // do not share.
+#include <iterator>
+#include <list>
+
 #include "apps/bench/cases/example_of.h"
 #include "duel/kernels/map/activations.h"
 #include "duel/kernels/map/functors.h"
@@ -148,6 +151,45 @@ TYPED_TEST(SimtMap, BroadcastShapes) {
                                    {{2, 3, 2, 3, 5}, {2, 1, 2, 1, 5}, {3, 1, 3, 1}},
                                    {{4, 0, 3}, {4, 1, 3}, {4, 0, 3}}};
   for (const Case& c : cases) expect_binary<T>(c.out, c.a, c.b, kernels::Sub{}, "Sub");
+}
+
+// Each pair once, and nothing beyond its end; an empty one among them.
+TYPED_TEST(SimtMap, AddEach) {
+  using T = TypeParam;
+  const std::vector<int64_t> sizes = {1, 300, 0, 31, 2000};
+  std::vector<std::vector<T>> expected;
+  std::list<InOut<T>> to;
+  std::list<In<T>> from;
+  kernels::Additions<T> on_host, on_device;
+  for (int64_t size : sizes) {
+    const auto key = static_cast<uint64_t>(size);
+    expected.push_back(noise<T>(size, key));
+    to.emplace_back(expected.back(), "to");
+    from.emplace_back(noise<T>(size, key + 1), "from");
+  }
+  std::list<std::vector<T>> values;
+  for (size_t k = 0; k < sizes.size(); ++k) {
+    values.push_back(noise<T>(sizes[k], static_cast<uint64_t>(sizes[k]) + 1));
+    const auto i = static_cast<size_t>(on_host.count++);
+    on_host.to[i] = expected[k].data(), on_host.from[i] = values.back().data(), on_host.size[i] = sizes[k];
+  }
+  kernels::add_each(Stream(), on_host);
+  for (size_t k = 0; k < sizes.size(); ++k) {
+    const std::vector<T> before = noise<T>(sizes[k], static_cast<uint64_t>(sizes[k]));
+    for (size_t i = 0; i < before.size(); ++i)
+      ASSERT_EQ(expected[k][i], before[i] + std::next(values.begin(), static_cast<std::ptrdiff_t>(k))->at(i));
+  }
+  run_all_orders([&] {
+    on_device = {};
+    auto source = from.begin();
+    for (const InOut<T>& target : to) {
+      const auto i = static_cast<size_t>(on_device.count++);
+      on_device.to[i] = target.data(), on_device.from[i] = (source++)->data(), on_device.size[i] = sizes[i];
+    }
+    kernels::add_each(stream(), on_device);
+  });
+  size_t k = 0;
+  for (const InOut<T>& target : to) expect_same(target.values(), expected[k++], "add_each");
 }
 
 TYPED_TEST(SimtMap, Where) {

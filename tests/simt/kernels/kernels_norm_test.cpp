@@ -80,22 +80,39 @@ TYPED_TEST(SimtNorm, Forward) {
                               r, {is_batch_norm ? rm : nullptr, is_batch_norm ? rv : nullptr, T(0.3)});
       };
       const In<T> x(data.x, "x"), gamma(data.gamma, "gamma"), beta(data.beta, "beta");
-      const Out<T> to(s.size(), "y"), m(s.rows, "mean"), r(s.rows, "rstd");
-      const InOut<T> rm(running_mean, "running mean"), rv(running_var, "running variance");
-      call(Stream(), data.x.data(), data.gamma.data(), data.beta.data(), y.data(), mean.data(), rstd.data(),
-           running_mean.data(), running_var.data());
+      std::vector<T> plain;
+      {
+        const Out<T> to(s.size(), "y"), m(s.rows, "mean"), r(s.rows, "rstd");
+        const InOut<T> rm(running_mean, "running mean"), rv(running_var, "running variance");
+        call(Stream(), data.x.data(), data.gamma.data(), data.beta.data(), y.data(), mean.data(), rstd.data(),
+             running_mean.data(), running_var.data());
+        run_all_orders(
+            [&] {
+              call(stream(), x.data(), gamma.data(), beta.data(), to.data(), m.data(), r.data(), rm.data(),
+                   rv.data());
+            },
+            {.shift = 1});
+        const auto near = [&](size_t) { return 10 * tolerance<T>(s); };  // rstd is at most 10
+        expect_near(m.values(), mean, near, "mean");
+        expect_near(r.values(), rstd, near, "rstd");
+        expect_near(rm.values(), running_mean, near, "running mean");
+        expect_near(rv.values(), running_var, near, "running variance");
+        expect_near(to.values(), y, near, "y");
+        plain = to.values();
+      }
+      // An activation in the launch: of the same values, bit by bit.
+      std::vector<T> activated = plain;
+      const kernels::Activation leaky = kernels::LeakyRelu{0.2};
+      kernels::finish_results<T>({}, s.size(), nullptr, {.f = leaky, .value = activated.data()});
+      const Out<T> value(s.size(), "activation"), m(s.rows, "mean"), r(s.rows, "rstd");
       run_all_orders(
           [&] {
-            call(stream(), x.data(), gamma.data(), beta.data(), to.data(), m.data(), r.data(), rm.data(),
-                 rv.data());
+            kernels::norm_forward(stream(), s, x.data(), affine ? gamma.data() : nullptr,
+                                  affine ? beta.data() : nullptr, T(1e-2), static_cast<T*>(nullptr), m.data(),
+                                  r.data(), {}, kernels::Finish<T>{.f = leaky, .value = value.data()});
           },
           {.shift = 1});
-      const auto near = [&](size_t) { return 10 * tolerance<T>(s); };  // rstd is at most 10
-      expect_near(m.values(), mean, near, "mean");
-      expect_near(r.values(), rstd, near, "rstd");
-      expect_near(rm.values(), running_mean, near, "running mean");
-      expect_near(rv.values(), running_var, near, "running variance");
-      expect_near(to.values(), y, near, "y");
+      expect_same(value.values(), activated, "activation");
     }
   }
 }

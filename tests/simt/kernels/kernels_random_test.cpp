@@ -186,6 +186,15 @@ TYPED_TEST(SimtBatch, Lines) {
           kernels::interpolate_line(s, b, k, x[0], x[1], x[2], y);
         },
         "interpolate_line");
+    const InOut<uint64_t> offset({41}, "offset");
+    uint64_t host_offset = 41;
+    expect_map<T, T>(
+        {real, fake}, n,
+        [&, b = batch, k = m](Stream s, auto& x, T* y) {
+          const kernels::PhiloxState state{7, 3, s.on_device() ? offset.data() : &host_offset, 2};
+          kernels::interpolate_line(s, b, k, x[0], x[1], state, y);
+        },
+        "interpolate_line that draws");
   }
 }
 

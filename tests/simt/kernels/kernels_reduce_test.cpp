@@ -65,6 +65,41 @@ TYPED_TEST(SimtReduce, Sums) {
   for (const ReducedShape& e : kReduced) expect_reduction(Op::sum, e, noise<TypeParam>(e.a * e.r * e.b, 1));
 }
 
+// Per channel, in one launch and, without tickets, in two; the host's against a plain sum.
+TYPED_TEST(SimtReduce, SumsAround) {
+  using T = TypeParam;
+  for (const auto& [a, c, b] : {ReducedShape{1, 1, 1}, ReducedShape{3, 5, 7}, ReducedShape{64, 3, 196},
+                                ReducedShape{2, 300, 9}, ReducedShape{70, 1, 130}, ReducedShape{5, 4, 1}}) {
+    const std::vector<T> values = noise<T>(a * c * b, 1);
+    const int64_t space = kernels::sum_around_workspace(a, c, b);
+    std::vector<T> expected, host(static_cast<size_t>(c)), work(static_cast<size_t>(space) + 1);
+    double size = 0;
+    for (int64_t k = 0; k < c; ++k) {
+      double sum = 0;
+      for (int64_t i = 0; i < a * b; ++i) {
+        const double x = values[static_cast<size_t>((i / b * c + k) * b + i % b)];
+        sum += x, size += std::abs(x);
+      }
+      expected.push_back(static_cast<T>(sum / 2.7));
+    }
+    const auto bound = [&, terms = static_cast<double>(a * b)](size_t) {
+      return (2 * std::sqrt(terms) + 2) * kUnit<T> * size / 2.7;
+    };
+    const std::string what = std::to_string(a) + " x " + std::to_string(c) + " x " + std::to_string(b);
+    kernels::sum_around(Stream(), a, c, b, values.data(), host.data(), work.data(), 2.7);
+    expect_near<T>(host, expected, bound, what + " on the host");
+    const In<T> x(values, "x");
+    const Scratch<T> scratch(space, "workspace");
+    for (const Stream& on : {stream(), Stream::device(nullptr)}) {
+      const Out<T> y(c, "y");
+      run_all_orders([&, a_ = a, c_ = c, b_ = b] {
+        kernels::sum_around(on, a_, c_, b_, x.data(), y.data(), scratch.data(), 2.7);
+      });
+      expect_near<T>(y.values(), expected, bound, what);
+    }
+  }
+}
+
 TYPED_TEST(SimtReduce, MaximaAndMinima) {
   for (const ReducedShape& e : kReduced) {
     if (e.r == 0) continue;
