@@ -94,7 +94,7 @@ std::string model_text() {
   return "model, assumed of an H100 and not measured: " + fixed(model.gap_us, 1) +
          " us between nodes, a kernel takes " + fixed(model.least_us, 1) + " us at least, " +
          fixed(model.bytes_per_us / 1e6, 1) + " TB/s and " + fixed(model.flop_per_us / 1e6, 0) +
-         " TFLOP/s from " + fixed(model.blocks, 0) + " blocks on";
+         " TFLOP/s from " + fixed(model.blocks, 0) + " blocks on, shared by all branches";
 }
 
 }  // namespace
@@ -171,6 +171,9 @@ GraphListing list_nodes(std::vector<GraphNode> nodes, const GraphModel& model) {
     each.node = std::move(node);
     listing.nodes.push_back(std::move(each));
   }
+  // Branches share the chip: all together take what all of it takes.
+  listing.model_us = std::max({listing.model_us, static_cast<double>(listing.bytes) / model.bytes_per_us,
+                               listing.flop / model.flop_per_us});
   listing.critical_path = mark_critical(listing.nodes);
   number_branches(listing.nodes);
   return listing;

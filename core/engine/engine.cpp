@@ -244,27 +244,31 @@ class Walk {
     return lane_of_.try_emplace(leaf, static_cast<int>(lane_of_.size()) % kLeafStreams).first->second;
   }
 
-  // A leaf's gradients are made in its own lane, and added up when all lanes have joined. Leaves whose gradients one launch
-  // makes share a lane.
+  // A leaf's gradients are made in its own lane, and added up when all lanes have joined. A weight and its bias share one.
   void apply_in_lanes(const std::shared_ptr<Node>& node, const Tensor& grad, const std::vector<char>& needs) {
     std::vector<char> chain = needs;
     std::vector<const Node*> done;
+    const auto leaf = [&](size_t i) { return needs[i] && node->inputs[i]->is_leaf(); };
     // Weight and bias of one launch go to one lane where both are leaves, else on with the chain.
-    const bool both = node->leaves_together && needs[1] && needs[2],
-               leaves = both && node->inputs[1]->is_leaf() && node->inputs[2]->is_leaf();
+    const auto partner = [&](size_t i) {
+      const auto from = static_cast<size_t>(node->pairs_from);
+      if (node->pairs_from < 0 || i < from) return i;
+      const size_t other = (i - from) % 2 == 0 ? i + 1 : i - 1;
+      return other < needs.size() && needs[other] ? other : i;
+    };
     for (size_t i = 0; i < needs.size(); ++i) {
-      if (!needs[i] || !node->inputs[i]->is_leaf()) continue;
-      if (both && !leaves && (i == 1 || i == 2)) continue;
+      if (!leaf(i) || !leaf(partner(i))) continue;
       chain[i] = 0;
-      const Node* leaf = node->inputs[i].get();
-      if (std::find(done.begin(), done.end(), leaf) != done.end()) continue;
+      const Node* first = node->inputs[i].get();
+      if (std::find(done.begin(), done.end(), first) != done.end()) continue;
       std::vector<char> only(needs.size());
       for (size_t k = i; k < needs.size(); ++k) {
-        only[k] = needs[k] && (node->inputs[k].get() == leaf || (leaves && i == 1 && k == 2));
+        const Node* other = node->inputs[k].get();
+        only[k] = needs[k] && (other == first || other == node->inputs[partner(i)].get());
         if (only[k]) done.push_back(node->inputs[k].get());
       }
       lanes_->fork();
-      lanes_->run(lane_of(leaf), [&] { apply(node, grad, only); });
+      lanes_->run(lane_of(first), [&] { apply(node, grad, only); });
     }
     if (std::any_of(chain.begin(), chain.end(), [](char needed) { return needed != 0; }))
       apply(node, grad, chain);

@@ -173,12 +173,16 @@ Tensor discriminator_loss(const Loss& loss, Relativism relativism, const Tensor&
   return discriminator_loss(loss, relativism, Judgement{.logits = real}, Judgement{.logits = fake});
 }
 
+bool joined_in_one_launch(const Loss& loss, Relativism relativism) {
+  return !loss.d_joint && relativism == Relativism::none && loss.d_real.target<FusedTerm>() != nullptr &&
+         loss.d_fake.target<FusedTerm>() != nullptr;
+}
+
 Tensor joined_discriminator_loss(const Loss& loss, Relativism relativism, const Tensor& logits,
                                  int64_t split) {
-  const auto* real = loss.d_real.target<FusedTerm>();
-  const auto* fake = loss.d_fake.target<FusedTerm>();
-  if (loss.d_joint || relativism != Relativism::none || real == nullptr || fake == nullptr) return {};
-  return loss_of_both(logits, split, real->loss, fake->loss);
+  if (!joined_in_one_launch(loss, relativism)) return {};
+  return loss_of_both(logits, split, loss.d_real.target<FusedTerm>()->loss,
+                      loss.d_fake.target<FusedTerm>()->loss);
 }
 
 Tensor generator_loss(const Loss& loss, Relativism relativism, const Tensor& real, const Tensor& fake) {

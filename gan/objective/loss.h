@@ -131,6 +131,8 @@ Tensor generator_loss(const Loss& loss, Relativism relativism, const Judgement& 
 /// where the loss is not made of two fused ones.
 Tensor joined_discriminator_loss(const Loss& loss, Relativism relativism, const Tensor& logits,
                                  int64_t split);
+/// Whether it is.
+bool joined_in_one_launch(const Loss& loss, Relativism relativism);
 /// d_real(r) + k d_fake(f), k of shape []: under an Equilibrium (energy.h).
 Tensor balanced_discriminator_loss(const Loss& loss, const Tensor& real, const Tensor& fake, const Tensor& k);
 /// Whether generator_loss reads the real logits.

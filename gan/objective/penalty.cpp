@@ -3,6 +3,7 @@
 #include "duel/core/device/workspace.h"
 #include "duel/core/ops.h"
 #include "duel/core/tensor/autograd.h"
+#include "duel/core/tensor/internal/tensor_impl.h"
 #include "duel/core/tensor/internal/unit.h"
 #include "duel/kernels/training/batch.h"
 
@@ -17,6 +18,10 @@ struct Centered {
     return square(target.one_sided ? relu(excess) : excess);
   }
 };
+/// |g|^2 as it is.
+struct Squares {
+  Tensor operator()(const Tensor& squares) const { return squares; }
+};
 }  // namespace
 
 PenaltyShape one_centered(double k) {
@@ -24,9 +29,8 @@ PenaltyShape one_centered(double k) {
       .name = message("one_centered({})", k), .apply = Centered{{.k = k}}, .k = k, .with_k = one_centered};
 }
 PenaltyShape zero_centered() {
-  return {.name = "zero_centered",
-          .apply = [](const Tensor& n) { return square(n); },
-          .of_squares = [](const Tensor& squares) { return squares; }};
+  return {
+      .name = "zero_centered", .apply = [](const Tensor& n) { return square(n); }, .of_squares = Squares{}};
 }
 PenaltyShape one_sided(double k) {
   return {.name = message("one_sided({})", k),
@@ -86,6 +90,19 @@ Tensor line_points(const Tensor& real, const Tensor& fake, Generator& random) {
   return points;
 }
 
+Tensor joined_with_line(const Tensor& real, const Tensor& fake, Generator& random) {
+  DUEL_CHECK(real.shape() == fake.shape() && real.dtype() == fake.dtype(), "line_points",
+             "expected real and fake of one shape, got {} and {}", to_text(real), to_text(fake));
+  duel::detail::check_same_device("line_points", real, fake);
+  Tensor all = Tensor::empty(real.shape().with(0, 3 * real.dim(0)), real.options());
+  random.draw(real.dim(0), real.device(), [&](const kernels::PhiloxState& state) {
+    DUEL_DISPATCH(real.dtype(), "line_points",
+                  kernels::join_with_line(stream_of(real.device()), real.dim(0), real.shape().numel_from(1),
+                                          real.data<T>(), fake.data<T>(), state, all.mutable_data<T>()));
+  });
+  return all;
+}
+
 Tensor dragan_points(const Tensor& real, const Tensor& alpha, const Tensor& noise) {
   DUEL_CHECK(real.shape() == noise.shape() && alpha.numel() == real.dim(0), "dragan_points",
              "expected noise of real's shape {} and an alpha per sample, got {} and {}", real.shape(),
@@ -101,11 +118,11 @@ Tensor dragan_points(const Tensor& real, const Tensor& alpha, const Tensor& nois
   return record("dragan_points", points, {real, alpha, noise}, {}, not_differentiable("dragan_points", 1));
 }
 
-PenaltySampling on_lines() {
-  return {"line", [](const Tensor& real, const Tensor& fake, Generator& random) {
-            return line_points(real, fake, random);
-          }};
+Tensor LinePoints::operator()(const Tensor& real, const Tensor& fake, Generator& random) const {
+  return line_points(real, fake, random);
 }
+
+PenaltySampling on_lines() { return {"line", LinePoints{}}; }
 PenaltySampling at_real() {
   return {"real", [](const Tensor& real, const Tensor&, Generator&) { return real; }};
 }
@@ -146,25 +163,55 @@ PenaltyResult gradient_penalty(nn::Module& critic, const Tensor& points, const P
   DUEL_CHECK(shape.apply || shape.of_squares, "gradient_penalty",
              "the penalty shape '{}' has no apply: expected a function of the norms", shape.name);
   const Tensor x = points.detach().set_requires_grad(true);
-  const Tensor gradient = input_gradient(critic, x, labels, grad_enabled());
-  if (const auto* centered = shape.apply.target<Centered>();
-      centered != nullptr && !shape.of_squares && shape.reduction == Reduction::mean) {
+  return penalty_of_gradient(input_gradient(critic, x, labels, grad_enabled()), shape, weight);
+}
+
+namespace {
+/// The target of a penalty that one launch takes; null for others.
+const Centered* fused_shape(const PenaltyShape& shape) {
+  const auto* centered = shape.apply.target<Centered>();
+  return centered != nullptr && !shape.of_squares && shape.reduction == Reduction::mean ? centered : nullptr;
+}
+}  // namespace
+
+bool reads_norms_alone(const PenaltyShape& shape) {
+  return shape.apply.target<Centered>() != nullptr || shape.of_squares.target<Squares>() != nullptr;
+}
+
+PenaltyStep penalty_step(const Tensor& gradient, const PenaltyShape& shape, double weight,
+                         const Tensor& loss) {
+  NoGrad no_grad;
+  if (const Centered* centered = fused_shape(shape)) {
+    const NormPenaltyGradient all = norm_penalty_gradient(gradient, centered->target, weight, loss);
+    return {{all.value, all.mean_norm}, all.gradient, all.total};
+  }
+  const EnableGrad recording;
+  const Tensor g = gradient.detach().set_requires_grad(true);
+  PenaltyResult result = penalty_of_gradient(g, shape, weight);
+  const Tensor v = grad({result.value}, {g})[0];
+  result.value = result.value.detach();
+  return {result, v, add(loss.detach(), result.value)};
+}
+
+PenaltyResult penalty_of_gradient(const Tensor& gradient, const PenaltyShape& shape, double weight) {
+  const int64_t samples = gradient.dim(0);
+  if (const Centered* centered = fused_shape(shape)) {
     NormPenalty fused = norm_penalty(gradient, centered->target, weight);
     return {.value = fused.value, .mean_norm = fused.mean_norm};
   }
   Tensor norms, each;
   if (shape.of_squares) {
-    const Tensor squares = sum(square(gradient.reshape({x.dim(0), x.shape().numel_from(1)})), {1});
+    const Tensor squares = sum(square(gradient.reshape({samples, gradient.shape().numel_from(1)})), {1});
     each = shape.of_squares(squares);
     norms = sqrt(squares.detach());
   } else {
     norms = sample_norm(gradient);
     each = shape.apply(norms);
   }
-  DUEL_CHECK(each.defined() && each.shape() == Shape{x.dim(0)}, "gradient_penalty",
+  DUEL_CHECK(each.defined() && each.shape() == Shape{samples}, "gradient_penalty",
              "the penalty shape '{}' gave {} for the norms of {} samples: expected [{}], "
              "the penalty of each sample (their mean comes afterwards)",
-             shape.name, each.defined() ? to_text(each.shape()) : "nothing", x.dim(0), x.dim(0));
+             shape.name, each.defined() ? to_text(each.shape()) : "nothing", samples, samples);
   PenaltyResult result;
   result.value = mul_scalar(shape.reduction == Reduction::max ? max(each, 0) : mean(each), weight);
   NoGrad no_grad;

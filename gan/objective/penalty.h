@@ -52,6 +52,11 @@ struct PenaltySampling {
   std::function<Tensor(const Tensor& real, const Tensor& fake, Generator&)> points;
   LabelsOf labels = LabelsOf::real;
 };
+
+/// The points of on_lines(), by which it is known.
+struct LinePoints {
+  Tensor operator()(const Tensor& real, const Tensor& fake, Generator& random) const;
+};
 /// eps real + (1 - eps) fake, one eps ~ U[0,1) per sample. Judged with the real samples' labels. (Public
 /// conditional code makes the fakes for the labels of the real batch, so that both ends of a line have the
 /// same. Duel draws the fakes' labels anew: here a line's fake end may be of another class than the line is
@@ -71,6 +76,8 @@ PenaltySampling around_real_two_sided();
 Tensor line_points(const Tensor& real, const Tensor& fake, const Tensor& eps);
 /// The same with eps uniform in [0, 1), drawn from `random`; on a GPU in the same launch where no gradient is recorded.
 Tensor line_points(const Tensor& real, const Tensor& fake, Generator& random);
+/// real, fake and those points, one behind the other; without gradients.
+Tensor joined_with_line(const Tensor& real, const Tensor& fake, Generator& random);
 Tensor dragan_points(const Tensor& real, const Tensor& alpha, const Tensor& noise);
 
 struct Penalty {
@@ -91,6 +98,17 @@ struct PenaltyResult {
 ///                                   return gradient_penalty(d, points, shape, 1.0).value; }, d.parameters());
 PenaltyResult gradient_penalty(nn::Module& critic, const Tensor& points, const PenaltyShape& shape,
                                double weight, const Tensor& labels = {});
+/// The same of the gradient [N, ...] of the samples' logits that is at hand.
+PenaltyResult penalty_of_gradient(const Tensor& gradient, const PenaltyShape& shape, double weight);
+/// Whether a shape is one of Duel's whose value is of the norms and of nothing else (a user's may read more).
+bool reads_norms_alone(const PenaltyShape& shape);
+/// The same without a graph, with its own gradient in `gradient` and with loss + value; both of shape [] but the gradient.
+struct PenaltyStep {
+  PenaltyResult result;
+  Tensor gradient, total;
+};
+PenaltyStep penalty_step(const Tensor& gradient, const PenaltyShape& shape, double weight,
+                         const Tensor& loss);
 
 /// Mean of mean_norm over the penalties, at least one; shape [].
 Tensor mean_norm(const std::vector<PenaltyResult>& results);

@@ -86,7 +86,20 @@ Judgement Judging::judge(const Tensor& samples, const Tensor& labels) {
 }
 
 // Where no layer of D mixes samples, one pass over both batches gives the same logits with half the launches.
-Tensor Judging::judge_both(Round& round) {
+Tensor Judging::joined_with_points(const Round& round, bool any) {
+  const Tensor &real = round.real.samples, &fake = round.fake.samples;
+  if (penalties_.size() != 1 || discriminator_->mixes_samples() || tracked(real) || tracked(fake)) return {};
+  const Penalty& penalty = penalties_.front();
+  if (penalty.sampling.points.target<LinePoints>() != nullptr && real.shape() == fake.shape())
+    return joined_with_line(real, fake, penalty_noise_);
+  if (!any) return {};
+  const LendDefaultGenerator lent = lend();
+  const Tensor points = penalty.sampling.points(real.detach(), fake.detach(), penalty_noise_);
+  NoGrad no_grad;
+  return concat({real, fake, checked_points(penalty, points, real, false)});
+}
+
+Tensor Judging::judge_both(Round& round, const Tensor& joined_samples) {
   Side& real = round.real;
   Side& fake = round.fake;
   if (discriminator_->mixes_samples()) {
@@ -96,7 +109,9 @@ Tensor Judging::judge_both(Round& round) {
     streams.join();
     return {};
   }
-  const Judgement all = judge(concat({real.samples, fake.samples}), joined(real.labels, fake.labels));
+  const Tensor samples = joined_samples.defined() ? rows(joined_samples, 0, 2 * real.samples.dim(0))
+                                                  : concat({real.samples, fake.samples});
+  const Judgement all = judge(samples, joined(real.labels, fake.labels));
   const int64_t split = real.samples.dim(0) / schedule_.packing;
   real.judgement = part_of(all, 0, split);
   fake.judgement = part_of(all, split, all.logits.dim(0));
@@ -124,14 +139,16 @@ void Judging::flip_labels(Round& round) {
   exchange(flip.reshape(Shape(sizes)), real.features, fake.features);
 }
 
-std::vector<PenaltyResult> Judging::penalties(const Round& round) {
+std::vector<PenaltyResult> Judging::penalties(const Round& round, const Tensor& joined_samples) {
   const LendDefaultGenerator lent = lend();
   const auto interval = static_cast<double>(schedule_.lazy_interval);
   std::vector<PenaltyResult> results;
   for (const Penalty& penalty : penalties_) {
     const Tensor& labels = penalty.sampling.labels == LabelsOf::fake ? round.fake.labels : round.real.labels;
-    const Tensor points =
-        penalty.sampling.points(round.real.samples.detach(), round.fake.samples.detach(), penalty_noise_);
+    const Tensor points = joined_samples.defined()
+                              ? rows(joined_samples, 2 * round.real.samples.dim(0), joined_samples.dim(0))
+                              : penalty.sampling.points(round.real.samples.detach(),
+                                                        round.fake.samples.detach(), penalty_noise_);
     results.push_back(gradient_penalty(
         *discriminator_, packed(checked_points(penalty, points, round.real.samples, labels.defined())),
         penalty.shape, penalty.weight * interval, labels));

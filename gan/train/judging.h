@@ -35,13 +35,17 @@ class Judging {
   Judgement judge(const Tensor& samples, const Tensor& labels);
   /// Both sides of a round: in one pass where no layer of D mixes samples. Then it returns the logits of both, the
   /// real samples' first, where nothing moves labels afterwards; else an undefined tensor.
-  Tensor judge_both(Round& round);
+  Tensor judge_both(Round& round, const Tensor& joined = {});
+  /// Both sides' samples and the points of the one penalty behind them, [2 B + N, …], without gradients; undefined where D
+  /// mixes samples, there are more penalties or the samples have gradients. `any`: by concatenation where no launch of the
+  /// sampling makes all of it. For judge_both(), penalties() and analytic.h.
+  Tensor joined_with_points(const Round& round, bool any = false);
   /// With the schedule's probability a judged sample changes sides: what D says of it stands with the other
   /// label.
   void flip_labels(Round& round);
   /// One result for each penalty of the objective at points of the round's samples, weights times the lazy
   /// interval.
-  std::vector<PenaltyResult> penalties(const Round& round);
+  std::vector<PenaltyResult> penalties(const Round& round, const Tensor& joined = {});
 
   /// While it lives D's layers, and terms, draw from D's generator of layers.
   LendDefaultGenerator lend() { return LendDefaultGenerator(layers_); }
@@ -60,6 +64,13 @@ class Judging {
   };
   /// The device for SideStreams of such passes; the CPU, on which they do nothing, without a SideBySide.
   Device beside() const { return beside_; }
+
+  nn::Module& discriminator() { return *discriminator_; }
+  double label_flip() const { return schedule_.label_flip; }
+  /// Weight of the one penalty, times the lazy interval.
+  double penalty_weight() const {
+    return penalties_.front().weight * static_cast<double>(schedule_.lazy_interval);
+  }
 
   std::vector<StatePart> state();
 

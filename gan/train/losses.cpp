@@ -5,6 +5,7 @@
 
 #include "duel/core/ops.h"
 #include "duel/core/tensor/autograd.h"
+#include "duel/gan/train/internal/analytic.h"
 #include "duel/nn/module/scoped_parameters.h"
 
 namespace duel::gan {
@@ -67,7 +68,7 @@ Tensor adversarial_loss_of_d(const Objective& objective, const Round& round, con
 }
 
 LossOfD loss_of_d(const Objective& objective, Judging& judging, Round round, const Tensor& balance,
-                  bool penalized) {
+                  bool penalized, bool twice_differentiable) {
   const Tensor &real = round.real.samples, &fake = round.fake.samples;
   DUEL_CHECK(real.rank() >= 1 && fake.rank() == real.rank() &&
                  fake.shape().with(0, real.dim(0)) == real.shape() && fake.dtype() == real.dtype(),
@@ -76,15 +77,20 @@ LossOfD loss_of_d(const Objective& objective, Judging& judging, Round round, con
   round.real.samples = judging.shown(real);
   round.fake.samples = judging.shown(fake);
   penalized = penalized && !objective.penalties.empty();
+  if (penalized && !twice_differentiable) {
+    if (std::optional<LossOfD> whole = analytic_loss_of_d(objective, judging, round))
+      return std::move(*whole);
+  }
+  const Tensor joined = penalized ? judging.joined_with_points(round) : Tensor();
   SideStreams beside(penalized ? judging.beside() : Device::cpu());
-  const Tensor both = judging.judge_both(round);
+  const Tensor both = judging.judge_both(round, joined);
   LossOfD result;
   result.real_logits = round.real.judgement.logits.detach();
   result.fake_logits = round.fake.judgement.logits.detach();
   result.value = judged_loss_of_d(objective, judging, round, both, balance, result.terms);
   if (!penalized) return result;
   std::vector<PenaltyResult> penalties;
-  beside.run([&] { penalties = judging.penalties(round); });
+  beside.run([&] { penalties = judging.penalties(round, joined); });
   beside.join();
   for (const PenaltyResult& penalty : penalties) {
     result.value = add(result.value, penalty.value);

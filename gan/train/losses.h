@@ -33,7 +33,7 @@ Tensor adversarial_loss_of_d(const Objective& objective, const Round& round, con
 
 /// Shows both sides of `round` to D; `penalized`: whether the penalties are due.
 LossOfD loss_of_d(const Objective& objective, Judging& judging, Round round, const Tensor& balance,
-                  bool penalized);
+                  bool penalized, bool twice_differentiable = true);
 
 enum class Weights { recorded, constant };  // D's, in G's loss
 

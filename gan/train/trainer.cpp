@@ -154,7 +154,8 @@ Round Trainer::round_of(const Batch& batch) const {
 }
 
 Tensor Trainer::loss_of_d(const Batch& batch, int64_t step, const Look& look, Shown& shown) {
-  const LossOfD d = gan::loss_of_d(objective_, judging_, round_of(batch), balance_, penalty_due(step));
+  const LossOfD d = gan::loss_of_d(objective_, judging_, round_of(batch), balance_, penalty_due(step),
+                                   objective_.schedule.update == Update::consensus);
   shown.loss_d = d.value.detach();
   shown.penalty = d.penalty;
   shown.input_gradient_norm = d.input_gradient_norm;
@@ -300,10 +301,11 @@ void Trainer::joint_step(const Batch& batch, bool diagnostics) {
 }
 
 // The next n samples, and what G starts from for as many fakes.
-Trainer::Batch Trainer::draw(int64_t n) {
+Trainer::Batch Trainer::draw(int64_t n, int64_t more_latents) {
   const Tensor index = order_.next(n);
   Batch batch{.real = data_->batch(index, options_.dtype)};
-  batch.latents = draw_latents(networks_.latent, n, latent_random_, {options_.dtype, options_.device});
+  batch.latents =
+      draw_latents(networks_.latent, n + more_latents, latent_random_, {options_.dtype, options_.device});
   if (batch.latents.labels.defined()) batch.real_labels = data_->labels(index);
   return batch;
 }
@@ -345,7 +347,13 @@ Shown Trainer::iterate(int64_t critic_steps, const Look& look) {
   const bool joint = s.update != Update::alternating;
   const int64_t batch = options_.batch;
   // One gather and one draw for all critic steps of the iteration: the next batches lie ready.
-  const Batch all = draw(critic_steps * batch);
+  // The latents of G's steps too, where they are the same as of draws of their own: a draw begins at a multiple of 4, and no
+  // generator draws twice for one batch.
+  const int64_t drawn = critic_steps * batch, of_g = s.generator_batch * batch;
+  const LatentPlan& plan = networks_.latent;
+  const bool once_each = plan.categorical.size() + (plan.continuous > 0 ? 1 : 0) <= 1;
+  const bool at_once = !joint && once_each && drawn % 4 == 0 && of_g % 4 == 0;
+  const Batch all = draw(drawn, at_once ? s.generator_steps * of_g : 0);
   const auto part = [&](int64_t k) {
     const int64_t begin = k * batch, end = begin + batch;
     return Batch{.real = rows(all.real, begin, end),
@@ -355,7 +363,7 @@ Shown Trainer::iterate(int64_t critic_steps, const Look& look) {
   // The critics of one iteration meet the same G: without batch statistics in G one pass makes all their
   // fakes.
   const bool one_pass = !networks_.generator->mixes_samples();
-  const Tensor fakes = one_pass && !joint ? generate(all.latents.input) : Tensor();
+  const Tensor fakes = one_pass && !joint ? generate(slice(all.latents, 0, drawn).input) : Tensor();
   for (int64_t k = 0; k < critic_steps; ++k) {
     Batch now = part(k);
     const bool last = k + 1 == critic_steps;
@@ -369,8 +377,9 @@ Shown Trainer::iterate(int64_t critic_steps, const Look& look) {
   }
   for (int64_t k = 0; k < s.generator_steps && !joint; ++k) {
     Batch last = part(critic_steps - 1);
-    last.latents = draw_latents(networks_.latent, s.generator_batch * batch, latent_random_,
-                                {options_.dtype, options_.device});
+    last.latents =
+        at_once ? slice(all.latents, drawn + k * of_g, drawn + (k + 1) * of_g)
+                : draw_latents(networks_.latent, of_g, latent_random_, {options_.dtype, options_.device});
     generator_update(last, k + 1 == s.generator_steps ? look : Look(), shown);
   }
   remember(shown);

@@ -26,7 +26,8 @@ size_t gemm_workspace(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t 
                       bool left_sums = false);
 
 /// c = alpha * op(a) op(b) + beta * c. With beta == 0 the old c is not read (it may be NaN). With left_sums also
-/// left_sums[row] = the sum over k of row `row` of op(a): where c is the gradient of a weight, that of its bias.
+/// left_sums[row] = the sum over k of row `row` of op(a): where c is the gradient of a weight, that of its bias
+/// (own device kernels add in the order of k).
 template <class T>
 void gemm(Stream stream, bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, T alpha, const T* a,
           const T* b, T beta, T* c, void* workspace, const Finish<T>& finish = {}, T* left_sums = nullptr);

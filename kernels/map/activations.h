@@ -170,8 +170,9 @@ struct Activation {
 
   constexpr explicit operator bool() const { return kind != Kind::none; }
   constexpr bool second_is_zero() const { return kind != Kind::tanh; }
-  /// use(f) with the activation as its own type; not called where there is none.
-  template <class Use>
+  /// use(f) with the activation as its own type; not called where there is none. Without kSmooth for the piecewise linear
+  /// ones alone: what the others need would cost a kernel registers.
+  template <bool kSmooth = true, class Use>
   DUEL_HD void visit(Use use) const {
     switch (kind) {
       case Kind::none:
@@ -181,7 +182,7 @@ struct Activation {
       case Kind::leaky_relu:
         return use(LeakyRelu{slope});
       case Kind::tanh:
-        return use(Tanh{});
+        if constexpr (kSmooth) return use(Tanh{});
     }
   }
 };

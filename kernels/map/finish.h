@@ -35,16 +35,17 @@ template <class T>
 void check_finish(const char* op, const T* c, const Finish<T>& finish);
 
 #if DUEL_DEVICE_CODE
-/// One result through slope_at and value of `finish`, at offset `at` of c (null: only value is wanted).
-template <class T>
+/// One result through slope_at and value of `finish`, at offset `at` of c (null: only value is wanted); kSmooth: as in
+/// Activation::visit.
+template <bool kSmooth = true, class T>
 __device__ __forceinline__ void store_one(T* c, const Finish<T>& finish, int64_t at, T r) {
   if (finish.slope_at) {
     const T x = finish.slope_at[at];
-    finish.f.visit([&](const auto& f) { r = r * f.first(x); });
+    finish.f.template visit<kSmooth>([&](const auto& f) { r = r * f.first(x); });
   }
   if (c) c[at] = r;
   if (finish.value) {
-    finish.f.visit([&](const auto& f) { r = f.value(r); });
+    finish.f.template visit<kSmooth>([&](const auto& f) { r = f.value(r); });
     finish.value[at] = r;
   }
 }

@@ -275,7 +275,8 @@ void norm_backward(Stream stream, const NormShape& shape, const T* dy, const T* 
     }
     // Where a row is a channel (batch norm) its sums are the gradients.
     const bool direct = affine && !s.affine_inner && s.rows == s.affine;
-    if (direct) row_gamma = dgamma, row_beta = dbeta;
+    if (direct && dgamma != nullptr) row_gamma = dgamma;
+    if (direct && dbeta != nullptr) row_beta = dbeta;
     if (s.rows > 0 && (dx != nullptr || !s.affine_inner)) {
       launch(norm_backward_kernel<T>, dim3(static_cast<unsigned>(s.rows)), dim3(kSumBlock), 0, stream, s, dy,
              x, mean, rstd, gamma, dx, row_gamma, row_beta);

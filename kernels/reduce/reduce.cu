@@ -318,7 +318,8 @@ void sum_around(Stream stream, int64_t A, int64_t C, int64_t B, const T* x, T* y
   DUEL_CHECK(A >= 0 && C >= 0 && B >= 0, "sum_around", "expected extents of at least 0, got [{}, {}, {}]", A,
              C, B);
 #if DUEL_DEVICE_CODE
-  if (stream.on_device() && A * B > 0 && C > 0 && A * B < (int64_t{1} << 32) && C < (int64_t{1} << 31)) {
+  if (stream.on_device() && A * B >= kSumBlock && C > 0 && A * B < (int64_t{1} << 32) &&
+      C < (int64_t{1} << 31)) {
     DUEL_CHECK(x && y && workspace, "sum_around", "expected arrays, got a null pointer");
     const Slabs slabs = slabs_of(A, C, B);
     unsigned* const tickets = slabs.count > 1 ? tickets_for(stream, C) : nullptr;

@@ -51,7 +51,7 @@ struct Excess {
 /// By one block: the penalty of all norms.
 template <class T>
 __device__ void penalty_of_norms(int64_t batch, const T* n, const Excess<T>& excess, T weight, T each,
-                                 T* value, T* slope, T* mean_norm) {
+                                 T* value, T* slope, T* mean_norm, const PenaltyExtras<T>& extras) {
   const auto sums = block_sum(strided_terms<2, T>(threadIdx.x, batch, blockDim.x, [&](int64_t b) {
     const T e = excess(n[b]);
     slope[b] = T(2) * e * each;
@@ -60,25 +60,32 @@ __device__ void penalty_of_norms(int64_t batch, const T* n, const Excess<T>& exc
   if (threadIdx.x == 0) {
     *value = weight * (sums.v[0] / static_cast<T>(batch));
     *mean_norm = sums.v[1] / static_cast<T>(batch);
+    if (extras.total != nullptr) *extras.total = *extras.base + *value;
   }
 }
 
 /// One block per row; the last one takes the penalty. Without a ticket the next kernel does.
 template <class T>
 __global__ void norm_penalty_kernel(int64_t m, const T* x, Excess<T> excess, T weight, T each, T* n, T* value,
-                                    T* slope, T* mean_norm, unsigned* ticket) {
+                                    T* slope, T* mean_norm, PenaltyExtras<T> extras, unsigned* ticket) {
   const T* row = x + static_cast<int64_t>(blockIdx.x) * m;
   const auto sum = block_sum(strided_terms<1, T>(threadIdx.x, m, blockDim.x,
                                                  [&](int64_t i) { return Terms<1, T>{{row[i] * row[i]}}; }));
-  if (threadIdx.x == 0) n[blockIdx.x] = NormOfSum<T>{T(0)}(sum.v[0]);
+  const T norm = NormOfSum<T>{T(0)}(sum.v[0]);
+  if (threadIdx.x == 0) n[blockIdx.x] = norm;
+  if (extras.dx != nullptr) {
+    const T factor = over_norm(T(2) * excess(norm) * each, norm);
+    T* dx = extras.dx + static_cast<int64_t>(blockIdx.x) * m;
+    for (int64_t i = threadIdx.x; i < m; i += blockDim.x) dx[i] = factor * row[i];
+  }
   if (ticket == nullptr || !last_block(gridDim.x, ticket)) return;
-  penalty_of_norms(gridDim.x, n, excess, weight, each, value, slope, mean_norm);
+  penalty_of_norms(gridDim.x, n, excess, weight, each, value, slope, mean_norm, extras);
 }
 
 template <class T>
 __global__ void penalty_kernel(int64_t batch, const T* n, Excess<T> excess, T weight, T each, T* value,
-                               T* slope, T* mean_norm) {
-  penalty_of_norms(batch, n, excess, weight, each, value, slope, mean_norm);
+                               T* slope, T* mean_norm, PenaltyExtras<T> extras) {
+  penalty_of_norms(batch, n, excess, weight, each, value, slope, mean_norm, extras);
 }
 
 template <class T>
@@ -194,19 +201,21 @@ void sample_norm_double_backward(Stream stream, int64_t batch, int64_t m, const 
 
 template <class T>
 void norm_penalty(Stream stream, int64_t batch, int64_t m, const T* x, const NormTarget& target,
-                  double weight, T* n, T* value, T* slope, T* mean_norm) {
+                  double weight, T* n, T* value, T* slope, T* mean_norm, const PenaltyExtras<T>& extras) {
   check("norm_penalty", batch, m);
   DUEL_CHECK(batch >= 1, "norm_penalty", "expected at least one sample, got {}", batch);
+  DUEL_CHECK((extras.base == nullptr) == (extras.total == nullptr), "norm_penalty",
+             "expected a base and a place for the total, or neither");
   const Excess<T> excess{T(target.k), target.one_sided};
   const T w = T(weight), each = w / static_cast<T>(batch);
 #if DUEL_DEVICE_CODE
   if (stream.on_device()) {
     unsigned* const ticket = tickets_for(stream, 1);
     launch(norm_penalty_kernel<T>, dim3(static_cast<unsigned>(batch)), dim3(kSumBlock), 0, stream, m, x,
-           excess, w, each, n, value, slope, mean_norm, ticket);
+           excess, w, each, n, value, slope, mean_norm, extras, ticket);
     if (ticket == nullptr)
       launch(penalty_kernel<T>, dim3(1), dim3(kSumBlock), 0, stream, batch, n, excess, w, each, value, slope,
-             mean_norm);
+             mean_norm, extras);
     return;
   }
 #endif
@@ -220,13 +229,16 @@ void norm_penalty(Stream stream, int64_t batch, int64_t m, const T* x, const Nor
   const auto total = sums.fold();
   *value = w * (total.v[0] / static_cast<T>(batch));
   *mean_norm = total.v[1] / static_cast<T>(batch);
+  if (extras.total != nullptr) *extras.total = *extras.base + *value;
+  if (extras.dx != nullptr) sample_norm_backward(stream, batch, m, x, n, slope, extras.dx);
 }
 
-#define DUEL_DEFINE_SAMPLE_NORM(T)                                                                           \
-  template void norm_penalty(Stream, int64_t, int64_t, const T*, const NormTarget&, double, T*, T*, T*, T*); \
-  template void sample_norm(Stream, int64_t, int64_t, const T*, T, T*);                                      \
-  template void sample_norm_backward(Stream, int64_t, int64_t, const T*, const T*, const T*, T*);            \
-  template void sample_norm_double_backward(Stream, int64_t, int64_t, const T*, const T*, const T*,          \
+#define DUEL_DEFINE_SAMPLE_NORM(T)                                                                          \
+  template void norm_penalty(Stream, int64_t, int64_t, const T*, const NormTarget&, double, T*, T*, T*, T*, \
+                             const PenaltyExtras<T>&);                                                      \
+  template void sample_norm(Stream, int64_t, int64_t, const T*, T, T*);                                     \
+  template void sample_norm_backward(Stream, int64_t, int64_t, const T*, const T*, const T*, T*);           \
+  template void sample_norm_double_backward(Stream, int64_t, int64_t, const T*, const T*, const T*,         \
                                             const T*, T*, T*);
 DUEL_DEFINE_SAMPLE_NORM(float)
 DUEL_DEFINE_SAMPLE_NORM(double)

@@ -39,10 +39,19 @@ struct NormTarget {
   bool one_sided = false;
 };
 
+/// What else norm_penalty() makes in its launch, each where it is not null: dx [batch, m], the penalty's gradient in x, and
+/// *total = *base + *value.
+template <class T>
+struct PenaltyExtras {
+  T* dx = nullptr;
+  const T* base = nullptr;
+  T* total = nullptr;
+};
+
 /// One launch from gradients to a penalty: n [batch] the norms of x's rows, *value = weight mean (n - k)^2, slope [batch]
 /// its derivatives by n, *mean_norm = mean n. batch is at least 1. Without tickets a second launch.
 template <class T>
 void norm_penalty(Stream stream, int64_t batch, int64_t m, const T* x, const NormTarget& target,
-                  double weight, T* n, T* value, T* slope, T* mean_norm);
+                  double weight, T* n, T* value, T* slope, T* mean_norm, const PenaltyExtras<T>& extras = {});
 
 }  // namespace duel::kernels

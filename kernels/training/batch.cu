@@ -1,6 +1,7 @@
 // Batch gather with normalisation, and the points of gradient penalties.
 #include "duel/kernels/training/batch.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -64,6 +65,19 @@ __global__ void line_kernel(int64_t batch, int64_t m, const T* real, const T* fa
   const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
   for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < batch * m; i += stride) {
     out[i] = Line<T>{eps(i / m)}(real[i], fake[i]);
+  }
+}
+
+/// real[i], fake[i] and the point between them.
+template <class T>
+__global__ void join_with_line_kernel(int64_t batch, int64_t m, const T* real, const T* fake,
+                                      PhiloxState state, T* out) {
+  const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x, n = batch * m;
+  for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < n; i += stride) {
+    const T r = real[i], f = fake[i];
+    out[i] = r;
+    out[n + i] = f;
+    out[2 * n + i] = Line<T>{uniform_at<T>(state, i / m)}(r, f);
   }
 }
 
@@ -209,6 +223,24 @@ void interpolate_line(Stream stream, int64_t batch, int64_t m, const T* real, co
   line(stream, batch, m, real, fake, Drawing<T>{state}, out);
 }
 
+template <class T>
+void join_with_line(Stream stream, int64_t batch, int64_t m, const T* real, const T* fake,
+                    const PhiloxState& state, T* out) {
+  check("join_with_line", batch, m);
+  const int64_t n = batch * m;
+  if (n == 0) return;
+#if DUEL_DEVICE_CODE
+  if (stream.on_device()) {
+    launch(join_with_line_kernel<T>, dim3(map_blocks(n)), dim3(kMapBlock), 0, stream, batch, m, real, fake,
+           state, out);
+    return;
+  }
+#endif
+  std::copy(real, real + n, out);
+  std::copy(fake, fake + n, out + n);
+  interpolate_line(stream, batch, m, real, fake, state, out + 2 * n);
+}
+
 // [0]: std, [1]: mean, then the partial sums.
 int64_t dragan_workspace(int64_t batch, int64_t m) {
   const int64_t host = (batch * m + kMomentGrain - 1) / kMomentGrain;
@@ -259,6 +291,7 @@ void dragan_perturb(Stream stream, int64_t batch, int64_t m, const T* x, const T
   template void gather_normalize(Stream, int64_t, int64_t, int64_t, const uint8_t*, const int64_t*, T, T, \
                                  T*);                                                                     \
   template void interpolate_line(Stream, int64_t, int64_t, const T*, const T*, const T*, T*);             \
+  template void join_with_line(Stream, int64_t, int64_t, const T*, const T*, const PhiloxState&, T*);     \
   template void interpolate_line(Stream, int64_t, int64_t, const T*, const T*, const PhiloxState&, T*);   \
   template void dragan_perturb(Stream, int64_t, int64_t, const T*, const T*, const T*, T*, T*);
 DUEL_DEFINE_BATCH(float)

@@ -37,6 +37,11 @@ template <class T>
 void interpolate_line(Stream stream, int64_t batch, int64_t m, const T* real, const T* fake,
                       const PhiloxState& state, T* out);
 
+/// real, fake and such points, eps drawn on the way, one behind the other: out [3 batch, m], which overlaps neither.
+template <class T>
+void join_with_line(Stream stream, int64_t batch, int64_t m, const T* real, const T* fake,
+                    const PhiloxState& state, T* out);
+
 /// Scratch elements (of T) that dragan_perturb needs.
 int64_t dragan_workspace(int64_t batch, int64_t m);
 

@@ -2,6 +2,8 @@
 // say so, which makes gradient penalties over them cheaper; the others are not.
 #pragma once
 
+#include <typeinfo>
+
 #include "duel/nn/module/module.h"
 
 namespace duel::nn {
@@ -9,7 +11,9 @@ namespace duel::nn {
 class ReLU : public Module {
  public:
   Tensor forward(const Tensor& x) override;
-  Activation activation() const override { return kernels::Relu{}; }
+  Activation activation() const override {
+    return typeid(*this) == typeid(ReLU) ? Activation(kernels::Relu{}) : Activation();
+  }
   bool second_derivative_zero() const override { return true; }
   std::string describe() const override { return "ReLU()"; }
 
@@ -21,7 +25,9 @@ class LeakyReLU : public Module {
  public:
   explicit LeakyReLU(double slope = 0.01) : negative_slope(slope) {}
   Tensor forward(const Tensor& x) override;
-  Activation activation() const override { return kernels::LeakyRelu{negative_slope}; }
+  Activation activation() const override {
+    return typeid(*this) == typeid(LeakyReLU) ? Activation(kernels::LeakyRelu{negative_slope}) : Activation();
+  }
   bool second_derivative_zero() const override { return true; }
   std::string describe() const override;
   double negative_slope;
@@ -59,7 +65,9 @@ class ELU : public Module {
 class Tanh : public Module {
  public:
   Tensor forward(const Tensor& x) override;
-  Activation activation() const override { return kernels::Tanh{}; }
+  Activation activation() const override {
+    return typeid(*this) == typeid(Tanh) ? Activation(kernels::Tanh{}) : Activation();
+  }
   std::string describe() const override { return "Tanh()"; }
 
  protected:

@@ -6,6 +6,8 @@
 //   nn::Conv2d depthwise(64, 64, {3, 5}, {.padding = {1, 2}, .groups = 64});    // each channel for itself
 #pragma once
 
+#include <typeinfo>
+
 #include "duel/core/tensor/size2d.h"
 #include "duel/nn/module/weight_layer.h"
 
@@ -25,6 +27,7 @@ class Conv2d : public WeightLayer {
   Conv2d(int64_t in_channels, int64_t out_channels, Size2d kernel_size, Conv2dOptions options = {});
   /// x [N, in, H, W] to [N, out, H', W'] with H' = (H + 2 padding - dilation (KH - 1) - 1) / stride + 1.
   Tensor forward_with(const Tensor& x, const Tensor& w, const Activation& then = {}) const override;
+  bool fuses() const override { return typeid(*this) == typeid(Conv2d); }
   std::string describe() const override;
 
   int64_t in_channels, out_channels;

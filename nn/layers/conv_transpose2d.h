@@ -5,6 +5,8 @@
 //   nn::ConvTranspose2d up(128, 64, 4, {.stride = 2, .padding = 1});   // [N, 128, 7, 7] to [N, 64, 14, 14]
 #pragma once
 
+#include <typeinfo>
+
 #include "duel/core/tensor/size2d.h"
 #include "duel/nn/module/weight_layer.h"
 
@@ -28,6 +30,7 @@ class ConvTranspose2d : public WeightLayer {
   /// H' = (H - 1) stride - 2 padding + dilation (KH - 1) + 1 + output_padding.
   Tensor forward_with(const Tensor& x, const Tensor& w, const Activation& then = {}) const override;
   int output_axis() const override { return 1; }
+  bool fuses() const override { return typeid(*this) == typeid(ConvTranspose2d); }
   std::string describe() const override;
 
   int64_t in_channels, out_channels;

@@ -3,6 +3,8 @@
 // Example:  nn::Linear fc(100, 256);  Tensor y = fc(x);   // [N, 100] to [N, 256]
 #pragma once
 
+#include <typeinfo>
+
 #include "duel/nn/module/weight_layer.h"
 
 namespace duel::nn {
@@ -17,6 +19,7 @@ class Linear : public WeightLayer {
   Linear(int64_t in_features, int64_t out_features, LinearOptions options = {});
   /// x [..., in] to [..., out].
   Tensor forward_with(const Tensor& x, const Tensor& w, const Activation& then = {}) const override;
+  bool fuses() const override { return typeid(*this) == typeid(Linear); }
   std::string describe() const override;
 
   int64_t in_features, out_features;

@@ -3,6 +3,8 @@
 // Example:  nn::Sequential g(nn::Linear(100, 128 * 7 * 7), nn::Unflatten(1, {128, 7, 7}), …);
 #pragma once
 
+#include <typeinfo>
+
 #include "duel/nn/module/module.h"
 
 namespace duel::nn {
@@ -11,7 +13,7 @@ namespace duel::nn {
 class Identity : public Module {
  public:
   Tensor forward(const Tensor& x) override { return x; }
-  bool only_reshapes() const override { return true; }
+  bool only_reshapes() const override { return typeid(*this) == typeid(Identity); }
   bool second_derivative_zero() const override { return true; }
   std::string describe() const override { return "Identity()"; }
 
@@ -24,7 +26,7 @@ class Flatten : public Module {
  public:
   explicit Flatten(int start = 1, int end = -1) : start_dim(start), end_dim(end) {}
   Tensor forward(const Tensor& x) override;
-  bool only_reshapes() const override { return true; }
+  bool only_reshapes() const override { return typeid(*this) == typeid(Flatten) && start_dim >= 1; }
   bool second_derivative_zero() const override { return true; }
   std::string describe() const override;
   int start_dim, end_dim;
@@ -40,7 +42,7 @@ class Unflatten : public Module {
   /// Axis 1, the one after the batch.
   explicit Unflatten(const Shape& sizes) : Unflatten(1, sizes) {}
   Tensor forward(const Tensor& x) override;
-  bool only_reshapes() const override { return true; }
+  bool only_reshapes() const override { return typeid(*this) == typeid(Unflatten) && dim >= 1; }
   bool second_derivative_zero() const override { return true; }
   std::string describe() const override;
   int dim;

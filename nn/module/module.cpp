@@ -61,7 +61,7 @@ Tensor Module::run(const Inputs&... inputs) {
 /// This layer and the activation that `next` is, in one op; undefined where they are two.
 Tensor Module::run_then(const Module& next, const Tensor& x) {
   const Activation f = next.activation();
-  if (!f || hooked() || next.hooked() || detail::tracing()) return {};
+  if (!f || !fuses() || hooked() || next.hooked() || detail::tracing()) return {};
   return named([&] { return forward_then(x, f); });
 }
 

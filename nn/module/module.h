@@ -174,11 +174,17 @@ class Module {
   /// children_second_derivative_zero().
   virtual bool second_derivative_zero() const { return false; }
 
+  /// Whether a hook sees what this module gives.
+  bool hooked() const;
+
   // What Sequential asks.
 
-  /// The activation that forward() is and nothing else; none where it is another one, or more.
+  /// Whether forward_then() may take forward()'s place. False in a class derived from one that says so, whose forward() may
+  /// be another one: layers compare typeid(*this) with their own.
+  virtual bool fuses() const { return false; }
+  /// The activation that forward() is and nothing else; none where it is another one, or more, and in derived classes.
   virtual Activation activation() const { return {}; }
-  /// Whether forward() gives the input's values in another shape.
+  /// Whether forward() gives the input's values in another shape, its first axis as it is; false in derived classes.
   virtual bool only_reshapes() const { return false; }
 
   /// One line like PyTorch's repr: "Linear(in_features=100, out_features=256, bias=True)".
@@ -230,7 +236,6 @@ class Module {
   template <class Forward>
   Tensor named(Forward forward);
   Tensor run_then(const Module& next, const Tensor& x);
-  bool hooked() const;
   HookHandle add_hook(ForwardHook hook);
   void take_state(const Module& from);
 

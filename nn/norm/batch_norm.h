@@ -5,6 +5,8 @@
 // samples, so a per-sample gradient penalty over it means nothing: mixes_samples() says so.
 #pragma once
 
+#include <typeinfo>
+
 #include "duel/nn/module/module.h"
 
 namespace duel::nn {
@@ -42,6 +44,7 @@ class BatchNorm1d : public BatchNorm {
   /// x [N, C] or [N, C, L].
   Tensor forward(const Tensor& x) override { return forward_then(x, {}); }
   Tensor forward_then(const Tensor& x, const Activation& f) override;
+  bool fuses() const override { return typeid(*this) == typeid(BatchNorm1d); }
   std::string describe() const override { return describe_as("BatchNorm1d"); }
 
  protected:
@@ -56,6 +59,7 @@ class BatchNorm2d : public BatchNorm {
   /// x [N, C, H, W].
   Tensor forward(const Tensor& x) override { return forward_then(x, {}); }
   Tensor forward_then(const Tensor& x, const Activation& f) override;
+  bool fuses() const override { return typeid(*this) == typeid(BatchNorm2d); }
   std::string describe() const override { return describe_as("BatchNorm2d"); }
 
  protected:

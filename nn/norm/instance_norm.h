@@ -2,6 +2,8 @@
 // torch.nn.InstanceNorm2d without running statistics (its default).
 #pragma once
 
+#include <typeinfo>
+
 #include "duel/nn/module/module.h"
 
 namespace duel::nn {
@@ -17,6 +19,7 @@ class InstanceNorm2d : public Module {
   /// x [N, C, H, W] with more than one pixel.
   Tensor forward(const Tensor& x) override { return forward_then(x, {}); }
   Tensor forward_then(const Tensor& x, const Activation& f) override;
+  bool fuses() const override { return typeid(*this) == typeid(InstanceNorm2d); }
   std::string describe() const override;
 
   int64_t num_features;

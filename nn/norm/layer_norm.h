@@ -4,6 +4,8 @@
 // Example:  nn::LayerNorm norm({64, 14, 14});   // inputs [N, 64, 14, 14]
 #pragma once
 
+#include <typeinfo>
+
 #include "duel/nn/module/module.h"
 
 namespace duel::nn {
@@ -20,6 +22,7 @@ class LayerNorm : public Module {
   /// x [..., normalized_shape]: every leading index is normalised by itself.
   Tensor forward(const Tensor& x) override { return forward_then(x, {}); }
   Tensor forward_then(const Tensor& x, const Activation& f) override;
+  bool fuses() const override { return typeid(*this) == typeid(LayerNorm); }
   std::string describe() const override;
 
   Shape normalized_shape;

@@ -12,6 +12,8 @@
 //   nn::Sequential d(nn::SpectralNorm(nn::Linear(784, 256)), nn::ReLU(), nn::SpectralNorm(nn::Linear(256, 1)));
 #pragma once
 
+#include <typeinfo>
+
 #include "duel/nn/module/weight_layer.h"
 
 namespace duel::nn {
@@ -34,6 +36,7 @@ class SpectralNorm : public Module {
   Tensor sigma() const;
   /// In x; the weight's share is a constant for a penalty's input gradient.
   bool second_derivative_zero() const override { return true; }
+  bool fuses() const override { return typeid(*this) == typeid(SpectralNorm); }
   std::string describe() const override { return "SpectralNorm(" + layer_->describe() + ")"; }
   const WeightLayer& layer() const { return *layer_; }
 

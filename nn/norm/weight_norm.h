@@ -6,6 +6,8 @@
 //   nn::WeightNorm layer(nn::Conv2d(64, 64, 3));   // computes what the Conv2d did, until it is trained
 #pragma once
 
+#include <typeinfo>
+
 #include "duel/nn/module/weight_layer.h"
 
 namespace duel::nn {
@@ -26,6 +28,7 @@ class WeightNorm : public Module {
   /// g v / |v|, differentiable in both. A v of zeros gives NaN, as in PyTorch.
   Tensor weight() const;
   bool second_derivative_zero() const override { return layer_->second_derivative_zero(); }
+  bool fuses() const override { return typeid(*this) == typeid(WeightNorm); }
   std::string describe() const override { return "WeightNorm(" + layer_->describe() + ")"; }
   const WeightLayer& layer() const { return *layer_; }
 

@@ -153,6 +153,25 @@ Case norm_penalty(const Setting& s) {
               }};
 }
 
+/// With its gradient in x and its sum with a loss.
+template <class T>
+Case norm_penalty_gradient(const Setting& s) {
+  const Rows r = rows_of<T>(s, 2);
+  const Tensor n = s.empty({r.batch}), slope = s.empty({r.batch}), numbers = s.empty({2}),
+               base = s.numbers({1}, 5), total = s.empty({1}), dx = s.empty({r.batch, kPixels});
+  return {.shape = r.shape,
+          .bytes = r.batch * (2 * kPixels + 2) * s.element(),
+          .run =
+              [=, stream = s.stream(), to_n = n.mutable_data<T>(), to_slope = slope.mutable_data<T>(),
+               to_numbers = numbers.mutable_data<T>(),
+               extras =
+                   kernels::PenaltyExtras<T>{dx.mutable_data<T>(), base.data<T>(), total.mutable_data<T>()}] {
+                kernels::norm_penalty(stream, r.batch, kPixels, r.x.data<T>(), {.k = 1, .one_sided = true},
+                                      10, to_n, to_numbers, to_slope, to_numbers + 1, extras);
+              },
+          .results = {numbers, slope, total, dx}};
+}
+
 template <class T>
 Case norm_backward(const Setting& s) {
   const Rows r = rows_of<T>(s, 2);
@@ -205,6 +224,7 @@ std::vector<NamedCase> loss_cases() {
           DUEL_BENCH("loss_sigmoid_bce_d2", "losses", bce_d2),
           DUEL_BENCH("sample_norm", "sample_norm", norm),
           DUEL_BENCH("norm_penalty", "sample_norm", norm_penalty),
+          DUEL_VALUES("norm_penalty_gradient", "sample_norm", norm_penalty_gradient),
           DUEL_BENCH("sample_norm_backward", "sample_norm", norm_backward),
           DUEL_BENCH("sample_norm_double_backward", "sample_norm", norm_double_backward)};
 }

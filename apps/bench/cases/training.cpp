@@ -207,6 +207,22 @@ Case line_points(const Setting& s) {
           .composed = [=] { return std::vector<Tensor>{eps * real + (1.0 - eps) * fake}; }};
 }
 
+/// Both batches and points between them, eps drawn on the way.
+template <class T>
+Case joined_lines(const Setting& s) {
+  const int64_t batch = s.count(5 * kImagePixels * s.element());
+  const Tensor real = s.numbers({batch, kImagePixels}, 1), fake = s.numbers({batch, kImagePixels}, 2);
+  const Tensor out = s.empty({3 * batch, kImagePixels});
+  return {.shape = message("{}x784", batch),
+          .bytes = 5 * batch * kImagePixels * s.element(),
+          .run =
+              [=, stream = s.stream(), to = out.mutable_data<T>()] {
+                kernels::join_with_line(stream, batch, kImagePixels, real.data<T>(), fake.data<T>(),
+                                        kernels::PhiloxState{5, 1, nullptr, 9}, to);
+              },
+          .results = {out}};
+}
+
 template <class T>
 Case dragan_points(const Setting& s) {
   const int64_t batch = s.count(3 * kImagePixels * s.element());
@@ -287,6 +303,7 @@ std::vector<NamedCase> training_cases() {
           DUEL_BENCH("grad_norm", "optimizers", gradient_norm),
           DUEL_BENCH("gather_normalize", "batch", gather_batch),
           DUEL_BENCH("interpolate_line", "batch", line_points),
+          DUEL_VALUES("join_with_line", "batch", joined_lines),
           DUEL_BENCH("dragan_perturb", "batch", dragan_points),
           DUEL_VALUES("other_steps", "optimizers", other_steps),
           DUEL_VALUES("random_integers", "random", whole_draws)};

@@ -2,6 +2,7 @@
 #include "duel/core/ops/linear/conv.h"
 
 #include "duel/core/device/workspace.h"
+#include "duel/core/ops/linear/internal/layer_maps.h"
 #include "duel/core/ops/map/internal/ending.h"
 #include "duel/core/ops/reduce/reduction.h"
 #include "duel/core/tensor/autograd.h"
@@ -90,7 +91,7 @@ Tensor ended(const char* op, const ConvShape& s, ConvPass pass, const Tensor& x,
                return rule(ctx, detail::through_slope(ctx, f, 2, incoming));
              });
   detail::with_slope(recorded, f, 2);
-  if (recorded.impl()->node) recorded.impl()->node->leaves_together = pass == ConvPass::kForward;
+  if (recorded.impl()->node) recorded.impl()->node->pairs_from = pass == ConvPass::kForward ? 1 : -1;
   return ending.activated();
 }
 
@@ -98,16 +99,6 @@ Tensor ended(const char* op, const ConvShape& s, ConvPass pass, const Tensor& x,
 Tensor transposed(const char* op, const Tensor& x, const Tensor& weight, const Tensor& bias, int64_t height,
                   int64_t width, const ConvOptions& options, const Activation& then,
                   const detail::Slope* slope);
-
-/// The gradients of conv2d's weight and bias in one pass; not recorded.
-void weight_and_bias_gradients(const Tensor& x, const Tensor& g, Size2d kernel, const ConvOptions& options,
-                               Tensor& dw, Tensor& db) {
-  dw = Tensor::empty({g.dim(1), x.dim(1) / options.groups, kernel.h, kernel.w}, x.options());
-  db = Tensor::empty({g.dim(1)}, x.options());
-  DUEL_DISPATCH(x.dtype(), "conv2d",
-                run<T>(shape_of(x.shape(), g.shape(), kernel, options), ConvPass::kWeightGrad, x, g, {},
-                       dw.mutable_data<T>(), {}, db.mutable_data<T>()));
-}
 
 /// conv2d of checked tensors. At most one of `then` and `slope` is given.
 Tensor forward(const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvOptions& options,
@@ -123,7 +114,7 @@ Tensor forward(const Tensor& x, const Tensor& weight, const Tensor& bias, const 
                    dx = transposed("conv2d_input_grad", g, w, {}, in.dim(2), in.dim(3), options, {},
                                    ctx.take_slope(0));
                  if (ctx.needs(1) && ctx.needs(2) && !grad_enabled()) {
-                   weight_and_bias_gradients(in, g, kernel_of(w), options, dw, db);
+                   detail::conv2d_gradients(in, g, kernel_of(w), options, dw, db);
                    return {dx, dw, db};
                  }
                  if (ctx.needs(1)) dw = conv2d_weight_grad(in, g, kernel_of(w), options);
@@ -210,5 +201,29 @@ Tensor conv2d_weight_grad(const Tensor& x, const Tensor& dy, Size2d kernel, Conv
                   return {dx, ddy};
                 });
 }
+
+namespace detail {
+
+Tensor conv2d_pullback(const Tensor& dy, const Tensor& weight, int64_t height, int64_t width,
+                       const ConvOptions& options, const Slope* slope) {
+  return transposed("conv2d_input_grad", dy, weight, {}, height, width, options, {}, slope);
+}
+
+Tensor conv2d_pushforward(const Tensor& x, const Tensor& weight, const ConvOptions& options,
+                          const Slope* slope) {
+  return forward(x, weight, {}, options, {}, slope);
+}
+
+void conv2d_gradients(const Tensor& x, const Tensor& dy, Size2d kernel, const ConvOptions& options,
+                      Tensor& dw, Tensor& db) {
+  dw = Tensor::empty({dy.dim(1), x.dim(1) / options.groups, kernel.h, kernel.w}, x.options());
+  db = Tensor::empty({dy.dim(1)}, x.options());
+  DUEL_DISPATCH(x.dtype(), "conv2d",
+                run<T>(shape_of(x.shape(), dy.shape(), kernel, options), ConvPass::kWeightGrad, x, dy, {},
+                       dw.mutable_data<T>(), {}, db.mutable_data<T>()));
+  for (const Tensor& each : {dw, db}) record("conv2d", each, {x, dy}, {}, {});
+}
+
+}  // namespace detail
 
 }  // namespace duel

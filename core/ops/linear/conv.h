@@ -1,6 +1,6 @@
 // Convolutions. conv2d, conv_transpose2d and conv2d_weight_grad form a family closed under differentiation:
-// the gradient of each is one of the other two, so any order works. Both layers may end in an activation, on a GPU in the
-// same launch.
+// the gradient of each is one of the other two, so any order works. Both layers may end in an activation, which own
+// kernels do in the same launch where it is piecewise linear.
 #pragma once
 
 #include "duel/core/ops/map/activation.h"

@@ -2,6 +2,8 @@
 #include "duel/core/ops/linear/matmul.h"
 
 #include "duel/core/device/workspace.h"
+#include "duel/core/ops/linear/internal/layer_maps.h"
+#include "duel/core/ops/map/arithmetic.h"
 #include "duel/core/ops/map/internal/ending.h"
 #include "duel/core/ops/reduce/reduction.h"
 #include "duel/core/tensor/autograd.h"
@@ -146,20 +148,51 @@ Tensor matrices(const Tensor& a, const Tensor& b, bool transpose_a, bool transpo
   return detail::with_slope(recorded, f, 2);
 }
 
-/// The gradients of linear's weight and bias in one launch; not recorded.
-void weight_and_bias_gradients(const Tensor& x, const Tensor& g, Tensor& dw, Tensor& db) {
-  const int64_t n = g.dim(1), k = x.dim(1), rows = x.dim(0);
-  dw = Tensor::empty({n, k}, x.options());
-  db = Tensor::empty({n}, x.options());
-  DUEL_DISPATCH(x.dtype(), "linear", {
-    detail::Workspace workspace(
-        x.device(), kernels::gemm_workspace<T>(true, false, n, k, rows, stream_of(x.device()), true));
-    kernels::gemm<T>(stream_of(x.device()), true, false, n, k, rows, T{1}, g.data<T>(), x.data<T>(), T{0},
-                     dw.mutable_data<T>(), workspace.get(), {}, db.mutable_data<T>());
-  });
+}  // namespace
+
+namespace detail {
+
+Tensor linear_pullback(const Tensor& dy, const Tensor& weight, const Slope* slope) {
+  return matrices(dy, weight, false, false, slope);
 }
 
+Tensor linear_pushforward(const Tensor& x, const Tensor& weight, const Slope* slope) {
+  return matrices(x, weight, false, true, slope);
+}
+
+namespace {
+/// dw = dy^T x, or added to it, and db where it is defined.
+void weight_gradient(const Tensor& x, const Tensor& dy, bool add, const Tensor& dw, const Tensor& db) {
+  const int64_t n = dy.dim(1), k = x.dim(1), rows = x.dim(0);
+  DUEL_DISPATCH(x.dtype(), "linear", {
+    const kernels::Stream stream = stream_of(x.device());
+    Workspace workspace(x.device(),
+                        kernels::gemm_workspace<T>(true, false, n, k, rows, stream, db.defined()));
+    kernels::gemm<T>(stream, true, false, n, k, rows, T{1}, dy.data<T>(), x.data<T>(), add ? T{1} : T{0},
+                     dw.mutable_data<T>(), workspace.get(), {},
+                     db.defined() ? db.mutable_data<T>() : nullptr);
+  });
+}
 }  // namespace
+
+void linear_gradients(const Tensor& x, const Tensor& dy, Tensor& dw, Tensor& db) {
+  dw = Tensor::empty({dy.dim(1), x.dim(1)}, x.options());
+  db = Tensor::empty({dy.dim(1)}, x.options());
+  weight_gradient(x, dy, false, dw, db);
+  for (const Tensor& each : {dw, db}) record("linear", each, {x, dy}, {}, {});
+}
+
+// The host adds afterwards: the same bits as of two gradients that the engine adds.
+void add_linear_weight_gradient(const Tensor& x, const Tensor& dy, Tensor& dw) {
+  if (x.device().is_cuda()) {
+    weight_gradient(x, dy, true, dw, {});
+  } else {
+    add_in_place(dw, matrices(dy, x, true, false));
+  }
+  record("linear", dw, {x, dy}, {}, {});
+}
+
+}  // namespace detail
 
 Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a, bool transpose_b) {
   if (a.rank() != 2 || b.rank() != 2) return general(a, b, transpose_a, transpose_b);
@@ -186,14 +219,14 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, const A
                                    if (ctx.needs(0))
                                      dx = matrices(g, ctx.saved(1), false, false, ctx.take_slope(0));
                                    if (ctx.needs(1) && ctx.needs(2) && !grad_enabled()) {
-                                     weight_and_bias_gradients(ctx.saved(0), g, dw, db);
+                                     detail::linear_gradients(ctx.saved(0), g, dw, db);
                                      return {dx, dw, db};
                                    }
                                    if (ctx.needs(1)) dw = matmul(g, ctx.saved(0), true, false);
                                    if (ctx.needs(2)) db = sum(g, {0});
                                    return {dx, dw, db};
                                  });
-  if (recorded.impl()->node) recorded.impl()->node->leaves_together = true;
+  if (recorded.impl()->node) recorded.impl()->node->pairs_from = 1;
   return ending.activated();
 }
 

@@ -105,4 +105,25 @@ NormPenalty norm_penalty(const Tensor& x, const kernels::NormTarget& target, dou
   return result;
 }
 
+NormPenaltyGradient norm_penalty_gradient(const Tensor& x, const kernels::NormTarget& target, double weight,
+                                          const Tensor& base) {
+  DUEL_CHECK(x.rank() >= 2 && x.dim(0) >= 1, "norm_penalty",
+             "expected [N, ...] with samples and at least two axes, got {}", x.shape());
+  DUEL_CHECK(base.numel() == 1 && base.dtype() == x.dtype(), "norm_penalty", "expected one number, got {}",
+             to_text(base));
+  const int64_t batch = x.dim(0);
+  const Tensor n = Tensor::empty({batch}, x.options()), slope = Tensor::empty({batch}, x.options());
+  const auto number = [&] { return Tensor::empty({}, x.options()); };
+  NormPenaltyGradient result{number(), number(), Tensor::empty(x.shape(), x.options()), number()};
+  DUEL_DISPATCH(
+      x.dtype(), "norm_penalty",
+      kernels::norm_penalty(stream_of(x.device()), batch, x.shape().numel_from(1), x.data<T>(), target,
+                            weight, n.mutable_data<T>(), result.value.mutable_data<T>(),
+                            slope.mutable_data<T>(), result.mean_norm.mutable_data<T>(),
+                            kernels::PenaltyExtras<T>{result.gradient.mutable_data<T>(), base.data<T>(),
+                                                      result.total.mutable_data<T>()}));
+  for (const Tensor& each : {result.gradient, result.total}) record("norm_penalty", each, {x, base}, {}, {});
+  return result;
+}
+
 }  // namespace duel

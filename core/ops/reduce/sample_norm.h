@@ -19,4 +19,11 @@ struct NormPenalty {
 };
 NormPenalty norm_penalty(const Tensor& x, const kernels::NormTarget& target, double weight);
 
+/// The same, its gradient in x and base + value, all without a graph and in one launch.
+struct NormPenaltyGradient {
+  Tensor value, mean_norm, gradient, total;
+};
+NormPenaltyGradient norm_penalty_gradient(const Tensor& x, const kernels::NormTarget& target, double weight,
+                                          const Tensor& base);
+
 }  // namespace duel

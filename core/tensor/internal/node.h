@@ -35,8 +35,7 @@ struct Node {
   bool undivided = false;  // its rule is called once, for all inputs: it walks a graph of its own
   bool one_pass =
       false;  // its rule makes all gradients in one pass: called for one leaf at a time it would repeat it
-  bool leaves_together =
-      false;              // its rule makes the gradients of inputs 1 and 2, weight and bias, in one launch
+  int pairs_from = -1;  // inputs from there on are weight, bias, weight, …; a pair's gradients are one launch
   bool reshapes = false;  // its one input in another shape
   Activation
       slope;  // that its rule multiplies the gradient that comes with the slope of, at saved[slope_at];

@@ -235,18 +235,18 @@ __device__ __forceinline__ void conv_tile(const Product<T>& p, int64_t tile, int
     }
     const int64_t base = group * p.out_group + row * p.out_step;
     if (p.out_aligned && count >= 4) {
-      return store_finished(p.out, finish, base + at(p.out_column, column).offset, sum, count, true);
+      return store_finished<false>(p.out, finish, base + at(p.out_column, column).offset, sum, count, true);
     }
 #pragma unroll
     for (int l = 0; l < 4; ++l) {
-      if (l < count) store_one(p.out, finish, base + at(p.out_column, column + l).offset, sum.v[l]);
+      if (l < count) store_one<false>(p.out, finish, base + at(p.out_column, column + l).offset, sum.v[l]);
     }
   });
 }
 
 /// One block per tile and part; `parts` is null where there is one part, `tickets` where a second kernel adds them.
 template <class T, class Tile, bool kDySums>
-__global__ void __launch_bounds__(Tile::kThreads, Tile::kResident)
+__global__ void __launch_bounds__(Tile::kThreads, kDySums&& Tile::kResident == 3 ? 2 : Tile::kResident)
     conv_kernel(Product<T> p, int64_t depth, T* parts, unsigned* tickets, Finish<T> finish, T* dy_parts,
                 T* dy_sums) {
   conv_tile<T, Tile, kDySums>(p, blockIdx.x, blockIdx.y, depth, parts, tickets, finish, dy_parts, dy_sums);
@@ -430,10 +430,14 @@ bool general_conv(Stream stream, const ConvShape& s, ConvPass pass, const T* fir
       e.columns < kLimit && e.k < kLimit && blocks < kLimit && s.h_in < kLimit / 4 && s.w_in < kLimit / 4,
       "conv2d", "expected fewer than 2^31 pixels and terms for one launch, got {} and {}", e.columns, e.k);
   DUEL_CHECK(s.groups <= 65535, "conv2d", "expected at most 65535 groups on a GPU, got {}", s.groups);
+  // A smooth activation is the caller's.
+  const bool finishes = finish.f.second_is_zero();
+  if (!finishes && out == nullptr) out = finish.value;
   Product<T> p = product_of(s, pass, first, second, bias, out);
   T* const parts = cut.splits > 1 ? static_cast<T*>(workspace) : nullptr;
   if (parts) p.out_aligned = wide(parts, e.columns);
-  p.out_aligned = p.out_aligned && wide(finish.slope_at, 0) && wide(finish.value, 0);
+  const Finish<T> now = finishes ? finish : Finish<T>();
+  p.out_aligned = p.out_aligned && wide(now.slope_at, 0) && wide(now.value, 0);
 #if DUEL_DEVICE_CODE
   unsigned* const tickets = parts ? tickets_for(stream, blocks * s.groups) : nullptr;
   const bool whole = !parts || tickets != nullptr;
@@ -443,17 +447,17 @@ bool general_conv(Stream stream, const ConvShape& s, ConvPass pass, const T* fir
     using Tile = decltype(tile);
     if (pass == ConvPass::kInputGrad) {
       launch(conv_input_grad_kernel<T, Tile>, dim3(count(blocks), 1, count(s.groups)), dim3(Tile::kThreads),
-             0, stream, p, s, cut.tiles(e.rows, e.columns), phase.across, finish);
+             0, stream, p, s, cut.tiles(e.rows, e.columns), phase.across, now);
     } else {
       launch(dy_sums ? conv_kernel<T, Tile, true> : conv_kernel<T, Tile, false>,
              dim3(count(blocks), count(cut.splits), count(s.groups)), dim3(Tile::kThreads), 0, stream, p,
-             cut.depth, parts, tickets, finish, dy_parts, dy_sums);
+             cut.depth, parts, tickets, now, dy_parts, dy_sums);
     }
   });
   if (!whole) add_parts<T>(stream, s.groups * e.rows, e.columns, cut.splits, parts, T(1), nullptr, T(0), out);
-  return whole;
+  return whole && finishes;
 #else
-  (void)stream, (void)p, (void)finish, (void)dy_sums;
+  (void)stream, (void)p, (void)now, (void)dy_sums;
   fail("conv2d", "expected a host stream: no CUDA kernel in this build");
 #endif
 }

@@ -99,7 +99,7 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kResident)
       }
       result.v[l] = value;
     }
-    store_finished(c, finish, at, result, count, aligned);
+    store_finished<true>(c, finish, at, result, count, aligned);
   });
   if constexpr (kLeftSums) {
     if (column0 != 0) return;

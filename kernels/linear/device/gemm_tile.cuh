@@ -218,18 +218,18 @@ __device__ __forceinline__ Four<T> add_four(const T* from, int64_t parts, int64_
   return total;
 }
 
-/// f(r), or r f'(x), of four elements.
-template <class T>
+/// f(r), or r f'(x), of four elements; kSmooth: as in Activation::visit.
+template <bool kSmooth, class T>
 __device__ __forceinline__ Four<T> values_of(const Activation& activation, Four<T> r) {
-  activation.visit([&](const auto& f) {
+  activation.visit<kSmooth>([&](const auto& f) {
 #pragma unroll
     for (int j = 0; j < 4; ++j) r.v[j] = f.value(r.v[j]);
   });
   return r;
 }
-template <class T>
+template <bool kSmooth, class T>
 __device__ __forceinline__ Four<T> times_slope(const Activation& activation, Four<T> r, const Four<T>& x) {
-  activation.visit([&](const auto& f) {
+  activation.visit<kSmooth>([&](const auto& f) {
 #pragma unroll
     for (int j = 0; j < 4; ++j) r.v[j] = r.v[j] * f.first(x.v[j]);
   });
@@ -247,12 +247,12 @@ __device__ __forceinline__ void store_some(T* to, const Four<T>& f, int64_t coun
 }
 
 /// Up to four results at offset `at` through `finish` into c and what else it names; `aligned`: all of those are.
-template <class T>
+template <bool kSmooth, class T>
 __device__ __forceinline__ void store_finished(T* c, const Finish<T>& finish, int64_t at, Four<T> r,
                                                int64_t count, bool aligned) {
-  if (finish.slope_at) r = times_slope(finish.f, r, load_some(finish.slope_at + at, count, aligned));
+  if (finish.slope_at) r = times_slope<kSmooth>(finish.f, r, load_some(finish.slope_at + at, count, aligned));
   if (c) store_some(c + at, r, count, aligned);
-  if (finish.value) store_some(finish.value + at, values_of(finish.f, r), count, aligned);
+  if (finish.value) store_some(finish.value + at, values_of<kSmooth>(finish.f, r), count, aligned);
 }
 
 #endif

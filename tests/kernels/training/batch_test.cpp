@@ -104,6 +104,13 @@ TYPED_TEST(Batch, LinesUseOneEpsPerSample) {
     interpolate_line({}, batch, m, real.data(), fake.data(), state, drawn.data());
     EXPECT_EQ(drawn.copy(), out.copy());
     EXPECT_TRUE(drawn.guards_intact());
+    Guarded<T> all(3 * batch * m);
+    join_with_line({}, batch, m, real.data(), fake.data(), state, all.data());
+    std::vector<T> expected = real;
+    expected.insert(expected.end(), fake.begin(), fake.end());
+    for (int64_t i = 0; i < batch * m; ++i) expected.push_back(out.data()[i]);
+    EXPECT_EQ(all.copy(), expected);
+    EXPECT_TRUE(all.guards_intact());
   }
 }
 

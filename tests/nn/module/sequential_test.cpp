@@ -71,6 +71,32 @@ TEST(Sequential, HooksAndTracesSeeTheLayerBeforeItsActivation) {
   expect_same_bits(trace.outputs()[0].second, before);
 }
 
+/// Layers of a user's, derived from Duel's with a forward() of their own.
+struct TwiceLinear : Linear {
+  using Linear::Linear;
+  Tensor forward(const Tensor& x) override { return Linear::forward(x * 2.0); }
+};
+struct ShiftedLeaky : LeakyReLU {
+  using LeakyReLU::LeakyReLU;
+  Tensor forward(const Tensor& x) override { return LeakyReLU::forward(x) + 1.0; }
+};
+struct HalfNorm : BatchNorm1d {
+  using BatchNorm1d::BatchNorm1d;
+  Tensor forward(const Tensor& x) override { return BatchNorm1d::forward(x) * 0.5; }
+};
+struct Negated : Identity {
+  Tensor forward(const Tensor& x) override { return neg(x); }
+};
+
+TEST(Sequential, CallsTheForwardOfDerivedLayers) {
+  Sequential net(TwiceLinear(3, 4), ReLU(), Linear(4, 4), ShiftedLeaky(0.2), HalfNorm(4), Tanh(),
+                 Linear(4, 2), Negated(), ReLU());
+  const Tensor x = Generator(2).normal({6, 3});
+  Tensor y = x;
+  for (const auto& layer : net) y = (*layer)(y);
+  expect_same_bits(net(x), y);
+}
+
 TEST(Sequential, AnErrorNamesTheLayerThatHasAnActivationBehindIt) {
   Sequential net(Linear(3, 4), ReLU());
   expect_mentions(error_of([&] { net(Tensor::ones({2, 5})); }), {"Linear", "0", "[2, 5]"});

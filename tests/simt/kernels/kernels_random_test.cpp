@@ -195,6 +195,13 @@ TYPED_TEST(SimtBatch, Lines) {
           kernels::interpolate_line(s, b, k, x[0], x[1], state, y);
         },
         "interpolate_line that draws");
+    expect_map<T, T>(
+        {real, fake}, 3 * n,
+        [&, b = batch, k = m](Stream s, auto& x, T* y) {
+          const kernels::PhiloxState state{7, 3, s.on_device() ? offset.data() : &host_offset, 2};
+          kernels::join_with_line(s, b, k, x[0], x[1], state, y);
+        },
+        "join_with_line");
   }
 }
 
