@@ -6,7 +6,10 @@
 #include <cmath>
 
 #include "duel/core/ops.h"
+#include "duel/gan/objective/critic.h"
 #include "duel/gan/train/diagnostics.h"
+#include "duel/nn/layers.h"
+#include "duel/nn/module/sequential.h"
 #include "tests/own_parts.h"
 
 namespace duel::gan {
@@ -267,6 +270,29 @@ TEST_F(DeviceTrainerKnownMistakes, RandomNumbersOfTheHost_PyTorchGAN) {
   // On the device the process's generator is no mistake any more: while D works the trainer lends one of its
   // own in its place.
   EXPECT_TRUE(draws_on_its_device_from_its_seed(drawn_by(of_the_process)));
+}
+
+// A layer with two places in D gets two gradients of its weight and two of its bias, whichever streams they are made on.
+TEST_F(DeviceTrainer, ALayerWithTwoPlacesIsTrainedAlikeInAGraph) {
+  const Objective objective = named_objective("wgan-gp");
+  std::vector<TensorFile> ends;
+  for (const bool graphs : {false, true}) {
+    Generator weights(1);
+    Networks nets = make_networks({.arch = "mlp", .height = 4, .width = 4, .latent = 3, .channels_g = 2},
+                                  objective, weights);
+    const LendDefaultGenerator lent(weights);
+    const auto shared = std::make_shared<nn::Linear>(16, 16);
+    nn::Sequential layers(nn::Flatten{}, shared, nn::LeakyReLU(0.2), shared, nn::LeakyReLU(0.2),
+                          nn::Linear(16, 1));
+    nets.discriminator = std::make_shared<SequentialCritic>(layers);
+    Trainer trainer(nets, objective,
+                    std::make_shared<ResidentData>(testing::noise_images(10, 4, 10), kDevice),
+                    {.batch = kBatch, .seed = 3, .device = kDevice, .graphs = graphs});
+    run(trainer, sized(20, 4));
+    EXPECT_EQ(trainer.graphs() > 0, graphs);
+    ends.push_back(trainer.state());
+  }
+  EXPECT_EQ(first_difference(ends[0], ends[1]), "");
 }
 
 TEST_F(DeviceTrainer, RefusesDataOfAnotherDevice) {
