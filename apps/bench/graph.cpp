@@ -194,7 +194,7 @@ GraphListing list_iteration(const Workload& workload, Device device) {
 
 std::string graph_table(const GraphListing& listing) {
   std::string text = title(listing) + ": " + totals(listing) + "\n";
-  text += padded("node", 5) + padded("kernel", -46) + padded("grid", 11) + padded("block", 7) +
+  text += padded("node", 5) + padded(" kernel", -46) + padded("grid", 11) + padded("block", 7) +
           padded("regs", 6) + padded("shared", 8) + padded("KiB", 10) + padded("MFLOP", 9) +
           padded("chain", 7) + padded("branch", 8) + padded("starts us", 11) + "\n";
   for (size_t k = 0; k < listing.nodes.size(); ++k) {
