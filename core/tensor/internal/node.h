@@ -33,13 +33,15 @@ struct Node {
   bool released = false;
   bool is_parameter = false;
   bool undivided = false;  // its rule is called once, for all inputs: it walks a graph of its own
-  bool one_pass =
-      false;  // its rule makes all gradients in one pass: called for one leaf at a time it would repeat it
-  int pairs_from = -1;  // inputs from there on are weight, bias, weight, …; a pair's gradients are one launch
-  bool reshapes = false;  // its one input in another shape
-  Activation
-      slope;  // that its rule multiplies the gradient that comes with the slope of, at saved[slope_at];
-  int slope_at = 0;  // Note [Slopes on the way]
+  // Its rule makes all gradients in one pass: called for one leaf at a time it would repeat it.
+  bool one_pass = false;
+  // Inputs from there on are weight, bias, weight, …; a pair's gradients are one launch.
+  int pairs_from = -1;
+  // Its one input in another shape.
+  bool reshapes = false;
+  // Its rule multiplies the gradient that comes by this one's slope at saved[slope_at]: Note [Slopes on the way].
+  kernels::Activation slope;
+  int slope_at = 0;
   std::string name;  // parameters
   uint64_t sequence = 0;
   Shape shape;
