@@ -51,6 +51,11 @@ struct Visit {
       {};  // of a leaf, where all leaves' gradients are added up at the end of the walk
 };
 
+/// Whether nobody else sees what is written to the tensor.
+bool held_alone(const Tensor& tensor) {
+  return tensor.impl().use_count() == 1 && tensor.impl()->storage.use_count() == 1;
+}
+
 using Nodes = std::unordered_set<const Node*>;
 
 class Walk {
@@ -87,8 +92,7 @@ class Walk {
       visit.grad = std::move(grad);
     } else if (lanes_ && of_leaf) {
       visit.later.push_back(std::move(grad));
-    } else if (!create_graph_ && !lanes_ && visit.grad.impl().use_count() == 1 &&
-               visit.grad.impl()->storage.use_count() == 1) {
+    } else if (!create_graph_ && !lanes_ && held_alone(visit.grad)) {
       add_in_place(visit.grad, grad);
     } else {
       visit.grad = add(visit.grad, grad);
@@ -163,7 +167,7 @@ class Walk {
         Visit& visit = visits_.at(node.get());
         if (round >= visit.later.size()) continue;
         more = true;
-        if (visit.grad.impl().use_count() == 1 && visit.grad.impl()->storage.use_count() == 1) {
+        if (held_alone(visit.grad)) {
           pairs.emplace_back(visit.grad, visit.later[round]);
         } else {
           visit.grad = add(visit.grad, visit.later[round]);
@@ -240,11 +244,7 @@ class Walk {
     }
   }
 
-  int lane_of(const Node* leaf) {
-    return lane_of_.try_emplace(leaf, static_cast<int>(lane_of_.size()) % kLeafStreams).first->second;
-  }
-
-  // A leaf's gradients are made in its own lane, and added up when all lanes have joined. A weight and its bias share one.
+  // Gradients of leaves are made in the lanes in turn, and added up when all have joined.
   void apply_in_lanes(const std::shared_ptr<Node>& node, const Tensor& grad, const std::vector<char>& needs) {
     std::vector<char> chain = needs;
     std::vector<const Node*> done;
@@ -268,7 +268,7 @@ class Walk {
         if (only[k]) done.push_back(node->inputs[k].get());
       }
       lanes_->fork();
-      lanes_->run(lane_of(first), [&] { apply(node, grad, only); });
+      lanes_->run(next_lane_++ % kLeafStreams, [&] { apply(node, grad, only); });
     }
     if (std::any_of(chain.begin(), chain.end(), [](char needed) { return needed != 0; }))
       apply(node, grad, chain);
@@ -302,7 +302,7 @@ class Walk {
 
   std::unordered_map<const Node*, Visit> visits_;
   std::vector<std::shared_ptr<Node>> order_;
-  std::unordered_map<const Node*, int> lane_of_;  // leaves
+  int next_lane_ = 0;
   std::optional<SideStreams> lanes_;
   Nodes ends_;
   bool create_graph_, keep_;

@@ -75,32 +75,38 @@ Tensor line_points(const Tensor& real, const Tensor& fake, const Tensor& eps) {
                 });
 }
 
+namespace {
+/// `count` times real's batch that launch(real, fake, state, out) fills, with numbers for one eps per sample.
+template <class Launch>
+Tensor drawn_between(const Tensor& real, const Tensor& fake, Generator& random, int64_t count,
+                     Launch launch) {
+  DUEL_CHECK(real.shape() == fake.shape() && real.dtype() == fake.dtype(), "line_points",
+             "expected real and fake of one shape, got {} and {}", to_text(real), to_text(fake));
+  duel::detail::check_same_device("line_points", real, fake);
+  Tensor out = Tensor::empty(real.shape().with(0, count * real.dim(0)), real.options());
+  random.draw(real.dim(0), real.device(), [&](const kernels::PhiloxState& state) {
+    DUEL_DISPATCH(real.dtype(), "line_points",
+                  launch(real.data<T>(), fake.data<T>(), state, out.mutable_data<T>()));
+  });
+  return out;
+}
+}  // namespace
+
 Tensor line_points(const Tensor& real, const Tensor& fake, Generator& random) {
   if (tracked(real) || tracked(fake)) {
     return line_points(real, fake, random.uniform({real.dim(0)}, 0.0, 1.0, real.options()));
   }
-  DUEL_CHECK(real.shape() == fake.shape(), "line_points",
-             "expected real and fake of one shape, got {} and {}", real.shape(), fake.shape());
-  Tensor points = Tensor::empty(real.shape(), real.options());
-  random.draw(real.dim(0), real.device(), [&](const kernels::PhiloxState& state) {
-    DUEL_DISPATCH(real.dtype(), "line_points",
-                  kernels::interpolate_line(stream_of(real.device()), real.dim(0), real.shape().numel_from(1),
-                                            real.data<T>(), fake.data<T>(), state, points.mutable_data<T>()));
+  return drawn_between(real, fake, random, 1, [&](auto* r, auto* f, const auto& state, auto* out) {
+    kernels::interpolate_line(stream_of(real.device()), real.dim(0), real.shape().numel_from(1), r, f, state,
+                              out);
   });
-  return points;
 }
 
 Tensor joined_with_line(const Tensor& real, const Tensor& fake, Generator& random) {
-  DUEL_CHECK(real.shape() == fake.shape() && real.dtype() == fake.dtype(), "line_points",
-             "expected real and fake of one shape, got {} and {}", to_text(real), to_text(fake));
-  duel::detail::check_same_device("line_points", real, fake);
-  Tensor all = Tensor::empty(real.shape().with(0, 3 * real.dim(0)), real.options());
-  random.draw(real.dim(0), real.device(), [&](const kernels::PhiloxState& state) {
-    DUEL_DISPATCH(real.dtype(), "line_points",
-                  kernels::join_with_line(stream_of(real.device()), real.dim(0), real.shape().numel_from(1),
-                                          real.data<T>(), fake.data<T>(), state, all.mutable_data<T>()));
+  return drawn_between(real, fake, random, 3, [&](auto* r, auto* f, const auto& state, auto* out) {
+    kernels::join_with_line(stream_of(real.device()), real.dim(0), real.shape().numel_from(1), r, f, state,
+                            out);
   });
-  return all;
 }
 
 Tensor dragan_points(const Tensor& real, const Tensor& alpha, const Tensor& noise) {

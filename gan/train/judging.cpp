@@ -141,7 +141,6 @@ void Judging::flip_labels(Round& round) {
 
 std::vector<PenaltyResult> Judging::penalties(const Round& round, const Tensor& joined_samples) {
   const LendDefaultGenerator lent = lend();
-  const auto interval = static_cast<double>(schedule_.lazy_interval);
   std::vector<PenaltyResult> results;
   for (const Penalty& penalty : penalties_) {
     const Tensor& labels = penalty.sampling.labels == LabelsOf::fake ? round.fake.labels : round.real.labels;
@@ -151,7 +150,7 @@ std::vector<PenaltyResult> Judging::penalties(const Round& round, const Tensor& 
                                                         round.fake.samples.detach(), penalty_noise_);
     results.push_back(gradient_penalty(
         *discriminator_, packed(checked_points(penalty, points, round.real.samples, labels.defined())),
-        penalty.shape, penalty.weight * interval, labels));
+        penalty.shape, weight_of(penalty), labels));
   }
   return results;
 }

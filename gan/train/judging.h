@@ -67,9 +67,9 @@ class Judging {
 
   nn::Module& discriminator() { return *discriminator_; }
   double label_flip() const { return schedule_.label_flip; }
-  /// Weight of the one penalty, times the lazy interval.
-  double penalty_weight() const {
-    return penalties_.front().weight * static_cast<double>(schedule_.lazy_interval);
+  /// A penalty's weight, times the lazy interval.
+  double weight_of(const Penalty& penalty) const {
+    return penalty.weight * static_cast<double>(schedule_.lazy_interval);
   }
 
   std::vector<StatePart> state();

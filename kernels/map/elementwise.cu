@@ -9,48 +9,6 @@
 #include "duel/kernels/map/functors.h"
 
 namespace duel::kernels {
-
-#if DUEL_DEVICE_CODE
-namespace {
-/// blockIdx.y is the pair of arrays.
-template <class T>
-__global__ void __launch_bounds__(kMapBlock) add_each_kernel(Additions<T> all) {
-  T* to = nullptr;
-  const T* from = nullptr;
-  int64_t size = 0;
-#pragma unroll
-  for (int k = 0; k < Additions<T>::kMost; ++k) {  // a constant index each: they stay among the arguments
-    if (static_cast<int>(blockIdx.y) == k) to = all.to[k], from = all.from[k], size = all.size[k];
-  }
-  const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
-  for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < size; i += stride)
-    to[i] += from[i];
-}
-}  // namespace
-#endif
-
-template <class T>
-void add_each(Stream stream, const Additions<T>& all) {
-  DUEL_CHECK(all.count >= 0 && all.count <= Additions<T>::kMost, "add_each",
-             "expected 0 to {} arrays, got {}", Additions<T>::kMost, all.count);
-  int64_t largest = 0;
-  for (int k = 0; k < all.count; ++k) {
-    DUEL_CHECK(all.size[k] == 0 || (all.size[k] > 0 && all.to[k] && all.from[k]), "add_each",
-               "expected arrays, got a null pointer or {} elements", all.size[k]);
-    largest = std::max(largest, all.size[k]);
-  }
-  if (largest == 0) return;
-#if DUEL_DEVICE_CODE
-  if (stream.on_device()) {
-    launch(add_each_kernel<T>, dim3(map_blocks(largest), static_cast<unsigned>(all.count)), dim3(kMapBlock),
-           0, stream, all);
-    return;
-  }
-#endif
-  for (int k = 0; k < all.count; ++k) map(stream, all.size[k], Add{}, all.to[k], all.to[k], all.from[k]);
-}
-template void add_each(Stream, const Additions<float>&);
-template void add_each(Stream, const Additions<double>&);
 namespace {
 
 /// Row-major strides of `in` seen with the output's rank; 0 along broadcast axes.
@@ -385,7 +343,49 @@ void add_inplace(Stream stream, int64_t n, const T* x, T* y) {
   map(stream, n, Plus{}, y, static_cast<const T*>(y), x);
 }
 
-#define DUEL_FLOATING(T) template void add_inplace<T>(Stream, int64_t, const T*, T*);
+#if DUEL_DEVICE_CODE
+namespace {
+/// blockIdx.y is the pair of arrays.
+template <class T>
+__global__ void __launch_bounds__(kMapBlock) add_each_kernel(Additions<T> all) {
+  T* to = nullptr;
+  const T* from = nullptr;
+  int64_t size = 0;
+#pragma unroll
+  for (int k = 0; k < Additions<T>::kMost; ++k) {  // a constant index each: they stay among the arguments
+    if (static_cast<int>(blockIdx.y) == k) to = all.to[k], from = all.from[k], size = all.size[k];
+  }
+  const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
+  for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < size; i += stride)
+    to[i] += from[i];
+}
+}  // namespace
+#endif
+
+template <class T>
+void add_each(Stream stream, const Additions<T>& all) {
+  DUEL_CHECK(all.count >= 0 && all.count <= Additions<T>::kMost, "add_each",
+             "expected 0 to {} arrays, got {}", Additions<T>::kMost, all.count);
+  int64_t largest = 0;
+  for (int k = 0; k < all.count; ++k) {
+    DUEL_CHECK(all.size[k] == 0 || (all.size[k] > 0 && all.to[k] && all.from[k]), "add_each",
+               "expected arrays, got a null pointer or {} elements", all.size[k]);
+    largest = std::max(largest, all.size[k]);
+  }
+  if (largest == 0) return;
+#if DUEL_DEVICE_CODE
+  if (stream.on_device()) {
+    launch(add_each_kernel<T>, dim3(map_blocks(largest), static_cast<unsigned>(all.count)), dim3(kMapBlock),
+           0, stream, all);
+    return;
+  }
+#endif
+  for (int k = 0; k < all.count; ++k) add_inplace(stream, all.size[k], all.from[k], all.to[k]);
+}
+
+#define DUEL_FLOATING(T)                                       \
+  template void add_inplace<T>(Stream, int64_t, const T*, T*); \
+  template void add_each<T>(Stream, const Additions<T>&);
 DUEL_FLOATING(float)
 DUEL_FLOATING(double)
 

@@ -18,13 +18,15 @@ Conv2d::Conv2d(int64_t in, int64_t out, Size2d kernel, Conv2dOptions o)
   initialize({out, in / o.groups, kernel.h, kernel.w}, o.bias ? out : 0);
 }
 
+ConvOptions Conv2d::op_options() const {
+  return {.stride = options.stride,
+          .padding = options.padding,
+          .dilation = options.dilation,
+          .groups = options.groups};
+}
+
 Tensor Conv2d::forward_with(const Tensor& x, const Tensor& w, const Activation& then) const {
-  return conv2d(x, w, bias,
-                {.stride = options.stride,
-                 .padding = options.padding,
-                 .dilation = options.dilation,
-                 .groups = options.groups},
-                then);
+  return conv2d(x, w, bias, op_options(), then);
 }
 
 std::string Conv2d::describe() const {

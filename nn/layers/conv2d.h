@@ -8,6 +8,7 @@
 
 #include <typeinfo>
 
+#include "duel/core/ops/linear/conv.h"
 #include "duel/core/tensor/size2d.h"
 #include "duel/nn/module/weight_layer.h"
 
@@ -28,6 +29,8 @@ class Conv2d : public WeightLayer {
   /// x [N, in, H, W] to [N, out, H', W'] with H' = (H + 2 padding - dilation (KH - 1) - 1) / stride + 1.
   Tensor forward_with(const Tensor& x, const Tensor& w, const Activation& then = {}) const override;
   bool fuses() const override { return typeid(*this) == typeid(Conv2d); }
+  /// The options as the op takes them.
+  ConvOptions op_options() const;
   std::string describe() const override;
 
   int64_t in_channels, out_channels;

@@ -108,17 +108,13 @@ Tensor forward(const Tensor& x, const Tensor& weight, const Tensor& bias, const 
   const ConvShape s = shape_of(x.shape(), result, kernel, options);
   return ended("conv2d", s, ConvPass::kForward, x, weight, bias, result, then, slope,
                [options](const RuleContext& ctx, const Tensor& g) -> std::vector<Tensor> {
-                 Tensor dx, dw, db;
+                 Tensor dx;
                  const Tensor in = ctx.saved(0), w = ctx.saved(1);
                  if (ctx.needs(0))
                    dx = transposed("conv2d_input_grad", g, w, {}, in.dim(2), in.dim(3), options, {},
                                    ctx.take_slope(0));
-                 if (ctx.needs(1) && ctx.needs(2) && !grad_enabled()) {
-                   detail::conv2d_gradients(in, g, kernel_of(w), options, dw, db);
-                   return {dx, dw, db};
-                 }
-                 if (ctx.needs(1)) dw = conv2d_weight_grad(in, g, kernel_of(w), options);
-                 if (ctx.needs(2)) db = sum(g, {0, 2, 3});
+                 const auto [dw, db] =
+                     detail::conv2d_gradients(in, g, kernel_of(w), options, ctx.needs(1), ctx.needs(2));
                  return {dx, dw, db};
                });
 }
@@ -214,14 +210,19 @@ Tensor conv2d_pushforward(const Tensor& x, const Tensor& weight, const ConvOptio
   return forward(x, weight, {}, options, {}, slope);
 }
 
-void conv2d_gradients(const Tensor& x, const Tensor& dy, Size2d kernel, const ConvOptions& options,
-                      Tensor& dw, Tensor& db) {
-  dw = Tensor::empty({dy.dim(1), x.dim(1) / options.groups, kernel.h, kernel.w}, x.options());
-  db = Tensor::empty({dy.dim(1)}, x.options());
+WeightAndBias conv2d_gradients(const Tensor& x, const Tensor& dy, Size2d kernel, const ConvOptions& options,
+                               bool weight, bool bias) {
+  if (!weight || !bias || grad_enabled())
+    return {weight ? conv2d_weight_grad(x, dy, kernel, options) : Tensor(),
+            bias ? sum(dy, {0, 2, 3}) : Tensor()};
+  const WeightAndBias both{
+      Tensor::empty({dy.dim(1), x.dim(1) / options.groups, kernel.h, kernel.w}, x.options()),
+      Tensor::empty({dy.dim(1)}, x.options())};
   DUEL_DISPATCH(x.dtype(), "conv2d",
                 run<T>(shape_of(x.shape(), dy.shape(), kernel, options), ConvPass::kWeightGrad, x, dy, {},
-                       dw.mutable_data<T>(), {}, db.mutable_data<T>()));
-  for (const Tensor& each : {dw, db}) record("conv2d", each, {x, dy}, {}, {});
+                       both.weight.mutable_data<T>(), {}, both.bias.mutable_data<T>()));
+  for (const Tensor& each : {both.weight, both.bias}) record("conv2d", each, {x, dy}, {}, {});
+  return both;
 }
 
 }  // namespace detail

@@ -175,11 +175,14 @@ void weight_gradient(const Tensor& x, const Tensor& dy, bool add, const Tensor& 
 }
 }  // namespace
 
-void linear_gradients(const Tensor& x, const Tensor& dy, Tensor& dw, Tensor& db) {
-  dw = Tensor::empty({dy.dim(1), x.dim(1)}, x.options());
-  db = Tensor::empty({dy.dim(1)}, x.options());
-  weight_gradient(x, dy, false, dw, db);
-  for (const Tensor& each : {dw, db}) record("linear", each, {x, dy}, {}, {});
+WeightAndBias linear_gradients(const Tensor& x, const Tensor& dy, bool weight, bool bias) {
+  if (!weight || !bias || grad_enabled())
+    return {weight ? matmul(dy, x, true, false) : Tensor(), bias ? sum(dy, {0}) : Tensor()};
+  const WeightAndBias both{Tensor::empty({dy.dim(1), x.dim(1)}, x.options()),
+                           Tensor::empty({dy.dim(1)}, x.options())};
+  weight_gradient(x, dy, false, both.weight, both.bias);
+  for (const Tensor& each : {both.weight, both.bias}) record("linear", each, {x, dy}, {}, {});
+  return both;
 }
 
 // The host adds afterwards: the same bits as of two gradients that the engine adds.
@@ -215,15 +218,11 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, const A
   });
   const Tensor recorded = record("linear", ending.recorded(), {x, weight, bias}, {x, weight},
                                  [](const RuleContext& ctx, const Tensor& g) -> std::vector<Tensor> {
-                                   Tensor dx, dw, db;
+                                   Tensor dx;
                                    if (ctx.needs(0))
                                      dx = matrices(g, ctx.saved(1), false, false, ctx.take_slope(0));
-                                   if (ctx.needs(1) && ctx.needs(2) && !grad_enabled()) {
-                                     detail::linear_gradients(ctx.saved(0), g, dw, db);
-                                     return {dx, dw, db};
-                                   }
-                                   if (ctx.needs(1)) dw = matmul(g, ctx.saved(0), true, false);
-                                   if (ctx.needs(2)) db = sum(g, {0});
+                                   const auto [dw, db] =
+                                       detail::linear_gradients(ctx.saved(0), g, ctx.needs(1), ctx.needs(2));
                                    return {dx, dw, db};
                                  });
   if (recorded.impl()->node) recorded.impl()->node->pairs_from = 1;

@@ -260,13 +260,17 @@ Tensor floor(const Tensor& a) { return record("floor", unary("floor", a, kernels
 Tensor ceil(const Tensor& a) { return record("ceil", unary("ceil", a, kernels::Ceil{}), {}, {}, {}); }
 Tensor round(const Tensor& a) { return record("round", unary("round", a, kernels::Round{}), {}, {}, {}); }
 
+namespace {
+void check_addable(const char* op, const Tensor& target, const Tensor& source) {
+  detail::check_in_place(op, target, source);
+  detail::check_same_kind(op, target, source);
+  DUEL_CHECK(target.shape() == source.shape(), op, "expected a source of shape {}, got {}", target.shape(),
+             source.shape());
+}
+}  // namespace
+
 void add_each(const std::vector<std::pair<Tensor, Tensor>>& pairs) {
-  for (const auto& [target, source] : pairs) {
-    detail::check_in_place("add_each", target, source);
-    detail::check_same_kind("add_each", target, source);
-    DUEL_CHECK(target.shape() == source.shape(), "add_each", "expected a source of shape {}, got {}",
-               target.shape(), source.shape());
-  }
+  for (const auto& [target, source] : pairs) check_addable("add_each", target, source);
   const auto add_all = [&]<class T>(T, DType dtype) {
     kernels::Additions<T> together;
     const auto launch = [&] {
@@ -287,10 +291,7 @@ void add_each(const std::vector<std::pair<Tensor, Tensor>>& pairs) {
 }
 
 void add_in_place(Tensor& target, const Tensor& source) {
-  detail::check_in_place("add_in_place", target, source);
-  detail::check_same_kind("add_in_place", target, source);
-  DUEL_CHECK(target.shape() == source.shape(), "add_in_place", "expected a source of shape {}, got {}",
-             target.shape(), source.shape());
+  check_addable("add_in_place", target, source);
   DUEL_DISPATCH(target.dtype(), "add_in_place",
                 kernels::add_inplace<T>(stream_of(target.device()), target.numel(), source.data<T>(),
                                         target.mutable_data<T>()));

@@ -79,16 +79,36 @@ Tensor sample_norm(const Tensor& x, double eps) {
                 });
 }
 
-NormPenalty norm_penalty(const Tensor& x, const kernels::NormTarget& target, double weight) {
+namespace {
+/// What the kernel makes: norms and the penalty's derivatives by them [N], value and mean norm [].
+struct PenaltyOfNorms {
+  Tensor n, slope, value, mean_norm;
+};
+/// `gradient` and `total` are filled where they are defined, total with base + value.
+PenaltyOfNorms penalty_of_norms(const Tensor& x, const kernels::NormTarget& target, double weight,
+                                const Tensor& gradient = {}, const Tensor& base = {},
+                                const Tensor& total = {}) {
   DUEL_CHECK(x.rank() >= 2 && x.dim(0) >= 1, "norm_penalty",
              "expected [N, ...] with samples and at least two axes, got {}", x.shape());
   const int64_t batch = x.dim(0);
-  const Tensor n = Tensor::empty({batch}, x.options()), slope = Tensor::empty({batch}, x.options());
-  NormPenalty result{Tensor::empty({}, x.options()), Tensor::empty({}, x.options())};
-  DUEL_DISPATCH(x.dtype(), "norm_penalty",
-                kernels::norm_penalty(stream_of(x.device()), batch, x.shape().numel_from(1), x.data<T>(),
-                                      target, weight, n.mutable_data<T>(), result.value.mutable_data<T>(),
-                                      slope.mutable_data<T>(), result.mean_norm.mutable_data<T>()));
+  const auto made = [&](const Shape& shape) { return Tensor::empty(shape, x.options()); };
+  const PenaltyOfNorms all{made({batch}), made({batch}), made({}), made({})};
+  DUEL_DISPATCH(x.dtype(), "norm_penalty", {
+    kernels::PenaltyExtras<T> extras;
+    if (gradient.defined()) extras.dx = gradient.mutable_data<T>();
+    if (total.defined()) extras.base = base.data<T>(), extras.total = total.mutable_data<T>();
+    kernels::norm_penalty(stream_of(x.device()), batch, x.shape().numel_from(1), x.data<T>(), target, weight,
+                          all.n.mutable_data<T>(), all.value.mutable_data<T>(), all.slope.mutable_data<T>(),
+                          all.mean_norm.mutable_data<T>(), extras);
+  });
+  return all;
+}
+}  // namespace
+
+NormPenalty norm_penalty(const Tensor& x, const kernels::NormTarget& target, double weight) {
+  const auto [n, slope, value, mean_norm] = penalty_of_norms(x, target, weight);
+  const int64_t batch = x.dim(0);
+  NormPenalty result{value, mean_norm};
   result.value = record("norm_penalty", result.value, {x}, {x, n, slope},
                         [target, weight, batch](const RuleContext& ctx, const Tensor& g) -> Grads {
                           const Tensor in = ctx.saved(0);
@@ -107,23 +127,12 @@ NormPenalty norm_penalty(const Tensor& x, const kernels::NormTarget& target, dou
 
 NormPenaltyGradient norm_penalty_gradient(const Tensor& x, const kernels::NormTarget& target, double weight,
                                           const Tensor& base) {
-  DUEL_CHECK(x.rank() >= 2 && x.dim(0) >= 1, "norm_penalty",
-             "expected [N, ...] with samples and at least two axes, got {}", x.shape());
   DUEL_CHECK(base.numel() == 1 && base.dtype() == x.dtype(), "norm_penalty", "expected one number, got {}",
              to_text(base));
-  const int64_t batch = x.dim(0);
-  const Tensor n = Tensor::empty({batch}, x.options()), slope = Tensor::empty({batch}, x.options());
-  const auto number = [&] { return Tensor::empty({}, x.options()); };
-  NormPenaltyGradient result{number(), number(), Tensor::empty(x.shape(), x.options()), number()};
-  DUEL_DISPATCH(
-      x.dtype(), "norm_penalty",
-      kernels::norm_penalty(stream_of(x.device()), batch, x.shape().numel_from(1), x.data<T>(), target,
-                            weight, n.mutable_data<T>(), result.value.mutable_data<T>(),
-                            slope.mutable_data<T>(), result.mean_norm.mutable_data<T>(),
-                            kernels::PenaltyExtras<T>{result.gradient.mutable_data<T>(), base.data<T>(),
-                                                      result.total.mutable_data<T>()}));
-  for (const Tensor& each : {result.gradient, result.total}) record("norm_penalty", each, {x, base}, {}, {});
-  return result;
+  const Tensor gradient = Tensor::empty(x.shape(), x.options()), total = Tensor::empty({}, x.options());
+  const PenaltyOfNorms all = penalty_of_norms(x, target, weight, gradient, base, total);
+  for (const Tensor& each : {gradient, total}) record("norm_penalty", each, {x, base}, {}, {});
+  return {all.value, all.mean_norm, gradient, total};
 }
 
 }  // namespace duel

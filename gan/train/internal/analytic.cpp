@@ -36,6 +36,15 @@ struct Layer {
     return conv ? duel::detail::conv2d_pushforward(t, weight, *conv, slope)
                 : duel::detail::linear_pushforward(t, weight, slope);
   }
+  Size2d kernel() const { return {weight.dim(2), weight.dim(3)}; }
+  duel::detail::WeightAndBias gradients(const Tensor& x, const Tensor& dy, bool w, bool b) const {
+    return conv ? duel::detail::conv2d_gradients(x, dy, kernel(), *conv, w, b)
+                : duel::detail::linear_gradients(x, dy, w, b);
+  }
+  void add_weight_gradient(const Tensor& x, const Tensor& dy, Tensor& dw) const {
+    if (conv) return add_in_place(dw, conv2d_weight_grad(x, dy, kernel(), *conv));
+    duel::detail::add_linear_weight_gradient(x, dy, dw);
+  }
 };
 
 /// f of which f' may be read off f's values.
@@ -79,13 +88,7 @@ std::vector<Layer> layers_of(nn::Module& discriminator, const Tensor& samples) {
       layers.push_back({.weight = layer.weight, .bias = layer.bias, .conv = {}, .then = {}});
     } else if (typeid(module) == typeid(nn::Conv2d)) {
       const auto& layer = static_cast<const nn::Conv2d&>(module);
-      layers.push_back({.weight = layer.weight,
-                        .bias = layer.bias,
-                        .conv = ConvOptions{.stride = layer.options.stride,
-                                            .padding = layer.options.padding,
-                                            .dilation = layer.options.dilation,
-                                            .groups = layer.options.groups},
-                        .then = {}});
+      layers.push_back({.weight = layer.weight, .bias = layer.bias, .conv = layer.op_options(), .then = {}});
     } else {
       return {};
     }
@@ -136,36 +139,15 @@ std::vector<Tensor> weight_gradients(const Kept& kept, const RuleContext& ctx) {
     if (!ctx.needs(w) && !ctx.needs(b)) continue;
     const Tensor in = ctx.saved(at), delta = ctx.saved(at + 1), tangent = ctx.saved(at + 2);
     const int64_t n = kept.judged;
-    const Tensor x = rows(in, 0, n), dy = rows(delta, 0, n), dy_points = rows(delta, n, delta.dim(0));
-    Tensor &dw = grads[static_cast<size_t>(w)], &db = grads[static_cast<size_t>(b)];
-    const bool both = ctx.needs(w) && ctx.needs(b);
-    if (layer.conv) {
-      const Size2d kernel{layer.weight.dim(2), layer.weight.dim(3)};
-      if (both) {
-        duel::detail::conv2d_gradients(x, dy, kernel, *layer.conv, dw, db);
-      } else if (ctx.needs(w)) {
-        dw = conv2d_weight_grad(x, dy, kernel, *layer.conv);
-      } else {
-        db = sum(dy, {0, 2, 3});
-      }
-      if (ctx.needs(w)) add_in_place(dw, conv2d_weight_grad(tangent, dy_points, kernel, *layer.conv));
-    } else {
-      if (both) {
-        duel::detail::linear_gradients(x, dy, dw, db);
-      } else if (ctx.needs(w)) {
-        dw = matmul(dy, x, true, false);
-      } else {
-        db = sum(dy, {0});
-      }
-      if (ctx.needs(w)) duel::detail::add_linear_weight_gradient(tangent, dy_points, dw);
-    }
+    auto [dw, db] = layer.gradients(rows(in, 0, n), rows(delta, 0, n), ctx.needs(w), ctx.needs(b));
+    if (ctx.needs(w)) layer.add_weight_gradient(tangent, rows(delta, n, delta.dim(0)), dw);
+    grads[static_cast<size_t>(w)] = dw, grads[static_cast<size_t>(b)] = db;
   }
   return grads;
 }
 
 }  // namespace
 
-bool analytic_critic() { return analytic; }
 void set_analytic_critic(bool on) { analytic = on; }
 
 std::optional<LossOfD> analytic_loss_of_d(const Objective& objective, Judging& judging, Round& round) {
@@ -182,7 +164,7 @@ std::optional<LossOfD> analytic_loss_of_d(const Objective& objective, Judging& j
 
   const int64_t packing = objective.schedule.packing, split = round.real.samples.dim(0) / packing,
                 judged = split + round.fake.samples.dim(0) / packing;
-  const PenaltyShape& shape = objective.penalties.front().shape;
+  const Penalty& due = objective.penalties.front();
   const size_t count = layers.size();
   LossOfD result;
   Tensor loss;
@@ -209,7 +191,7 @@ std::optional<LossOfD> analytic_loss_of_d(const Objective& objective, Judging& j
     }
     const Tensor points = rows(delta[0], judged, all);
     const Tensor g = layers[0].pullback(points, pass.in[0].shape(), nullptr);
-    const PenaltyStep penalty = penalty_step(g, shape, judging.penalty_weight(), loss.detach());
+    const PenaltyStep penalty = penalty_step(g, due.shape, judging.weight_of(due), loss.detach());
     tangent[0] = penalty.gradient;
     for (size_t l = 0; l + 1 < count; ++l) {
       const Tensor value = rows(pass.in[l + 1], judged, all);

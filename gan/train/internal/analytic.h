@@ -24,8 +24,7 @@ namespace duel::gan {
 /// objective or the round ask for the engine's way. The samples are shown already.
 std::optional<LossOfD> analytic_loss_of_d(const Objective& objective, Judging& judging, Round& round);
 
-/// Whether analytic_loss_of_d() may be used on this thread; for tests and comparisons, true at first.
-bool analytic_critic();
+/// Whether analytic_loss_of_d() may be taken on this thread, for tests and comparisons; true at first.
 void set_analytic_critic(bool on);
 
 }  // namespace duel::gan

@@ -244,9 +244,13 @@ __device__ __forceinline__ void conv_tile(const Product<T>& p, int64_t tile, int
   });
 }
 
+/// With their sums three blocks of the middle tile would spill.
+template <class Tile, bool kDySums>
+constexpr int kResidentBlocks = Tile::kResident == 3 && kDySums ? 2 : Tile::kResident;
+
 /// One block per tile and part; `parts` is null where there is one part, `tickets` where a second kernel adds them.
 template <class T, class Tile, bool kDySums>
-__global__ void __launch_bounds__(Tile::kThreads, kDySums&& Tile::kResident == 3 ? 2 : Tile::kResident)
+__global__ void __launch_bounds__(Tile::kThreads, (kResidentBlocks<Tile, kDySums>))
     conv_kernel(Product<T> p, int64_t depth, T* parts, unsigned* tickets, Finish<T> finish, T* dy_parts,
                 T* dy_sums) {
   conv_tile<T, Tile, kDySums>(p, blockIdx.x, blockIdx.y, depth, parts, tickets, finish, dy_parts, dy_sums);

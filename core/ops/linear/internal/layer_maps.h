@@ -12,8 +12,12 @@ namespace duel::detail {
 Tensor linear_pullback(const Tensor& dy, const Tensor& weight, const Slope* slope);
 /// x [N, in] to x weight^T [N, out], without the bias.
 Tensor linear_pushforward(const Tensor& x, const Tensor& weight, const Slope* slope);
-/// The gradients of linear's weight and bias in one launch.
-void linear_gradients(const Tensor& x, const Tensor& dy, Tensor& dw, Tensor& db);
+/// What a layer's weight and bias get; undefined where it is not asked for.
+struct WeightAndBias {
+  Tensor weight, bias;
+};
+/// Of linear. Both are one launch where nothing records them; this and conv2d_gradients also serve rules that are recorded.
+WeightAndBias linear_gradients(const Tensor& x, const Tensor& dy, bool weight, bool bias);
 /// dw += what linear's weight gets from x and dy.
 void add_linear_weight_gradient(const Tensor& x, const Tensor& dy, Tensor& dw);
 
@@ -22,7 +26,7 @@ Tensor conv2d_pullback(const Tensor& dy, const Tensor& weight, int64_t height, i
                        const ConvOptions& options, const Slope* slope);
 Tensor conv2d_pushforward(const Tensor& x, const Tensor& weight, const ConvOptions& options,
                           const Slope* slope);
-void conv2d_gradients(const Tensor& x, const Tensor& dy, Size2d kernel, const ConvOptions& options,
-                      Tensor& dw, Tensor& db);
+WeightAndBias conv2d_gradients(const Tensor& x, const Tensor& dy, Size2d kernel, const ConvOptions& options,
+                               bool weight, bool bias);
 
 }  // namespace duel::detail
