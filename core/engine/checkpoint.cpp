@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "duel/core/engine/internal/partial_grad.h"
+#include "duel/core/ops/reduce/normalization.h"
 #include "duel/core/tensor/random.h"
 
 namespace duel {
@@ -27,6 +28,7 @@ struct Call {
   Function f;
   RandomState random;
   bool constant_parameters;
+  int64_t batch_parts;
   std::vector<std::vector<Tensor>> tape = {};  // what run_once() gave, in order
   std::vector<Watched> watched = {};
   std::vector<const Node*> sources = {};  // what f's value depends on; the inputs of its node keep them
@@ -126,6 +128,7 @@ std::vector<Tensor> backward_of(Call& call, size_t inputs, const RuleContext& ct
   {
     EnableGrad recording;
     const detail::ConstantParameters mode(call.constant_parameters);
+    const BatchParts parts(call.batch_parts);
     Generator generator;
     generator.set_state(call.random);
     const LendDefaultGenerator lent(generator);
@@ -153,7 +156,8 @@ bool recomputing() { return Run::any_again(); }
 
 Tensor checkpoint(const Function& f, const std::vector<Tensor>& inputs) {
   if (!grad_enabled()) return f(inputs);
-  auto call = std::make_shared<Call>(Call{f, default_generator().state(), detail::ConstantParameters::now()});
+  auto call = std::make_shared<Call>(
+      Call{f, default_generator().state(), detail::ConstantParameters::now(), BatchParts::now()});
   std::vector<Tensor> in;
   for (const Tensor& input : inputs) in.push_back(handle(input));
   // Recorded, so that every op does what it does without a checkpoint; the graph goes when f is done.

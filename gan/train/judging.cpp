@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "duel/core/ops.h"
+#include "duel/core/ops/reduce/normalization.h"
 #include "duel/core/tensor/autograd.h"
 #include "duel/gan/train/random_streams.h"
 
@@ -85,7 +86,7 @@ Judgement Judging::judge(const Tensor& samples, const Tensor& labels) {
   return gan::judge(*discriminator_, packed(samples), labels);
 }
 
-// Where no layer of D mixes samples, one pass over both batches gives the same logits with half the launches.
+// Where no layer of D mixes samples of both sides, one pass over both batches gives the same logits with half the launches.
 Tensor Judging::joined_with_points(const Round& round, bool any) {
   const Tensor &real = round.real.samples, &fake = round.fake.samples;
   if (penalties_.size() != 1 || discriminator_->mixes_samples() || tracked(real) || tracked(fake)) return {};
@@ -102,7 +103,10 @@ Tensor Judging::joined_with_points(const Round& round, bool any) {
 Tensor Judging::judge_both(Round& round, const Tensor& joined_samples) {
   Side& real = round.real;
   Side& fake = round.fake;
+  // A batch norm normalises each side by its own statistics.
+  const BatchParts sides(real.samples.dim(0) == fake.samples.dim(0) ? 2 : 1);
   if (discriminator_->mixes_samples()) {
+    const BatchParts one(1);
     SideStreams streams(beside_);
     streams.run([&] { real.judgement = judge(real.samples, real.labels); });
     fake.judgement = judge(fake.samples, fake.labels);

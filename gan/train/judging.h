@@ -33,7 +33,7 @@ class Judging {
   Tensor packed(const Tensor& samples) const;
   /// What D says of samples that are shown, packed here; labels undefined without classes.
   Judgement judge(const Tensor& samples, const Tensor& labels);
-  /// Both sides of a round: in one pass where no layer of D mixes samples. Then it returns the logits of both, the
+  /// Both sides of a round: in one pass where no layer of D mixes samples of both (a batch norm keeps them apart). Then it returns the logits of both, the
   /// real samples' first, where nothing moves labels afterwards; else an undefined tensor.
   Tensor judge_both(Round& round, const Tensor& joined = {});
   /// Both sides' samples and the points of the one penalty behind them, [2 B + N, …], without gradients; undefined where D

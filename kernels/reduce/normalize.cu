@@ -7,30 +7,33 @@ namespace duel::kernels {
 namespace {
 
 #if DUEL_DEVICE_CODE
+/// A block takes a channel's parts in turn, so that its running statistics move as by calls one after the other.
 template <class T>
 __global__ void norm_forward_kernel(NormShape s, const T* x, const T* gamma, const T* beta, T eps, T* y,
                                     T* mean, T* rstd, RunningStats<T> running, Finish<T> finish) {
-  const int64_t row = blockIdx.x;
   const T count = norm::divisor<T>(s.outer * s.inner);
-  const auto sum = norm::row_sums<1, T>(s, [&](int64_t i, int64_t) { return Terms<1, T>{{x[i]}}; });
-  const T centre = sum.v[0] / count;
-  const auto square = norm::row_sums<1, T>(s, [&](int64_t i, int64_t) {
-    const T d = x[i] - centre;
-    return Terms<1, T>{{d * d}};
-  });
-  const T var = square.v[0] / count;
-  const T scale = norm::rstd_of(var, eps);
-  if (threadIdx.x == 0) {
-    mean[row] = centre;
-    rstd[row] = scale;
-    if (running.mean != nullptr) norm::update_running(running, row, s.outer * s.inner, centre, var);
+  for (int64_t row = blockIdx.x; row < s.rows; row += gridDim.x) {
+    const auto sum = norm::row_sums<1, T>(s, row, [&](int64_t i, int64_t) { return Terms<1, T>{{x[i]}}; });
+    const T centre = sum.v[0] / count;
+    const auto square = norm::row_sums<1, T>(s, row, [&](int64_t i, int64_t) {
+      const T d = x[i] - centre;
+      return Terms<1, T>{{d * d}};
+    });
+    const T var = square.v[0] / count;
+    const T scale = norm::rstd_of(var, eps);
+    if (threadIdx.x == 0) {
+      mean[row] = centre;
+      rstd[row] = scale;
+      if (running.mean != nullptr)
+        norm::update_running(running, int64_t{blockIdx.x}, s.outer * s.inner, centre, var);
+    }
+    norm::row_each(s, row, [&](int64_t i, int64_t inner) {
+      const int64_t a = norm::affine_index(s, row, inner);
+      store_one(
+          y, finish, i,
+          norm::normalized(x[i], centre, scale) * norm::at_or(gamma, a, T(1)) + norm::at_or(beta, a, T(0)));
+    });
   }
-  norm::row_each(s, [&](int64_t i, int64_t inner) {
-    const int64_t a = norm::affine_index(s, row, inner);
-    store_one(
-        y, finish, i,
-        norm::normalized(x[i], centre, scale) * norm::at_or(gamma, a, T(1)) + norm::at_or(beta, a, T(0)));
-  });
 }
 
 template <class T>
@@ -38,7 +41,7 @@ __global__ void norm_inference_kernel(NormShape s, const T* x, const T* mean, co
                                       const T* beta, T eps, T* y, Finish<T> finish) {
   const int64_t row = blockIdx.x;
   const T centre = mean[row], scale = norm::rstd_of(var[row], eps);
-  norm::row_each(s, [&](int64_t i, int64_t inner) {
+  norm::row_each(s, row, [&](int64_t i, int64_t inner) {
     const int64_t a = norm::affine_index(s, row, inner);
     store_one(
         y, finish, i,
@@ -61,7 +64,11 @@ void apply(const NormShape& s, const AnyTile& tile, const T* x, Column mean, Col
 
 }  // namespace
 
-NormShape batch_norm_shape(int64_t n, int64_t c, int64_t s) { return {n, c, s, c, false}; }
+NormShape batch_norm_shape(int64_t n, int64_t c, int64_t s, int64_t parts) {
+  DUEL_CHECK(parts >= 1 && n % parts == 0, "batch_norm_shape",
+             "expected samples in parts of equal size, got {} in {} parts", n, parts);
+  return {n / parts, parts * c, s, c, false, parts};
+}
 NormShape instance_norm_shape(int64_t n, int64_t c, int64_t s) { return {1, n * c, s, c, false}; }
 NormShape layer_norm_shape(int64_t b, int64_t m) { return {1, b, m, m, true}; }
 
@@ -73,16 +80,16 @@ void norm_forward(Stream stream, const NormShape& shape, const T* x, const std::
   if (shape.size() > 0) check_finish("norm_forward", y, finish);
   DUEL_CHECK((running.mean == nullptr) == (running.var == nullptr), "norm_forward",
              "expected both running statistics or none, got one");
-  DUEL_CHECK(running.mean == nullptr || (!shape.affine_inner && shape.affine == shape.rows), "norm_forward",
-             "expected running statistics for batch norm only, got {} rows for {} channels", shape.rows,
-             shape.affine);
+  DUEL_CHECK(running.mean == nullptr || (!shape.affine_inner && shape.affine == shape.part_rows()),
+             "norm_forward", "expected running statistics for batch norm only, got {} rows for {} channels",
+             shape.part_rows(), shape.affine);
   if (shape.rows == 0) return;
   RunningStats<T> kept = running;
   if (shape.count() == 0) kept = {};  // nothing was seen
 #if DUEL_DEVICE_CODE
   if (stream.on_device()) {
-    launch(norm_forward_kernel<T>, dim3(static_cast<unsigned>(shape.rows)), dim3(kSumBlock), 0, stream, shape,
-           x, gamma, beta, eps, y, mean, rstd, kept, finish);
+    launch(norm_forward_kernel<T>, dim3(static_cast<unsigned>(shape.part_rows())), dim3(kSumBlock), 0, stream,
+           shape, x, gamma, beta, eps, y, mean, rstd, kept, finish);
     return;
   }
 #endif
@@ -106,7 +113,8 @@ void norm_forward(Stream stream, const NormShape& shape, const T* x, const std::
         [&](int64_t row, const Terms<1, T>& square) {
           const T var = square.v[0] / count;
           rstd[row] = norm::rstd_of(var, T(eps));
-          if (kept.mean != nullptr) norm::update_running(kept, row, shape.count(), mean[row], var);
+          if (kept.mean != nullptr)
+            norm::update_running(kept, row % shape.part_rows(), shape.count(), mean[row], var);
         });
     apply(shape, tile, x, centre, tile.per_row([&](int64_t row) { return rstd[row]; }, scales), gamma, beta,
           y ? y : finish.value);
@@ -119,6 +127,7 @@ void norm_inference(Stream stream, const NormShape& shape, const T* x, const T* 
                     const std::type_identity_t<T>* gamma, const std::type_identity_t<T>* beta,
                     std::type_identity_t<T> eps, T* y, const Finish<T>& finish) {
   norm::check("norm_inference", shape);
+  DUEL_CHECK(shape.parts == 1, "norm_inference", "expected one part, got {}", shape.parts);
   if (shape.size() == 0) return;
   check_finish("norm_inference", y, finish);
 #if DUEL_DEVICE_CODE

@@ -34,11 +34,11 @@ DUEL_HD T divisor(int64_t count) {
 }
 
 template <class T>
-DUEL_HD void update_running(const RunningStats<T>& running, int64_t row, int64_t count, T mean, T var) {
+DUEL_HD void update_running(const RunningStats<T>& running, int64_t channel, int64_t count, T mean, T var) {
   const T unbiased = count > 1 ? var * (static_cast<T>(count) / static_cast<T>(count - 1)) : var;
-  running.mean[row] = (T(1) - running.momentum) * running.mean[row] + running.momentum * mean;
-  running.var[row] = (T(1) - running.momentum) * running.var[row] + running.momentum * unbiased;
-  if (row == 0 && running.batches != nullptr) ++*running.batches;
+  running.mean[channel] = (T(1) - running.momentum) * running.mean[channel] + running.momentum * mean;
+  running.var[channel] = (T(1) - running.momentum) * running.var[channel] + running.momentum * unbiased;
+  if (channel == 0 && running.batches != nullptr) ++*running.batches;
 }
 
 /// dx of one element; qa, qb: the row's means of q and of q xhat.
@@ -78,6 +78,13 @@ struct SecondMeans {
   }
 };
 
+/// Index in x of a row's first element.
+DUEL_HD int64_t row_begin(const NormShape& s, int64_t row) {
+  if (s.parts == 1) return row * s.inner;
+  const int64_t part = row / s.part_rows();
+  return (part * s.outer * s.part_rows() + row % s.part_rows()) * s.inner;
+}
+
 /// A null affine parameter means `otherwise`.
 template <class T>
 DUEL_HD T at_or(const T* p, int64_t i, T otherwise) {
@@ -89,6 +96,8 @@ inline void check(const char* op, const NormShape& s) {
              "expected sizes of at least 0, got [{}, {}, {}]", s.outer, s.rows, s.inner);
   DUEL_CHECK(s.count() < (int64_t{1} << 32) && s.rows < (int64_t{1} << 31), op,
              "expected rows of fewer than 2^32 elements, got {} rows of {}", s.rows, s.count());
+  DUEL_CHECK(s.parts == 1 || (s.parts > 1 && s.rows % s.parts == 0 && !s.affine_inner), op,
+             "expected parts of equally many rows, got {} rows in {} parts", s.rows, s.parts);
   DUEL_CHECK(s.affine_inner ? s.outer == 1 && s.affine == s.inner : s.affine > 0 || s.rows == 0, op,
              "expected gamma per row or, with outer size 1, per inner position; got {} elements", s.affine);
 }
@@ -238,7 +247,7 @@ class Tile {
       for (; i + 4 <= count; i += 4) four(base + i * stride, at + i * at_stride, stride, at_stride, width);
       for (; i < count; ++i) one(base + i * stride, at + i * at_stride, width);
     };
-    const int64_t base = row_ * s_.inner;
+    const int64_t base = row_begin(s_, row_);
     if (run == 0) return;
     if (s_.outer == 1) {
       const int64_t full = run / step_, rest = run - full * step_;
@@ -247,7 +256,7 @@ class Tile {
       return;
     }
     for (int64_t at = 0; at < run; at += step_) {
-      line(base + at, at, s_.outer, s_.rows * s_.inner, 0, at + step_ <= run ? step_ : run - at);
+      line(base + at, at, s_.outer, s_.part_rows() * s_.inner, 0, at + step_ <= run ? step_ : run - at);
     }
   }
 
@@ -256,20 +265,22 @@ class Tile {
 };
 
 /// body(tile) for all tiles, in parallel. Several rows form a tile only where their runs are short, and never where affine
-/// parameters vary inside of a row: kInner says that this is known, and body is compiled for tiles of a row alone.
+/// parameters vary inside of a row: kInner says that this is known, and body is compiled for tiles of a row alone. A
+/// channel's parts come one after the other.
 template <class T, bool kInner = false, class Body>
 void for_tiles(const NormShape& s, Body body) {
   const bool several =
       !kInner && s.inner > 0 && s.inner <= (s.outer > 1 ? kColumns / 2 : kColumns / 4) && !s.affine_inner;
   const int64_t rows = several ? kColumns / s.inner : 1;
-  const int64_t size = rows * s.count();
+  const int64_t size = rows * s.count() * s.parts;
   const int64_t grain = size >= 16384 ? 1 : 16384 / (size < 1 ? 1 : size);
-  parallel_for((s.rows + rows - 1) / rows, grain, [&](int64_t begin, int64_t end) {
-    for (int64_t t = begin; t < end; ++t) {
-      const int64_t row = t * rows;
+  const int64_t tiles = (s.part_rows() + rows - 1) / rows;
+  parallel_for(tiles, grain, [&](int64_t begin, int64_t end) {
+    for (int64_t t = begin * s.parts; t < end * s.parts; ++t) {
+      const int64_t channel = t / s.parts * rows, row = t % s.parts * s.part_rows() + channel;
       if constexpr (!kInner) {
         if (several) {
-          body(Tile<T, false>(s, row, row + rows <= s.rows ? rows : s.rows - row));
+          body(Tile<T, false>(s, row, channel + rows <= s.part_rows() ? rows : s.part_rows() - channel));
           continue;
         }
       }
@@ -300,38 +311,38 @@ class AffineColumns {
 };
 
 #if DUEL_DEVICE_CODE
-/// Position j of this block's row as an index into x, and its inner position.
+/// Position j of a row as an index into x, and its inner position.
 struct Position {
   int64_t i, inner;
 };
-__device__ inline Position position(const NormShape& s, int64_t j) {
-  const int64_t row = blockIdx.x;
-  if (s.outer == 1) return {row * s.inner + j, j};
+__device__ inline Position position(const NormShape& s, int64_t row, int64_t j) {
+  const int64_t begin = row_begin(s, row);
+  if (s.outer == 1) return {begin + j, j};
   const unsigned sample =
       static_cast<unsigned>(j) / static_cast<unsigned>(s.inner);  // rows below 2^32 elements
   const int64_t inner = j - static_cast<int64_t>(sample) * s.inner;
-  return {(sample * s.rows + row) * s.inner + inner, inner};
+  return {begin + sample * s.part_rows() * s.inner + inner, inner};
 }
 
-/// Sums over the row of this block: terms(i, inner) with i the index of an element in x.
+/// Sums over a row by this block: terms(i, inner) with i the index of an element in x.
 template <int K, class T, class F>
-__device__ Terms<K, T> row_sums(const NormShape& s, F terms) {
+__device__ Terms<K, T> row_sums(const NormShape& s, int64_t row, F terms) {
   return block_sum(strided_terms<K, T>(threadIdx.x, s.outer * s.inner, blockDim.x, [&](int64_t j) {
-    const Position at = position(s, j);
+    const Position at = position(s, row, j);
     return terms(at.i, at.inner);
   }));
 }
 
-/// f(i, inner) for the elements of this block's row.
+/// f(i, inner) for the elements of a row.
 template <class F>
-__device__ void row_each(const NormShape& s, F f) {
+__device__ void row_each(const NormShape& s, int64_t row, F f) {
   for (int64_t j = threadIdx.x; j < s.outer * s.inner; j += blockDim.x) {
-    const Position at = position(s, j);
+    const Position at = position(s, row, j);
     f(at.i, at.inner);
   }
 }
 
-/// Index into gamma for this block's row.
+/// Index into gamma for a row's element.
 DUEL_HD int64_t affine_index(const NormShape& s, int64_t row, int64_t inner) {
   return s.affine_inner ? inner : row % s.affine;
 }

@@ -2,6 +2,7 @@
 // backward over "rows", a row being whatever shares a mean and a variance:
 //
 //   batch_norm_shape(n, c, s)     x [n, c, s]   a row is a channel over samples and pixels, gamma [c]
+//   batch_norm_shape(n, c, s, p)  the same of p batches, one behind the other: a row is a channel of one of them
 //   instance_norm_shape(n, c, s)  x [n, c, s]   a row is one channel of one sample,         gamma [c]
 //   layer_norm_shape(b, m)        x [b, m]      a row is a sample,                          gamma [m]
 //
@@ -22,28 +23,31 @@
 
 namespace duel::kernels {
 
-/// x is [outer, rows, inner] contiguous; statistics run over outer and inner. gamma has `affine` elements:
-/// one per row modulo affine, or one per inner position.
+/// x is [parts, outer, rows / parts, inner] contiguous; statistics run over outer and inner. gamma has `affine`
+/// elements: one per row modulo affine, or one per inner position.
 struct NormShape {
   int64_t outer = 1, rows = 0, inner = 0;
   int64_t affine = 0;
   bool affine_inner = false;
+  int64_t parts = 1;
 
+  int64_t part_rows() const { return rows / parts; }
   int64_t count() const { return outer * inner; }  ///< elements per row
   int64_t size() const { return outer * rows * inner; }
 };
-NormShape batch_norm_shape(int64_t n, int64_t c, int64_t s);
+NormShape batch_norm_shape(int64_t n, int64_t c, int64_t s, int64_t parts = 1);
 NormShape instance_norm_shape(int64_t n, int64_t c, int64_t s);
 NormShape layer_norm_shape(int64_t b, int64_t m);
 
 /// Running statistics of batch norm (null: none), updated with PyTorch's momentum:
-///   running = (1 - momentum) running + momentum batch, the variance unbiased (count / (count - 1)).
+///   running = (1 - momentum) running + momentum batch, the variance unbiased (count / (count - 1)),
+/// once for each part, in their order.
 template <class T>
 struct RunningStats {
   T* mean = nullptr;
   T* var = nullptr;
   T momentum = T(0.1);
-  int64_t* batches = nullptr;  ///< counts the calls; may be null beside mean and var
+  int64_t* batches = nullptr;  ///< counts the parts seen; may be null beside mean and var
 };
 
 /// Training: y = gamma (x - mean) rstd + beta with the batch's own statistics, which are saved in mean and
@@ -53,7 +57,7 @@ void norm_forward(Stream stream, const NormShape& shape, const T* x, const std::
                   const std::type_identity_t<T>* beta, std::type_identity_t<T> eps, T* y, T* mean, T* rstd,
                   const RunningStats<std::type_identity_t<T>>& running = {}, const Finish<T>& finish = {});
 
-/// Inference: y = gamma (x - mean) / sqrt(var + eps) + beta with given mean and var [rows]. y may be x.
+/// Inference: y = gamma (x - mean) / sqrt(var + eps) + beta with given mean and var [rows], parts 1. y may be x.
 template <class T>
 void norm_inference(Stream stream, const NormShape& shape, const T* x, const T* mean, const T* var,
                     const std::type_identity_t<T>* gamma, const std::type_identity_t<T>* beta,

@@ -49,26 +49,31 @@ DUEL_HD T row_dgamma(const Terms<7, T>&, T, T) {
 }
 
 #if DUEL_DEVICE_CODE
+/// A block takes a channel's parts in turn and adds their sums.
 template <class T>
 __global__ void norm_backward_kernel(NormShape s, const T* dy, const T* x, const T* mean, const T* rstd,
-                                     const T* gamma, T* dx, T* row_gamma, T* row_beta) {
-  const int64_t row = blockIdx.x;
-  const T centre = mean[row], scale = rstd[row], count = norm::divisor<T>(s.outer * s.inner);
-  const T outside = s.affine_inner ? T(1) : norm::at_or(gamma, row % s.affine, T(1));
+                                     const T* gamma, T* dx, T* sums_gamma, T* sums_beta) {
+  const T count = norm::divisor<T>(s.outer * s.inner);
+  const T outside = s.affine_inner ? T(1) : norm::at_or(gamma, blockIdx.x % s.affine, T(1));
   const T* inside = s.affine_inner ? gamma : nullptr;
-  const auto sums = norm::row_sums<2, T>(s, [&](int64_t i, int64_t inner) {
-    const T q = norm::at_or(inside, inner, T(1)) * dy[i];
-    return Terms<2, T>{{q, q * norm::normalized(x[i], centre, scale)}};
-  });
-  if (threadIdx.x == 0) {
-    row_beta[row] = sums.v[0];
-    row_gamma[row] = sums.v[1];
+  T sum_gamma = 0, sum_beta = 0;
+  for (int64_t row = blockIdx.x; row < s.rows; row += gridDim.x) {
+    const T centre = mean[row], scale = rstd[row];
+    const auto sums = norm::row_sums<2, T>(s, row, [&](int64_t i, int64_t inner) {
+      const T q = norm::at_or(inside, inner, T(1)) * dy[i];
+      return Terms<2, T>{{q, q * norm::normalized(x[i], centre, scale)}};
+    });
+    sum_beta += sums.v[0];
+    sum_gamma += sums.v[1];
+    if (dx == nullptr) continue;
+    const Backward<T> formula{centre, scale, outside * (sums.v[0] / count), outside * (sums.v[1] / count)};
+    norm::row_each(s, row, [&](int64_t i, int64_t inner) {
+      dx[i] = formula(dy[i], x[i], inside != nullptr ? inside[inner] : outside);
+    });
   }
-  if (dx == nullptr) return;
-  const Backward<T> formula{centre, scale, outside * (sums.v[0] / count), outside * (sums.v[1] / count)};
-  norm::row_each(s, [&](int64_t i, int64_t inner) {
-    dx[i] = formula(dy[i], x[i], inside != nullptr ? inside[inner] : outside);
-  });
+  if (threadIdx.x != 0) return;
+  sums_beta[blockIdx.x] = sum_beta;
+  sums_gamma[blockIdx.x] = sum_gamma;
 }
 
 template <bool kInner, class T>
@@ -78,7 +83,7 @@ __global__ void norm_double_backward_kernel(NormShape s, const T* dy, const T* x
   const int64_t row = blockIdx.x;
   const T centre = mean[row], scale = rstd[row], count = norm::divisor<T>(s.outer * s.inner);
   constexpr int kSums = kInner ? 7 : 5;
-  const auto sums = norm::row_sums<kSums, T>(s, [&](int64_t i, int64_t inner) {
+  const auto sums = norm::row_sums<kSums, T>(s, row, [&](int64_t i, int64_t inner) {
     const int64_t a = norm::affine_index(s, row, inner);
     return second_terms<kInner, T>(dy[i], x[i], norm::at_or(given.dx, i, T(0)), centre, scale,
                                    norm::at_or(gamma, a, T(1)), norm::at_or(given.dgamma, a, T(0)));
@@ -92,7 +97,7 @@ __global__ void norm_double_backward_kernel(NormShape s, const T* dy, const T* x
   }
   const Projected<T> projected{centre, scale, means.va, means.vb};
   const SecondInput<T> second = means.input(centre, scale);
-  norm::row_each(s, [&](int64_t i, int64_t inner) {
+  norm::row_each(s, row, [&](int64_t i, int64_t inner) {
     const int64_t a = norm::affine_index(s, row, inner);
     const T g = norm::at_or(gamma, a, T(1)), h = norm::at_or(given.dgamma, a, T(0));
     const T v = norm::at_or(given.dx, i, T(0));
@@ -274,12 +279,12 @@ void norm_backward(Stream stream, const NormShape& shape, const T* dy, const T* 
              rstd, dgamma, dbeta);
     }
     // Where a row is a channel (batch norm) its sums are the gradients.
-    const bool direct = affine && !s.affine_inner && s.rows == s.affine;
+    const bool direct = affine && !s.affine_inner && s.part_rows() == s.affine;
     if (direct && dgamma != nullptr) row_gamma = dgamma;
     if (direct && dbeta != nullptr) row_beta = dbeta;
     if (s.rows > 0 && (dx != nullptr || !s.affine_inner)) {
-      launch(norm_backward_kernel<T>, dim3(static_cast<unsigned>(s.rows)), dim3(kSumBlock), 0, stream, s, dy,
-             x, mean, rstd, gamma, dx, row_gamma, row_beta);
+      launch(norm_backward_kernel<T>, dim3(static_cast<unsigned>(s.part_rows())), dim3(kSumBlock), 0, stream,
+             s, dy, x, mean, rstd, gamma, dx, row_gamma, row_beta);
     }
     if (affine && !s.affine_inner && !direct) {
       launch(add_rows_kernel<T>, column_grid(s.affine), dim3(kColumnBlock), 0, stream, s, row_gamma, dgamma,

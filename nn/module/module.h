@@ -166,7 +166,8 @@ class Module {
 
   // What a per-sample penalty asks; both answers are for the current mode.
 
-  /// Whether one sample's output depends on other samples of the batch. By default: whether a child's does.
+  /// Whether one sample's output depends on other samples of the batch, under BatchParts on samples of another part: true in
+  /// a layer that cannot tell them apart. By default: whether a child's does.
   virtual bool mixes_samples() const;
   /// Whether forward's second derivative in its input is zero almost everywhere (linear, or piecewise
   /// linear), so that no penalty needs a second pass through the primal. By default false: that is always

@@ -21,6 +21,9 @@ BatchNorm::BatchNorm(const char* name, int64_t features, BatchNormOptions o)
   }
 }
 
+// Under BatchParts the question is whether a sample of one part reaches what comes of another's.
+bool BatchNorm::mixes_samples() const { return by_batch() && BatchParts::now() == 1; }
+
 Tensor BatchNorm::normalize(const Tensor& x, const Activation& then) {
   const bool moved = is_training() && recomputing();  // by the first run of this pass
   return batch_norm(x, weight, bias,
@@ -29,7 +32,8 @@ Tensor BatchNorm::normalize(const Tensor& x, const Activation& then) {
                      .num_batches_tracked = moved ? Tensor() : num_batches_tracked,
                      .momentum = options.momentum,
                      .eps = options.eps,
-                     .training = mixes_samples()},
+                     .training = by_batch(),
+                     .parts = BatchParts::now()},
                     then);
 }
 

@@ -21,9 +21,9 @@ struct BatchNormOptions {
 /// What both have in common.
 class BatchNorm : public Module {
  public:
-  bool mixes_samples() const override { return is_training() || !options.track_running_stats; }
+  bool mixes_samples() const override;
   /// With the running statistics it is affine.
-  bool second_derivative_zero() const override { return !mixes_samples(); }
+  bool second_derivative_zero() const override { return !by_batch(); }
 
   int64_t num_features;
   BatchNormOptions options;
@@ -33,6 +33,7 @@ class BatchNorm : public Module {
 
  protected:
   BatchNorm(const char* name, int64_t num_features, BatchNormOptions options);
+  bool by_batch() const { return is_training() || !options.track_running_stats; }
   /// x of [N, C] or [N, C, H, W].
   Tensor normalize(const Tensor& x, const Activation& then);
   std::string describe_as(const char* name) const;

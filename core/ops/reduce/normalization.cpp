@@ -31,6 +31,12 @@ struct Norm {
   Shape affine;                  // shape of weight and bias
   Shape affine_view;             // the same, broadcasting to x
   double eps;
+  int64_t parts = 1;
+
+  /// With an axis for the parts, where there are some: what axes and views are of.
+  Tensor apart(const Tensor& x) const {
+    return parts == 1 ? x : x.reshape(x.shape().with(0, x.dim(0) / parts).inserted(0, parts));
+  }
 };
 
 Norm batch_like(const char* op, const Tensor& x, bool per_sample, double eps) {
@@ -49,6 +55,18 @@ Norm batch_like(const char* op, const Tensor& x, bool per_sample, double eps) {
           Shape{c},
           view,
           eps};
+}
+
+/// A batch norm's, of several batches one behind the other.
+Norm in_parts(Norm norm, const Tensor& x, int64_t parts) {
+  if (parts == 1) return norm;
+  norm.parts = parts;
+  norm.shape = kernels::batch_norm_shape(x.dim(0), x.dim(1), x.shape().numel_from(2), parts);
+  for (std::vector<int>* axes : {&norm.axes, &norm.affine_axes})
+    for (int& axis : *axes) ++axis;
+  norm.affine_axes.insert(norm.affine_axes.begin(), 0);
+  norm.affine_view = norm.affine_view.inserted(0, 1);
+  return norm;
 }
 
 void check_affine(const char* op, const Tensor& x, const Tensor& affine, const Shape& shape,
@@ -93,19 +111,21 @@ Tensor sum_affine(const Norm& norm, const Tensor& x) { return sum(x, norm.affine
 
 /// Gradients of norm_input_grad for a cotangent v, in plain ops: the formulas of
 /// kernels::norm_double_backward with means in place of sums.
-Grads input_grad_gradients(const Norm& norm, const RuleContext& ctx, const Tensor& v) {
-  const Tensor dy = ctx.saved(0), x = ctx.saved(1), weight = ctx.saved(2);
+Grads input_grad_gradients(const Norm& norm, const RuleContext& ctx, const Tensor& cotangent) {
+  const Tensor dy = norm.apart(ctx.saved(0)), x = norm.apart(ctx.saved(1)), weight = ctx.saved(2);
+  const Tensor v = norm.apart(cotangent);
   const Tensor rstd = rstd_of(norm, x), xhat = normalized(norm, x, rstd);
   const Tensor d_q = mul(rstd, project(norm, v, xhat));
   Grads grads(3);
-  if (ctx.needs(0)) grads[0] = scaled(norm, d_q, weight);
+  if (ctx.needs(0)) grads[0] = scaled(norm, d_q, weight).reshape(cotangent.shape());
   if (ctx.needs(2)) grads[2] = sum_affine(norm, mul(dy, d_q));
   if (ctx.needs(1)) {
     const Tensor q = scaled(norm, dy, weight);
     const Tensor mean_v = mean_of(norm, v), mean_q = mean_of(norm, q), mean_qv = mean_of(norm, mul(q, v));
     const Tensor along_q = mean_of(norm, mul(q, xhat)), along_v = mean_of(norm, mul(v, xhat));
     const Tensor factor = mean_v * mean_q - mean_qv + along_q * along_v * 3.0;
-    grads[1] = square(rstd) * (xhat * factor + along_v * (mean_q - q) + along_q * (mean_v - v));
+    grads[1] = (square(rstd) * (xhat * factor + along_v * (mean_q - q) + along_q * (mean_v - v)))
+                   .reshape(cotangent.shape());
   }
   return grads;
 }
@@ -169,8 +189,9 @@ Grads gradients(const Norm& norm, const RuleContext& ctx, const Tensor& dy) {
   Grads grads(3);
   if (grad_enabled()) {
     if (ctx.needs(0)) grads[0] = norm_input_grad(norm, dy, x, weight, mean, rstd);
-    if (ctx.needs(1)) grads[1] = sum_affine(norm, mul(dy, normalized(norm, x, rstd_of(norm, x))));
-    if (ctx.needs(2)) grads[2] = sum_affine(norm, dy);
+    const Tensor in = norm.apart(x), out = norm.apart(dy);
+    if (ctx.needs(1)) grads[1] = sum_affine(norm, mul(out, normalized(norm, in, rstd_of(norm, in))));
+    if (ctx.needs(2)) grads[2] = sum_affine(norm, out);
     return grads;
   }
   if (ctx.needs(0)) grads[0] = Tensor::empty(x.shape(), x.options());
@@ -221,12 +242,23 @@ Tensor normalize_by(const Norm& norm, const Tensor& x, const Tensor& weight, con
   return record(norm.op, ending.recorded(), {}, {}, {});
 }
 
+thread_local int64_t parts_now = 1;
+
 }  // namespace
+
+BatchParts::BatchParts(int64_t parts) : outer_(parts_now) {
+  DUEL_CHECK(parts >= 1, "BatchParts", "expected at least 1 part, got {}", parts);
+  parts_now = parts;
+}
+BatchParts::~BatchParts() { parts_now = outer_; }
+int64_t BatchParts::now() { return parts_now; }
 
 Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, const BatchNormState& state,
                   const Activation& then) {
   DUEL_CHECK(x.rank() >= 2, "batch_norm", "expected [N, C] or [N, C, H, W], got {}", to_text(x));
   const Norm norm = batch_like("batch_norm", x, false, state.eps);
+  DUEL_CHECK(state.parts >= 1 && x.dim(0) % state.parts == 0, "batch_norm",
+             "expected samples in {} parts of equal size, got {}", state.parts, to_text(x));
   check_affine("batch_norm", x, weight, norm.affine, "weight");
   check_affine("batch_norm", x, bias, norm.affine, "bias");
   check_affine("batch_norm", x, state.running_mean, norm.affine, "running mean");
@@ -240,9 +272,11 @@ Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, con
   if (!state.training && state.running_mean.defined()) {
     return normalize_by(norm, x, weight, bias, state.running_mean, state.running_var, then);
   }
-  DUEL_CHECK(norm.shape.count() > 1, "batch_norm",
-             "expected more than one value per channel in training, got {}", x.shape());
-  return normalize(norm, x, weight, bias, state.training ? &state : nullptr, then);
+  const Norm apart = in_parts(norm, x, state.parts);
+  DUEL_CHECK(apart.shape.count() > 1, "batch_norm",
+             "expected more than one value per channel in training, got {}{}", x.shape(),
+             state.parts > 1 ? message(" in {} parts", state.parts) : "");
+  return normalize(apart, x, weight, bias, state.training ? &state : nullptr, then);
 }
 
 Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps,

@@ -22,10 +22,28 @@ struct BatchNormState {
   double momentum = 0.1;
   double eps = 1e-5;
   bool training = true;
+  int64_t parts = 1;  // x holds so many batches of equal size, one behind the other
+};
+
+/// While it lives on this thread, what a batch norm of nn/ is given in training is `parts` batches of equal size, one
+/// behind the other: each is normalised by its own statistics, and the running ones move once for each, in order, as in
+/// so many passes. Layers before it must keep the order of the samples. checkpoint() remembers it.
+class BatchParts {
+ public:
+  explicit BatchParts(int64_t parts);
+  ~BatchParts();
+  BatchParts(const BatchParts&) = delete;
+  BatchParts& operator=(const BatchParts&) = delete;
+
+  /// 1 where none lives.
+  static int64_t now();
+
+ private:
+  int64_t outer_;
 };
 
 /// x [N, C] or [N, C, H, W]; weight and bias [C] or undefined. Training normalises by the batch's statistics,
-/// which take more than one value per channel; otherwise the running ones are used where they are kept.
+/// of each part, which take more than one value per channel; otherwise the running ones are used where they are kept.
 Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, const BatchNormState& state,
                   const Activation& then = {});
 

@@ -78,6 +78,38 @@ TEST(Normalization, BatchNormOfEveryOrderIsThatOfPlainOps) {
   expect_orders_agree(fused, composed({0}, {1, 4}), {5, 4}, {4});
 }
 
+TEST(Normalization, BatchNormInPartsOfEveryOrderIsThatOfPlainOps) {
+  const Norm fused = [](const Tensor& x, const Tensor& w, const Tensor& b) {
+    return batch_norm(x, w, b, {.eps = 0.1, .parts = 2});
+  };
+  const auto oracle = [](const Norm& each) {
+    return [each](const Tensor& x, const Tensor& w, const Tensor& b) {
+      const int64_t half = x.dim(0) / 2;
+      return concat({each(rows(x, 0, half), w, b), each(rows(x, half, 2 * half), w, b)});
+    };
+  };
+  expect_orders_agree(fused, oracle(composed({0, 2, 3}, {1, 3, 1, 1})), {4, 3, 3, 2}, {3});
+  expect_orders_agree(fused, oracle(composed({0}, {1, 4})), {10, 4}, {4});
+}
+
+TEST(Normalization, BatchPartsAreNestedAndChecked) {
+  EXPECT_EQ(BatchParts::now(), 1);
+  {
+    const BatchParts outer(3);
+    {
+      const BatchParts inner(2);
+      EXPECT_EQ(BatchParts::now(), 2);
+    }
+    EXPECT_EQ(BatchParts::now(), 3);
+  }
+  EXPECT_EQ(BatchParts::now(), 1);
+  EXPECT_THROW(BatchParts(0), Error);
+  const Tensor x = drawn_input({4, 3}, 1);
+  EXPECT_THROW(batch_norm(x, {}, {}, {.parts = 3}), Error);  // of unequal size
+  EXPECT_THROW(batch_norm(x, {}, {}, {.parts = 0}), Error);
+  EXPECT_THROW(batch_norm(x, {}, {}, {.parts = 4}), Error);  // one value per channel in each
+}
+
 TEST(Normalization, LayerNormOfEveryOrderIsThatOfPlainOps) {
   const Norm fused = [](const Tensor& x, const Tensor& w, const Tensor& b) {
     return layer_norm(x, w, b, 0.1);

@@ -27,7 +27,10 @@ struct Reference {
   Doubles x, gamma, beta, dy, v, h, k;  // v, h, k: cotangents of dx, dgamma, dbeta
   Doubles mean, var, y, dx, dgamma, dbeta;
 
-  int64_t row(int64_t i) const { return i / s.inner % s.rows; }
+  int64_t row(int64_t i) const {
+    const int64_t part = i / (s.size() / s.parts);
+    return part * s.part_rows() + i / s.inner % s.part_rows();
+  }
   int64_t affine(int64_t i) const { return s.affine_inner ? i % s.inner : row(i) % s.affine; }
   double xhat(int64_t i) const { return (x[i] - mean[row(i)]) / std::sqrt(var[row(i)] + eps); }
 
@@ -140,6 +143,10 @@ std::vector<Named> shapes() {
           {"bn2d large", batch_norm_shape(3, 2, 1111)},
           {"bn2d one sample", batch_norm_shape(1, 5, 30)},
           {"bn one channel", batch_norm_shape(40, 1, 9)},
+          {"bn1d in 3 parts", batch_norm_shape(12, 37, 1, 3)},
+          {"bn1d wide in 2 parts", batch_norm_shape(4, 1030, 1, 2)},
+          {"bn2d in 2 parts", batch_norm_shape(6, 33, 49, 2)},
+          {"bn2d large in 2 parts of a sample", batch_norm_shape(2, 2, 1111, 2)},
           {"in", instance_norm_shape(4, 6, 49)},
           {"in 1 channel", instance_norm_shape(3, 1, 700)},
           {"ln", layer_norm_shape(7, 784)},
@@ -202,6 +209,12 @@ TYPED_TEST(Normalize, ForwardAndBackward) {
       // Inference with the same statistics is the same function.
       const auto given_mean = cast<T>(r.mean), given_var = cast<T>(r.var);
       Guarded<T> inferred(s.size());
+      if (s.parts > 1) {
+        EXPECT_THROW(norm_inference({}, s, x.data(), given_mean.data(), given_var.data(), g, b, T(1e-3),
+                                    inferred.data()),
+                     Error);
+        continue;
+      }
       norm_inference({}, s, x.data(), given_mean.data(), given_var.data(), g, b, T(1e-3), inferred.data());
       expect_near(inferred, r.y, kTolerance<T>, "inference");
     }
@@ -273,8 +286,9 @@ TYPED_TEST(Normalize, DoubleBackward) {
 }
 
 TEST(NormalizeGradient, DoubleBackwardIsTheDerivativeOfTheBackward) {
-  for (const NormShape& s : {batch_norm_shape(3, 4, 1), batch_norm_shape(2, 3, 4), batch_norm_shape(1, 2, 5),
-                             instance_norm_shape(2, 3, 5), layer_norm_shape(3, 6)}) {
+  for (const NormShape& s :
+       {batch_norm_shape(3, 4, 1), batch_norm_shape(2, 3, 4), batch_norm_shape(1, 2, 5),
+        batch_norm_shape(4, 3, 2, 2), instance_norm_shape(2, 3, 5), layer_norm_shape(3, 6)}) {
     SCOPED_TRACE(testing::Message() << s.outer << " " << s.rows << " " << s.inner);
     Reference r = make(s, true, 0.05);
     const Doubles rstd = rstd_of<double>(r);
@@ -315,27 +329,69 @@ TEST(NormalizeGradient, BackwardIsTheDerivativeOfTheForward) {
 
 TYPED_TEST(Normalize, RunningStatisticsFollowPyTorch) {
   using T = TypeParam;
-  for (const NormShape& s :
-       {batch_norm_shape(6, 33, 4), batch_norm_shape(4, 3, 600), batch_norm_shape(1, 3, 1)}) {
+  for (const NormShape& s : {batch_norm_shape(6, 33, 4), batch_norm_shape(4, 3, 600),
+                             batch_norm_shape(1, 3, 1), batch_norm_shape(9, 300, 1, 3)}) {
     const Reference r = make(s, false, 1e-5);
     const auto x = cast<T>(r.x);
-    Guarded<T> running_mean(s.rows), running_var(s.rows), y(s.size()), mean(s.rows), rstd(s.rows);
-    Doubles want_mean(s.rows, 0.5), want_var(s.rows, 2.0);
-    std::fill_n(running_mean.data(), s.rows, T(0.5));
-    std::fill_n(running_var.data(), s.rows, T(2));
+    const int64_t channels = s.part_rows();
+    Guarded<T> running_mean(channels), running_var(channels), y(s.size()), mean(s.rows), rstd(s.rows);
+    Doubles want_mean(channels, 0.5), want_var(channels, 2.0);
+    std::fill_n(running_mean.data(), channels, T(0.5));
+    std::fill_n(running_var.data(), channels, T(2));
     const auto count = static_cast<double>(s.count());
     int64_t batches = 5;
     for (int round = 0; round < 3; ++round) {
       norm_forward({}, s, x.data(), nullptr, nullptr, T(1e-5), y.data(), mean.data(), rstd.data(),
                    RunningStats<T>{running_mean.data(), running_var.data(), T(0.1), &batches});
-      EXPECT_EQ(batches, 6 + round);
-      for (int64_t c = 0; c < s.rows; ++c) {
-        want_mean[c] = 0.9 * want_mean[c] + 0.1 * r.mean[c];
-        want_var[c] = 0.9 * want_var[c] + 0.1 * r.var[c] * (count > 1 ? count / (count - 1) : 1);
+      EXPECT_EQ(batches, 5 + (round + 1) * s.parts);
+      for (int64_t row = 0; row < s.rows; ++row) {
+        const int64_t c = row % channels;
+        want_mean[c] = 0.9 * want_mean[c] + 0.1 * r.mean[row];
+        want_var[c] = 0.9 * want_var[c] + 0.1 * r.var[row] * (count > 1 ? count / (count - 1) : 1);
       }
     }
     expect_near(running_mean, want_mean, kTolerance<T>, "running mean");
     expect_near(running_var, want_var, kTolerance<T>, "running var");
+  }
+}
+
+// Bit by bit: what one call does of two batches, two calls do.
+TYPED_TEST(Normalize, PartsAreCallsOneAfterTheOther) {
+  using T = TypeParam;
+  for (const int64_t pixels : {1, 49, 700}) {
+    const int64_t n = 5, c = 19, size = n * c * pixels;
+    const NormShape one = batch_norm_shape(n, c, pixels), two = batch_norm_shape(2 * n, c, pixels, 2);
+    const auto x = cast<T>(wide(2 * size, 1)), dy = cast<T>(wide(2 * size, 2)), gamma = cast<T>(wide(c, 3));
+    struct Results {
+      std::vector<T> y, mean, rstd, running_mean, running_var, dx, dgamma;
+      int64_t batches = 0;
+      Results(int64_t size, int64_t rows, int64_t c)
+          : y(size), mean(rows), rstd(rows), running_mean(c), running_var(c, T(1)), dx(size), dgamma(c) {}
+    };
+    Results together(2 * size, 2 * c, c), apart(2 * size, 2 * c, c);
+    std::vector<T> scratch(norm_workspace(two));
+    const auto pass = [&](const NormShape& s, int64_t at, Results& to) {
+      const int64_t from = at * size, row = at * c;
+      norm_forward({}, s, x.data() + from, gamma.data(), nullptr, T(1e-3), to.y.data() + from,
+                   to.mean.data() + row, to.rstd.data() + row,
+                   {to.running_mean.data(), to.running_var.data(), T(0.1), &to.batches});
+      std::vector<T> dgamma(c);
+      norm_backward({}, s, dy.data() + from, x.data() + from, to.mean.data() + row, to.rstd.data() + row,
+                    gamma.data(), to.dx.data() + from, dgamma.data(), nullptr, scratch.data());
+      for (int64_t i = 0; i < c; ++i) to.dgamma[i] += dgamma[i];
+    };
+    pass(two, 0, together);
+    pass(one, 0, apart);
+    pass(one, 1, apart);
+    EXPECT_EQ(together.y, apart.y);
+    EXPECT_EQ(together.mean, apart.mean);
+    EXPECT_EQ(together.rstd, apart.rstd);
+    EXPECT_EQ(together.running_mean, apart.running_mean);
+    EXPECT_EQ(together.running_var, apart.running_var);
+    EXPECT_EQ(together.batches, 2);
+    EXPECT_EQ(apart.batches, 2);
+    EXPECT_EQ(together.dx, apart.dx);
+    EXPECT_EQ(together.dgamma, apart.dgamma);
   }
 }
 

@@ -25,6 +25,8 @@ std::vector<NormCase> shapes() {
           {"batch 5 x 3 x 49", batch_norm_shape(5, 3, 49)},
           {"batch 33 x 7 x 1", batch_norm_shape(33, 7, 1)},
           {"batch 4 x 2 x 300", batch_norm_shape(4, 2, 300)},
+          {"batch of 2 parts 6 x 5 x 49", batch_norm_shape(6, 5, 49, 2)},
+          {"batch of 3 parts 3 x 2 x 300", batch_norm_shape(3, 2, 300, 3)},
           {"instance 3 x 5 x 33", instance_norm_shape(3, 5, 33)},
           {"instance 2 x 1 x 257", instance_norm_shape(2, 1, 257)},
           {"layer 4 x 31", layer_norm_shape(4, 31)},
@@ -68,7 +70,7 @@ TYPED_TEST(SimtNorm, Forward) {
   using T = TypeParam;
   for (const NormCase& each : shapes()) {
     const NormShape& s = each.shape;
-    const bool is_batch_norm = !s.affine_inner && s.affine == s.rows;
+    const bool is_batch_norm = !s.affine_inner && s.affine == s.part_rows();
     const Data<T> data(s);
     for (bool affine : {true, false}) {
       SCOPED_TRACE(each.name + (affine ? "" : ", no gamma"));
