@@ -45,7 +45,7 @@ CapturedGraph::CapturedGraph(Device device, const std::function<void()>& work) {
   try {
     const detail::CounterLog log(state_->counters);
     work();
-    detail::Counter::finish_capture(state_->counters);
+    detail::Counter::finish_capture();
     state_->graph = runtime::end_capture(stream);
   } catch (...) {
     runtime::abandon_capture(stream);
@@ -70,5 +70,7 @@ int64_t CapturedGraph::nodes() const { return state_->graph.nodes; }
 int64_t CapturedGraph::kernels() const { return state_->graph.kernels; }
 std::vector<runtime::GraphNode> CapturedGraph::listing() const { return runtime::graph_nodes(state_->graph); }
 int64_t CapturedGraph::bytes() const { return detail::pool_bytes(state_->device, state_->pool); }
+
+kernels::PhiloxAdvances drawn_in_capture(const Device& device) { return detail::Counter::take_drawn(device); }
 
 }  // namespace duel

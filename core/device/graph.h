@@ -21,6 +21,7 @@
 
 #include "duel/core/device/device.h"
 #include "duel/kernels/base/runtime.h"
+#include "duel/kernels/map/random.h"
 
 namespace duel {
 
@@ -46,5 +47,9 @@ class CapturedGraph {
   struct State;
   std::unique_ptr<State> state_;
 };
+
+/// How far what this thread has drawn on the device in its capture moves the generators. Whoever asks moves them on, in a
+/// launch behind all those draws: the capture, which would end with a launch for it, does not. Nothing without a capture.
+kernels::PhiloxAdvances drawn_in_capture(const Device& device);
 
 }  // namespace duel

@@ -3,6 +3,8 @@
 #include <cmath>
 #include <utility>
 
+#include "duel/core/device/graph.h"
+#include "duel/core/device/side_streams.h"
 #include "duel/core/ops.h"
 #include "duel/core/tensor/autograd.h"
 #include "duel/kernels/training/ring.h"
@@ -181,10 +183,11 @@ Tensor Trainer::loss_of_d(const Batch& batch, int64_t step, const Look& look, Sh
   return d.value;
 }
 
-Tensor Trainer::loss_of_g(const Batch& batch, Weights weights_of_d, const Look& look, Shown& shown) {
+Tensor Trainer::loss_of_g(const Batch& batch, Weights weights_of_d, const Look& look, Shown& shown,
+                          const Tensor& fakes) {
   const LendDefaultGenerator lent(layers_g_);
   Round round = round_of(batch);
-  round.fake.samples = (*networks_.generator)(batch.latents.input);
+  round.fake.samples = fakes.defined() ? fakes : (*networks_.generator)(batch.latents.input);
   const LossOfG g = gan::loss_of_g(objective_, judging_, std::move(round), balance_, weights_of_d,
                                    {parameters_d_, *optimizer_d_});
   shown.loss_g = g.value.detach();
@@ -226,9 +229,9 @@ void Trainer::critic_update(const Batch& batch, int64_t step, const Look& look, 
   balance(shown);
 }
 
-void Trainer::generator_update(const Batch& batch, const Look& look, Shown& shown) {
-  shown.gradients =
-      grad({loss_of_g(batch, Weights::constant, look, shown)}, parameters_g_, {}, {.allow_unused = true});
+void Trainer::generator_update(const Batch& batch, const Look& look, Shown& shown, const Tensor& fakes) {
+  shown.gradients = grad({loss_of_g(batch, Weights::constant, look, shown, fakes)}, parameters_g_, {},
+                         {.allow_unused = true});
   keep_norms_g(shown.gradients, look, shown);
   if (look.record) look.record->weights_g = arena_g_.copies();
   optimizer_g_->step(shown.gradients);
@@ -321,10 +324,10 @@ void Trainer::step(bool diagnostics, StepRecord* record) {
       last_ = graphs_.run(kind, [&](bool beside) {
         std::optional<Judging::SideBySide> passes;
         if (beside) passes.emplace(judging_);
-        return iterate(critic_steps, look);
+        return iterate(critic_steps, look, beside ? options_.device : Device::cpu());
       });
     } else {
-      last_ = iterate(critic_steps, look);
+      last_ = iterate(critic_steps, look, Device::cpu());
     }
     ++iteration_;
     critic_steps_done_ += critic_steps;
@@ -341,7 +344,7 @@ std::string Trainer::kind_of(int64_t critic_steps) const {
   return kind;
 }
 
-Shown Trainer::iterate(int64_t critic_steps, const Look& look) {
+Shown Trainer::iterate(int64_t critic_steps, const Look& look, const Device& beside) {
   Shown shown;
   const Schedule& s = objective_.schedule;
   const bool joint = s.update != Update::alternating;
@@ -364,6 +367,17 @@ Shown Trainer::iterate(int64_t critic_steps, const Look& look) {
   // fakes.
   const bool one_pass = !networks_.generator->mixes_samples();
   const Tensor fakes = one_pass && !joint ? generate(slice(all.latents, 0, drawn).input) : Tensor();
+  const auto part_of_g = [&](int64_t k) {
+    Batch batch_of_g = part(critic_steps - 1);
+    batch_of_g.latents =
+        at_once ? slice(all.latents, drawn + k * of_g, drawn + (k + 1) * of_g)
+                : draw_latents(networks_.latent, of_g, latent_random_, {options_.dtype, options_.device});
+    return batch_of_g;
+  };
+  // What G's first step shows to D does not wait for D: it is made beside D's last step.
+  const bool early = at_once && s.generator_steps > 0 && beside.is_cuda();
+  Tensor ahead;
+  SideStreams streams(early ? beside : Device::cpu());
   for (int64_t k = 0; k < critic_steps; ++k) {
     Batch now = part(k);
     const bool last = k + 1 == critic_steps;
@@ -373,15 +387,19 @@ Shown Trainer::iterate(int64_t critic_steps, const Look& look) {
       continue;
     }
     now.fake = fakes.defined() ? rows(fakes, k * batch, (k + 1) * batch) : generate(now.latents.input);
+    if (last && early) {
+      streams.fork();
+      streams.run(0, [&] {
+        const LendDefaultGenerator lent(layers_g_);
+        ahead = (*networks_.generator)(part_of_g(0).latents.input);
+      });
+    }
     critic_update(now, step, last ? look : Look(), shown);
   }
-  for (int64_t k = 0; k < s.generator_steps && !joint; ++k) {
-    Batch last = part(critic_steps - 1);
-    last.latents =
-        at_once ? slice(all.latents, drawn + k * of_g, drawn + (k + 1) * of_g)
-                : draw_latents(networks_.latent, of_g, latent_random_, {options_.dtype, options_.device});
-    generator_update(last, k + 1 == s.generator_steps ? look : Look(), shown);
-  }
+  streams.join();
+  for (int64_t k = 0; k < s.generator_steps && !joint; ++k)
+    generator_update(part_of_g(k), k + 1 == s.generator_steps ? look : Look(), shown,
+                     k == 0 ? ahead : Tensor());
   remember(shown);
   return shown;
 }
@@ -391,7 +409,8 @@ void Trainer::remember(const Shown& shown) {
     const auto place = [](const Tensor& t) { return t.defined() ? t.data<T>() : nullptr; };
     kernels::ring_push(stream_of(options_.device), kRemembered,
                        kernels::RingRow<T>{{place(shown.loss_d), place(shown.loss_g), place(shown.penalty)}},
-                       ring_pushed_.mutable_data<int64_t>(), ring_.mutable_data<T>());
+                       ring_pushed_.mutable_data<int64_t>(), ring_.mutable_data<T>(),
+                       drawn_in_capture(options_.device));
   });
 }
 

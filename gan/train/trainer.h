@@ -214,15 +214,18 @@ class Trainer {
   bool has_average_buffers() const;
   // What they find goes where `shown` says; `step`: number of the update of D.
   void critic_update(const Batch& batch, int64_t step, const Look& look, Shown& shown);
-  void generator_update(const Batch& batch, const Look& look, Shown& shown);
+  /// `fakes`: of its latents with their graph, where they are made already.
+  void generator_update(const Batch& batch, const Look& look, Shown& shown, const Tensor& fakes = {});
   void joint_update(const Batch& batch, int64_t step, const Look& look, Shown& shown);
-  Shown iterate(int64_t critic_steps, const Look& look);
+  /// `beside`: the GPU where work may go on side streams, else the CPU.
+  Shown iterate(int64_t critic_steps, const Look& look, const Device& beside);
   std::string kind_of(int64_t critic_steps) const;
   bool penalty_due(int64_t step) const { return step % objective_.schedule.lazy_interval == 0; }
   Batch draw(int64_t n, int64_t more_latents = 0);
   Round round_of(const Batch& batch) const;
   Tensor loss_of_d(const Batch& batch, int64_t step, const Look& look, Shown& shown);
-  Tensor loss_of_g(const Batch& batch, Weights weights_of_d, const Look& look, Shown& shown);
+  Tensor loss_of_g(const Batch& batch, Weights weights_of_d, const Look& look, Shown& shown,
+                   const Tensor& fakes = {});
   /// Moves k after a step of D.
   void balance(const Shown& shown);
   void keep_norms_d(const std::vector<Tensor>& gradients, const Batch& batch, const Look& look, Shown& shown);

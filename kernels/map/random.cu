@@ -67,9 +67,7 @@ __global__ void draw_kernel(PhiloxState state, int64_t n, F f, T* out) {
   }
 }
 
-__global__ void advance_kernel(PhiloxAdvances all) {
-  for (int k = 0; k < all.count; ++k) *all.offset[k] += all.blocks[k];
-}
+__global__ void advance_kernel(PhiloxAdvances all) { advance(all); }
 #endif
 
 template <class F, class T>
@@ -165,11 +163,15 @@ void random_integers(Stream stream, const PhiloxState& state, int64_t n, int64_t
   draw("random_integers", stream, state, n, Integer{static_cast<uint64_t>(bound)}, out);
 }
 
-void philox_advance(Stream stream, const PhiloxAdvances& advances) {
-  DUEL_CHECK(advances.count >= 0 && advances.count <= PhiloxAdvances::kMost, "philox_advance",
+void check(const char* op, const PhiloxAdvances& advances) {
+  DUEL_CHECK(advances.count >= 0 && advances.count <= PhiloxAdvances::kMost, op,
              "expected 0 to {} offsets, got {}", PhiloxAdvances::kMost, advances.count);
   for (int k = 0; k < advances.count; ++k)
-    DUEL_CHECK(advances.offset[k], "philox_advance", "expected an offset, got a null pointer");
+    DUEL_CHECK(advances.offset[k], op, "expected an offset, got a null pointer");
+}
+
+void philox_advance(Stream stream, const PhiloxAdvances& advances) {
+  check("philox_advance", advances);
   if (advances.count == 0) return;
 #if DUEL_DEVICE_CODE
   if (stream.on_device()) {
@@ -178,7 +180,7 @@ void philox_advance(Stream stream, const PhiloxAdvances& advances) {
   }
 #endif
   (void)stream;
-  for (int k = 0; k < advances.count; ++k) *advances.offset[k] += advances.blocks[k];
+  advance(advances);
 }
 
 void permutation(Stream stream, uint64_t seed, uint64_t sequence, uint64_t epoch, int64_t n, int64_t begin,

@@ -95,7 +95,12 @@ struct PhiloxAdvances {
   uint64_t* offset[kMost] = {};
   uint64_t blocks[kMost] = {};
 };
-/// *offset += blocks for each, on the stream, in one launch: the last step of a captured graph.
+/// *offset += blocks for each.
+DUEL_HD void advance(const PhiloxAdvances& all) {
+  for (int k = 0; k < all.count; ++k) *all.offset[k] += all.blocks[k];
+}
+void check(const char* op, const PhiloxAdvances& advances);
+/// The same on the stream, in one launch: a captured graph ends so.
 void philox_advance(Stream stream, const PhiloxAdvances& advances);
 /// The same of one.
 inline void philox_advance(Stream stream, uint64_t* offset, uint64_t blocks) {

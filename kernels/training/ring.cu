@@ -13,32 +13,39 @@ DUEL_HD void put(int64_t rows, const RingRow<T>& row, int64_t pushed, int column
 
 #if DUEL_DEVICE_CODE
 template <class T>
-__global__ void ring_push_kernel(int64_t rows, RingRow<T> row, int64_t* pushed, T* ring) {
+__global__ void ring_push_kernel(int64_t rows, RingRow<T> row, int64_t* pushed, T* ring,
+                                 PhiloxAdvances drawn) {
   const int64_t now = *pushed;
 #pragma unroll
   for (int column = 0; column < kRingColumns; ++column) put(rows, row, now, column, ring);
   *pushed = now + 1;
+  advance(drawn);
 }
 #endif
 
 }  // namespace
 
 template <class T>
-void ring_push(Stream stream, int64_t rows, const RingRow<T>& row, int64_t* pushed, T* ring) {
+void ring_push(Stream stream, int64_t rows, const RingRow<T>& row, int64_t* pushed, T* ring,
+               const PhiloxAdvances& drawn) {
   DUEL_CHECK(rows >= 1 && pushed && ring, "ring_push",
              "expected a counter and a ring of at least 1 row, got {} rows", rows);
+  check("ring_push", drawn);
 #if DUEL_DEVICE_CODE
   if (stream.on_device()) {
-    launch(ring_push_kernel<T>, dim3(1), dim3(1), 0, stream, rows, row, pushed, ring);
+    launch(ring_push_kernel<T>, dim3(1), dim3(1), 0, stream, rows, row, pushed, ring, drawn);
     return;
   }
 #endif
   (void)stream;
   for (int column = 0; column < kRingColumns; ++column) put(rows, row, *pushed, column, ring);
   ++*pushed;
+  advance(drawn);
 }
 
-template void ring_push<float>(Stream, int64_t, const RingRow<float>&, int64_t*, float*);
-template void ring_push<double>(Stream, int64_t, const RingRow<double>&, int64_t*, double*);
+template void ring_push<float>(Stream, int64_t, const RingRow<float>&, int64_t*, float*,
+                               const PhiloxAdvances&);
+template void ring_push<double>(Stream, int64_t, const RingRow<double>&, int64_t*, double*,
+                                const PhiloxAdvances&);
 
 }  // namespace duel::kernels

@@ -189,20 +189,21 @@ Case labels_of_a_batch(const Setting& s) {
           .results = {of_bytes, of_words}};
 }
 
-/// Four rows pushed into a ring of three.
+/// Four rows pushed into a ring of three, each with a count that moves.
 template <class T>
 Case ring_of_values(const Setting& s) {
   const Tensor values = s.numbers({2}, 1), ring = Tensor::zeros({3, kRingColumns}, s.options()),
-               pushed = whole_numbers(s, {1});
+               pushed = whole_numbers(s, {1}), drawn = whole_numbers(s, {1});
   return {.shape = message("3x{}", kRingColumns),
           .bytes = 4 * 2 * kRingColumns * s.element(),
           .run =
-              [=, stream = s.stream(), count = pushed.mutable_data<int64_t>(), to = ring.mutable_data<T>()] {
+              [=, stream = s.stream(), count = pushed.mutable_data<int64_t>(), to = ring.mutable_data<T>(),
+               offset = reinterpret_cast<uint64_t*>(drawn.mutable_data<int64_t>())] {
                 for (int i = 0; i < 4; ++i)
                   ring_push(stream, 3, RingRow<T>{{values.data<T>(), nullptr, values.data<T>() + i % 2}},
-                            count, to);
+                            count, to, {1, {offset}, {3}});
               },
-          .results = {pushed, ring}};
+          .results = {pushed, drawn, ring}};
 }
 
 }  // namespace

@@ -108,22 +108,24 @@ void Counter::settle() {
   }
 }
 
-void Counter::finish_capture(const std::vector<std::shared_ptr<Counter>>& all) {
+void Counter::finish_capture() {
+  for (const auto& counter : *log) {
+    const Device device = counter->memory_device_;
+    if (counter->pending_ > 0) kernels::philox_advance(stream_of(device), take_drawn(device));
+  }
+}
+
+kernels::PhiloxAdvances Counter::take_drawn(const Device& device) {
   kernels::PhiloxAdvances advances;
-  Device device;
-  const auto flush = [&] {
-    if (advances.count > 0) kernels::philox_advance(stream_of(device), advances);
-    advances.count = 0;
-  };
-  for (const auto& counter : all) {
-    if (!(counter->memory_device_ == device)) flush();
-    device = counter->memory_device_;
+  if (log == nullptr) return advances;
+  for (const auto& counter : *log) {
+    if (counter->pending_ == 0 || !(counter->memory_device_ == device)) continue;
+    if (advances.count == kernels::PhiloxAdvances::kMost) break;
     advances.offset[advances.count] = counter->memory_;
     advances.blocks[advances.count++] = counter->pending_;
     counter->pending_ = 0;
-    if (advances.count == kernels::PhiloxAdvances::kMost) flush();
   }
-  flush();
+  return advances;
 }
 
 void settle_counters(const Device& device) {

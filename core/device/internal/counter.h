@@ -35,7 +35,9 @@ class Counter {
   /// The GPU's memory gets the offset: before a capture and before a launch.
   void settle();
   /// What a capture on this thread ends with.
-  static void finish_capture(const std::vector<std::shared_ptr<Counter>>& all);
+  static void finish_capture();
+  /// drawn_in_capture() of graph.h, as much as fits.
+  static kernels::PhiloxAdvances take_drawn(const Device& device);
   /// Nothing of the capture has happened.
   void forget_capture() { pending_ = 0; }
   const Device& memory_device() const { return memory_device_; }

@@ -162,14 +162,16 @@ TYPED_TEST(SimtBatch, RingGoesRound) {
   using T = TypeParam;
   const In<T> value(std::vector<T>{T(1.5), T(-2)}, "values");
   const InOut<int64_t> pushed(std::vector<int64_t>{5});
+  const InOut<uint64_t> drawn(std::vector<uint64_t>{7, 1}, "drawn");
   const Out<T> ring(3 * kernels::kRingColumns, "ring");
   run_all_orders([&] {
     for (int i = 0; i < 4; ++i) {
       kernels::ring_push(stream(), 3, kernels::RingRow<T>{{value.data(), nullptr, value.data() + i % 2}},
-                         pushed.data(), ring.data());
+                         pushed.data(), ring.data(), {2, {drawn.data(), drawn.data() + 1}, {10, 3}});
     }
   });
   EXPECT_EQ(pushed.data()[0], 9);
+  EXPECT_EQ(drawn.values(), (std::vector<uint64_t>{47, 13}));
   // Rows 5 % 3 = 2, 0, 1 and again 2.
   expect_same(ring.values(), std::vector<T>{T(1.5), 0, T(-2), 0, T(1.5), 0, T(1.5), 0, T(1.5), 0, T(-2), 0},
               "ring");
