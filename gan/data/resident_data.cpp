@@ -51,6 +51,31 @@ Tensor ResidentData::batch(const Tensor& index, DType dtype) const {
   return batch;
 }
 
+ResidentData::Drawn ResidentData::next(DataOrder& order, int64_t n, DType dtype, const Tensor& behind) const {
+  NoGrad no_grad;
+  DUEL_CHECK(!behind.defined() ||
+                 (behind.rank() == samples_.rank() && behind.dtype() == dtype &&
+                  behind.device() == device() && behind.shape().without(0) == samples_.shape().without(0)),
+             "data", "expected samples of {} {} on {} behind the batch, got {} on {}", to_text(dtype),
+             sample_shape(), device(), to_text(behind), behind.device());
+  if (samples_.dtype() != DType::u8) {
+    const Tensor index = order.next(n), samples = batch(index, dtype);
+    return {behind.defined() ? concat({samples, behind}) : samples, index};
+  }
+  const int64_t more = behind.defined() ? behind.dim(0) : 0;
+  Drawn drawn{Tensor::empty(samples_.shape().with(0, n + more), {dtype, device()}),
+              Tensor::empty({n}, {DType::i64, device()})};
+  order.draw(n, [&](const kernels::PhiloxState& state) {
+    DUEL_DISPATCH(
+        dtype, "batch",
+        kernels::draw_rows<T>(stream_of(device()), state, n, samples_.shape().numel_from(1), count(),
+                              samples_.data<uint8_t>(), static_cast<T>(2.0 / 255.0), T{-1},
+                              more > 0 ? behind.data<T>() : nullptr, more > 0 ? behind.numel() : 0,
+                              drawn.index.mutable_data<int64_t>(), drawn.samples.mutable_data<T>()));
+  });
+  return drawn;
+}
+
 Tensor ResidentData::labels(const Tensor& index) const {
   DUEL_CHECK(has_labels(), "data", "this data set has no labels");
   Tensor out = Tensor::empty({index.numel()}, {DType::i64, labels_.device()});

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 
 #include "duel/core/tensor/random.h"
 #include "duel/core/tensor/tensor.h"
@@ -24,6 +25,10 @@ class DataOrder {
       : count_(count), device_(device), order_(seed) {}
   /// The next n items, i64 [n].
   Tensor next(int64_t n) { return order_.shuffled(n, count_, device_); }
+  /// Calls `fill` with the state that gives the next n items, for a kernel that draws them on the way.
+  void draw(int64_t n, const std::function<void(const kernels::PhiloxState&)>& fill) {
+    order_.draw(4 * n, device_, fill);
+  }
   /// On a GPU this waits for it.
   int64_t position() const { return static_cast<int64_t>(order_.state().offset); }
   void set_position(int64_t position) {
@@ -49,6 +54,13 @@ class ResidentData {
   Tensor first(int64_t n) const;
   /// [N, ...] of the given dtype; of images pixel 0 becomes -1 and 255 becomes 1.
   Tensor batch(const Tensor& index, DType dtype) const;
+  struct Drawn {
+    Tensor samples;  ///< [n, ...], then `behind`
+    Tensor index;    ///< i64 [n]
+  };
+  /// The next n samples of the order and, where it is defined, `behind` [k, ...] after them in the same memory; for images in
+  /// one launch. No graph.
+  Drawn next(DataOrder& order, int64_t n, DType dtype, const Tensor& behind = {}) const;
   /// i64 [N]; throws Error where the set has no labels.
   Tensor labels(const Tensor& index) const;
   bool has_labels() const { return labels_.defined(); }

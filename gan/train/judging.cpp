@@ -5,6 +5,7 @@
 #include "duel/core/ops.h"
 #include "duel/core/ops/reduce/normalization.h"
 #include "duel/core/tensor/autograd.h"
+#include "duel/core/tensor/internal/tensor_impl.h"
 #include "duel/gan/train/random_streams.h"
 
 namespace duel::gan {
@@ -22,6 +23,12 @@ Judgement part_of(const Judgement& j, int64_t begin, int64_t end) {
 
 Tensor joined(const Tensor& a, const Tensor& b) {
   return a.defined() && b.defined() ? concat({a, b}) : Tensor();
+}
+
+/// real and then fake: a copy, but where they lie so already.
+Tensor joined_sides(const Tensor& real, const Tensor& fake) {
+  const Tensor both = tracked(real) || tracked(fake) ? Tensor() : detail::joined_in_place(real, fake);
+  return both.defined() ? both : concat({real, fake});
 }
 
 Tensor checked_points(const Penalty& penalty, const Tensor& points, const Tensor& real, bool labelled) {
@@ -86,6 +93,12 @@ Judgement Judging::judge(const Tensor& samples, const Tensor& labels) {
   return gan::judge(*discriminator_, packed(samples), labels);
 }
 
+bool Judging::shows_sides_together() const {
+  const BatchParts sides(2);
+  return penalties_.empty() && !augmentation_ && !noise_deviation_.defined() &&
+         !discriminator_->mixes_samples();
+}
+
 // Where no layer of D mixes samples of both sides, one pass over both batches gives the same logits with half the launches.
 Tensor Judging::joined_with_points(const Round& round, bool any) {
   const Tensor &real = round.real.samples, &fake = round.fake.samples;
@@ -114,7 +127,7 @@ Tensor Judging::judge_both(Round& round, const Tensor& joined_samples) {
     return {};
   }
   const Tensor samples = joined_samples.defined() ? rows(joined_samples, 0, 2 * real.samples.dim(0))
-                                                  : concat({real.samples, fake.samples});
+                                                  : joined_sides(real.samples, fake.samples);
   const Judgement all = judge(samples, joined(real.labels, fake.labels));
   const int64_t split = real.samples.dim(0) / schedule_.packing;
   real.judgement = part_of(all, 0, split);

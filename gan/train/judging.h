@@ -36,6 +36,9 @@ class Judging {
   /// Both sides of a round: in one pass where no layer of D mixes samples of both (a batch norm keeps them apart). Then it returns the logits of both, the
   /// real samples' first, where nothing moves labels afterwards; else an undefined tensor.
   Tensor judge_both(Round& round, const Tensor& joined = {});
+  /// Whether judge_both() shows D the samples as they are, one side behind the other, and nothing else is shown: then it is
+  /// well if they lie so.
+  bool shows_sides_together() const;
   /// Both sides' samples and the points of the one penalty behind them, [2 B + N, …], without gradients; undefined where D
   /// mixes samples, there are more penalties or the samples have gradients. `any`: by concatenation where no launch of the
   /// sampling makes all of it. For judge_both(), penalties() and analytic.h.

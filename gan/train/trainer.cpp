@@ -303,16 +303,6 @@ void Trainer::joint_step(const Batch& batch, bool diagnostics) {
   });
 }
 
-// The next n samples, and what G starts from for as many fakes.
-Trainer::Batch Trainer::draw(int64_t n, int64_t more_latents) {
-  const Tensor index = order_.next(n);
-  Batch batch{.real = data_->batch(index, options_.dtype)};
-  batch.latents =
-      draw_latents(networks_.latent, n + more_latents, latent_random_, {options_.dtype, options_.device});
-  if (batch.latents.labels.defined()) batch.real_labels = data_->labels(index);
-  return batch;
-}
-
 void Trainer::step(bool diagnostics, StepRecord* record) {
   DUEL_CHECK(data_, "trainer", "step() needs a data set");
   const Look look{diagnostics || record, record};
@@ -356,17 +346,25 @@ Shown Trainer::iterate(int64_t critic_steps, const Look& look, const Device& bes
   const LatentPlan& plan = networks_.latent;
   const bool once_each = plan.categorical.size() + (plan.continuous > 0 ? 1 : 0) <= 1;
   const bool at_once = !joint && once_each && drawn % 4 == 0 && of_g % 4 == 0;
-  const Batch all = draw(drawn, at_once ? s.generator_steps * of_g : 0);
+  Batch all;
+  all.latents = draw_latents(plan, drawn + (at_once ? s.generator_steps * of_g : 0), latent_random_,
+                             {options_.dtype, options_.device});
+  // The critics of one iteration meet the same G: without batch statistics in G one pass makes all their
+  // fakes.
+  const bool one_pass = critic_steps == 1 || !networks_.generator->mixes_samples();
+  Tensor fakes = one_pass && !joint ? generate(slice(all.latents, 0, drawn).input) : Tensor();
+  // D is shown them behind the real ones.
+  const bool behind = critic_steps == 1 && fakes.defined() && judging_.shows_sides_together();
+  const ResidentData::Drawn real = data_->next(order_, drawn, options_.dtype, behind ? fakes : Tensor());
+  all.real = rows(real.samples, 0, drawn);
+  if (behind) fakes = rows(real.samples, drawn, 2 * drawn);
+  if (all.latents.labels.defined()) all.real_labels = data_->labels(real.index);
   const auto part = [&](int64_t k) {
     const int64_t begin = k * batch, end = begin + batch;
     return Batch{.real = rows(all.real, begin, end),
                  .real_labels = all.real_labels.defined() ? rows(all.real_labels, begin, end) : Tensor(),
                  .latents = slice(all.latents, begin, end)};
   };
-  // The critics of one iteration meet the same G: without batch statistics in G one pass makes all their
-  // fakes.
-  const bool one_pass = !networks_.generator->mixes_samples();
-  const Tensor fakes = one_pass && !joint ? generate(slice(all.latents, 0, drawn).input) : Tensor();
   const auto part_of_g = [&](int64_t k) {
     Batch batch_of_g = part(critic_steps - 1);
     batch_of_g.latents =

@@ -221,7 +221,6 @@ class Trainer {
   Shown iterate(int64_t critic_steps, const Look& look, const Device& beside);
   std::string kind_of(int64_t critic_steps) const;
   bool penalty_due(int64_t step) const { return step % objective_.schedule.lazy_interval == 0; }
-  Batch draw(int64_t n, int64_t more_latents = 0);
   Round round_of(const Batch& batch) const;
   Tensor loss_of_d(const Batch& batch, int64_t step, const Look& look, Shown& shown);
   Tensor loss_of_g(const Batch& batch, Weights weights_of_d, const Look& look, Shown& shown,

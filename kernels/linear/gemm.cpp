@@ -386,6 +386,29 @@ void gemm_bias(Stream stream, bool trans_a, bool trans_b, int64_t m, int64_t n, 
   product<T>("gemm_bias", stream, trans_a, trans_b, m, n, k, T(1), a, b, T(0), bias, c, workspace, finish);
 }
 
+template <class T>
+bool gemm_pairs(Stream stream, const PairedShape& one, const PairedShape& other) {
+  return stream.on_device() && !device::libraries_in_charge() && device::gemm_pairs<T>(stream, one, other);
+}
+
+template <class T>
+void gemm_pair(Stream stream, const PairedProduct<T>& one, const PairedProduct<T>& other) {
+  if (!gemm_pairs<T>(stream, one, other)) {
+    for (const PairedProduct<T>* p : {&one, &other})
+      gemm<T>(stream, p->trans_a, p->trans_b, p->m, p->n, p->k, T(1), p->a, p->b, T(0), p->c, p->workspace,
+              p->finish, p->left_sums);
+    return;
+  }
+  double flop = 0;
+  for (const PairedProduct<T>* p : {&one, &other}) {
+    check_finish("gemm_pair", p->c, p->finish);
+    DUEL_CHECK(p->a != nullptr && p->b != nullptr, "gemm_pair", "expected arrays, got a null pointer");
+    flop += 2.0 * static_cast<double>(p->m) * static_cast<double>(p->n) * static_cast<double>(p->k);
+  }
+  announced_cost.flop = flop;
+  device::gemm_pair(stream, one, other);
+}
+
 namespace {
 // Bytes of one product's workspace, so that the next one is aligned as well.
 template <class T>
@@ -439,6 +462,8 @@ void gemm_batched(Stream stream, bool trans_a, bool trans_b, int64_t batch, int6
                         const Finish<T>&, T*);                                                              \
   template void gemm_bias<T>(Stream, bool, bool, int64_t, int64_t, int64_t, const T*, const T*, const T*,   \
                              T*, void*, const Finish<T>&);                                                  \
+  template bool gemm_pairs<T>(Stream, const PairedShape&, const PairedShape&);                              \
+  template void gemm_pair<T>(Stream, const PairedProduct<T>&, const PairedProduct<T>&);                     \
   template size_t gemm_batched_workspace<T>(bool, bool, int64_t, int64_t, int64_t, int64_t, Stream);        \
   template void gemm_batched<T>(Stream, bool, bool, int64_t, int64_t, int64_t, int64_t, const T*, int64_t,  \
                                 const T*, int64_t, T*, void*);

@@ -37,6 +37,30 @@ template <class T>
 void gemm_bias(Stream stream, bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, const T* a,
                const T* b, const T* bias, T* c, void* workspace, const Finish<T>& finish = {});
 
+struct PairedShape {
+  int64_t m = 0, n = 0, k = 0;
+};
+/// One of the two of gemm_pair(): gemm() with alpha 1 and beta 0. `workspace` is its own.
+template <class T>
+struct PairedProduct : PairedShape {
+  bool trans_a = false, trans_b = false;
+  const T* a = nullptr;
+  const T* b = nullptr;
+  T* c = nullptr;
+  void* workspace = nullptr;
+  Finish<T> finish = {};
+  T* left_sums = nullptr;
+};
+
+/// Whether gemm_pair() of such shapes is one launch on this stream: where own device kernels compute both, by tiles of one
+/// size.
+template <class T>
+bool gemm_pairs(Stream stream, const PairedShape& one, const PairedShape& other);
+
+/// Two products of which neither needs the other's, in one launch or one after the other: the bits of gemm().
+template <class T>
+void gemm_pair(Stream stream, const PairedProduct<T>& one, const PairedProduct<T>& other);
+
 /// Bytes of workspace for gemm_batched().
 template <class T>
 size_t gemm_batched_workspace(bool trans_a, bool trans_b, int64_t batch, int64_t m, int64_t n, int64_t k,

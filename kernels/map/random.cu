@@ -127,13 +127,9 @@ __global__ void permutation_kernel(Permutation order, int64_t begin, int64_t cou
 }
 
 __global__ void shuffled_items_kernel(PhiloxState state, int64_t n, uint64_t count, int64_t* out) {
-  const uint64_t first = (state.offset ? *state.offset : 0) + state.addend;
   const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
-  for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < n; i += stride) {
-    const uint64_t position = first + static_cast<uint64_t>(i);
-    out[i] = static_cast<int64_t>(
-        Permutation(state.seed, state.stream, position / count, count)(position % count));
-  }
+  for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < n; i += stride)
+    out[i] = shuffled_item(state, i, count);
 }
 #endif
 

@@ -158,6 +158,13 @@ DUEL_HD int64_t permutation_index(uint64_t seed, uint64_t stream, uint64_t epoch
 void permutation(Stream stream, uint64_t seed, uint64_t sequence, uint64_t epoch, int64_t n, int64_t begin,
                  int64_t end, int64_t* out);
 
+/// shuffled_items()'s out[i], for kernels that use it where it is drawn.
+DUEL_HD int64_t shuffled_item(const PhiloxState& state, int64_t i, uint64_t count) {
+  const uint64_t position = (state.offset ? *state.offset : 0) + state.addend + static_cast<uint64_t>(i);
+  return static_cast<int64_t>(
+      Permutation(state.seed, state.stream, position / count, count)(position % count));
+}
+
 /// out[i] = the item at position p = *state.offset + state.addend + i of one random order of [0, count) after
 /// the other: permutation_index(seed, stream, p / count, count, p % count). 1 <= count <= 2^62. A call of n
 /// items advances the offset by n.

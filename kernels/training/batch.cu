@@ -50,6 +50,24 @@ __global__ void gather_normalize_kernel(int64_t batch, int64_t m, int64_t source
   }
 }
 
+/// A block for each row; those behind them copy.
+template <class T>
+__global__ void draw_rows_kernel(PhiloxState order, int64_t batch, int64_t m, uint64_t source_rows,
+                                 const uint8_t* source, ScaleShift<T> formula, const T* behind,
+                                 int64_t behind_size, int64_t* index, T* out) {
+  if (blockIdx.x < batch) {
+    const int64_t row = shuffled_item(order, static_cast<int64_t>(blockIdx.x), source_rows);
+    if (threadIdx.x == 0) index[blockIdx.x] = row;
+    for (int64_t j = threadIdx.x; j < m; j += blockDim.x)
+      out[blockIdx.x * m + j] = formula(source[row * m + j]);
+    return;
+  }
+  const int64_t stride = static_cast<int64_t>(gridDim.x - batch) * blockDim.x;
+  for (int64_t i = (static_cast<int64_t>(blockIdx.x) - batch) * blockDim.x + threadIdx.x; i < behind_size;
+       i += stride)
+    out[batch * m + i] = behind[i];
+}
+
 template <class L>
 __global__ void gather_labels_kernel(int64_t batch, int64_t source_rows, const L* labels,
                                      const int64_t* index, int64_t* out) {
@@ -152,6 +170,31 @@ void gather_normalize(Stream stream, int64_t batch, int64_t m, int64_t source_ro
       for (int64_t i = 0; i < m; ++i) to[i] = formula(row[i]);
     }
   });
+}
+
+template <class T>
+void draw_rows(Stream stream, const PhiloxState& order, int64_t batch, int64_t m, int64_t source_rows,
+               const uint8_t* source, std::type_identity_t<T> scale, std::type_identity_t<T> shift,
+               const T* behind, int64_t behind_size, int64_t* index, T* out) {
+  check("draw_rows", batch, m);
+  DUEL_CHECK(
+      source_rows >= 1 && batch < (int64_t{1} << 30) && behind_size >= 0, "draw_rows",
+      "expected a source of at least 1 row, fewer than 2^30 rows and at least 0 elements behind, got {}, "
+      "{} and {}",
+      source_rows, batch, behind_size);
+#if DUEL_DEVICE_CODE
+  if (stream.on_device()) {
+    const int64_t blocks = batch + (behind_size > 0 ? map_blocks(behind_size) : 0);
+    if (blocks == 0) return;
+    launch(draw_rows_kernel<T>, dim3(static_cast<unsigned>(blocks)), dim3(kMapBlock), 0, stream, order, batch,
+           m, static_cast<uint64_t>(source_rows), source, ScaleShift<T>{scale, shift}, behind, behind_size,
+           index, out);
+    return;
+  }
+#endif
+  if (batch > 0) shuffled_items(stream, order, batch, source_rows, index);
+  gather_normalize<T>(stream, batch, m, source_rows, source, index, scale, shift, out);
+  std::copy_n(behind, behind_size, out + batch * m);
 }
 
 template <class L>
@@ -290,6 +333,8 @@ void dragan_perturb(Stream stream, int64_t batch, int64_t m, const T* x, const T
 #define DUEL_DEFINE_BATCH(T)                                                                              \
   template void gather_normalize(Stream, int64_t, int64_t, int64_t, const uint8_t*, const int64_t*, T, T, \
                                  T*);                                                                     \
+  template void draw_rows(Stream, const PhiloxState&, int64_t, int64_t, int64_t, const uint8_t*, T, T,    \
+                          const T*, int64_t, int64_t*, T*);                                               \
   template void interpolate_line(Stream, int64_t, int64_t, const T*, const T*, const T*, T*);             \
   template void join_with_line(Stream, int64_t, int64_t, const T*, const T*, const PhiloxState&, T*);     \
   template void interpolate_line(Stream, int64_t, int64_t, const T*, const T*, const PhiloxState&, T*);   \

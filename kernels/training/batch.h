@@ -22,6 +22,14 @@ void gather_normalize(Stream stream, int64_t batch, int64_t m, int64_t source_ro
                       const int64_t* index, std::type_identity_t<T> scale, std::type_identity_t<T> shift,
                       T* out);
 
+/// The next rows of one random order of the source after the other, and in front of others, in one launch:
+///   index = shuffled_items(order, batch, source_rows); out = gather_normalize(index) and then behind [behind_size]
+/// index [batch] is an output. A call moves the order by `batch`. out overlaps neither source nor behind.
+template <class T>
+void draw_rows(Stream stream, const PhiloxState& order, int64_t batch, int64_t m, int64_t source_rows,
+               const uint8_t* source, std::type_identity_t<T> scale, std::type_identity_t<T> shift,
+               const T* behind, int64_t behind_size, int64_t* index, T* out);
+
 /// out[b] = labels[index[b]], labels u8 or i64 [source_rows]. Bad index: Error on the host, -1 on a device.
 template <class L>
 void gather_labels(Stream stream, int64_t batch, int64_t source_rows, const L* labels, const int64_t* index,

@@ -55,12 +55,15 @@ Case finished_products(const Setting& s) {
                g = s.numbers({rows, kOut}, 4);
   const Tensor before = s.empty({rows, kOut}), y = s.empty({rows, kOut}), dw = s.empty({kOut, kIn}),
                db = s.empty({kOut}), dx = s.empty({rows, kIn});
+  const Tensor paired_dw = s.empty({kOut, kIn}), paired_db = s.empty({kOut}),
+               paired_dx = s.empty({rows, kIn});
   const auto bytes = std::max({kernels::gemm_workspace<T>(false, true, rows, kOut, kIn, s.stream()),
                                kernels::gemm_workspace<T>(true, false, kOut, kIn, rows, s.stream(), true),
                                kernels::gemm_workspace<T>(false, false, rows, kIn, kOut, s.stream())});
-  const Tensor work = Tensor::empty({static_cast<int64_t>(bytes)}, {DType::u8, s.device});
+  const Tensor work = Tensor::empty({static_cast<int64_t>(bytes)}, {DType::u8, s.device}),
+               more_work = Tensor::empty({static_cast<int64_t>(bytes)}, {DType::u8, s.device});
   return {.shape = message("{}x{}x{}", rows, kIn, kOut),
-          .bytes = rows * (2 * kIn + 3 * kOut) * s.element(),
+          .bytes = rows * (4 * kIn + 5 * kOut) * s.element(),
           .run =
               [=, stream = s.stream(), to_before = before.mutable_data<T>(), to = y.mutable_data<T>(),
                to_w = dw.mutable_data<T>(), to_b = db.mutable_data<T>(), to_x = dx.mutable_data<T>(),
@@ -73,8 +76,26 @@ Case finished_products(const Setting& s) {
                                  to_w, scratch, {}, to_b);
                 kernels::gemm<T>(stream, false, false, rows, kIn, kOut, T(1), g.data<T>(), w.data<T>(), T(0),
                                  to_x, scratch, {.f = leaky, .slope_at = x.data<T>()});
+                kernels::gemm_pair<T>(stream,
+                                      {{rows, kIn, kOut},
+                                       false,
+                                       false,
+                                       g.data<T>(),
+                                       w.data<T>(),
+                                       paired_dx.mutable_data<T>(),
+                                       scratch,
+                                       {.f = leaky, .slope_at = x.data<T>()}},
+                                      {{kOut, kIn, rows},
+                                       true,
+                                       false,
+                                       g.data<T>(),
+                                       x.data<T>(),
+                                       paired_dw.mutable_data<T>(),
+                                       more_work.mutable_raw(),
+                                       {},
+                                       paired_db.mutable_data<T>()});
               },
-          .results = {before, y, dw, db, dx}};
+          .results = {before, y, dw, db, dx, paired_dw, paired_db, paired_dx}};
 }
 
 /// [batch, 5, 37] times one [37, 6] for all.

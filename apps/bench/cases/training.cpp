@@ -173,12 +173,16 @@ Case gradient_norm(const Setting& s) {
 
 constexpr int64_t kImagePixels = 784, kImages = 10000;
 
+Tensor noisy_images(const Setting& s) {
+  std::vector<uint8_t> pixels(kImages * kImagePixels);
+  for (size_t i = 0; i < pixels.size(); ++i) pixels[i] = static_cast<uint8_t>(i * 2654435761u >> 13);
+  return Tensor::from(pixels, {kImages, kImagePixels}, s.device);
+}
+
 template <class T>
 Case gather_batch(const Setting& s) {
   const int64_t batch = s.count(kImagePixels * (1 + s.element()));
-  std::vector<uint8_t> pixels(kImages * kImagePixels);
-  for (size_t i = 0; i < pixels.size(); ++i) pixels[i] = static_cast<uint8_t>(i * 2654435761u >> 13);
-  const Tensor images = Tensor::from(pixels, {kImages, kImagePixels}, s.device);
+  const Tensor images = noisy_images(s);
   const Tensor index = Generator(1, 3).integers({batch}, kImages, s.device),
                out = s.empty({batch, kImagePixels});
   return {.shape = message("{}x784", batch),
@@ -189,6 +193,24 @@ Case gather_batch(const Setting& s) {
                                           index.data<int64_t>(), T(2.0 / 255), T(-1), to);
               },
           .results = {out}};
+}
+
+/// As gather_batch, in a random order and in front of as many fakes.
+template <class T>
+Case drawn_batch(const Setting& s) {
+  const int64_t batch = s.count(kImagePixels * (1 + 3 * s.element()));
+  const Tensor images = noisy_images(s), fakes = s.numbers({batch, kImagePixels}, 1),
+               out = s.empty({2 * batch, kImagePixels}),
+               index = Tensor::zeros({batch}, {DType::i64, s.device});
+  return {.shape = message("{}x784", batch),
+          .bytes = batch * (kImagePixels * (1 + 3 * s.element()) + 8),
+          .run =
+              [=, stream = s.stream(), to = out.mutable_data<T>(), items = index.mutable_data<int64_t>()] {
+                kernels::draw_rows(stream, kernels::PhiloxState{.seed = 1, .stream = 2}, batch, kImagePixels,
+                                   kImages, images.data<uint8_t>(), T(2.0 / 255), T(-1), fakes.data<T>(),
+                                   fakes.numel(), items, to);
+              },
+          .results = {out, index}};
 }
 
 template <class T>
@@ -302,6 +324,7 @@ std::vector<NamedCase> training_cases() {
           DUEL_BENCH("adam_clip_ema", "optimizers", adam_clip_ema),
           DUEL_BENCH("grad_norm", "optimizers", gradient_norm),
           DUEL_BENCH("gather_normalize", "batch", gather_batch),
+          DUEL_BENCH("draw_rows", "batch", drawn_batch),
           DUEL_BENCH("interpolate_line", "batch", line_points),
           DUEL_VALUES("join_with_line", "batch", joined_lines),
           DUEL_BENCH("dragan_perturb", "batch", dragan_points),

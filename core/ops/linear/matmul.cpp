@@ -161,6 +161,51 @@ Tensor linear_pushforward(const Tensor& x, const Tensor& weight, const Slope* sl
 }
 
 namespace {
+/// Whether what linear's input and its weight [out, in] get are one launch.
+bool pairs(const Tensor& x, const Tensor& weight) {
+  const int64_t rows = x.dim(0), in = x.dim(1), out = weight.dim(0);
+  bool one = false;
+  DUEL_DISPATCH(x.dtype(), "linear", {
+    one = kernels::gemm_pairs<T>(stream_of(x.device()), {rows, in, out}, {out, in, rows});
+  });
+  return one;
+}
+
+/// dx, multiplied by the slope if one is given, dw and, if `bias`, db, in one launch where it pairs().
+std::vector<Tensor> all_gradients(const Tensor& x, const Tensor& weight, const Tensor& dy, bool bias,
+                                  const Slope* slope) {
+  const int64_t rows = x.dim(0), in = x.dim(1), out = weight.dim(0);
+  const Tensor dx = Tensor::empty({rows, in}, x.options()), dw = Tensor::empty({out, in}, x.options()),
+               db = bias ? Tensor::empty({out}, x.options()) : Tensor();
+  DUEL_DISPATCH(x.dtype(), "linear", {
+    const kernels::Stream stream = stream_of(x.device());
+    Workspace of_dx(x.device(), kernels::gemm_workspace<T>(false, false, rows, in, out, stream)),
+        of_dw(x.device(), kernels::gemm_workspace<T>(true, false, out, in, rows, stream, bias));
+    kernels::gemm_pair<T>(stream,
+                          {{rows, in, out},
+                           false,
+                           false,
+                           dy.data<T>(),
+                           weight.data<T>(),
+                           dx.mutable_data<T>(),
+                           of_dx.get(),
+                           finish_by<T>(slope)},
+                          {{out, in, rows},
+                           true,
+                           false,
+                           dy.data<T>(),
+                           x.data<T>(),
+                           dw.mutable_data<T>(),
+                           of_dw.get(),
+                           {},
+                           bias ? db.mutable_data<T>() : nullptr});
+  });
+  for (const Tensor& each : {dx, dw, db}) {
+    if (each.defined()) record("linear", each, {x, dy}, {}, {});
+  }
+  return {dx, dw, db};
+}
+
 /// dw = dy^T x, or added to it, and db where it is defined.
 void weight_gradient(const Tensor& x, const Tensor& dy, bool add, const Tensor& dw, const Tensor& db) {
   const int64_t n = dy.dim(1), k = x.dim(1), rows = x.dim(0);
@@ -216,16 +261,21 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, const A
                           bias.defined() ? bias.data<T>() : nullptr, ending.results<T>(), workspace.get(),
                           ending.finish<T>());
   });
-  const Tensor recorded = record("linear", ending.recorded(), {x, weight, bias}, {x, weight},
-                                 [](const RuleContext& ctx, const Tensor& g) -> std::vector<Tensor> {
-                                   Tensor dx;
-                                   if (ctx.needs(0))
-                                     dx = matrices(g, ctx.saved(1), false, false, ctx.take_slope(0));
-                                   const auto [dw, db] =
-                                       detail::linear_gradients(ctx.saved(0), g, ctx.needs(1), ctx.needs(2));
-                                   return {dx, dw, db};
-                                 });
-  if (recorded.impl()->node) recorded.impl()->node->pairs_from = 1;
+  const Tensor recorded =
+      record("linear", ending.recorded(), {x, weight, bias}, {x, weight},
+             [](const RuleContext& ctx, const Tensor& g) -> std::vector<Tensor> {
+               const bool both = ctx.needs(0) && ctx.needs(1) && !grad_enabled();
+               if (both && detail::pairs(ctx.saved(0), ctx.saved(1)))
+                 return detail::all_gradients(ctx.saved(0), ctx.saved(1), g, ctx.needs(2), ctx.take_slope(0));
+               Tensor dx;
+               if (ctx.needs(0)) dx = matrices(g, ctx.saved(1), false, false, ctx.take_slope(0));
+               const auto [dw, db] = detail::linear_gradients(ctx.saved(0), g, ctx.needs(1), ctx.needs(2));
+               return {dx, dw, db};
+             });
+  if (recorded.impl()->node) {
+    recorded.impl()->node->pairs_from = 1;
+    recorded.impl()->node->one_pass = tracked(x) && tracked(weight) && detail::pairs(x, weight);
+  }
   return ending.activated();
 }
 

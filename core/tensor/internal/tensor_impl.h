@@ -40,6 +40,9 @@ struct TensorImpl {
 /// A handle to `count` leading-axis items of the same storage from byte offset `offset` on; no graph.
 Tensor view(const Tensor& base, const Shape& shape, size_t offset_bytes);
 
+/// [a; b] along the first axis in their own memory, no graph; undefined where b does not lie right behind a.
+Tensor joined_in_place(const Tensor& a, const Tensor& b);
+
 /// Copies the values of `tensor` to base's storage at byte offset `offset_bytes`, converted to base's dtype,
 /// and makes `tensor` (every handle of it) live there. For leaves and tensors without graph. With the same
 /// dtype and device a leaf keeps its place in recorded graphs and its gradient; otherwise it starts anew as a

@@ -55,64 +55,98 @@ struct OperandTile {
   }
 };
 
-/// One block per tile and part. `parts` is null where there is one part; where there are more and `tickets` is null, a
+/// A product as its blocks see it. `parts` is null where there is one part; where there are more and `tickets` is null, a
 /// second kernel adds them. The parts of left_sums, [part][row], are at left_parts.
+template <class T>
+struct Problem {
+  Operand<T> left, right;
+  int64_t k, depth, splits;
+  T alpha, beta;
+  const T* bias;
+  T *c, *parts, *left_parts;
+  unsigned* tickets;
+  bool aligned, parts_aligned;
+  Finish<T> finish;
+  T* left_sums;
+};
+
+/// One tile of one part. kLeftSums: left_sums may be wanted.
 template <class T, class Tile, bool kLeftSums>
-__global__ void __launch_bounds__(Tile::kThreads, Tile::kResident)
-    gemm_kernel(Operand<T> left, Operand<T> right, int64_t k, int64_t depth, T alpha, T beta, const T* bias,
-                T* c, T* parts, T* left_parts, unsigned* tickets, bool aligned, bool parts_aligned,
-                Finish<T> finish, T* left_sums) {
-  const int64_t m = left.outer, n = right.outer;
+__device__ __forceinline__ void product_block(const Problem<T>& p, int64_t tile, int64_t part) {
+  const int64_t m = p.left.outer, n = p.right.outer;
   const int64_t across = ceil_div(n, Tile::kSide);
-  const int64_t row0 = blockIdx.x / across * Tile::kSide, column0 = blockIdx.x % across * Tile::kSide;
-  const int64_t begin = blockIdx.y * depth, end = begin + depth < k ? begin + depth : k;
+  const int64_t row0 = tile / across * Tile::kSide, column0 = tile % across * Tile::kSide;
+  const int64_t begin = part * p.depth, end = begin + p.depth < p.k ? begin + p.depth : p.k;
   Four<T> sums[4 * Tile::kGroups][Tile::kGroups];
   std::conditional_t<kLeftSums, LeftSums<T, Tile>, NoLeftSums> rows;
-  multiply_tile<T, Tile>(OperandTile<T, Tile>{left, row0}, OperandTile<T, Tile>{right, column0}, begin, end,
-                         sums, rows);
-  if (parts) {
+  multiply_tile<T, Tile>(OperandTile<T, Tile>{p.left, row0}, OperandTile<T, Tile>{p.right, column0}, begin,
+                         end, sums, rows);
+  const bool sums_rows = kLeftSums && column0 == 0 && p.left_sums != nullptr;
+  if (p.parts) {
     for_results<T, Tile>(sums, [&](int row, int column, const Four<T>& sum) {
       const int64_t i = row0 + row, j = column0 + column;
-      if (i < m && j < n) store_some(parts + (blockIdx.y * m + i) * n + j, sum, n - j, parts_aligned);
+      if (i < m && j < n) store_some(p.parts + (part * m + i) * n + j, sum, n - j, p.parts_aligned);
     });
     if constexpr (kLeftSums) {
-      if (column0 == 0) {
+      if (sums_rows) {
         for_left_sums<T, Tile>(rows, [&](int row, T sum) {
-          if (row0 + row < m) left_parts[blockIdx.y * m + row0 + row] = sum;
+          if (row0 + row < m) p.left_parts[part * m + row0 + row] = sum;
         });
       }
     }
-    if (tickets == nullptr || !last_block(gridDim.y, tickets + blockIdx.x)) return;
+    if (p.tickets == nullptr || !last_block(static_cast<unsigned>(p.splits), p.tickets + tile)) return;
   }
   for_results<T, Tile>(sums, [&](int row, int column, Four<T> sum) {
     const int64_t i = row0 + row, j = column0 + column;
     if (i >= m || j >= n) return;
     const int64_t at = i * n + j, count = n - j;
-    if (parts) sum = add_four(parts + at, gridDim.y, m * n, count, parts_aligned);
+    if (p.parts) sum = add_four(p.parts + at, p.splits, m * n, count, p.parts_aligned);
     Four<T> result;
 #pragma unroll
     for (int l = 0; l < 4; ++l) {
-      T value = alpha * sum.v[l];
+      T value = p.alpha * sum.v[l];
       if (l < count) {
-        if (bias) value += bias[j + l];
-        if (beta != T(0)) value += beta * c[at + l];
+        if (p.bias) value += p.bias[j + l];
+        if (p.beta != T(0)) value += p.beta * p.c[at + l];
       }
       result.v[l] = value;
     }
-    store_finished<true>(c, finish, at, result, count, aligned);
+    store_finished<true>(p.c, p.finish, at, result, count, p.aligned);
   });
   if constexpr (kLeftSums) {
-    if (column0 != 0) return;
+    if (!sums_rows) return;
     for_left_sums<T, Tile>(rows, [&](int row, T sum) {
       const int64_t i = row0 + row;
       if (i >= m) return;
-      if (parts) {
+      if (p.parts) {
         sum = 0;
-        for (unsigned part = 0; part < gridDim.y; ++part) sum += left_parts[part * m + i];
+        for (int64_t each = 0; each < p.splits; ++each) sum += p.left_parts[each * m + i];
       }
-      left_sums[i] = sum;
+      p.left_sums[i] = sum;
     });
   }
+}
+
+/// One block per tile and part.
+template <class T, class Tile, bool kLeftSums>
+__global__ void __launch_bounds__(Tile::kThreads, Tile::kResident) gemm_kernel(Problem<T> problem) {
+  product_block<T, Tile, kLeftSums>(problem, blockIdx.x, blockIdx.y);
+}
+
+template <class T>
+struct Pair {
+  Problem<T> problem[2];
+  int64_t tiles[2];
+  int64_t blocks_of_first;
+};
+
+/// The blocks of one product behind those of another.
+template <class T, class Tile>
+__global__ void __launch_bounds__(Tile::kThreads, Tile::kResident)
+    gemm_pair_kernel(const __grid_constant__ Pair<T> pair) {
+  const int which = blockIdx.x < pair.blocks_of_first ? 0 : 1;
+  const int64_t block = blockIdx.x - which * pair.blocks_of_first;
+  product_block<T, Tile, true>(pair.problem[which], block % pair.tiles[which], block / pair.tiles[which]);
 }
 
 /// One block per tile and product of the batch.
@@ -152,34 +186,45 @@ __global__ void __launch_bounds__(kBlock)
   }
 }
 
-/// What a launch is about, for whichever tile; parts and tickets as in gemm_kernel.
-template <class T>
-struct Launch {
-  Stream stream;
-  Cut cut;
-  Operand<T> left, right;
-  int64_t k;
-  T alpha, beta;
-  const T* bias;
-  T *c, *parts, *left_parts;
-  unsigned* tickets;
-  Finish<T> finish;
-  T* left_sums;
-
-  template <class Tile>
-  void start() const {
-    const int64_t n = right.outer;
-    const bool aligned = wide<T>(c, n) && wide<T>(finish.slope_at, n) && wide<T>(finish.value, n);
-    const dim3 grid(static_cast<unsigned>(cut.tiles(left.outer, n)), static_cast<unsigned>(cut.splits));
-    launch(left_sums ? gemm_kernel<T, Tile, true> : gemm_kernel<T, Tile, false>, grid, dim3(Tile::kThreads),
-           0, stream, left, right, k, cut.depth, alpha, beta, bias, c, parts, left_parts, tickets, aligned,
-           wide<T>(parts, n), finish, left_sums);
-  }
-};
-
 template <class T>
 Operand<T> operand(const T* p, bool along_k, int64_t outer, int64_t k) {
   return {p, outer, along_k ? k : 1, along_k ? 1 : outer, along_k, wide(p, along_k ? k : outer)};
+}
+
+/// The workspace and tickets are those of a product that is cut along k.
+template <class T>
+Problem<T> problem_of(const Cut& cut, bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, T alpha,
+                      const T* a, const T* b, T beta, const T* bias, T* c, void* workspace, unsigned* tickets,
+                      const Finish<T>& finish, T* left_sums) {
+  const bool parted = cut.splits > 1;
+  DUEL_CHECK(!parted || workspace != nullptr, "gemm", "expected a workspace of {} bytes, got a null pointer",
+             cut.splits * m * n * static_cast<int64_t>(sizeof(T)));
+  T* const parts = parted ? static_cast<T*>(workspace) : nullptr;
+  return {operand(a, !trans_a, m, k),
+          operand(b, trans_b, n, k),
+          k,
+          cut.depth,
+          cut.splits,
+          alpha,
+          beta,
+          bias,
+          c,
+          parts,
+          parted ? parts + cut.splits * m * n : nullptr,
+          parted ? tickets : nullptr,
+          wide<T>(c, n) && wide<T>(finish.slope_at, n) && wide<T>(finish.value, n),
+          wide<T>(parts, n),
+          finish,
+          left_sums};
+}
+
+template <class T, class Tile>
+void start(Stream stream, const Problem<T>& problem) {
+  const int64_t tiles =
+      ceil_div(problem.left.outer, Tile::kSide) * ceil_div(problem.right.outer, Tile::kSide);
+  launch(problem.left_sums ? gemm_kernel<T, Tile, true> : gemm_kernel<T, Tile, false>,
+         dim3(static_cast<unsigned>(tiles), static_cast<unsigned>(problem.splits)), dim3(Tile::kThreads), 0,
+         stream, problem);
 }
 
 #endif
@@ -225,40 +270,73 @@ bool gemm_by(const Cut& cut, Stream stream, bool trans_a, bool trans_b, int64_t 
   }
   DUEL_CHECK(cut.tiles(m, n) < (int64_t{1} << 31), "gemm",
              "expected fewer results for one launch, got {} x {}", m, n);
-  const bool parted = cut.splits > 1;
-  DUEL_CHECK(!parted || workspace != nullptr, "gemm", "expected a workspace of {} bytes, got a null pointer",
-             cut.splits * m * n * static_cast<int64_t>(sizeof(T)));
-  T* const parts = parted ? static_cast<T*>(workspace) : nullptr;
-  Launch<T> it{stream,
-               cut,
-               operand(a, !trans_a, m, k),
-               operand(b, trans_b, n, k),
-               k,
-               alpha,
-               beta,
-               bias,
-               c,
-               parts,
-               parted ? parts + cut.splits * m * n : nullptr,
-               parted ? tickets_for(stream, cut.tiles(m, n)) : nullptr,
-               finish,
-               left_sums};
-  const bool whole = !parted || it.tickets != nullptr;
-  if (!whole) it.finish = {}, it.left_sums = nullptr;
+  Problem<T> problem = problem_of(cut, trans_a, trans_b, m, n, k, alpha, a, b, beta, bias, c, workspace,
+                                  tickets_for(stream, cut.tiles(m, n)), finish, left_sums);
+  const bool whole = problem.parts == nullptr || problem.tickets != nullptr;
+  if (!whole) problem.finish = {}, problem.left_sums = nullptr;
   if (cut.tile == 32) {
-    it.template start<Small<T>>();
+    start<T, Small<T>>(stream, problem);
   } else if (cut.tile == 64) {
-    it.template start<Medium<T>>();
+    start<T, Medium<T>>(stream, problem);
   } else if constexpr (sizeof(T) == 4) {
-    it.template start<Large<T>>();
+    start<T, Large<T>>(stream, problem);
   }
-  if (!whole) add_parts<T>(stream, m, n, cut.splits, parts, alpha, bias, beta, results);
+  if (!whole) add_parts<T>(stream, m, n, cut.splits, problem.parts, alpha, bias, beta, results);
   return whole;
 #else
   (void)cut, (void)stream, (void)trans_a, (void)trans_b, (void)m, (void)n, (void)k, (void)alpha, (void)a,
       (void)b, (void)beta;
   (void)bias, (void)c, (void)workspace, (void)finish, (void)left_sums;
   fail("gemm", "expected a host stream: no CUDA kernel in this build");
+#endif
+}
+
+template <class T>
+bool gemm_pairs(Stream stream, const PairedShape& one, const PairedShape& other) {
+#if DUEL_DEVICE_CODE
+  int64_t parted = 0;
+  int tile[2] = {};
+  for (const PairedShape* shape : {&one, &other}) {
+    if (shape->m <= 0 || shape->n <= 0 || shape->k <= 0) return false;
+    const Cut cut = cut_product<T>(shape->m, shape->n, shape->k, true);
+    tile[shape == &other ? 1 : 0] = cut.tile;
+    if (cut.splits > 1) parted += cut.tiles(shape->m, shape->n);
+  }
+  // Two of the largest tiles do not share a multiprocessor's registers well.
+  return tile[0] == tile[1] && tile[0] < 128 && (parted == 0 || tickets_for(stream, parted) != nullptr);
+#else
+  (void)stream, (void)one, (void)other;
+  return false;
+#endif
+}
+
+template <class T>
+void gemm_pair(Stream stream, const PairedProduct<T>& one, const PairedProduct<T>& other) {
+#if DUEL_DEVICE_CODE
+  Pair<T> pair;
+  int64_t parted = 0, blocks = 0;
+  int tile = 0;
+  for (const PairedProduct<T>* p : {&one, &other}) {
+    const int which = p == &other ? 1 : 0;
+    const Cut cut = cut_product<T>(p->m, p->n, p->k, true);
+    tile = cut.tile;
+    pair.tiles[which] = cut.tiles(p->m, p->n);
+    unsigned* const tickets = stream.tickets() ? stream.tickets() + parted : nullptr;
+    pair.problem[which] = problem_of<T>(cut, p->trans_a, p->trans_b, p->m, p->n, p->k, T(1), p->a, p->b, T(0),
+                                        nullptr, p->c, p->workspace, tickets, p->finish, p->left_sums);
+    if (cut.splits > 1) parted += pair.tiles[which];
+    if (which == 0) pair.blocks_of_first = pair.tiles[0] * cut.splits;
+    blocks += pair.tiles[which] * cut.splits;
+  }
+  const dim3 grid(static_cast<unsigned>(blocks));
+  if (tile == 32) {
+    launch(gemm_pair_kernel<T, Small<T>>, grid, dim3(Small<T>::kThreads), 0, stream, pair);
+  } else {
+    launch(gemm_pair_kernel<T, Medium<T>>, grid, dim3(Medium<T>::kThreads), 0, stream, pair);
+  }
+#else
+  (void)stream, (void)one, (void)other;
+  fail("gemm_pair", "expected a host stream: no CUDA kernel in this build");
 #endif
 }
 
@@ -323,6 +401,8 @@ void gemm_batched_by(int tile, Stream stream, bool trans_a, bool trans_b, int64_
                         T*, void*, const Finish<T>&, T*);                                                    \
   template bool gemm_by<T>(const Cut&, Stream, bool, bool, int64_t, int64_t, int64_t, T, const T*, const T*, \
                            T, const T*, T*, void*, const Finish<T>&, T*);                                    \
+  template bool gemm_pairs<T>(Stream, const PairedShape&, const PairedShape&);                               \
+  template void gemm_pair<T>(Stream, const PairedProduct<T>&, const PairedProduct<T>&);                      \
   template void gemm_batched<T>(Stream, bool, bool, int64_t, int64_t, int64_t, int64_t, const T*, int64_t,   \
                                 const T*, int64_t, T*);                                                      \
   template void gemm_batched_by<T>(int, Stream, bool, bool, int64_t, int64_t, int64_t, int64_t, const T*,    \

@@ -8,6 +8,7 @@
 // device.
 #pragma once
 
+#include "duel/kernels/linear/gemm.h"
 #include "duel/kernels/map/finish.h"
 
 namespace duel::kernels::device {
@@ -65,6 +66,12 @@ template <class T>
 [[nodiscard]] bool gemm_by(const Cut& cut, Stream stream, bool trans_a, bool trans_b, int64_t m, int64_t n,
                            int64_t k, T alpha, const T* a, const T* b, T beta, const T* bias, T* c,
                            void* workspace, const Finish<T>& finish, T* left_sums = nullptr);
+
+/// kernels::gemm_pairs() and gemm_pair() of shapes that it is true of.
+template <class T>
+bool gemm_pairs(Stream stream, const PairedShape& one, const PairedShape& other);
+template <class T>
+void gemm_pair(Stream stream, const PairedProduct<T>& one, const PairedProduct<T>& other);
 
 /// c[i] = op(a[i]) op(b[i]) for i < batch, operands stride_a and stride_b elements apart, results side by side.
 template <class T>

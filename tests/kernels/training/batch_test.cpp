@@ -47,6 +47,35 @@ TYPED_TEST(Batch, GatherTakesTheRightRowsScaled) {
   }
 }
 
+TYPED_TEST(Batch, RowsDrawnAreThoseOfTheOrderInFrontOfOthers) {
+  using T = TypeParam;
+  const uint64_t offset = 7;
+  const PhiloxState order{.seed = 5, .stream = 0, .offset = &offset, .addend = 4};
+  for (int64_t m : {1, 784}) {
+    for (int64_t batch : {0, 1, 65}) {
+      for (int64_t more : {0, 1, 300}) {
+        const int64_t rows = 23;  // an order ends within the batch
+        const std::vector<uint8_t> source = pixels(rows * m);
+        const std::vector<T> behind = noise<T>(more, 3);
+        std::vector<int64_t> want(batch);
+        shuffled_items({}, order, batch, rows, want.data());
+        std::vector<T> expected(batch * m);
+        gather_normalize({}, batch, m, rows, source.data(), want.data(), T(2) / 255, T(-1), expected.data());
+        expected.insert(expected.end(), behind.begin(), behind.end());
+        Guarded<T> out(batch * m + more);
+        Guarded<int64_t> index(batch);
+        draw_rows({}, order, batch, m, rows, source.data(), T(2) / 255, T(-1), behind.data(), more,
+                  index.data(), out.data());
+        EXPECT_TRUE(out.guards_intact() && index.guards_intact());
+        EXPECT_EQ(out.copy(), expected);
+        EXPECT_EQ(index.copy(), want);
+      }
+    }
+  }
+  T y = 0;
+  EXPECT_THROW(draw_rows<T>({}, order, 1, 1, 0, nullptr, T(1), T(0), nullptr, 0, nullptr, &y), Error);
+}
+
 TYPED_TEST(Batch, GatherNamesABadIndex) {
   using T = TypeParam;
   const std::vector<uint8_t> source = pixels(30);

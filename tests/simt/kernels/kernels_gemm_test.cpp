@@ -137,6 +137,62 @@ TYPED_TEST(SimtGemm, EveryTileAndCut) {
   }
 }
 
+// What linear's input, weight and bias get, in one launch: the bits of two, whatever is cut along k. Where tiles differ, or
+// the stream has no tickets that are needed, there are two launches.
+TYPED_TEST(SimtGemm, PairsHaveTheBitsOfTwoProducts) {
+  using T = TypeParam;
+  struct Layer {
+    int64_t rows, in, out;
+    bool one_launch, without_tickets;
+  };
+  for (const Layer& s :
+       {Layer{35, 40, 67, true, true}, Layer{1037, 33, 5, true, false}, Layer{3, 70, 1040, true, false},
+        Layer{1, 1, 1, true, true}, Layer{64, 1000, 900, false, false}}) {
+    const kernels::PairedShape of_x{s.rows, s.in, s.out}, of_w{s.out, s.in, s.rows};
+    EXPECT_EQ(kernels::gemm_pairs<T>(stream(), of_x, of_w), s.one_launch) << s.rows << " " << s.in;
+    EXPECT_EQ(kernels::gemm_pairs<T>(Stream::device(nullptr), of_x, of_w), s.without_tickets);
+    EXPECT_FALSE(kernels::gemm_pairs<T>(Stream(), of_x, of_w));
+    if (s.rows * s.in * s.out > 1000000) continue;
+    const In<T> g(noise<T>(s.rows * s.out, 1), "g"), x(noise<T>(s.rows * s.in, 2), "x"),
+        w(noise<T>(s.out * s.in, 3), "w");
+    const auto scratch = [](bool trans_a, const kernels::PairedShape& p, bool sums) {
+      return static_cast<int64_t>(kernels::gemm_workspace<T>(trans_a, false, p.m, p.n, p.k, stream(), sums) /
+                                  sizeof(T));
+    };
+    const Scratch<T> space_x(scratch(false, of_x, false), "workspace of dx"),
+        space_w(scratch(true, of_w, true), "workspace of dw");
+    const kernels::Finish<T> leaky{.f = kernels::LeakyRelu{0.2}};
+    using Results = std::array<std::vector<T>, 3>;
+    const auto results = [&](bool paired, const Stream& on) {
+      const Out<T> dx(s.rows * s.in, "dx"), dw(s.out * s.in, "dw"), db(s.out, "db");
+      run_all_orders(
+          [&] {
+            kernels::Finish<T> finish = leaky;
+            finish.slope_at = x.data();
+            if (paired) {
+              kernels::gemm_pair<T>(
+                  on, {of_x, false, false, g.data(), w.data(), dx.data(), space_x.data(), finish},
+                  {of_w, true, false, g.data(), x.data(), dw.data(), space_w.data(), {}, db.data()});
+              return;
+            }
+            kernels::gemm<T>(on, false, false, s.rows, s.in, s.out, T(1), g.data(), w.data(), T(0), dx.data(),
+                             space_x.data(), finish);
+            kernels::gemm<T>(on, true, false, s.out, s.in, s.rows, T(1), g.data(), x.data(), T(0), dw.data(),
+                             space_w.data(), {}, db.data());
+          },
+          {.shuffles = 1});
+      return Results{dx.values(), dw.values(), db.values()};
+    };
+    const Results apart = results(false, stream());
+    for (const Stream& on : {stream(), Stream::device(nullptr)}) {
+      const Results pair = results(true, on);
+      expect_same(pair[0], apart[0], "dx");
+      expect_same(pair[1], apart[1], "dw");
+      if (on.tickets() != nullptr) expect_same(pair[2], apart[2], "db");
+    }
+  }
+}
+
 // What follows a product in its launch against the same in launches of its own, bit by bit; sums of the left operand's
 // rows. Fails where a tail is finished with its neighbour's slope, where results that nobody keeps are written or read,
 // where a part's sums are lost.

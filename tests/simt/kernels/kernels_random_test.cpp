@@ -121,6 +121,35 @@ TYPED_TEST(SimtBatch, GatherNormalize) {
   }
 }
 
+TYPED_TEST(SimtBatch, DrawRows) {
+  using T = TypeParam;
+  constexpr int64_t kRows = 9;
+  for (const auto& [batch, m] : kBatches) {
+    for (const int64_t more : {0, 300}) {
+      const auto pixels = indices<uint8_t>(kRows * m, 256, 37);
+      const auto others = noise<T>(more, 4);
+      const uint64_t position = 5;
+      std::vector<T> expected(static_cast<size_t>(batch * m + more));
+      std::vector<int64_t> items(static_cast<size_t>(batch));
+      kernels::draw_rows(Stream(), {3, 0, &position, 2}, batch, m, kRows, pixels.data(), T(2) / 255, T(-1),
+                         others.data(), more, items.data(), expected.data());
+      const In<uint8_t> source(pixels, "source");
+      const In<uint64_t> offset(std::vector<uint64_t>{position}, "offset");
+      const In<T> behind(others, "behind");
+      const Out<T> y(batch * m + more, "y");
+      const Out<int64_t> index(batch, "index");
+      run_all_orders(
+          [&, b = batch, n = m, k = more] {
+            kernels::draw_rows(stream(), {3, 0, offset.data(), 2}, b, n, kRows, source.data(), T(2) / 255,
+                               T(-1), behind.data(), k, index.data(), y.data());
+          },
+          {.shift = 1});
+      expect_same(y.values(), expected, "draw_rows");
+      expect_same(index.values(), items, "index");
+    }
+  }
+}
+
 TYPED_TEST(SimtBatch, GatherOutsideTheSet) {
   using T = TypeParam;
   const In<uint8_t> source(indices<uint8_t>(3 * 4, 256, 37), "source");
