@@ -22,6 +22,10 @@ struct Centered {
 struct Squares {
   Tensor operator()(const Tensor& squares) const { return squares; }
 };
+struct Power {
+  double p;
+  Tensor operator()(const Tensor& n) const { return pow_scalar(n, p); }
+};
 }  // namespace
 
 PenaltyShape one_centered(double k) {
@@ -40,8 +44,7 @@ PenaltyShape one_sided(double k) {
 }
 PenaltyShape power(double p) {
   DUEL_CHECK(p >= 1, "penalty", "power: expected an exponent of at least 1, got {}", p);
-  PenaltyShape shape{.name = message("power({})", p),
-                     .apply = [p](const Tensor& n) { return pow_scalar(n, p); }};
+  PenaltyShape shape{.name = message("power({})", p), .apply = Power{p}};
   if (p == 2) shape.of_squares = zero_centered().of_squares;
   return shape;
 }
@@ -181,7 +184,8 @@ const Centered* fused_shape(const PenaltyShape& shape) {
 }  // namespace
 
 bool reads_norms_alone(const PenaltyShape& shape) {
-  return shape.apply.target<Centered>() != nullptr || shape.of_squares.target<Squares>() != nullptr;
+  if (shape.of_squares) return shape.of_squares.target<Squares>() != nullptr;
+  return shape.apply.target<Centered>() != nullptr || shape.apply.target<Power>() != nullptr;
 }
 
 PenaltyStep penalty_step(const Tensor& gradient, const PenaltyShape& shape, double weight,

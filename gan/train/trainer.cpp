@@ -354,7 +354,10 @@ Shown Trainer::iterate(int64_t critic_steps, const Look& look, const Device& bes
   const bool one_pass = critic_steps == 1 || !networks_.generator->mixes_samples();
   Tensor fakes = one_pass && !joint ? generate(slice(all.latents, 0, drawn).input) : Tensor();
   // D is shown them behind the real ones.
-  const bool behind = critic_steps == 1 && fakes.defined() && judging_.shows_sides_together();
+  const bool alike = fakes.defined() && fakes.dtype() == options_.dtype &&
+                     fakes.device() == options_.device &&
+                     fakes.shape() == data_->sample_shape().inserted(0, drawn);
+  const bool behind = critic_steps == 1 && alike && judging_.shows_sides_together();
   const ResidentData::Drawn real = data_->next(order_, drawn, options_.dtype, behind ? fakes : Tensor());
   all.real = rows(real.samples, 0, drawn);
   if (behind) fakes = rows(real.samples, drawn, 2 * drawn);

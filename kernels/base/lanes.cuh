@@ -68,11 +68,11 @@ class LaneSums {
 #if DUEL_DEVICE_CODE
 inline constexpr int kSumBlock = 256;
 
-/// Sums each of K values over a block of kSumBlock threads; every thread gets the totals. Every thread of the
+/// Sums each of K values over a block of kBlock threads; every thread gets the totals. Every thread of the
 /// block must come here.
-template <int K, class T>
+template <int K, class T, int kBlock = kSumBlock>
 __device__ Terms<K, T> block_sum(Terms<K, T> t) {
-  constexpr int kWarps = kSumBlock / 32;
+  constexpr int kWarps = kBlock / 32;
   __shared__ T partial[K][kWarps];
   const int lane = static_cast<int>(threadIdx.x) % 32, warp = static_cast<int>(threadIdx.x) / 32;
   for (int k = 0; k < K; ++k) {

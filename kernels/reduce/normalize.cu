@@ -7,15 +7,30 @@ namespace duel::kernels {
 namespace {
 
 #if DUEL_DEVICE_CODE
+template <int kBlock, class T>
+__device__ __forceinline__ void normalize_row(const NormShape& s, int64_t row, const T* x, T centre, T scale,
+                                              const T* gamma, const T* beta, T* y, const Finish<T>& finish) {
+  norm::row_map<kBlock, T>(
+      s, row,
+      [&](int64_t i, int64_t inner) {
+        const int64_t a = norm::affine_index(s, row, inner);
+        return norm::normalized(x[i], centre, scale) * norm::at_or(gamma, a, T(1)) +
+               norm::at_or(beta, a, T(0));
+      },
+      [&](int64_t i, T value) { store_one(y, finish, i, value); });
+}
+
 /// A block takes a channel's parts in turn, so that its running statistics move as by calls one after the other.
-template <class T>
-__global__ void norm_forward_kernel(NormShape s, const T* x, const T* gamma, const T* beta, T eps, T* y,
-                                    T* mean, T* rstd, RunningStats<T> running, Finish<T> finish) {
+template <class T, int kBlock>
+__global__ void __launch_bounds__(kBlock)
+    norm_forward_kernel(NormShape s, const T* x, const T* gamma, const T* beta, T eps, T* y, T* mean, T* rstd,
+                        RunningStats<T> running, Finish<T> finish) {
   const T count = norm::divisor<T>(s.outer * s.inner);
   for (int64_t row = blockIdx.x; row < s.rows; row += gridDim.x) {
-    const auto sum = norm::row_sums<1, T>(s, row, [&](int64_t i, int64_t) { return Terms<1, T>{{x[i]}}; });
+    const auto sum =
+        norm::row_sums<kBlock, 1, T>(s, row, [&](int64_t i, int64_t) { return Terms<1, T>{{x[i]}}; });
     const T centre = sum.v[0] / count;
-    const auto square = norm::row_sums<1, T>(s, row, [&](int64_t i, int64_t) {
+    const auto square = norm::row_sums<kBlock, 1, T>(s, row, [&](int64_t i, int64_t) {
       const T d = x[i] - centre;
       return Terms<1, T>{{d * d}};
     });
@@ -27,26 +42,17 @@ __global__ void norm_forward_kernel(NormShape s, const T* x, const T* gamma, con
       if (running.mean != nullptr)
         norm::update_running(running, int64_t{blockIdx.x}, s.outer * s.inner, centre, var);
     }
-    norm::row_each(s, row, [&](int64_t i, int64_t inner) {
-      const int64_t a = norm::affine_index(s, row, inner);
-      store_one(
-          y, finish, i,
-          norm::normalized(x[i], centre, scale) * norm::at_or(gamma, a, T(1)) + norm::at_or(beta, a, T(0)));
-    });
+    normalize_row<kBlock>(s, row, x, centre, scale, gamma, beta, y, finish);
   }
 }
 
-template <class T>
-__global__ void norm_inference_kernel(NormShape s, const T* x, const T* mean, const T* var, const T* gamma,
-                                      const T* beta, T eps, T* y, Finish<T> finish) {
+template <class T, int kBlock>
+__global__ void __launch_bounds__(kBlock)
+    norm_inference_kernel(NormShape s, const T* x, const T* mean, const T* var, const T* gamma, const T* beta,
+                          T eps, T* y, Finish<T> finish) {
   const int64_t row = blockIdx.x;
   const T centre = mean[row], scale = norm::rstd_of(var[row], eps);
-  norm::row_each(s, row, [&](int64_t i, int64_t inner) {
-    const int64_t a = norm::affine_index(s, row, inner);
-    store_one(
-        y, finish, i,
-        norm::normalized(x[i], centre, scale) * norm::at_or(gamma, a, T(1)) + norm::at_or(beta, a, T(0)));
-  });
+  normalize_row<kBlock>(s, row, x, centre, scale, gamma, beta, y, finish);
 }
 #endif
 
@@ -88,8 +94,10 @@ void norm_forward(Stream stream, const NormShape& shape, const T* x, const std::
   if (shape.count() == 0) kept = {};  // nothing was seen
 #if DUEL_DEVICE_CODE
   if (stream.on_device()) {
-    launch(norm_forward_kernel<T>, dim3(static_cast<unsigned>(shape.part_rows())), dim3(kSumBlock), 0, stream,
-           shape, x, gamma, beta, eps, y, mean, rstd, kept, finish);
+    norm::with_block<T>(shape.count(), [&](auto block) {
+      launch(norm_forward_kernel<T, block()>, dim3(static_cast<unsigned>(shape.part_rows())), dim3(block()),
+             0, stream, shape, x, gamma, beta, eps, y, mean, rstd, kept, finish);
+    });
     return;
   }
 #endif
@@ -132,8 +140,10 @@ void norm_inference(Stream stream, const NormShape& shape, const T* x, const T* 
   check_finish("norm_inference", y, finish);
 #if DUEL_DEVICE_CODE
   if (stream.on_device()) {
-    launch(norm_inference_kernel<T>, dim3(static_cast<unsigned>(shape.rows)), dim3(kSumBlock), 0, stream,
-           shape, x, mean, var, gamma, beta, eps, y, finish);
+    norm::with_block<T>(shape.count(), [&](auto block) {
+      launch(norm_inference_kernel<T, block()>, dim3(static_cast<unsigned>(shape.rows)), dim3(block()), 0,
+             stream, shape, x, mean, var, gamma, beta, eps, y, finish);
+    });
     return;
   }
 #endif

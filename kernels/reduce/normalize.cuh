@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cmath>
+#include <type_traits>
 
 #include "duel/kernels/base/lanes.cuh"
 #include "duel/kernels/base/parallel.h"
@@ -324,13 +325,68 @@ __device__ inline Position position(const NormShape& s, int64_t row, int64_t j) 
   return {begin + sample * s.part_rows() * s.inner + inner, inner};
 }
 
-/// Sums over a row by this block: terms(i, inner) with i the index of an element in x.
-template <int K, class T, class F>
+/// Threads for rows of at least kLongRow elements, as many as have enough registers; shorter ones get kSumBlock.
+template <class T>
+inline constexpr int kLongBlock = sizeof(T) == 4 ? 1024 : 512;
+inline constexpr int64_t kLongRow = 2048;
+/// Elements of a row that a thread has on their way at once.
+template <class T>
+inline constexpr int kInFlight = sizeof(T) == 4 ? 4 : 2;
+
+/// Calls start with the block for rows of that length as a constant.
+template <class T, class Start>
+void with_block(int64_t count, Start start) {
+  if (count >= kLongRow) {
+    start(std::integral_constant<int, kLongBlock<T>>());
+  } else {
+    start(std::integral_constant<int, kSumBlock>());
+  }
+}
+
+/// Sums over a row by this block of kBlock threads: terms(i, inner) with i the index of an element in x. All loads of
+/// a step are under way before the first sum waits for one; what lies behind the row adds 0.
+template <int kBlock, int K, class T, class F>
 __device__ Terms<K, T> row_sums(const NormShape& s, int64_t row, F terms) {
-  return block_sum(strided_terms<K, T>(threadIdx.x, s.outer * s.inner, blockDim.x, [&](int64_t j) {
-    const Position at = position(s, row, j);
-    return terms(at.i, at.inner);
-  }));
+  constexpr int kAtOnce = kInFlight<T>;
+  const int64_t n = s.outer * s.inner;
+  Terms<K, T> sum{};
+  for (int64_t j = threadIdx.x; j < n; j += kAtOnce * kBlock) {
+    Terms<K, T> t[kAtOnce] = {};
+#pragma unroll
+    for (int u = 0; u < kAtOnce; ++u) {
+      if (j + u * kBlock >= n) continue;
+      const Position at = position(s, row, j + u * kBlock);
+      t[u] = terms(at.i, at.inner);
+    }
+#pragma unroll
+    for (int u = 0; u < kAtOnce; ++u) {
+#pragma unroll
+      for (int k = 0; k < K; ++k) sum.v[k] += t[u].v[k];
+    }
+  }
+  return block_sum<K, T, kBlock>(sum);
+}
+
+/// store(i, value(i, inner)) for the elements of a row, whose loads are under way together.
+template <int kBlock, class T, class Value, class Store>
+__device__ void row_map(const NormShape& s, int64_t row, Value value, Store store) {
+  constexpr int kAtOnce = kInFlight<T>;
+  const int64_t n = s.outer * s.inner;
+  for (int64_t j = threadIdx.x; j < n; j += kAtOnce * kBlock) {
+    T v[kAtOnce] = {};
+    int64_t to[kAtOnce] = {};
+#pragma unroll
+    for (int u = 0; u < kAtOnce; ++u) {
+      if (j + u * kBlock >= n) continue;
+      const Position at = position(s, row, j + u * kBlock);
+      to[u] = at.i;
+      v[u] = value(at.i, at.inner);
+    }
+#pragma unroll
+    for (int u = 0; u < kAtOnce; ++u) {
+      if (j + u * kBlock < n) store(to[u], v[u]);
+    }
+  }
 }
 
 /// f(i, inner) for the elements of a row.

@@ -31,7 +31,7 @@ struct NormShape {
   bool affine_inner = false;
   int64_t parts = 1;
 
-  int64_t part_rows() const { return rows / parts; }
+  DUEL_HD int64_t part_rows() const { return rows / parts; }
   int64_t count() const { return outer * inner; }  ///< elements per row
   int64_t size() const { return outer * rows * inner; }
 };

@@ -50,16 +50,17 @@ DUEL_HD T row_dgamma(const Terms<7, T>&, T, T) {
 
 #if DUEL_DEVICE_CODE
 /// A block takes a channel's parts in turn and adds their sums.
-template <class T>
-__global__ void norm_backward_kernel(NormShape s, const T* dy, const T* x, const T* mean, const T* rstd,
-                                     const T* gamma, T* dx, T* sums_gamma, T* sums_beta) {
+template <class T, int kBlock>
+__global__ void __launch_bounds__(kBlock)
+    norm_backward_kernel(NormShape s, const T* dy, const T* x, const T* mean, const T* rstd, const T* gamma,
+                         T* dx, T* sums_gamma, T* sums_beta) {
   const T count = norm::divisor<T>(s.outer * s.inner);
   const T outside = s.affine_inner ? T(1) : norm::at_or(gamma, blockIdx.x % s.affine, T(1));
   const T* inside = s.affine_inner ? gamma : nullptr;
   T sum_gamma = 0, sum_beta = 0;
   for (int64_t row = blockIdx.x; row < s.rows; row += gridDim.x) {
     const T centre = mean[row], scale = rstd[row];
-    const auto sums = norm::row_sums<2, T>(s, row, [&](int64_t i, int64_t inner) {
+    const auto sums = norm::row_sums<kBlock, 2, T>(s, row, [&](int64_t i, int64_t inner) {
       const T q = norm::at_or(inside, inner, T(1)) * dy[i];
       return Terms<2, T>{{q, q * norm::normalized(x[i], centre, scale)}};
     });
@@ -67,9 +68,12 @@ __global__ void norm_backward_kernel(NormShape s, const T* dy, const T* x, const
     sum_gamma += sums.v[1];
     if (dx == nullptr) continue;
     const Backward<T> formula{centre, scale, outside * (sums.v[0] / count), outside * (sums.v[1] / count)};
-    norm::row_each(s, row, [&](int64_t i, int64_t inner) {
-      dx[i] = formula(dy[i], x[i], inside != nullptr ? inside[inner] : outside);
-    });
+    norm::row_map<kBlock, T>(
+        s, row,
+        [&](int64_t i, int64_t inner) {
+          return formula(dy[i], x[i], inside != nullptr ? inside[inner] : outside);
+        },
+        [&](int64_t i, T value) { dx[i] = value; });
   }
   if (threadIdx.x != 0) return;
   sums_beta[blockIdx.x] = sum_beta;
@@ -83,7 +87,7 @@ __global__ void norm_double_backward_kernel(NormShape s, const T* dy, const T* x
   const int64_t row = blockIdx.x;
   const T centre = mean[row], scale = rstd[row], count = norm::divisor<T>(s.outer * s.inner);
   constexpr int kSums = kInner ? 7 : 5;
-  const auto sums = norm::row_sums<kSums, T>(s, row, [&](int64_t i, int64_t inner) {
+  const auto sums = norm::row_sums<kSumBlock, kSums, T>(s, row, [&](int64_t i, int64_t inner) {
     const int64_t a = norm::affine_index(s, row, inner);
     return second_terms<kInner, T>(dy[i], x[i], norm::at_or(given.dx, i, T(0)), centre, scale,
                                    norm::at_or(gamma, a, T(1)), norm::at_or(given.dgamma, a, T(0)));
@@ -283,8 +287,10 @@ void norm_backward(Stream stream, const NormShape& shape, const T* dy, const T* 
     if (direct && dgamma != nullptr) row_gamma = dgamma;
     if (direct && dbeta != nullptr) row_beta = dbeta;
     if (s.rows > 0 && (dx != nullptr || !s.affine_inner)) {
-      launch(norm_backward_kernel<T>, dim3(static_cast<unsigned>(s.part_rows())), dim3(kSumBlock), 0, stream,
-             s, dy, x, mean, rstd, gamma, dx, row_gamma, row_beta);
+      norm::with_block<T>(s.count(), [&](auto block) {
+        launch(norm_backward_kernel<T, block()>, dim3(static_cast<unsigned>(s.part_rows())), dim3(block()), 0,
+               stream, s, dy, x, mean, rstd, gamma, dx, row_gamma, row_beta);
+      });
     }
     if (affine && !s.affine_inner && !direct) {
       launch(add_rows_kernel<T>, column_grid(s.affine), dim3(kColumnBlock), 0, stream, s, row_gamma, dgamma,

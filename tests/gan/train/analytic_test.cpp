@@ -14,6 +14,7 @@
 #include "duel/gan/models/models.h"
 #include "duel/gan/objective/objective.h"
 #include "duel/gan/train/judging.h"
+#include "duel/nn/layers.h"
 #include "duel/nn/module/module.h"
 
 namespace duel::gan {
@@ -135,6 +136,87 @@ TEST(AnalyticCriticOnly, HasNoSecondDerivative) {
   const auto once = grad({loss->value}, parameters, {}, {.retain_graph = true});
   const auto thrice = grad({loss->value}, parameters, {Tensor::full({}, 3.0)}, {.retain_graph = true});
   for (size_t i = 0; i < once.size(); ++i) EXPECT_TRUE(allclose(thrice[i], once[i] * 3.0)) << i;
+}
+
+// Every penalty of penalty_gradcheck_test.cpp's table on its networks whose layers are piecewise linear.
+TEST(AnalyticCriticOnly, GivesWhatTheEngineGivesForEveryShapeSamplingAndNetwork) {
+  const PenaltyShape shapes[] = {
+      one_centered(1.0), one_centered(0.3), zero_centered(),           one_sided(0.25),
+      power(6),          power(2.5),        worst_of(zero_centered()), worst_of(one_sided(0.25))};
+  const PenaltySampling samplings[] = {on_lines(), at_real(), at_fake(), around_real(),
+                                       around_real_two_sided()};
+  const auto activation = [](nn::Sequential& net, int kind) {
+    if (kind == 1) net.push_back(nn::ReLU());
+    if (kind == 2) net.push_back(nn::LeakyReLU(0.2));
+  };
+  const auto critic_of = [&](bool conv, int kind) {
+    Generator weights(5, 0);
+    const LendDefaultGenerator lent(weights);
+    nn::Sequential net;
+    if (conv) {
+      net.push_back(nn::Conv2d(1, 2, 3, {.stride = 2, .padding = 1}));
+      activation(net, kind);
+      net.push_back(nn::Conv2d(2, 2, 2));
+      activation(net, kind);
+      net.push_back(nn::Flatten());
+      net.push_back(nn::Linear(4, 1));
+    } else {
+      net.push_back(nn::Flatten());
+      net.push_back(nn::Linear(20, 5));
+      activation(net, kind);
+      net.push_back(nn::Linear(5, 3));
+      activation(net, kind);
+      net.push_back(nn::Linear(3, 1));
+    }
+    auto critic = std::make_shared<SequentialCritic>(net);
+    critic->to(DType::f64);
+    return critic;
+  };
+  int cases = 0;
+  for (const bool conv : {false, true}) {
+    for (const int kind : {0, 1, 2}) {
+      for (const PenaltyShape& shape : shapes) {
+        for (const PenaltySampling& sampling : samplings) {
+          Objective objective = named_objective("wgan-gp", {});
+          objective.penalties = {{shape, sampling, 3.0}};
+          const auto outcome = [&](bool taken) {
+            set_analytic_critic(taken);
+            const auto critic = critic_of(conv, kind);
+            Judging judging(critic, objective, 7, {DType::f64, {}});
+            Generator samples(2, 0);
+            const auto draw = [&] { return samples.normal({5, 1, 5, 4}, 0, 1, {DType::f64, {}}); };
+            Round round{.real = {draw()}, .fake = {draw()}};
+            std::optional<LossOfD> loss;
+            if (taken) {
+              loss = analytic_loss_of_d(objective, judging, round);
+            } else {
+              loss = loss_of_d(objective, judging, round, {}, true, false);
+            }
+            std::vector<Tensor> all;
+            if (!loss) return all;
+            all = {loss->value, loss->penalty};
+            for (const Tensor& g : grad({loss->value}, critic->parameters(), {}, {.allow_unused = true}))
+              all.push_back(g.defined() ? g : Tensor::zeros({1}, {DType::f64, {}}));
+            return all;
+          };
+          const std::vector<Tensor> hand = outcome(true), engine = outcome(false);
+          set_analytic_critic(true);
+          const std::string what = shape.name + " " + sampling.name + (conv ? " conv" : " mlp") +
+                                   (kind == 0   ? " linear"
+                                    : kind == 1 ? " relu"
+                                                : " leaky_relu");
+          ASSERT_EQ(hand.size(), engine.size()) << what << ": not taken";
+          for (size_t i = 0; i < hand.size(); ++i) {
+            ASSERT_EQ(hand[i].shape(), engine[i].shape()) << what << " " << i;
+            EXPECT_LE(max(abs(hand[i] - engine[i])).item(), 1e-12 * (max(abs(engine[i])).item() + 1e-3))
+                << what << " " << i;
+          }
+          ++cases;
+        }
+      }
+    }
+  }
+  EXPECT_EQ(cases, 2 * 3 * 8 * 5);
 }
 
 INSTANTIATE_TEST_SUITE_P(All, AnalyticCritic,
