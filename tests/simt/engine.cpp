@@ -452,12 +452,19 @@ WorkerLease::~WorkerLease() {
 
 namespace {
 
+std::function<void(Launch&)>& other_executor() {
+  static std::function<void(Launch&)> executor;
+  return executor;
+}
+
 void run_blocks(Launch& launch) {
   note_launch(launch.kernel);
   launch.block_order.resize(volume(launch.grid));
   std::iota(launch.block_order.begin(), launch.block_order.end(), uint64_t{0});
   put_in_order(launch.block_order, ~uint64_t{0});
-  {
+  if (other_executor()) {
+    other_executor()(launch);
+  } else {
     std::vector<std::jthread> helpers;
     const auto wanted = std::min<uint64_t>(static_cast<uint64_t>(schedule().os_threads), volume(launch.grid));
     for (uint64_t k = 1; k < wanted; ++k) {
@@ -474,8 +481,11 @@ void run_blocks(Launch& launch) {
 
 }  // namespace
 
-void run_grid(void (*thunk)(void*), void* arguments, size_t argument_bytes, const void* kernel, dim3 grid,
-              dim3 block, size_t shared_bytes, bool on_device, void* stream) {
+void execute_with(std::function<void(Launch&)> executor) { other_executor() = std::move(executor); }
+
+void run_grid(void (*thunk)(void*), size_t (*pack)(const void*, unsigned char*), void* arguments,
+              size_t argument_bytes, const void* kernel, dim3 grid, dim3 block, size_t shared_bytes,
+              bool on_device, void* stream) {
   check_launch(grid, block, shared_bytes, on_device);
   // Arguments are bits (see Parameters), aligned as any of them may need.
   std::vector<std::max_align_t> copy((argument_bytes + sizeof(std::max_align_t) - 1) /
@@ -492,6 +502,7 @@ void run_grid(void (*thunk)(void*), void* arguments, size_t argument_bytes, cons
       [=]() mutable {
         Launch launch;
         launch.thunk = thunk;
+        launch.pack = pack;
         launch.arguments = copy.data();
         launch.argument_bytes = argument_bytes;
         launch.kernel = kernel;

@@ -19,6 +19,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <random>
@@ -109,6 +110,7 @@ struct Diagnosis {
 
 struct Launch {
   void (*thunk)(void*) = nullptr;
+  size_t (*pack)(const void*, unsigned char*) = nullptr;  ///< Parameters::pack of host_cuda.h
   void* arguments = nullptr;
   size_t argument_bytes = 0;
   const void* kernel = nullptr;
@@ -212,7 +214,13 @@ void add_region(Region* region);
 void remove_region(Region* region);
 const std::vector<Region*>& regions();  // by address
 
+/// The region that holds this byte; null for none.
+Region* region_at(const char* address);
+// As failures speak: "input 'x' of 100 elements", "4 bytes past the end of output 'y' of 100 elements", "reads ".
+std::string quoted(const Region& region);
+std::string nearest(const char* address);
 enum class Access { read, write, atomic };
+const char* verb(Access access);
 void check_access(const void* address, size_t bytes, size_t alignment, Access access, uintptr_t pc);
 /// Every thread of the mask knows what the others did so far.
 void join_clocks(Worker& worker, int warp, uint32_t mask);
@@ -242,6 +250,10 @@ class WorkerLease {
  private:
   std::unique_ptr<Worker> worker_;
 };
+
+/// From now on this runs the blocks of every launch, all of `block_order`, in place of the fibers; empty: the
+/// fibers again. It throws the failures.
+void execute_with(std::function<void(Launch&)> executor);
 
 /// A diagnosis with names, as tests see it.
 Failure explain(const Launch& launch, const Diagnosis& diagnosis);

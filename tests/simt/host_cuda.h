@@ -42,9 +42,10 @@ dim3 grid_extent();
 void* dynamic_shared();
 
 /// Runs all blocks before it returns, or records them where the stream is captured; throws simt::Failure.
-/// `thunk` is called once per CUDA thread.
-void run_grid(void (*thunk)(void*), void* arguments, size_t argument_bytes, const void* kernel, dim3 grid,
-              dim3 block, size_t shared_bytes, bool on_device, void* stream);
+/// `thunk` is called once per CUDA thread; `pack` is Parameters::pack.
+void run_grid(void (*thunk)(void*), size_t (*pack)(const void*, unsigned char*), void* arguments,
+              size_t argument_bytes, const void* kernel, dim3 grid, dim3 block, size_t shared_bytes,
+              bool on_device, void* stream);
 
 // A warp operation moves 64 bits per lane. `pc` says who called.
 enum class Shuffle { index, up, down, exclusive_or };
@@ -79,6 +80,19 @@ struct Parameters<void (*)(Params...)> {
   static void call(void* raw) {
     std::apply([](auto kernel, auto... params) { kernel(params...); }, *static_cast<Tuple*>(raw));
   }
+  /// Writes them to `to` as a device gets them: in order, each at a multiple of its alignment. How many bytes that
+  /// takes; null: only that.
+  static size_t pack(const void* raw, unsigned char* to) {
+    size_t end = 0;
+    const auto place = [&](const auto& value) {
+      constexpr size_t alignment = alignof(decltype(value));
+      end = (end + alignment - 1) / alignment * alignment;
+      if (to != nullptr) std::memcpy(to + end, &value, sizeof(value));
+      end += sizeof(value);
+    };
+    std::apply([&](auto, const auto&... params) { (place(params), ...); }, *static_cast<const Tuple*>(raw));
+    return end;
+  }
 };
 
 }  // namespace duel::simt
@@ -90,8 +104,9 @@ void launch(void (*kernel)(Params...), dim3 grid, dim3 block, size_t shared_byte
             Args... args) {
   using Kernel = simt::Parameters<void (*)(Params...)>;
   typename Kernel::Tuple arguments(kernel, static_cast<Params>(args)...);
-  simt::run_grid(Kernel::call, &arguments, sizeof(arguments), reinterpret_cast<const void*>(kernel), grid,
-                 block, shared_bytes, stream.on_device(), stream.handle());
+  simt::run_grid(Kernel::call, Kernel::pack, &arguments, sizeof(arguments),
+                 reinterpret_cast<const void*>(kernel), grid, block, shared_bytes, stream.on_device(),
+                 stream.handle());
 }
 }  // namespace duel::kernels
 

@@ -60,47 +60,6 @@ const Image& image() {
   return found;
 }
 
-Region* region_at(const char* address) {
-  const auto* p = reinterpret_cast<const unsigned char*>(address);
-  auto above = std::upper_bound(live.begin(), live.end(), p,
-                                [](const unsigned char* a, const Region* r) { return a < r->begin(); });
-  while (above != live.begin()) {
-    Region* region = *--above;
-    if (p < region->begin() + region->bytes()) return region;
-    if (region->bytes() > 0) break;  // empty ones may share a place
-  }
-  return nullptr;
-}
-
-std::string quoted(const Region& region) {
-  static constexpr const char* kRoles[] = {"input", "output", "in-out buffer", "scratch buffer",
-                                           "device memory"};
-  return kRoles[static_cast<int>(region.role())] + (region.name().empty() ? "" : " '" + region.name() + "'") +
-         " of " + std::to_string(region.bytes() / region.element()) + " elements";
-}
-
-/// "4 bytes past the end of output 'y' of 100 elements"
-std::string nearest(const char* address) {
-  const auto* p = reinterpret_cast<const unsigned char*>(address);
-  const Region* best = nullptr;
-  ptrdiff_t distance = 0;
-  for (const Region* region : live) {
-    const ptrdiff_t away =
-        p < region->begin() ? region->begin() - p : p - (region->begin() + region->bytes());
-    if (best == nullptr || away < distance) {
-      best = region;
-      distance = away;
-    }
-  }
-  if (address == nullptr || best == nullptr || distance > (1 << 24)) return "an address outside all buffers";
-  return std::to_string(distance) + " bytes " +
-         (p < best->begin() ? "before the beginning of " : "past the end of ") + quoted(*best);
-}
-
-const char* verb(Access access) {
-  return access == Access::read ? "reads " : access == Access::write ? "writes " : "changes (atomic) ";
-}
-
 [[noreturn]] void fail(Fault fault, const std::string& what, uintptr_t pc) {
   t_worker->fail(fault, what, pc);
 }
@@ -294,6 +253,47 @@ void check_watched(Fiber& fiber, const char* p, size_t bytes, size_t alignment, 
 }
 
 }  // namespace
+
+Region* region_at(const char* address) {
+  const auto* p = reinterpret_cast<const unsigned char*>(address);
+  auto above = std::upper_bound(live.begin(), live.end(), p,
+                                [](const unsigned char* a, const Region* r) { return a < r->begin(); });
+  while (above != live.begin()) {
+    Region* region = *--above;
+    if (p < region->begin() + region->bytes()) return region;
+    if (region->bytes() > 0) break;  // empty ones may share a place
+  }
+  return nullptr;
+}
+
+std::string quoted(const Region& region) {
+  static constexpr const char* kRoles[] = {"input", "output", "in-out buffer", "scratch buffer",
+                                           "device memory"};
+  return kRoles[static_cast<int>(region.role())] + (region.name().empty() ? "" : " '" + region.name() + "'") +
+         " of " + std::to_string(region.bytes() / region.element()) + " elements";
+}
+
+/// "4 bytes past the end of output 'y' of 100 elements"
+std::string nearest(const char* address) {
+  const auto* p = reinterpret_cast<const unsigned char*>(address);
+  const Region* best = nullptr;
+  ptrdiff_t distance = 0;
+  for (const Region* region : live) {
+    const ptrdiff_t away =
+        p < region->begin() ? region->begin() - p : p - (region->begin() + region->bytes());
+    if (best == nullptr || away < distance) {
+      best = region;
+      distance = away;
+    }
+  }
+  if (address == nullptr || best == nullptr || distance > (1 << 24)) return "an address outside all buffers";
+  return std::to_string(distance) + " bytes " +
+         (p < best->begin() ? "before the beginning of " : "past the end of ") + quoted(*best);
+}
+
+const char* verb(Access access) {
+  return access == Access::read ? "reads " : access == Access::write ? "writes " : "changes (atomic) ";
+}
 
 Worker* current_worker() { return t_worker; }
 Fiber* current_fiber() { return t_fiber; }
