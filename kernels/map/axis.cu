@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "duel/kernels/base/divisor.h"
 #include "duel/kernels/base/generate.cuh"
 #include "duel/kernels/base/map.cuh"
 
@@ -12,25 +13,27 @@ namespace {
 
 template <class T>
 struct GatherAxis {
-  int64_t R, B, K;
+  int64_t R;
+  Divisor B, slab;  // slab: K B
   const T* x;
   const int64_t* index;
   T missing;
   DUEL_HD T at(int64_t i) const {
     const int64_t row = index[i];
-    return row < 0 || row >= R ? missing : x[(i / (K * B) * R + row) * B + i % B];
+    return row < 0 || row >= R ? missing : x[(i / slab * R + row) * B.value() + i % B];
   }
 };
 
 /// All of one line of y along the axis: nobody else writes it.
 template <class T>
 struct ScatterAxis {
-  int64_t R, B, K;
+  int64_t R, K;
+  Divisor width;
   const T* g;
   const int64_t* index;
   T* y;
   DUEL_HD void line(int64_t i) const {
-    const int64_t a = i / B, b = i - a * B;
+    const int64_t B = width.value(), a = i / width, b = i % width;
     for (int64_t k = 0; k < K; ++k) {
       const int64_t from = (a * K + k) * B + b, row = index[from];
       if (row >= 0 && row < R) y[(a * R + row) * B + b] += g[from];
@@ -82,14 +85,15 @@ void gather_axis(Stream stream, int64_t A, int64_t R, int64_t B, int64_t K, cons
                  T* y) {
   if (!check_axis("gather_axis", A, R, B, K, x, index, y)) return;
   if (!stream.on_device()) check_index("gather_axis", A * K * B, R, index);
-  generate(stream, A * K * B, GatherAxis<T>{R, B, K, x, index, std::numeric_limits<T>::quiet_NaN()}, y);
+  generate(stream, A * K * B,
+           GatherAxis<T>{R, Divisor(B), Divisor(K * B), x, index, std::numeric_limits<T>::quiet_NaN()}, y);
 }
 
 template <class T>
 void scatter_add_axis(Stream stream, int64_t A, int64_t R, int64_t B, int64_t K, const T* g,
                       const int64_t* index, T* y) {
   if (!check_axis("scatter_add_axis", A, R, B, K, g, index, y)) return;
-  const ScatterAxis<T> scatter{R, B, K, g, index, y};
+  const ScatterAxis<T> scatter{R, K, Divisor(B), g, index, y};
 #if DUEL_DEVICE_CODE
   if (stream.on_device()) {
     launch(scatter_axis_kernel<T>, dim3(map_blocks(A * B)), dim3(kMapBlock), 0, stream, A * B, scatter);

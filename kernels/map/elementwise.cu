@@ -5,6 +5,7 @@
 #include <cmath>
 #include <type_traits>
 
+#include "duel/kernels/base/divisor.h"
 #include "duel/kernels/base/map.cuh"
 #include "duel/kernels/map/functors.h"
 
@@ -72,12 +73,14 @@ struct Offsets {
   int64_t a, b, c;
 };
 
-template <class Index>
-DUEL_HD Offsets locate(const Broadcast& plan, int axes, Index i) {
+/// Of element i of axes [0, axes), whose extents are int64_t or Divisor. The loop's length is fixed: unrolled, a kernel reads
+/// the plan from its arguments.
+template <class Extent>
+DUEL_HD Offsets locate(const Broadcast& plan, const Extent* extents, int axes, int64_t i) {
   Offsets at{0, 0, 0};
-  for (int d = axes - 1; d >= 0; --d) {
-    const Index extent = static_cast<Index>(plan.shape[d]), rest = i / extent;
-    const int64_t k = static_cast<int64_t>(i - rest * extent);
+  for (int d = kMaxRank - 1; d >= 0; --d) {
+    if (d >= axes) continue;
+    const int64_t rest = i / extents[d], k = i - rest * plan.shape[d];
     at.a += k * plan.stride_a[d];
     at.b += k * plan.stride_b[d];
     at.c += k * plan.stride_c[d];
@@ -103,7 +106,7 @@ void for_stretches(const Broadcast& plan, Stretch stretch, const void* work) {
       position[d] = rest % plan.shape[d];
       rest /= plan.shape[d];
     }
-    Offsets at = locate(plan, last, line);
+    Offsets at = locate(plan, plan.shape, last, line);
     for (int64_t i = begin; i < end;) {
       const int64_t count = length - inner < end - i ? length - inner : end - i;
       stretch(work, i,
@@ -137,26 +140,31 @@ void with_stride(int64_t stride, Run run) {
 }
 
 #if DUEL_DEVICE_CODE
-/// Division of 32-bit numbers is several times faster there.
-DUEL_HD Offsets locate_element(const Broadcast& plan, int64_t n, int64_t i) {
-  return n <= UINT32_MAX ? locate(plan, plan.rank, static_cast<uint32_t>(i)) : locate(plan, plan.rank, i);
+struct Extents {
+  Divisor of[kMaxRank];
+};
+Extents extents_of(const Broadcast& plan) {
+  Extents extents;
+  for (int d = 0; d < plan.rank; ++d) extents.of[d] = Divisor(plan.shape[d]);
+  return extents;
 }
 
 template <class F, class T, class Out>
-__global__ void binary_kernel(int64_t n, Broadcast plan, F f, const T* a, const T* b, Out* y) {
+__global__ void binary_kernel(int64_t n, Broadcast plan, Extents extents, F f, const T* a, const T* b,
+                              Out* y) {
   const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
   for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < n; i += stride) {
-    const Offsets at = locate_element(plan, n, i);
+    const Offsets at = locate(plan, extents.of, plan.rank, i);
     y[i] = f(a[at.a], b[at.b]);
   }
 }
 
 template <class F, class T>
-__global__ void ternary_kernel(int64_t n, Broadcast plan, F f, const uint8_t* a, const T* b, const T* c,
-                               T* y) {
+__global__ void ternary_kernel(int64_t n, Broadcast plan, Extents extents, F f, const uint8_t* a, const T* b,
+                               const T* c, T* y) {
   const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
   for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < n; i += stride) {
-    const Offsets at = locate_element(plan, n, i);
+    const Offsets at = locate(plan, extents.of, plan.rank, i);
     y[i] = f(a[at.a], b[at.b], c[at.c]);
   }
 }
@@ -246,7 +254,8 @@ void binary_map(const char* op, Stream stream, const Broadcast& plan, const T* a
   }
 #if DUEL_DEVICE_CODE
   if (stream.on_device()) {
-    launch(binary_kernel<F, T, Out>, dim3(map_blocks(n)), dim3(kMapBlock), 0, stream, n, plan, f, a, b, y);
+    launch(binary_kernel<F, T, Out>, dim3(map_blocks(n)), dim3(kMapBlock), 0, stream, n, plan,
+           extents_of(plan), f, a, b, y);
     return;
   }
 #endif
@@ -316,8 +325,8 @@ void where(Stream stream, const Broadcast& plan, const uint8_t* condition, const
   }
 #if DUEL_DEVICE_CODE
   if (stream.on_device()) {
-    launch(ternary_kernel<Choose, T>, dim3(map_blocks(n)), dim3(kMapBlock), 0, stream, n, plan, Choose{},
-           condition, a, b, y);
+    launch(ternary_kernel<Choose, T>, dim3(map_blocks(n)), dim3(kMapBlock), 0, stream, n, plan,
+           extents_of(plan), Choose{}, condition, a, b, y);
     return;
   }
 #endif

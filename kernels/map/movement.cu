@@ -6,6 +6,7 @@
 #include <limits>
 #include <type_traits>
 
+#include "duel/kernels/base/divisor.h"
 #include "duel/kernels/base/generate.cuh"
 
 namespace duel::kernels {
@@ -46,13 +47,14 @@ struct Places {
   int64_t from, to;
 };
 
-/// Where element i of axes [0, axes) stands. The loop's length is fixed: unrolled, a kernel reads the plan
-/// from its arguments; indexed by a variable it would copy the plan to every thread's stack first.
-DUEL_HD Places locate(const StridedCopy& copy, int axes, int64_t i) {
+/// Where element i of axes [0, axes) stands; their extents are int64_t or Divisor. The loop's length is fixed: unrolled, a
+/// kernel reads the plan from its arguments; indexed by a variable it would copy the plan to every thread's stack first.
+template <class Extent>
+DUEL_HD Places locate(const StridedCopy& copy, const Extent* extents, int axes, int64_t i) {
   Places at{0, 0};
   for (int d = kRank - 1; d >= 0; --d) {
     if (d >= axes) continue;
-    const int64_t rest = i / copy.shape[d], k = i - rest * copy.shape[d];
+    const int64_t rest = i / extents[d], k = i - rest * copy.shape[d];
     at.from += k * copy.from[d];
     at.to += k * copy.to[d];
     i = rest;
@@ -61,11 +63,15 @@ DUEL_HD Places locate(const StridedCopy& copy, int axes, int64_t i) {
 }
 
 #if DUEL_DEVICE_CODE
+struct Extents {
+  Divisor of[kRank];
+};
+
 template <class T>
-__global__ void strided_copy_kernel(int64_t n, StridedCopy copy, const T* x, T* y) {
+__global__ void strided_copy_kernel(int64_t n, StridedCopy copy, Extents extents, const T* x, T* y) {
   const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
   for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < n; i += stride) {
-    const Places at = locate(copy, copy.rank, i);
+    const Places at = locate(copy, extents.of, copy.rank, i);
     y[at.to] = x[at.from];
   }
 }
@@ -99,7 +105,7 @@ void for_lines(const StridedCopy& outer, int64_t work, Line line) {
       position[d] = rest % outer.shape[d];
       rest /= outer.shape[d];
     }
-    Places at = locate(outer, outer.rank, begin);
+    Places at = locate(outer, outer.shape, outer.rank, begin);
     for (int64_t i = begin; i < end; ++i) {
       line(at.from, at.to, outer.rank > 0 ? position[outer.rank - 1] : 0);
       for (int d = outer.rank - 1; d >= 0; --d) {
@@ -187,7 +193,9 @@ void run_copy(Stream stream, const StridedCopy& copy, const T* x, T* y) {
 #if DUEL_DEVICE_CODE
   if (stream.on_device()) {
     const int64_t n = copy.size();
-    launch(strided_copy_kernel<T>, dim3(map_blocks(n)), dim3(kMapBlock), 0, stream, n, copy, x, y);
+    Extents extents;
+    for (int d = 0; d < copy.rank; ++d) extents.of[d] = Divisor(copy.shape[d]);
+    launch(strided_copy_kernel<T>, dim3(map_blocks(n)), dim3(kMapBlock), 0, stream, n, copy, extents, x, y);
     return;
   }
 #endif
@@ -226,13 +234,14 @@ void check_index(const char* op, int64_t count, int64_t rows, const int64_t* ind
 
 template <class T>
 struct GatherRow {
-  int64_t rows, cols;
+  int64_t rows;
+  Divisor cols;
   const T* x;
   const int64_t* index;
   T missing;
   DUEL_HD T at(int64_t i) const {
     const int64_t k = i / cols, row = index[k];
-    return row < 0 || row >= rows ? missing : x[row * cols + (i - k * cols)];
+    return row < 0 || row >= rows ? missing : x[row * cols.value() + i % cols];
   }
 };
 
@@ -242,6 +251,7 @@ struct SumPool {
   int64_t out_width, k;
   const T* x;
   T divisor;
+  Divisor columns = Divisor(out_width);
   DUEL_HD T value(int64_t line, int64_t column) const {
     const T* patch = x + (line * out_width * k + column) * k;
     T sum = T(0);
@@ -252,7 +262,7 @@ struct SumPool {
     }
     return sum / divisor;
   }
-  DUEL_HD T at(int64_t i) const { return value(i / out_width, i % out_width); }
+  DUEL_HD T at(int64_t i) const { return value(i / columns, i % columns); }
 };
 
 template <class T>
@@ -260,38 +270,33 @@ struct Upsample {
   int64_t width, k;  // of the input
   const T* x;
   T divisor;
+  Divisor factor = Divisor(k), columns = Divisor(width * k);
   DUEL_HD T value(int64_t line, int64_t column) const {
     const T pixel = x[line * width + column];
     return divisor == T(1) ? pixel : pixel / divisor;
   }
-  DUEL_HD T at(int64_t i) const {
-    const int64_t line = i / (width * k);
-    return value(line / k, (i - line * width * k) / k);
-  }
+  DUEL_HD T at(int64_t i) const { return value(i / columns / factor, i % columns / factor); }
 };
 
 template <class T>
 struct OneHot {
-  int64_t classes;
+  Divisor classes;
   const int64_t* label;
-  DUEL_HD T at(int64_t i) const {
-    const int64_t row = i / classes;
-    return label[row] == i - row * classes ? T(1) : T(0);
-  }
+  DUEL_HD T at(int64_t i) const { return label[i / classes] == i % classes ? T(1) : T(0); }
 };
 
 #if DUEL_DEVICE_CODE
 /// One thread per element of y walks all indices in order: no two threads add to one element.
 template <class T>
-__global__ void scatter_add_kernel(int64_t count, int64_t rows, int64_t cols, const T* g,
+__global__ void scatter_add_kernel(int64_t count, int64_t rows, Divisor cols, const T* g,
                                    const int64_t* index, T* y) {
   const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
-  for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < rows * cols;
+  for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < rows * cols.value();
        i += stride) {
-    const int64_t row = i / cols, column = i - row * cols;
+    const int64_t row = i / cols, column = i % cols;
     T sum = y[i];
     for (int64_t k = 0; k < count; ++k) {
-      if (index[k] == row) sum += g[k * cols + column];
+      if (index[k] == row) sum += g[k * cols.value() + column];
     }
     y[i] = sum;
   }
@@ -353,10 +358,10 @@ void copy_box(Stream stream, int rank, const int64_t* extent, const T* src, cons
 #if DUEL_DEVICE_CODE
 namespace {
 template <class T>
-__global__ void join_kernel(int64_t count, JoinParts<T> parts, T* y) {
-  const int64_t length = parts.begin[parts.count], stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
+__global__ void join_kernel(int64_t count, Divisor length, JoinParts<T> parts, T* y) {
+  const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
   for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += stride) {
-    const int64_t row = i / length, column = i - row * length;
+    const int64_t row = i / length, column = i % length;
     const T* from = nullptr;
     int64_t at = 0;
 #pragma unroll
@@ -383,7 +388,7 @@ void join(Stream stream, int64_t rows, const JoinParts<T>& parts, T* y) {
     constexpr int kBlock = 256;
     const int64_t blocks = (count + kBlock - 1) / kBlock;
     launch(join_kernel<T>, dim3(static_cast<unsigned>(blocks < 4096 ? blocks : 4096)), dim3(kBlock), 0,
-           stream, count, parts, y);
+           stream, count, Divisor(length), parts, y);
     return;
   }
 #endif
@@ -428,8 +433,8 @@ void gather_rows(Stream stream, int64_t count, int64_t rows, int64_t cols, const
   if (count * cols == 0) return;
   DUEL_CHECK((x || rows == 0) && index && y, "gather_rows", "expected arrays, got a null pointer");
   if (stream.on_device()) {
-    generate(stream, count * cols, GatherRow<T>{rows, cols, x, index, std::numeric_limits<T>::quiet_NaN()},
-             y);
+    generate(stream, count * cols,
+             GatherRow<T>{rows, Divisor(cols), x, index, std::numeric_limits<T>::quiet_NaN()}, y);
     return;
   }
   check_index("gather_rows", count, rows, index);
@@ -451,7 +456,7 @@ void scatter_add_rows(Stream stream, int64_t count, int64_t rows, int64_t cols, 
   if (stream.on_device()) {
     if (rows == 0) return;
     launch(scatter_add_kernel<T>, dim3(map_blocks(rows * cols)), dim3(kMapBlock), 0, stream, count, rows,
-           cols, g, index, y);
+           Divisor(cols), g, index, y);
     return;
   }
 #endif
@@ -545,7 +550,7 @@ void one_hot(Stream stream, int64_t count, int64_t classes, const int64_t* label
              classes);
   if (count * classes == 0) return;
   DUEL_CHECK(label && y, "one_hot", "expected arrays, got a null pointer");
-  generate(stream, count * classes, OneHot<T>{classes, label}, y);
+  generate(stream, count * classes, OneHot<T>{Divisor(classes), label}, y);
 }
 
 #define DUEL_EVERY(T)                                                                                  \

@@ -398,9 +398,10 @@ __device__ void row_each(const NormShape& s, int64_t row, F f) {
   }
 }
 
-/// Index into gamma for a row's element.
+/// Index into gamma for a row's element; 32 bits hold the row.
 DUEL_HD int64_t affine_index(const NormShape& s, int64_t row, int64_t inner) {
-  return s.affine_inner ? inner : row % s.affine;
+  if (s.affine_inner) return inner;
+  return row < s.affine ? row : static_cast<uint32_t>(row) % static_cast<uint32_t>(s.affine);
 }
 #endif
 

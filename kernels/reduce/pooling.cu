@@ -4,6 +4,7 @@
 
 #include <limits>
 
+#include "duel/kernels/base/divisor.h"
 #include "duel/kernels/base/error.h"
 #include "duel/kernels/base/generate.cuh"
 
@@ -22,7 +23,7 @@ DUEL_HD Span held(int64_t at, int64_t kernel, int64_t stride, int64_t pad, int64
 }
 
 /// Which of `count` windows hold position i: at * stride - pad <= i < at * stride - pad + kernel.
-DUEL_HD Span holders(int64_t i, int64_t kernel, int64_t stride, int64_t pad, int64_t count) {
+DUEL_HD Span holders(int64_t i, int64_t kernel, const Divisor& stride, int64_t pad, int64_t count) {
   const int64_t first = i + pad < kernel ? 0 : (i + pad - kernel) / stride + 1;
   const int64_t last = (i + pad) / stride + 1;
   return {first, last < count ? last : count};
@@ -32,10 +33,12 @@ DUEL_HD Span holders(int64_t i, int64_t kernel, int64_t stride, int64_t pad, int
 struct Place {
   int64_t plane, row, column;
 };
-DUEL_HD Place place(int64_t i, int64_t height, int64_t width) {
-  const int64_t line = i / width, plane = line / height;
-  return {plane, line - plane * height, i - line * width};
-}
+struct Places {
+  Divisor height, width;
+  DUEL_HD Place at(int64_t i) const { return {i / width / height, i / width % height, i % width}; }
+};
+Places inputs(const PoolShape& s) { return {Divisor(s.h_in), Divisor(s.w_in)}; }
+Places outputs(const PoolShape& s) { return {Divisor(s.h_out), Divisor(s.w_out)}; }
 
 /// The place of window i's maximum in its plane.
 template <class T>
@@ -43,8 +46,9 @@ struct WhereLargest {
   PoolShape s;
   const T* x;
   T nothing = -std::numeric_limits<T>::infinity();
+  Places places = outputs(s);
   DUEL_HD int64_t at(int64_t i) const {
-    const Place o = place(i, s.h_out, s.w_out);
+    const Place o = places.at(i);
     const Span rows = held(o.row, s.kh, s.stride_h, s.pad_h, s.h_in);
     const Span columns = held(o.column, s.kw, s.stride_w, s.pad_w, s.w_in);
     const T* plane = x + o.plane * s.h_in * s.w_in;
@@ -65,7 +69,8 @@ struct WhereLargest {
 
 template <class T>
 struct TakeFromPlanes {
-  int64_t in_plane, out_plane;
+  int64_t in_plane;
+  Divisor out_plane;
   const T* x;
   const int64_t* index;
   DUEL_HD T at(int64_t i) const { return x[i / out_plane * in_plane + index[i]]; }
@@ -78,10 +83,12 @@ struct FromHolders {
   const T* g;
   const int64_t* index;
   T divisor;
+  Places places = inputs(s);
+  Divisor stride_h = Divisor(s.stride_h), stride_w = Divisor(s.stride_w);
   DUEL_HD T at(int64_t i) const {
-    const Place to = place(i, s.h_in, s.w_in);
-    const Span rows = holders(to.row, s.kh, s.stride_h, s.pad_h, s.h_out);
-    const Span columns = holders(to.column, s.kw, s.stride_w, s.pad_w, s.w_out);
+    const Place to = places.at(i);
+    const Span rows = holders(to.row, s.kh, stride_h, s.pad_h, s.h_out);
+    const Span columns = holders(to.column, s.kw, stride_w, s.pad_w, s.w_out);
     const int64_t named = to.row * s.w_in + to.column;
     T sum = T(0);
     for (int64_t r = rows.first; r < rows.last; ++r) {
@@ -99,8 +106,9 @@ struct WindowSum {
   PoolShape s;
   const T* x;
   T divisor;
+  Places places = outputs(s);
   DUEL_HD T at(int64_t i) const {
-    const Place o = place(i, s.h_out, s.w_out);
+    const Place o = places.at(i);
     const Span rows = held(o.row, s.kh, s.stride_h, s.pad_h, s.h_in);
     const Span columns = held(o.column, s.kw, s.stride_w, s.pad_w, s.w_in);
     const T* plane = x + o.plane * s.h_in * s.w_in;
@@ -154,7 +162,8 @@ template <class T>
 void take_from_planes(Stream stream, const PoolShape& s, const T* x, const int64_t* index, T* y) {
   if (!check("take_from_planes", s, out_plane(s), x, y)) return;
   DUEL_CHECK(index, "take_from_planes", "expected indices, got a null pointer");
-  generate(stream, s.planes * out_plane(s), TakeFromPlanes<T>{in_plane(s), out_plane(s), x, index}, y);
+  generate(stream, s.planes * out_plane(s), TakeFromPlanes<T>{in_plane(s), Divisor(out_plane(s)), x, index},
+           y);
 }
 
 template <class T>

@@ -6,6 +6,7 @@
 #include <numeric>
 #include <type_traits>
 
+#include "duel/kernels/base/divisor.h"
 #include "duel/kernels/base/map.cuh"
 
 namespace duel::kernels {
@@ -13,12 +14,14 @@ namespace {
 
 template <class T>
 struct RunningSum {
-  int64_t R, B;
+  int64_t R;
+  Divisor width;
   bool reverse;
   const T* x;
   T* y;
   DUEL_HD void line(int64_t i) const {
-    const int64_t a = i / B, b = i - a * B, first = (a * R + (reverse ? R - 1 : 0)) * B + b;
+    const int64_t B = width.value(), a = i / width, b = i % width,
+                  first = (a * R + (reverse ? R - 1 : 0)) * B + b;
     const int64_t step = reverse ? -B : B;
     std::conditional_t<std::is_integral_v<T>, T, double> sum = 0;
     for (int64_t r = 0; r < R; ++r) {
@@ -49,10 +52,10 @@ __global__ void cumsum_kernel(int64_t lines, RunningSum<T> sums) {
 }
 
 template <class T>
-__global__ void sort_kernel(int64_t n, int64_t cols, bool descending, const T* x, int64_t* index) {
+__global__ void sort_kernel(int64_t n, Divisor width, bool descending, const T* x, int64_t* index) {
   const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
   for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < n; i += stride) {
-    const int64_t row = i / cols, j = i - row * cols;
+    const int64_t cols = width.value(), row = i / width, j = i % width;
     const Before<T> before{x + row * cols, descending};
     int64_t place = 0;
     for (int64_t k = 0; k < cols; ++k) place += before(k, j) ? 1 : 0;
@@ -69,7 +72,7 @@ void cumsum(Stream stream, int64_t A, int64_t R, int64_t B, bool reverse, const 
              B);
   if (A * R * B == 0) return;
   DUEL_CHECK(x && y, "cumsum", "expected arrays, got a null pointer");
-  const RunningSum<T> sums{R, B, reverse, x, y};
+  const RunningSum<T> sums{R, Divisor(B), reverse, x, y};
 #if DUEL_DEVICE_CODE
   if (stream.on_device()) {
     launch(cumsum_kernel<T>, dim3(map_blocks(A * B)), dim3(kMapBlock), 0, stream, A * B, sums);
@@ -90,7 +93,8 @@ void sort_rows(Stream stream, int64_t rows, int64_t cols, bool descending, const
 #if DUEL_DEVICE_CODE
   if (stream.on_device()) {
     const int64_t n = rows * cols;
-    launch(sort_kernel<T>, dim3(map_blocks(n)), dim3(kMapBlock), 0, stream, n, cols, descending, x, index);
+    launch(sort_kernel<T>, dim3(map_blocks(n)), dim3(kMapBlock), 0, stream, n, Divisor(cols), descending, x,
+           index);
     return;
   }
 #endif

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "duel/kernels/base/divisor.h"
 #include "duel/kernels/base/lanes.cuh"
 #include "duel/kernels/base/map.cuh"
 
@@ -41,12 +42,12 @@ void check(const char* op, int64_t batch, int64_t m) {
 
 #if DUEL_DEVICE_CODE
 template <class T>
-__global__ void gather_normalize_kernel(int64_t batch, int64_t m, int64_t source_rows, const uint8_t* source,
+__global__ void gather_normalize_kernel(int64_t n, Divisor m, int64_t source_rows, const uint8_t* source,
                                         const int64_t* index, ScaleShift<T> formula, T* out) {
   const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
-  for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < batch * m; i += stride) {
+  for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < n; i += stride) {
     const int64_t row = index[i / m];
-    out[i] = row >= 0 && row < source_rows ? formula(source[row * m + i % m]) : static_cast<T>(NAN);
+    out[i] = row >= 0 && row < source_rows ? formula(source[row * m.value() + i % m]) : static_cast<T>(NAN);
   }
 }
 
@@ -79,18 +80,18 @@ __global__ void gather_labels_kernel(int64_t batch, int64_t source_rows, const L
 }
 
 template <class T, class Eps>
-__global__ void line_kernel(int64_t batch, int64_t m, const T* real, const T* fake, Eps eps, T* out) {
+__global__ void line_kernel(int64_t n, Divisor m, const T* real, const T* fake, Eps eps, T* out) {
   const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
-  for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < batch * m; i += stride) {
+  for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < n; i += stride) {
     out[i] = Line<T>{eps(i / m)}(real[i], fake[i]);
   }
 }
 
 /// real[i], fake[i] and the point between them.
 template <class T>
-__global__ void join_with_line_kernel(int64_t batch, int64_t m, const T* real, const T* fake,
-                                      PhiloxState state, T* out) {
-  const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x, n = batch * m;
+__global__ void join_with_line_kernel(int64_t n, Divisor m, const T* real, const T* fake, PhiloxState state,
+                                      T* out) {
+  const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
   for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < n; i += stride) {
     const T r = real[i], f = fake[i];
     out[i] = r;
@@ -121,10 +122,10 @@ __global__ void moment_combine_kernel(int64_t partials, const T* partial, T n, b
 }
 
 template <class T>
-__global__ void dragan_kernel(int64_t batch, int64_t m, const T* x, const T* alpha, const T* u, const T* std,
+__global__ void dragan_kernel(int64_t n, Divisor m, const T* x, const T* alpha, const T* u, const T* std,
                               T* out) {
   const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
-  for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < batch * m; i += stride) {
+  for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < n; i += stride) {
     out[i] = DraganNoise<T>{alpha[i / m] * T(0.5) * *std}(x[i], u[i]);
   }
 }
@@ -154,8 +155,8 @@ void gather_normalize(Stream stream, int64_t batch, int64_t m, int64_t source_ro
   const ScaleShift<T> formula{scale, shift};
 #if DUEL_DEVICE_CODE
   if (stream.on_device()) {
-    launch(gather_normalize_kernel<T>, dim3(map_blocks(batch * m)), dim3(kMapBlock), 0, stream, batch, m,
-           source_rows, source, index, formula, out);
+    launch(gather_normalize_kernel<T>, dim3(map_blocks(batch * m)), dim3(kMapBlock), 0, stream, batch * m,
+           Divisor(m), source_rows, source, index, formula, out);
     return;
   }
 #endif
@@ -224,8 +225,8 @@ void line(Stream stream, int64_t batch, int64_t m, const T* real, const T* fake,
   if (batch == 0 || m == 0) return;
 #if DUEL_DEVICE_CODE
   if (stream.on_device()) {
-    launch(line_kernel<T, Eps>, dim3(map_blocks(batch * m)), dim3(kMapBlock), 0, stream, batch, m, real, fake,
-           eps, out);
+    launch(line_kernel<T, Eps>, dim3(map_blocks(batch * m)), dim3(kMapBlock), 0, stream, batch * m,
+           Divisor(m), real, fake, eps, out);
     return;
   }
 #endif
@@ -274,8 +275,8 @@ void join_with_line(Stream stream, int64_t batch, int64_t m, const T* real, cons
   if (n == 0) return;
 #if DUEL_DEVICE_CODE
   if (stream.on_device()) {
-    launch(join_with_line_kernel<T>, dim3(map_blocks(n)), dim3(kMapBlock), 0, stream, batch, m, real, fake,
-           state, out);
+    launch(join_with_line_kernel<T>, dim3(map_blocks(n)), dim3(kMapBlock), 0, stream, n, Divisor(m), real,
+           fake, state, out);
     return;
   }
 #endif
@@ -308,7 +309,7 @@ void dragan_perturb(Stream stream, int64_t batch, int64_t m, const T* x, const T
     launch(moment_kernel<T>, grid, block, 0, stream, n, x, mean, partial);
     launch(moment_combine_kernel<T>, dim3(1), block, 0, stream, blocks, partial, static_cast<T>(n), true,
            std);
-    launch(dragan_kernel<T>, dim3(map_blocks(n)), dim3(kMapBlock), 0, stream, batch, m, x, alpha, u, std,
+    launch(dragan_kernel<T>, dim3(map_blocks(n)), dim3(kMapBlock), 0, stream, n, Divisor(m), x, alpha, u, std,
            out);
     return;
   }

@@ -16,6 +16,7 @@
 #include <numeric>
 #include <type_traits>
 
+#include "duel/kernels/base/divisor.h"
 #include "duel/kernels/linear/device/gemm_tile.cuh"
 
 namespace duel::kernels::device {
@@ -271,7 +272,7 @@ constexpr int kBlock = 256;
 /// With `add` out is read, else only written.
 template <class T, bool add>
 __global__ void __launch_bounds__(kBlock)
-    planes_kernel(int64_t count, int64_t channels, int64_t plane, const T* bias, T* out) {
+    planes_kernel(int64_t count, Divisor channels, Divisor plane, const T* bias, T* out) {
   const int64_t stride = static_cast<int64_t>(gridDim.x) * kBlock;
   for (int64_t i = static_cast<int64_t>(blockIdx.x) * kBlock + threadIdx.x; i < count; i += stride) {
     const T value = bias ? bias[i / plane % channels] : T(0);
@@ -405,7 +406,7 @@ void planes(Stream stream, int64_t elements, int64_t channels, int64_t plane, co
 #if DUEL_DEVICE_CODE
   const int64_t blocks = ceil_div(elements, kBlock);
   launch(planes_kernel<T, add>, dim3(count(blocks < 4096 ? blocks : 4096)), dim3(kBlock), 0, stream, elements,
-         channels, plane, bias, out);
+         Divisor(channels), Divisor(plane), bias, out);
 #else
   (void)stream, (void)channels, (void)plane, (void)bias, (void)out;
   fail("conv2d", "expected a host stream: no CUDA kernel in this build");

@@ -9,6 +9,7 @@
 // Without groups the weights of channel c are w[c * kh * kw + tap], whichever side is the thin one. An output pixel meets a
 // tap m at source row first + m * direction, tap row tap0 + m * step (struct Line): the forward direction counts up, its
 // adjoint down, and skips the taps that its stride does not meet.
+#include "duel/kernels/base/divisor.h"
 #include "duel/kernels/base/lanes.cuh"
 #include "duel/kernels/linear/device/conv_device.h"
 #include "duel/kernels/linear/device/gemm_device.h"
@@ -162,17 +163,14 @@ __global__ void __launch_bounds__(kBlock)
 /// One thread per output: the channels of its group, then the taps.
 template <class T, bool adjoint>
 __global__ void __launch_bounds__(kBlock)
-    group_kernel(Thin t, int64_t count, const T* in, const T* w, const T* bias, T* out, Finish<T> finish) {
-  const int64_t plane = static_cast<int64_t>(t.to_h) * t.to_w,
-                from = static_cast<int64_t>(t.from_h) * t.from_w;
-  const int64_t to_group = adjoint ? t.group_in : t.group_out,
+    group_kernel(Thin t, int64_t count, Divisor plane, Divisor to_group, Divisor groups, const T* in,
+                 const T* w, const T* bias, T* out, Finish<T> finish) {
+  const int64_t from = static_cast<int64_t>(t.from_h) * t.from_w,
                 from_group = adjoint ? t.group_out : t.group_in;
   const int64_t stride = static_cast<int64_t>(gridDim.x) * kBlock;
   for (int64_t i = static_cast<int64_t>(blockIdx.x) * kBlock + threadIdx.x; i < count; i += stride) {
-    const int64_t line = i / plane, whole = line / to_group, sample = whole / t.groups,
-                  group = whole - sample * t.groups;
-    const int64_t member = line - whole * to_group;
-    const int at = static_cast<int>(i - line * plane), u = at / t.to_w, v = at - u * t.to_w;
+    const int64_t line = i / plane, whole = line / to_group, group = whole % groups, member = line % to_group;
+    const int at = static_cast<int>(i % plane), u = at / t.to_w, v = at - u * t.to_w;
     T sum = 0;
     for (int64_t k = 0; k < from_group; ++k) {
       const T* image = in + (whole * from_group + k) * from;
@@ -182,7 +180,7 @@ __global__ void __launch_bounds__(kBlock)
         sum = std::fma(image[row * t.from_w + column], weights[tap], sum);
       });
     }
-    store_one(out, finish, i, bias ? sum + bias[group * to_group + member] : sum);
+    store_one(out, finish, i, bias ? sum + bias[group * to_group.value() + member] : sum);
   }
 }
 
@@ -203,7 +201,8 @@ __global__ void __launch_bounds__(kSumBlock)
   dy += c_out * plane;
   Terms<kTaps + 1, T> sums{};
   for (int64_t i = begin * plane + threadIdx.x; i < end * plane; i += kSumBlock) {
-    const int64_t sample = i / plane;
+    const int64_t sample =
+        static_cast<uint32_t>(i) / static_cast<uint32_t>(plane);  // below 2^30: thin_suits()
     const int at = static_cast<int>(i - sample * plane);
     const T g = dy[sample * dy_sample + at];
     sums.v[kTaps] += g;
@@ -253,7 +252,8 @@ void pixels_pass(Stream stream, const ConvShape& s, const T* in, const T* w, con
     const int64_t count = s.n * (adjoint ? s.c_in : s.c_out) * t.to_h * t.to_w,
                   blocks = ceil_div(count, kBlock);
     launch(group_kernel<T, adjoint>, dim3(static_cast<unsigned>(blocks < 16384 ? blocks : 16384)),
-           dim3(kBlock), 0, stream, t, count, in, w, bias, out, finish);
+           dim3(kBlock), 0, stream, t, count, Divisor(int64_t{t.to_h} * t.to_w),
+           Divisor(adjoint ? s.group_in() : s.group_out()), Divisor(s.groups), in, w, bias, out, finish);
   } else if ((adjoint ? s.c_out : s.c_in) == 1) {
     const dim3 grid(static_cast<unsigned>(ceil_div(pixels, kBlock)),
                     static_cast<unsigned>(ceil_div(t.wide, kChannels)));

@@ -3,6 +3,7 @@
 
 #include <type_traits>
 
+#include "duel/kernels/base/divisor.h"
 #include "duel/kernels/linear/device/gemm_tile.cuh"
 
 namespace duel::kernels::device {
@@ -173,7 +174,7 @@ constexpr int kBlock = 256;
 
 template <class T>
 __global__ void __launch_bounds__(kBlock)
-    add_parts_kernel(int64_t count, int64_t columns, int64_t parts, const T* values, T alpha, const T* bias,
+    add_parts_kernel(int64_t count, Divisor columns, int64_t parts, const T* values, T alpha, const T* bias,
                      T beta, T* c) {
   const int64_t stride = static_cast<int64_t>(gridDim.x) * kBlock;
   for (int64_t i = static_cast<int64_t>(blockIdx.x) * kBlock + threadIdx.x; i < count; i += stride) {
@@ -237,7 +238,7 @@ void add_parts(Stream stream, int64_t rows, int64_t columns, int64_t parts, cons
 #if DUEL_DEVICE_CODE
   const int64_t count = rows * columns, blocks = ceil_div(count, kBlock);
   launch(add_parts_kernel<T>, dim3(static_cast<unsigned>(blocks < 4096 ? blocks : 4096)), dim3(kBlock), 0,
-         stream, count, columns, parts, values, alpha, bias, beta, c);
+         stream, count, Divisor(columns), parts, values, alpha, bias, beta, c);
 #else
   (void)stream, (void)rows, (void)columns, (void)parts, (void)values, (void)alpha, (void)bias, (void)beta,
       (void)c;
