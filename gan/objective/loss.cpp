@@ -1,5 +1,7 @@
 #include "duel/gan/objective/loss.h"
 
+#include <optional>
+
 #include "duel/core/ops.h"
 
 namespace duel::gan {
@@ -11,6 +13,9 @@ struct FusedTerm {
   Tensor operator()(const Tensor& x) const { return fused_loss(x, loss); }
 };
 
+LossTerm softplus_term(double size, double sign) {
+  return FusedTerm{any_loss(kernels::SoftplusLoss{size, sign})};
+}
 LossTerm bce(double target) {
   DUEL_CHECK(target >= 0 && target <= 1, "bce_with_logits", "expected a target in [0, 1], got {}", target);
   return FusedTerm{any_loss(kernels::SigmoidBce{target})};
@@ -28,14 +33,15 @@ std::string smoothed(const char* name, double real_target) {
 
 }  // namespace
 
+LossTerm fused_term(const kernels::AnyLoss& loss) { return FusedTerm{loss}; }
 LossTerm mean_term(double sign) { return FusedTerm{any_loss(kernels::WassersteinMean{sign})}; }
 
 Loss minimax_loss(double real_target) {
   return {.name = smoothed("minimax", real_target),
           .d_real = bce(real_target),
           .d_fake = bce(0.0),
-          .g_fake = [](const Tensor& f) { return neg(bce_with_logits(f, 0.0)); },
-          .g_real = [](const Tensor& r) { return neg(bce_with_logits(r, 1.0)); },
+          .g_fake = softplus_term(-1.0, 1.0),   // log(1 - sigmoid f)
+          .g_real = softplus_term(-1.0, -1.0),  // log sigmoid r
           .cross_entropy = true,
           .undecided = 0.0};
 }
@@ -153,11 +159,39 @@ Tensor g_real(const Loss& loss, const Tensor& logits) {
 
 }  // namespace
 
+namespace {
+
+kernels::Against against(Relativism relativism) {
+  switch (relativism) {
+    case Relativism::none:
+      return kernels::Against::nothing;
+    case Relativism::paired:
+      return kernels::Against::partner;
+    case Relativism::average:
+      return kernels::Against::mean;
+  }
+  throw InternalError("unknown relativism");
+}
+
+/// The fused losses that two terms are; nothing where one of those that count is not.
+struct FusedPair {
+  kernels::AnyLoss one, other;
+};
+std::optional<FusedPair> fused_pair(const LossTerm& one, const LossTerm& other, Relativism relativism) {
+  const auto *a = one.target<FusedTerm>(), *b = other.target<FusedTerm>();
+  if (a == nullptr || (b == nullptr && relativism != Relativism::paired)) return {};
+  return FusedPair{a->loss, b != nullptr ? b->loss : a->loss};
+}
+
+}  // namespace
+
 Tensor discriminator_loss(const Loss& loss, Relativism relativism, const Judgement& of_real,
                           const Judgement& of_fake) {
   if (loss.d_joint) return mean_of_batch(loss, "d_joint", loss.d_joint(of_real, of_fake));
   const Tensor &real = of_real.logits, &fake = of_fake.logits;
   check_pairs(relativism, real, fake);
+  if (const auto pair = fused_pair(loss.d_real, loss.d_fake, relativism))
+    return loss_of_sides(real, fake, pair->one, pair->other, against(relativism));
   switch (relativism) {
     case Relativism::none:
       return add(d_real(loss, real), d_fake(loss, fake));
@@ -174,15 +208,19 @@ Tensor discriminator_loss(const Loss& loss, Relativism relativism, const Tensor&
 }
 
 bool joined_in_one_launch(const Loss& loss, Relativism relativism) {
-  return !loss.d_joint && relativism == Relativism::none && loss.d_real.target<FusedTerm>() != nullptr &&
-         loss.d_fake.target<FusedTerm>() != nullptr;
+  return !loss.d_joint && fused_pair(loss.d_real, loss.d_fake, relativism);
 }
 
 Tensor joined_discriminator_loss(const Loss& loss, Relativism relativism, const Tensor& logits,
                                  int64_t split) {
-  if (!joined_in_one_launch(loss, relativism)) return {};
-  return loss_of_both(logits, split, loss.d_real.target<FusedTerm>()->loss,
-                      loss.d_fake.target<FusedTerm>()->loss);
+  if (loss.d_joint) return {};
+  const auto pair = fused_pair(loss.d_real, loss.d_fake, relativism);
+  if (!pair) return {};
+  DUEL_CHECK(relativism != Relativism::paired || 2 * split == logits.dim(0), "relativism",
+             "a paired loss compares samples of equal index: expected equal batches, got {} real and {} fake "
+             "logits",
+             split, logits.dim(0) - split);
+  return loss_of_both(logits, split, pair->one, pair->other, against(relativism));
 }
 
 Tensor generator_loss(const Loss& loss, Relativism relativism, const Tensor& real, const Tensor& fake) {
@@ -204,6 +242,8 @@ Tensor generator_loss(const Loss& loss, Relativism relativism, const Judgement& 
   const Tensor &real = of_real.logits, &fake = of_fake.logits;
   if (relativism == Relativism::none) return g_fake(loss, fake);
   check_pairs(relativism, real, fake);
+  if (const auto pair = fused_pair(loss.g_fake, loss.g_real, relativism))
+    return loss_of_sides(fake, real, pair->one, pair->other, against(relativism));
   if (relativism == Relativism::paired) return g_fake(loss, sub(fake, real));
   return mul_scalar(add(g_fake(loss, sub(fake, mean(real))), g_real(loss, sub(real, mean(fake)))), 0.5);
 }

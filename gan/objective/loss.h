@@ -24,11 +24,14 @@
 #include <utility>
 
 #include "duel/gan/objective/critic.h"
+#include "duel/kernels/map/losses.h"
 
 namespace duel::gan {
 
 using LossTerm = std::function<Tensor(const Tensor& logits)>;
-/// sign times the mean, in one kernel: wasserstein_mean.
+/// A term that is one of the kernels' losses: such terms of both sides are one launch.
+LossTerm fused_term(const kernels::AnyLoss& loss);
+/// sign times the mean: wasserstein_mean.
 LossTerm mean_term(double sign);
 
 /// A function of both sides: of their raw logits, Tensor(const Tensor& real, const Tensor& fake), or of all
@@ -92,6 +95,8 @@ struct Divergence {
   bool cross_entropy = false;  // as in Loss
   // whether G takes the saddle point's own side, -f*(g(v)): where that is nowhere flat
   bool saddle = false;
+  // The three terms as the kernels' losses, where they are: -g, f*(g), and -f*(g) under `saddle`.
+  kernels::AnyLoss falls = {}, conjugate = {}, falls_at_saddle = {};
 };
 Divergence kullback_leibler();          // f(u) = u log u;            g = v
 Divergence reverse_kullback_leibler();  // f(u) = -log u;             g = -exp(-v)
@@ -128,7 +133,7 @@ Tensor discriminator_loss(const Loss& loss, Relativism relativism, const Judgeme
                           const Judgement& fake);
 Tensor generator_loss(const Loss& loss, Relativism relativism, const Judgement& real, const Judgement& fake);
 /// The same of logits that lie in one tensor, the real samples' in its first `split` rows, as one launch; undefined
-/// where the loss is not made of two fused ones.
+/// where the loss is not made of fused terms.
 Tensor joined_discriminator_loss(const Loss& loss, Relativism relativism, const Tensor& logits,
                                  int64_t split);
 /// Whether it is.

@@ -4,8 +4,7 @@
 // second_is_zero (the second derivative vanishes almost everywhere, so a double backward can stop there).
 // Adding a loss: write the struct here and name it in DUEL_LOSSES; nothing else changes.
 //
-// Limits: one logit per sample; relativistic losses subtract means or partners first and come here after.
-// Sums use fixed lanes and fixed ranges: same bits for any number of threads.
+// One logit per sample. Sums use fixed lanes and fixed ranges: same bits for any number of threads.
 //
 // Example (critic on real samples, non-saturating GAN, batch mean):
 //   std::vector<float> scratch(loss_workspace(n));
@@ -109,8 +108,145 @@ struct WassersteinMean {
   }
 };
 
+// What f-divergences are made of (Nowozin et al. 2016, arXiv:1606.00709, table 6), and the saturating loss.
+
+/// slope x + offset.
+struct LinearLoss {
+  double slope = 1, offset = 0;
+  static constexpr bool second_is_zero = true;
+
+  template <class T>
+  DUEL_HD T value(T x) const {
+    return T(slope) * x + T(offset);
+  }
+  template <class T>
+  DUEL_HD T first(T) const {
+    return T(slope);
+  }
+  template <class T>
+  DUEL_HD T second(T) const {
+    return T(0);
+  }
+};
+
+/// exp(rate x + shift) + offset.
+struct ExponentialLoss {
+  double rate = 1, shift = 0, offset = 0;
+  static constexpr bool second_is_zero = false;
+
+  template <class T>
+  DUEL_HD T power(T x) const {
+    return math::exp(T(rate) * x + T(shift));
+  }
+  template <class T>
+  DUEL_HD T value(T x) const {
+    return power(x) + T(offset);
+  }
+  template <class T>
+  DUEL_HD T first(T x) const {
+    return T(rate) * power(x);
+  }
+  template <class T>
+  DUEL_HD T second(T x) const {
+    return T(rate * rate) * power(x);
+  }
+};
+
+/// size softplus(sign x) + offset, sign 1 or -1.
+struct SoftplusLoss {
+  double size = 1, sign = 1, offset = 0;
+  static constexpr bool second_is_zero = false;
+
+  template <class T>
+  DUEL_HD T value(T x) const {
+    return T(size) * math::softplus(T(sign) * x) + T(offset);
+  }
+  template <class T>
+  DUEL_HD T first(T x) const {
+    return T(size * sign) * math::sigmoid(T(sign) * x);
+  }
+  template <class T>
+  DUEL_HD T second(T x) const {
+    return T(size) * (math::sigmoid(x) * math::sigmoid(-x));
+  }
+};
+
+/// w^2 / 4 + w with w = max(x, floor): the conjugate of (u - 1)^2, whose supremum over u >= 0 lies at 0 below -2.
+struct PearsonConjugate {
+  double floor = -2;
+  static constexpr bool second_is_zero = false;
+
+  template <class T>
+  DUEL_HD T value(T x) const {
+    const T w = x < T(floor) ? T(floor) : x;  // not-a-number stays
+    return T(0.25) * w * w + w;
+  }
+  template <class T>
+  DUEL_HD T first(T x) const {
+    return x < T(floor) ? T(0) : T(0.5) * x + T(1);
+  }
+  template <class T>
+  DUEL_HD T second(T x) const {
+    return x < T(floor) ? T(0) : T(0.5);
+  }
+};
+
+/// (y^(a / (a - 1)) - 1) / a with y = (1 - a) softplus(-x), a < 1 and not 0: the conjugate of the alpha-divergence behind
+/// its output activation.
+struct AlphaConjugate {
+  double alpha = 0.5;
+  static constexpr bool second_is_zero = false;
+
+  template <class T>
+  DUEL_HD T base(T x) const {
+    return T(1 - alpha) * math::softplus(-x);
+  }
+  template <class T>
+  DUEL_HD T value(T x) const {
+    return (math::pow(base(x), T(alpha / (alpha - 1))) - T(1)) / T(alpha);
+  }
+  template <class T>
+  DUEL_HD T first(T x) const {
+    return math::sigmoid(-x) * math::pow(base(x), T(1 / (alpha - 1)));
+  }
+  template <class T>
+  DUEL_HD T second(T x) const {
+    const T y = base(x), below = math::sigmoid(-x);
+    return below * (below * math::pow(y, T(1 / (alpha - 1) - 1)) -
+                    math::sigmoid(x) * math::pow(y, T(1 / (alpha - 1))));
+  }
+};
+
+/// The same for a > 1: y = max(0, (a - 1) x + 1).
+struct AlphaRampConjugate {
+  double alpha = 2;
+  static constexpr bool second_is_zero = false;
+
+  template <class T>
+  DUEL_HD T base(T x) const {
+    const T y = T(alpha - 1) * x + T(1);
+    return y < T(0) ? T(0) : y;
+  }
+  template <class T>
+  DUEL_HD T value(T x) const {
+    return (math::pow(base(x), T(alpha / (alpha - 1))) - T(1)) / T(alpha);
+  }
+  template <class T>
+  DUEL_HD T first(T x) const {
+    return math::pow(base(x), T(1 / (alpha - 1)));
+  }
+  template <class T>
+  DUEL_HD T second(T x) const {
+    const T y = base(x);
+    return y <= T(0) ? T(0) : math::pow(y, T(1 / (alpha - 1) - 1));
+  }
+};
+
 /// Every loss that losses.cu instantiates (for float and double).
-#define DUEL_LOSSES(LOSS) LOSS(SigmoidBce) LOSS(Hinge) LOSS(SquaredDifference) LOSS(WassersteinMean)
+#define DUEL_LOSSES(LOSS)                                                                          \
+  LOSS(SigmoidBce)                                                                                 \
+  LOSS(Hinge) LOSS(SquaredDifference) LOSS(WassersteinMean) LOSS(LinearLoss) LOSS(ExponentialLoss) \
+      LOSS(SoftplusLoss) LOSS(PearsonConjugate) LOSS(AlphaConjugate) LOSS(AlphaRampConjugate)
 
 /// Scratch elements (of T) that loss_value_grad needs for n logits.
 int64_t loss_workspace(int64_t n);
@@ -127,16 +263,19 @@ struct AnyLoss {
   enum class Kind { DUEL_LOSSES(DUEL_LOSS_KIND) none };
 #undef DUEL_LOSS_KIND
   Kind kind = Kind::none;
-  double a = 0, b = 0;  ///< the loss's numbers, in order of its members
+  double a = 0, b = 0, c = 0;  ///< the loss's numbers, in order of its members
 };
 template <class L>
 AnyLoss any_loss_of(AnyLoss::Kind kind, const L& loss) {
   if constexpr (sizeof(L) == sizeof(double)) {
     const auto& [a] = loss;
     return {kind, a};
-  } else {
+  } else if constexpr (sizeof(L) == 2 * sizeof(double)) {
     const auto& [a, b] = loss;
     return {kind, a, b};
+  } else {
+    const auto& [a, b, c] = loss;
+    return {kind, a, b, c};
   }
 }
 #define DUEL_ANY_LOSS(L) \
@@ -148,8 +287,10 @@ template <class L>
 DUEL_HD L loss_of(const AnyLoss& any) {
   if constexpr (sizeof(L) == sizeof(double)) {
     return L{any.a};
-  } else {
+  } else if constexpr (sizeof(L) == 2 * sizeof(double)) {
     return L{any.a, any.b};
+  } else {
+    return L{any.a, any.b, any.c};
   }
 }
 
@@ -168,12 +309,27 @@ auto with_loss(const AnyLoss& any, F f) {
   fail("loss", "expected one of the fused losses");
 }
 
-/// Both sides of a batch in one launch: *value = mean of real over the first `split` logits + mean of fake over the
-/// others, grad[i] the derivative by logit i (may be null). The bits of two loss_value_grad and a sum. Both sides have
-/// logits. The workspace is loss_workspace(n) + 2 elements.
+/// What a side's logits are compared with before their loss is taken (Jolicoeur-Martineau 2018, arXiv:1807.00734).
+enum class Against { nothing, partner, mean };
+
+/// One side of a batch: n logits, the loss of each, and where the derivative by each goes (may be null).
 template <class T>
-void loss_of_both(Stream stream, int64_t n, int64_t split, const T* logits, const AnyLoss& real,
-                  const AnyLoss& fake, T* value, std::type_identity_t<T>* grad, T* workspace);
+struct LossSide {
+  int64_t n = 0;
+  const T* logits = nullptr;
+  AnyLoss loss = {};
+  T* grad = nullptr;
+};
+
+/// Both sides' losses and gradients in one launch. For logits r of `one` and f of `other`:
+///   nothing   mean one(r) + mean other(f): the bits of two loss_value_grad and a sum
+///   partner   mean one(r - f), of equal numbers; other's loss has no part
+///   mean      (mean one(r - mean f) + mean other(f - mean r)) / 2
+/// Both sides have logits. The workspace is loss_of_sides_workspace(one.n, other.n) elements.
+template <class T>
+void loss_of_sides(Stream stream, Against against, const LossSide<T>& one, const LossSide<T>& other, T* value,
+                   T* workspace);
+int64_t loss_of_sides_workspace(int64_t one, int64_t other);
 
 /// The second-order product out[i] = g[i] * loss.second(x_i) / divisor, for the backward of grad above: g [n]
 /// is the cotangent of grad. out may be g.

@@ -16,7 +16,8 @@ using simt::Fault;
 namespace {
 
 [[noreturn]] void refuse(const std::string& kernel, const std::string& what) {
-  Failure failure(Fault::bad_launch, std::string(simt::name(Fault::bad_launch)) + ": " + what + " [" + kernel + "]");
+  Failure failure(Fault::bad_launch,
+                  std::string(simt::name(Fault::bad_launch)) + ": " + what + " [" + kernel + "]");
   failure.kernel = kernel;
   throw failure;
 }
@@ -75,7 +76,8 @@ const Executor::Found& Executor::find(const void* kernel) {
   const Symbol symbol = symbol_of(kernel);
   const std::string name = demangled(symbol.name);
   const auto [first, last] = entries_.equal_range(without_hashes(symbol.name));
-  if (first == last) refuse(name, "the PTX of " + std::to_string(modules_.size()) + " modules has no such kernel");
+  if (first == last)
+    refuse(name, "the PTX of " + std::to_string(modules_.size()) + " modules has no such kernel");
   auto chosen = first;
   if (std::distance(first, last) > 1 && !symbol.file.empty()) {
     while (chosen != last && stem(chosen->second.first->file()) != stem(symbol.file)) ++chosen;
@@ -92,8 +94,8 @@ void Executor::run(simt::Launch& launch) {
       launch.block_order);
 }
 
-void Executor::run(const Program& program, const std::string& kernel, std::vector<unsigned char> parameters, dim3 grid,
-                   dim3 block, size_t shared_bytes, const std::vector<uint64_t>& order) {
+void Executor::run(const Program& program, const std::string& kernel, std::vector<unsigned char> parameters,
+                   dim3 grid, dim3 block, size_t shared_bytes, const std::vector<uint64_t>& order) {
   if (parameters.size() != program.parameter_bytes) {
     refuse(kernel, "expected " + std::to_string(program.parameter_bytes) + " bytes of parameters, got " +
                        std::to_string(parameters.size()));

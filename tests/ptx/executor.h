@@ -40,8 +40,8 @@ class Executor {
   /// All blocks of a launch; throws simt::Failure.
   void run(simt::Launch& launch);
   /// The same for an entry by its own name, as the interpreter's tests do it.
-  void run(const Program& program, const std::string& kernel, std::vector<unsigned char> parameters, dim3 grid,
-           dim3 block, size_t shared_bytes, const std::vector<uint64_t>& order);
+  void run(const Program& program, const std::string& kernel, std::vector<unsigned char> parameters,
+           dim3 grid, dim3 block, size_t shared_bytes, const std::vector<uint64_t>& order);
 
   /// Instructions of a block before it counts as endless.
   uint64_t most_instructions = uint64_t{1} << 27;

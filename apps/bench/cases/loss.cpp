@@ -96,7 +96,7 @@ template <class T>
 Case both(const Setting& s) {
   const int64_t n = 2 * s.count(4 * s.element());
   const Tensor x = s.numbers({n}, 1), value = s.empty({1}), gradient = s.empty({n});
-  const Tensor work = s.empty({kernels::loss_workspace(n) + 2});
+  const Tensor work = s.empty({kernels::loss_of_sides_workspace(n / 2, n / 2)});
   const auto real = any_loss(kernels::SigmoidBce{0.9}), fake = any_loss(kernels::SigmoidBce{0.0});
   return {.shape = std::to_string(n),
           .bytes = 2 * n * s.element(),
@@ -104,7 +104,8 @@ Case both(const Setting& s) {
               [=, stream = s.stream(), v = value.mutable_data<T>(), g = gradient.mutable_data<T>(),
                scratch = work.mutable_data<T>()] {
                 (void)work;
-                kernels::loss_of_both(stream, n, n / 2, x.data<T>(), real, fake, v, g, scratch);
+                kernels::loss_of_sides<T>(stream, kernels::Against::nothing, {n / 2, x.data<T>(), real, g},
+                                          {n / 2, x.data<T>() + n / 2, fake, g + n / 2}, v, scratch);
               },
           .results = {value, gradient},
           .composed =
@@ -114,6 +115,29 @@ Case both(const Setting& s) {
                          bce_with_logits(rows(leaf, n / 2, n), 0.0);
                 });
               }};
+}
+
+/// The same against partners, and against the other side's mean with sides of unequal size.
+template <class T>
+Case compared_sides(const Setting& s) {
+  const int64_t n = s.count(4 * s.element()), m = n + 5;
+  const Tensor x = s.numbers({n}, 1), y = s.numbers({m}, 2), values = s.empty({2}), by_x = s.empty({n}),
+               by_y = s.empty({n}), mean_by_x = s.empty({n}), mean_by_y = s.empty({m});
+  const Tensor work = s.empty({kernels::loss_of_sides_workspace(n, m)});
+  const auto one = any_loss(kernels::SigmoidBce{0.9}), other = any_loss(kernels::SoftplusLoss{0.5, -1, 0.25});
+  return {.shape = message("{}, {}", n, m),
+          .bytes = 2 * (n + m) * s.element(),
+          .run =
+              [=, stream = s.stream(), v = values.mutable_data<T>(), scratch = work.mutable_data<T>()] {
+                (void)work;
+                kernels::loss_of_sides<T>(stream, kernels::Against::partner,
+                                          {n, x.data<T>(), one, by_x.mutable_data<T>()},
+                                          {n, y.data<T>(), other, by_y.mutable_data<T>()}, v, scratch);
+                kernels::loss_of_sides<T>(
+                    stream, kernels::Against::mean, {n, x.data<T>(), one, mean_by_x.mutable_data<T>()},
+                    {m, y.data<T>(), other, mean_by_y.mutable_data<T>()}, v + 1, scratch);
+              },
+          .results = {values, by_x, by_y, mean_by_x, mean_by_y}};
 }
 
 template <class T>
@@ -220,7 +244,8 @@ std::vector<NamedCase> loss_cases() {
           DUEL_BENCH("loss_hinge", "losses", hinge),
           DUEL_BENCH("loss_squared_difference", "losses", squared),
           DUEL_BENCH("loss_wasserstein", "losses", wasserstein),
-          DUEL_BENCH("loss_of_both", "losses", both),
+          DUEL_BENCH("loss_of_sides", "losses", both),
+          DUEL_VALUES("loss_of_sides compared", "losses", compared_sides),
           DUEL_BENCH("loss_sigmoid_bce_d2", "losses", bce_d2),
           DUEL_BENCH("sample_norm", "sample_norm", norm),
           DUEL_BENCH("norm_penalty", "sample_norm", norm_penalty),

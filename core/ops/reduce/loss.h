@@ -20,11 +20,14 @@ Tensor squared_difference(const Tensor& logits, double target, double scale = 1.
 /// mean of sign x.
 Tensor wasserstein_mean(const Tensor& logits, double sign = 1.0);
 
-/// mean of `real` over the first `split` rows of logits, plus mean of `fake` over the others, in one launch: the two
-/// losses of D on a batch of both sides. Rows on either side.
+/// The losses of both sides of a batch in one launch, each logit alone, against its partner or against the other side's mean:
+/// kernels::loss_of_sides() has the formulas. Logits of any shape, equally many where they are partners.
+Tensor loss_of_sides(const Tensor& one, const Tensor& other, const kernels::AnyLoss& of_one,
+                     const kernels::AnyLoss& of_other, kernels::Against against = kernels::Against::nothing);
+/// The same of the first `split` rows of logits and of the others. Rows on either side.
 Tensor loss_of_both(const Tensor& logits, int64_t split, const kernels::AnyLoss& real,
-                    const kernels::AnyLoss& fake);
-/// mean of the loss over all logits: one of the four above.
+                    const kernels::AnyLoss& fake, kernels::Against against = kernels::Against::nothing);
+/// mean of the loss over all logits.
 Tensor fused_loss(const Tensor& logits, const kernels::AnyLoss& loss);
 
 }  // namespace duel

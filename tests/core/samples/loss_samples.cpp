@@ -1,4 +1,5 @@
 // Samples of core/ops/reduce/loss.h.
+#include <algorithm>
 #include <cmath>
 
 #include "duel/core/ops/reduce/loss.h"
@@ -72,6 +73,57 @@ const RegisterOp wasserstein_registered("wasserstein_mean", [] {
   return loss_samples_of([](const Tensor& x) { return wasserstein_mean(x, -1.0); },
                          [](double v) { return -v; });
 });
+/// Of two losses, each logit alone, against its partner, against the other side's mean; `joined`: by loss_of_both.
+std::vector<OpSample> side_samples(bool joined) {
+  const kernels::AnyLoss one = any_loss(kernels::SigmoidBce{0.9}),
+                         other = any_loss(kernels::SoftplusLoss{0.5, -1});
+  std::vector<OpSample> samples;
+  using kernels::Against;
+  for (const Against against : {Against::nothing, Against::partner, Against::mean}) {
+    for (const auto& [n, m] : {std::pair{1, 1}, {3, 3}, {5, 2}}) {
+      if (against == Against::partner && n != m) continue;
+      const auto reference = [=, n = n, m = m](const Arrays& x) {
+        std::vector<double> r = x[0].values, f = joined ? x[0].values : x[1].values;
+        if (joined) {
+          r.resize(static_cast<size_t>(n));
+          f.erase(f.begin(), f.begin() + n);
+        }
+        const auto mean_of = [](const std::vector<double>& v, auto g) {
+          double sum = 0;
+          for (double each : v) sum += g(each);
+          return sum / static_cast<double>(v.size());
+        };
+        const auto of_one = [](double v) { return std::log(1 + std::exp(v)) - 0.9 * v; };
+        const auto of_other = [](double v) { return 0.5 * std::log(1 + std::exp(-v)); };
+        const auto same = [](double v) { return v; };
+        const double mr = mean_of(r, same), mf = mean_of(f, same);
+        if (against == Against::nothing) return Array{{}, {mean_of(r, of_one) + mean_of(f, of_other)}};
+        if (against == Against::mean) {
+          return Array{{},
+                       {0.5 * (mean_of(r, [&](double v) { return of_one(v - mf); }) +
+                               mean_of(f, [&](double v) { return of_other(v - mr); }))}};
+        }
+        for (size_t i = 0; i < r.size(); ++i) r[i] -= f[i];
+        return Array{{}, {mean_of(r, of_one)}};
+      };
+      OpSample sample{.label = message("{} {} {}", static_cast<int>(against), n, m),
+                      .inputs = {},
+                      .apply = nullptr,
+                      .reference = reference};
+      if (joined) {
+        sample.inputs = {{.shape = Shape{n + m, 1}, .low = -3, .high = 3}};
+        sample.apply = [=, n = n](const Tensors& x) { return loss_of_both(x[0], n, one, other, against); };
+      } else {
+        sample.inputs = {{.shape = Shape{n, 1}, .low = -3, .high = 3},
+                         {.shape = Shape{m, 1}, .low = -3, .high = 3}};
+        sample.apply = [=](const Tensors& x) { return loss_of_sides(x[0], x[1], one, other, against); };
+      }
+      samples.push_back(std::move(sample));
+    }
+  }
+  return samples;
+}
+
 const RegisterOp both_registered("loss_of_both", [] {
   struct Pair {
     const char* label;
@@ -132,8 +184,42 @@ const RegisterOp both_registered("loss_of_both", [] {
                }});
     }
   }
+  for (OpSample& sample : side_samples(true)) samples.push_back(std::move(sample));
   return samples;
 });
+
+/// exp(a x) and the like for the names of f-divergences.
+const RegisterOp fused_registered("fused_loss", [] {
+  std::vector<OpSample> samples;
+  const auto add = [&](Apply apply, LossFormula formula, std::vector<double> kinks = {}) {
+    for (OpSample& sample : loss_samples_of(apply, formula, std::move(kinks)))
+      samples.push_back(std::move(sample));
+  };
+  add(
+      [](const Tensor& x) {
+        return fused_loss(x, any_loss(kernels::LinearLoss{-1, 1}));
+      },
+      [](double v) { return 1 - v; });
+  add(
+      [](const Tensor& x) {
+        return fused_loss(x, any_loss(kernels::ExponentialLoss{-1, 0.5, -1}));
+      },
+      [](double v) { return std::exp(0.5 - v) - 1; });
+  add(
+      [](const Tensor& x) {
+        return fused_loss(x, any_loss(kernels::SoftplusLoss{-2, -1, 0.3}));
+      },
+      [](double v) { return -2 * std::log(1 + std::exp(-v)) + 0.3; });
+  add([](const Tensor& x) { return fused_loss(x, any_loss(kernels::PearsonConjugate{-2})); },
+      [](double v) { return std::max(v, -2.0) * std::max(v, -2.0) / 4 + std::max(v, -2.0); }, {-2});
+  add([](const Tensor& x) { return fused_loss(x, any_loss(kernels::AlphaConjugate{0.5})); },
+      [](double v) { return (std::pow(0.5 * std::log(1 + std::exp(-v)), -1) - 1) / 0.5; });
+  add([](const Tensor& x) { return fused_loss(x, any_loss(kernels::AlphaRampConjugate{1.5})); },
+      [](double v) { return (std::pow(std::max(0.0, 0.5 * v + 1), 3) - 1) / 1.5; }, {-2});
+  return samples;
+});
+
+const RegisterOp sides_registered("loss_of_sides", [] { return side_samples(false); });
 
 }  // namespace
 }  // namespace duel

@@ -10,6 +10,7 @@
 #include <limits>
 #include <vector>
 
+#include "duel/kernels/base/error.h"
 #include "duel/kernels/base/parallel.h"
 #include "tests/kernels/buffer.h"
 
@@ -45,6 +46,45 @@ Naive naive(const SquaredDifference& l) {
 Naive naive(const WassersteinMean& l) {
   const Real s = l.sign;
   return {[=](Real x) { return s * x; }, [=](Real) { return s; }, [](Real) { return Real(0); }};
+}
+
+Naive naive(const LinearLoss& l) {
+  const Real s = l.slope, o = l.offset;
+  return {[=](Real x) { return s * x + o; }, [=](Real) { return s; }, [](Real) { return Real(0); }};
+}
+Naive naive(const ExponentialLoss& l) {
+  const Real r = l.rate, s = l.shift, o = l.offset;
+  return {[=](Real x) { return std::exp(r * x + s) + o; }, [=](Real x) { return r * std::exp(r * x + s); },
+          [=](Real x) { return r * r * std::exp(r * x + s); }};
+}
+Naive naive(const SoftplusLoss& l) {
+  const Real size = l.size, s = l.sign, o = l.offset;
+  return {[=](Real x) { return size * softplus(s * x) + o; },
+          [=](Real x) { return size * s / (1 + std::exp(-s * x)); },
+          [=](Real x) { return size / ((1 + std::exp(-x)) * (1 + std::exp(x))); }};
+}
+Naive naive(const PearsonConjugate& l) {
+  const Real f = l.floor;
+  return {[=](Real x) { return std::max(x, f) * std::max(x, f) / 4 + std::max(x, f); },
+          [=](Real x) { return x < f ? 0 : x / 2 + 1; }, [=](Real x) { return x < f ? Real(0) : Real(0.5); }};
+}
+Naive naive(const AlphaConjugate& l) {
+  const Real a = l.alpha;
+  const auto y = [=](Real x) { return (1 - a) * softplus(-x); };
+  const auto below = [](Real x) { return 1 / (1 + std::exp(x)); };
+  return {[=](Real x) { return (std::pow(y(x), a / (a - 1)) - 1) / a; },
+          [=](Real x) { return below(x) * std::pow(y(x), 1 / (a - 1)); },
+          [=](Real x) {
+            return below(x) * (below(x) * std::pow(y(x), 1 / (a - 1) - 1) -
+                               (1 - below(x)) * std::pow(y(x), 1 / (a - 1)));
+          }};
+}
+Naive naive(const AlphaRampConjugate& l) {
+  const Real a = l.alpha;
+  const auto y = [=](Real x) { return std::max(Real(0), (a - 1) * x + 1); };
+  return {[=](Real x) { return (std::pow(y(x), a / (a - 1)) - 1) / a; },
+          [=](Real x) { return std::pow(y(x), 1 / (a - 1)); },
+          [=](Real x) { return y(x) > 0 ? std::pow(y(x), 1 / (a - 1) - 1) : Real(0); }};
 }
 
 template <class T>
@@ -105,6 +145,111 @@ TYPED_TEST(Losses, MatchTheirFormulas) {
   }
 }
 
+// In ranges where nothing overflows; relative to the size of what powers and exponentials give.
+template <class T, class L>
+void check_divergence(const L& loss, double spread) {
+  SCOPED_TRACE(testing::Message() << typeid(L).name() << " spread " << spread);
+  const int64_t n = 301;
+  std::vector<T> x = noise<T>(n, 5);
+  for (T& v : x) v = static_cast<T>(v * spread);
+  const Naive want = naive(loss);
+  Guarded<T> value(1), grad(n), product(n);
+  Workspace space(loss_workspace(n) * sizeof(T));
+  const std::vector<T> g = noise<T>(n, 99);
+  loss_value_grad({}, n, x.data(), loss, n, value.data(), grad.data(), static_cast<T*>(space.data()));
+  loss_d2({}, n, x.data(), loss, n, g.data(), product.data());
+  EXPECT_TRUE(value.guards_intact() && grad.guards_intact() && product.guards_intact());
+  Real sum = 0, size = 1;
+  for (int64_t i = 0; i < n; ++i) {
+    const Real v = want.value(x[i]), d = want.first(x[i]), d2 = want.second(x[i]);
+    sum += v / n;
+    size = std::max(size, std::abs(v));
+    expect_close(grad.data()[i] * static_cast<T>(n), d, 4 * std::max(std::abs(d), Real(1)), "gradient");
+    expect_close(product.data()[i] * static_cast<T>(n), g[i] * d2, 8 * std::max(std::abs(d2), Real(1)),
+                 "second product");
+  }
+  expect_close(*value.data(), sum, 4 * size, "value");
+}
+
+TYPED_TEST(Losses, OfDivergencesMatchTheirFormulas) {
+  for (const double spread : {0.5, 3.0}) {
+    check_divergence<TypeParam>(LinearLoss{-1, 1}, spread);
+    check_divergence<TypeParam>(ExponentialLoss{1, -1, 0}, spread);
+    check_divergence<TypeParam>(ExponentialLoss{-1, 0, -1}, spread);
+    check_divergence<TypeParam>(SoftplusLoss{1, -1, -0.7}, spread);
+    check_divergence<TypeParam>(SoftplusLoss{-1, 1, 0}, spread);
+    check_divergence<TypeParam>(PearsonConjugate{-2}, 2 * spread);
+    for (const double alpha : {0.5, -1.5}) check_divergence<TypeParam>(AlphaConjugate{alpha}, spread);
+    for (const double alpha : {1.5, 2.0, 1.25})
+      check_divergence<TypeParam>(AlphaRampConjugate{alpha}, spread);
+  }
+  // Far out nothing is lost: softplus(-40) is e^-40.
+  EXPECT_NEAR(static_cast<double>(SoftplusLoss{1, -1, 0}.value(TypeParam(40))), std::exp(-40.0), 1e-23);
+}
+
+// (Jolicoeur-Martineau 2018, eq. 5-8) by the naive formulas and their differences, against the kernel's gradients.
+TYPED_TEST(Losses, OfSidesMatchTheirFormulas) {
+  using T = TypeParam;
+  const Naive one = naive(SigmoidBce{0.9}), other = naive(SoftplusLoss{0.5, -1, 0.25});
+  const AnyLoss of_one = any_loss(SigmoidBce{0.9}), of_other = any_loss(SoftplusLoss{0.5, -1, 0.25});
+  for (const auto& [n, m] : {std::pair<int64_t, int64_t>{1, 1}, {5, 5}, {33, 40}, {300, 7}}) {
+    for (const Against against : {Against::nothing, Against::partner, Against::mean}) {
+      if (against == Against::partner && n != m) continue;
+      SCOPED_TRACE(testing::Message() << n << " " << m << " " << static_cast<int>(against));
+      const std::vector<T> r = noise<T>(n, 1), f = noise<T>(m, 2);
+      const auto mean_of = [](const std::vector<Real>& x, const LossFormula& g) {
+        Real sum = 0;
+        for (const Real v : x) sum += g(v);
+        return sum / static_cast<Real>(x.size());
+      };
+      const auto loss = [&](const std::vector<Real>& a, const std::vector<Real>& b) {
+        const auto same = [](Real x) { return x; };
+        if (against == Against::nothing) return mean_of(a, one.value) + mean_of(b, other.value);
+        std::vector<Real> x = a, y = b;
+        if (against == Against::partner) {
+          for (size_t i = 0; i < x.size(); ++i) x[i] -= b[i];
+          return mean_of(x, one.value);
+        }
+        const Real ma = mean_of(a, same), mb = mean_of(b, same);
+        for (Real& v : x) v -= mb;
+        for (Real& v : y) v -= ma;
+        return (mean_of(x, one.value) + mean_of(y, other.value)) / 2;
+      };
+      std::vector<Real> a(r.begin(), r.end()), b(f.begin(), f.end());
+      Guarded<T> value(1), by_r(n), by_f(m), alone(1);
+      Workspace space(loss_of_sides_workspace(n, m) * sizeof(T));
+      auto* scratch = static_cast<T*>(space.data());
+      loss_of_sides<T>({}, against, {n, r.data(), of_one, by_r.data()}, {m, f.data(), of_other, by_f.data()},
+                       value.data(), scratch);
+      loss_of_sides<T>({}, against, {n, r.data(), of_one}, {m, f.data(), of_other}, alone.data(), scratch);
+      EXPECT_TRUE(value.guards_intact() && by_r.guards_intact() && by_f.guards_intact());
+      EXPECT_EQ(*value.data(), *alone.data());
+      expect_close(*value.data(), loss(a, b), 4, "value");
+      const auto slope = [&](Real& at) {
+        const Real saved = at, step = 1e-5L;
+        at = saved + step;
+        const Real up = loss(a, b);
+        at = saved - step;
+        const Real down = loss(a, b);
+        at = saved;
+        return (up - down) / (2 * step);
+      };
+      const double close = std::is_same_v<T, float> ? 1e-6 : 1e-11;
+      for (int64_t i = 0; i < n; ++i)
+        EXPECT_NEAR(by_r.data()[i], static_cast<double>(slope(a[static_cast<size_t>(i)])), close) << i;
+      for (int64_t i = 0; i < m; ++i)
+        EXPECT_NEAR(by_f.data()[i], static_cast<double>(slope(b[static_cast<size_t>(i)])), close) << i;
+    }
+  }
+  T x = 0;
+  const auto none = [&](int64_t n, int64_t m, Against against) {
+    loss_of_sides<T>({}, against, {n, &x, of_one}, {m, &x, of_other}, &x, &x);
+  };
+  EXPECT_THROW(none(0, 1, Against::nothing), Error);
+  EXPECT_THROW(none(1, 0, Against::mean), Error);
+  EXPECT_THROW(none(1, 2, Against::partner), Error);
+}
+
 template <class T, class L>
 void expect_nan_passes(const L& loss, bool first_depends, bool second_depends) {
   const int64_t n = 77;
@@ -128,6 +273,12 @@ void expect_nan_passes(const L& loss, bool first_depends, bool second_depends) {
 TYPED_TEST(Losses, NotANumberPasses) {
   expect_nan_passes<TypeParam>(SigmoidBce{0.9}, true, true);
   expect_nan_passes<TypeParam>(Hinge{-1}, true, false);
+  expect_nan_passes<TypeParam>(LinearLoss{2, 1}, false, false);
+  expect_nan_passes<TypeParam>(ExponentialLoss{1, -1}, true, true);
+  expect_nan_passes<TypeParam>(SoftplusLoss{1, -1}, true, true);
+  expect_nan_passes<TypeParam>(PearsonConjugate{}, true, false);
+  expect_nan_passes<TypeParam>(AlphaConjugate{0.5}, true, true);
+  expect_nan_passes<TypeParam>(AlphaRampConjugate{1.5}, true, true);
   expect_nan_passes<TypeParam>(SquaredDifference{1, 0.5}, true, false);
   expect_nan_passes<TypeParam>(WassersteinMean{-1}, false, false);
 }

@@ -18,7 +18,8 @@ using testing_devices::kDevice;
 class PtxKernels : public testing_devices::OnDevice {
  protected:
   void SetUp() override {
-    if (ptx::kernels_executor() == nullptr) GTEST_SKIP() << "no PTX: see DUEL_TEST_PTX in tests/ptx/README.md";
+    if (ptx::kernels_executor() == nullptr)
+      GTEST_SKIP() << "no PTX: see DUEL_TEST_PTX in tests/ptx/README.md";
   }
 };
 
@@ -46,10 +47,12 @@ uint64_t ulps(T a, T b) {
   if (std::isnan(a) || std::isnan(b)) return UINT64_MAX;
   const auto place = [](T x) {
     const auto bits = std::bit_cast<Bits>(x);
-    return bits < 0 ? std::numeric_limits<Bits>::min() - static_cast<int64_t>(bits) : static_cast<int64_t>(bits);
+    return bits < 0 ? std::numeric_limits<Bits>::min() - static_cast<int64_t>(bits)
+                    : static_cast<int64_t>(bits);
   };
   const int64_t x = place(a), y = place(b);
-  return x < y ? static_cast<uint64_t>(y) - static_cast<uint64_t>(x) : static_cast<uint64_t>(x) - static_cast<uint64_t>(y);
+  return x < y ? static_cast<uint64_t>(y) - static_cast<uint64_t>(x)
+               : static_cast<uint64_t>(x) - static_cast<uint64_t>(y);
 }
 
 template <class T>
@@ -91,8 +94,15 @@ TEST_F(PtxKernels, Cases) {
       const std::vector<Tensor> expected = results_of(named, setting);
       for (size_t k = 0; k < expected.size(); ++k) {
         const uint64_t away = difference(got[k], expected[k]);
-        if (away > 4) { const auto x = got[k].to_vector<double>(), y = expected[k].to_vector<double>(); for (size_t i = 0; i < x.size(); ++i) if (ulps(x[i], y[i]) > 4) std::printf("   %g %g at %g\n", x[i] - y[i], (x[i]-y[i])/0x1p-53, y[i]); }
-        if (away > 0) std::printf("%s %s result %zu: %llu\n", dtype == DType::f32 ? "f32" : "f64", named.name.c_str(), k, (unsigned long long)away);
+        if (away > 4) {
+          const auto x = got[k].to_vector<double>(), y = expected[k].to_vector<double>();
+          for (size_t i = 0; i < x.size(); ++i)
+            if (ulps(x[i], y[i]) > 4)
+              std::printf("   %g %g at %g\n", x[i] - y[i], (x[i] - y[i]) / 0x1p-53, y[i]);
+        }
+        if (away > 0)
+          std::printf("%s %s result %zu: %llu\n", dtype == DType::f32 ? "f32" : "f64", named.name.c_str(), k,
+                      (unsigned long long)away);
         EXPECT_LE(away, dtype == DType::f64 ? 4u : 0u) << named.name << " result " << k;
       }
     }
