@@ -18,6 +18,7 @@ namespace duel::apps::bench {
 namespace {
 
 using kernels::runtime::GraphNode;
+using Json = nlohmann::ordered_json;
 
 /// The longest chain: for every node how many it ends, then backwards from the longest.
 int64_t mark_critical(std::vector<ListedNode>& nodes) {
@@ -70,6 +71,9 @@ std::string dimensions(const std::array<unsigned, 3>& of) {
   if (of[2] > 1) text += "x" + std::to_string(of[2]);
   return text;
 }
+
+/// Is it known what the compiler made of it?
+bool compiled(const ListedNode& each) { return each.node.registers > 0; }
 
 std::string kilobytes(int64_t bytes) { return fixed(static_cast<double>(bytes) / 1024, 1); }
 
@@ -205,8 +209,8 @@ std::string graph_table(const GraphListing& listing) {
     text += padded(std::to_string(k), 5) + padded(name, -46) +
             padded(kernel ? dimensions(each.node.grid) : "-", 11) +
             padded(kernel ? dimensions(each.node.block) : "-", 7) +
-            padded(each.node.registers > 0 ? std::to_string(each.node.registers) : "-", 6) +
-            padded(kernel ? std::to_string(each.node.shared_bytes) : "-", 8) +
+            padded(compiled(each) ? std::to_string(each.node.registers) : "-", 6) +
+            padded(compiled(each) ? std::to_string(each.node.shared_bytes) : "-", 8) +
             padded(node_costs() ? kilobytes(each.cost.bytes) : "-", 10) +
             padded(each.cost.flop > 0 ? fixed(each.cost.flop / 1e6, 2) : "-", 9) +
             padded(each.critical ? "*" : "", 7) + padded(std::to_string(each.branch), 8) +
@@ -217,13 +221,13 @@ std::string graph_table(const GraphListing& listing) {
 
 std::string graph_json(const GraphListing& listing) {
   const GraphModel model;
-  nlohmann::ordered_json nodes = nlohmann::ordered_json::array();
+  Json nodes = Json::array();
   for (const ListedNode& each : listing.nodes) {
     nodes.push_back({{"name", each.name},
                      {"grid", each.node.grid},
                      {"block", each.node.block},
-                     {"shared_bytes", each.node.shared_bytes},
-                     {"registers", each.node.registers},
+                     {"shared_bytes", compiled(each) ? Json(each.node.shared_bytes) : Json()},
+                     {"registers", compiled(each) ? Json(each.node.registers) : Json()},
                      {"after", each.node.after},
                      {"critical", each.critical},
                      {"branch", each.branch},
@@ -234,20 +238,20 @@ std::string graph_json(const GraphListing& listing) {
       nodes.back()["flop"] = each.cost.flop;
     }
   }
-  nlohmann::ordered_json line = {{"bench", "graph"},
-                                 {"arch", listing.workload.arch},
-                                 {"objective", listing.workload.objective},
-                                 {"batch", listing.workload.batch},
-                                 {"nodes", listing.nodes.size()},
-                                 {"critical_path", listing.critical_path},
-                                 {"model_us", listing.model_us},
-                                 {"model",
-                                  {{"gap_us", model.gap_us},
-                                   {"least_us", model.least_us},
-                                   {"bytes_per_us", model.bytes_per_us},
-                                   {"flop_per_us", model.flop_per_us},
-                                   {"blocks", model.blocks},
-                                   {"measured", false}}}};
+  Json line = {{"bench", "graph"},
+               {"arch", listing.workload.arch},
+               {"objective", listing.workload.objective},
+               {"batch", listing.workload.batch},
+               {"nodes", listing.nodes.size()},
+               {"critical_path", listing.critical_path},
+               {"model_us", listing.model_us},
+               {"model",
+                {{"gap_us", model.gap_us},
+                 {"least_us", model.least_us},
+                 {"bytes_per_us", model.bytes_per_us},
+                 {"flop_per_us", model.flop_per_us},
+                 {"blocks", model.blocks},
+                 {"measured", false}}}};
   if (node_costs()) {
     line["bytes"] = listing.bytes;
     line["flop"] = listing.flop;
@@ -283,8 +287,12 @@ std::string graph_html(const std::vector<GraphListing>& listings) {
               fixed(each.start_us * kScale, 1) + "\" y=\"" + fixed(each.branch * kLane + 2, 0) +
               "\" width=\"" + fixed(std::max(1.0, each.us * kScale - 1.5), 1) + "\" height=\"20\"><title>" +
               std::to_string(k) + ": " + gan::html_text(each.name) + ", grid " + dimensions(each.node.grid) +
-              ", block " + dimensions(each.node.block) + ", " + kilobytes(each.cost.bytes) + " KiB, " +
-              fixed(each.cost.flop / 1e6, 2) + " MFLOP</title></rect>\n";
+              ", block " + dimensions(each.node.block) +
+              (compiled(each) ? ", " + std::to_string(each.node.registers) + " registers, " +
+                                    std::to_string(each.node.shared_bytes) + " B shared"
+                              : "") +
+              ", " + kilobytes(each.cost.bytes) + " KiB, " + fixed(each.cost.flop / 1e6, 2) +
+              " MFLOP</title></rect>\n";
     }
     page += "</svg></div>\n";
   }

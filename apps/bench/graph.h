@@ -3,7 +3,8 @@
 // length of that chain are measures of speed that need no GPU: tests hold them to budgets.
 //
 // On a GPU the nodes come from its runtime, without bytes and FLOP. Without one `duel-graph` (tests/simt/graph) lists
-// them over a stand-in of the runtime, which captures and never computes, and counts both.
+// them over a stand-in of the runtime, which captures and never computes, and counts both; registers and shared memory it
+// has from what nvcc last made of the kernels (tests/golden/kernels_sm90.json).
 #pragma once
 
 #include <cstdint>

@@ -124,8 +124,8 @@ struct GraphNode {
   std::string
       name;  ///< of a kernel, as C++ has it; "" where the runtime does not know it, as of some libraries'
   std::array<unsigned, 3> grid{}, block{};
-  int64_t shared_bytes = 0;      ///< of a block, static and dynamic
-  int registers = 0;             ///< of a thread; 0: unknown
+  int64_t shared_bytes = 0;      ///< of a block, static and dynamic; where registers is 0, only dynamic
+  int registers = 0;             ///< of a thread; 0: what the compiler made of it is unknown
   std::vector<int64_t> after;    ///< numbers of the nodes that it waits for
   const void* handle = nullptr;  ///< opaque cudaGraphNode_t, while the graph lives
 };

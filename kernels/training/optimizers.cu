@@ -285,7 +285,7 @@ DUEL_HD void read_factors(const StepState* states, double* factors, int count) {
 
 #if DUEL_DEVICE_CODE
 // Groups are few: one thread does them all.
-__global__ void advance_kernel(StepState* states, double beta1, double beta2, int count) {
+__global__ void advance_step_kernel(StepState* states, double beta1, double beta2, int count) {
   advance(states, beta1, beta2, count);
 }
 __global__ void factors_kernel(const StepState* states, double* factors, int count) {
@@ -373,7 +373,7 @@ void step(const char* op, Stream stream, int64_t n, const GradSegments<T>& grads
 void advance_step(Stream stream, StepState* states, double beta1, double beta2, int count) {
 #if DUEL_DEVICE_CODE
   if (stream.on_device()) {
-    launch(advance_kernel, dim3(1), dim3(1), 0, stream, states, beta1, beta2, count);
+    launch(advance_step_kernel, dim3(1), dim3(1), 0, stream, states, beta1, beta2, count);
     return;
   }
 #endif

@@ -1,7 +1,9 @@
 // What duel bench graph makes of a graph's nodes: the longest chain, branches, the model, the names.
 #include <gtest/gtest.h>
 
+#include <iterator>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "apps/bench/graph.h"
 
@@ -73,6 +75,36 @@ TEST(GraphListing, NamesOfKernelsAreShort) {
                 "duel::kernels::Value<duel::kernels::Relu>)"),
             "map_kernel<4, Value<Relu>, float>");
   EXPECT_EQ(short_kernel_name("advance"), "advance");
+}
+
+/// The words of a line of the table.
+std::vector<std::string> words(const GraphListing& listing, size_t node) {
+  std::istringstream text(graph_table(listing));
+  std::string line;
+  for (size_t k = 0; k < node + 3; ++k) std::getline(text, line);
+  std::istringstream in(line);
+  return {std::istream_iterator<std::string>(in), {}};
+}
+
+// What the compiler made of a kernel is told everywhere, and is never 0 where nobody knows it.
+TEST(GraphListing, RegistersAndSharedMemoryAreToldOrUnknown) {
+  std::vector<GraphNode> nodes = fork();
+  nodes[0].registers = 40;
+  nodes[0].shared_bytes = 1024;
+  nodes[1].shared_bytes = 512;  // dynamic, as the launch asked for
+  const GraphListing listing = list_nodes(nodes);
+  EXPECT_EQ(words(listing, 0),
+            (std::vector<std::string>{"0", "a", "1", "64", "40", "1024", "-", "-", "*", "0", "0.0"}));
+  EXPECT_EQ(words(listing, 1),
+            (std::vector<std::string>{"1", "b", "1", "64", "-", "-", "-", "-", "*", "0", "2.5"}));
+  const auto json = nlohmann::json::parse(graph_json(listing)).at("list");
+  EXPECT_EQ(json[0].at("registers"), 40);
+  EXPECT_EQ(json[0].at("shared_bytes"), 1024);
+  EXPECT_TRUE(json[1].at("registers").is_null());
+  EXPECT_TRUE(json[1].at("shared_bytes").is_null());
+  const std::string page = graph_html({listing});
+  EXPECT_NE(page.find("0: a, grid 1, block 64, 40 registers, 1024 B shared, "), std::string::npos);
+  EXPECT_NE(page.find("1: b, grid 1, block 64, 0.0 KiB"), std::string::npos);
 }
 
 TEST(GraphListing, JsonIsALineAndThePageHasABoxForEveryNode) {

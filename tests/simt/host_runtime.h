@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <string>
 #include <vector>
 
 #include "vector_types.h"
@@ -133,7 +134,7 @@ struct cudaKernelNodeParams {
 cudaError_t cudaGraphKernelNodeGetParams(cudaGraphNode_t node, cudaKernelNodeParams* params);
 /// As C++ has it, not mangled; "" for what a test put in place of a library.
 cudaError_t cudaFuncGetName(const char** name, const void* kernel);
-/// How many registers it takes only nvcc knows: 0 here, and so is static shared memory.
+/// Only nvcc knows these: an error, unless somebody answers for it (answer_attributes).
 struct cudaFuncAttributes {
   int numRegs;
   size_t sharedSizeBytes;
@@ -166,6 +167,8 @@ void only_record();
 /// Called with every launch, whose pointers are looked for from now on; it may say what that costs.
 void watch_launches(std::function<void(Work&)> watch);
 bool launches_watched();
+/// Asked by cudaFuncGetAttributes for what nvcc made of a kernel, by its name in C++; false: it is not known.
+void answer_attributes(std::function<bool(const std::string& kernel, cudaFuncAttributes& to)> answer);
 /// Of a node that cudaGraphGetNodes gave.
 const Work& work_of(const void* node);
 

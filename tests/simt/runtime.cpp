@@ -66,6 +66,7 @@ thread_local cudaStreamCaptureMode capture_mode = cudaStreamCaptureModeGlobal;
 int captures = 0;  // in progress
 bool records_only = false;
 std::function<void(Work&)> launch_watch;
+std::function<bool(const std::string&, cudaFuncAttributes&)> attributes_answer;
 HostCalls calls;
 std::set<CudaStream*> streams;
 
@@ -244,6 +245,9 @@ long device_allocations() { return DeviceMemory::instance().calls; }
 
 void only_record() { records_only = true; }
 void watch_launches(std::function<void(Work&)> watch) { launch_watch = std::move(watch); }
+void answer_attributes(std::function<bool(const std::string&, cudaFuncAttributes&)> answer) {
+  attributes_answer = std::move(answer);
+}
 bool launches_watched() { return static_cast<bool>(launch_watch); }
 const Work& work_of(const void* node) { return static_cast<const CudaNode*>(node)->what; }
 
@@ -564,9 +568,12 @@ cudaError_t cudaFuncGetName(const char** name, const void* kernel) {
   *name = known.c_str();
   return cudaSuccess;
 }
-cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, const void*) {
+cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, const void* kernel) {
   *attributes = {};
-  return cudaSuccess;
+  const char* name = nullptr;
+  cudaFuncGetName(&name, kernel);
+  const bool known = attributes_answer && attributes_answer(name, *attributes);
+  return known ? cudaSuccess : give(cudaErrorInvalidDeviceFunction);
 }
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t* exec, cudaGraph_t graph, unsigned long long) {
   *exec = new CudaExec{*graph};

@@ -7,10 +7,12 @@
 #include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "apps/bench/graph.h"
 #include "tests/devices/device.h"
 #include "tests/simt/graph/graph_costs.h"
+#include "tests/simt/harness_kernels.h"
 #include "tests/source.h"
 
 namespace duel {
@@ -37,6 +39,18 @@ std::string difference(const std::map<std::string, int>& found, const Json& budg
   return text;
 }
 
+/// Kernels of which nobody knows what nvcc made of them.
+std::string unknown(const GraphListing& listing) {
+  std::set<std::string> names;
+  for (const ListedNode& each : listing.nodes) {
+    if (each.node.kind == kernels::runtime::GraphNode::Kind::kernel && each.node.registers == 0)
+      names.insert(each.name);
+  }
+  std::string text;
+  for (const std::string& name : names) text += name + "\n";
+  return text;
+}
+
 // Alone in its process (ctest runs every test so): from here on no kernel runs.
 TEST(GraphBudget, IterationsHaveTheNodesThatTheyMayHave) {
   simt::count_costs();
@@ -48,6 +62,8 @@ TEST(GraphBudget, IterationsHaveTheNodesThatTheyMayHave) {
     const std::string what = listing.workload.arch + " " + listing.workload.objective;
     const std::map<std::string, int> kernels = by_kernel(listing);
     EXPECT_EQ(difference(kernels, budget.at("kernels")), "") << what;
+    EXPECT_EQ(unknown(listing), "")
+        << what << ": not in tests/golden/kernels_sm90.json, which tests/sass_report.py writes";
     EXPECT_EQ(static_cast<int64_t>(listing.nodes.size()), budget.at("nodes").get<int64_t>()) << what;
     EXPECT_EQ(listing.critical_path, budget.at("critical_path").get<int64_t>()) << what;
     EXPECT_LE(budget.at("nodes"), budget.at("goal").at("nodes")) << what;
@@ -61,6 +77,38 @@ TEST(GraphBudget, IterationsHaveTheNodesThatTheyMayHave) {
     budget["kernels"] = kernels;
   }
   if (std::getenv("DUEL_WRITE_BUDGETS") != nullptr) std::ofstream(file) << budgets.dump(1) << "\n";
+}
+
+// By its name a kernel finds the line that the CUDA build wrote; dynamic shared memory is added to that.
+TEST(GraphBudget, RegistersAndSharedMemoryAreThoseOfTheCudaBuild) {
+  simt::count_costs();
+  const Json table =
+      Json::parse(std::ifstream(testing::in_source("tests/golden/kernels_sm90.json"))).at("kernels");
+  const GraphListing listing = list_iteration({"dcgan", "wgan-gp", 64}, testing_devices::kDevice);
+  int64_t kernels = 0, with_shared = 0;
+  for (const ListedNode& each : listing.nodes) {
+    if (each.node.kind != kernels::runtime::GraphNode::Kind::kernel) continue;
+    ASSERT_TRUE(table.contains(each.name)) << each.name;
+    EXPECT_EQ(each.node.registers, table.at(each.name).at("registers").get<int>()) << each.name;
+    EXPECT_GE(each.node.shared_bytes, table.at(each.name).at("shared_bytes").get<int64_t>()) << each.name;
+    ++kernels, with_shared += each.node.shared_bytes > 0;
+  }
+  EXPECT_GT(kernels, 0);
+  EXPECT_GT(with_shared, 0);
+}
+
+TEST(GraphBudget, AKernelThatIsNotInTheTableIsUnknown) {
+  simt::count_costs();
+  const kernels::Stream stream = kernels::runtime::create_stream();
+  kernels::runtime::begin_capture(stream);
+  simt::dynamic_reverse(stream, 64, nullptr, nullptr);
+  const kernels::runtime::Graph graph = kernels::runtime::end_capture(stream);
+  const GraphListing listing = list_nodes(kernels::runtime::graph_nodes(graph));
+  ASSERT_EQ(listing.nodes.size(), 1u);
+  EXPECT_EQ(listing.nodes[0].node.registers, 0);
+  EXPECT_NE(unknown(listing), "");
+  kernels::runtime::destroy_graph(graph);
+  kernels::runtime::destroy_stream(stream);
 }
 
 }  // namespace
