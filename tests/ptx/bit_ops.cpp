@@ -61,7 +61,8 @@ void Machine::run_bits(Warp& warp, const Instruction& ins, uint32_t lanes) {
     }
     std::memcpy(warp.file + ins.out[0].offset + whole * lane, &result, whole);
   }
-  for (size_t k = 0; k < (ins.run == Run::unpack ? ins.width : 1u); ++k) warp.defined[ins.out[k].number] |= lanes;
+  for (size_t k = 0; k < (ins.run == Run::unpack ? ins.width : 1u); ++k)
+    warp.defined[ins.out[k].number] |= lanes;
 }
 
 }  // namespace duel::ptx

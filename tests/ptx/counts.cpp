@@ -8,7 +8,8 @@ namespace duel::ptx {
 uint64_t Counts::instructions() const { return std::accumulate(warps.begin(), warps.end(), uint64_t{0}); }
 
 double Counts::coalescing() const {
-  return global_sectors > 0 ? static_cast<double>(global_bytes) / (32.0 * static_cast<double>(global_sectors)) : 1.0;
+  return global_sectors > 0 ? static_cast<double>(global_bytes) / (32.0 * static_cast<double>(global_sectors))
+                            : 1.0;
 }
 
 Counts& Counts::operator+=(const Counts& other) {

@@ -9,17 +9,25 @@ namespace {
 uint8_t slot_of(Type type) { return type.kind == Kind::predicate ? 1 : type.bytes == 8 ? 8 : 4; }
 
 const std::map<std::string_view, Special>& special_names() {
-  static const std::map<std::string_view, Special> names = {
-      {"%tid.x", Special::tid_x},           {"%tid.y", Special::tid_y},
-      {"%tid.z", Special::tid_z},           {"%ntid.x", Special::ntid_x},
-      {"%ntid.y", Special::ntid_y},         {"%ntid.z", Special::ntid_z},
-      {"%ctaid.x", Special::ctaid_x},       {"%ctaid.y", Special::ctaid_y},
-      {"%ctaid.z", Special::ctaid_z},       {"%nctaid.x", Special::nctaid_x},
-      {"%nctaid.y", Special::nctaid_y},     {"%nctaid.z", Special::nctaid_z},
-      {"%laneid", Special::laneid},         {"%warpid", Special::warpid},
-      {"%lanemask_eq", Special::lanemask_eq}, {"%lanemask_le", Special::lanemask_le},
-      {"%lanemask_lt", Special::lanemask_lt}, {"%lanemask_ge", Special::lanemask_ge},
-      {"%lanemask_gt", Special::lanemask_gt}};
+  static const std::map<std::string_view, Special> names = {{"%tid.x", Special::tid_x},
+                                                            {"%tid.y", Special::tid_y},
+                                                            {"%tid.z", Special::tid_z},
+                                                            {"%ntid.x", Special::ntid_x},
+                                                            {"%ntid.y", Special::ntid_y},
+                                                            {"%ntid.z", Special::ntid_z},
+                                                            {"%ctaid.x", Special::ctaid_x},
+                                                            {"%ctaid.y", Special::ctaid_y},
+                                                            {"%ctaid.z", Special::ctaid_z},
+                                                            {"%nctaid.x", Special::nctaid_x},
+                                                            {"%nctaid.y", Special::nctaid_y},
+                                                            {"%nctaid.z", Special::nctaid_z},
+                                                            {"%laneid", Special::laneid},
+                                                            {"%warpid", Special::warpid},
+                                                            {"%lanemask_eq", Special::lanemask_eq},
+                                                            {"%lanemask_le", Special::lanemask_le},
+                                                            {"%lanemask_lt", Special::lanemask_lt},
+                                                            {"%lanemask_ge", Special::lanemask_ge},
+                                                            {"%lanemask_gt", Special::lanemask_gt}};
   return names;
 }
 
@@ -71,7 +79,8 @@ void Decoder::function(const std::string& name, const Body& body) {
     for (size_t k = 0; k < body.parameters.size(); ++k) {
       scopes_[0][body.parameters[k].name] = {callee.parameters[k], 0};
     }
-    for (size_t k = 0; k < body.results.size(); ++k) scopes_[0][body.results[k].name] = {callee.results[k], 0};
+    for (size_t k = 0; k < body.results.size(); ++k)
+      scopes_[0][body.results[k].name] = {callee.results[k], 0};
   }
   Cursor cursor(module_.file_, module_.text_, body.begin, body.line);
   block(cursor);
@@ -277,9 +286,11 @@ Operand Decoder::source(const Raw& raw, Type type) {
   }
   if (text == "WARP_SZ") return constant(32, type);
   if (const Register* found = find_register(text)) {
-    if (slot_of(found->type) != slot_of(type)) fail("a register of another width: '" + std::string(text) + "'");
+    if (slot_of(found->type) != slot_of(type))
+      fail("a register of another width: '" + std::string(text) + "'");
     if (raw.negated) {
-      if (type.kind != Kind::predicate) fail("a negation of what is no predicate: '" + std::string(text) + "'");
+      if (type.kind != Kind::predicate)
+        fail("a negation of what is no predicate: '" + std::string(text) + "'");
       const Register from = *found, to = new_register(type);
       Instruction& negation = emit(Run::lanes, Sort::integer);
       negation.function = lane_op("not.pred")->function;
@@ -379,7 +390,8 @@ Decoder::Raw Decoder::raw_operand(Cursor& cursor) {
     raw.is_number = true;
     if (word.size() > 2 && word[0] == '0' && (word[1] == 'f' || word[1] == 'd')) {
       const size_t digits = word[1] == 'f' ? 8 : 16;
-      if (word.size() != 2 + digits) fail("expected " + std::to_string(digits) + " digits: '" + std::string(word) + "'");
+      if (word.size() != 2 + digits)
+        fail("expected " + std::to_string(digits) + " digits: '" + std::string(word) + "'");
       raw.offset = static_cast<int64_t>(std::stoull(std::string(word.substr(2)), nullptr, 16));
     } else {
       raw.offset = signed_number(negative, word);

@@ -30,11 +30,11 @@ class Decoder {
   /// An operand as it is written.
   struct Raw {
     enum { word, vector, address } kind = word;
-    bool negated = false;             // !%p1
-    std::string_view text;            // of a word; of an address its base, "" for none
-    std::string_view second;          // of %p1|%p2
+    bool negated = false;                 // !%p1
+    std::string_view text;                // of a word; of an address its base, "" for none
+    std::string_view second;              // of %p1|%p2
     std::vector<std::string_view> words;  // of {%r1, %r2}
-    int64_t offset = 0;               // of an address; of a number its value
+    int64_t offset = 0;                   // of an address; of a number its value
     bool is_number = false;
   };
   struct Statement {

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <filesystem>
 #include <thread>
 
 namespace duel::ptx {
@@ -16,7 +15,8 @@ using simt::Fault;
 namespace {
 
 [[noreturn]] void refuse(const std::string& kernel, const std::string& what) {
-  Failure failure(Fault::bad_launch, std::string(simt::name(Fault::bad_launch)) + ": " + what + " [" + kernel + "]");
+  Failure failure(Fault::bad_launch,
+                  std::string(simt::name(Fault::bad_launch)) + ": " + what + " [" + kernel + "]");
   failure.kernel = kernel;
   throw failure;
 }
@@ -34,33 +34,6 @@ std::string stem(const std::string& file) { return file.substr(0, file.find('.')
 
 }  // namespace
 
-std::string kernels_folder() {
-  const char* told = std::getenv("DUEL_TEST_PTX");
-  const std::string folder = told != nullptr ? told : DUEL_TEST_PTX;
-  return !folder.empty() && !ptx_files(folder).empty() ? folder : std::string();
-}
-
-std::vector<std::string> ptx_files(const std::string& folder) {
-  std::vector<std::string> files;
-  std::error_code none;
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder, none)) {
-    if (entry.path().extension() == ".ptx") files.push_back(entry.path().string());
-  }
-  std::sort(files.begin(), files.end());
-  return files;
-}
-
-Executor* kernels_executor() {
-  static const std::unique_ptr<Executor> executor = [] {
-    const std::string folder = kernels_folder();
-    if (folder.empty()) return std::unique_ptr<Executor>();
-    auto made = std::make_unique<Executor>();
-    for (const std::string& file : ptx_files(folder)) made->add(Module::read(file));
-    return made;
-  }();
-  return executor.get();
-}
-
 void Executor::add(std::unique_ptr<Module> module) {
   for (const std::string& entry : module->entries()) {
     entries_.emplace(without_hashes(entry), std::pair(module.get(), entry));
@@ -75,7 +48,8 @@ const Executor::Found& Executor::find(const void* kernel) {
   const Symbol symbol = symbol_of(kernel);
   const std::string name = demangled(symbol.name);
   const auto [first, last] = entries_.equal_range(without_hashes(symbol.name));
-  if (first == last) refuse(name, "the PTX of " + std::to_string(modules_.size()) + " modules has no such kernel");
+  if (first == last)
+    refuse(name, "the PTX of " + std::to_string(modules_.size()) + " modules has no such kernel");
   auto chosen = first;
   if (std::distance(first, last) > 1 && !symbol.file.empty()) {
     while (chosen != last && stem(chosen->second.first->file()) != stem(symbol.file)) ++chosen;
@@ -92,8 +66,8 @@ void Executor::run(simt::Launch& launch) {
       launch.block_order);
 }
 
-void Executor::run(const Program& program, const std::string& kernel, std::vector<unsigned char> parameters, dim3 grid,
-                   dim3 block, size_t shared_bytes, const std::vector<uint64_t>& order) {
+void Executor::run(const Program& program, const std::string& kernel, std::vector<unsigned char> parameters,
+                   dim3 grid, dim3 block, size_t shared_bytes, const std::vector<uint64_t>& order) {
   if (parameters.size() != program.parameter_bytes) {
     refuse(kernel, "expected " + std::to_string(program.parameter_bytes) + " bytes of parameters, got " +
                        std::to_string(parameters.size()));

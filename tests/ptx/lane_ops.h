@@ -86,9 +86,8 @@ void binary(void* d, const void* a, const void* b, const void*, uint32_t mask) {
 }
 template <class F, class R, class A, class B, class C>
 void ternary(void* d, const void* a, const void* b, const void* c, uint32_t mask) {
-  for_each(mask, [&](int lane) {
-    put<R>(d, lane, F::of(get<A>(a, lane), get<B>(b, lane), get<C>(c, lane)));
-  });
+  for_each(mask,
+           [&](int lane) { put<R>(d, lane, F::of(get<A>(a, lane), get<B>(b, lane), get<C>(c, lane))); });
 }
 
 class Table {

@@ -36,7 +36,8 @@ T integral(T x) {
 template <Round kRound, class T, class Less>
 T corrected(T nearest, Less less) {
   constexpr T kInfinity = std::numeric_limits<T>::infinity();
-  const bool below = less(nearest, false), above = less(nearest, true);  // the result is below, above the exact value
+  const bool below = less(nearest, false),
+             above = less(nearest, true);  // the result is below, above the exact value
   if (kRound == Round::up && below) return std::nextafter(nearest, kInfinity);
   if (kRound == Round::down && above) return std::nextafter(nearest, -kInfinity);
   if (kRound == Round::zero && nearest > 0 && above) return std::nextafter(nearest, T{0});
@@ -73,7 +74,8 @@ struct ToInteger {
   template <class From>
   static To of(From a) {
     if (std::isnan(a)) {
-      return sizeof(From) == 8 || sizeof(To) == 8 ? static_cast<To>(uint64_t{1} << (8 * sizeof(To) - 1)) : To{0};
+      return sizeof(From) == 8 || sizeof(To) == 8 ? static_cast<To>(uint64_t{1} << (8 * sizeof(To) - 1))
+                                                  : To{0};
     }
     const From x = integral<kRound>(kFlush ? flushed(a) : a);
     // The limits themselves may have no From: 2^bits has.

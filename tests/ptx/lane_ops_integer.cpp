@@ -300,7 +300,8 @@ template <class T>
 void choose(void* d, const void* a, const void* b, const void* p, uint32_t mask) {
   uint32_t choice;
   std::memcpy(&choice, p, 4);
-  for_each(mask, [&](int lane) { put<T>(d, lane, (choice >> lane & 1) != 0 ? get<T>(a, lane) : get<T>(b, lane)); });
+  for_each(mask,
+           [&](int lane) { put<T>(d, lane, (choice >> lane & 1) != 0 ? get<T>(a, lane) : get<T>(b, lane)); });
 }
 
 template <class T>
@@ -311,7 +312,8 @@ void add_choice(Table& table, const std::string& type_name) {
 
 template <Compare kCompare, class T>
 void add_compare(Table& table, const std::string& name, const std::string& type_name) {
-  const LaneOp op{&compare<kCompare, T, false>, Sort::compare, {Kind::predicate, 0}, 2, {type<T>(), type<T>(), {}}};
+  const LaneOp op{
+      &compare<kCompare, T, false>, Sort::compare, {Kind::predicate, 0}, 2, {type<T>(), type<T>(), {}}};
   table.add("setp." + name + "." + type_name, op);
   if constexpr (std::is_same_v<T, float>) {
     LaneOp flushed = op;

@@ -41,8 +41,8 @@ void Machine::fail(Fault fault, const std::string& what, const Warp& warp, uint3
   const uint3 thread = unravel(static_cast<uint64_t>(warp.index) * 32 + lane, grid_->block);
   const std::string site = program_->place(pc);
   simt::Failure failure(fault, std::string(simt::name(fault)) + ": block " + text(block_) + ", thread " +
-                                   text(thread) + " " + what + ", at " + site + " in " + grid_->kernel + " [" +
-                                   simt::to_text(simt::schedule()) + "]");
+                                   text(thread) + " " + what + ", at " + site + " in " + grid_->kernel +
+                                   " [" + simt::to_text(simt::schedule()) + "]");
   failure.kernel = grid_->kernel;
   failure.in_thread = true;
   failure.block = block_;
@@ -105,10 +105,25 @@ void Machine::prepare(uint64_t linear) {
     for (const auto& [which, offset] : p.specials) {
       for (uint32_t lane = 0; lane < 32; ++lane) {
         const uint3 thread = unravel(k * 32 + lane, grid_->block);
-        const uint32_t values[] = {thread.x, thread.y, thread.z, grid_->block.x, grid_->block.y, grid_->block.z,
-                                   block_.x, block_.y, block_.z, grid_->grid.x, grid_->grid.y, grid_->grid.z,
-                                   lane, static_cast<uint32_t>(k), 1u << lane, kAll >> (31 - lane),
-                                   (1u << lane) - 1, kAll << lane, ~(kAll >> (31 - lane))};
+        const uint32_t values[] = {thread.x,
+                                   thread.y,
+                                   thread.z,
+                                   grid_->block.x,
+                                   grid_->block.y,
+                                   grid_->block.z,
+                                   block_.x,
+                                   block_.y,
+                                   block_.z,
+                                   grid_->grid.x,
+                                   grid_->grid.y,
+                                   grid_->grid.z,
+                                   lane,
+                                   static_cast<uint32_t>(k),
+                                   1u << lane,
+                                   kAll >> (31 - lane),
+                                   (1u << lane) - 1,
+                                   kAll << lane,
+                                   ~(kAll >> (31 - lane))};
         std::memcpy(warp.file + offset + 4 * lane, &values[static_cast<size_t>(which)], 4);
       }
     }
@@ -216,8 +231,8 @@ void Machine::run_fragment(Warp& warp, size_t at) {
     }
     const Instruction& ins = code[pc];
     if (++run_ > grid_->most) {
-      fail(Fault::deadlock, "does not end: its block has executed more than " + std::to_string(grid_->most) +
-                                " instructions",
+      fail(Fault::deadlock,
+           "does not end: its block has executed more than " + std::to_string(grid_->most) + " instructions",
            warp, static_cast<uint32_t>(std::countr_zero(mask)), pc);
     }
     uint32_t lanes = mask;
@@ -344,8 +359,9 @@ void Machine::end(Warp& warp, uint32_t lanes, uint32_t pc) {
   const auto first = static_cast<uint32_t>(std::countr_zero(lanes));
   if (waiting_ > 0) {
     fail(Fault::skipped_barrier,
-         "ends while " + thread_name(barrier_thread_) + " waits at the barrier in " + program_->place(barrier_pc_), warp,
-         first, pc);
+         "ends while " + thread_name(barrier_thread_) + " waits at the barrier in " +
+             program_->place(barrier_pc_),
+         warp, first, pc);
   }
   for (const Fragment& each : warp.fragments) {
     if (each.state != State::at_warp_op || (each.wanted & lanes) == 0) continue;
@@ -361,12 +377,13 @@ void Machine::arrive_at_barrier(Warp& warp, size_t at, const Instruction& ins) {
   const auto first = static_cast<uint32_t>(std::countr_zero(mine.mask));
   if (ended_ > 0) {
     fail(Fault::skipped_barrier,
-         "comes to a barrier after " + std::to_string(ended_) + " threads of the block have ended without it", warp,
-         first, mine.pc);
+         "comes to a barrier after " + std::to_string(ended_) + " threads of the block have ended without it",
+         warp, first, mine.pc);
   }
   if (waiting_ > 0 && barrier_pc_ != mine.pc) {
     fail(Fault::divergent_barrier,
-         "comes to this barrier while " + thread_name(barrier_thread_) + " waits at " + program_->place(barrier_pc_),
+         "comes to this barrier while " + thread_name(barrier_thread_) + " waits at " +
+             program_->place(barrier_pc_),
          warp, first, mine.pc);
   }
   if (waiting_ == 0) barrier_thread_ = warp.index * 32 + static_cast<int>(first);

@@ -34,8 +34,8 @@ struct Grid {
   std::string kernel;  ///< for failures
   std::vector<unsigned char> parameters;
   dim3 grid{}, block{};
-  size_t shared_bytes = 0;     ///< dynamic
-  uint64_t most = 1u << 27;    ///< instructions of a block before it counts as endless
+  size_t shared_bytes = 0;   ///< dynamic
+  uint64_t most = 1u << 27;  ///< instructions of a block before it counts as endless
 };
 
 /// What one OS thread runs blocks with.
@@ -88,7 +88,8 @@ class Machine {
   void release_barrier(const Instruction& ins);
   [[noreturn]] void fail_stuck();
   [[noreturn]] void fail_undefined(const Warp& warp, const Instruction& ins, uint32_t lanes, uint32_t pc);
-  [[noreturn]] void fail(simt::Fault fault, const std::string& what, const Warp& warp, uint32_t lane, uint32_t pc);
+  [[noreturn]] void fail(simt::Fault fault, const std::string& what, const Warp& warp, uint32_t lane,
+                         uint32_t pc);
   std::string thread_name(int linear) const;
   const unsigned char* read(const Warp& warp, const Operand& operand) const {
     return operand.constant != nullptr ? operand.constant : warp.file + operand.offset;
@@ -109,14 +110,14 @@ class Machine {
   void change(Warp& warp, const Instruction& ins, uint32_t lanes, uint32_t pc);
   void load_parameter(Warp& warp, const Instruction& ins, uint32_t lanes, uint32_t pc);
   void find_places(Warp& warp, const Instruction& ins, uint32_t lanes, uint32_t pc, simt::Access access);
-  unsigned char* global_place(uint64_t address, uint32_t bytes, simt::Access access, const Warp& warp, uint32_t lane,
-                              uint32_t pc);
-  unsigned char* shared_place(uint64_t address, uint32_t bytes, simt::Access access, const Warp& warp, uint32_t lane,
-                              uint32_t pc);
-  unsigned char* local_place(uint64_t address, uint32_t bytes, simt::Access access, const Warp& warp, uint32_t lane,
-                             uint32_t pc);
-  void check_race(Cell& cell, uint8_t bytes, simt::Access access, const Warp& warp, uint32_t lane, uint32_t pc,
-                  uint64_t address);
+  unsigned char* global_place(uint64_t address, uint32_t bytes, simt::Access access, const Warp& warp,
+                              uint32_t lane, uint32_t pc);
+  unsigned char* shared_place(uint64_t address, uint32_t bytes, simt::Access access, const Warp& warp,
+                              uint32_t lane, uint32_t pc);
+  unsigned char* local_place(uint64_t address, uint32_t bytes, simt::Access access, const Warp& warp,
+                             uint32_t lane, uint32_t pc);
+  void check_race(Cell& cell, uint8_t bytes, simt::Access access, const Warp& warp, uint32_t lane,
+                  uint32_t pc, uint64_t address);
   bool ordered(const Warp& warp, int thread, int other, uint32_t epoch) const;
 
   const Grid* grid_ = nullptr;
@@ -128,7 +129,7 @@ class Machine {
   int threads_ = 0, ended_ = 0, waiting_ = 0;
   uint32_t barrier_pc_ = 0;
   int barrier_thread_ = 0;
-  uint64_t run_ = 0;   // instructions of the block
+  uint64_t run_ = 0;  // instructions of the block
   uint64_t slice_ = 0;
   uint64_t epoch_ = 0;  // of barriers, never the same again
   bool reversed_ = false;

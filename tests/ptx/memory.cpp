@@ -51,7 +51,8 @@ uint64_t sectors(unsigned char* const* places, uint32_t bytes, uint32_t lanes) {
 }
 
 template <class T>
-void load_lanes(unsigned char* to, unsigned char slot, unsigned char* const* places, size_t at, uint32_t lanes) {
+void load_lanes(unsigned char* to, unsigned char slot, unsigned char* const* places, size_t at,
+                uint32_t lanes) {
   using Wide = std::conditional_t<std::is_signed_v<T>, int64_t, uint64_t>;
   for (; lanes != 0; lanes &= lanes - 1) {
     const auto lane = static_cast<size_t>(std::countr_zero(lanes));
@@ -62,7 +63,8 @@ void load_lanes(unsigned char* to, unsigned char slot, unsigned char* const* pla
   }
 }
 
-void load_values(const Instruction& ins, unsigned char* to, unsigned char* const* places, size_t at, uint32_t lanes) {
+void load_values(const Instruction& ins, unsigned char* to, unsigned char* const* places, size_t at,
+                 uint32_t lanes) {
   const bool is_signed = ins.type.kind == Kind::is_signed;
   switch (ins.type.bytes) {
     case 1:
@@ -87,8 +89,8 @@ bool Machine::ordered(const Warp& warp, int thread, int other, uint32_t epoch) c
   return other == thread || (other / 32 == warp.index && epoch < warp.epoch);
 }
 
-void Machine::check_race(Cell& cell, uint8_t bytes, Access access, const Warp& warp, uint32_t lane, uint32_t pc,
-                         uint64_t address) {
+void Machine::check_race(Cell& cell, uint8_t bytes, Access access, const Warp& warp, uint32_t lane,
+                         uint32_t pc, uint64_t address) {
   const int thread = warp.index * 32 + static_cast<int>(lane);
   const bool atomic = access == Access::atomic;
   if (cell.epoch != epoch_) {
@@ -97,7 +99,8 @@ void Machine::check_race(Cell& cell, uint8_t bytes, Access access, const Warp& w
   }
   const auto race = [&](int other, const std::string& did) {
     fail(Fault::race,
-         simt::verb(access) + std::string(address >= kDynamicShared ? "dynamic" : "static") + " shared memory (byte " +
+         simt::verb(access) + std::string(address >= kDynamicShared ? "dynamic" : "static") +
+             " shared memory (byte " +
              std::to_string(address >= kDynamicShared ? address - kDynamicShared : address) + ") which " +
              thread_name(other) + did + " with no barrier between",
          warp, lane, pc);
@@ -132,8 +135,8 @@ void Machine::check_race(Cell& cell, uint8_t bytes, Access access, const Warp& w
   cell.reader[0] = cell.reader[1] = -1;
 }
 
-unsigned char* Machine::shared_place(uint64_t address, uint32_t bytes, Access access, const Warp& warp, uint32_t lane,
-                                     uint32_t pc) {
+unsigned char* Machine::shared_place(uint64_t address, uint32_t bytes, Access access, const Warp& warp,
+                                     uint32_t lane, uint32_t pc) {
   const bool dynamic = address >= kDynamicShared;
   bool inside = dynamic && address + bytes <= kDynamicShared + grid_->shared_bytes && address < kWindow;
   for (size_t k = 0; !dynamic && !inside && k < program_->shared.size(); ++k) {
@@ -166,26 +169,26 @@ unsigned char* Machine::shared_place(uint64_t address, uint32_t bytes, Access ac
   return shared_.data() + address;
 }
 
-unsigned char* Machine::local_place(uint64_t address, uint32_t bytes, Access access, const Warp& warp, uint32_t lane,
-                                    uint32_t pc) {
+unsigned char* Machine::local_place(uint64_t address, uint32_t bytes, Access access, const Warp& warp,
+                                    uint32_t lane, uint32_t pc) {
   if (address + bytes > program_->local_bytes || address >= kWindow) {
     fail(Fault::out_of_bounds,
-         simt::verb(access) + bytes_text(bytes) + " at byte " + std::to_string(address) + " of local memory of " +
-             bytes_text(program_->local_bytes),
+         simt::verb(access) + bytes_text(bytes) + " at byte " + std::to_string(address) +
+             " of local memory of " + bytes_text(program_->local_bytes),
          warp, lane, pc);
   }
   const size_t at = (static_cast<size_t>(warp.index) * 32 + lane) * program_->local_bytes + address;
   if (access == Access::write) {
     std::memset(local_written_.data() + at, 1, bytes);
   } else if (std::memchr(local_written_.data() + at, 0, bytes) != nullptr) {
-    fail(Fault::uninitialised, simt::verb(access) + std::string("local memory that it has not written"), warp, lane,
-         pc);
+    fail(Fault::uninitialised, simt::verb(access) + std::string("local memory that it has not written"), warp,
+         lane, pc);
   }
   return local_.data() + at;
 }
 
-unsigned char* Machine::global_place(uint64_t address, uint32_t bytes, Access access, const Warp& warp, uint32_t lane,
-                                     uint32_t pc) {
+unsigned char* Machine::global_place(uint64_t address, uint32_t bytes, Access access, const Warp& warp,
+                                     uint32_t lane, uint32_t pc) {
   auto* p = reinterpret_cast<unsigned char*>(address);
   Region* region = last_region_;
   if (region == nullptr || p < region->begin() || p >= region->begin() + region->bytes()) {
@@ -194,21 +197,22 @@ unsigned char* Machine::global_place(uint64_t address, uint32_t bytes, Access ac
       for (const auto& variable : *program_->variables) {
         if (p < variable->begin() || p + bytes > variable->begin() + variable->bytes) continue;
         if (access != Access::read && variable->space == Space::constant) {
-          fail(Fault::write_to_input, simt::verb(access) + std::string("the constant ") + variable->name, warp, lane,
-               pc);
+          fail(Fault::write_to_input, simt::verb(access) + std::string("the constant ") + variable->name,
+               warp, lane, pc);
         }
         return p;
       }
       fail(Fault::out_of_bounds,
-           simt::verb(access) + bytes_text(bytes) + " at " + simt::nearest(reinterpret_cast<const char*>(p)), warp, lane,
-           pc);
+           simt::verb(access) + bytes_text(bytes) + " at " + simt::nearest(reinterpret_cast<const char*>(p)),
+           warp, lane, pc);
     }
     last_region_ = region;
   }
   const auto at = static_cast<size_t>(p - region->begin());
   if (at + bytes > region->bytes()) {
     fail(Fault::out_of_bounds,
-         simt::verb(access) + bytes_text(bytes) + " across the end of " + simt::quoted(*region), warp, lane, pc);
+         simt::verb(access) + bytes_text(bytes) + " across the end of " + simt::quoted(*region), warp, lane,
+         pc);
   }
   if (access != Access::read && region->role() == Role::in) {
     fail(Fault::write_to_input,
@@ -240,14 +244,15 @@ void Machine::find_places(Warp& warp, const Instruction& ins, uint32_t lanes, ui
     uint64_t address = base_of(base, ins.address_slot, lane) + static_cast<uint64_t>(ins.offset);
     if (address % bytes != 0) {
       fail(Fault::misaligned,
-           simt::verb(access) + bytes_text(bytes) + " at an address that is no multiple of " + std::to_string(bytes),
+           simt::verb(access) + bytes_text(bytes) + " at an address that is no multiple of " +
+               std::to_string(bytes),
            warp, number, pc);
     }
     Space space = ins.space;
     if (space == Space::generic) {
-      space = address >= kSharedWindow && address < kSharedWindow + kWindow  ? Space::shared
+      space = address >= kSharedWindow && address < kSharedWindow + kWindow ? Space::shared
               : address >= kLocalWindow && address < kLocalWindow + kWindow ? Space::local
-                                                                              : Space::global;
+                                                                            : Space::global;
       if (space == Space::shared) address -= kSharedWindow;
       if (space == Space::local) address -= kLocalWindow;
     }
@@ -294,8 +299,9 @@ void Machine::load_parameter(Warp& warp, const Instruction& ins, uint32_t lanes,
     const int lane = std::countr_zero(left);
     const uint64_t address = base_of(base, ins.address_slot, lane) + static_cast<uint64_t>(ins.offset);
     if (address % bytes != 0) {
-      fail(Fault::misaligned, "reads " + bytes_text(bytes) + " of the parameters at byte " + std::to_string(address),
-           warp, static_cast<uint32_t>(lane), pc);
+      fail(Fault::misaligned,
+           "reads " + bytes_text(bytes) + " of the parameters at byte " + std::to_string(address), warp,
+           static_cast<uint32_t>(lane), pc);
     }
     if (address + bytes > grid_->parameters.size() || address >= kWindow) {
       fail(Fault::out_of_bounds,

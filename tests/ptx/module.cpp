@@ -25,8 +25,9 @@ Type type_of(std::string_view name) {
 }
 
 const char* name(Sort sort) {
-  static constexpr const char* kNames[] = {"f32",     "f64",  "special", "integer", "compare", "convert", "move",
-                                           "load",    "store", "atomic",  "branch",  "barrier", "shuffle"};
+  static constexpr const char* kNames[] = {"f32",     "f64",     "special", "integer", "compare",
+                                           "convert", "move",    "load",    "store",   "atomic",
+                                           "branch",  "barrier", "shuffle"};
   return kNames[static_cast<int>(sort)];
 }
 
@@ -47,7 +48,8 @@ Declared read_declaration(Cursor& cursor) {
     const std::string_view word = cursor.next();
     if (word == ".align") {
       made.alignment = static_cast<uint32_t>(cursor.number());
-    } else if (word == ".ptr" || word == ".global" || word == ".shared" || word == ".const" || word == ".local") {
+    } else if (word == ".ptr" || word == ".global" || word == ".shared" || word == ".const" ||
+               word == ".local") {
       continue;  // what a pointer points at
     } else if (word.size() > 1 && word[0] == '.') {
       made.type = type_of(word.substr(1));
@@ -80,7 +82,8 @@ std::vector<Declared> read_parameters(Cursor& cursor) {
   while (!cursor.take(")")) {
     if (!parameters.empty()) cursor.expect(",");
     const std::string_view space = cursor.next();
-    if (space != ".param" && space != ".reg") cursor.fail("expected .param, got '" + std::string(space) + "'");
+    if (space != ".param" && space != ".reg")
+      cursor.fail("expected .param, got '" + std::string(space) + "'");
     parameters.push_back(read_declaration(cursor));
   }
   return parameters;
@@ -134,7 +137,8 @@ void Module::read_variable(Cursor& cursor, Space space) {
       const bool negative = cursor.take("-");
       const std::string word(cursor.next());
       uint64_t bits = 0;
-      if (word.size() > 2 && word[0] == '0' && (word[1] == 'f' || word[1] == 'd' || word[1] == 'F' || word[1] == 'D')) {
+      if (word.size() > 2 && word[0] == '0' &&
+          (word[1] == 'f' || word[1] == 'd' || word[1] == 'F' || word[1] == 'D')) {
         bits = std::stoull(word.substr(2), nullptr, 16);
       } else {
         bits = static_cast<uint64_t>(cursor.number_of(word, negative));

@@ -46,7 +46,7 @@ using LaneFunction = void (*)(void* d, const void* a, const void* b, const void*
 
 /// How an instruction runs.
 enum class Run : uint8_t {
-  lanes,  ///< a function of its operands
+  lanes,   ///< a function of its operands
   lookup,  ///< lop3: lanes with a table
   insert,  ///< bfi
   pack,
@@ -92,7 +92,18 @@ enum class Space : uint8_t { generic, global, shared, local, constant, parameter
 
 enum class Shuffle : uint8_t { index, up, down, exclusive_or };
 enum class Vote : uint8_t { ballot, any, all, uniform };
-enum class Change : uint8_t { add, min, max, bit_and, bit_or, bit_xor, exchange, compare, increment, decrement };
+enum class Change : uint8_t {
+  add,
+  min,
+  max,
+  bit_and,
+  bit_or,
+  bit_xor,
+  exchange,
+  compare,
+  increment,
+  decrement
+};
 enum class Barrier : uint8_t { plain, count, all, any };
 
 struct Instruction {
@@ -117,8 +128,25 @@ struct Instruction {
 };
 
 enum class Special : uint8_t {
-  tid_x, tid_y, tid_z, ntid_x, ntid_y, ntid_z, ctaid_x, ctaid_y, ctaid_z, nctaid_x, nctaid_y, nctaid_z,
-  laneid, warpid, lanemask_eq, lanemask_le, lanemask_lt, lanemask_ge, lanemask_gt
+  tid_x,
+  tid_y,
+  tid_z,
+  ntid_x,
+  ntid_y,
+  ntid_z,
+  ctaid_x,
+  ctaid_y,
+  ctaid_z,
+  nctaid_x,
+  nctaid_y,
+  nctaid_z,
+  laneid,
+  warpid,
+  lanemask_eq,
+  lanemask_le,
+  lanemask_lt,
+  lanemask_ge,
+  lanemask_gt
 };
 
 struct Parameter {
@@ -142,10 +170,10 @@ struct Program {
   std::vector<Parameter> parameters;
   uint32_t parameter_bytes = 0;
   uint32_t register_bytes = 0, registers = 1;
-  uint32_t static_bytes = 0;  ///< of shared memory
+  uint32_t static_bytes = 0;                          ///< of shared memory
   std::vector<std::pair<uint32_t, uint32_t>> shared;  ///< begin and end of every static variable
   uint32_t local_bytes = 0;
-  uint32_t most_threads = 1024;  ///< .maxntid
+  uint32_t most_threads = 1024;                        ///< .maxntid
   std::vector<std::pair<Special, uint32_t>> specials;  ///< those that are read, and where a warp keeps them
   std::vector<std::unique_ptr<unsigned char[]>> constants;
   const std::vector<std::unique_ptr<Variable>>* variables = nullptr;

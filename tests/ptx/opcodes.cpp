@@ -18,7 +18,8 @@ std::string joined(const std::vector<std::string_view>& parts, size_t from, size
 }
 
 template <class Value>
-bool one_of(std::string_view word, std::initializer_list<std::pair<std::string_view, Value>> rows, Value& value) {
+bool one_of(std::string_view word, std::initializer_list<std::pair<std::string_view, Value>> rows,
+            Value& value) {
   for (const auto& [name, meant] : rows) {
     if (name != word) continue;
     value = meant;
@@ -169,7 +170,8 @@ void Decoder::decode_pack(const Statement& s) {
   const Raw &parts = s.operands[packs ? 1 : 0], &whole = s.operands[packs ? 0 : 1];
   const Type type = s.parts.size() == 2 ? type_of(s.parts[1]) : Type{};
   const size_t count = parts.words.size();
-  if (type.kind != Kind::bits || whole.kind != Raw::word || (count != 2 && count != 4) || type.bytes / count < 2) {
+  if (type.kind != Kind::bits || whole.kind != Raw::word || (count != 2 && count != 4) ||
+      type.bytes / count < 2) {
     fail("a vector that " + std::string(s.opcode) + " does not take");
   }
   const Type part{Kind::bits, static_cast<uint8_t>(type.bytes / count)};
@@ -201,7 +203,8 @@ void Decoder::decode_memory(const Statement& s) {
   Instruction made;
   made.width = 1;
   made.type = type_of(s.parts.back());
-  if (made.type.kind == Kind::none || made.type.kind == Kind::predicate) fail("memory of a type that is not known");
+  if (made.type.kind == Kind::none || made.type.kind == Kind::predicate)
+    fail("memory of a type that is not known");
 
   for (size_t k = 1; k + 1 < s.parts.size(); ++k) {
     const std::string_view part = s.parts[k];
@@ -218,16 +221,35 @@ void Decoder::decode_memory(const Statement& s) {
       made.width = part == "v2" ? 2 : 4;
       continue;
     }
-    static constexpr std::string_view kHints[] = {"nc", "volatile", "relaxed", "acquire", "release", "weak", "cta",
-                                                  "gpu", "sys", "ca", "cg", "cs", "lu", "cv", "wb", "wt",
-                                                  "L1::no_allocate", "L1::evict_last", "L1::evict_first",
-                                                  "L2::128B", "L2::256B", "L2::64B"};
+    static constexpr std::string_view kHints[] = {"nc",
+                                                  "volatile",
+                                                  "relaxed",
+                                                  "acquire",
+                                                  "release",
+                                                  "weak",
+                                                  "cta",
+                                                  "gpu",
+                                                  "sys",
+                                                  "ca",
+                                                  "cg",
+                                                  "cs",
+                                                  "lu",
+                                                  "cv",
+                                                  "wb",
+                                                  "wt",
+                                                  "L1::no_allocate",
+                                                  "L1::evict_last",
+                                                  "L1::evict_first",
+                                                  "L2::128B",
+                                                  "L2::256B",
+                                                  "L2::64B"};
     const bool hint = std::find(std::begin(kHints), std::end(kHints), part) != std::end(kHints);
     if (!hint) fail("an opcode that is not known: " + std::string(s.opcode));
   }
   if (made.type.bytes * made.width > 16) fail("a vector of more than 16 bytes");
   const Raw &registers = s.operands[loads ? 0 : 1], &place = s.operands[loads ? 1 : 0];
-  if (made.space == Space::parameter && (!loads || (function_ != entry_) || find_register(place.text) != nullptr)) {
+  if (made.space == Space::parameter &&
+      (!loads || (function_ != entry_) || find_register(place.text) != nullptr)) {
     const Register* found = find_register(place.text);
     const bool passed = found != nullptr && !place.text.empty() && place.text[0] != '%';
     if (passed || !loads || function_ != entry_) return decode_parameter(s);
@@ -252,18 +274,22 @@ void Decoder::decode_memory(const Statement& s) {
       each.text = names[k];
       if (found == nullptr && registers.kind == Raw::vector) {
         each.is_number = true;
-        each.offset = static_cast<int64_t>(
-            names[k][0] == '0' && names[k].size() > 2 && (names[k][1] == 'f' || names[k][1] == 'd')
-                ? std::stoull(std::string(names[k].substr(2)), nullptr, 16)
-                : std::stoull(std::string(names[k]), nullptr, 0));
+        each.offset = static_cast<int64_t>(names[k][0] == '0' && names[k].size() > 2 &&
+                                                   (names[k][1] == 'f' || names[k][1] == 'd')
+                                               ? std::stoull(std::string(names[k].substr(2)), nullptr, 16)
+                                               : std::stoull(std::string(names[k]), nullptr, 0));
       }
       made.in[k] = source(each, type);
     }
   }
   made.inputs = loads ? 0 : made.width;
   const bool from_parameter = made.space == Space::parameter;
-  Instruction& emitted = emit(from_parameter ? Run::load_parameter : loads ? Run::load : Run::store,
-                              from_parameter ? Sort::move : loads ? Sort::load : Sort::store);
+  Instruction& emitted = emit(from_parameter ? Run::load_parameter
+                              : loads        ? Run::load
+                                             : Run::store,
+                              from_parameter ? Sort::move
+                              : loads        ? Sort::load
+                                             : Sort::store);
   emitted.space = made.space;
   emitted.type = made.type;
   emitted.width = made.width;
@@ -281,9 +307,11 @@ void Decoder::decode_parameter(const Statement& s) {
   const bool loads = s.parts[0] == "ld";
   const Raw &value = s.operands[loads ? 0 : 1], &place = s.operands[loads ? 1 : 0];
   const Type type = type_of(s.parts.back());
-  if (s.parts.size() != 3 || value.kind != Raw::word || place.offset != 0) fail("a part of a passed parameter");
+  if (s.parts.size() != 3 || value.kind != Raw::word || place.offset != 0)
+    fail("a part of a passed parameter");
   const Register passed = named_register(place.text);
-  if (passed.type.bytes != type.bytes) fail("a parameter of another width: '" + std::string(place.text) + "'");
+  if (passed.type.bytes != type.bytes)
+    fail("a parameter of another width: '" + std::string(place.text) + "'");
   if (loads) {
     const Register to{type, destination(value.text, type)};
     move(to, passed);
@@ -370,9 +398,10 @@ void Decoder::decode_barrier(const Statement& s) {
     return;
   }
   Barrier kind{};
-  if (!one_of(plain,
-              {{"red.popc.u32", Barrier::count}, {"red.and.pred", Barrier::all}, {"red.or.pred", Barrier::any}},
-              kind)) {
+  if (!one_of(
+          plain,
+          {{"red.popc.u32", Barrier::count}, {"red.and.pred", Barrier::all}, {"red.or.pred", Barrier::any}},
+          kind)) {
     fail("an opcode that is not known: " + std::string(s.opcode));
   }
   need(s, 3);
@@ -435,7 +464,8 @@ void Decoder::decode_warp(const Statement& s) {
     const std::string_view type = s.parts.back();
     if (s.parts.size() != 4 || s.parts[1] != "sync" ||
         !one_of(s.parts[2],
-                {{"ballot", Vote::ballot}, {"any", Vote::any}, {"all", Vote::all}, {"uni", Vote::uniform}}, kind) ||
+                {{"ballot", Vote::ballot}, {"any", Vote::any}, {"all", Vote::all}, {"uni", Vote::uniform}},
+                kind) ||
         type != (kind == Vote::ballot ? "b32" : "pred")) {
       unknown();
     }
@@ -456,7 +486,8 @@ void Decoder::decode_warp(const Statement& s) {
   }
   Change kind{};
   made.type = type_of(s.parts.back());
-  if (s.parts.size() != 4 || s.parts[1] != "sync" || made.type.bytes != 4 || made.type.kind == Kind::is_float ||
+  if (s.parts.size() != 4 || s.parts[1] != "sync" || made.type.bytes != 4 ||
+      made.type.kind == Kind::is_float ||
       !one_of(s.parts[2],
               {{"add", Change::add},
                {"min", Change::min},
@@ -528,7 +559,8 @@ void Decoder::decode_call(Cursor& cursor, std::string_view) {
   }
   cursor.expect(";");
   const auto found = module_.bodies_.find(name);
-  if (found == module_.bodies_.end() || found->second.begin == 0) fail("a function that the module lacks: " + name);
+  if (found == module_.bodies_.end() || found->second.begin == 0)
+    fail("a function that the module lacks: " + name);
   const Body& body = found->second;
   if (body.parameters.size() != arguments.size() || body.results.size() != results.size()) {
     fail("another number of parameters than " + name + " has");

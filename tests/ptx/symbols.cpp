@@ -32,7 +32,9 @@ std::map<uintptr_t, Symbol> read_symbols() {
       &base);
   std::map<uintptr_t, Symbol> symbols;
   const auto header = at<Elf64_Ehdr>(file, 0);
-  const auto section = [&](uint64_t k) { return at<Elf64_Shdr>(file, header.e_shoff + k * header.e_shentsize); };
+  const auto section = [&](uint64_t k) {
+    return at<Elf64_Shdr>(file, header.e_shoff + k * header.e_shentsize);
+  };
   for (uint64_t k = 0; k < header.e_shnum; ++k) {
     const Elf64_Shdr table = section(k);
     if (table.sh_type != SHT_SYMTAB) continue;

@@ -132,8 +132,8 @@ void Machine::shuffle(Warp& warp, const Instruction& ins, uint32_t lanes, uint32
     }
     if (!inside) from = lane;
     if ((lanes >> from & 1) == 0) {
-      fail(Fault::bad_source_lane, "reads lane " + std::to_string(from) + ", which its mask does not name", warp,
-           static_cast<uint32_t>(lane), pc);
+      fail(Fault::bad_source_lane, "reads lane " + std::to_string(from) + ", which its mask does not name",
+           warp, static_cast<uint32_t>(lane), pc);
     }
     results[lane] = word(value, from);
     valid |= static_cast<uint32_t>(inside) << lane;

@@ -28,8 +28,8 @@ const char* const kOwn = "mov.u32 %r1, room;\nshl.b32 %r2, %i2, 2;\nadd.u32 %r3,
 TEST(PtxBroken, StorePastTheEnd) {
   simt::Out<float> out(64, "y");
   const Failure failure = failure_of(
-      entry("mul.wide.u32 %q30, %i0, 4;\nadd.u64 %q30, %q0, %q30;\nst.global.f32 [%q30+4], 0f3F800000;"), {out.data()},
-      threads(32, 2));
+      entry("mul.wide.u32 %q30, %i0, 4;\nadd.u64 %q30, %q0, %q30;\nst.global.f32 [%q30+4], 0f3F800000;"),
+      {out.data()}, threads(32, 2));
   expect(failure, Fault::out_of_bounds, "text.ptx:18: st.global.f32 [%q30+4], 0f3F800000;",
          "writes 4 bytes at 0 bytes past the end of output 'y' of 64 elements");
   EXPECT_EQ(failure.block.x, 1u);
@@ -45,8 +45,8 @@ TEST(PtxBroken, LoadAcrossTheEnd) {
 }
 
 TEST(PtxBroken, NullPointer) {
-  expect(failure_of(entry("ld.global.f32 %f1, [%q0];"), {nullptr}, threads(1)), Fault::out_of_bounds, "ld.global.f32",
-         "outside all buffers");
+  expect(failure_of(entry("ld.global.f32 %f1, [%q0];"), {nullptr}, threads(1)), Fault::out_of_bounds,
+         "ld.global.f32", "outside all buffers");
 }
 
 TEST(PtxBroken, MisalignedVector) {
@@ -57,18 +57,21 @@ TEST(PtxBroken, MisalignedVector) {
 
 TEST(PtxBroken, RegisterThatSomeLanesHaveNotWritten) {
   simt::Out<uint32_t> out(32);
-  const Failure failure = failure_of(
-      entry("setp.ne.u32 %p1, %i2, 7;\n@%p1 mov.u32 %r1, 5;\nadd.u32 %r2, %r1, 1;"), {out.data()}, threads(32));
+  const Failure failure =
+      failure_of(entry("setp.ne.u32 %p1, %i2, 7;\n@%p1 mov.u32 %r1, 5;\nadd.u32 %r2, %r1, 1;"), {out.data()},
+                 threads(32));
   expect(failure, Fault::uninitialised, "add.u32 %r2, %r1, 1;", "reads a register that it has not written");
   EXPECT_EQ(failure.thread.x, 7u);
 }
 
 TEST(PtxBroken, PredicateThatNobodyWrote) {
-  expect(failure_of(entry("@%p5 bra OUT;\nOUT:"), {nullptr}), Fault::uninitialised, "@%p5 bra OUT;", "register");
+  expect(failure_of(entry("@%p5 bra OUT;\nOUT:"), {nullptr}), Fault::uninitialised, "@%p5 bra OUT;",
+         "register");
 }
 
 TEST(PtxBroken, SharedMemoryThatNobodyWrote) {
-  expect(failure_of(entry(std::string(kOwn) + "ld.shared.u32 %r4, [%r3];", 1, kRoom), {nullptr}, threads(32, 1, 128)),
+  expect(failure_of(entry(std::string(kOwn) + "ld.shared.u32 %r4, [%r3];", 1, kRoom), {nullptr},
+                    threads(32, 1, 128)),
          Fault::uninitialised, "ld.shared.u32", "dynamic shared memory (byte 0) that no thread");
 }
 
@@ -84,13 +87,15 @@ TEST(PtxBroken, SharedMemoryOfTheBlockBefore) {
 }
 
 TEST(PtxBroken, DynamicSharedMemoryPastItsEnd) {
-  expect(failure_of(entry(std::string(kOwn) + "st.shared.u32 [%r3+4], 1;", 1, kRoom), {nullptr}, threads(32, 1, 128)),
+  expect(failure_of(entry(std::string(kOwn) + "st.shared.u32 [%r3+4], 1;", 1, kRoom), {nullptr},
+                    threads(32, 1, 128)),
          Fault::out_of_bounds, "st.shared.u32", "at byte 128 of dynamic shared memory; the launch gave 128");
 }
 
 TEST(PtxBroken, StaticSharedMemoryIntoTheNextArray) {
   const std::string two = ".shared .align 4 .b8 first[128];\n.shared .align 4 .b8 second[128];\n";
-  const std::string body = "mov.u32 %r1, first;\nmov.u32 %r5, second;\nshl.b32 %r2, %i2, 2;\nadd.u32 %r3, %r1, %r2;\n";
+  const std::string body =
+      "mov.u32 %r1, first;\nmov.u32 %r5, second;\nshl.b32 %r2, %i2, 2;\nadd.u32 %r3, %r1, %r2;\n";
   EXPECT_NO_THROW(run(entry(body + "st.shared.u32 [%r3], 1;", 1, two), {nullptr}));
   expect(failure_of(entry(body + "st.shared.u32 [%r3+4], 1;", 1, two), {nullptr}), Fault::out_of_bounds,
          "st.shared.u32", "outside its variables");
@@ -99,36 +104,46 @@ TEST(PtxBroken, StaticSharedMemoryIntoTheNextArray) {
 TEST(PtxBroken, GlobalMemoryThatNobodyWrote) {
   simt::Scratch<float> scratch(4, "w");
   expect(failure_of(entry("ld.global.f32 %f1, [%q0+8];"), {scratch.data()}, threads(1)), Fault::uninitialised,
-         "ld.global.f32", "reads element 2 of scratch buffer 'w' of 4 elements, which nothing has been written to");
+         "ld.global.f32",
+         "reads element 2 of scratch buffer 'w' of 4 elements, which nothing has been written to");
 }
 
 TEST(PtxBroken, StoreToAnInput) {
   simt::In<float> in({1, 2}, "x");
-  expect(failure_of(entry("st.global.f32 [%q0+4], 0f00000000;"), {in.data()}, threads(1)), Fault::write_to_input,
-         "st.global.f32", "element 1 of input 'x'");
+  expect(failure_of(entry("st.global.f32 [%q0+4], 0f00000000;"), {in.data()}, threads(1)),
+         Fault::write_to_input, "st.global.f32", "element 1 of input 'x'");
 }
 
 TEST(PtxBroken, StoreToAConstant) {
-  expect(failure_of(entry("mov.u64 %q5, table;\nst.u32 [%q5], 1;", 1, ".const .align 4 .u32 table[2] = {1, 2};\n"),
-                    {nullptr}, threads(1)),
+  expect(failure_of(
+             entry("mov.u64 %q5, table;\nst.u32 [%q5], 1;", 1, ".const .align 4 .u32 table[2] = {1, 2};\n"),
+             {nullptr}, threads(1)),
          Fault::write_to_input, "st.u32", "the constant table");
 }
 
 TEST(PtxBroken, DifferentBarriers) {
-  expect(failure_of(entry("setp.lt.u32 %p1, %i2, 32;\n@%p1 bra LOW;\nbar.sync 0;\nbra.uni OUT;\nLOW:\nbar.sync 0;\nOUT:"),
-                    {nullptr}, threads(64)),
-         Fault::divergent_barrier, "bar.sync 0;", "comes to this barrier while thread (0, 0, 0) waits at text.ptx:");
+  expect(
+      failure_of(
+          entry(
+              "setp.lt.u32 %p1, %i2, 32;\n@%p1 bra LOW;\nbar.sync 0;\nbra.uni OUT;\nLOW:\nbar.sync 0;\nOUT:"),
+          {nullptr}, threads(64)),
+      Fault::divergent_barrier, "bar.sync 0;",
+      "comes to this barrier while thread (0, 0, 0) waits at text.ptx:");
 }
 
 TEST(PtxBroken, DifferentBarriersInOneWarp) {
-  expect(failure_of(entry("setp.lt.u32 %p1, %i2, 5;\n@%p1 bra LOW;\nbar.sync 0;\nbra.uni OUT;\nLOW:\nbar.sync 0;\nOUT:"),
-                    {nullptr}, threads(32)),
-         Fault::divergent_barrier, "bar.sync 0;", "waits at");
+  expect(
+      failure_of(
+          entry(
+              "setp.lt.u32 %p1, %i2, 5;\n@%p1 bra LOW;\nbar.sync 0;\nbra.uni OUT;\nLOW:\nbar.sync 0;\nOUT:"),
+          {nullptr}, threads(32)),
+      Fault::divergent_barrier, "bar.sync 0;", "waits at");
 }
 
 TEST(PtxBroken, BarrierThatSomeThreadsSkip) {
-  expect(failure_of(entry("setp.eq.u32 %p1, %i2, 3;\n@%p1 bra OUT;\nbar.sync 0;\nOUT:"), {nullptr}, threads(64)),
-         Fault::skipped_barrier, "ret;", "ends while thread (0, 0, 0) waits at the barrier");
+  expect(
+      failure_of(entry("setp.eq.u32 %p1, %i2, 3;\n@%p1 bra OUT;\nbar.sync 0;\nOUT:"), {nullptr}, threads(64)),
+      Fault::skipped_barrier, "ret;", "ends while thread (0, 0, 0) waits at the barrier");
 }
 
 TEST(PtxBroken, BarrierAfterThreadsHaveEnded) {
@@ -137,86 +152,102 @@ TEST(PtxBroken, BarrierAfterThreadsHaveEnded) {
 }
 
 TEST(PtxBroken, ShuffleWithALaneThatHasEnded) {
-  expect(failure_of(entry("setp.eq.u32 %p1, %i2, 9;\n@%p1 exit;\nshfl.sync.bfly.b32 %r1, %i2, 1, 31, -1;"), {nullptr}),
+  expect(failure_of(entry("setp.eq.u32 %p1, %i2, 9;\n@%p1 exit;\nshfl.sync.bfly.b32 %r1, %i2, 1, 31, -1;"),
+                    {nullptr}),
          Fault::exited_lane, "shfl.sync", "waits for lane 9, which has ended");
 }
 
 TEST(PtxBroken, ShuffleWithLanesThatTheBlockLacks) {
-  expect(failure_of(entry("shfl.sync.bfly.b32 %r1, %i2, 1, 31, -1;"), {nullptr}, threads(20)), Fault::exited_lane,
-         "shfl.sync", "lane 20, which the block does not have");
+  expect(failure_of(entry("shfl.sync.bfly.b32 %r1, %i2, 1, 31, -1;"), {nullptr}, threads(20)),
+         Fault::exited_lane, "shfl.sync", "lane 20, which the block does not have");
 }
 
 TEST(PtxBroken, ShuffleOfALaneOutsideTheMask) {
-  expect(failure_of(entry("setp.ge.u32 %p1, %i2, 16;\n@%p1 bra OUT;\nshfl.sync.bfly.b32 %r1, %i2, 16, 31, 0xFFFF;\nOUT:"),
-                    {nullptr}),
-         Fault::bad_source_lane, "shfl.sync", "reads lane 16, which its mask does not name");
+  expect(
+      failure_of(
+          entry(
+              "setp.ge.u32 %p1, %i2, 16;\n@%p1 bra OUT;\nshfl.sync.bfly.b32 %r1, %i2, 16, 31, 0xFFFF;\nOUT:"),
+          {nullptr}),
+      Fault::bad_source_lane, "shfl.sync", "reads lane 16, which its mask does not name");
 }
 
 TEST(PtxBroken, LaneThatItsMaskDoesNotName) {
-  expect(failure_of(entry("vote.sync.ballot.b32 %r1, 1, 0xFFFF;"), {nullptr}), Fault::lane_not_in_mask, "vote.sync",
-         "a mask that does not name it");
+  expect(failure_of(entry("vote.sync.ballot.b32 %r1, 1, 0xFFFF;"), {nullptr}), Fault::lane_not_in_mask,
+         "vote.sync", "a mask that does not name it");
 }
 
 TEST(PtxBroken, LanesOfAMaskAtDifferentOperations) {
-  expect(failure_of(entry("setp.lt.u32 %p1, %i2, 5;\n@%p1 bra LOW;\nshfl.sync.bfly.b32 %r1, %i2, 1, 31, -1;\nbra.uni OUT;\n"
-                          "LOW:\nshfl.sync.bfly.b32 %r1, %i2, 1, 31, -1;\nOUT:"),
-                    {nullptr}),
-         Fault::divergent_warp_op, "shfl.sync", "of the same mask waits at");
+  expect(
+      failure_of(
+          entry(
+              "setp.lt.u32 %p1, %i2, 5;\n@%p1 bra LOW;\nshfl.sync.bfly.b32 %r1, %i2, 1, 31, -1;\nbra.uni OUT;\n"
+              "LOW:\nshfl.sync.bfly.b32 %r1, %i2, 1, 31, -1;\nOUT:"),
+          {nullptr}),
+      Fault::divergent_warp_op, "shfl.sync", "of the same mask waits at");
 }
 
 TEST(PtxBroken, WarpOperationAgainstBarrier) {
-  expect(failure_of(entry("setp.lt.u32 %p1, %i2, 5;\n@%p1 bra LOW;\nbar.warp.sync -1;\nLOW:\nbar.sync 0;"), {nullptr}),
+  expect(failure_of(entry("setp.lt.u32 %p1, %i2, 5;\n@%p1 bra LOW;\nbar.warp.sync -1;\nLOW:\nbar.sync 0;"),
+                    {nullptr}),
          Fault::deadlock, "bar.warp.sync", "waits at the barrier in");
 }
 
 TEST(PtxBroken, RaceOfTwoWriters) {
-  expect(failure_of(entry("mov.u32 %r1, room;\nst.shared.u32 [%r1], %i2;", 1, kRoom), {nullptr}, threads(64, 1, 256)),
+  expect(failure_of(entry("mov.u32 %r1, room;\nst.shared.u32 [%r1], %i2;", 1, kRoom), {nullptr},
+                    threads(64, 1, 256)),
          Fault::race, "st.shared.u32 [%r1], %i2;", "which thread (0, 0, 0) wrote in text.ptx:");
-  EXPECT_NO_THROW(run(entry("mov.u32 %r1, room;\nsetp.eq.u32 %p1, %i2, 0;\n@%p1 st.shared.u32 [%r1], 0;\nbar.sync 0;\n"
-                            "atom.shared.add.u32 %r2, [%r1], 1;",
-                            1, kRoom),
-                      {nullptr}, threads(64, 1, 256)))
+  EXPECT_NO_THROW(
+      run(entry("mov.u32 %r1, room;\nsetp.eq.u32 %p1, %i2, 0;\n@%p1 st.shared.u32 [%r1], 0;\nbar.sync 0;\n"
+                "atom.shared.add.u32 %r2, [%r1], 1;",
+                1, kRoom),
+          {nullptr}, threads(64, 1, 256)))
       << "atomics do not race";
 }
 
 TEST(PtxBroken, RaceOfAReaderWithTheNextWriter) {
   // A barrier before the reads, none between them and the next writes.
-  const std::string body = std::string(kOwn) +
-                           "st.shared.u32 [%r3], %i2;\nbar.sync 0;\nxor.b32 %r5, %r2, 128;\nadd.u32 %r6, %r1, %r5;\n"
-                           "ld.shared.u32 %r4, [%r6];\n";
-  EXPECT_NO_THROW(run(entry(body + "bar.sync 0;\nst.shared.u32 [%r3], %r4;", 1, kRoom), {nullptr}, threads(64, 1, 256)));
-  expect(failure_of(entry(body + "st.shared.u32 [%r3], %r4;", 1, kRoom), {nullptr}, threads(64, 1, 256)), Fault::race,
-         "", "with no barrier between");
+  const std::string body =
+      std::string(kOwn) +
+      "st.shared.u32 [%r3], %i2;\nbar.sync 0;\nxor.b32 %r5, %r2, 128;\nadd.u32 %r6, %r1, %r5;\n"
+      "ld.shared.u32 %r4, [%r6];\n";
+  EXPECT_NO_THROW(
+      run(entry(body + "bar.sync 0;\nst.shared.u32 [%r3], %r4;", 1, kRoom), {nullptr}, threads(64, 1, 256)));
+  expect(failure_of(entry(body + "st.shared.u32 [%r3], %r4;", 1, kRoom), {nullptr}, threads(64, 1, 256)),
+         Fault::race, "", "with no barrier between");
 }
 
 TEST(PtxBroken, RaceInsideAWarp) {
   const std::string body = std::string(kOwn) + "st.shared.u32 [%r3], %i2;\n";
   const std::string rest = "xor.b32 %r5, %r2, 4;\nadd.u32 %r6, %r1, %r5;\nld.shared.u32 %r4, [%r6];";
   EXPECT_NO_THROW(run(entry(body + "bar.warp.sync -1;\n" + rest, 1, kRoom), {nullptr}, threads(32, 1, 128)));
-  expect(failure_of(entry(body + rest, 1, kRoom), {nullptr}, threads(32, 1, 128)), Fault::race, "ld.shared.u32",
-         "with no barrier between");
+  expect(failure_of(entry(body + rest, 1, kRoom), {nullptr}, threads(32, 1, 128)), Fault::race,
+         "ld.shared.u32", "with no barrier between");
 }
 
 TEST(PtxBroken, LoopWithoutEnd) {
-  expect(failure_of(entry("LOOP:\nadd.u32 %r1, %i2, 1;\nbra.uni LOOP;"), {nullptr}, threads(32), 10000), Fault::deadlock,
-         "", "has executed more than 10000 instructions");
+  expect(failure_of(entry("LOOP:\nadd.u32 %r1, %i2, 1;\nbra.uni LOOP;"), {nullptr}, threads(32), 10000),
+         Fault::deadlock, "", "has executed more than 10000 instructions");
 }
 
 TEST(PtxBroken, SpinOnWhatAnotherBlockWouldWrite) {
   simt::InOut<uint32_t> flag(std::vector<uint32_t>{0});
-  expect(failure_of(entry("LOOP:\nld.volatile.global.u32 %r1, [%q0];\nsetp.eq.u32 %p1, %r1, 0;\n@%p1 bra LOOP;"),
-                    {flag.data()}, threads(1), 10000),
-         Fault::deadlock, "", "does not end");
+  expect(
+      failure_of(entry("LOOP:\nld.volatile.global.u32 %r1, [%q0];\nsetp.eq.u32 %p1, %r1, 0;\n@%p1 bra LOOP;"),
+                 {flag.data()}, threads(1), 10000),
+      Fault::deadlock, "", "does not end");
 }
 
 TEST(PtxBroken, Trap) {
-  expect(failure_of(entry("setp.eq.u32 %p1, %i2, 2;\n@%p1 trap;"), {nullptr}), Fault::crash, "@%p1 trap;", "trap");
+  expect(failure_of(entry("setp.eq.u32 %p1, %i2, 2;\n@%p1 trap;"), {nullptr}), Fault::crash, "@%p1 trap;",
+         "trap");
 }
 
 TEST(PtxBroken, LocalMemoryPastItsEnd) {
-  expect(failure_of(entry(".local .align 4 .b8 depot[8];\nmov.u64 %q5, depot;\nst.local.u32 [%q5+8], 1;"), {nullptr}),
+  expect(failure_of(entry(".local .align 4 .b8 depot[8];\nmov.u64 %q5, depot;\nst.local.u32 [%q5+8], 1;"),
+                    {nullptr}),
          Fault::out_of_bounds, "st.local.u32", "local memory of 8 bytes");
-  expect(failure_of(entry(".local .align 4 .b8 depot[8];\nmov.u64 %q5, depot;\nld.local.u32 %r1, [%q5];"), {nullptr}),
+  expect(failure_of(entry(".local .align 4 .b8 depot[8];\nmov.u64 %q5, depot;\nld.local.u32 %r1, [%q5];"),
+                    {nullptr}),
          Fault::uninitialised, "ld.local.u32", "local memory");
 }
 
@@ -232,13 +263,16 @@ TEST(PtxBroken, ParametersOfAnotherSize) {
 }
 
 TEST(PtxBroken, ParameterReadPastTheirEnd) {
-  expect(failure_of(entry("ld.param.u64 %q5, [p0+8];"), {nullptr}, threads(1)), Fault::out_of_bounds, "ld.param.u64",
-         "of parameters of 8 bytes");
+  expect(failure_of(entry("ld.param.u64 %q5, [p0+8];"), {nullptr}, threads(1)), Fault::out_of_bounds,
+         "ld.param.u64", "of parameters of 8 bytes");
 }
 
 TEST(PtxBroken, LaunchesThatADeviceRefuses) {
-  EXPECT_EQ(failure_of(entry("", 1, "", ".maxntid 64, 1, 1\n"), {nullptr}, threads(96)).fault, Fault::bad_launch);
-  EXPECT_EQ(failure_of(entry("mov.u32 %r1, big;", 1, ".shared .align 4 .b8 big[40000];\n"), {nullptr}, threads(32, 1, 10000)).fault,
+  EXPECT_EQ(failure_of(entry("", 1, "", ".maxntid 64, 1, 1\n"), {nullptr}, threads(96)).fault,
+            Fault::bad_launch);
+  EXPECT_EQ(failure_of(entry("mov.u32 %r1, big;", 1, ".shared .align 4 .b8 big[40000];\n"), {nullptr},
+                       threads(32, 1, 10000))
+                .fault,
             Fault::bad_launch);
 }
 
@@ -281,7 +315,8 @@ TEST(PtxBroken, TextsThatAreNotKnown) {
     EXPECT_EQ(error.rfind("text.ptx:", 0), 0u) << error;
   }
   EXPECT_NE(error_of(entry("add.rz.f32 %f1, %f2, %f3;")).find("text.ptx:16: "), std::string::npos);
-  EXPECT_NE(error_of(header() + ".visible .entry other(){ret;}").find("no entry of the name k"), std::string::npos);
+  EXPECT_NE(error_of(header() + ".visible .entry other(){ret;}").find("no entry of the name k"),
+            std::string::npos);
   EXPECT_NE(error_of(".version 8.0\n.address_size 32\n").find("64 bits"), std::string::npos);
   EXPECT_NE(error_of(header() + ".visible .entry k(){ ret;").find("the end of the text"), std::string::npos);
 }

@@ -49,20 +49,28 @@ void expect_pairs(const std::string& op, Reference reference) {
   const std::vector<T> got = apply<T>(op + " $d, $a, $b;", all.a, all.b);
   for (size_t k = 0; k < got.size(); ++k) {
     const T want = reference(all.a[k], all.b[k]);
-    EXPECT_TRUE(same(got[k], want)) << op << " of " << all.a[k] << ", " << all.b[k] << ": " << got[k] << ", not " << want;
+    EXPECT_TRUE(same(got[k], want)) << op << " of " << all.a[k] << ", " << all.b[k] << ": " << got[k]
+                                    << ", not " << want;
   }
 }
 
 // The sum, product and quotient in twice the precision and more, rounded once more, are those of IEEE 754.
 TEST(PtxFloat, ArithmeticOfIeee754) {
-  expect_pairs<float>("add.rn.f32", [](float a, float b) { return static_cast<float>(double{a} + double{b}); });
-  expect_pairs<float>("sub.rn.f32", [](float a, float b) { return static_cast<float>(double{a} - double{b}); });
-  expect_pairs<float>("mul.rn.f32", [](float a, float b) { return static_cast<float>(double{a} * double{b}); });
-  expect_pairs<float>("div.rn.f32", [](float a, float b) { return static_cast<float>(double{a} / double{b}); });
+  expect_pairs<float>("add.rn.f32",
+                      [](float a, float b) { return static_cast<float>(double{a} + double{b}); });
+  expect_pairs<float>("sub.rn.f32",
+                      [](float a, float b) { return static_cast<float>(double{a} - double{b}); });
+  expect_pairs<float>("mul.rn.f32",
+                      [](float a, float b) { return static_cast<float>(double{a} * double{b}); });
+  expect_pairs<float>("div.rn.f32",
+                      [](float a, float b) { return static_cast<float>(double{a} / double{b}); });
   expect_pairs<double>("add.f64", [](double a, double b) { return static_cast<double>(Quad{a} + Quad{b}); });
-  expect_pairs<double>("sub.rn.f64", [](double a, double b) { return static_cast<double>(Quad{a} - Quad{b}); });
-  expect_pairs<double>("mul.rn.f64", [](double a, double b) { return static_cast<double>(Quad{a} * Quad{b}); });
-  expect_pairs<double>("div.rn.f64", [](double a, double b) { return static_cast<double>(Quad{a} / Quad{b}); });
+  expect_pairs<double>("sub.rn.f64",
+                       [](double a, double b) { return static_cast<double>(Quad{a} - Quad{b}); });
+  expect_pairs<double>("mul.rn.f64",
+                       [](double a, double b) { return static_cast<double>(Quad{a} * Quad{b}); });
+  expect_pairs<double>("div.rn.f64",
+                       [](double a, double b) { return static_cast<double>(Quad{a} / Quad{b}); });
 }
 
 TEST(PtxFloat, FlushesDenormalsWhereAsked) {
@@ -72,7 +80,8 @@ TEST(PtxFloat, FlushesDenormalsWhereAsked) {
   expect_pairs<float>("mul.rn.ftz.f32", [](float a, float b) {
     return flushed(static_cast<float>(double{flushed(a)} * double{flushed(b)}));
   });
-  expect_pairs<float>("add.rn.f32", [](float a, float b) { return static_cast<float>(double{a} + double{b}); });
+  expect_pairs<float>("add.rn.f32",
+                      [](float a, float b) { return static_cast<float>(double{a} + double{b}); });
 }
 
 TEST(PtxFloat, SaturationMakesNanZero) {
@@ -95,8 +104,8 @@ TEST(PtxFloat, FusedMultiplyAdd) {
         << all.a[k] << " * " << all.b[k] << " + " << all.c[k] << ": " << got[k];
   }
   const double tiny = std::numeric_limits<double>::epsilon();
-  EXPECT_EQ((apply<double>("fma.rn.f64 $d, $a, $b, $c;", std::vector<double>{1 + tiny}, std::vector<double>{1 - tiny},
-                           std::vector<double>{-1}))[0],
+  EXPECT_EQ((apply<double>("fma.rn.f64 $d, $a, $b, $c;", std::vector<double>{1 + tiny},
+                           std::vector<double>{1 - tiny}, std::vector<double>{-1}))[0],
             -tiny * tiny);
 }
 
@@ -105,7 +114,8 @@ TEST(PtxFloat, RootsAndReciprocals) {
   const std::vector<double> d = edges<double>();
   const auto root = apply<float>("sqrt.rn.f32 $d, $a;", f), one_by = apply<float>("rcp.rn.f32 $d, $a;", f);
   const auto by_root = apply<float>("rsqrt.approx.f32 $d, $a;", f);
-  const auto root64 = apply<double>("sqrt.rn.f64 $d, $a;", d), one_by64 = apply<double>("rcp.rn.f64 $d, $a;", d);
+  const auto root64 = apply<double>("sqrt.rn.f64 $d, $a;", d),
+             one_by64 = apply<double>("rcp.rn.f64 $d, $a;", d);
   for (size_t k = 0; k < f.size(); ++k) {
     EXPECT_TRUE(same(root[k], static_cast<float>(std::sqrt(double{f[k]})))) << f[k];
     EXPECT_TRUE(same(one_by[k], static_cast<float>(1 / double{f[k]}))) << f[k];
@@ -116,7 +126,8 @@ TEST(PtxFloat, RootsAndReciprocals) {
 }
 
 TEST(PtxFloat, RoughReciprocalOfDoubles) {
-  const std::vector<double> d = {3, -7, 1, 1e300, 1e-300, 0, std::numeric_limits<double>::denorm_min(), INFINITY};
+  const std::vector<double> d = {3,       -7, 1, 1e300, 1e-300, 0, std::numeric_limits<double>::denorm_min(),
+                                 INFINITY};
   const auto got = apply<double>("rcp.approx.ftz.f64 $d, $a;", d);
   for (size_t k = 0; k < 5; ++k) {
     EXPECT_NEAR(got[k] * d[k], 1, 0x1p-19);
@@ -133,7 +144,8 @@ TEST(PtxFloat, PowersAndLogarithmsOfTwo) {
   for (size_t k = 0; k < x.size(); ++k) {
     EXPECT_EQ(exp2[k], k == 5 ? 0.0f : static_cast<float>(std::pow(2.0, double{x[k]}))) << x[k];
   }
-  EXPECT_EQ((apply<float>("lg2.approx.f32 $d, $a;", std::vector<float>{1, 8, 0.25f})), (std::vector<float>{0, 3, -2}));
+  EXPECT_EQ((apply<float>("lg2.approx.f32 $d, $a;", std::vector<float>{1, 8, 0.25f})),
+            (std::vector<float>{0, 3, -2}));
   EXPECT_NEAR((apply<float>("sin.approx.f32 $d, $a;", std::vector<float>{1}))[0], 0.84147098f, 1e-6);
   EXPECT_NEAR((apply<float>("cos.approx.f32 $d, $a;", std::vector<float>{1}))[0], 0.54030231f, 1e-6);
   EXPECT_NEAR((apply<float>("tanh.approx.f32 $d, $a;", std::vector<float>{1}))[0], 0.76159416f, 1e-6);
@@ -146,12 +158,15 @@ TEST(PtxFloat, LesserAndGreater) {
     if (a == 0 && b == 0) return std::signbit(a) || std::signbit(b) ? -T{0} : T{0};
     return a < b ? a : b;
   };
-  const auto max = [&]<class T>(T a, T b) { return std::isnan(a) || std::isnan(b) ? min(a, b) : -min(-a, -b); };
+  const auto max = [&]<class T>(T a, T b) {
+    return std::isnan(a) || std::isnan(b) ? min(a, b) : -min(-a, -b);
+  };
   expect_pairs<float>("min.f32", [&](float a, float b) { return min(a, b); });
   expect_pairs<float>("max.f32", [&](float a, float b) { return max(a, b); });
   expect_pairs<double>("min.f64", [&](double a, double b) { return min(a, b); });
   expect_pairs<double>("max.f64", [&](double a, double b) { return max(a, b); });
-  expect_pairs<float>("max.NaN.f32", [&](float a, float b) { return std::isnan(a) || std::isnan(b) ? NAN : max(a, b); });
+  expect_pairs<float>("max.NaN.f32",
+                      [&](float a, float b) { return std::isnan(a) || std::isnan(b) ? NAN : max(a, b); });
 }
 
 TEST(PtxFloat, Signs) {
@@ -167,7 +182,8 @@ template <class T>
 void test_comparisons(const std::string& t) {
   const Pairs<T> all = pairs(edges<T>());
   const auto expect = [&](const std::string& name, auto reference) {
-    const auto got = apply<uint32_t>("setp." + name + "." + t + " %p1, $a, $b;\nselp.u32 $d, 1, 0, %p1;", all.a, all.b);
+    const auto got =
+        apply<uint32_t>("setp." + name + "." + t + " %p1, $a, $b;\nselp.u32 $d, 1, 0, %p1;", all.a, all.b);
     for (size_t k = 0; k < got.size(); ++k) {
       EXPECT_EQ(got[k] != 0, reference(all.a[k], all.b[k])) << name << " " << all.a[k] << ", " << all.b[k];
     }
@@ -195,8 +211,8 @@ TEST(PtxFloat, Comparisons) {
 }
 
 TEST(PtxFloat, Choices) {
-  EXPECT_EQ((apply<float>("setp.lt.f32 %p1, $a, $b;\nselp.f32 $d, $a, 0f40000000, %p1;", std::vector<float>{1, 3},
-                          std::vector<float>{2, 2})),
+  EXPECT_EQ((apply<float>("setp.lt.f32 %p1, $a, $b;\nselp.f32 $d, $a, 0f40000000, %p1;",
+                          std::vector<float>{1, 3}, std::vector<float>{2, 2})),
             (std::vector<float>{1, 2}));
 }
 
@@ -231,8 +247,10 @@ TEST(PtxConvert, BetweenFloats) {
   EXPECT_EQ((apply<float>("cvt.rp.f32.f64 $d, $a;", x)),
             (std::vector<float>{next, -1, INFINITY, -most, std::numeric_limits<float>::denorm_min()}));
   EXPECT_EQ((apply<float>("cvt.rm.f32.f64 $d, $a;", x)), (std::vector<float>{1, -next, most, -INFINITY, 0}));
-  EXPECT_EQ((apply<double>("cvt.f64.f32 $d, $a;", std::vector<float>{0x1p-149f, 3})), (std::vector<double>{0x1p-149, 3}));
-  EXPECT_EQ((apply<float>("cvt.ftz.f32.f32 $d, $a;", std::vector<float>{0x1p-149f, 3})), (std::vector<float>{0, 3}));
+  EXPECT_EQ((apply<double>("cvt.f64.f32 $d, $a;", std::vector<float>{0x1p-149f, 3})),
+            (std::vector<double>{0x1p-149, 3}));
+  EXPECT_EQ((apply<float>("cvt.ftz.f32.f32 $d, $a;", std::vector<float>{0x1p-149f, 3})),
+            (std::vector<float>{0, 3}));
 }
 
 TEST(PtxConvert, FromIntegers) {
@@ -240,8 +258,10 @@ TEST(PtxConvert, FromIntegers) {
   EXPECT_EQ((apply<float>("cvt.rn.f32.s32 $d, $a;", x)), (std::vector<float>{16777216, -16777220, 7}));
   EXPECT_EQ((apply<float>("cvt.rz.f32.s32 $d, $a;", x)), (std::vector<float>{16777216, -16777218, 7}));
   EXPECT_EQ((apply<float>("cvt.rp.f32.s32 $d, $a;", x)), (std::vector<float>{16777218, -16777218, 7}));
-  EXPECT_EQ((apply<double>("cvt.rn.f64.u64 $d, $a;", std::vector<uint64_t>{UINT64_MAX})), (std::vector<double>{0x1p64}));
-  EXPECT_EQ((apply<float>("cvt.rn.f32.u16 $d, $a;", std::vector<uint16_t>{65535})), (std::vector<float>{65535}));
+  EXPECT_EQ((apply<double>("cvt.rn.f64.u64 $d, $a;", std::vector<uint64_t>{UINT64_MAX})),
+            (std::vector<double>{0x1p64}));
+  EXPECT_EQ((apply<float>("cvt.rn.f32.u16 $d, $a;", std::vector<uint16_t>{65535})),
+            (std::vector<float>{65535}));
 }
 
 TEST(PtxConvert, BetweenIntegers) {

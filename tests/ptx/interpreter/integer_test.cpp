@@ -10,8 +10,21 @@ namespace {
 template <class T>
 std::vector<T> edges() {
   using L = std::numeric_limits<T>;
-  return {T{0}, T{1},         T{2},       T{3},       static_cast<T>(-1), static_cast<T>(-2), T{7},  T{31},
-          T{32}, L::max(), L::min(), static_cast<T>(L::max() - 1), static_cast<T>(L::min() + 1), T{100}, static_cast<T>(-77)};
+  return {T{0},
+          T{1},
+          T{2},
+          T{3},
+          static_cast<T>(-1),
+          static_cast<T>(-2),
+          T{7},
+          T{31},
+          T{32},
+          L::max(),
+          L::min(),
+          static_cast<T>(L::max() - 1),
+          static_cast<T>(L::min() + 1),
+          T{100},
+          static_cast<T>(-77)};
 }
 
 __extension__ typedef __int128 Exact;
@@ -43,7 +56,8 @@ void test_arithmetic() {
   expect_pairs<T, T>("sub" + t, [](T a, T b) { return wrapped<T>(Exact{a} - b); });
   expect_pairs<T, T>("min" + t, [](T a, T b) { return std::min(a, b); });
   expect_pairs<T, T>("max" + t, [](T a, T b) { return std::max(a, b); });
-  expect_pairs<T, T>("div" + t, [](T a, T b) { return b == 0 ? static_cast<T>(-1) : wrapped<T>(Exact{a} / b); });
+  expect_pairs<T, T>("div" + t,
+                     [](T a, T b) { return b == 0 ? static_cast<T>(-1) : wrapped<T>(Exact{a} / b); });
   expect_pairs<T, T>("rem" + t, [](T a, T b) { return b == 0 ? a : wrapped<T>(Exact{a} % b); });
   if constexpr (sizeof(T) < 8) {
     expect_pairs<T, T>("mul.lo" + t, [](T a, T b) { return wrapped<T>(Exact{a} * b); });
@@ -73,7 +87,8 @@ TEST(PtxInteger, ProductsOf64Bits) {
   const auto high = apply<uint64_t>("mul.hi.u64 $d, $a, $b;", all.a, all.b);
   for (size_t k = 0; k < low.size(); ++k) {
     // By halves of 32 bits.
-    const uint64_t a0 = all.a[k] & 0xFFFFFFFFu, a1 = all.a[k] >> 32, b0 = all.b[k] & 0xFFFFFFFFu, b1 = all.b[k] >> 32;
+    const uint64_t a0 = all.a[k] & 0xFFFFFFFFu, a1 = all.a[k] >> 32, b0 = all.b[k] & 0xFFFFFFFFu,
+                   b1 = all.b[k] >> 32;
     const uint64_t middle = (a0 * b0 >> 32) + (a0 * b1 & 0xFFFFFFFFu) + (a1 * b0 & 0xFFFFFFFFu);
     EXPECT_EQ(high[k], a1 * b1 + (a0 * b1 >> 32) + (a1 * b0 >> 32) + (middle >> 32));
     EXPECT_EQ(low[k], (middle << 32) | (a0 * b0 & 0xFFFFFFFFu));
@@ -135,7 +150,8 @@ TEST(PtxInteger, ShiftsStopAtTheWidth) {
 }
 
 TEST(PtxInteger, FunnelShifts) {
-  const std::vector<uint32_t> low = {0x89ABCDEFu, 0x89ABCDEFu}, high = {0x01234567u, 0x01234567u}, by = {8, 40};
+  const std::vector<uint32_t> low = {0x89ABCDEFu, 0x89ABCDEFu}, high = {0x01234567u, 0x01234567u},
+                              by = {8, 40};
   EXPECT_EQ((apply<uint32_t>("shf.l.wrap.b32 $d, $a, $b, $c;", low, high, by)),
             (std::vector<uint32_t>{0x23456789u, 0x23456789u}));
   EXPECT_EQ((apply<uint32_t>("shf.l.clamp.b32 $d, $a, $b, $c;", low, high, by)),
@@ -148,7 +164,8 @@ TEST(PtxInteger, FunnelShifts) {
 
 TEST(PtxInteger, Fields) {
   const std::vector<uint32_t> a(3, 0xFEDCBA98u), at = {4, 28, 0}, length = {8, 8, 0};
-  EXPECT_EQ((apply<uint32_t>("bfe.u32 $d, $a, $b, $c;", a, at, length)), (std::vector<uint32_t>{0xA9, 0xF, 0}));
+  EXPECT_EQ((apply<uint32_t>("bfe.u32 $d, $a, $b, $c;", a, at, length)),
+            (std::vector<uint32_t>{0xA9, 0xF, 0}));
   const std::vector<int32_t> s(3, static_cast<int32_t>(0xFEDCBA98u));
   EXPECT_EQ((apply<int32_t>("bfe.s32 $d, $a, $b, $c;", s, at, length)), (std::vector<int32_t>{-87, -1, 0}));
   EXPECT_EQ((apply<uint32_t>("bfi.b32 $d, $a, $b, 8, 12;", std::vector<uint32_t>{0xFFFFF123u},
@@ -177,7 +194,8 @@ void test_comparisons(const std::string& t) {
   const auto holds = [&](const std::string& name) {
     return apply<uint32_t>("setp." + name + "." + t + " %p1, $a, $b;\nselp.u32 $d, 1, 0, %p1;", all.a, all.b);
   };
-  const auto eq = holds("eq"), ne = holds("ne"), lt = holds("lt"), le = holds("le"), gt = holds("gt"), ge = holds("ge");
+  const auto eq = holds("eq"), ne = holds("ne"), lt = holds("lt"), le = holds("le"), gt = holds("gt"),
+             ge = holds("ge");
   for (size_t k = 0; k < eq.size(); ++k) {
     const T a = all.a[k], b = all.b[k];
     EXPECT_EQ(eq[k], a == b);
@@ -201,8 +219,8 @@ TEST(PtxInteger, Comparisons) {
 TEST(PtxInteger, ComparisonsWithLogicAndBothResults) {
   const std::vector<int32_t> a = {1, 1, 2, 2}, b = {1, 1, 1, 1}, c = {0, 1, 0, 1};
   const auto run_with = [&](const std::string& logic, const std::string& which) {
-    return apply<int32_t>("setp.ne.s32 %p3, $c, 0;\nsetp.eq." + logic + ".s32 %p1|%p2, $a, $b, %p3;\nselp.s32 $d, 1, 0, " +
-                              which + ";",
+    return apply<int32_t>("setp.ne.s32 %p3, $c, 0;\nsetp.eq." + logic +
+                              ".s32 %p1|%p2, $a, $b, %p3;\nselp.s32 $d, 1, 0, " + which + ";",
                           a, b, c);
   };
   EXPECT_EQ(run_with("and", "%p1"), (std::vector<int32_t>{0, 1, 0, 0}));
@@ -214,7 +232,8 @@ TEST(PtxInteger, ComparisonsWithLogicAndBothResults) {
 TEST(PtxInteger, Predicates) {
   const std::vector<int32_t> a = {0, 0, 1, 1}, b = {0, 1, 0, 1};
   const auto run_with = [&](const std::string& op) {
-    return apply<int32_t>("setp.ne.s32 %p1, $a, 0;\nsetp.ne.s32 %p2, $b, 0;\n" + op + "\nselp.s32 $d, 1, 0, %p3;", a, b);
+    return apply<int32_t>(
+        "setp.ne.s32 %p1, $a, 0;\nsetp.ne.s32 %p2, $b, 0;\n" + op + "\nselp.s32 $d, 1, 0, %p3;", a, b);
   };
   EXPECT_EQ(run_with("and.pred %p3, %p1, %p2;"), (std::vector<int32_t>{0, 0, 0, 1}));
   EXPECT_EQ(run_with("or.pred %p3, %p1, %p2;"), (std::vector<int32_t>{0, 1, 1, 1}));
@@ -231,11 +250,13 @@ TEST(PtxInteger, SignsAndSizes) {
 }
 
 TEST(PtxInteger, PacksAndUnpacks) {
-  EXPECT_EQ((apply<uint64_t>("mov.b64 $d, {$a, $b};", std::vector<uint32_t>{0x11111111u}, std::vector<uint32_t>{0x22222222u})),
+  EXPECT_EQ((apply<uint64_t>("mov.b64 $d, {$a, $b};", std::vector<uint32_t>{0x11111111u},
+                             std::vector<uint32_t>{0x22222222u})),
             (std::vector<uint64_t>{0x2222222211111111u}));
   EXPECT_EQ((apply<uint32_t>("mov.b64 {%r30, $d}, $a;", std::vector<uint64_t>{0x2222222211111111u})),
             (std::vector<uint32_t>{0x22222222u}));
-  EXPECT_EQ((apply<uint32_t>("mov.b32 {%h3, %h4}, $a;\nmov.b32 $d, {%h4, %h3};", std::vector<uint32_t>{0xAAAABBBBu})),
+  EXPECT_EQ((apply<uint32_t>("mov.b32 {%h3, %h4}, $a;\nmov.b32 $d, {%h4, %h3};",
+                             std::vector<uint32_t>{0xAAAABBBBu})),
             (std::vector<uint32_t>{0xBBBBAAAAu}));
   EXPECT_EQ((apply<uint64_t>("mov.b64 {%h1, %h2, %h3, %h4}, $a;\nmov.b64 $d, {%h4, %h3, %h2, %h1};",
                              std::vector<uint64_t>{0x0123456789ABCDEFu})),

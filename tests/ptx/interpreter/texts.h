@@ -19,12 +19,14 @@ inline std::string entry(const std::string& body, int parameters = 1, const std:
                          const std::string& directives = "") {
   std::string text = header() + before + ".visible .entry k(";
   for (int k = 0; k < parameters; ++k) text += (k > 0 ? ", " : "") + (".param .u64 p" + std::to_string(k));
-  text += ")" + directives + "{\n.reg .pred %p<20>;\n.reg .b16 %h<20>;\n.reg .b32 %r<40>, %i<4>;\n"
+  text += ")" + directives +
+          "{\n.reg .pred %p<20>;\n.reg .b16 %h<20>;\n.reg .b32 %r<40>, %i<4>;\n"
           ".reg .f32 %f<20>;\n.reg .f64 %d<20>;\n.reg .b64 %q<40>;\n";
   for (int k = 0; k < parameters; ++k) {
     text += "ld.param.u64 %q" + std::to_string(k) + ", [p" + std::to_string(k) + "];\n";
   }
-  return text + "mov.u32 %i0, %ctaid.x;\nmov.u32 %i1, %ntid.x;\nmov.u32 %i2, %tid.x;\nmad.lo.u32 %i0, %i0, %i1, %i2;\n" +
+  return text +
+         "mov.u32 %i0, %ctaid.x;\nmov.u32 %i1, %ntid.x;\nmov.u32 %i2, %tid.x;\nmad.lo.u32 %i0, %i0, %i1, %i2;\n" +
          body + "\nret;\n}\n";
 }
 
@@ -75,20 +77,22 @@ std::vector<R> apply(const std::string& op, const std::vector<A>&... inputs) {
   std::string body;
   std::string instruction = op;
   const auto replace = [&](const std::string& name, const std::string& by) {
-    for (size_t at; (at = instruction.find(name)) != std::string::npos;) instruction.replace(at, name.size(), by);
+    for (size_t at; (at = instruction.find(name)) != std::string::npos;)
+      instruction.replace(at, name.size(), by);
   };
   int k = 1;
   const auto load = [&]<class T>(const std::vector<T>&) {
     const std::string number = std::to_string(k), name = Named<T>::registers() + number;
-    body += "mul.wide.u32 %q30, %i0, " + std::to_string(sizeof(T)) + ";\nadd.u64 %q30, %q" + number + ", %q30;\n" +
-            "ld.global." + Named<T>::memory() + " " + name + ", [%q30];\n";
+    body += "mul.wide.u32 %q30, %i0, " + std::to_string(sizeof(T)) + ";\nadd.u64 %q30, %q" + number +
+            ", %q30;\n" + "ld.global." + Named<T>::memory() + " " + name + ", [%q30];\n";
     replace(k == 1 ? "$a" : k == 2 ? "$b" : "$c", name);
     ++k;
   };
   (load(inputs), ...);
   replace("$d", Named<R>::registers() + "9");
   body += instruction + "\nmul.wide.u32 %q30, %i0, " + std::to_string(sizeof(R)) +
-          ";\nadd.u64 %q30, %q0, %q30;\nst.global." + Named<R>::memory() + " [%q30], " + Named<R>::registers() + "9;";
+          ";\nadd.u64 %q30, %q0, %q30;\nst.global." + Named<R>::memory() + " [%q30], " +
+          Named<R>::registers() + "9;";
   simt::Out<R> out(static_cast<int64_t>(n));
   const auto buffers = std::make_tuple(std::make_unique<simt::In<A>>(inputs)...);
   std::vector<const void*> pointers = {out.data()};

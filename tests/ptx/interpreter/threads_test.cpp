@@ -7,9 +7,11 @@ namespace duel::ptx::testing {
 namespace {
 
 /// What `body` leaves in %r9, one word a thread.
-std::vector<uint32_t> words(const std::string& body, const Shape& shape = {}, const std::string& before = "") {
+std::vector<uint32_t> words(const std::string& body, const Shape& shape = {},
+                            const std::string& before = "") {
   simt::Out<uint32_t> out(int64_t{shape.grid.x} * shape.block.x);
-  run(entry(body + "\nmul.wide.u32 %q30, %i0, 4;\nadd.u64 %q30, %q0, %q30;\nst.global.u32 [%q30], %r9;", 1, before),
+  run(entry(body + "\nmul.wide.u32 %q30, %i0, 4;\nadd.u64 %q30, %q0, %q30;\nst.global.u32 [%q30], %r9;", 1,
+            before),
       {out.data()}, shape);
   return out.values();
 }
@@ -126,7 +128,9 @@ TEST(PtxThreads, ArraysOfTheModule) {
     ld.const.u32 %r2, [table+8];
     add.u32 %r9, %r1, %r2;)",
                          {}, ".const .align 4 .u32 table[4] = {5, 0x10, 7, 9};\n");
-  EXPECT_EQ(got, of_lanes([](uint32_t k) { return 7 + (k % 4 == 0 ? 5u : k % 4 == 1 ? 16u : k % 4 == 2 ? 7u : 9u); }));
+  EXPECT_EQ(got, of_lanes([](uint32_t k) {
+              return 7 + (k % 4 == 0 ? 5u : k % 4 == 1 ? 16u : k % 4 == 2 ? 7u : 9u);
+            }));
 }
 
 TEST(PtxThreads, LocalMemoryIsEachThreadsOwn) {
@@ -173,10 +177,11 @@ TEST(PtxThreads, NarrowMemory) {
   simt::Out<int32_t> out(3);
   Shape shape;
   shape.block = dim3(1);
-  run(entry("ld.global.s8 %r1, [%q1];\nld.global.u8 %r2, [%q1];\nst.global.u32 [%q0], %r1;\nst.global.u32 [%q0+4], %r2;\n"
-            "ld.global.s16 %h1, [%q1+2];\ncvt.s32.s16 %r3, %h1;\nst.global.u8 [%q0+8], %r3;\nshr.u32 %r3, %r3, 8;\n"
-            "st.global.u8 [%q0+9], %r3;\nst.global.v2.u8 [%q0+10], {%h1, %h1};",
-            2),
+  run(entry(
+          "ld.global.s8 %r1, [%q1];\nld.global.u8 %r2, [%q1];\nst.global.u32 [%q0], %r1;\nst.global.u32 [%q0+4], %r2;\n"
+          "ld.global.s16 %h1, [%q1+2];\ncvt.s32.s16 %r3, %h1;\nst.global.u8 [%q0+8], %r3;\nshr.u32 %r3, %r3, 8;\n"
+          "st.global.u8 [%q0+9], %r3;\nst.global.v2.u8 [%q0+10], {%h1, %h1};",
+          2),
       {out.data(), in.data()}, shape);
   EXPECT_EQ(out.values(), (std::vector<int32_t>{-5, 251, static_cast<int32_t>(0x80807F80u)}));
 }
@@ -209,9 +214,12 @@ TEST(PtxThreads, ShufflesOfHalfWarpsThatPart) {
 
 TEST(PtxThreads, Votes) {
   const std::string odd = "and.b32 %r1, %i2, 1;\nsetp.eq.u32 %p1, %r1, 1;\n";
-  EXPECT_EQ(words(odd + "vote.sync.ballot.b32 %r9, %p1, -1;"), of_lanes([](uint32_t) { return 0xAAAAAAAAu; }));
-  EXPECT_EQ(words(odd + "vote.sync.any.pred %p2, %p1, -1;\nselp.u32 %r9, 1, 0, %p2;"), of_lanes([](uint32_t) { return 1u; }));
-  EXPECT_EQ(words(odd + "vote.sync.all.pred %p2, %p1, -1;\nselp.u32 %r9, 1, 0, %p2;"), of_lanes([](uint32_t) { return 0u; }));
+  EXPECT_EQ(words(odd + "vote.sync.ballot.b32 %r9, %p1, -1;"),
+            of_lanes([](uint32_t) { return 0xAAAAAAAAu; }));
+  EXPECT_EQ(words(odd + "vote.sync.any.pred %p2, %p1, -1;\nselp.u32 %r9, 1, 0, %p2;"),
+            of_lanes([](uint32_t) { return 1u; }));
+  EXPECT_EQ(words(odd + "vote.sync.all.pred %p2, %p1, -1;\nselp.u32 %r9, 1, 0, %p2;"),
+            of_lanes([](uint32_t) { return 0u; }));
   EXPECT_EQ(words(odd + "vote.sync.uni.pred %p2, !%p1, -1;\nselp.u32 %r9, 1, 0, %p2;"),
             of_lanes([](uint32_t) { return 0u; }));
 }
@@ -220,8 +228,10 @@ TEST(PtxThreads, MatchesAndReductions) {
   EXPECT_EQ(words("and.b32 %r1, %i2, 1;\nmatch.any.sync.b32 %r9, %r1, -1;"),
             of_lanes([](uint32_t k) { return k % 2 == 0 ? 0x55555555u : 0xAAAAAAAAu; }));
   EXPECT_EQ(words("redux.sync.add.u32 %r9, %i2, -1;"), of_lanes([](uint32_t) { return 496u; }));
-  EXPECT_EQ(words("sub.u32 %r1, %i2, 5;\nredux.sync.min.s32 %r9, %r1, -1;"), of_lanes([](uint32_t) { return static_cast<uint32_t>(-5); }));
-  EXPECT_EQ(words("sub.u32 %r1, %i2, 5;\nredux.sync.max.u32 %r9, %r1, -1;"), of_lanes([](uint32_t) { return UINT32_MAX; }));
+  EXPECT_EQ(words("sub.u32 %r1, %i2, 5;\nredux.sync.min.s32 %r9, %r1, -1;"),
+            of_lanes([](uint32_t) { return static_cast<uint32_t>(-5); }));
+  EXPECT_EQ(words("sub.u32 %r1, %i2, 5;\nredux.sync.max.u32 %r9, %r1, -1;"),
+            of_lanes([](uint32_t) { return UINT32_MAX; }));
   EXPECT_EQ(words("redux.sync.or.b32 %r9, %i2, -1;"), of_lanes([](uint32_t) { return 31u; }));
 }
 
@@ -230,8 +240,10 @@ TEST(PtxThreads, BarriersThatCount) {
   shape.block = dim3(48);
   const std::string few = "setp.lt.u32 %p1, %i2, 40;\n";
   EXPECT_EQ(words(few + "bar.red.popc.u32 %r9, 0, %p1;", shape), std::vector<uint32_t>(48, 40));
-  EXPECT_EQ(words(few + "bar.red.and.pred %p2, 0, %p1;\nselp.u32 %r9, 1, 0, %p2;", shape), std::vector<uint32_t>(48, 0));
-  EXPECT_EQ(words(few + "bar.red.or.pred %p2, 0, %p1;\nselp.u32 %r9, 1, 0, %p2;", shape), std::vector<uint32_t>(48, 1));
+  EXPECT_EQ(words(few + "bar.red.and.pred %p2, 0, %p1;\nselp.u32 %r9, 1, 0, %p2;", shape),
+            std::vector<uint32_t>(48, 0));
+  EXPECT_EQ(words(few + "bar.red.or.pred %p2, 0, %p1;\nselp.u32 %r9, 1, 0, %p2;", shape),
+            std::vector<uint32_t>(48, 1));
 }
 
 TEST(PtxThreads, Atomics) {
@@ -252,9 +264,11 @@ TEST(PtxThreads, Atomics) {
   EXPECT_EQ(result("atom.global.inc.u32 %r1, [%q0], 9;", 0), 96u % 10);
   EXPECT_EQ(result("atom.global.dec.u32 %r1, [%q0], 9;", 0), 4u);
   // One thread finds 7 and stores 100; the others find 100.
-  EXPECT_EQ(result("atom.global.cas.b32 %r1, [%q0], 7, 100;\nsetp.eq.u32 %p1, %r1, 7;\n@%p1 red.global.add.u32 [%q0], 1000;",
-                   7),
-            1100u);
+  EXPECT_EQ(
+      result(
+          "atom.global.cas.b32 %r1, [%q0], 7, 100;\nsetp.eq.u32 %p1, %r1, 7;\n@%p1 red.global.add.u32 [%q0], 1000;",
+          7),
+      1100u);
   simt::InOut<float> sum(std::vector<float>{0.5f});
   run(entry("red.global.add.f32 [%q0], 0f3F800000;"), {sum.data()}, shape);
   EXPECT_EQ(sum.values()[0], 96.5f);
@@ -266,20 +280,22 @@ TEST(PtxThreads, TicketsOfBlocksAreEachGivenOnce) {
   shape.block = dim3(1);
   simt::InOut<uint32_t> ticket(std::vector<uint32_t>{0});
   simt::Out<uint32_t> out(7);
-  run(entry("atom.global.add.u32 %r1, [%q1], 1;\nmembar.gl;\nmul.wide.u32 %q30, %r1, 4;\nadd.u64 %q30, %q0, %q30;\n"
-            "st.global.u32 [%q30], %r1;",
-            2),
+  run(entry(
+          "atom.global.add.u32 %r1, [%q1], 1;\nmembar.gl;\nmul.wide.u32 %q30, %r1, 4;\nadd.u64 %q30, %q0, %q30;\n"
+          "st.global.u32 [%q30], %r1;",
+          2),
       {out.data(), ticket.data()}, shape);
   EXPECT_EQ(out.values(), (std::vector<uint32_t>{0, 1, 2, 3, 4, 5, 6}));
 }
 
 TEST(PtxThreads, StructuresAsParameters) {
-  const std::string text = header() +
-                           ".visible .entry k(.param .align 8 .b8 both[24], .param .u8 small, .param .u64 out){\n"
-                           ".reg .b64 %q<9>;\n.reg .b32 %r<9>;\n.reg .b16 %h<9>;\nld.param.u64 %q0, [out];\n"
-                           "mov.b64 %q1, both;\nld.param.u32 %r1, [%q1+8];\nld.param.v2.u32 {%r2, %r3}, [both+16];\n"
-                           "ld.param.s8 %h1, [small];\ncvt.s32.s16 %r4, %h1;\n"
-                           "st.global.v4.u32 [%q0], {%r1, %r2, %r3, %r4};\nret;\n}\n";
+  const std::string text =
+      header() +
+      ".visible .entry k(.param .align 8 .b8 both[24], .param .u8 small, .param .u64 out){\n"
+      ".reg .b64 %q<9>;\n.reg .b32 %r<9>;\n.reg .b16 %h<9>;\nld.param.u64 %q0, [out];\n"
+      "mov.b64 %q1, both;\nld.param.u32 %r1, [%q1+8];\nld.param.v2.u32 {%r2, %r3}, [both+16];\n"
+      "ld.param.s8 %h1, [small];\ncvt.s32.s16 %r4, %h1;\n"
+      "st.global.v4.u32 [%q0], {%r1, %r2, %r3, %r4};\nret;\n}\n";
   Module module("text.ptx", text);
   const Program& program = module.program("k");
   EXPECT_EQ(program.parameter_bytes, 40u);
@@ -297,18 +313,21 @@ TEST(PtxThreads, StructuresAsParameters) {
 }
 
 TEST(PtxThreads, CountsInstructionsBytesAndSectors) {
-  Module module("text.ptx", entry("mul.wide.u32 %q30, %i0, 4;\nadd.u64 %q31, %q1, %q30;\nadd.u64 %q30, %q0, %q30;\n"
-                                  "ld.global.f32 %f1, [%q31];\nadd.rn.f32 %f2, %f1, %f1;\nsetp.lt.u32 %p1, %i2, 8;\n"
-                                  "@%p1 fma.rn.f32 %f2, %f1, %f1, %f2;\nst.global.f32 [%q30], %f2;\n"
-                                  "mul.wide.u32 %q32, %i2, 128;\nadd.u64 %q32, %q1, %q32;\nld.global.v2.f32 {%f3, %f4}, [%q32];",
-                                  2));
+  Module module(
+      "text.ptx",
+      entry("mul.wide.u32 %q30, %i0, 4;\nadd.u64 %q31, %q1, %q30;\nadd.u64 %q30, %q0, %q30;\n"
+            "ld.global.f32 %f1, [%q31];\nadd.rn.f32 %f2, %f1, %f1;\nsetp.lt.u32 %p1, %i2, 8;\n"
+            "@%p1 fma.rn.f32 %f2, %f1, %f1, %f2;\nst.global.f32 [%q30], %f2;\n"
+            "mul.wide.u32 %q32, %i2, 128;\nadd.u64 %q32, %q1, %q32;\nld.global.v2.f32 {%f3, %f4}, [%q32];",
+            2));
   simt::In<float> in(std::vector<float>(2048, 1.0f));
   simt::Out<float> out(64);
   const void* pointers[] = {out.data(), in.data()};
   std::vector<unsigned char> parameters(16);
   std::memcpy(parameters.data(), pointers, 16);
   Executor executor;
-  for (int k = 0; k < 2; ++k) executor.run(module.program("k"), "name", parameters, dim3(1), dim3(64), 0, {0});
+  for (int k = 0; k < 2; ++k)
+    executor.run(module.program("k"), "name", parameters, dim3(1), dim3(64), 0, {0});
   const std::map<std::string, Counts> all = executor.counts();
   ASSERT_EQ(all.size(), 1u);
   const Counts& counts = all.at("name");
