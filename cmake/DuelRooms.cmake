@@ -127,9 +127,9 @@ function(duel_room name)
   list(FILTER cuda_sources INCLUDE REGEX "\\.cu$")
   if(cuda_sources AND DUEL_HAS_CUDA)
     target_link_libraries(${target} PRIVATE CUDA::cudart_static)
-    # Registers and spills of every kernel are kept beside the object: see tests/ptxas_report.py.
+    # Registers and spills of every kernel are kept beside the object, and its PTX: see tests/ptxas_report.py and tests/ptx/.
     target_compile_options(${target} PRIVATE "$<$<COMPILE_LANGUAGE:CUDA>:-Xptxas=-v>")
-    set(launcher bash "${DUEL_CMAKE_DIR}/keep_ptxas_report.sh" ${CMAKE_CUDA_COMPILER_LAUNCHER})
+    set(launcher bash "${DUEL_CMAKE_DIR}/keep_compile_report.sh" ${CMAKE_CUDA_COMPILER_LAUNCHER})
     set_target_properties(${target} PROPERTIES CUDA_COMPILER_LAUNCHER "${launcher}")
   elseif(cuda_sources)
     duel_host_families(${cuda_sources})

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """ptxas_report.py BUILD_DIR: no kernel of a CUDA build may spill registers or keep a stack frame.
 
-Reads the reports that cmake/keep_ptxas_report.sh left beside the objects, so it works after an incremental or cached build
+Reads the reports that cmake/keep_compile_report.sh left beside the objects, so it works after an incremental or cached build
 as well as after a full one. Prints the kernels with the most registers and shared memory, then every violation; the exit
 status is 1 if there is one, or if an object has no report. First it checks itself on planted reports.
 """

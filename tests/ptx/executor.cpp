@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <filesystem>
 #include <thread>
 
 namespace duel::ptx {
@@ -34,33 +33,6 @@ std::string demangled(const std::string& name) {
 std::string stem(const std::string& file) { return file.substr(0, file.find('.')); }
 
 }  // namespace
-
-std::string kernels_folder() {
-  const char* told = std::getenv("DUEL_TEST_PTX");
-  const std::string folder = told != nullptr ? told : DUEL_TEST_PTX;
-  return !folder.empty() && !ptx_files(folder).empty() ? folder : std::string();
-}
-
-std::vector<std::string> ptx_files(const std::string& folder) {
-  std::vector<std::string> files;
-  std::error_code none;
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder, none)) {
-    if (entry.path().extension() == ".ptx") files.push_back(entry.path().string());
-  }
-  std::sort(files.begin(), files.end());
-  return files;
-}
-
-Executor* kernels_executor() {
-  static const std::unique_ptr<Executor> executor = [] {
-    const std::string folder = kernels_folder();
-    if (folder.empty()) return std::unique_ptr<Executor>();
-    auto made = std::make_unique<Executor>();
-    for (const std::string& file : ptx_files(folder)) made->add(Module::read(file));
-    return made;
-  }();
-  return executor.get();
-}
 
 void Executor::add(std::unique_ptr<Module> module) {
   for (const std::string& entry : module->entries()) {

@@ -17,11 +17,6 @@
 
 namespace duel::ptx {
 
-/// Where kernels' PTX is looked for: DUEL_TEST_PTX of the environment, or what CMake was told; "" if there is none.
-std::string kernels_folder();
-/// All *.ptx below a folder.
-std::vector<std::string> ptx_files(const std::string& folder);
-
 /// A mangled name with anonymous namespaces as g++ calls them.
 std::string without_hashes(std::string mangled);
 
@@ -80,7 +75,12 @@ class Interpreted {
   Interpreted& operator=(const Interpreted&) = delete;
 };
 
-/// The executor of the kernels' PTX, read once; null where there is none.
-Executor* kernels_executor();
+/// The kernels' PTX, read once.
+struct Kernels {
+  std::unique_ptr<Executor> executor;  ///< null where there is no PTX
+  std::string why_none;
+  bool demanded = false;  ///< by the environment: that there is none is an error then
+};
+Kernels& kernels();
 
 }  // namespace duel::ptx
