@@ -132,13 +132,9 @@ Tensor LinePoints::operator()(const Tensor& real, const Tensor& fake, Generator&
 }
 
 PenaltySampling on_lines() { return {"line", LinePoints{}}; }
-PenaltySampling at_real() {
-  return {"real", [](const Tensor& real, const Tensor&, Generator&) { return real; }};
-}
+PenaltySampling at_real() { return {"real", SamplePoints{LabelsOf::real}}; }
 PenaltySampling at_fake() {
-  return {.name = "fake",
-          .points = [](const Tensor&, const Tensor& fake, Generator&) { return fake; },
-          .labels = LabelsOf::fake};
+  return {.name = "fake", .points = SamplePoints{LabelsOf::fake}, .labels = LabelsOf::fake};
 }
 PenaltySampling around_real() {
   return {"dragan", [](const Tensor& real, const Tensor&, Generator& random) {

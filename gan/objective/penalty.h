@@ -57,6 +57,13 @@ struct PenaltySampling {
 struct LinePoints {
   Tensor operator()(const Tensor& real, const Tensor& fake, Generator& random) const;
 };
+/// The points of at_real() and at_fake(): a side's own samples.
+struct SamplePoints {
+  LabelsOf side;
+  Tensor operator()(const Tensor& real, const Tensor& fake, Generator&) const {
+    return side == LabelsOf::real ? real : fake;
+  }
+};
 /// eps real + (1 - eps) fake, one eps ~ U[0,1) per sample. Judged with the real samples' labels. (Public
 /// conditional code makes the fakes for the labels of the real batch, so that both ends of a line have the
 /// same. Duel draws the fakes' labels anew: here a line's fake end may be of another class than the line is

@@ -26,7 +26,7 @@ Tensor joined(const Tensor& a, const Tensor& b) {
 }
 
 /// real and then fake: a copy, but where they lie so already.
-Tensor joined_sides(const Tensor& real, const Tensor& fake) {
+Tensor both_sides(const Tensor& real, const Tensor& fake) {
   const Tensor both = tracked(real) || tracked(fake) ? Tensor() : detail::joined_in_place(real, fake);
   return both.defined() ? both : concat({real, fake});
 }
@@ -88,6 +88,12 @@ Tensor Judging::packed(const Tensor& samples) const {
                 : samples.reshape(samples.shape().with(0, samples.dim(0) / m).with(1, m * samples.dim(1)));
 }
 
+Tensor Judging::joined_sides(const Round& round) const {
+  const Tensor &real = round.real.samples, &fake = round.fake.samples;
+  if (discriminator_->mixes_samples() || tracked(real) || tracked(fake)) return {};
+  return both_sides(real, fake);
+}
+
 Judgement Judging::judge(const Tensor& samples, const Tensor& labels) {
   const LendDefaultGenerator lent = lend();
   return gan::judge(*discriminator_, packed(samples), labels);
@@ -127,7 +133,7 @@ Tensor Judging::judge_both(Round& round, const Tensor& joined_samples) {
     return {};
   }
   const Tensor samples = joined_samples.defined() ? rows(joined_samples, 0, 2 * real.samples.dim(0))
-                                                  : joined_sides(real.samples, fake.samples);
+                                                  : both_sides(real.samples, fake.samples);
   const Judgement all = judge(samples, joined(real.labels, fake.labels));
   const int64_t split = real.samples.dim(0) / schedule_.packing;
   real.judgement = part_of(all, 0, split);

@@ -43,6 +43,9 @@ class Judging {
   /// mixes samples, there are more penalties or the samples have gradients. `any`: by concatenation where no launch of the
   /// sampling makes all of it. For judge_both(), penalties() and analytic.h.
   Tensor joined_with_points(const Round& round, bool any = false);
+  /// Both sides' samples, the real ones first, without gradients: a copy, but where they lie so already. Undefined where D mixes
+  /// samples or the samples have gradients. For analytic.h.
+  Tensor joined_sides(const Round& round) const;
   /// With the schedule's probability a judged sample changes sides: what D says of it stands with the other
   /// label.
   void flip_labels(Round& round);

@@ -124,11 +124,40 @@ Forward forward(nn::Module& discriminator, const std::vector<Layer>& layers, con
   return pass;
 }
 
-/// What the rule needs: in and delta of all rows, tangents of the points'.
+/// What the rule needs beside in and delta of all rows and the points' tangents.
 struct Kept {
   std::vector<Layer> layers;
-  int64_t judged = 0;  // rows before the points'
+  int64_t judged = 0;  // rows that the loss sees
+  int64_t begin = 0;   // of the points' rows, which follow those or are among them
+  bool seeds_are_units =
+      false;  // then delta is of each row's logit, and what the logits get from the loss is saved last
 };
+
+/// One number per row, as it multiplies a tensor of those rows.
+Tensor per_row(const Tensor& numbers, const Tensor& rows_of) {
+  Shape shape = rows_of.shape();
+  for (int axis = 1; axis < shape.rank(); ++axis) shape = shape.with(axis, 1);
+  return numbers.reshape(shape);
+}
+
+/// dW = sum over rows of delta (s a + t)^T, db = sum of s delta, where the points are among the judged rows.
+duel::detail::WeightAndBias shared_gradients(const Layer& layer, const Tensor& in, const Tensor& delta,
+                                             const Tensor& tangent, const Tensor& seeds, int64_t begin,
+                                             bool weight, bool bias) {
+  duel::detail::WeightAndBias all;
+  if (weight) {
+    const Tensor operand = mul(in, per_row(seeds, in));
+    Tensor of_points = rows(operand, begin, begin + tangent.dim(0));
+    add_in_place(of_points, tangent);
+    all.weight = layer.gradients(operand, delta, true, false).weight;
+  }
+  if (bias) {
+    std::vector<int> axes = {0};
+    for (int axis = 2; axis < delta.rank(); ++axis) axes.push_back(axis);
+    all.bias = sum(mul(delta, per_row(seeds, delta)), axes);
+  }
+  return all;
+}
 
 /// The gradients of the layers' weights and biases, for a gradient 1 of the loss.
 std::vector<Tensor> weight_gradients(const Kept& kept, const RuleContext& ctx) {
@@ -139,6 +168,13 @@ std::vector<Tensor> weight_gradients(const Kept& kept, const RuleContext& ctx) {
     if (!ctx.needs(w) && !ctx.needs(b)) continue;
     const Tensor in = ctx.saved(at), delta = ctx.saved(at + 1), tangent = ctx.saved(at + 2);
     const int64_t n = kept.judged;
+    if (kept.seeds_are_units) {
+      const Tensor seeds = ctx.saved(static_cast<int>(3 * kept.layers.size()));
+      const auto both =
+          shared_gradients(layer, in, delta, tangent, seeds, kept.begin, ctx.needs(w), ctx.needs(b));
+      grads[static_cast<size_t>(w)] = both.weight, grads[static_cast<size_t>(b)] = both.bias;
+      continue;
+    }
     auto [dw, db] = layer.gradients(rows(in, 0, n), rows(delta, 0, n), ctx.needs(w), ctx.needs(b));
     if (ctx.needs(w)) layer.add_weight_gradient(tangent, rows(delta, n, delta.dim(0)), dw);
     grads[static_cast<size_t>(w)] = dw, grads[static_cast<size_t>(b)] = db;
@@ -159,20 +195,30 @@ std::optional<LossOfD> analytic_loss_of_d(const Objective& objective, Judging& j
   nn::Module& discriminator = judging.discriminator();
   const std::vector<Layer> layers = layers_of(discriminator, judging.packed(round.real.samples));
   if (layers.empty()) return {};
-  const Tensor joined = judging.joined_with_points(round, true);
+  const Penalty& due = objective.penalties.front();
+  const auto* of_side = due.sampling.points.target<SamplePoints>();
+  const Tensor joined = of_side ? judging.joined_sides(round) : judging.joined_with_points(round, true);
   if (!joined.defined()) return {};
 
   const int64_t packing = objective.schedule.packing, split = round.real.samples.dim(0) / packing,
                 judged = split + round.fake.samples.dim(0) / packing;
-  const Penalty& due = objective.penalties.front();
   const size_t count = layers.size();
   LossOfD result;
   Tensor loss;
   std::vector<Tensor> saved(3 * count);
+  Kept kept;
   {
     NoGrad no_grad;
     const Forward pass = forward(discriminator, layers, judging.packed(joined));
     const int64_t all = pass.logits.dim(0);
+    const bool of_fake = of_side && of_side->side == LabelsOf::fake;
+    const int64_t begin = !of_side  ? judged
+                          : of_fake ? split
+                                    : 0,
+                  end = !of_side  ? all
+                        : of_fake ? judged
+                                  : split;  // the points' rows
+    kept = {layers, judged, begin, of_side != nullptr};
     // The loss, and what each logit gets from it.
     const Tensor logits = rows(pass.logits, 0, judged).detach().set_requires_grad(true);
     Tensor from_loss;
@@ -182,25 +228,27 @@ std::optional<LossOfD> analytic_loss_of_d(const Objective& objective, Judging& j
       from_loss = grad({loss}, {logits})[0];
     }
     std::vector<Tensor> delta(count), tangent(count);
-    delta[count - 1] = concat({from_loss, duel::detail::unit(Shape{all - judged, 1}, pass.logits.options())});
+    const Tensor units = duel::detail::unit(Shape{of_side ? all : all - judged, 1}, pass.logits.options());
+    delta[count - 1] = of_side ? units : concat({from_loss, units});
     for (size_t l = count - 1; l > 0; --l) {
       const Slope slope{layers[l - 1].then, pass.in[l]};
       delta[l - 1] = layers[l]
                          .pullback(delta[l], pass.in[l].shape(), slope.f ? &slope : nullptr)
                          .reshape(pass.out[l - 1]);
     }
-    const Tensor points = rows(delta[0], judged, all);
+    const Tensor points = rows(delta[0], begin, end);
     const Tensor g = layers[0].pullback(points, pass.in[0].shape(), nullptr);
     const PenaltyStep penalty = penalty_step(g, due.shape, judging.weight_of(due), loss.detach());
     tangent[0] = penalty.gradient;
     for (size_t l = 0; l + 1 < count; ++l) {
-      const Tensor value = rows(pass.in[l + 1], judged, all);
+      const Tensor value = rows(pass.in[l + 1], begin, end);
       const Slope slope{layers[l].then, value};
       tangent[l + 1] = layers[l].pushforward(tangent[l], slope.f ? &slope : nullptr).reshape(value.shape());
     }
     for (size_t l = 0; l < count; ++l) {
       saved[3 * l] = pass.in[l], saved[3 * l + 1] = delta[l], saved[3 * l + 2] = tangent[l];
     }
+    if (of_side) saved.push_back(from_loss);
     result.real_logits = rows(pass.logits, 0, split);
     result.fake_logits = rows(pass.logits, split, judged);
     result.penalty = penalty.result.value;
@@ -214,17 +262,16 @@ std::optional<LossOfD> analytic_loss_of_d(const Objective& objective, Judging& j
   }
   parameters.push_back(joined);  // for AnomalyMode: what came in
   result.value =
-      record("critic_pass", loss, parameters, saved,
-             [kept = Kept{layers, judged}](const RuleContext& ctx, const Tensor& seed) {
-               DUEL_CHECK(!grad_enabled(), "critic_pass",
-                          "expected a gradient of first order: set_analytic_critic(false) for others");
-               std::vector<Tensor> grads = weight_gradients(kept, ctx);
-               if (duel::detail::is_unit(seed)) return grads;
-               for (Tensor& each : grads) {
-                 if (each.defined()) each = mul(each, seed);
-               }
-               return grads;
-             });
+      record("critic_pass", loss, parameters, saved, [kept](const RuleContext& ctx, const Tensor& seed) {
+        DUEL_CHECK(!grad_enabled(), "critic_pass",
+                   "expected a gradient of first order: set_analytic_critic(false) for others");
+        std::vector<Tensor> grads = weight_gradients(kept, ctx);
+        if (duel::detail::is_unit(seed)) return grads;
+        for (Tensor& each : grads) {
+          if (each.defined()) each = mul(each, seed);
+        }
+        return grads;
+      });
   if (result.value.impl()->node) result.value.impl()->node->pairs_from = 0;
   return result;
 }

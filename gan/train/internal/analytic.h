@@ -9,6 +9,9 @@
 //   penalty    P(g) and v = dP/dg
 //   tangent    t_0 = v, t_l = f'(.) * (W_l t_(l-1)), of the points' rows
 //   gradients  dW_l = delta_l^T a_(l-1) of the first rows + delta_l^T t_(l-1) of the points', db_l = the sum of delta_l of the first
+// Where the points are the real samples, or the fakes, nothing passes D twice: delta is of each row's logit alone, and with
+// s = dL/dlogits and t = 0 for the other rows
+//   gradients  dW_l = delta_l^T (s a_(l-1) + t_(l-1)), db_l = the sum of s delta_l
 // since f'' = 0 leaves nothing else of the second derivative (performance notes: Gulrajani et al. 2017, equation 3, by hand).
 // The same to rounding as by the engine, which the tests compare with; on a GPU half of the passes' launches. A loss or a
 // penalty of the user's, which may read more than logits and norms, goes the engine's way.
