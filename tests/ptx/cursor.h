@@ -1,7 +1,6 @@
 // Words of PTX text, one after the other.
 #pragma once
 
-#include <cctype>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -64,12 +63,18 @@ class Cursor {
   void skip_line() {
     while (at_ < text_.size() && text_[at_] != '\n') ++at_;
   }
-  /// To behind the } of a { that has been taken.
+  /// To behind the } of a { that has been taken. Most of a module is skipped: letter by letter, not by words.
   void skip_braces() {
-    for (int depth = 1; depth > 0;) {
-      const std::string_view word = next();
-      if (word.empty()) fail("expected '}', got the end of the text");
-      depth += word == "{" ? 1 : word == "}" ? -1 : 0;
+    for (int depth = 1; depth > 0; ++at_) {
+      if (at_ >= text_.size()) fail("expected '}', got the end of the text");
+      const char c = text_[at_];
+      if (c == '\n') ++line_;
+      if (c == '{') ++depth;
+      if (c == '}') --depth;
+      if (c == '/' && text_.compare(at_, 2, "//") == 0) {
+        skip_line();
+        --at_;
+      }
     }
   }
 
@@ -95,8 +100,8 @@ class Cursor {
   bool in_word() const {
     if (at_ >= text_.size()) return false;
     const char c = text_[at_];
-    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '$' || c == '%' || c == '.' ||
-           (c == ':' && at_ + 1 < text_.size() && text_[at_ + 1] == ':');
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '$' || c == '%' || c == '.' || (c == ':' && at_ + 1 < text_.size() && text_[at_ + 1] == ':');
   }
   void skip() {
     while (at_ < text_.size()) {
@@ -104,7 +109,7 @@ class Cursor {
       if (c == '\n') {
         ++line_;
         ++at_;
-      } else if (std::isspace(static_cast<unsigned char>(c)) != 0) {
+      } else if (c == ' ' || c == '\t' || c == '\r') {
         ++at_;
       } else if (text_.compare(at_, 2, "//") == 0) {
         skip_line();

@@ -330,7 +330,7 @@ void Machine::run_fragment(Warp& warp, size_t at) {
         } else if (ins.run == Run::barrier) {
           arrive_at_barrier(warp, at, ins);
         } else if (gather(warp, at, ins)) {
-          if (lanes == mask && warp.fragments.size() == 1) {
+          if (warp.fragments.size() == 1 && warp.fragments[0].mask == mask) {  // none has joined, none waits
             ++pc;
             continue;
           }

@@ -3,7 +3,7 @@
 
 #include <cstring>
 #include <fstream>
-#include <iterator>
+#include <sstream>
 
 #include "cursor.h"
 #include "decoder.h"
@@ -186,7 +186,9 @@ Module::~Module() = default;
 std::unique_ptr<Module> Module::read(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) throw ParseError(path + ": cannot be read");
-  std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  std::ostringstream all;
+  all << file.rdbuf();
+  std::string text = all.str();
   return std::make_unique<Module>(path.substr(path.rfind('/') + 1), std::move(text));
 }
 

@@ -5,8 +5,8 @@
 #include <cctype>
 #include <cstring>
 #include <fstream>
-#include <iterator>
 #include <map>
+#include <sstream>
 
 #include "executor.h"
 
@@ -22,7 +22,9 @@ T at(const std::string& file, uint64_t offset) {
 
 std::map<uintptr_t, Symbol> read_symbols() {
   std::ifstream stream("/proc/self/exe", std::ios::binary);
-  const std::string file((std::istreambuf_iterator<char>(stream)), std::istreambuf_iterator<char>());
+  std::ostringstream all;
+  all << stream.rdbuf();
+  const std::string file = all.str();
   uintptr_t base = 0;
   dl_iterate_phdr(
       [](dl_phdr_info* info, size_t, void* raw) {

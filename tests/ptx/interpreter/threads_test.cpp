@@ -212,6 +212,23 @@ TEST(PtxThreads, ShufflesOfHalfWarpsThatPart) {
   EXPECT_EQ(got, of_lanes([](uint32_t k) { return k < 16 ? k ^ 2 : k ^ 1; }));
 }
 
+// Two groups come to one shuffle at different times, then go on together to the next.
+TEST(PtxThreads, LanesThatMeetAtAShuffleStayTogether) {
+  const auto got = words(R"(
+    setp.lt.u32 %p1, %i2, 9;
+    mov.u32 %r1, %i2;
+    @%p1 bra LATE;
+  MEET:
+    shfl.sync.bfly.b32 %r2, %r1, 16, 31, -1;
+    shfl.sync.bfly.b32 %r9, %r2, 1, 31, -1;
+    bra.uni OUT;
+  LATE:
+    add.u32 %r1, %r1, 100;
+    bra.uni MEET;
+  OUT:)");
+  EXPECT_EQ(got, of_lanes([](uint32_t k) { return (k ^ 17) + ((k ^ 17) < 9 ? 100 : 0); }));
+}
+
 TEST(PtxThreads, Votes) {
   const std::string odd = "and.b32 %r1, %i2, 1;\nsetp.eq.u32 %p1, %r1, 1;\n";
   EXPECT_EQ(words(odd + "vote.sync.ballot.b32 %r9, %p1, -1;"),
