@@ -140,10 +140,17 @@ Tensor per_row(const Tensor& numbers, const Tensor& rows_of) {
   return numbers.reshape(shape);
 }
 
-/// dW = sum over rows of delta (s a + t)^T, db = sum of s delta, where the points are among the judged rows.
+/// dW = sum over rows of delta (s a + t)^T, db = sum of s delta, where the points are among the judged rows. A convolution's
+/// products cost more than passes over its operands, and it takes one; a dense layer takes two, of s delta and a, which
+/// gives db as well, and of delta and t.
 duel::detail::WeightAndBias shared_gradients(const Layer& layer, const Tensor& in, const Tensor& delta,
                                              const Tensor& tangent, const Tensor& seeds, int64_t begin,
                                              bool weight, bool bias) {
+  if (!layer.conv) {
+    auto [dw, db] = layer.gradients(in, mul(delta, seeds), weight, bias);
+    if (weight) layer.add_weight_gradient(tangent, rows(delta, begin, begin + tangent.dim(0)), dw);
+    return {dw, db};
+  }
   duel::detail::WeightAndBias all;
   if (weight) {
     const Tensor operand = mul(in, per_row(seeds, in));
@@ -152,9 +159,7 @@ duel::detail::WeightAndBias shared_gradients(const Layer& layer, const Tensor& i
     all.weight = layer.gradients(operand, delta, true, false).weight;
   }
   if (bias) {
-    std::vector<int> axes = {0};
-    for (int axis = 2; axis < delta.rank(); ++axis) axes.push_back(axis);
-    all.bias = sum(mul(delta, per_row(seeds, delta)), axes);
+    all.bias = sum(mul(delta, per_row(seeds, delta)), {0, 2, 3});
   }
   return all;
 }
