@@ -81,6 +81,8 @@ struct Kernels {
   std::string why_none;
   bool demanded = false;  ///< by the environment: that there is none is an error then
 };
+/// `told`: the folder that the environment names, or null. PTX that is older than the sources is taken only then.
+Kernels read_kernels(const char* told, const std::string& otherwise, const std::string& sources);
 Kernels& kernels();
 
 }  // namespace duel::ptx

@@ -15,6 +15,7 @@ std::vector<fs::path> files(const fs::path& folder, std::initializer_list<const 
   std::vector<fs::path> found;
   std::error_code none;
   for (const auto& entry : fs::recursive_directory_iterator(folder, none)) {
+    if (entry.path().parent_path().extension() == ".kept") continue;  // of a compilation that is running
     const std::string extension = entry.path().extension();
     if (std::find(extensions.begin(), extensions.end(), extension) != extensions.end())
       found.push_back(entry.path());
@@ -29,20 +30,20 @@ fs::file_time_type newest(const std::vector<fs::path>& paths) {
   return time;
 }
 
-Kernels read() {
+}  // namespace
+
+Kernels read_kernels(const char* told, const std::string& otherwise, const std::string& sources) {
   Kernels made;
-  const char* told = std::getenv("DUEL_TEST_PTX");
   made.demanded = told != nullptr;
-  const fs::path folder = told != nullptr ? told : DUEL_TEST_PTX;
+  const std::string folder = told != nullptr ? told : otherwise;
   const std::vector<fs::path> texts = files(folder, {".ptx"});
   const std::string how =
-      "; `cmake --preset cuda && cmake --build --preset cuda` makes it where nvcc is, and DUEL_TEST_PTX "
-      "names another folder";
+      "; `cmake --preset cuda && cmake --build --preset cuda` makes it where nvcc is, and DUEL_TEST_PTX names another "
+      "folder";
   if (texts.empty()) {
-    made.why_none = "no *.ptx below " + folder.string() + how;
-  } else if (!made.demanded &&
-             newest(files(fs::path(DUEL_SOURCE_DIR) / "kernels", {".cu", ".cuh", ".h"})) > newest(texts)) {
-    made.why_none = "the PTX below " + folder.string() + " is older than the kernels" + how;
+    made.why_none = "no *.ptx below " + folder + how;
+  } else if (!made.demanded && newest(files(sources, {".cu", ".cuh", ".h"})) > newest(texts)) {
+    made.why_none = "the PTX below " + folder + " is older than the kernels" + how;
   } else {
     made.executor = std::make_unique<Executor>();
     for (const fs::path& text : texts) made.executor->add(Module::read(text.string()));
@@ -50,10 +51,9 @@ Kernels read() {
   return made;
 }
 
-}  // namespace
-
 Kernels& kernels() {
-  static Kernels read_once = read();
+  static Kernels read_once =
+      read_kernels(std::getenv("DUEL_TEST_PTX"), DUEL_TEST_PTX, DUEL_SOURCE_DIR "/kernels");
   return read_once;
 }
 

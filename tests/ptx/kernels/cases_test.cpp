@@ -123,7 +123,8 @@ TEST_P(PtxCases, AreThoseOfTheHarnessAndOfTheHost) {
   EXPECT_GT(counts.size(), 100u);
 }
 
-INSTANTIATE_TEST_SUITE_P(Every, PtxCases, ::testing::Values(DType::f32, DType::f64));
+INSTANTIATE_TEST_SUITE_P(Every, PtxCases, ::testing::Values(DType::f32, DType::f64),
+                         [](const auto& made) { return to_text(made.param); });
 
 }  // namespace
 }  // namespace duel

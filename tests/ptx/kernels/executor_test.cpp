@@ -1,5 +1,7 @@
 // From a launch of the harness to an entry of the PTX: names, parameters, failures.
+#include <chrono>
 #include <cstring>
+#include <filesystem>
 
 #include "duel/core/ops.h"
 #include "on_ptx.h"
@@ -48,6 +50,32 @@ TEST(PtxParameters, AreLaidOutAsCudaDoes) {
   EXPECT_EQ(at(24, int{}), 7);
   EXPECT_EQ(at(28, short{}), -3);
   EXPECT_EQ(at(32, uint64_t{}), 0u);
+}
+
+TEST(PtxFolder, IsReadWhereItIsNewerThanTheKernelsOrAskedFor) {
+  namespace fs = std::filesystem;
+  const testing::Scratch place;
+  const fs::path texts = place / "build" / "below", sources = place / "kernels";
+  fs::create_directories(texts);
+  fs::create_directories(sources);
+  const auto read = [&](const char* told) {
+    return ptx::read_kernels(told, (place / "build").string(), sources.string());
+  };
+  testing::write(sources / "k.cu", "");
+  EXPECT_NE(read(nullptr).why_none.find("no *.ptx below "), std::string::npos);
+  EXPECT_EQ(read(nullptr).executor, nullptr);
+  EXPECT_FALSE(read(nullptr).demanded);
+  EXPECT_TRUE(read(sources.c_str()).demanded);
+
+  testing::write(texts / "k.cu.o.ptx", ".version 8.0\n.visible .entry k(){ret;}\n");
+  fs::last_write_time(texts / "k.cu.o.ptx", fs::last_write_time(sources / "k.cu") + std::chrono::seconds(1));
+  ASSERT_NE(read(nullptr).executor, nullptr) << read(nullptr).why_none;
+  EXPECT_EQ(read(nullptr).executor->all_modules().front()->entries(), std::vector<std::string>{"k"});
+
+  fs::last_write_time(sources / "k.cu", fs::last_write_time(texts / "k.cu.o.ptx") + std::chrono::seconds(1));
+  EXPECT_NE(read(nullptr).why_none.find("is older than the kernels"), std::string::npos);
+  EXPECT_EQ(read(nullptr).executor, nullptr);
+  EXPECT_NE(read(texts.c_str()).executor, nullptr) << "asked for";
 }
 
 simt::Failure failure_of(ptx::Executor& executor, const std::function<void()>& work) {
