@@ -243,14 +243,14 @@ struct AlphaRampConjugate {
 };
 
 /// Every loss that losses.cu instantiates (for float and double).
-#define DUEL_LOSSES(LOSS)                                                              \
-  LOSS(SigmoidBce)                                                                     \
-  LOSS(Hinge)                                                                          \
-  LOSS(SquaredDifference)                                                              \
-  LOSS(WassersteinMean)                                                                \
-  LOSS(LinearLoss)                                                                     \
-  LOSS(ExponentialLoss) LOSS(SoftplusLoss) LOSS(PearsonConjugate) LOSS(AlphaConjugate) \
-      LOSS(AlphaRampConjugate)
+#define DUEL_LOSSES(LOSS) \
+  LOSS(SigmoidBce)        \
+  LOSS(Hinge)             \
+  LOSS(SquaredDifference) \
+  LOSS(WassersteinMean)   \
+  LOSS(LinearLoss)        \
+  LOSS(ExponentialLoss)   \
+  LOSS(SoftplusLoss) LOSS(PearsonConjugate) LOSS(AlphaConjugate) LOSS(AlphaRampConjugate)
 
 /// Scratch elements (of T) that loss_value_grad needs for n logits.
 int64_t loss_workspace(int64_t n);

@@ -17,12 +17,13 @@ __device__ __forceinline__ void normalize_row(const NormShape& s, int64_t row, c
         return norm::normalized(x[i], centre, scale) * norm::at_or(gamma, a, T(1)) +
                norm::at_or(beta, a, T(0));
       },
-      [&](int64_t i, T value) { store_one(y, finish, i, value); });
+      // Beside the loops a smooth function in f64 costs registers that there are not.
+      [&](int64_t i, T value) { store_one<sizeof(T) == 4>(y, finish, i, value); });
 }
 
 /// A block takes a channel's parts in turn, so that its running statistics move as by calls one after the other.
 template <class T, int kBlock>
-__global__ void __launch_bounds__(kBlock)
+__global__ void __launch_bounds__(kBlock, 1)
     norm_forward_kernel(NormShape s, const T* x, const T* gamma, const T* beta, T eps, T* y, T* mean, T* rstd,
                         RunningStats<T> running, Finish<T> finish) {
   const T count = norm::divisor<T>(s.outer * s.inner);
@@ -47,7 +48,7 @@ __global__ void __launch_bounds__(kBlock)
 }
 
 template <class T, int kBlock>
-__global__ void __launch_bounds__(kBlock)
+__global__ void __launch_bounds__(kBlock, 1)
     norm_inference_kernel(NormShape s, const T* x, const T* mean, const T* var, const T* gamma, const T* beta,
                           T eps, T* y, Finish<T> finish) {
   const int64_t row = blockIdx.x;

@@ -312,17 +312,28 @@ class AffineColumns {
 };
 
 #if DUEL_DEVICE_CODE
+/// Where a row lies: what a loop over it needs. Rows are below 2^31.
+struct RowPlace {
+  int64_t begin, step;  // of its first element, and to the next sample's
+};
+__device__ inline RowPlace place_of(const NormShape& s, int64_t row) {
+  if (s.parts == 1) return {row * s.inner, s.rows * s.inner};
+  const uint32_t channels = static_cast<uint32_t>(s.rows) / static_cast<uint32_t>(s.parts),
+                 part = static_cast<uint32_t>(row) / channels,
+                 channel = static_cast<uint32_t>(row) - part * channels;
+  return {(part * s.outer * channels + channel) * s.inner, channels * s.inner};
+}
+
 /// Position j of a row as an index into x, and its inner position.
 struct Position {
   int64_t i, inner;
 };
-__device__ inline Position position(const NormShape& s, int64_t row, int64_t j) {
-  const int64_t begin = row_begin(s, row);
-  if (s.outer == 1) return {begin + j, j};
+__device__ inline Position position(const NormShape& s, const RowPlace& row, int64_t j) {
+  if (s.outer == 1) return {row.begin + j, j};
   const unsigned sample =
       static_cast<unsigned>(j) / static_cast<unsigned>(s.inner);  // rows below 2^32 elements
   const int64_t inner = j - static_cast<int64_t>(sample) * s.inner;
-  return {begin + sample * s.part_rows() * s.inner + inner, inner};
+  return {row.begin + sample * row.step + inner, inner};
 }
 
 /// Threads for rows of at least kLongRow elements, as many as have enough registers; shorter ones get kSumBlock.
@@ -348,6 +359,7 @@ void with_block(int64_t count, Start start) {
 template <int kBlock, int K, class T, class F>
 __device__ Terms<K, T> row_sums(const NormShape& s, int64_t row, F terms) {
   constexpr int kAtOnce = kInFlight<T>;
+  const RowPlace place = place_of(s, row);
   const int64_t n = s.outer * s.inner;
   Terms<K, T> sum{};
   for (int64_t j = threadIdx.x; j < n; j += kAtOnce * kBlock) {
@@ -355,7 +367,7 @@ __device__ Terms<K, T> row_sums(const NormShape& s, int64_t row, F terms) {
 #pragma unroll
     for (int u = 0; u < kAtOnce; ++u) {
       if (j + u * kBlock >= n) continue;
-      const Position at = position(s, row, j + u * kBlock);
+      const Position at = position(s, place, j + u * kBlock);
       t[u] = terms(at.i, at.inner);
     }
 #pragma unroll
@@ -371,6 +383,7 @@ __device__ Terms<K, T> row_sums(const NormShape& s, int64_t row, F terms) {
 template <int kBlock, class T, class Value, class Store>
 __device__ void row_map(const NormShape& s, int64_t row, Value value, Store store) {
   constexpr int kAtOnce = kInFlight<T>;
+  const RowPlace place = place_of(s, row);
   const int64_t n = s.outer * s.inner;
   for (int64_t j = threadIdx.x; j < n; j += kAtOnce * kBlock) {
     T v[kAtOnce] = {};
@@ -378,7 +391,7 @@ __device__ void row_map(const NormShape& s, int64_t row, Value value, Store stor
 #pragma unroll
     for (int u = 0; u < kAtOnce; ++u) {
       if (j + u * kBlock >= n) continue;
-      const Position at = position(s, row, j + u * kBlock);
+      const Position at = position(s, place, j + u * kBlock);
       to[u] = at.i;
       v[u] = value(at.i, at.inner);
     }
@@ -392,8 +405,9 @@ __device__ void row_map(const NormShape& s, int64_t row, Value value, Store stor
 /// f(i, inner) for the elements of a row.
 template <class F>
 __device__ void row_each(const NormShape& s, int64_t row, F f) {
+  const RowPlace place = place_of(s, row);
   for (int64_t j = threadIdx.x; j < s.outer * s.inner; j += blockDim.x) {
-    const Position at = position(s, row, j);
+    const Position at = position(s, place, j);
     f(at.i, at.inner);
   }
 }

@@ -51,7 +51,7 @@ DUEL_HD T row_dgamma(const Terms<7, T>&, T, T) {
 #if DUEL_DEVICE_CODE
 /// A block takes a channel's parts in turn and adds their sums.
 template <class T, int kBlock>
-__global__ void __launch_bounds__(kBlock)
+__global__ void __launch_bounds__(kBlock, 1)
     norm_backward_kernel(NormShape s, const T* dy, const T* x, const T* mean, const T* rstd, const T* gamma,
                          T* dx, T* sums_gamma, T* sums_beta) {
   const T count = norm::divisor<T>(s.outer * s.inner);
