@@ -21,8 +21,9 @@ PARTS='
 1 | info           |  10 | GPU, driver, and that cuBLASLt and cuDNN are found
 1 | bench_nodes    |  15 | what a node of a captured graph costs: empty and 64x256, in a row and over three branches
 1 | bench_step     |  25 | training iterations, {mlp, dcgan} x {ns-gan, wgan-gp} at batch 64, TF32 on
-1 | peer           |  60 | the same iterations in PyTorch, tuned, as one captured graph
-1 | ops            |  55 | all ops, CUDA against CPU in f64 and f32, at orders 0, 1 and 2, with the libraries
+1 | bench_graph    |  10 | those iterations as graphs: nodes, time by the model, and the constants of the model on this GPU
+1 | peer           |  55 | the same iterations in PyTorch, tuned, as one captured graph
+1 | ops            |  50 | all ops, CUDA against CPU in f64 and f32, at orders 0, 1 and 2, with the libraries
 1 | ops_own        |  35 | the same with own kernels alone
 1 | graph          |  40 | 50 iterations captured = 50 eager, bit for bit, for eight recipes
 2 | replay         |  40 | the kernels of an iteration of mlp and dcgan under ns-gan, with their times (ncu)
@@ -171,6 +172,7 @@ part_bench_nodes() { python3 -S "$TOOLS" rows data.json "$DUEL_BIN" bench nodes 
 
 workloads="--arch mlp,dcgan --objective ns-gan,wgan-gp"
 step() { python3 -S "$TOOLS" rows data.json "$DUEL_BIN" bench step --device cuda --seconds 1 --json $workloads "$@"; }
+part_bench_graph() { DUEL_TF32=1 python3 -S "$TOOLS" rows data.json "$DUEL_BIN" bench graph --device cuda --json $workloads --batch 64; }
 part_bench_step() { DUEL_TF32=1 step --batch 64; }
 part_bench_step_all() {
   local status=0

@@ -49,6 +49,9 @@ PY
     case $* in
       *kernels*) while [ $# -gt 0 ]; do [ "$1" = --json ] && file=$2; shift; done
         echo '{"results": [{"name": "add", "family": "elementwise", "bytes": 268435456, "copy_percent": 95}], "skipped": []}' >"$file" ;;
+      *graph*) for objective in ns-gan wgan-gp; do
+        echo '{"bench": "graph", "arch": "dcgan", "objective": "'$objective'", "batch": 64, "nodes": 44, "critical_path": 33, "model_us": 343.5}'
+      done ;;
       *nodes*) echo '{"bench": "nodes", "work": "empty", "branches": 1, "nodes": 100, "us_per_node": 1.25}' ;;
       *) python3 -S - "$here" "$@" <<'PY'
 import json, os, sys, time
@@ -113,7 +116,7 @@ is() { [ "$(result "$1" result)" = "$2" ] || { echo "$1 is $(result "$1" result)
 gpu
 expect "a failing part: expected status 1, got $status" [ "$status" -eq 1 ]
 expect "the record is JSON and names the GPU" grep -q '"gpu": "Fake GPU 9000"' "$work/record.json"
-for name in info bench_nodes bench_step ops ops_own graph replay bench_kernels simt memcheck trajectory twice resume bench_step_all initcheck synccheck; do
+for name in info bench_nodes bench_step bench_graph ops ops_own graph replay bench_kernels simt memcheck trajectory twice resume bench_step_all initcheck synccheck; do
   expect "$name" is $name passed
 done
 expect "a failing test" is allocator failed
@@ -125,9 +128,11 @@ expect "no peer" is peer skipped
 expect "data are in the record" grep -q '0.25' <<<"$(result bench_step data)"
 expect "nodes are in the record" grep -q '1.25' <<<"$(result bench_nodes data)"
 expect "kernels with their times" grep -q "adam_kernel.*'launches': 3, 'us_median': 3.0, 'us_total': 9.0" <<<"$(result replay data)"
-expect "the table is last, with every part" [ "$(sed -n '/^info  *passed/,$p' "$work/said" | grep -cE ' (passed|failed|timeout|skipped) ')" -ge 22 ]
+expect "the table is last, with every part" [ "$(sed -n '/^info  *passed/,$p' "$work/said" | grep -cE ' (passed|failed|timeout|skipped) ')" -ge 23 ]
 expect "iterations are in the table" grep -qE 'dcgan  wgan-gp    512  TF32 off +250.0' "$work/said"
-expect "the last line counts" grep -qE '^16 passed, 3 failed, 1 beyond their time, 2 skipped' <(tail -1 "$work/said")
+expect "nodes and the model stand beside an iteration" grep -qE 'dcgan  wgan-gp     64  TF32 on +250.0 +- +44 +33 +343.5$' "$work/said"
+expect "nor beside one of other arithmetic" grep -qE 'dcgan  wgan-gp     64  TF32 off +250.0 +-$' "$work/said"
+expect "the last line counts" grep -qE '^17 passed, 3 failed, 1 beyond their time, 2 skipped' <(tail -1 "$work/said")
 
 # A half is what fits into four minutes, whatever its parts take.
 for half in 1 2; do

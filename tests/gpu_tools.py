@@ -133,6 +133,8 @@ def command_kernels(path):
 def row_text(row):
     if row.get("bench") == "nodes":
         return f"{row['work']}, branches {row['branches']}: {row['us_per_node']:.2f} us a node"
+    if row.get("bench") == "graph":
+        return f"{row['arch']} {row['objective']} {row['batch']}: {row['nodes']} nodes, {row['critical_path']} in a row, model {row['model_us']:.0f} us"
     return f"{row['arch']} {row['objective']} {row['batch']} TF32 {'on' if row['tf32'] else 'off'}: {row['ms_median'] * 1e3:.0f} us"
 
 
@@ -197,20 +199,21 @@ def mode_of(row):
 
 
 def step_table(parts):
-    """Duel's iterations beside PyTorch's best mode."""
-    steps, peer = ([row for name in names for row in parts.get(name, {}).get("data") or []]
-                   for names in (("bench_step", "bench_step_all"), ("peer", "peer_all")))
+    """Duel's iterations beside PyTorch's best mode, their graphs' nodes and what the model says."""
+    steps, peer, graphs = ([row for name in names for row in parts.get(name, {}).get("data") or [] if "error" not in row]
+                           for names in (("bench_step", "bench_step_all"), ("peer", "peer_all"), ("bench_graph",)))
     lines = []
     for row in steps:
-        if "error" in row:
-            continue
-        same = [p for p in peer if "error" not in p and all(p[k] == row[k] for k in ("arch", "objective", "batch", "tf32"))]
+        same = [p for p in peer if all(p[k] == row[k] for k in ("arch", "objective", "batch", "tf32"))]
+        graph = next((g for g in graphs if row["tf32"] and all(g[k] == row[k] for k in ("arch", "objective", "batch"))), None)
         best = min(same, key=lambda p: p["ms_median"], default=None)
-        beside = "-" if best is None else (f"{best['ms_median'] * 1e3:9.1f}  {mode_of(best):22s} "
-                                           f"{best['ms_median'] / row['ms_median']:5.2f}x")
+        beside = f"{'-':>9s}  {'':22s} {'':6s}" if best is None else (f"{best['ms_median'] * 1e3:9.1f}  {mode_of(best):22s} "
+                                                                      f"{best['ms_median'] / row['ms_median']:5.2f}x")
+        beside += f"  {graph['nodes']:5d} {graph['critical_path']:5d} {graph['model_us']:9.1f}" if graph else ""
         lines.append(f"  {row['arch']:6s} {row['objective']:8s} {row['batch']:5d}  TF32 {'on ' if row['tf32'] else 'off'} "
                      f"{row['ms_median'] * 1e3:9.1f}  {beside}")
-    return ["  iteration, us                             Duel    PyTorch  its best mode          PyTorch / Duel"] + lines if lines else []
+    head = "  iteration, us                             Duel    PyTorch  its best mode           / Duel  nodes chain     model"
+    return [head] + [line.rstrip() for line in lines] if lines else []
 
 
 def command_machine(out, gpu, duel):

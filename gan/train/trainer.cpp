@@ -375,8 +375,8 @@ Shown Trainer::iterate(int64_t critic_steps, const Look& look, const Device& bes
                 : draw_latents(networks_.latent, of_g, latent_random_, {options_.dtype, options_.device});
     return batch_of_g;
   };
-  // What G's first step shows to D does not wait for D: it is made beside D's last step.
-  const bool early = at_once && s.generator_steps > 0 && beside.is_cuda();
+  // What G's first step shows to D does not wait for D: it is made beside D's last step. (A term of D may ask G, too.)
+  const bool early = at_once && s.generator_steps > 0 && objective_.d_terms.empty() && beside.is_cuda();
   Tensor ahead;
   SideStreams streams(early ? beside : Device::cpu());
   for (int64_t k = 0; k < critic_steps; ++k) {
