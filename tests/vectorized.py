@@ -34,6 +34,8 @@ def excused(function, text):
         return "AVX2 converts no 64-bit integers"
     if re.search(r"(FloorDivide|Remainder), long", function):
         return "AVX2 divides no integers"
+    if re.search(r"Alpha(Ramp)?Conjugate(, float|Ef)", function):
+        return "two of C's powers, of floats, have more special cases than g++ makes selects of (a batch of logits is short)"
     return None
 
 

@@ -192,24 +192,26 @@ int64_t loss_of_sides_workspace(int64_t one, int64_t other) {
 
 namespace {
 
-/// Host: the loss of every x, its value and, where it is wanted, its derivative; the means of both.
+/// Host: the mean of the loss of every x and of its derivative, which goes to `first`.
 template <class T>
 struct Means {
   T value, first;
 };
+// A function for each loss, whose loop g++ vectorises or not for itself.
+template <class L, class T>
+__attribute__((noinline)) Means<T> means_by(const L& loss, int64_t n, const T* x, T* first) {
+  LaneSums<2, T> sums;
+  sums.add(n, [=](int64_t i) {
+    const T logit = x[i], derivative = loss.template first<T>(logit);
+    first[i] = derivative;
+    return Terms<2, T>{{loss.template value<T>(logit), derivative}};
+  });
+  const Terms<2, T> total = sums.fold();
+  return {total.v[0] / static_cast<T>(n), total.v[1] / static_cast<T>(n)};
+}
 template <class T>
 Means<T> means_of(const AnyLoss& any, int64_t n, const T* x, T* first) {
-  Terms<2, T> total{};
-  with_loss(any, [&](const auto& loss) {
-    LaneSums<2, T> sums;
-    sums.add(n, [=](int64_t i) {
-      const T derivative = loss.template first<T>(x[i]);
-      first[i] = derivative;
-      return Terms<2, T>{{loss.template value<T>(x[i]), derivative}};
-    });
-    total = sums.fold();
-  });
-  return {total.v[0] / static_cast<T>(n), total.v[1] / static_cast<T>(n)};
+  return with_loss(any, [&](const auto& loss) { return means_by(loss, n, x, first); });
 }
 
 template <class T>

@@ -2,6 +2,8 @@
 // through a whole list of functors.
 #pragma once
 
+#include "duel/kernels/map/losses.h"
+
 namespace duel::apps::bench {
 
 /// PowScalar{0.7}, Relu{}, …
@@ -11,6 +13,12 @@ F example_of() {
     return F{0.7};
   else
     return F{};
+}
+
+/// Of alpha > 1.
+template <>
+inline kernels::AlphaRampConjugate example_of<kernels::AlphaRampConjugate>() {
+  return {1.5};
 }
 
 }  // namespace duel::apps::bench

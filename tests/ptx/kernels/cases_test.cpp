@@ -50,7 +50,7 @@ uint64_t ulps(T a, T b) {
 }
 
 /// Where two results are too far apart: "" if nowhere. The same bits in f32, but for those of NaN. In f64, where functions
-/// of libdevice are not those of the host: 4 ulp, or where terms cancel one of the largest element.
+/// of libdevice are not those of the host: 4 ulp, or where terms cancel 4 of the largest element.
 template <class T>
 std::string first_apart(const Tensor& a, const Tensor& b, double sums) {
   const auto x = a.to_vector<T>(), y = b.to_vector<T>();
@@ -59,7 +59,7 @@ std::string first_apart(const Tensor& a, const Tensor& b, double sums) {
     if (std::isfinite(each)) largest = std::max(largest, std::abs(each));
   }
   const uint64_t most = sizeof(T) == 8 ? 4 : 0;
-  const T cancelled = sizeof(T) == 8 ? largest * std::numeric_limits<T>::epsilon() : T{0};
+  const T cancelled = sizeof(T) == 8 ? 4 * largest * std::numeric_limits<T>::epsilon() : T{0};
   const T near = std::max(cancelled, static_cast<T>(sums) * std::max(largest, T{1}));
   for (size_t k = 0; k < y.size(); ++k) {
     if (ulps(x[k], y[k]) <= most || std::abs(x[k] - y[k]) <= near) continue;

