@@ -48,8 +48,9 @@ class CapturedGraph {
   std::unique_ptr<State> state_;
 };
 
-/// How far what this thread has drawn on the device in its capture moves the generators. Whoever asks moves them on, in a
-/// launch behind all those draws: the capture, which would end with a launch for it, does not. Nothing without a capture.
+/// How far what this thread has drawn on the device in its capture moves the generators, PhiloxAdvances::kMost of them at most.
+/// Whoever asks moves them on, in a launch behind all those draws: the capture, which ends with a launch for what nobody took,
+/// does not. Nothing without a capture.
 kernels::PhiloxAdvances drawn_in_capture(const Device& device);
 
 }  // namespace duel

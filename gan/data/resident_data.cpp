@@ -58,6 +58,9 @@ ResidentData::Drawn ResidentData::next(DataOrder& order, int64_t n, DType dtype,
                   behind.device() == device() && behind.shape().without(0) == samples_.shape().without(0)),
              "data", "expected samples of {} {} on {} behind the batch, got {} on {}", to_text(dtype),
              sample_shape(), device(), to_text(behind), behind.device());
+  DUEL_CHECK(order.count() <= count() && order.device() == device(), "data",
+             "expected an order of at most the {} samples, on {}, got one of {} on {}", count(), device(),
+             order.count(), order.device());
   if (samples_.dtype() != DType::u8) {
     const Tensor index = order.next(n), samples = batch(index, dtype);
     return {behind.defined() ? concat({samples, behind}) : samples, index};
@@ -68,7 +71,7 @@ ResidentData::Drawn ResidentData::next(DataOrder& order, int64_t n, DType dtype,
   order.draw(n, [&](const kernels::PhiloxState& state) {
     DUEL_DISPATCH(
         dtype, "batch",
-        kernels::draw_rows<T>(stream_of(device()), state, n, samples_.shape().numel_from(1), count(),
+        kernels::draw_rows<T>(stream_of(device()), state, n, samples_.shape().numel_from(1), order.count(),
                               samples_.data<uint8_t>(), static_cast<T>(2.0 / 255.0), T{-1},
                               more > 0 ? behind.data<T>() : nullptr, more > 0 ? behind.numel() : 0,
                               drawn.index.mutable_data<int64_t>(), drawn.samples.mutable_data<T>()));

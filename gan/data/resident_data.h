@@ -25,7 +25,9 @@ class DataOrder {
       : count_(count), device_(device), order_(seed) {}
   /// The next n items, i64 [n].
   Tensor next(int64_t n) { return order_.shuffled(n, count_, device_); }
-  /// Calls `fill` with the state that gives the next n items, for a kernel that draws them on the way.
+  int64_t count() const { return count_; }
+  Device device() const { return device_; }
+  /// Calls `fill` with the state that gives the next n items of count(), for a kernel that draws them on the way.
   void draw(int64_t n, const std::function<void(const kernels::PhiloxState&)>& fill) {
     order_.draw(4 * n, device_, fill);
   }
@@ -58,7 +60,7 @@ class ResidentData {
     Tensor samples;  ///< [n, ...], then `behind`
     Tensor index;    ///< i64 [n]
   };
-  /// The next n samples of the order and, where it is defined, `behind` [k, ...] after them in the same memory; for images in
+  /// The next n samples of the order, which is of this set or of its first samples, and, where it is defined, `behind` [k, ...] after them in the same memory; for images in
   /// one launch. No graph.
   Drawn next(DataOrder& order, int64_t n, DType dtype, const Tensor& behind = {}) const;
   /// i64 [N]; throws Error where the set has no labels.

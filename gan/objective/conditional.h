@@ -36,6 +36,7 @@ class LabelCritic : public Critic {
   Judgement judge(const Tensor& x, const Tensor& labels) override;
   bool needs_labels() const override { return true; }
   bool second_derivative_zero() const override { return children_second_derivative_zero(); }
+  bool mixes_samples() const override { return children_mix_samples(); }
 
  protected:
   std::shared_ptr<nn::Module> make_like() const override {
@@ -57,6 +58,7 @@ class ProjectionCritic : public Critic {
   Judgement judge(const Tensor& x, const Tensor& labels) override;
   bool needs_labels() const override { return true; }
   bool second_derivative_zero() const override { return children_second_derivative_zero(); }
+  bool mixes_samples() const override { return children_mix_samples(); }
 
  protected:
   std::shared_ptr<nn::Module> make_like() const override {
@@ -77,6 +79,7 @@ class ClassCritic : public Critic {
               bool spectral_norm = false);
   Judgement judge(const Tensor& x, const Tensor& labels) override;
   bool second_derivative_zero() const override { return children_second_derivative_zero(); }
+  bool mixes_samples() const override { return children_mix_samples(); }
 
  protected:
   std::shared_ptr<nn::Module> make_like() const override {
@@ -98,6 +101,7 @@ class CodeCritic : public Critic {
              bool spectral_norm = false);
   Judgement judge(const Tensor& x, const Tensor& labels) override;
   bool second_derivative_zero() const override { return children_second_derivative_zero(); }
+  bool mixes_samples() const override { return children_mix_samples(); }
 
  protected:
   std::shared_ptr<nn::Module> make_like() const override {

@@ -60,6 +60,9 @@ class SequentialCritic : public Critic {
   explicit SequentialCritic(const nn::Sequential& layers);
   Judgement judge(const Tensor& x, const Tensor& labels) override;
   bool second_derivative_zero() const override { return children_second_derivative_zero(); }
+  bool mixes_samples() const override {
+    return typeid(*this) == typeid(SequentialCritic) ? children_mix_samples() : Critic::mixes_samples();
+  }
   std::string describe() const override { return describe_children("SequentialCritic"); }
 
  protected:

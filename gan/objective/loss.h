@@ -95,8 +95,6 @@ struct Divergence {
   bool cross_entropy = false;  // as in Loss
   // whether G takes the saddle point's own side, -f*(g(v)): where that is nowhere flat
   bool saddle = false;
-  // The three terms as the kernels' losses, where they are: -g, f*(g), and -f*(g) under `saddle`.
-  kernels::AnyLoss falls = {}, conjugate = {}, falls_at_saddle = {};
 };
 Divergence kullback_leibler();          // f(u) = u log u;            g = v
 Divergence reverse_kullback_leibler();  // f(u) = -log u;             g = -exp(-v)

@@ -21,6 +21,17 @@ Judgement part_of(const Judgement& j, int64_t begin, int64_t end) {
           part_of(j.codes, begin, end)};
 }
 
+bool is_own(const Objective& objective) {
+  const auto known = [](const Penalty& penalty) {
+    const auto& points = penalty.sampling.points;
+    return reads_norms_alone(penalty.shape) &&
+           (points.target<LinePoints>() != nullptr || points.target<SamplePoints>() != nullptr);
+  };
+  return objective.d_terms.empty() && !objective.augmentation && !objective.equilibrium &&
+         joined_in_one_launch(objective.loss, objective.relativism) &&
+         std::all_of(objective.penalties.begin(), objective.penalties.end(), known);
+}
+
 Tensor joined(const Tensor& a, const Tensor& b) {
   return a.defined() && b.defined() ? concat({a, b}) : Tensor();
 }
@@ -55,6 +66,7 @@ Judging::Judging(std::shared_ptr<nn::Module> discriminator, const Objective& obj
       penalties_(objective.penalties),
       augmentation_(objective.augmentation),
       joint_loss_(objective.loss.d_joint),
+      own_code_(is_own(objective)),
       device_(options.device),
       penalty_noise_(stream(seed, RandomStream::penalty)),
       instance_noise_(stream(seed, RandomStream::instance_noise)),

@@ -39,6 +39,8 @@ class Judging {
   /// Whether judge_both() shows D the samples as they are, one side behind the other, and nothing else is shown: then it is
   /// well if they lie so.
   bool shows_sides_together() const;
+  /// Whether D's loss is of parts that Duel knows, D's layers apart: no function of the user's.
+  bool runs_own_code_alone() const { return own_code_; }
   /// Both sides' samples and the points of the one penalty behind them, [2 B + N, …], without gradients; undefined where D
   /// mixes samples, there are more penalties or the samples have gradients. `any`: by concatenation where no launch of the
   /// sampling makes all of it. For judge_both(), penalties() and analytic.h.
@@ -85,7 +87,7 @@ class Judging {
   Schedule schedule_;
   std::vector<Penalty> penalties_;
   Augmentation augmentation_;
-  bool joint_loss_;
+  bool joint_loss_, own_code_;
   Device device_, beside_ = {};
   Generator penalty_noise_, instance_noise_, label_flips_, layers_, augmentation_random_;
   Tensor noise_deviation_;  // of the instance noise now, shape []; undefined without it

@@ -375,10 +375,11 @@ Shown Trainer::iterate(int64_t critic_steps, const Look& look, const Device& bes
                 : draw_latents(networks_.latent, of_g, latent_random_, {options_.dtype, options_.device});
     return batch_of_g;
   };
-  // What G's first step shows to D does not wait for D: it is made beside D's last step. (A term of D may ask G, too.)
-  const bool early = at_once && s.generator_steps > 0 && objective_.d_terms.empty() && beside.is_cuda();
+  // What G's first step shows to D does not wait for D: it is made beside D's last step, where nothing of the user's runs, which
+  // might ask G, too.
+  const bool early = at_once && s.generator_steps > 0 && beside.is_cuda() && judging_.runs_own_code_alone();
   Tensor ahead;
-  SideStreams streams(early ? beside : Device::cpu());
+  std::optional<SideStreams> streams;  // what is freed meanwhile waits for their join: of one step of D alone
   for (int64_t k = 0; k < critic_steps; ++k) {
     Batch now = part(k);
     const bool last = k + 1 == critic_steps;
@@ -389,15 +390,15 @@ Shown Trainer::iterate(int64_t critic_steps, const Look& look, const Device& bes
     }
     now.fake = fakes.defined() ? rows(fakes, k * batch, (k + 1) * batch) : generate(now.latents.input);
     if (last && early) {
-      streams.fork();
-      streams.run(0, [&] {
+      streams.emplace(beside);
+      streams->run(0, [&] {
         const LendDefaultGenerator lent(layers_g_);
         ahead = (*networks_.generator)(part_of_g(0).latents.input);
       });
     }
     critic_update(now, step, last ? look : Look(), shown);
   }
-  streams.join();
+  if (streams) streams->join();
   for (int64_t k = 0; k < s.generator_steps && !joint; ++k)
     generator_update(part_of_g(k), k + 1 == s.generator_steps ? look : Look(), shown,
                      k == 0 ? ahead : Tensor());

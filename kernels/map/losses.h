@@ -325,11 +325,12 @@ struct LossSide {
   T* grad = nullptr;
 };
 
-/// Both sides' losses and gradients in one launch. For logits r of `one` and f of `other`:
+/// Both sides' losses and gradients. For logits r of `one` and f of `other`:
 ///   nothing   mean one(r) + mean other(f): the bits of two loss_value_grad and a sum
 ///   partner   mean one(r - f), of equal numbers; other's loss has no part
 ///   mean      (mean one(r - mean f) + mean other(f - mean r)) / 2
-/// Both sides have logits. The workspace is loss_of_sides_workspace(one.n, other.n) elements.
+/// Both sides have logits. One launch of one block, whatever their number; for sides of more than 8,192 logits that stand
+/// alone, launches of more. The workspace is loss_of_sides_workspace(one.n, other.n) elements.
 template <class T>
 void loss_of_sides(Stream stream, Against against, const LossSide<T>& one, const LossSide<T>& other, T* value,
                    T* workspace);

@@ -6,7 +6,7 @@
 // state.addend. No thread count, grid or device enters, so CPU and GPU give the same uniforms and, as the
 // polynomials of math.h are the same, the same normals in float. A caller advances its offset by
 // philox_blocks(n) after a call of n elements; the offset is read through a pointer while the work runs, so a
-// replayed CUDA graph that ends in philox_advance draws new numbers.
+// replayed CUDA graph that ends in philox_advance, or in a launch that advances as well, draws new numbers.
 //
 // Example:
 //   uint64_t offset = 0;                               // on a GPU: in device memory

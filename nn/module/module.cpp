@@ -5,6 +5,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "duel/core/ops/reduce/normalization.h"
 #include "duel/core/tensor/autograd.h"
 #include "duel/core/tensor/internal/tensor_impl.h"
 
@@ -316,6 +317,11 @@ void Module::to(Device device) {
 }
 
 bool Module::mixes_samples() const {
+  const BatchParts one(1);
+  return children_mix_samples();
+}
+
+bool Module::children_mix_samples() const {
   return std::any_of(children_.begin(), children_.end(),
                      [](const auto& child) { return child.second->mixes_samples(); });
 }

@@ -166,8 +166,10 @@ class Module {
 
   // What a per-sample penalty asks; both answers are for the current mode.
 
-  /// Whether one sample's output depends on other samples of the batch, under BatchParts on samples of another part: true in
-  /// a layer that cannot tell them apart. By default: whether a child's does.
+  /// Whether one sample's output depends on other samples of the batch. By default: whether a child's does. Asked under
+  /// BatchParts (core/ops/reduce/normalization.h) a batch norm says no, as it keeps the parts apart; a module of one's own, which
+  /// may do more with its samples than to give them to its children, still says yes, but where it overrides this by
+  /// children_mix_samples().
   virtual bool mixes_samples() const;
   /// Whether forward's second derivative in its input is zero almost everywhere (linear, or piecewise
   /// linear), so that no penalty needs a second pass through the primal. By default false: that is always
@@ -220,6 +222,8 @@ class Module {
   }
 
   bool children_second_derivative_zero() const;
+  /// For mixes_samples() of a module that gives its children samples in the order that it has them, and mixes none itself.
+  bool children_mix_samples() const;
   /// Calls layers in turn; one and the activation behind it are one op where the layer has it (forward_then) and no hook or
   /// ActivationTrace is to see what is between them.
   static Tensor run_in_turn(std::span<const std::pair<std::string, std::shared_ptr<Module>>> layers,

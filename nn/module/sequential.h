@@ -14,6 +14,8 @@
 //   for (const auto& [name, tensor] : d.state_dict()) std::puts((name + " " + to_text(tensor)).c_str());
 #pragma once
 
+#include <typeinfo>
+
 #include "duel/nn/module/module_list.h"
 
 namespace duel::nn {
@@ -34,6 +36,9 @@ class Sequential : public ModuleList {
 
   Tensor forward(const Tensor& x) override;
   bool second_derivative_zero() const override { return children_second_derivative_zero(); }
+  bool mixes_samples() const override {
+    return typeid(*this) == typeid(Sequential) ? children_mix_samples() : Module::mixes_samples();
+  }
 
  protected:
   std::shared_ptr<Module> make_like() const override { return filled(std::make_shared<Sequential>()); }

@@ -94,6 +94,17 @@ TEST(Divergence, GeneratorRaisesTheActivationOfItsOwnSamples) {
   }
 }
 
+TEST(Divergence, AFunctionInTheBuiltInsPlaceCounts) {
+  const Tensor v = Tensor::from({0.3, -3.2, 2.0}, {3, 1});
+  Divergence changed = pearson_chi_squared();
+  EXPECT_DOUBLE_EQ(divergence_loss(changed).d_fake(v).item(), mean(changed.conjugate_activation(v)).item());
+  changed.conjugate_activation = [](const Tensor& x) { return square(x) * 3.0; };
+  EXPECT_DOUBLE_EQ(divergence_loss(changed).d_fake(v).item(), mean(square(v) * 3.0).item());
+  changed.activation = [](const Tensor& x) { return tanh(x); };
+  EXPECT_DOUBLE_EQ(divergence_loss(changed).d_real(v).item(), -mean(tanh(v)).item());
+  EXPECT_DOUBLE_EQ(divergence_loss(changed).g_fake(v).item(), -mean(tanh(v)).item());
+}
+
 TEST(Divergence, AlphaHasTheOthersAsSpecialCases) {
   // a = 2 is half of Pearson's with T halved; a = 1/2 is twice Hellinger's: compare the divergences, not the
   // logits.

@@ -115,6 +115,33 @@ TEST(JudgingBoth, ABatchNormMixesSamplesButNoParts) {
   EXPECT_FALSE(norm.mixes_samples());
 }
 
+/// A critic of one's own that does more with its samples than to give them to its layers.
+class Comparing : public nn::Module {
+ public:
+  Comparing() : trunk_(register_module("trunk", critic())) {}
+  Tensor forward(const Tensor& x) override {
+    const Tensor y = (*trunk_)(x);
+    return sub(y, mean(y, {0}, true));
+  }
+
+ private:
+  std::shared_ptr<nn::Module> trunk_;
+};
+
+TEST(JudgingBoth, AModuleOfOnesOwnGetsTwoPasses) {
+  const Round round = round_of(6, 6);
+  const Judged one = judged(std::make_shared<Comparing>(), round, true),
+               two = judged(std::make_shared<Comparing>(), round, false);
+  EXPECT_FALSE(one.both.defined());
+  expect_alike(one, two);
+  // Within a Sequential, too.
+  auto wrapped = std::make_shared<nn::Sequential>();
+  wrapped->push_back(std::make_shared<Comparing>());
+  const BatchParts parts(2);
+  EXPECT_TRUE(wrapped->mixes_samples());
+  EXPECT_FALSE(critic()->mixes_samples());
+}
+
 // The second run of a checkpoint comes after the parts' end.
 TEST(JudgingBoth, CheckpointsRememberTheParts) {
   const auto result = [](bool checkpointed) {

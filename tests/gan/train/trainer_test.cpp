@@ -230,6 +230,32 @@ TEST(Trainer, EveryImageOfAnEpochIsSeenOnce) {
   for (int count : seen) EXPECT_EQ(count, 4);  // 200 draws are four epochs
 }
 
+TEST(Trainer, BatchesAreDrawnInTheOrderInFrontOfOthers) {
+  const auto data = small_data();
+  const Tensor others = Generator(3).normal(data->sample_shape().inserted(0, 4));
+  // The whole set; its first samples alone.
+  for (const int64_t count : {data->count(), int64_t{7}}) {
+    DataOrder one(count, 5), other(count, 5);
+    for (int i = 0; i < 3; ++i) {
+      const ResidentData::Drawn drawn = data->next(one, 6, DType::f32, i == 1 ? Tensor() : others);
+      const Tensor index = other.next(6);
+      EXPECT_EQ(drawn.index.to_vector<int64_t>(), index.to_vector<int64_t>());
+      EXPECT_EQ(rows(drawn.samples, 0, 6).to_vector<float>(),
+                data->batch(index, DType::f32).to_vector<float>());
+      EXPECT_EQ(drawn.samples.dim(0), i == 1 ? 6 : 10);
+      if (i != 1) {
+        EXPECT_EQ(rows(drawn.samples, 6, 10).to_vector<float>(), others.to_vector<float>());
+      }
+      for (const int64_t item : index.to_vector<int64_t>()) EXPECT_LT(item, count);
+    }
+    EXPECT_EQ(one.position(), 18);
+  }
+  DataOrder larger(data->count() + 1, 5), order(data->count(), 5);
+  EXPECT_THROW((void)data->next(larger, 2, DType::f32), Error);
+  EXPECT_THROW((void)data->next(order, 2, DType::f64, others), Error);
+  EXPECT_EQ(order.position(), 0);
+}
+
 TEST(Trainer, ABatchLargerThanTheSetIsRefused) {
   Generator weights(1);
   try {

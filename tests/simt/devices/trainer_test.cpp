@@ -43,6 +43,18 @@ TEST_F(SimtTrainer, TheWarmUpTakesTheBranchesOfTheCapture) {
   }
 }
 
+// Steps of D use each other's memory: what waits for side streams is of one step.
+TEST_F(SimtTrainer, MoreStepsOfDTakeLittleMoreMemory) {
+  const auto bytes = [](int64_t critic_steps) {
+    const auto trainer = trainer_on(kDevice, {"wgan-gp", "mlp", {{"critic-steps", critic_steps}}}, true);
+    run(*trainer, 2);
+    return trainer->captured().begin()->second->bytes();
+  };
+  const int64_t one = bytes(1), six = bytes(6);
+  EXPECT_GT(one, 0);
+  EXPECT_LT(six, 2 * one) << one;
+}
+
 // What follows the iteration's number is set by one fill each before the launch.
 TEST_F(SimtTrainer, RatesThatDecayAreSetWithoutAWait) {
   const auto trainer = trainer_on(
