@@ -8,6 +8,13 @@
 #include "duel/kernels/training/batch.h"
 
 namespace duel::gan {
+namespace {
+
+/// Pixels 0 to 255 become -1 to 1.
+constexpr double kPixelScale = 2.0 / 255.0;
+constexpr float kPixelShift = -1;
+
+}  // namespace
 
 ResidentData::ResidentData(const ImageSet& set, Device device) {
   DUEL_CHECK(set.count > 0, "data", "{}: expected at least one image", set.source);
@@ -44,10 +51,11 @@ Tensor ResidentData::batch(const Tensor& index, DType dtype) const {
   }
   const int64_t n = index.numel(), pixels = samples_.shape().numel_from(1);
   Tensor batch = Tensor::empty(samples_.shape().with(0, n), {dtype, samples_.device()});
-  DUEL_DISPATCH(dtype, "batch",
-                kernels::gather_normalize<T>(stream_of(samples_.device()), n, pixels, count(),
-                                             samples_.data<uint8_t>(), index.data<int64_t>(),
-                                             static_cast<T>(2.0 / 255.0), T{-1}, batch.mutable_data<T>()));
+  DUEL_DISPATCH(
+      dtype, "batch",
+      kernels::gather_normalize<T>(stream_of(samples_.device()), n, pixels, count(), samples_.data<uint8_t>(),
+                                   index.data<int64_t>(), static_cast<T>(kPixelScale), T{kPixelShift},
+                                   batch.mutable_data<T>()));
   return batch;
 }
 
@@ -72,7 +80,7 @@ ResidentData::Drawn ResidentData::next(DataOrder& order, int64_t n, DType dtype,
     DUEL_DISPATCH(
         dtype, "batch",
         kernels::draw_rows<T>(stream_of(device()), state, n, samples_.shape().numel_from(1), order.count(),
-                              samples_.data<uint8_t>(), static_cast<T>(2.0 / 255.0), T{-1},
+                              samples_.data<uint8_t>(), static_cast<T>(kPixelScale), T{kPixelShift},
                               more > 0 ? behind.data<T>() : nullptr, more > 0 ? behind.numel() : 0,
                               drawn.index.mutable_data<int64_t>(), drawn.samples.mutable_data<T>()));
   });

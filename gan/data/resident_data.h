@@ -60,8 +60,8 @@ class ResidentData {
     Tensor samples;  ///< [n, ...], then `behind`
     Tensor index;    ///< i64 [n]
   };
-  /// The next n samples of the order, which is of this set or of its first samples, and, where it is defined, `behind` [k, ...] after them in the same memory; for images in
-  /// one launch. No graph.
+  /// The next n samples of the order, which is of this set or of its first samples, and, where it is defined,
+  /// `behind` [k, ...] after them in the same memory; for images in one launch. No graph.
   Drawn next(DataOrder& order, int64_t n, DType dtype, const Tensor& behind = {}) const;
   /// i64 [N]; throws Error where the set has no labels.
   Tensor labels(const Tensor& index) const;

@@ -13,9 +13,6 @@ struct FusedTerm {
   Tensor operator()(const Tensor& x) const { return fused_loss(x, loss); }
 };
 
-LossTerm softplus_term(double size, double sign) {
-  return FusedTerm{any_loss(kernels::SoftplusLoss{size, sign})};
-}
 LossTerm bce(double target) {
   DUEL_CHECK(target >= 0 && target <= 1, "bce_with_logits", "expected a target in [0, 1], got {}", target);
   return FusedTerm{any_loss(kernels::SigmoidBce{target})};
@@ -40,8 +37,8 @@ Loss minimax_loss(double real_target) {
   return {.name = smoothed("minimax", real_target),
           .d_real = bce(real_target),
           .d_fake = bce(0.0),
-          .g_fake = softplus_term(-1.0, 1.0),   // log(1 - sigmoid f)
-          .g_real = softplus_term(-1.0, -1.0),  // log sigmoid r
+          .g_fake = fused_term(any_loss(kernels::SoftplusLoss{-1.0, 1.0})),   // log(1 - sigmoid f)
+          .g_real = fused_term(any_loss(kernels::SoftplusLoss{-1.0, -1.0})),  // log sigmoid r
           .cross_entropy = true,
           .undecided = 0.0};
 }

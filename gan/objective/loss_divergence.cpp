@@ -26,15 +26,13 @@ Known identity() {
           .negative = any_loss(kernels::WassersteinMean{-1})};
 }
 
-LossTerm negative_mean(const std::function<Tensor(const Tensor&)>& f) {
-  const auto* known = f.target<Known>();
-  if (known != nullptr && known->negative.kind != AnyLoss::Kind::none) return fused_term(known->negative);
-  return [f](const Tensor& v) { return neg(mean(f(v))); };
-}
-LossTerm mean_of(const std::function<Tensor(const Tensor&)>& f) {
-  const auto* known = f.target<Known>();
-  if (known != nullptr && known->itself.kind != AnyLoss::Kind::none) return fused_term(known->itself);
-  return [f](const Tensor& v) { return mean(f(v)); };
+/// The mean of f, or of -f: by a loss of the kernels where one is known.
+LossTerm mean_of(const std::function<Tensor(const Tensor&)>& f, bool negative) {
+  if (const auto* known = f.target<Known>()) {
+    const AnyLoss& fused = negative ? known->negative : known->itself;
+    if (fused.kind != AnyLoss::Kind::none) return fused_term(fused);
+  }
+  return [f, negative](const Tensor& v) { return negative ? neg(mean(f(v))) : mean(f(v)); };
 }
 
 constexpr double kLogTwo = std::numbers::ln2;
@@ -133,9 +131,9 @@ Divergence alpha_divergence(double alpha) {
 Loss divergence_loss(const Divergence& divergence) {
   return {
       .name = divergence.name,
-      .d_real = negative_mean(divergence.activation),
-      .d_fake = mean_of(divergence.conjugate_activation),
-      .g_fake = negative_mean(divergence.saddle ? divergence.conjugate_activation : divergence.activation),
+      .d_real = mean_of(divergence.activation, true),
+      .d_fake = mean_of(divergence.conjugate_activation, false),
+      .g_fake = mean_of(divergence.saddle ? divergence.conjugate_activation : divergence.activation, true),
       .cross_entropy = divergence.cross_entropy,
       .undecided = divergence.undecided};
 }

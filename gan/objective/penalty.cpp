@@ -54,6 +54,12 @@ PenaltyShape worst_of(PenaltyShape shape) {
   return shape;
 }
 
+Tensor per_row(const Tensor& numbers, const Tensor& of) {
+  std::vector<int64_t> sizes(static_cast<size_t>(of.rank()), 1);
+  sizes[0] = of.dim(0);
+  return numbers.reshape(Shape(sizes));
+}
+
 Tensor line_points(const Tensor& real, const Tensor& fake, const Tensor& eps) {
   DUEL_CHECK(real.shape() == fake.shape() && eps.numel() == real.dim(0), "line_points",
              "expected real and fake of one shape and an eps per sample, got {}, {}, {}", real.shape(),
@@ -66,9 +72,7 @@ Tensor line_points(const Tensor& real, const Tensor& fake, const Tensor& eps) {
   return record("line_points", points, {real, fake, eps}, {real, fake, eps},
                 [](const RuleContext& ctx, const Tensor& g) -> std::vector<Tensor> {
                   const Tensor e = ctx.saved(2);
-                  std::vector<int64_t> sizes(static_cast<size_t>(g.rank()), 1);
-                  sizes[0] = g.dim(0);
-                  const Tensor share = e.reshape(Shape(sizes));
+                  const Tensor share = per_row(e, g);
                   std::vector<Tensor> grads(3);
                   if (ctx.needs(0)) grads[0] = g * share;
                   if (ctx.needs(1)) grads[1] = g - g * share;

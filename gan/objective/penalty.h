@@ -117,6 +117,9 @@ struct PenaltyStep {
 PenaltyStep penalty_step(const Tensor& gradient, const PenaltyShape& shape, double weight,
                          const Tensor& loss);
 
+/// One number per row, in the shape in which it multiplies `of` [N, ...], which has those rows.
+Tensor per_row(const Tensor& numbers, const Tensor& of);
+
 /// Mean of mean_norm over the penalties, at least one; shape [].
 Tensor mean_norm(const std::vector<PenaltyResult>& results);
 

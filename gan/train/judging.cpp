@@ -169,9 +169,7 @@ void Judging::flip_labels(Round& round) {
   };
   exchange(flip, real.logits, fake.logits);
   if (!joint_loss_ || !real.features.defined()) return;
-  std::vector<int64_t> sizes(static_cast<size_t>(real.features.rank()), 1);
-  sizes[0] = real.features.dim(0);
-  exchange(flip.reshape(Shape(sizes)), real.features, fake.features);
+  exchange(per_row(flip, real.features), real.features, fake.features);
 }
 
 std::vector<PenaltyResult> Judging::penalties(const Round& round, const Tensor& joined_samples) {

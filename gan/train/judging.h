@@ -33,8 +33,9 @@ class Judging {
   Tensor packed(const Tensor& samples) const;
   /// What D says of samples that are shown, packed here; labels undefined without classes.
   Judgement judge(const Tensor& samples, const Tensor& labels);
-  /// Both sides of a round: in one pass where no layer of D mixes samples of both (a batch norm keeps them apart). Then it returns the logits of both, the
-  /// real samples' first, where nothing moves labels afterwards; else an undefined tensor.
+  /// Both sides of a round: in one pass where no layer of D mixes samples of both (a batch norm keeps them
+  /// apart). Then it returns the logits of both, the real samples' first, where nothing moves labels
+  /// afterwards; else an undefined tensor.
   Tensor judge_both(Round& round, const Tensor& joined = {});
   /// Whether judge_both() shows D the samples as they are, one side behind the other, and nothing else is shown: then it is
   /// well if they lie so.

@@ -329,16 +329,16 @@ void Decoder::address(const Raw& raw, Instruction& made) {
   made.offset += static_cast<int64_t>(value);
 }
 
-Instruction& Decoder::emit(Run run, Sort sort) {
-  Instruction& made = program_->code.emplace_back();
+Instruction& Decoder::emit(Run run, Sort sort, const Instruction& made) {
+  Instruction& emitted = program_->code.emplace_back(made);
   program_->texts.push_back(text_);
-  made.run = run;
-  made.sort = sort;
-  made.line = line_;
-  made.guarded = guarded_;
-  made.negated = guard_negated_;
-  if (guarded_) made.guard = guard_;
-  return made;
+  emitted.run = run;
+  emitted.sort = sort;
+  emitted.line = line_;
+  emitted.guarded = guarded_;
+  emitted.negated = guard_negated_;
+  if (guarded_) emitted.guard = guard_;
+  return emitted;
 }
 
 void Decoder::move(const Register& to, const Register& from) {

@@ -64,7 +64,8 @@ class Decoder {
   Operand destination(std::string_view name, Type type);
   uint64_t immediate(const Raw& raw);
   void address(const Raw& raw, Instruction& made);
-  Instruction& emit(Run run, Sort sort);
+  /// `made`: what else the instruction is.
+  Instruction& emit(Run run, Sort sort, const Instruction& made = {});
   void move(const Register& to, const Register& from);
   void need(const Statement& s, size_t count);
   [[noreturn]] void fail(const std::string& what) const;

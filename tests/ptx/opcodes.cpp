@@ -284,22 +284,8 @@ void Decoder::decode_memory(const Statement& s) {
   }
   made.inputs = loads ? 0 : made.width;
   const bool from_parameter = made.space == Space::parameter;
-  Instruction& emitted = emit(from_parameter ? Run::load_parameter
-                              : loads        ? Run::load
-                                             : Run::store,
-                              from_parameter ? Sort::move
-                              : loads        ? Sort::load
-                                             : Sort::store);
-  emitted.space = made.space;
-  emitted.type = made.type;
-  emitted.width = made.width;
-  emitted.slot = made.slot;
-  emitted.inputs = made.inputs;
-  emitted.offset = made.offset;
-  emitted.address = made.address;
-  emitted.address_slot = made.address_slot;
-  std::copy(made.out, made.out + 4, emitted.out);
-  std::copy(made.in, made.in + 4, emitted.in);
+  const Run run = from_parameter ? Run::load_parameter : loads ? Run::load : Run::store;
+  emit(run, from_parameter ? Sort::move : loads ? Sort::load : Sort::store, made);
 }
 
 /// ld.param and st.param of what a call passes.
@@ -363,15 +349,7 @@ void Decoder::decode_change(const Statement& s) {
   address(s.operands[wants ? 1 : 0], made);
   for (size_t k = 0; k < made.inputs; ++k) made.in[k] = source(s.operands[(wants ? 2 : 1) + k], made.type);
   made.wants_result = wants;
-  Instruction& emitted = emit(Run::atomic, Sort::atomic);
-  const Instruction kept = emitted;
-  emitted = made;
-  emitted.run = kept.run;
-  emitted.sort = kept.sort;
-  emitted.line = kept.line;
-  emitted.guarded = kept.guarded;
-  emitted.negated = kept.negated;
-  emitted.guard = kept.guard;
+  emit(Run::atomic, Sort::atomic, made);
 }
 
 void Decoder::decode_barrier(const Statement& s) {

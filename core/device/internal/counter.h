@@ -4,8 +4,8 @@
 // The offset has one home: a number on the host, or memory of one GPU after the first draw there. On the GPU
 // the kernels read it through a pointer and add `pending`, what the host knows to have been drawn since the
 // memory was last written: so an eager draw costs no extra launch. A capture writes pending offsets to memory
-// before it begins, ends with philox_advance by what it draws and no launch took on itself (drawn_in_capture), and starts with pending = 0 again; a graph
-// launch first writes what was drawn eagerly since.
+// before it begins, ends with philox_advance by what it draws and no launch took on itself
+// (drawn_in_capture), and starts with pending = 0 again; a graph launch first writes what was drawn eagerly since.
 #pragma once
 
 #include <memory>

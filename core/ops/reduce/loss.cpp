@@ -178,17 +178,17 @@ Tensor loss_of_sides(const Tensor& one, const Tensor& other, const kernels::AnyL
   };
   const Tensor grad_one = like(one), grad_other = like(other);
   const Tensor value = sides_value(one, other, of_one, of_other, against, grad_one, grad_other);
-  const Tensor recorded = record(
-      "loss_of_sides", value, {one, other}, {one, other, grad_one, grad_other},
-      [of_one, of_other, against](const RuleContext& ctx, const Tensor& g) -> Grads {
-        if (!grad_enabled()) {
-          const auto given = [&](int i) { return ctx.needs(i) ? times(ctx.saved(2 + i), g) : Tensor(); };
-          return {given(0), given(1)};
-        }
-        auto [a, b] = side_gradients(ctx.saved(0), ctx.saved(1), of_one, of_other, against, g);
-        return {ctx.needs(0) ? a : Tensor(), ctx.needs(1) ? b : Tensor()};
-      });
-  return recorded;
+  return record("loss_of_sides", value, {one, other}, {one, other, grad_one, grad_other},
+                [of_one, of_other, against](const RuleContext& ctx, const Tensor& g) -> Grads {
+                  if (!grad_enabled()) {
+                    const auto given = [&](int i) {
+                      return ctx.needs(i) ? times(ctx.saved(2 + i), g) : Tensor();
+                    };
+                    return {given(0), given(1)};
+                  }
+                  auto [a, b] = side_gradients(ctx.saved(0), ctx.saved(1), of_one, of_other, against, g);
+                  return {ctx.needs(0) ? a : Tensor(), ctx.needs(1) ? b : Tensor()};
+                });
 }
 
 Tensor loss_of_both(const Tensor& logits, int64_t split, const kernels::AnyLoss& real,

@@ -20,8 +20,8 @@ Tensor squared_difference(const Tensor& logits, double target, double scale = 1.
 /// mean of sign x.
 Tensor wasserstein_mean(const Tensor& logits, double sign = 1.0);
 
-/// The losses of both sides of a batch, in one launch of a batch's size, each logit alone, against its partner or against the other side's mean:
-/// kernels::loss_of_sides() has the formulas. Logits of any shape, equally many where they are partners.
+/// The losses of both sides of a batch, in one launch where they have a batch's size, each logit alone,
+/// against its partner or against the other side's mean: kernels::loss_of_sides() has the formulas. Logits of any shape, equally many where they are partners.
 Tensor loss_of_sides(const Tensor& one, const Tensor& other, const kernels::AnyLoss& of_one,
                      const kernels::AnyLoss& of_other, kernels::Against against = kernels::Against::nothing);
 /// The same of the first `split` rows of logits and of the others. Rows on either side.

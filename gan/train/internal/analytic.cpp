@@ -129,16 +129,9 @@ struct Kept {
   std::vector<Layer> layers;
   int64_t judged = 0;  // rows that the loss sees
   int64_t begin = 0;   // of the points' rows, which follow those or are among them
-  bool seeds_are_units =
-      false;  // then delta is of each row's logit, and what the logits get from the loss is saved last
+  // Whether delta is of each row's logit; then what the logits get from the loss is saved last.
+  bool seeds_are_units = false;
 };
-
-/// One number per row, as it multiplies a tensor of those rows.
-Tensor per_row(const Tensor& numbers, const Tensor& rows_of) {
-  Shape shape = rows_of.shape();
-  for (int axis = 1; axis < shape.rank(); ++axis) shape = shape.with(axis, 1);
-  return numbers.reshape(shape);
-}
 
 /// dW = sum over rows of delta (s a + t)^T, db = sum of s delta, where the points are among the judged rows. A convolution's
 /// products cost more than passes over its operands, and it takes one; a dense layer takes two, of s delta and a, which
@@ -158,9 +151,7 @@ duel::detail::WeightAndBias shared_gradients(const Layer& layer, const Tensor& i
     add_in_place(of_points, tangent);
     all.weight = layer.gradients(operand, delta, true, false).weight;
   }
-  if (bias) {
-    all.bias = sum(mul(delta, per_row(seeds, delta)), {0, 2, 3});
-  }
+  if (bias) all.bias = sum(mul(delta, per_row(seeds, delta)), {0, 2, 3});
   return all;
 }
 
@@ -216,13 +207,11 @@ std::optional<LossOfD> analytic_loss_of_d(const Objective& objective, Judging& j
     NoGrad no_grad;
     const Forward pass = forward(discriminator, layers, judging.packed(joined));
     const int64_t all = pass.logits.dim(0);
-    const bool of_fake = of_side && of_side->side == LabelsOf::fake;
-    const int64_t begin = !of_side  ? judged
-                          : of_fake ? split
-                                    : 0,
-                  end = !of_side  ? all
-                        : of_fake ? judged
-                                  : split;  // the points' rows
+    int64_t begin = judged, end = all;  // the points' rows
+    if (of_side) {
+      const bool real = of_side->side == LabelsOf::real;
+      begin = real ? 0 : split, end = real ? split : judged;
+    }
     kept = {layers, judged, begin, of_side != nullptr};
     // The loss, and what each logit gets from it.
     const Tensor logits = rows(pass.logits, 0, judged).detach().set_requires_grad(true);
