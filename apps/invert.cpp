@@ -47,7 +47,7 @@ Command invert_command() {
   option("quiet", "do not show progress", "", [r](const std::string&) { r->quiet = true; });
   command.footer =
       "Prints for each image the mean squared difference of pixels in [-1, 1], and that of its best start.\n"
-      "  duel invert digits.npy --checkpoint runs/00000-dcgan-ns-gan --out latents.safetensors";
+      "  duel invert digits.npy --checkpoint runs/00000-dcgan-ns-gan --out z.safetensors";
   command.run = [r] {
     Progress progress(stderr, r->quiet);
     bool begun = false;

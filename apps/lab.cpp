@@ -277,32 +277,33 @@ Command lab_command() {
   request->gallery.networks.channels_g = request->gallery.networks.channels_d = 32;
   Command command{.name = "lab",
                   .summary = "Experiments: ring and grid of Gaussians, Dirac-GAN, gallery of digits"};
-  command.footer = std::string(
-      "ring, grid  8 or 25 Gaussians in the plane: modes found, high-quality share and reverse KL of each "
-      "objective,\n"
-      "            mean and standard error over seeds, beside what PacGAN and VEEGAN report\n"
-      "dirac       data at 0, G = theta, D(x) = psi x: what theory says near 0 and where the game ends, "
-      "for every order\n"
-      "            of updates; takes --objective [all], --steps [4000], --out\n            (dirac.md and a picture of the orbits) and --quiet\n"
-      "gallery     every objective's digits after several numbers of steps, read by a classifier; "
-      "takes no --seeds, no\n"
-      "            --lambda and no --own-schedule\n"
-      "league      every objective on digits from several seeds, judged against images that none of them saw and "
-      "ranked\n"
-      "            by FD; objectives that cannot be told apart share ranks; takes no --lambda and no "
-      "--own-schedule\n"
-      "stacked     every objective on images of three digits each: how many of the 1,000 kinds it makes, and how "
-      "evenly,\n"
-      "            by the protocols of Unrolled GAN, VEEGAN and PacGAN (--protocol), beside what these report\n");
+  command.footer =
+      "ring, grid  8 or 25 Gaussians in the plane: modes found, high-quality share and\n"
+      "            reverse KL of each objective, mean and standard error over seeds,\n"
+      "            beside what PacGAN and VEEGAN report\n"
+      "dirac       data at 0, G = theta, D(x) = psi x: what theory says near 0 and\n"
+      "            where the game ends, for every order of updates; takes --objective\n"
+      "            [all], --steps [4000], --out (dirac.md and a picture of the orbits)\n"
+      "            and --quiet\n"
+      "gallery     every objective's digits after several numbers of steps, read by a\n"
+      "            classifier; takes no --seeds, no --lambda and no --own-schedule\n"
+      "league      every objective on digits from several seeds, judged against images\n"
+      "            that none of them saw and ranked by FD; objectives that cannot be\n"
+      "            told apart share ranks; takes no --lambda and no --own-schedule\n"
+      "stacked     every objective on images of three digits each: how many of the\n"
+      "            1,000 kinds it makes, and how evenly, by the protocols of Unrolled\n"
+      "            GAN, VEEGAN and PacGAN (--protocol), beside what these report\n";
   command.footer += founding_help();
   command.footer +=
-      "            these are claims of the founding texts: numbers beside theory's, pictures and a page; take "
-      "--quick, --seeds [1],\n"
-      "            --out [runs/lab-founding], --quiet, and --data where they train on digits\n"
-      "  duel lab league --objective ns-gan,hinge,r1 --seeds 3 --steps 6000 --out runs/league\n"
+      "            these are claims of the founding texts: numbers beside theory's,\n"
+      "            pictures and a page; take --quick, --seeds [1],\n"
+      "            --out [runs/lab-founding], --quiet, and --data where they train on\n"
+      "            digits\n"
+      "Ctrl-C keeps what is finished; the same again goes on; started twice, it shares\n"
+      "the runs.\n"
+      "  duel lab league --objective ns-gan,hinge,r1 --seeds 3 --out runs/league\n"
       "  duel lab ring --objective ns-gan,wgan-gp --seeds 4 --steps 20000\n"
-      "  duel lab grid --objective all --out runs/grid      Ctrl-C keeps what is finished; "
-      "the same again goes on; started twice, it shares the runs\n"
+      "  duel lab grid --objective all --out runs/grid\n"
       "  duel lab dirac --loss hinge --penalty zero_centered@real:1\n\n" +
       axes_table();
   command.words = {{.name = "PROBLEM",
@@ -317,6 +318,9 @@ Command lab_command() {
   const auto add = option_adder(command, request);
   add("objective", "names with commas between, or all [ns-gan]", "NAMES", [request](const std::string& text) {
     request->objectives = names_of(text);
+    for (auto at = request->objectives.begin(); at != request->objectives.end(); ++at)
+      DUEL_CHECK(std::find(request->objectives.begin(), at, *at) == at, "lab",
+                 "objective: {} is there twice; leave one of them out", *at);
     request->chosen = true;
   });
   for (const gan::Axis& axis : gan::axes()) {

@@ -149,7 +149,7 @@ Command objectives_command() {
                     }}};
   add_axis_options(command, given);
   command.footer =
-      "  duel objectives --loss hinge --relativism paired --penalty zero_centered@real:5\n"
+      "  duel objectives --loss hinge --relativism paired --constraint spectral_norm\n"
       "  duel objectives wgan-gp --penalty one_sided(1)@line:10\n\n" +
       axes_table();
   command.run = [name, given] {

@@ -77,6 +77,9 @@ RunConfig configuration(const TrainRequest& request) {
     config = gan::read_stored_config(files.config());
   }
   if (!request.file.empty()) gan::update_from_file(config, request.file);
+  DUEL_CHECK(!(where.resume && !where.fork.empty()), "config",
+             "resume and fork: expected one of them: --resume goes on with a run, --fork {} starts a new one",
+             where.fork);
   DUEL_CHECK(config.fork == where.fork, "config",
              "{}: fork: says which run's settings the others replace; give it on the command line, --fork {}",
              request.file, config.fork);
@@ -87,6 +90,9 @@ RunConfig configuration(const TrainRequest& request) {
   // One of the two says how long: the one on the command line.
   if (given("epochs")) config.steps = 0;
   if (given("steps")) config.epochs = 0;
+  for (const auto& [field, value] : flags)
+    DUEL_CHECK(field->name != "steps" || std::get<int64_t>(value) > 0, "config",
+               "steps: expected at least 1, got 0");
   for (const auto& [field, value] : flags) field->set(config, value);
   // A flag that takes away the place of a value from a file takes that value with it.
   config.overrides = gan::without_displaced(config.objective, config.overrides, names);

@@ -58,7 +58,7 @@ std::vector<QualityMeasure> rows_of_measures() {
        .falls = 1},
       {.key = "fd_infinite",
        .meaning = "the same without the bias of finite samples, so that numbers of samples may differ",
-       .healthy = "lower, down to 0",
+       .healthy = "lower, down to 0; below by chance",
        .source = "Chong & Forsyth 2020",
        .better = Better::lower,
        .scale = Scale::distance,

@@ -26,7 +26,7 @@ std::string found_text(const PointRun& run) {
                                 fixed(100 * run.score.high_quality, 1), fixed(run.score.reverse_kl, 2));
 }
 
-void write_summary(const LabPlan& plan, const std::vector<PointRun>& runs) {
+void write_summary(const LabPlan& plan, const std::vector<PointRun>& runs, const ResultStore& store) {
   const Table table = make_table(plan.mixture, plan.settings, runs);
   std::vector<PointRun> first;
   for (const PointRun& run : runs) {
@@ -36,7 +36,7 @@ void write_summary(const LabPlan& plan, const std::vector<PointRun>& runs) {
   write_png(plan.directory / "final.png", final_points(plan.mixture, first));
   write_png(plan.directory / "scores.png", scores_over_time(plan.mixture, runs));
   write_file_atomically(plan.directory / "results.md", to_markdown(table));
-  write_file_atomically(plan.directory / "results.json", to_json(table, runs));
+  write_file_atomically(plan.directory / "results.json", to_json(table, runs, store.commits()));
 }
 
 }  // namespace
@@ -69,7 +69,7 @@ LabOutcome run_lab(const LabPlan& plan, LabObserver& observer) {
   LabOutcome outcome;
   outcome.held = train_and_write(store, all, missing, observer, [&] {
     outcome.runs = recorded_runs(plan, store);
-    if (!outcome.runs.empty()) write_summary(plan, outcome.runs);
+    if (!outcome.runs.empty()) write_summary(plan, outcome.runs, store);
   });
   outcome.complete = missing_runs(store, all).empty();
   return outcome;

@@ -171,7 +171,8 @@ std::string to_markdown(const Table& t) {
   return text;
 }
 
-std::string to_json(const Table& t, const std::vector<PointRun>& runs) {
+std::string to_json(const Table& t, const std::vector<PointRun>& runs,
+                    const std::map<std::string, std::string>& commits) {
   using json::Json;
   const auto spread = [](const Spread& s) { return Json{{"mean", s.mean}, {"standard_error", s.error}}; };
   const std::string rows = json_lines(t.rows, [&](const TableRow& row) {
@@ -190,6 +191,7 @@ std::string to_json(const Table& t, const std::vector<PointRun>& runs) {
                      {"mixture", t.mixture.name},
                      {"steps", t.settings.steps},
                      {"seeds", t.seeds},
+                     {"commits", commits},
                      {"true_samples",
                       {{"modes", t.mixture.means.size()},
                        {"high_quality", true_high_quality()},

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -59,6 +60,8 @@ std::string protocol_line(const Table& table);
 /// For a terminal, for a document, and for a program (with every single run).
 std::string to_text(const Table& table);
 std::string to_markdown(const Table& table);
-std::string to_json(const Table& table, const std::vector<PointRun>& runs);
+/// `commits`: what each run was made by.
+std::string to_json(const Table& table, const std::vector<PointRun>& runs,
+                    const std::map<std::string, std::string>& commits = {});
 
 }  // namespace duel::gan::lab

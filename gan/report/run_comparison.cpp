@@ -256,7 +256,7 @@ std::string to_table(const RunComparison& c) {
   rows = {{{"iteration"}, {}}};
   for (const ComparedRun& run : c.runs) rows[0].second.push_back(detail::number_text(run.log.iteration()));
   for (const ComparedMeasure& row : c.last) rows.push_back({{name_of_measure(row.key)}, numbers(row.values)});
-  return text + "\nat the end\n" + blocks(c.runs, {"measure"}, rows);
+  return text + "\nin the last line of each one's metrics\n" + blocks(c.runs, {"measure"}, rows);
 }
 
 void write_comparison(const fs::path& file, const RunComparison& c, const std::vector<ComparedGrid>& grids) {

@@ -225,6 +225,13 @@ TEST_F(BadInput, SeedsFollowOneRule) {
   EXPECT_EQ(duel(sample("18446744073709551615")).status, 0);
 }
 
+TEST_F(BadInput, NumbersOfStepsAndNamesThatAreThereTwice) {
+  refuse(train({"--steps", "0"}), {"steps: expected at least 1, got 0"});
+  refuse(train({"--resume", "--fork", "runs/a@latest"}), {"resume and fork: expected one of them"});
+  for (const char* problem : {"ring", "league"})
+    refuse(Args{"lab", problem, "--objective", "ns-gan,hinge,ns-gan"}, {"objective: ns-gan is there twice"});
+}
+
 TEST_F(BadInput, TheEnvironmentIsCheckedLikeFlags) {
   for (const char* wrong : {"99999999999", "abc", "-1", "1025"})
     refuse(train(), {"DUEL_THREADS: expected an integer", wrong}, {.variables = {{"DUEL_THREADS", wrong}}});
@@ -233,6 +240,7 @@ TEST_F(BadInput, TheEnvironmentIsCheckedLikeFlags) {
   refuse(train(), {"DUEL_DEVICE_LIBRARY: expected auto or own"},
          {.variables = {{"DUEL_DEVICE_LIBRARY", "cudnn"}}});
   refuse(train(), {"DUEL_TF32: expected 1 or 0"}, {.variables = {{"DUEL_TF32", "yes"}}});
+  refuse(train(), {"DUEL_EARLY_LAUNCH: expected 0 or 1"}, {.variables = {{"DUEL_EARLY_LAUNCH", "on"}}});
   EXPECT_EQ(duel(train({"--dry-run"}), {.variables = {{"DUEL_THREADS", "2"}}}).status, 0);
 }
 

@@ -171,7 +171,7 @@ int64_t bytes_of(const std::string& what, const std::string& descr) {
 /// Bytes of floats from -1 to 1, or from 0 to 1 where none is negative.
 std::vector<uint8_t> pixels_of(const std::string& what, const std::vector<float>& values) {
   constexpr float kRounding = 1e-3F;
-  float low = 0, high = 0;
+  float low = values.empty() ? 0 : values.front(), high = low;
   for (const float v : values) {
     DUEL_CHECK(std::isfinite(v), kNpy, "{}: expected finite numbers, got {}", what, v);
     low = std::min(low, v);

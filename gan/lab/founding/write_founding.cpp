@@ -193,10 +193,18 @@ const FoundingRow& find_founding_row(const std::string& name) {
 bool write_founding(const FoundingRow& row, const FoundingOptions& options, const fs::path& out,
                     LabObserver& observer) {
   DUEL_CHECK(!options.seeds.empty(), "lab", "expected at least one seed");
+  const bool fresh = !fs::exists(out);
   make_founding_folder(out);
   founding_records(out, row.name);  // what cannot be read is said before the work
   const auto began = std::chrono::steady_clock::now();
-  const Shown shown = row.show(options, observer);
+  Shown shown;
+  try {
+    shown = row.show(options, observer);
+  } catch (...) {
+    std::error_code ignored;
+    if (fresh) fs::remove(out, ignored);  // if it is empty
+    throw;
+  }
   if (observer.stop()) return false;
   const Machine machine = this_machine();
   FoundingRecord record{

@@ -65,6 +65,18 @@ void ResultStore::save(const std::string& name, const Json& record,
   write_file_atomically(file(name), signed_record.dump(2) + "\n");
 }
 
+std::map<std::string, std::string> ResultStore::commits() const {
+  std::map<std::string, std::string> found;
+  for (const std::string& name : names()) {
+    const std::string path = file(name).string();
+    const Json record = json::parse(read_file(op_, path, kMaxRecord, "the record of a run"),
+                                    {.op = op_, .source = path, .remedy = kRemedy, .bytes = kMaxRecord});
+    const auto commit = record.find("commit");
+    found[name] = commit != record.end() && commit->is_string() ? commit->get<std::string>() : "unknown";
+  }
+  return found;
+}
+
 bool ResultStore::load(const std::string& name, const Json& settings, const Json& older,
                        const Reader& read) const {
   if (!has(name)) return false;

@@ -16,6 +16,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -52,6 +53,9 @@ class ResultStore {
   /// naming the file and the remedy where it is damaged, also where `read` misses something in the JSON, or has
   /// other settings (check_settings).
   bool load(const std::string& name, const Json& settings, const Json& older, const Reader& read) const;
+
+  /// Of every record the commit that made it, "unknown" of older ones: for files of results.
+  std::map<std::string, std::string> commits() const;
 
   /// A table never mixes settings: Error naming `file`, the key, what is there and what is asked for, where
   /// `found` differs from `settings` in one of its keys. `older`: what a record meant that lacks a key.

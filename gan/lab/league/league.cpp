@@ -33,12 +33,17 @@ void draw_league(const std::filesystem::path& file, const LeagueTable& table,
   draw_samples(file, rows);
 }
 
-void write_league(const LeagueRequest& request, const std::vector<LeagueRun>& runs) {
+void write_league(const LeagueRequest& request, const std::vector<LeagueRun>& runs,
+                  const ResultStore& store) {
   const LeagueTable table = make_league_table(runs);
   write_file_atomically(request.out / "league.md", to_markdown(table));
-  write_file_atomically(request.out / "league.json",
-                        message("{\n \"judge\": \"{}\",\n \"steps\": {},\n \"runs\": [\n{}\n ]\n}\n",
-                                table.protocol.judge, request.steps, json_lines(runs, league_json)));
+  const json::Json settings = league_settings(request, request.config, request.objectives.front());
+  write_file_atomically(
+      request.out / "league.json",
+      message(
+          "{\n \"judge\": \"{}\",\n \"steps\": {},\n \"settings\": {},\n \"commits\": {},\n \"runs\": [\n{}\n ]\n}\n",
+          table.protocol.judge, request.steps, json::dumped(settings), json::dumped(store.commits()),
+          json_lines(runs, league_json)));
   draw_league(request.out / "league.png", table, runs);
 }
 
@@ -130,7 +135,7 @@ LeagueOutcome run_league(const LeagueRequest& request, LabObserver& observer) {
   LeagueOutcome outcome;
   outcome.held = train_and_write(store, all, missing, observer, [&] {
     outcome.runs = recorded_league(request, store);
-    if (!outcome.runs.empty()) write_league(request, outcome.runs);
+    if (!outcome.runs.empty()) write_league(request, outcome.runs, store);
   });
   outcome.complete = missing_runs(store, all).empty();
   return outcome;

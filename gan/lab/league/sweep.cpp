@@ -140,13 +140,15 @@ std::string sweep_page(const SweepPlan& plan, const SweepTable& table) {
 }
 
 void write_sweep(const SweepPlan& plan, const std::filesystem::path& out, const std::vector<SweepRun>& runs) {
+  const json::Json commits = ResultStore("sweep", out).commits();
   const SweepTable table = make_sweep_table(plan, runs);
   write_file_atomically(out / "sweep.md", sweep_page(plan, table));
   write_file_atomically(
       out / "sweep.json",
-      message("{\n \"judge\": {},\n \"rank-by\": {},\n \"settings\": {},\n \"runs\": [\n{}\n ]\n}\n",
-              json::dumped(table.protocol.judge), json::dumped(plan.rank_by),
-              json::dumped(values_json(plan.settings)), json_lines(runs, sweep_json)));
+      message(
+          "{\n \"judge\": {},\n \"rank-by\": {},\n \"settings\": {},\n \"commits\": {},\n \"runs\": [\n{}\n ]\n}\n",
+          json::dumped(table.protocol.judge), json::dumped(plan.rank_by),
+          json::dumped(values_json(plan.settings)), json::dumped(commits), json_lines(runs, sweep_json)));
   draw_sweep(out / "sweep.png", table, runs);
 }
 

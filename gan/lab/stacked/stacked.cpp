@@ -58,13 +58,14 @@ std::string command_of(const StackedTable& t) {
       t.request.config.data);
 }
 
-void write_stacked(const StackedOutcome& outcome) {
+void write_stacked(const StackedOutcome& outcome, const ResultStore& store) {
   const std::filesystem::path& out = outcome.request.out;
   const StackedTable table = make_stacked_table(outcome);
   write_file_atomically(out / "results.md", to_markdown(table));
   const json::Json head = {{"command", command_of(table)},
                            {"seeds", table.seeds},
                            {"duel", this_machine().duel},
+                           {"commits", store.commits()},
                            {"protocol", outcome.request.protocol},
                            {"steps", outcome.request.steps},
                            {"count", outcome.request.count},
@@ -133,7 +134,7 @@ StackedOutcome run_stacked(const StackedRequest& given, LabObserver& observer) {
   }
   outcome.held = train_and_write(store, all, missing, observer, [&] {
     outcome.runs = recorded_stacked(request, store);
-    if (!outcome.runs.empty()) write_stacked(outcome);
+    if (!outcome.runs.empty()) write_stacked(outcome, store);
   });
   outcome.complete = missing_runs(store, all).empty();
   return outcome;

@@ -162,7 +162,7 @@ std::string metric_line(const std::string& name, const Value& value, int64_t ite
                         {"low", json::number_or_null(value.low)},
                         {"high", json::number_or_null(value.high)},
                         {"floor", json::number_or_null(value.floor)},
-                        {"snapshot", checkpoint.empty() ? json::Json(nullptr) : json::Json(checkpoint)}};
+                        {"snapshot_pkl", checkpoint.empty() ? json::Json(nullptr) : json::Json(checkpoint)}};
   return json::dumped(line) + "\n";
 }
 

@@ -6,11 +6,15 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
+#include <cmath>
 #include <cstdlib>
 #include <set>
 
 #include "duel/core/ops.h"
+#include "duel/core/tensor/autograd.h"
 #include "duel/gan/data/drawn_digits.h"
+#include "duel/gan/judge/judge.h"
 #include "tests/gan/judge/samples.h"
 
 namespace duel::gan {
@@ -18,9 +22,10 @@ namespace {
 
 using namespace duel::gan::testing;
 
-/// Drawn digits as a judge sees them that knows every label, with features of random directions: CI has neither
-/// MNIST nor trained weights. They are drawn each as often as the next; half are left out by chance.
-SampleSet digits(int64_t count, uint64_t seed, int blurred = 0, int64_t classes = 10) {
+/// Drawn digits as `judge` reads them, or without one as one that knows every label, with features of random directions: measures
+/// do not lean on a network's weights. They are drawn each as often as the next; half are left out by chance.
+SampleSet digits(int64_t count, uint64_t seed, int blurred = 0, int64_t classes = 10,
+                 const Judge* judge = nullptr) {
   const ImageSet set = draw_digits(20 * count, seed);
   const std::vector<double> chance = Generator(seed, 5).uniform({20 * count}).to_vector<double>();
   std::vector<float> images, probabilities;
@@ -35,6 +40,11 @@ SampleSet digits(int64_t count, uint64_t seed, int blurred = 0, int64_t classes 
   Tensor x = Tensor::from(images, {count, 1, 28, 28});
   for (int i = 0; i < blurred; ++i)
     x = conv2d(x + 1, Tensor::full({1, 1, 3, 3}, 1.0 / 9), {}, {.padding = 1}) - 1;
+  if (judge != nullptr) {
+    const NoGrad no_grad;
+    const JudgeReading read = judge->read(x);
+    return {x, read.features, softmax(read.logits, 1)};
+  }
   const Tensor directions = Generator(9).normal({784, 32}, 0, 0.1);
   return {x, matmul(x.flatten(), directions).relu(), Tensor::from(probabilities, {count, 10})};
 }
@@ -74,6 +84,29 @@ TEST(Comparison, SeesBlurAndMissingClassesInOrder) {
   EXPECT_LT(same.find("ms_ssim")->floor, 0.7);
 }
 
+// The same by the judge that ships: what `duel eval` says of drawn digits.
+TEST(Comparison, DuelsJudgeSeesBlurAndMissingClassesInOrder) {
+  const Judge judge = load_judge("digits-v1");
+  const SampleSet real = digits(300, 1, 0, 10, &judge);
+  std::vector<Comparison> blurred, fewer;
+  for (const int times : {0, 1, 3}) blurred.push_back(compare(real, digits(300, 2, times, 10, &judge)));
+  for (const int64_t classes : {10, 7, 3}) fewer.push_back(compare(real, digits(300, 2, 0, classes, &judge)));
+  for (const std::vector<Comparison>* list : {&blurred, &fewer}) {
+    for (const char* key : {"fd", "fd_infinite", "kid"}) {
+      for (size_t i = 1; i < list->size(); ++i)
+        EXPECT_GT(value((*list)[i], key), value((*list)[i - 1], key)) << key << " " << i;
+    }
+  }
+  for (size_t i = 0; i < fewer.size(); ++i) {
+    const double classes = std::array{10, 7, 3}[i];
+    EXPECT_NEAR(value(fewer[i], "class_kl"), std::log(10 / classes), 0.12) << classes;
+    EXPECT_GE(value(fewer[i], "modes"), classes);  // one that is misread may count as another
+    EXPECT_LE(value(fewer[i], "modes"), classes + 1);
+  }
+  EXPECT_GT(value(fewer[2], "precision"), 0.7);  // what is there is right,
+  EXPECT_LT(value(fewer[2], "recall"), 0.6);     // and most is missing
+}
+
 TEST(Comparison, OfRealAgainstRealStandsAtTheFloor) {
   const SampleSet real = digits(600, 1), other = digits(600, 2);
   const Comparison halves = compare(real, other), others = compare(real, other, {.others = digits(600, 3)});
@@ -82,7 +115,7 @@ TEST(Comparison, OfRealAgainstRealStandsAtTheFloor) {
     const double reach = 2 * std::max(w.high - w.low, 1e-9);  // floors have chance of their own
     EXPECT_NEAR(w.value, w.floor, reach) << row->key;
     EXPECT_NEAR(v.floor, w.floor, 1.5 * reach) << row->key;
-    EXPECT_LE(v.low, row->key == "fd_infinite" ? std::max(v.value, 0.0) : v.value) << row->key;  // cut at 0
+    EXPECT_LE(v.low, v.value) << row->key;
     EXPECT_GE(v.high, v.value) << row->key;
   }
   EXPECT_EQ(others.find("copies"), nullptr);

@@ -79,8 +79,8 @@ TEST(QualityWatch, WritesTheCurveAndKeepsTheBest) {
   EXPECT_EQ(lines[2].at("iteration"), 24);
   EXPECT_EQ(lines[2].at("metric"), "fd-digits-v1");
   EXPECT_EQ(lines[2].at("kimg"), 24 * 16 / 1000.0);
-  EXPECT_EQ(lines[2].at("snapshot"), "step_00000024.safetensors");
-  EXPECT_TRUE(lines[0].at("snapshot").is_null());
+  EXPECT_EQ(lines[2].at("snapshot_pkl"), "step_00000024.safetensors");
+  EXPECT_TRUE(lines[0].at("snapshot_pkl").is_null());
   EXPECT_LT(lines[2].at("floor"), lines[2].at("results").at("fd-digits-v1"));
   EXPECT_LE(lines[2].at("low"), lines[2].at("results").at("fd-digits-v1"));
 

@@ -9,6 +9,8 @@ namespace {
 
 double number_of(const json::Json& value) { return value.is_null() ? NAN : value.get<double>(); }
 
+}  // namespace
+
 json::Json league_settings(const LeagueRequest& request, RunConfig config, const std::string& objective) {
   json::Json settings = config_settings(std::move(config), objective);
   settings.erase("seed");
@@ -16,8 +18,6 @@ json::Json league_settings(const LeagueRequest& request, RunConfig config, const
   settings["count"] = request.count;
   return settings;
 }
-
-}  // namespace
 
 std::string league_name(const std::string& objective, uint64_t seed) {
   return objective + "-" + std::to_string(seed);

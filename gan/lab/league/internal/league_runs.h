@@ -14,6 +14,9 @@ std::string league_name(const std::string& objective, uint64_t seed);
 
 json::Json league_json(const LeagueRun& run);
 
+/// What tells a run's training apart from another's, but for its seed: `config` as the objective has it.
+json::Json league_settings(const LeagueRequest& request, RunConfig config, const std::string& objective);
+
 /// What league_json() wrote, and the samples. Error of `op` where there are none; nlohmann's where the record is none.
 LeagueRun run_of_record(const char* op, const ResultStore& store, const std::string& name,
                         const json::Json& record, const TensorFile& tensors);
