@@ -137,7 +137,8 @@ Command bench_command() {
       "Of kernels", "threshold", "PERCENT", "slower than by this counts [10]",
       [r](const std::string& text) { r->kernels.threshold = parsed<double>("option", "threshold", text); });
   command.footer =
-      "  duel bench graph --arch mlp,dcgan --objective ns-gan,wgan-gp     without a GPU: duel-graph bench graph …\n"
+      "  duel bench graph --arch mlp,dcgan --objective ns-gan,wgan-gp\n"
+      "                              without a GPU: duel-graph bench graph ...\n"
       "  duel bench step --arch mlp --objective wgan-gp --batch 64 --threads 1 --json\n"
       "  duel bench kernels --filter 'losses|adam' --json new.json --compare old.json";
   command.run = [r] { return run(*r); };

@@ -33,6 +33,9 @@ PARTS='
 2 | trajectory     |  35 | CPU and CUDA weights after 20 steps: relative distance within 2 %
 2 | twice          |  20 | two runs give the same bits
 2 | resume         |  20 | 10 steps, then resumed to 20 = 20 steps, bit for bit
+- | tensor_cores   |  15 | four workloads by own kernels: products of TF32 stay as near to those of floats as they should
+- | early          |  90 | ops and captured iterations with kernels that start early (DUEL_EARLY_LAUNCH=1), by own kernels
+- | step_own       |  80 | iterations by own kernels: without tensor cores, with them, and with kernels that start early
 - | memory         |  40 | memory constant over 1,000 captured iterations
 - | allocator      |  20 | device memory: caching, capture pool, what is said when it runs out
 - | graph_all      | 120 | as graph, for every objective
@@ -92,12 +95,23 @@ part_info() {
 ops='-*Graph*:*Captur*:*Constant*:DeviceMemory.*:*DeviceTrainer*:DeviceBench.*'
 part_ops() { DUEL_TF32=0 DUEL_DEVICE_LIBRARY=auto tests duel_test_devices "$ops"; }
 part_ops_own() { DUEL_TF32=0 DUEL_DEVICE_LIBRARY=own tests duel_test_devices "$ops"; }
+part_tensor_cores() { DUEL_DEVICE_LIBRARY=own tests duel_test_devices 'Workloads/*'; }
+part_early() {
+  local library
+  (export DUEL_EARLY_LAUNCH=1 DUEL_DEVICE_LIBRARY=own; DUEL_TF32=0 tests duel_test_devices "$ops" && part_graph) || return 1
+  for library in own auto; do
+    DUEL_EARLY_LAUNCH=0 DUEL_DEVICE_LIBRARY=$library train "late-$library" --arch dcgan --objective wgan-gp --steps 10 --device cuda &&
+      DUEL_EARLY_LAUNCH=1 DUEL_DEVICE_LIBRARY=$library train "early-$library" --arch dcgan --objective wgan-gp --steps 10 --device cuda &&
+      same_bits "$library" "late-$library" "early-$library" || return 1
+  done
+  echo "ops, captured iterations, and dcgan under wgan-gp by own kernels and with libraries: the bits of kernels that start in turn"
+}
 part_allocator() { tests duel_test_devices 'DeviceMemory.*'; }
 part_graph() {
   tests duel_test_devices "$(printf '*CapturedIterationsAreEagerOnes/%s_*:' mlp_ns_gan mlp_wgan_gp mlp_unrolled mlp_consensus mlp_began \
     mlp_sngan dcgan_ns_gan dcgan_wgan_gp)"
 }
-part_graph_all() { tests duel_test_devices '*Graph*:*Captur*:*DeviceTrainer*-*Constant*:*Memory*'; }
+part_graph_all() { tests duel_test_devices '*Graph*:*Captur*:*DeviceTrainer*-*Constant*:*Memory*:Workloads/*'; }
 part_memory() { tests duel_test_devices '*DeviceTrainer*Constant*:*DeviceTrainer*Memory*'; }
 
 part_simt() {
@@ -174,6 +188,14 @@ workloads="--arch mlp,dcgan --objective ns-gan,wgan-gp"
 step() { python3 -S "$TOOLS" rows data.json "$DUEL_BIN" bench step --device cuda --seconds 1 --json $workloads "$@"; }
 part_bench_graph() { DUEL_TF32=1 python3 -S "$TOOLS" rows data.json "$DUEL_BIN" bench graph --device cuda --json $workloads --batch 64; }
 part_bench_step() { DUEL_TF32=1 step --batch 64; }
+part_step_own() {
+  local status=0
+  export DUEL_DEVICE_LIBRARY=own
+  DUEL_TF32=0 step --batch 64 || status=1
+  DUEL_TF32=1 step --batch 64 || status=1
+  DUEL_TF32=1 DUEL_EARLY_LAUNCH=1 step --batch 64 || status=1
+  return $status
+}
 part_bench_step_all() {
   local status=0
   DUEL_TF32=1 step --batch 64,128,512 || status=1

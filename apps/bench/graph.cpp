@@ -75,6 +75,12 @@ std::string dimensions(const std::array<unsigned, 3>& of) {
 /// Is it known what the compiler made of it?
 bool compiled(const ListedNode& each) { return each.node.registers > 0; }
 
+bool any_executed(const GraphListing& listing) {
+  return std::any_of(listing.nodes.begin(), listing.nodes.end(),
+                     [](const ListedNode& each) { return each.cost.executed.has_value(); });
+}
+std::string percent(double share) { return fixed(100 * share, 0) + " %"; }
+
 std::string kilobytes(int64_t bytes) { return fixed(static_cast<double>(bytes) / 1024, 1); }
 
 std::string title(const GraphListing& listing) {
@@ -197,9 +203,11 @@ GraphListing list_iteration(const Workload& workload, Device device) {
 }
 
 std::string graph_table(const GraphListing& listing) {
+  const bool executed = any_executed(listing);
   std::string text = title(listing) + ": " + totals(listing) + "\n";
   text += padded("node", 5) + padded(" kernel", -46) + padded("grid", 11) + padded("block", 7) +
           padded("regs", 6) + padded("shared", 8) + padded("KiB", 10) + padded("MFLOP", 9) +
+          (executed ? padded("kinstr", 9) + padded("coal.", 7) + padded("16 B", 7) : "") +
           padded("chain", 7) + padded("branch", 8) + padded("starts us", 11) + "\n";
   for (size_t k = 0; k < listing.nodes.size(); ++k) {
     const ListedNode& each = listing.nodes[k];
@@ -212,10 +220,20 @@ std::string graph_table(const GraphListing& listing) {
             padded(compiled(each) ? std::to_string(each.node.registers) : "-", 6) +
             padded(compiled(each) ? std::to_string(each.node.shared_bytes) : "-", 8) +
             padded(node_costs() ? kilobytes(each.cost.bytes) : "-", 10) +
-            padded(each.cost.flop > 0 ? fixed(each.cost.flop / 1e6, 2) : "-", 9) +
-            padded(each.critical ? "*" : "", 7) + padded(std::to_string(each.branch), 8) +
+            padded(each.cost.flop > 0 ? fixed(each.cost.flop / 1e6, 2) : "-", 9);
+    if (executed) {
+      const std::optional<Executed>& counts = each.cost.executed;
+      text += padded(counts ? fixed(counts->instructions / 1e3, 1) : "-", 9) +
+              padded(counts ? percent(counts->coalescing) : "-", 7) +
+              padded(counts ? percent(counts->wide()) : "-", 7);
+    }
+    text += padded(each.critical ? "*" : "", 7) + padded(std::to_string(each.branch), 8) +
             padded(fixed(each.start_us, 1), 11) + "\n";
   }
+  if (executed)
+    text +=
+        "kinstr: thousands of instructions of warps; coal.: bytes asked for by bytes of the sectors touched; 16 B: share of the "
+        "bytes\n";
   return text;
 }
 
@@ -236,6 +254,16 @@ std::string graph_json(const GraphListing& listing) {
     if (node_costs()) {
       nodes.back()["bytes"] = each.cost.bytes;
       nodes.back()["flop"] = each.cost.flop;
+      nodes.back()["executed"] = nullptr;
+    }
+    if (const std::optional<Executed>& counts = each.cost.executed) {
+      Json widths = Json::object();
+      for (const auto& [width, bytes] : counts->global_bytes) widths[std::to_string(width)] = bytes;
+      nodes.back()["executed"] = {{"sampled_blocks", counts->sampled_blocks},
+                                  {"instructions", counts->instructions},
+                                  {"kinds", counts->kinds},
+                                  {"global_bytes", widths},
+                                  {"coalescing", counts->coalescing}};
     }
   }
   Json line = {{"bench", "graph"},
@@ -291,8 +319,12 @@ std::string graph_html(const std::vector<GraphListing>& listings) {
               (compiled(each) ? ", " + std::to_string(each.node.registers) + " registers, " +
                                     std::to_string(each.node.shared_bytes) + " B shared"
                               : "") +
-              ", " + kilobytes(each.cost.bytes) + " KiB, " + fixed(each.cost.flop / 1e6, 2) +
-              " MFLOP</title></rect>\n";
+              ", " + kilobytes(each.cost.bytes) + " KiB, " + fixed(each.cost.flop / 1e6, 2) + " MFLOP" +
+              (each.cost.executed ? ", " + fixed(each.cost.executed->instructions / 1e3, 1) +
+                                        " thousand instructions of warps, " +
+                                        percent(each.cost.executed->coalescing) + " coalesced"
+                                  : "") +
+              "</title></rect>\n";
     }
     page += "</svg></div>\n";
   }

@@ -4,11 +4,14 @@
 //
 // On a GPU the nodes come from its runtime, without bytes and FLOP. Without one `duel-graph` (tests/simt/graph) lists
 // them over a stand-in of the runtime, which captures and never computes, and counts both; registers and shared memory it
-// has from what nvcc last made of the kernels (tests/golden/kernels_sm90.json).
+// has from what nvcc last made of the kernels (tests/golden/kernels_sm90.json). With the PTX of a CUDA build (--ptx DIR) it executes
+// some blocks of every kernel in the interpreter (tests/ptx) and counts instructions by kind, bytes by width, and coalescing.
 #pragma once
 
 #include <cstdint>
 #include <functional>
+#include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,10 +21,28 @@
 
 namespace duel::apps::bench {
 
-/// What a node costs: bytes that must move (inputs once, outputs once), FLOP.
+/// What some blocks of a kernel executed as nvcc's PTX, scaled to all of its blocks. What the last block of a sum does for the
+/// others is not in it.
+struct Executed {
+  int64_t sampled_blocks = 0;
+  double instructions = 0;              ///< of warps
+  std::map<std::string, double> kinds;  ///< the same by kind: f32, integer, tensor, …
+  std::map<int, double> global_bytes;   ///< loaded and stored, by the bytes of an access
+  double coalescing = 1;  ///< bytes that lanes asked for by bytes of the sectors of 32 that were touched
+  /// Of the bytes, by accesses of 16.
+  double wide() const {
+    double all = 0;
+    for (const auto& [width, bytes] : global_bytes) all += bytes;
+    const auto found = global_bytes.find(16);
+    return all > 0 && found != global_bytes.end() ? found->second / all : 0;
+  }
+};
+
+/// What a node costs: bytes that must move (inputs once, outputs once), FLOP; what is executed, where it is known.
 struct NodeCost {
   int64_t bytes = 0;
   double flop = 0;
+  std::optional<Executed> executed = {};
 };
 /// Tells a node's cost; empty where it is not known.
 using NodeCosts = std::function<NodeCost(const kernels::runtime::GraphNode&)>;

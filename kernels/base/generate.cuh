@@ -9,6 +9,7 @@ namespace duel::kernels {
 #if DUEL_DEVICE_CODE
 template <class F, class T>
 __global__ void generate_kernel(int64_t n, F f, T* y) {
+  begin_kernel();
   const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
   for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < n; i += stride)
     y[i] = f.at(i);

@@ -42,6 +42,7 @@ __device__ void map_packed(const F& f, Out* out, int64_t at, const Packed<In, W>
 // pipeline.
 template <int W, class F, class Out, class... In>
 __global__ void map_kernel(int64_t n, F f, Out* out, const In*... in) {
+  begin_kernel();
   const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x, packs = n / W;
   const int64_t first = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
   int64_t p = first;

@@ -8,6 +8,8 @@
 #include <memory>
 #include <vector>
 
+#include "duel/kernels/base/settings.h"
+
 namespace duel::kernels {
 
 #if DUEL_DEVICE_CODE
@@ -140,6 +142,29 @@ Properties properties(int device) {
   DUEL_CUDA(cudaDriverGetVersion(&p.driver_version));
   DUEL_CUDA(cudaRuntimeGetVersion(&p.runtime_version));
   return p;
+}
+
+#if defined(__CUDACC__)
+namespace {
+__global__ void probe_kernel() { begin_kernel(); }
+}  // namespace
+// What the driver loads for this GPU says of which architecture it is: the list of those that were compiled does not.
+int code_architecture() {
+  static const int found = [] {
+    if (availability().devices == 0) return 0;
+    const OutsideCapture outside;
+    cudaFuncAttributes attributes{};
+    return cudaFuncGetAttributes(&attributes, probe_kernel) == cudaSuccess ? attributes.ptxVersion : 0;
+  }();
+  return found;
+}
+#else
+int code_architecture() { return 90; }
+#endif
+
+bool early_launch() {
+  static const bool on = chosen("DUEL_EARLY_LAUNCH", {"0", "1"}) == 1 && code_architecture() >= 90;
+  return on;
 }
 
 std::string compiled_architectures() {
@@ -308,19 +333,24 @@ std::string demangled(const char* name) {
   return status == 0 ? text.get() : name;
 }
 
+/// Asked with room for edges' data: without it an edge of a kernel that starts early is an error.
 std::vector<cudaGraphNode_t> before(cudaGraphNode_t node) {
-  size_t count = 0;
+  for (size_t room = 64;; room *= 8) {
+    size_t count = room;
+    std::vector<cudaGraphNode_t> found(room);
 #if defined(CUDART_VERSION) && CUDART_VERSION >= 13000
-  DUEL_CUDA(cudaGraphNodeGetDependencies(node, nullptr, nullptr, &count));
-  std::vector<cudaGraphNode_t> found(count);
-  std::vector<cudaGraphEdgeData> edges(count);
-  if (count > 0) DUEL_CUDA(cudaGraphNodeGetDependencies(node, found.data(), edges.data(), &count));
+    std::vector<cudaGraphEdgeData> edges(room);
+    DUEL_CUDA(cudaGraphNodeGetDependencies(node, found.data(), edges.data(), &count));
+#elif defined(CUDART_VERSION) && CUDART_VERSION >= 12030
+    std::vector<cudaGraphEdgeData> edges(room);
+    DUEL_CUDA(cudaGraphNodeGetDependencies_v2(node, found.data(), edges.data(), &count));
 #else
-  DUEL_CUDA(cudaGraphNodeGetDependencies(node, nullptr, &count));
-  std::vector<cudaGraphNode_t> found(count);
-  if (count > 0) DUEL_CUDA(cudaGraphNodeGetDependencies(node, found.data(), &count));
+    DUEL_CUDA(cudaGraphNodeGetDependencies(node, found.data(), &count));
 #endif
-  return found;
+    if (count == room) continue;  // there may be more
+    found.resize(count);
+    return found;
+  }
 }
 
 /// What a library launched by the driver's interface the runtime refuses to describe; it keeps its place.
@@ -407,6 +437,11 @@ const Availability& availability() {
   return none;
 }
 Properties properties(int) { refuse(); }
+int code_architecture() { return 0; }
+bool early_launch() {
+  chosen("DUEL_EARLY_LAUNCH", {"0", "1"});
+  return false;
+}
 std::string compiled_architectures() { return ""; }
 void set_device(int) { refuse(); }
 void synchronize_device() { refuse(); }

@@ -55,6 +55,12 @@ struct Properties {
   }
 };
 Properties properties(int device = 0);
+/// The architecture that the kernels were compiled for which the current GPU runs: 90 or more on an H100, or 80 where a build
+/// for that alone is translated for it. 0 without a GPU. GPUs of one process are taken to be alike: the first call asks.
+int code_architecture();
+/// Note [Kernels that start early] in platform.h: does $DUEL_EARLY_LAUNCH (0 or 1) ask for it, and does the code have what it
+/// takes (code_architecture() of 90)? The first call reads it; an Error where it is neither.
+bool early_launch();
 /// The architectures that this build holds kernels for: "90" or "80,90"; "" without CUDA.
 std::string compiled_architectures();
 

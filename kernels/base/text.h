@@ -11,11 +11,11 @@
 //   parse_number<int64_t>("+12")       12; nothing for "", " 12", "12x", "1e3"
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <type_traits>
 #include <vector>
 
 namespace duel {
@@ -36,17 +36,21 @@ std::string shell_word(std::string_view text);
 /// word) are wrong, missing, too many or exchanged with the next. Case does not count.
 std::string nearest_name(const std::string& word, const std::vector<std::string>& names);
 
+namespace detail {
+inline void append(std::string& text, std::string_view part) { text += part; }
+template <std::integral T>
+void append(std::string& text, T part) {
+  text += std::to_string(part);
+}
+}  // namespace detail
+
 /// "a, b, c": texts or whole numbers one after the other, with `between` between two.
 template <class Parts>
 std::string joined(const Parts& parts, std::string_view between = ", ") {
   std::string text;
   for (const auto& part : parts) {
     if (!text.empty()) text += between;
-    if constexpr (std::is_integral_v<std::remove_cvref_t<decltype(part)>>) {
-      text += std::to_string(part);
-    } else {
-      text += part;
-    }
+    detail::append(text, part);
   }
   return text;
 }

@@ -30,6 +30,7 @@ void check_environment() {
   host_library();
   device_library();
   tf32();
+  runtime::early_launch();
 }
 
 std::string host_library_version() { return onednn_version(); }

@@ -11,8 +11,8 @@
 // has own kernels only.
 //
 // TF32: on by default for float, as in other frameworks: factors are rounded to 10 bits of mantissa before
-// they are multiplied, sums stay float. $DUEL_TF32=0 or set_tf32(false) ask for float products throughout.
-// Own kernels and double never round factors.
+// they are multiplied, sums stay float. $DUEL_TF32=0 or set_tf32(false) ask for float products throughout. Own kernels use
+// tensor cores for the same, where the GPU has them and TF32 is on. double is never rounded.
 //
 // Example:
 //   std::cout << device_library_report() << "\n";
@@ -57,6 +57,9 @@ bool libraries_in_charge();
 
 /// Compiled by a CUDA compiler, so that a device stream is a GPU's.
 bool compiled_for_gpu();
+
+/// Does the GPU multiply as TF32 (compute capability 8.0), by code that this build has for it? The simulated device does.
+bool tensor_cores();
 
 /// While it lives, this thread may load, allocate and build plans although a stream is being captured: that
 /// becomes no part of the graph.

@@ -67,7 +67,7 @@ size_t gemm_batched_workspace(bool trans_a, bool trans_b, int64_t batch, int64_t
                               Stream stream = {});
 
 /// c[i] = op(a[i]) op(b[i]) for i < batch: products that lie side by side in c, their operands stride_a and stride_b
-/// elements apart (0: one for all). On a device one launch of own kernels, in full precision.
+/// elements apart (0: one for all). On a device one launch of own kernels.
 template <class T>
 void gemm_batched(Stream stream, bool trans_a, bool trans_b, int64_t batch, int64_t m, int64_t n, int64_t k,
                   const T* a, int64_t stride_a, const T* b, int64_t stride_b, T* c, void* workspace);

@@ -55,6 +55,7 @@ struct Sequence {
 #if DUEL_DEVICE_CODE
 template <class T>
 __global__ void scatter_axis_kernel(int64_t lines, ScatterAxis<T> scatter) {
+  begin_kernel();
   const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
   for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < lines; i += stride)
     scatter.line(i);

@@ -152,6 +152,7 @@ Extents extents_of(const Broadcast& plan) {
 template <class F, class T, class Out>
 __global__ void binary_kernel(int64_t n, Broadcast plan, Extents extents, F f, const T* a, const T* b,
                               Out* y) {
+  begin_kernel();
   const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
   for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < n; i += stride) {
     const Offsets at = locate(plan, extents.of, plan.rank, i);
@@ -162,6 +163,7 @@ __global__ void binary_kernel(int64_t n, Broadcast plan, Extents extents, F f, c
 template <class F, class T>
 __global__ void ternary_kernel(int64_t n, Broadcast plan, Extents extents, F f, const uint8_t* a, const T* b,
                                const T* c, T* y) {
+  begin_kernel();
   const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
   for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < n; i += stride) {
     const Offsets at = locate(plan, extents.of, plan.rank, i);
@@ -357,6 +359,7 @@ namespace {
 /// blockIdx.y is the pair of arrays.
 template <class T>
 __global__ void __launch_bounds__(kMapBlock) add_each_kernel(Additions<T> all) {
+  begin_kernel();
   T* to = nullptr;
   const T* from = nullptr;
   int64_t size = 0;

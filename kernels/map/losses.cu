@@ -25,6 +25,7 @@ struct SecondProduct {
 /// Block b leaves its sum / of_sum in sums[b].
 template <class L, class T>
 __global__ void loss_kernel(int64_t n, const T* logits, L loss, T divisor, T of_sum, T* sums, T* grad) {
+  begin_kernel();
   const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
   Terms<1, T> sum{};
   for (int64_t first = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; first < n;
@@ -90,6 +91,7 @@ struct SideWalk {
 template <class T>
 __global__ void __launch_bounds__(kSumBlock)
     loss_of_sides_kernel(Against against, LossSide<T> one, LossSide<T> other, T* value) {
+  begin_kernel();
   const T of_one = static_cast<T>(one.n), of_other = static_cast<T>(other.n);
   T mean_one = 0, mean_other = 0;
   const bool means = against == Against::mean;
@@ -137,6 +139,7 @@ __global__ void __launch_bounds__(kSumBlock)
 
 template <class T>
 __global__ void loss_combine_kernel(int64_t n, const T* partial, T divisor, T* value) {
+  begin_kernel();
   const auto total = block_sum(
       strided_terms<1, T>(threadIdx.x, n, blockDim.x, [&](int64_t i) { return Terms<1, T>{{partial[i]}}; }));
   if (threadIdx.x == 0) *value = total.v[0] / divisor;

@@ -69,6 +69,7 @@ struct Extents {
 
 template <class T>
 __global__ void strided_copy_kernel(int64_t n, StridedCopy copy, Extents extents, const T* x, T* y) {
+  begin_kernel();
   const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
   for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < n; i += stride) {
     const Places at = locate(copy, extents.of, copy.rank, i);
@@ -290,6 +291,7 @@ struct OneHot {
 template <class T>
 __global__ void scatter_add_kernel(int64_t count, int64_t rows, Divisor cols, const T* g,
                                    const int64_t* index, T* y) {
+  begin_kernel();
   const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
   for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < rows * cols.value();
        i += stride) {
@@ -359,6 +361,7 @@ void copy_box(Stream stream, int rank, const int64_t* extent, const T* src, cons
 namespace {
 template <class T>
 __global__ void join_kernel(int64_t count, Divisor length, JoinParts<T> parts, T* y) {
+  begin_kernel();
   const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
   for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += stride) {
     const int64_t row = i / length, column = i % length;

@@ -57,6 +57,7 @@ struct Integer {
 #if DUEL_DEVICE_CODE
 template <class F, class T>
 __global__ void draw_kernel(PhiloxState state, int64_t n, F f, T* out) {
+  begin_kernel();
   const uint64_t offset = (state.offset ? *state.offset : 0) + state.addend;
   const int64_t blocks = (n + 3) / 4, stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
   for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < blocks; i += stride) {
@@ -67,7 +68,10 @@ __global__ void draw_kernel(PhiloxState state, int64_t n, F f, T* out) {
   }
 }
 
-__global__ void advance_kernel(PhiloxAdvances all) { advance(all); }
+__global__ void advance_kernel(PhiloxAdvances all) {
+  begin_kernel();
+  advance(all);
+}
 #endif
 
 template <class F, class T>
@@ -120,6 +124,7 @@ void draw(const char* op, Stream stream, const PhiloxState& state, int64_t n, F 
 
 #if DUEL_DEVICE_CODE
 __global__ void permutation_kernel(Permutation order, int64_t begin, int64_t count, int64_t* out) {
+  begin_kernel();
   const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
   for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += stride) {
     out[i] = static_cast<int64_t>(order(static_cast<uint64_t>(begin + i)));
@@ -127,6 +132,7 @@ __global__ void permutation_kernel(Permutation order, int64_t begin, int64_t cou
 }
 
 __global__ void shuffled_items_kernel(PhiloxState state, int64_t n, uint64_t count, int64_t* out) {
+  begin_kernel();
   const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
   for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < n; i += stride)
     out[i] = shuffled_item(state, i, count);

@@ -26,6 +26,7 @@ template <class T, int kBlock>
 __global__ void __launch_bounds__(kBlock, 1)
     norm_forward_kernel(NormShape s, const T* x, const T* gamma, const T* beta, T eps, T* y, T* mean, T* rstd,
                         RunningStats<T> running, Finish<T> finish) {
+  begin_kernel();
   const T count = norm::divisor<T>(s.outer * s.inner);
   for (int64_t row = blockIdx.x; row < s.rows; row += gridDim.x) {
     const auto sum =
@@ -51,6 +52,7 @@ template <class T, int kBlock>
 __global__ void __launch_bounds__(kBlock, 1)
     norm_inference_kernel(NormShape s, const T* x, const T* mean, const T* var, const T* gamma, const T* beta,
                           T eps, T* y, Finish<T> finish) {
+  begin_kernel();
   const int64_t row = blockIdx.x;
   const T centre = mean[row], scale = norm::rstd_of(var[row], eps);
   normalize_row<kBlock>(s, row, x, centre, scale, gamma, beta, y, finish);

@@ -54,6 +54,7 @@ template <class T, int kBlock>
 __global__ void __launch_bounds__(kBlock, 1)
     norm_backward_kernel(NormShape s, const T* dy, const T* x, const T* mean, const T* rstd, const T* gamma,
                          T* dx, T* sums_gamma, T* sums_beta) {
+  begin_kernel();
   const T count = norm::divisor<T>(s.outer * s.inner);
   const T outside = s.affine_inner ? T(1) : norm::at_or(gamma, blockIdx.x % s.affine, T(1));
   const T* inside = s.affine_inner ? gamma : nullptr;
@@ -84,6 +85,7 @@ template <bool kInner, class T>
 __global__ void norm_double_backward_kernel(NormShape s, const T* dy, const T* x, const T* mean,
                                             const T* rstd, const T* gamma, NormCotangents<T> given, T* d_dy,
                                             T* d_x, T* keep) {
+  begin_kernel();
   const int64_t row = blockIdx.x;
   const T centre = mean[row], scale = rstd[row], count = norm::divisor<T>(s.outer * s.inner);
   constexpr int kSums = kInner ? 7 : 5;
@@ -116,6 +118,7 @@ __global__ void norm_double_backward_kernel(NormShape s, const T* dy, const T* x
 /// out[c] = sum over rows c, c + affine, … of per_row; null outputs are skipped.
 template <class T>
 __global__ void add_rows_kernel(NormShape s, const T* per_row_a, T* a, const T* per_row_b, T* b) {
+  begin_kernel();
   const int64_t c = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
   if (c >= s.affine) return;
   T sum_a = 0, sum_b = 0;
@@ -131,6 +134,7 @@ __global__ void add_rows_kernel(NormShape s, const T* per_row_a, T* a, const T* 
 template <class T>
 __global__ void add_columns_kernel(NormShape s, const T* dy, const T* x, const T* mean, const T* rstd,
                                    T* dgamma, T* dbeta) {
+  begin_kernel();
   const int64_t j = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
   if (j >= s.inner) return;
   T gamma = 0, beta = 0;
@@ -147,6 +151,7 @@ __global__ void add_columns_kernel(NormShape s, const T* dy, const T* x, const T
 template <class T>
 __global__ void add_projected_columns_kernel(NormShape s, const T* dy, const T* x, const T* v, const T* mean,
                                              const T* rstd, const T* va, const T* vb, T* d_gamma) {
+  begin_kernel();
   const int64_t j = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
   if (j >= s.inner) return;
   T sum = 0;

@@ -148,6 +148,7 @@ constexpr int kLanes = 256;
 template <class Op, class T>
 __global__ void reduce_kernel(int64_t R, int64_t B, int64_t chunk_rows, int64_t chunks, int columns,
                               const T* x, T* out, T divisor) {
+  begin_kernel();
   __shared__ T lanes[kLanes];
   const int64_t tiles = (B + columns - 1) / columns;
   const int64_t item = blockIdx.x;
@@ -250,6 +251,7 @@ template <class T>
 __global__ void __launch_bounds__(kSumBlock)
     sum_around_kernel(int64_t A, int64_t B, int64_t slab_rows, const T* x, T* parts, unsigned* tickets, T* y,
                       T divisor) {
+  begin_kernel();
   const int64_t c = blockIdx.x, C = gridDim.x, begin = blockIdx.y * slab_rows;
   const int64_t rows = A - begin < slab_rows ? A - begin : slab_rows;
   const uint32_t count = static_cast<uint32_t>(rows * B), across = static_cast<uint32_t>(B);
@@ -294,6 +296,7 @@ DUEL_HD bool is_finite(T x) {
 #if DUEL_DEVICE_CODE
 template <class T>
 __global__ void argmax_kernel(int64_t rows, int64_t cols, const T* x, int64_t* index) {
+  begin_kernel();
   const int64_t row = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
   if (row >= rows) return;
   const T* at = x + row * cols;

@@ -68,6 +68,7 @@ __device__ void penalty_of_norms(int64_t batch, const T* n, const Excess<T>& exc
 template <class T>
 __global__ void norm_penalty_kernel(int64_t m, const T* x, Excess<T> excess, T weight, T each, T* n, T* value,
                                     T* slope, T* mean_norm, PenaltyExtras<T> extras, unsigned* ticket) {
+  begin_kernel();
   const T* row = x + static_cast<int64_t>(blockIdx.x) * m;
   const auto sum = block_sum(strided_terms<1, T>(threadIdx.x, m, blockDim.x,
                                                  [&](int64_t i) { return Terms<1, T>{{row[i] * row[i]}}; }));
@@ -85,11 +86,13 @@ __global__ void norm_penalty_kernel(int64_t m, const T* x, Excess<T> excess, T w
 template <class T>
 __global__ void penalty_kernel(int64_t batch, const T* n, Excess<T> excess, T weight, T each, T* value,
                                T* slope, T* mean_norm, PenaltyExtras<T> extras) {
+  begin_kernel();
   penalty_of_norms(batch, n, excess, weight, each, value, slope, mean_norm, extras);
 }
 
 template <class T>
 __global__ void sample_norm_kernel(int64_t m, const T* x, T eps, T* n) {
+  begin_kernel();
   const T* row = x + static_cast<int64_t>(blockIdx.x) * m;
   const auto sum = block_sum(strided_terms<1, T>(threadIdx.x, m, blockDim.x,
                                                  [&](int64_t i) { return Terms<1, T>{{row[i] * row[i]}}; }));
@@ -98,6 +101,7 @@ __global__ void sample_norm_kernel(int64_t m, const T* x, T eps, T* n) {
 
 template <class T>
 __global__ void sample_norm_backward_kernel(int64_t m, const T* x, const T* n, const T* g, T* dx) {
+  begin_kernel();
   const int64_t at = static_cast<int64_t>(blockIdx.x) * m;
   const T factor = over_norm(g[blockIdx.x], n[blockIdx.x]);
   for (int64_t i = threadIdx.x; i < m; i += blockDim.x) dx[at + i] = factor * x[at + i];
@@ -106,6 +110,7 @@ __global__ void sample_norm_backward_kernel(int64_t m, const T* x, const T* n, c
 template <class T>
 __global__ void sample_norm_double_backward_kernel(int64_t m, const T* x, const T* n, const T* g, const T* gg,
                                                    T* d_g, T* d_x) {
+  begin_kernel();
   const int64_t at = static_cast<int64_t>(blockIdx.x) * m;
   const auto dot = block_sum(strided_terms<1, T>(
       threadIdx.x, m, blockDim.x, [&](int64_t i) { return Terms<1, T>{{gg[at + i] * x[at + i]}}; }));

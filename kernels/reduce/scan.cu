@@ -46,6 +46,7 @@ struct Before {
 #if DUEL_DEVICE_CODE
 template <class T>
 __global__ void cumsum_kernel(int64_t lines, RunningSum<T> sums) {
+  begin_kernel();
   const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
   for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < lines; i += stride)
     sums.line(i);
@@ -53,6 +54,7 @@ __global__ void cumsum_kernel(int64_t lines, RunningSum<T> sums) {
 
 template <class T>
 __global__ void sort_kernel(int64_t n, Divisor width, bool descending, const T* x, int64_t* index) {
+  begin_kernel();
   const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
   for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < n; i += stride) {
     const int64_t cols = width.value(), row = i / width, j = i % width;

@@ -44,6 +44,7 @@ void check(const char* op, int64_t batch, int64_t m) {
 template <class T>
 __global__ void gather_normalize_kernel(int64_t n, Divisor m, int64_t source_rows, const uint8_t* source,
                                         const int64_t* index, ScaleShift<T> formula, T* out) {
+  begin_kernel();
   const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
   for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < n; i += stride) {
     const int64_t row = index[i / m];
@@ -56,6 +57,7 @@ template <class T>
 __global__ void draw_rows_kernel(PhiloxState order, int64_t batch, int64_t m, uint64_t source_rows,
                                  const uint8_t* source, ScaleShift<T> formula, const T* behind,
                                  int64_t behind_size, int64_t* index, T* out) {
+  begin_kernel();
   if (blockIdx.x < batch) {
     const int64_t row = shuffled_item(order, static_cast<int64_t>(blockIdx.x), source_rows);
     if (threadIdx.x == 0) index[blockIdx.x] = row;
@@ -72,6 +74,7 @@ __global__ void draw_rows_kernel(PhiloxState order, int64_t batch, int64_t m, ui
 template <class L>
 __global__ void gather_labels_kernel(int64_t batch, int64_t source_rows, const L* labels,
                                      const int64_t* index, int64_t* out) {
+  begin_kernel();
   const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
   for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < batch; i += stride) {
     const int64_t row = index[i];
@@ -81,6 +84,7 @@ __global__ void gather_labels_kernel(int64_t batch, int64_t source_rows, const L
 
 template <class T, class Eps>
 __global__ void line_kernel(int64_t n, Divisor m, const T* real, const T* fake, Eps eps, T* out) {
+  begin_kernel();
   const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
   for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < n; i += stride) {
     out[i] = Line<T>{eps(i / m)}(real[i], fake[i]);
@@ -91,6 +95,7 @@ __global__ void line_kernel(int64_t n, Divisor m, const T* real, const T* fake, 
 template <class T>
 __global__ void join_with_line_kernel(int64_t n, Divisor m, const T* real, const T* fake, PhiloxState state,
                                       T* out) {
+  begin_kernel();
   const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
   for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < n; i += stride) {
     const T r = real[i], f = fake[i];
@@ -103,6 +108,7 @@ __global__ void join_with_line_kernel(int64_t n, Divisor m, const T* real, const
 /// Partial sums of x (centre null) or of (x - *centre)^2.
 template <class T>
 __global__ void moment_kernel(int64_t n, const T* x, const T* centre, T* partial) {
+  begin_kernel();
   const int64_t first = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
   const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
   const T mean = centre != nullptr ? *centre : T(0);
@@ -116,6 +122,7 @@ __global__ void moment_kernel(int64_t n, const T* x, const T* centre, T* partial
 /// out = total / n, or its root.
 template <class T>
 __global__ void moment_combine_kernel(int64_t partials, const T* partial, T n, bool root, T* out) {
+  begin_kernel();
   const auto total = block_sum(strided_terms<1, T>(threadIdx.x, partials, blockDim.x,
                                                    [&](int64_t i) { return Terms<1, T>{{partial[i]}}; }));
   if (threadIdx.x == 0) *out = root ? std::sqrt(total.v[0] / n) : total.v[0] / n;
@@ -124,6 +131,7 @@ __global__ void moment_combine_kernel(int64_t partials, const T* partial, T n, b
 template <class T>
 __global__ void dragan_kernel(int64_t n, Divisor m, const T* x, const T* alpha, const T* u, const T* std,
                               T* out) {
+  begin_kernel();
   const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
   for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < n; i += stride) {
     out[i] = DraganNoise<T>{alpha[i / m] * T(0.5) * *std}(x[i], u[i]);

@@ -202,6 +202,7 @@ struct Advance {
 template <class Maker, class T>
 __global__ void step_kernel(int64_t n, GradSegments<T> grads, Maker maker, const StepState* state,
                             FoldedMaker<T> folded_maker, Arena<T> at, int64_t* bad_step, Advance advance_by) {
+  begin_kernel();
   using Rule = typename Maker::Rule;
   __shared__ StepState shared_state;
   if (threadIdx.x == 0) {
@@ -253,6 +254,7 @@ __global__ void step_kernel(int64_t n, GradSegments<T> grads, Maker maker, const
 /// Block (c, k) sums the squares of every kNormBlocks-th stretch of segment k.
 template <class T>
 __global__ void norm_partial_kernel(GradSegments<T> grads, T* partial) {
+  begin_kernel();
   const int k = static_cast<int>(blockIdx.y);
   const T* g = grads.pointer[k];
   const int64_t n = g != nullptr ? grads.begin[k + 1] - grads.begin[k] : 0;
@@ -264,6 +266,7 @@ __global__ void norm_partial_kernel(GradSegments<T> grads, T* partial) {
 
 template <class T>
 __global__ void norm_combine_kernel(int count, const T* partial, T* total, T* per_segment) {
+  begin_kernel();
   const int k = static_cast<int>(threadIdx.x);
   Terms<1, T> sum{};
   if (k < count) {
@@ -286,9 +289,11 @@ DUEL_HD void read_factors(const StepState* states, double* factors, int count) {
 #if DUEL_DEVICE_CODE
 // Groups are few: one thread does them all.
 __global__ void advance_step_kernel(StepState* states, double beta1, double beta2, int count) {
+  begin_kernel();
   advance(states, beta1, beta2, count);
 }
 __global__ void factors_kernel(const StepState* states, double* factors, int count) {
+  begin_kernel();
   read_factors(states, factors, count);
 }
 #endif

@@ -15,6 +15,7 @@ DUEL_HD void put(int64_t rows, const RingRow<T>& row, int64_t pushed, int column
 template <class T>
 __global__ void ring_push_kernel(int64_t rows, RingRow<T> row, int64_t* pushed, T* ring,
                                  PhiloxAdvances drawn) {
+  begin_kernel();
   const int64_t now = *pushed;
 #pragma unroll
   for (int column = 0; column < kRingColumns; ++column) put(rows, row, now, column, ring);

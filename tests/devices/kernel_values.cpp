@@ -77,6 +77,14 @@ int main(int argc, char** argv) {
                 made.results[k]);
       }
     }
+    // Products by tensor cores, where the device has them: named apart, for they are compared by another bound.
+    kernels::set_tf32(true);
+    for (const apps::bench::NamedCase& named : apps::bench::linear_cases()) {
+      const apps::bench::Case made = named.make({.size = kOdd, .dtype = DType::f32, .device = device});
+      made.run();
+      for (size_t k = 0; k < made.results.size(); ++k)
+        write(out, message("{} tf32 {}", named.name, static_cast<int64_t>(k)), made.results[k]);
+    }
     return std::fclose(out) == 0 ? 0 : 1;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "kernel_values: %s\n", error.what());

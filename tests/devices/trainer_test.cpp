@@ -107,6 +107,40 @@ TEST_F(DeviceTrainer, GoesTheWayOfTheCpu) {
   }
 }
 
+class DeviceTrainerTf32 : public DeviceTrainer, public ::testing::WithParamInterface<Recipe> {};
+
+// 200 iterations with products of floats, and the same with TF32's (convolutions under the harness fewer; with 200 they stay
+// as near). Bounds, set before: the weights moved apart by less than a twentieth of what they moved, and the losses of the
+// last quarter by less than 0.05, or a twentieth.
+TEST_P(DeviceTrainerTf32, GoesTheWayOfFloats) {
+  if (!kernels::device::tensor_cores()) GTEST_SKIP() << "no tensor cores for TF32";
+  const Recipe& recipe = GetParam();
+  const int64_t steps = recipe.arch == "mlp" ? 200 : sized(200, 40);
+  TensorFile start, ends[2];
+  double losses[2] = {};
+  for (const bool tf32 : {false, true}) {
+    kernels::set_tf32(tf32);
+    const auto trainer = trainer_on(kDevice, recipe, true);
+    if (!tf32) start = trainer->state();
+    for (int64_t i = 0; i < steps; ++i) {
+      trainer->step();
+      if (4 * i >= 3 * steps) losses[tf32] += 4 * trainer->metrics().loss_d / static_cast<double>(steps);
+    }
+    ends[tf32] = trainer->state();
+  }
+  for (const char* player : {"d.", "g."}) {
+    const double apart = distance(ends[0], ends[1], player), moved = distance(ends[0], start, player);
+    EXPECT_LT(apart, 0.05 * moved) << player;
+    EXPECT_GT(apart, 0) << player << " another arithmetic has other bits";
+  }
+  EXPECT_NEAR(losses[0], losses[1], 0.05 * std::max(1.0, std::abs(losses[0])));
+}
+
+INSTANTIATE_TEST_SUITE_P(Workloads, DeviceTrainerTf32,
+                         ::testing::Values(Recipe{"ns-gan"}, Recipe{"wgan-gp", "mlp", {{"critic-steps", 2}}},
+                                           Recipe{"ns-gan", "dcgan"},
+                                           Recipe{"wgan-gp", "dcgan", {{"critic-steps", 2}}}));
+
 TEST_F(DeviceTrainer, ACheckpointGoesOnBitForBitAndOnOtherDevices) {
   for (const Recipe& recipe : kFew) {
     const auto whole = trainer_on(kDevice, recipe, true), half = trainer_on(kDevice, recipe, true);

@@ -39,10 +39,18 @@ Counts count(const Program& program, const std::vector<Executed>& executed) {
     const Instruction& ins = program.code[pc];
     counts.warps[static_cast<size_t>(ins.sort)] += each.warps;
     counts.lanes[static_cast<size_t>(ins.sort)] += each.lanes;
-    if (ins.run != Run::load && ins.run != Run::store && ins.run != Run::atomic) continue;
+    const bool copies = ins.run == Run::copy_async;
+    if (ins.run != Run::load && ins.run != Run::store && ins.run != Run::atomic && !copies) continue;
     const int width = ins.type.bytes * ins.width;
     const uint64_t bytes = each.lanes * static_cast<uint64_t>(width);
-    if (ins.space == Space::shared) {
+    if (copies) {
+      const uint64_t read = each.reading * static_cast<uint64_t>(width);
+      counts.global_loaded[width] += read;
+      counts.shared_stored[width] += bytes;
+      counts.global_accesses += each.lanes > 0 ? each.warps : 0;
+      counts.global_sectors += each.sectors;
+      counts.global_bytes += read;
+    } else if (ins.space == Space::shared) {
       if (ins.run == Run::load) counts.shared_loaded[width] += bytes;
       if (ins.run == Run::store) counts.shared_stored[width] += bytes;
     } else if (ins.space != Space::local) {

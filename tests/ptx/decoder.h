@@ -82,6 +82,8 @@ class Decoder {
   void decode_barrier(const Statement& s);
   void decode_warp(const Statement& s);
   void decode_address_conversion(const Statement& s);
+  void decode_multiply(const Statement& s);
+  void decode_copy(const Statement& s);
   void decode_branch(const Statement& s);
   void decode_call(Cursor& cursor, std::string_view opcode);
 

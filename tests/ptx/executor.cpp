@@ -122,6 +122,7 @@ void Executor::run(const Program& program, const std::string& kernel, std::vecto
       ran.executed[k].warps += executed[k].warps;
       ran.executed[k].lanes += executed[k].lanes;
       ran.executed[k].sectors += executed[k].sectors;
+      ran.executed[k].reading += executed[k].reading;
     }
   };
   {

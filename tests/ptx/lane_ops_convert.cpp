@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "lane_ops.h"
+#include "tests/simt/tensor_core.h"
 
 namespace duel::ptx {
 namespace lanes {
@@ -141,6 +142,10 @@ struct Saturated {
   }
 };
 
+struct Tf32 {
+  static uint32_t of(float a) { return simt::round_to_tf32(a); }
+};
+
 std::string cvt(const std::string& modifiers, const std::string& to, const std::string& from) {
   return "cvt" + modifiers + "." + to + "." + from;
 }
@@ -200,6 +205,7 @@ void add_conversions(Table& table) {
   table.add1<Saturated<Same>, float, float>(cvt(".sat", "f32", "f32"), kConvert);
   table.add1<Saturated<Flushed<Same>>, float, float>(cvt(".ftz.sat", "f32", "f32"), kConvert);
   table.add1<Same, double, double>(cvt("", "f64", "f64"), kConvert);
+  table.add1<Tf32, uint32_t, float>(cvt(".rna", "tf32", "f32"), kConvert);
 }
 
 }  // namespace lanes

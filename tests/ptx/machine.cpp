@@ -100,6 +100,9 @@ void Machine::prepare(uint64_t linear) {
     warp.file = reinterpret_cast<unsigned char*>(start + k * file);
     warp.defined = defined_.data() + k * p.registers;
     warp.defined[0] = kAll;
+    warp.waited = program_->waits_for_grids ? 0 : kAll;
+    warp.copies.clear();
+    warp.groups_of_copies.fill(0);
     warp.fragments.assign(1, {});
     warp.fragments[0].mask = warp.present;
     for (const auto& [which, offset] : p.specials) {
@@ -272,6 +275,19 @@ void Machine::run_fragment(Warp& warp, size_t at) {
       case Run::atomic:
         if (lanes != 0) change(warp, ins, lanes, pc);
         break;
+      case Run::copy_async:
+        if (lanes != 0) copy_async(warp, ins, lanes, pc);
+        break;
+      case Run::end_group:
+        for (uint32_t left = lanes; left != 0; left &= left - 1)
+          ++warp.groups_of_copies[static_cast<size_t>(std::countr_zero(left))];
+        break;
+      case Run::wait_for_grids:
+        warp.waited |= lanes;
+        break;
+      case Run::wait_for_copies:
+        wait_for_copies(warp, ins, lanes);
+        break;
       case Run::fence:
         std::atomic_thread_fence(std::memory_order_seq_cst);
         break;
@@ -307,7 +323,8 @@ void Machine::run_fragment(Warp& warp, size_t at) {
       case Run::shuffle:
       case Run::vote:
       case Run::match:
-      case Run::reduce: {
+      case Run::reduce:
+      case Run::multiply: {
         if (lanes == 0) break;
         if (lanes != mask) {  // those whose guard is false go on alone
           Fragment passes = warp.fragments[at];

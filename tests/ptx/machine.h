@@ -8,7 +8,9 @@
 // Note [What a machine checks]
 // Registers that a lane has not written; of memory what the SIMT harness checks (tests/simt/README.md), with its faults and
 // words; barriers and warp operations as strictly as it does. A race on shared memory is two accesses of different threads,
-// one of them a write, with no barrier of the block between, nor within a warp a bar.warp.sync.
+// one of them a write, with no barrier of the block between, nor within a warp a bar.warp.sync. What cp.async copies is there
+// when its thread has waited for it: Note [Copies that take time] in tests/simt/engine.h. A kernel that waits for the grids
+// before it (griddepcontrol.wait) may have been started before they ended: it touches no global memory before.
 #pragma once
 
 #include <array>
@@ -26,6 +28,7 @@ namespace duel::ptx {
 struct Executed {
   uint64_t warps = 0, lanes = 0;
   uint64_t sectors = 0;  ///< of 32 bytes of global memory
+  uint64_t reading = 0;  ///< lanes of a copy that are not of zeros
 };
 
 /// A launch of a program.
@@ -37,6 +40,9 @@ struct Grid {
   size_t shared_bytes = 0;   ///< dynamic
   uint64_t most = 1u << 27;  ///< instructions of a block before it counts as endless
 };
+
+/// Different sectors of 32 bytes among the lanes' accesses, as an indication of how well they lie together.
+uint64_t sectors(unsigned char* const* places, uint32_t bytes, uint32_t lanes);
 
 /// What one OS thread runs blocks with.
 class Machine {
@@ -58,12 +64,20 @@ class Machine {
              std::equal(calls.begin(), calls.begin() + depth, other.calls.begin());
     }
   };
+  struct PendingCopy {
+    uint64_t to = 0;
+    uint32_t lane = 0, bytes = 0, group = 0, pc = 0;
+    std::array<unsigned char, 16> value{};
+  };
   struct Warp {
     int index = 0;
     uint32_t present = 0, ended = 0, epoch = 0;
+    uint32_t waited = 0;  // for the grids before
     unsigned char* file = nullptr;
     uint32_t* defined = nullptr;
     std::vector<Fragment> fragments;
+    std::vector<PendingCopy> copies;
+    std::array<uint32_t, 32> groups_of_copies{};
   };
   /// The history of four bytes of shared memory in a stretch between barriers.
   struct Cell {
@@ -103,6 +117,11 @@ class Machine {
   bool gather(Warp& warp, size_t at, const Instruction& ins);
   void run_warp_op(Warp& warp, const Instruction& ins, uint32_t lanes, uint32_t pc);
   void shuffle(Warp& warp, const Instruction& ins, uint32_t lanes, uint32_t pc);
+
+  // tensor_ops.cpp
+  void multiply(Warp& warp, const Instruction& ins, uint32_t pc);
+  void copy_async(Warp& warp, const Instruction& ins, uint32_t lanes, uint32_t pc);
+  void wait_for_copies(Warp& warp, const Instruction& ins, uint32_t lanes);
 
   // memory.cpp
   void load(Warp& warp, const Instruction& ins, uint32_t lanes, uint32_t pc);

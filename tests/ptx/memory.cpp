@@ -29,27 +29,6 @@ uint64_t base_of(const unsigned char* from, uint8_t slot, int lane) {
   return value;
 }
 
-/// Different sectors of 32 bytes among the accesses, as an indication of how well lanes lie together.
-uint64_t sectors(unsigned char* const* places, uint32_t bytes, uint32_t lanes) {
-  uint64_t found[64];
-  size_t count = 0;
-  bool sorted = true;
-  for (uint32_t left = lanes; left != 0; left &= left - 1) {
-    const auto begin = reinterpret_cast<uintptr_t>(places[std::countr_zero(left)]);
-    const uint64_t sector = begin / 32, last = (begin + bytes - 1) / 32;
-    for (uint64_t each = sector; each <= last; ++each) {
-      if (count > 0 && found[count - 1] == each) continue;
-      sorted = sorted && (count == 0 || found[count - 1] < each);
-      found[count++] = each;
-    }
-  }
-  if (!sorted) {
-    std::sort(found, found + count);
-    count = static_cast<size_t>(std::unique(found, found + count) - found);
-  }
-  return count;
-}
-
 template <class T>
 void load_lanes(unsigned char* to, unsigned char slot, unsigned char* const* places, size_t at,
                 uint32_t lanes) {
@@ -84,6 +63,26 @@ void load_values(const Instruction& ins, unsigned char* to, unsigned char* const
 std::string bytes_text(uint32_t bytes) { return std::to_string(bytes) + " bytes"; }
 
 }  // namespace
+
+uint64_t sectors(unsigned char* const* places, uint32_t bytes, uint32_t lanes) {
+  uint64_t found[64];
+  size_t count = 0;
+  bool sorted = true;
+  for (uint32_t left = lanes; left != 0; left &= left - 1) {
+    const auto begin = reinterpret_cast<uintptr_t>(places[std::countr_zero(left)]);
+    const uint64_t sector = begin / 32, last = (begin + bytes - 1) / 32;
+    for (uint64_t each = sector; each <= last; ++each) {
+      if (count > 0 && found[count - 1] == each) continue;
+      sorted = sorted && (count == 0 || found[count - 1] < each);
+      found[count++] = each;
+    }
+  }
+  if (!sorted) {
+    std::sort(found, found + count);
+    count = static_cast<size_t>(std::unique(found, found + count) - found);
+  }
+  return count;
+}
 
 bool Machine::ordered(const Warp& warp, int thread, int other, uint32_t epoch) const {
   return other == thread || (other / 32 == warp.index && epoch < warp.epoch);
@@ -189,6 +188,11 @@ unsigned char* Machine::local_place(uint64_t address, uint32_t bytes, Access acc
 
 unsigned char* Machine::global_place(uint64_t address, uint32_t bytes, Access access, const Warp& warp,
                                      uint32_t lane, uint32_t pc) {
+  if ((warp.waited >> lane & 1) == 0) {
+    fail(Fault::race,
+         simt::verb(access) + std::string("global memory before it has waited for the kernels before it"),
+         warp, lane, pc);
+  }
   auto* p = reinterpret_cast<unsigned char*>(address);
   Region* region = last_region_;
   if (region == nullptr || p < region->begin() || p >= region->begin() + region->bytes()) {

@@ -27,7 +27,7 @@ Type type_of(std::string_view name) {
 const char* name(Sort sort) {
   static constexpr const char* kNames[] = {"f32",     "f64",     "special", "integer", "compare",
                                            "convert", "move",    "load",    "store",   "atomic",
-                                           "branch",  "barrier", "shuffle"};
+                                           "branch",  "barrier", "shuffle", "tensor",  "copy"};
   return kNames[static_cast<int>(sort)];
 }
 

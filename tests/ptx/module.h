@@ -61,6 +61,11 @@ enum class Run : uint8_t {
   vote,
   match,
   reduce,
+  multiply,    ///< mma
+  copy_async,  ///< cp.async
+  end_group,
+  wait_for_copies,
+  wait_for_grids,  ///< griddepcontrol.wait
   active_mask,
   fence,
   branch,
@@ -84,6 +89,8 @@ enum class Sort : uint8_t {
   branch,
   barrier,
   shuffle,  ///< and other operations of a warp
+  tensor,   ///< products of tensor cores
+  copy,     ///< from global to shared memory
   last,
 };
 const char* name(Sort sort);
@@ -118,7 +125,7 @@ struct Instruction {
   uint8_t slot = 4;               ///< bytes of a lane of the registers of a load, store or change
   uint8_t address_slot = 0;       ///< of the address; 0: `offset` alone
   uint32_t line = 0;
-  uint32_t target = 0;  ///< of a branch or call
+  uint32_t target = 0;  ///< of a branch or call; which factors; of wait_group how many groups may be left
   int64_t offset = 0;   ///< of an address
   LaneFunction function = nullptr;
   Operand guard;
@@ -163,10 +170,17 @@ struct Variable {
   unsigned char* begin() { return reinterpret_cast<unsigned char*>(storage.data()); }
 };
 
+/// What an mma reads beside its Instruction, whose `target` is its number.
+struct Factors {
+  Operand a[4], b[2], c[4];
+};
+
 /// An entry and the functions that it calls, as instructions.
 struct Program {
   std::string name, file;
   std::vector<Instruction> code;
+  std::vector<Factors> factors;
+  bool waits_for_grids = false;  ///< so it may start early, and touches global memory only behind that
   std::vector<Parameter> parameters;
   uint32_t parameter_bytes = 0;
   uint32_t register_bytes = 0, registers = 1;

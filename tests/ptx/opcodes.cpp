@@ -45,6 +45,8 @@ void Decoder::decode(const Statement& s) {
   if (base == "shfl" || base == "vote" || base == "match" || base == "redux" || base == "activemask") {
     return decode_warp(s);
   }
+  if (base == "mma") return decode_multiply(s);
+  if (base == "cp") return decode_copy(s);
   if (base == "cvta") return decode_address_conversion(s);
   if (base == "bra") return decode_branch(s);
   if (s.opcode == "lop3.b32") {
@@ -80,6 +82,17 @@ void Decoder::decode(const Statement& s) {
   if (s.opcode == "trap" || s.opcode == "brkpt") {
     need(s, 0);
     emit(Run::trap, Sort::branch);
+    return;
+  }
+  if (s.opcode == "griddepcontrol.wait") {
+    need(s, 0);
+    program_->waits_for_grids = true;
+    emit(Run::wait_for_grids, Sort::barrier);
+    return;
+  }
+  if (s.opcode == "griddepcontrol.launch_dependents") {
+    need(s, 0);
+    emit(Run::fence, Sort::barrier);  // what starts then has to wait
     return;
   }
   if (base == "membar" || base == "fence") {

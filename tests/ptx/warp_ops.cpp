@@ -151,6 +151,7 @@ void Machine::run_warp_op(Warp& warp, const Instruction& ins, uint32_t lanes, ui
     ++warp.epoch;
     return;
   }
+  if (ins.run == Run::multiply) return multiply(warp, ins, pc);
   const unsigned char* value = read(warp, ins.in[1]);
   unsigned char* out = warp.file + ins.out[0].offset;
   switch (ins.run) {

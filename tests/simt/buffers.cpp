@@ -71,6 +71,16 @@ Region::Region(unsigned char* begin, size_t bytes)
 
 Region::~Region() { remove_region(this); }
 
+std::vector<std::pair<unsigned char*, std::vector<unsigned char>>> write_device_memory() {
+  std::vector<std::pair<unsigned char*, std::vector<unsigned char>>> small;
+  for (Region* region : regions()) {
+    if (region->role() != Role::device) continue;
+    std::memset(region->flags(), 1, region->bytes());
+    if (region->bytes() <= 64 * 1024) small.emplace_back(region->begin(), region->copy());
+  }
+  return small;
+}
+
 void Region::reset(int shift) {
   if (role_ == Role::device) return;
   const size_t offset = role_ == Role::scratch ? 0 : static_cast<size_t>(shift) * element_;

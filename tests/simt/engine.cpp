@@ -193,6 +193,8 @@ void Worker::prepare(Fiber& fiber, int linear) {
   fiber.spin_address = nullptr;
   fiber.spins = fiber.yields = 0;
   fiber.accesses = 0;
+  fiber.copies.clear();
+  fiber.group_of_copies = 0;
   // As duel_simt_switch leaves a stack: six registers, where to go on, and the (absent) caller's address. The
   // tops differ, or all stacks would compete for the same sets of the cache.
   char* top = fiber.stack_high - 192 * (linear % 16);

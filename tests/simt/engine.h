@@ -11,6 +11,11 @@
 // defines the functions that g++ calls before every load and store. So each access of a kernel is checked,
 // exactly and without a change to its source: bounds, alignment, initialisation, races on shared memory.
 //
+// Note [Copies that take time]
+// What copy_async starts is done when its thread waits for it, and no earlier: until then the bytes count as never written,
+// so that whoever reads them before is told. It is looked at twice: when it starts (both addresses, whoever still reads the
+// place) and when it is done (whoever reads without a barrier behind that).
+//
 // Note [How a failure leaves]
 // fail() notes the diagnosis and switches to the scheduler, which never resumes that block again. Nothing is
 // unwound, so it may be called from anywhere, and kernels must not own resources.
@@ -46,7 +51,18 @@ struct Site {
 
 enum class State { ready, at_barrier, at_warp_op, done };
 
-enum class Op { barrier, barrier_count, barrier_and, barrier_or, syncwarp, shuffle, vote, match, reduce };
+enum class Op {
+  barrier,
+  barrier_count,
+  barrier_and,
+  barrier_or,
+  syncwarp,
+  shuffle,
+  vote,
+  match,
+  reduce,
+  multiply
+};
 
 /// What a waiting thread asks for and gets.
 struct Request {
@@ -57,6 +73,15 @@ struct Request {
   uint64_t value = 0;
   int argument = 0, width = 0;
   uint64_t result = 0;
+  uintptr_t pc = 0;
+};
+
+/// Note [Copies that take time]
+struct PendingCopy {
+  void* to = nullptr;
+  int bytes = 0;
+  int group = 0;
+  std::array<unsigned char, 16> value{};  // of the source, when it was started
   uintptr_t pc = 0;
 };
 
@@ -73,6 +98,8 @@ struct Fiber {
   const void* spin_address = nullptr;
   int spins = 0, yields = 0;
   uint64_t accesses = 0;
+  std::vector<PendingCopy> copies;
+  int group_of_copies = 0;
 };
 
 /// Lanes that wait for each other at a warp operation.
@@ -213,6 +240,8 @@ void own_tls(char*& low, size_t& bytes);
 void add_region(Region* region);
 void remove_region(Region* region);
 const std::vector<Region*>& regions();  // by address
+/// All of the device's memory, which is open, counts as written to. Small buffers, counters among them, as they are.
+std::vector<std::pair<unsigned char*, std::vector<unsigned char>>> write_device_memory();
 
 /// The region that holds this byte; null for none.
 Region* region_at(const char* address);
@@ -222,6 +251,8 @@ std::string nearest(const char* address);
 enum class Access { read, write, atomic };
 const char* verb(Access access);
 void check_access(const void* address, size_t bytes, size_t alignment, Access access, uintptr_t pc);
+/// A checked write to shared memory that is not done yet: the bytes hold nothing.
+void begin_shared_write(void* address, size_t bytes, uintptr_t pc);
 /// Every thread of the mask knows what the others did so far.
 void join_clocks(Worker& worker, int warp, uint32_t mask);
 

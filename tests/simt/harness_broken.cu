@@ -239,6 +239,60 @@ __global__ void other_threads_local_kernel(int* y) {
 
 __global__ void nothing_kernel(int* y) { *y = 0; }
 
+__device__ __forceinline__ void start_copy(float* to, const float* from) {
+  kernels::copy_async<4>(to, from, true);
+  kernels::end_group_of_copies();
+}
+
+__global__ void copy_read_too_soon_kernel(const float* x, float* y) {
+  __shared__ float room[64];
+  start_copy(room + threadIdx.x, x + threadIdx.x);
+  kernels::wait_for_copies<1>();
+  y[threadIdx.x] = room[threadIdx.x];  // MISTAKE copy_read_too_soon
+}
+
+__global__ void copy_without_barrier_kernel(const float* x, float* y) {
+  __shared__ float room[32];
+  start_copy(room + threadIdx.x, x + threadIdx.x);
+  kernels::wait_for_copies<0>();
+  y[threadIdx.x] = room[threadIdx.x / 2 * 2];  // MISTAKE copy_without_barrier
+}
+
+__global__ void copy_over_readers_kernel(const float* x, float* y) {
+  __shared__ float room[64];
+  start_copy(room + threadIdx.x, x + threadIdx.x);
+  kernels::wait_for_copies<0>();
+  __syncthreads();
+  // A lane that is behind finds a copy started here.
+  y[threadIdx.x] = room[threadIdx.x ^ 1];  // MISTAKE copy_over_readers
+  kernels::copy_async<4>(room + threadIdx.x, x, true);
+}
+
+__global__ void copy_past_input_kernel(const float* x, float* y) {
+  __shared__ float room[64];
+  y[threadIdx.x] = 0;
+  kernels::copy_async<4>(room + threadIdx.x, x + threadIdx.x + 1, true);  // MISTAKE copy_past_input
+}
+
+__global__ void copy_misaligned_kernel(const float* x, float* y) {
+  alignas(16) __shared__ float room[64];
+  y[threadIdx.x] = 0;
+  kernels::copy_async<16>(room, x + 1, true);  // MISTAKE copy_misaligned
+}
+
+__global__ void copy_to_no_shared_kernel(const float* x, float* y) {
+  y[threadIdx.x] = 0;
+  kernels::copy_async<4>(y + threadIdx.x, x + threadIdx.x, true);  // MISTAKE copy_to_no_shared
+}
+
+__global__ void product_of_a_part_kernel(const float* x, float* y) {
+  float sums[4] = {};
+  const unsigned a[4] = {}, b[2] = {};
+  y[threadIdx.x] = x[threadIdx.x];
+  if (threadIdx.x == 3) return;
+  kernels::multiply_add_tf32(sums, a, b);  // MISTAKE product_of_a_part
+}
+
 }  // namespace
 
 #define DUEL_ONE_BLOCK(name, threads, shared, parameters, ...) \
@@ -269,6 +323,13 @@ DUEL_ONE_BLOCK(uninitialised_static, 32, 0, (Stream stream, float* y), y)
 DUEL_ONE_BLOCK(uninitialised_dynamic, 32, 32 * sizeof(float), (Stream stream, float* y), y)
 DUEL_ONE_BLOCK(uninitialised_scratch, 32, 0, (Stream stream, float* scratch, float* y), scratch, y)
 DUEL_ONE_BLOCK(past_dynamic_shared, 32, 32 * sizeof(float), (Stream stream, float* y), y)
+DUEL_ONE_BLOCK(copy_read_too_soon, 64, 0, (Stream stream, const float* x, float* y), x, y)
+DUEL_ONE_BLOCK(copy_without_barrier, 32, 0, (Stream stream, const float* x, float* y), x, y)
+DUEL_ONE_BLOCK(copy_over_readers, 64, 0, (Stream stream, const float* x, float* y), x, y)
+DUEL_ONE_BLOCK(copy_past_input, 64, 0, (Stream stream, const float* x, float* y), x, y)
+DUEL_ONE_BLOCK(copy_misaligned, 64, 0, (Stream stream, const float* x, float* y), x, y)
+DUEL_ONE_BLOCK(copy_to_no_shared, 64, 0, (Stream stream, const float* x, float* y), x, y)
+DUEL_ONE_BLOCK(product_of_a_part, 32, 0, (Stream stream, const float* x, float* y), x, y)
 DUEL_ONE_BLOCK(stack_hog, 2, 0, (Stream stream, int* y), y)
 DUEL_ONE_BLOCK(divides_by_zero, 8, 0, (Stream stream, const int* x, int* y), x, y)
 DUEL_ONE_BLOCK(other_threads_local, 8, 0, (Stream stream, int* y), y)

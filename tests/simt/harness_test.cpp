@@ -393,6 +393,28 @@ TEST(SimtBroken, PastDynamicSharedMemory) {
   EXPECT_EQ(found.thread.x, 31u);
 }
 
+TEST(SimtBroken, CopiesThatTakeTime) {
+  const In<float> x(kFloats, "x");
+  const struct {
+    const char* name;
+    void (*launcher)(kernels::Stream, const float*, float*);
+    Fault fault;
+    int threads;
+  } cases[] = {
+      {"copy_read_too_soon", copy_read_too_soon, Fault::uninitialised, 64},
+      {"copy_without_barrier", copy_without_barrier, Fault::race, 32},
+      {"copy_over_readers", copy_over_readers, Fault::uninitialised, 64},
+      {"copy_past_input", copy_past_input, Fault::out_of_bounds, 64},
+      {"copy_misaligned", copy_misaligned, Fault::misaligned, 64},
+      {"copy_to_no_shared", copy_to_no_shared, Fault::out_of_bounds, 64},
+      {"product_of_a_part", product_of_a_part, Fault::exited_lane, 32},
+  };
+  for (const auto& each : cases) {
+    const Out<float> y(each.threads, "y");
+    expect_caught(each.name, each.fault, [&] { each.launcher(stream(), x.data(), y.data()); });
+  }
+}
+
 TEST(SimtBroken, FloatAtomicsDependOnTheOrder) {
   std::vector<float> values(200);
   for (size_t k = 0; k < values.size(); ++k) values[k] = std::pow(1.37f, static_cast<float>(k % 40));

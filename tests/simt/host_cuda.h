@@ -2,7 +2,7 @@
 // then run on the CPU, thread by thread, as strictly as README.md says.
 //
 // Every operation that another thread can see is an ordinary function of the harness. Left out on purpose:
-// __activemask (a kernel must know its mask), clusters, asynchronous copies, tensor cores, inline PTX.
+// __activemask (a kernel must know its mask), clusters, inline PTX.
 #pragma once
 
 #include <cmath>
@@ -55,6 +55,13 @@ uint64_t shuffle(Shuffle kind, unsigned mask, uint64_t value, int argument, int 
 uint64_t vote(Vote kind, unsigned mask, bool predicate);
 uint64_t match_any(unsigned mask, uint64_t value);
 uint64_t reduce(Reduction kind, unsigned mask, uint64_t value, bool is_signed);
+/// One lane's part of a product of tensor cores: tensor_core.h.
+void multiply_add_tf32(float* sums, const unsigned* a, const unsigned* b);
+// Copies that are done when they are waited for: Note [Copies that take time] in engine.h.
+void copy_async(void* shared, const void* global, int bytes, bool exists);
+void end_group_of_copies();
+void wait_for_copies(int left);
+unsigned to_tf32(float x);
 
 template <class T>
 __forceinline__ uint64_t to_word(T value) {
@@ -107,6 +114,25 @@ void launch(void (*kernel)(Params...), dim3 grid, dim3 block, size_t shared_byte
   simt::run_grid(Kernel::call, Kernel::pack, &arguments, sizeof(arguments),
                  reinterpret_cast<const void*>(kernel), grid, block, shared_bytes, stream.on_device(),
                  stream.handle());
+}
+
+/// One kernel at a time here: whether each begins with it tests/ptx tells.
+__forceinline__ void begin_kernel() {}
+
+// Note [Tensor cores] and the copies of platform.h.
+__forceinline__ unsigned to_tf32(float x) { return simt::to_tf32(x); }
+__forceinline__ void multiply_add_tf32(float (&sums)[4], const unsigned (&a)[4], const unsigned (&b)[2]) {
+  simt::multiply_add_tf32(sums, a, b);
+}
+template <int kBytes>
+__forceinline__ void copy_async(void* shared, const void* global, bool exists) {
+  static_assert(kBytes == 4 || kBytes == 8 || kBytes == 16);
+  simt::copy_async(shared, global, kBytes, exists);
+}
+__forceinline__ void end_group_of_copies() { simt::end_group_of_copies(); }
+template <int kLeft>
+__forceinline__ void wait_for_copies() {
+  simt::wait_for_copies(kLeft);
 }
 }  // namespace duel::kernels
 

@@ -171,6 +171,9 @@ bool launches_watched();
 void answer_attributes(std::function<bool(const std::string& kernel, cudaFuncAttributes& to)> answer);
 /// Of a node that cudaGraphGetNodes gave.
 const Work& work_of(const void* node);
+/// Runs a node alone, also where kernels are only recorded. All device memory counts as written to; what was not is 0.
+/// Small buffers, counters among them, are afterwards what they were.
+void run_node(const void* node);
 
 /// While it lives, this process may touch device memory.
 class OpenDevice {

@@ -351,6 +351,21 @@ void check_access(const void* address, size_t bytes, size_t alignment, Access ac
   check_watched(*fiber, p, bytes, alignment, access, pc);
 }
 
+void begin_shared_write(void* address, size_t bytes, uintptr_t pc) {
+  Worker& worker = *t_worker;
+  const char* p = static_cast<const char*>(address);
+  const bool dynamic = p >= worker.dynamic_shared && p < worker.dynamic_shared + kSharedArena;
+  const bool fixed = p >= worker.tls_low && p < worker.tls_low + worker.tls_bytes;
+  if (!dynamic && !fixed) {
+    const Unwatched unwatched;
+    fail(Fault::out_of_bounds, "copies " + std::to_string(bytes) + " bytes to what is no shared memory", pc);
+  }
+  check_access(address, bytes, bytes, Access::write, pc);
+  Cell* cells = dynamic ? worker.dynamic_cells.get() + (p - worker.dynamic_shared)
+                        : worker.tls_cells.data() + (p - worker.tls_low);
+  for (size_t k = 0; k < bytes; ++k) cells[k].written = false;
+}
+
 void check_alignment(const void* address, size_t alignment) {
   if (reinterpret_cast<uintptr_t>(address) % alignment == 0 || t_watched == nullptr) return;
   const auto pc = reinterpret_cast<uintptr_t>(__builtin_return_address(0));

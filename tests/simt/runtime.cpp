@@ -1,9 +1,8 @@
 // The CUDA runtime of the harness: see host_runtime.h.
 //
 // Note [Device memory is closed]
-// Device memory is one reservation without access rights. Kernels, copies and fills open it while they run,
-// so host code that follows a device pointer is stopped at that instruction, as it would be on a machine with
-// a GPU.
+// Device memory is one reservation without access rights. Kernels, copies and fills open it while they run: host code that
+// follows a device pointer is stopped there, as it would be on a machine with a GPU.
 #include <sys/mman.h>
 
 #include <algorithm>
@@ -245,11 +244,15 @@ long device_allocations() { return DeviceMemory::instance().calls; }
 
 void only_record() { records_only = true; }
 void watch_launches(std::function<void(Work&)> watch) { launch_watch = std::move(watch); }
-void answer_attributes(std::function<bool(const std::string&, cudaFuncAttributes&)> answer) {
-  attributes_answer = std::move(answer);
-}
+void answer_attributes(decltype(attributes_answer) answer) { attributes_answer = std::move(answer); }
 bool launches_watched() { return static_cast<bool>(launch_watch); }
 const Work& work_of(const void* node) { return static_cast<const CudaNode*>(node)->what; }
+void run_node(const void* node) {
+  const OpenDevice open;
+  const auto counters = write_device_memory();
+  static_cast<const CudaNode*>(node)->work();
+  for (const auto& [at, bytes] : counters) std::memcpy(at, bytes.data(), bytes.size());
+}
 
 void on_stream(void* handle, cudaGraphNodeType type, std::function<void()> work, Work what) {
   CudaStream* stream = known(static_cast<cudaStream_t>(handle));

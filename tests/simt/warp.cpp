@@ -1,9 +1,11 @@
 // Warp operations, barriers as kernels call them, and atomics.
 #include <atomic>
 #include <bit>
+#include <cstring>
 
 #include "engine.h"
 #include "host_cuda.h"
+#include "tensor_core.h"
 
 #define DUEL_SIMT_CALLER (reinterpret_cast<uintptr_t>(__builtin_return_address(0)))
 
@@ -62,6 +64,12 @@ uint64_t combine(Reduction kind, bool is_signed, uint64_t a, uint64_t b) {
   return 0;
 }
 
+/// What a lane brings to multiply_add_tf32.
+struct Factors {
+  float* sums;
+  const unsigned *a, *b;
+};
+
 }  // namespace
 
 void complete_warp_op(Worker& worker, int warp, uint32_t mask) {
@@ -88,6 +96,17 @@ void complete_warp_op(Worker& worker, int warp, uint32_t mask) {
     }
   }
   if (first.op == Op::syncwarp) join_clocks(worker, warp, mask);
+  if (first.op == Op::multiply) {
+    const auto of = [&](size_t lane) -> const Factors& {
+      return *reinterpret_cast<const Factors*>(fiber_of(static_cast<int>(lane)).request.value);
+    };
+    float sums[32][4];
+    multiply_warp_tf32([&](size_t lane, size_t k) { return of(lane).a[k]; },
+                       [&](size_t lane, size_t k) { return of(lane).b[k]; },
+                       [&](size_t lane, size_t k) { return of(lane).sums[k]; },
+                       [&](size_t lane, size_t k, float sum) { sums[lane][k] = sum; });
+    for (size_t lane = 0; lane < 32; ++lane) std::memcpy(of(lane).sums, sums[lane], sizeof(sums[lane]));
+  }
   for (uint32_t left = mask; left != 0; left &= left - 1) {
     const int lane = std::countr_zero(left);
     Fiber& fiber = fiber_of(lane);
@@ -151,6 +170,53 @@ uint64_t match_any(unsigned mask, uint64_t value) {
 uint64_t reduce(Reduction kind, unsigned mask, uint64_t value, bool is_signed) {
   return at_warp_op(
       {Op::reduce, "reduction", static_cast<int>(kind), mask, value, is_signed, 0, 0, DUEL_SIMT_CALLER});
+}
+
+void multiply_add_tf32(float* sums, const unsigned* a, const unsigned* b) {
+  const Factors mine{sums, a, b};
+  at_warp_op({Op::multiply, "product of tensor cores", 0, 0xffffffffu, reinterpret_cast<uint64_t>(&mine), 0,
+              0, 0, DUEL_SIMT_CALLER});
+}
+unsigned to_tf32(float x) { return round_to_tf32(x); }
+
+void copy_async(void* shared, const void* global, int bytes, bool exists) {
+  const uintptr_t pc = DUEL_SIMT_CALLER;
+  const auto size = static_cast<size_t>(bytes);
+  PendingCopy copy{.to = shared, .bytes = bytes, .group = current_fiber()->group_of_copies, .pc = pc};
+  const bool aligned = reinterpret_cast<uintptr_t>(global) % size == 0;
+  if (!aligned || (exists && region_at(static_cast<const char*>(global)) == nullptr)) {
+    const Unwatched unwatched;
+    current_worker()->fail(aligned ? Fault::out_of_bounds : Fault::misaligned,
+                           "copies " + std::to_string(bytes) + " bytes from " +
+                               (aligned ? nearest(static_cast<const char*>(global))
+                                        : "an address that is no multiple of " + std::to_string(bytes)),
+                           pc);
+  }
+  if (exists) {
+    check_access(global, size, size, Access::read, pc);
+    std::memcpy(copy.value.data(), global, size);
+  }
+  begin_shared_write(shared, size, pc);
+  const Unwatched unwatched;
+  current_fiber()->copies.push_back(copy);
+}
+
+void end_group_of_copies() { ++current_fiber()->group_of_copies; }
+
+void wait_for_copies(int left) {
+  Fiber& fiber = *current_fiber();
+  size_t kept = 0;
+  for (size_t k = 0; k < fiber.copies.size(); ++k) {
+    const PendingCopy copy = fiber.copies[k];
+    if (copy.group >= fiber.group_of_copies - left) {
+      fiber.copies[kept++] = copy;
+      continue;
+    }
+    const auto size = static_cast<size_t>(copy.bytes);
+    check_access(copy.to, size, size, Access::write, copy.pc);
+    std::memcpy(copy.to, copy.value.data(), size);
+  }
+  fiber.copies.resize(kept);
 }
 
 }  // namespace duel::simt

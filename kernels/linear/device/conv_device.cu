@@ -17,7 +17,7 @@
 #include <type_traits>
 
 #include "duel/kernels/base/divisor.h"
-#include "duel/kernels/linear/device/gemm_tile.cuh"
+#include "duel/kernels/linear/device/tensor_tile.cuh"
 
 namespace duel::kernels::device {
 namespace {
@@ -39,6 +39,44 @@ struct Place {
   const unsigned a = t / w.count_b, b = t - a * w.count_b;
   return {w.base + a * w.step_a + b * w.step_b + c * w.step_c, w.row + static_cast<int>(b) * w.row_b,
           w.column + static_cast<int>(c) * w.column_c};
+}
+
+/// An index that moves on: divided once, then its digits carry.
+struct Walker {
+  unsigned b = 0, c = 0;
+  Place place{};
+
+  Walker() = default;
+  DUEL_HD Walker(const Walk& w, int64_t index) : place(at(w, index)) {
+    const unsigned i = static_cast<unsigned>(index), t = i / w.count_c;
+    c = i - t * w.count_c;
+    b = t % w.count_b;
+  }
+  /// By a number whose digits and way from index 0 are those of `stride`, at(w, 0) taken off.
+  DUEL_HD void advance(const Walk& w, const Walker& stride) {
+    b += stride.b, c += stride.c;
+    place.offset += stride.place.offset;
+    place.row += stride.place.row, place.column += stride.place.column;
+    if (c >= w.count_c) {
+      c -= w.count_c, ++b;
+      place.offset += w.step_b - w.count_c * w.step_c;
+      place.row += w.row_b;
+      place.column -= static_cast<int>(w.count_c) * w.column_c;
+    }
+    if (b >= w.count_b) {
+      b -= w.count_b;
+      place.offset += w.step_a - w.count_b * w.step_b;
+      place.row -= static_cast<int>(w.count_b) * w.row_b;
+    }
+  }
+};
+
+/// A step for Walker::advance().
+[[maybe_unused]] DUEL_HD Walker stride_of(const Walk& w, int64_t steps) {
+  Walker stride(w, steps);
+  stride.place.offset -= w.base;
+  stride.place.row -= w.row, stride.place.column -= w.column;
+  return stride;
 }
 
 template <class T>
@@ -89,9 +127,11 @@ DUEL_HD Product<T> phase_of(Product<T> p, const ConvShape& s, int64_t r0, int64_
   const int64_t taps_h = (s.kh - i0 + p.tap_h - 1) / p.tap_h, taps_w = (s.kw - j0 + p.tap_w - 1) / p.tap_w;
   p.columns = s.n * down * across;
   p.k = s.group_out() * taps_h * taps_w;
-  p.left_k.count_b = static_cast<unsigned>(taps_h), p.left_k.count_c = static_cast<unsigned>(taps_w);
+  // Of a phase that meets no tap no step is taken; digits of 0 are not divided by 0 either.
+  p.left_k.count_b = static_cast<unsigned>(taps_h > 0 ? taps_h : 1);
+  p.left_k.count_c = static_cast<unsigned>(taps_w > 0 ? taps_w : 1);
   p.left_k.base = i0 * s.kw + j0;
-  p.right_k.count_b = static_cast<unsigned>(taps_h), p.right_k.count_c = static_cast<unsigned>(taps_w);
+  p.right_k.count_b = p.left_k.count_b, p.right_k.count_c = p.left_k.count_c;
   p.right_column.count_b = static_cast<unsigned>(down),
   p.right_column.count_c = static_cast<unsigned>(across);
   p.right_column.base = top * s.w_out + start;
@@ -106,73 +146,83 @@ DUEL_HD Product<T> phase_of(Product<T> p, const ConvShape& s, int64_t r0, int64_
 template <class T, class Tile>
 struct LeftTile {
   const Product<T>& p;
-  const T* left;  // of the group
-  int64_t row0;
+  const T* left;                // of the group
+  Walker ks[Tile::kLoads];      // the first step of each load's four, in the steps that come next
+  const T* rows[Tile::kLoads];  // null: outside
+  Walker depth, one;
 
-  __device__ __forceinline__ void fetch(int64_t k, int64_t end, Four<T> (&loads)[Tile::kLoads]) const {
+  __device__ __forceinline__ LeftTile(const Product<T>& product, const T* from, int64_t row0, int64_t begin)
+      : p(product), left(from), depth(stride_of(p.left_k, kDepth)), one(stride_of(p.left_k, 1)) {
 #pragma unroll
     for (int i = 0; i < Tile::kLoads; ++i) {
-      Four<T> f{};
-      const int64_t row = row0 + AlongDepth<Tile>::outer(i), d = k + AlongDepth<Tile>::depth(i);
-      if (row < p.rows) {
-        const T* from = left + row * p.left_step;
-        if (p.left_aligned && d + 4 <= end) {
-          f = load_four(from + at(p.left_k, d).offset);
-        } else {
-#pragma unroll
-          for (int j = 0; j < 4; ++j) {
-            if (d + j < end) f.v[j] = from[at(p.left_k, d + j).offset];
-          }
-        }
-      }
-      loads[i] = f;
+      const int64_t row = row0 + AlongDepth<Tile>::outer(i);
+      rows[i] = row < p.rows ? left + row * p.left_step : nullptr;
+      ks[i] = Walker(p.left_k, begin + AlongDepth<Tile>::depth(i));
     }
   }
 
-  __device__ __forceinline__ void place(T* shared, const Four<T> (&loads)[Tile::kLoads]) const {
+  __device__ __forceinline__ bool along_depth() const { return true; }
+
+  template <class Take>
+  __device__ __forceinline__ void visit(int64_t k, int64_t end, Take&& take) {
+    const int steps = end - k < kDepth ? static_cast<int>(end - k) : kDepth;
 #pragma unroll
-    for (int i = 0; i < Tile::kLoads; ++i) AlongDepth<Tile>::place(shared, i, loads[i]);
+    for (int i = 0; i < Tile::kLoads; ++i) {
+      const int count = rows[i] != nullptr ? steps - AlongDepth<Tile>::depth(i) : 0;
+      if (p.left_aligned && count >= 4) {
+        take.four(i, rows[i] + ks[i].place.offset);
+      } else {
+        Walker at_j = ks[i];
+#pragma unroll
+        for (int j = 0; j < 4; ++j) {
+          take.one(i, j, j < count ? rows[i] + at_j.place.offset : left, j < count);
+          at_j.advance(p.left_k, one);
+        }
+      }
+      ks[i].advance(p.left_k, depth);
+    }
   }
 };
 
 template <class T, class Tile>
 struct RightTile {
   const Product<T>& p;
-  const T* right;    // of the group
-  Place columns[4];  // of this thread, in every step
+  const T* right;           // of the group
+  Place columns[4];         // of this thread, in every step
+  Walker ks[Tile::kLoads];  // of the steps that come next
+  Walker depth;
 
-  __device__ __forceinline__ RightTile(const Product<T>& product, const T* from, int64_t column0)
-      : p(product), right(from) {
+  __device__ __forceinline__ RightTile(const Product<T>& product, const T* from, int64_t column0,
+                                       int64_t begin)
+      : p(product), right(from), depth(stride_of(p.right_k, kDepth)) {
 #pragma unroll
     for (int j = 0; j < 4; ++j) {
       const int64_t column = column0 + AlongOuter<Tile>::outer() + j;
       columns[j] = at(p.right_column, column < p.columns ? column : 0);
       if (column >= p.columns) columns[j].row = -(1 << 30);  // outside of every image
     }
+#pragma unroll
+    for (int i = 0; i < Tile::kLoads; ++i) ks[i] = Walker(p.right_k, begin + AlongOuter<Tile>::depth(i));
   }
 
-  __device__ __forceinline__ void fetch(int64_t k, int64_t end, Four<T> (&loads)[Tile::kLoads]) const {
+  __device__ __forceinline__ bool along_depth() const { return false; }
+
+  template <class Take>
+  __device__ __forceinline__ void visit(int64_t k, int64_t end, Take&& take) {
+    const int steps = end - k < kDepth ? static_cast<int>(end - k) : kDepth;
+    const auto height = static_cast<unsigned>(p.height), width = static_cast<unsigned>(p.width);
 #pragma unroll
     for (int i = 0; i < Tile::kLoads; ++i) {
-      Four<T> f{};
-      const int64_t d = k + AlongOuter<Tile>::depth(i);
-      if (d < end) {
-        const Place step = at(p.right_k, d);
+      const bool inside = AlongOuter<Tile>::depth(i) < steps;
+      const T* from = right + ks[i].place.offset;
 #pragma unroll
-        for (int j = 0; j < 4; ++j) {
-          const int row = columns[j].row + step.row, column = columns[j].column + step.column;
-          if (row >= 0 && row < p.height && column >= 0 && column < p.width) {
-            f.v[j] = right[columns[j].offset + step.offset];
-          }
-        }
+      for (int j = 0; j < 4; ++j) {
+        const bool exists = inside && static_cast<unsigned>(columns[j].row + ks[i].place.row) < height &&
+                            static_cast<unsigned>(columns[j].column + ks[i].place.column) < width;
+        take.one(i, j, exists ? from + columns[j].offset : right, exists);
       }
-      loads[i] = f;
+      ks[i].advance(p.right_k, depth);
     }
-  }
-
-  __device__ __forceinline__ void place(T* shared, const Four<T> (&loads)[Tile::kLoads]) const {
-#pragma unroll
-    for (int i = 0; i < Tile::kLoads; ++i) AlongOuter<Tile>::place(shared, i, loads[i]);
   }
 };
 
@@ -185,11 +235,11 @@ __device__ __forceinline__ void conv_tile(const Product<T>& p, int64_t tile, int
   const int64_t across = ceil_div(p.columns, Tile::kSide);
   const int64_t row0 = tile / across * Tile::kSide, column0 = tile % across * Tile::kSide;
   const int64_t begin = part * depth, end = begin + depth < p.k ? begin + depth : p.k;
-  Four<T> sums[4 * Tile::kGroups][Tile::kGroups];
+  typename Tile::Sums sums;
   std::conditional_t<kDySums, LeftSums<T, Tile>, NoLeftSums> rows;
-  multiply_tile<T, Tile>(LeftTile<T, Tile>{p, p.left + group * p.left_group, row0},
-                         RightTile<T, Tile>(p, p.right + group * p.right_group, column0), begin, end, sums,
-                         rows);
+  LeftTile<T, Tile> left(p, p.left + group * p.left_group, row0, begin);
+  RightTile<T, Tile> right(p, p.right + group * p.right_group, column0, begin);
+  multiply_tile<T, Tile>(left, right, begin, end, sums, rows);
   // Of a weight gradient: one channel of dy is a row.
   const auto each_row_sum = [&](auto write) {
     if constexpr (kDySums) {
@@ -245,22 +295,24 @@ __device__ __forceinline__ void conv_tile(const Product<T>& p, int64_t tile, int
   });
 }
 
-/// With their sums three blocks of the middle tile would spill.
-template <class Tile, bool kDySums>
-constexpr int kResidentBlocks = Tile::kResident == 3 && kDySums ? 2 : Tile::kResident;
+/// Three blocks of the middle tile would spill: where elements are takes registers as well.
+template <class Tile>
+constexpr int kResidentBlocks = Tile::kResident == 3 && !Tile::kTensor ? 2 : Tile::kResident;
 
 /// One block per tile and part; `parts` is null where there is one part, `tickets` where a second kernel adds them.
 template <class T, class Tile, bool kDySums>
-__global__ void __launch_bounds__(Tile::kThreads, (kResidentBlocks<Tile, kDySums>))
+__global__ void __launch_bounds__(Tile::kThreads, kResidentBlocks<Tile>)
     conv_kernel(Product<T> p, int64_t depth, T* parts, unsigned* tickets, Finish<T> finish, T* dy_parts,
                 T* dy_sums) {
+  begin_kernel();
   conv_tile<T, Tile, kDySums>(p, blockIdx.x, blockIdx.y, depth, parts, tickets, finish, dy_parts, dy_sums);
 }
 
 /// One block per tile of the largest phase and phase.
 template <class T, class Tile>
-__global__ void __launch_bounds__(Tile::kThreads, Tile::kResident)
+__global__ void __launch_bounds__(Tile::kThreads, kResidentBlocks<Tile>)
     conv_input_grad_kernel(Product<T> whole, ConvShape s, int64_t tiles, int64_t across, Finish<T> finish) {
+  begin_kernel();
   const int64_t phase = blockIdx.x / tiles, tile = blockIdx.x % tiles;
   const Product<T> p = phase_of(whole, s, phase / across, phase % across);
   if (tile >= ceil_div(p.rows, Tile::kSide) * ceil_div(p.columns, Tile::kSide)) return;
@@ -273,22 +325,11 @@ constexpr int kBlock = 256;
 template <class T, bool add>
 __global__ void __launch_bounds__(kBlock)
     planes_kernel(int64_t count, Divisor channels, Divisor plane, const T* bias, T* out) {
+  begin_kernel();
   const int64_t stride = static_cast<int64_t>(gridDim.x) * kBlock;
   for (int64_t i = static_cast<int64_t>(blockIdx.x) * kBlock + threadIdx.x; i < count; i += stride) {
     const T value = bias ? bias[i / plane % channels] : T(0);
     out[i] = add ? out[i] + value : value;
-  }
-}
-
-/// Calls start(tile type) for the tile of a cut.
-template <class T, class F>
-void with_tile(const Cut& cut, F start) {
-  if (cut.tile == 32) {
-    start(Small<T>());
-  } else if (cut.tile == 64) {
-    start(Medium<T>());
-  } else if constexpr (sizeof(T) == 4) {
-    start(Large<T>());
   }
 }
 
@@ -318,7 +359,9 @@ Extent extent_of(const ConvShape& s, ConvPass pass) {
 template <class T>
 Cut cut_of(const ConvShape& s, ConvPass pass) {
   const Extent e = extent_of(s, pass);
-  return cut_product<T>(e.rows, e.columns, e.k, pass == ConvPass::kWeightGrad);
+  const Phases phase = pass == ConvPass::kInputGrad ? phases(s) : Phases{};
+  return cut_product<T>(e.rows, e.columns, e.k, pass == ConvPass::kWeightGrad,
+                        s.groups * phase.down * phase.across);
 }
 
 unsigned count(int64_t n) { return static_cast<unsigned>(n); }

@@ -101,6 +101,7 @@ constexpr int kBlock = 256, kChannels = 8;
 template <class T, bool adjoint>
 __global__ void __launch_bounds__(kBlock, 4)
     spread_kernel(Thin t, const T* in, const T* w, const T* bias, T* out, Finish<T> finish) {
+  begin_kernel();
   __shared__ T weights[kMostTaps][kChannels];
   const int taps = t.kh * t.kw;
   const int64_t c0 = static_cast<int64_t>(blockIdx.y) * kChannels;
@@ -133,6 +134,7 @@ __global__ void __launch_bounds__(kBlock, 4)
 template <class T, bool adjoint>
 __global__ void __launch_bounds__(kBlock)
     gather_kernel(Thin t, int pixels, const T* in, const T* w, const T* bias, T* out, Finish<T> finish) {
+  begin_kernel();
   __shared__ T partial[kBlock];
   const int slices = kBlock / pixels, slice = static_cast<int>(threadIdx.x) / pixels;
   const int taps = t.kh * t.kw;
@@ -165,6 +167,7 @@ template <class T, bool adjoint>
 __global__ void __launch_bounds__(kBlock)
     group_kernel(Thin t, int64_t count, Divisor plane, Divisor to_group, Divisor groups, const T* in,
                  const T* w, const T* bias, T* out, Finish<T> finish) {
+  begin_kernel();
   const int64_t from = static_cast<int64_t>(t.from_h) * t.from_w,
                 from_group = adjoint ? t.group_out : t.group_in;
   const int64_t stride = static_cast<int64_t>(gridDim.x) * kBlock;
@@ -192,6 +195,7 @@ template <class T, bool dilated>
 __global__ void __launch_bounds__(kSumBlock)
     weights_kernel(Thin t, int64_t samples, int64_t x_sample, int64_t dy_sample, const T* x, const T* dy,
                    T* parts, unsigned* tickets, T* out, T* dy_sums) {
+  begin_kernel();
   const int taps = t.kh * t.kw, tap0 = static_cast<int>(blockIdx.y) * kTaps;
   const int64_t plane = static_cast<int64_t>(t.to_h) * t.to_w;
   const int64_t begin = blockIdx.z * samples, end = begin + samples < t.n ? begin + samples : t.n;

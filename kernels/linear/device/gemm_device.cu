@@ -1,10 +1,10 @@
-// Matrix products on the device in own kernels, from tiles (gemm_tile.cuh).
+// Matrix products on the device in own kernels, from tiles (gemm_tile.cuh, tensor_tile.cuh).
 #include "duel/kernels/linear/device/gemm_device.h"
 
 #include <type_traits>
 
 #include "duel/kernels/base/divisor.h"
-#include "duel/kernels/linear/device/gemm_tile.cuh"
+#include "duel/kernels/linear/device/tensor_tile.cuh"
 
 namespace duel::kernels::device {
 namespace {
@@ -22,36 +22,45 @@ struct Operand {
   bool aligned;  // 16-byte loads
 };
 
+/// `first`: row or column of the tile; `begin`: the first step.
 template <class T, class Tile>
 struct OperandTile {
-  Operand<T> x;
-  int64_t first;  // row or column of the tile
+  const T* base;
+  const T* from[Tile::kLoads];  // in the steps that come next
+  int outside[Tile::kLoads];    // of the four of a load, along rows or columns: so many exist
+  int64_t advance;
+  bool along_k, aligned;
 
-  __device__ __forceinline__ void fetch(int64_t k, int64_t end, Four<T> (&loads)[Tile::kLoads]) const {
+  __device__ __forceinline__ OperandTile(const Operand<T>& x, int64_t first, int64_t begin)
+      : base(x.p), advance(kDepth * x.step_k), along_k(x.along_k), aligned(x.aligned) {
 #pragma unroll
     for (int i = 0; i < Tile::kLoads; ++i) {
-      Four<T> f{};
-      if (x.along_k) {
-        const int64_t o = first + AlongDepth<Tile>::outer(i), d = k + AlongDepth<Tile>::depth(i);
-        const T* from = x.p + o * x.step_o + d;
-        if (o < x.outer) f = load_some(from, end - d, x.aligned);
-      } else {
-        const int64_t o = first + AlongOuter<Tile>::outer(), d = k + AlongOuter<Tile>::depth(i);
-        const T* from = x.p + o + d * x.step_k;
-        if (d < end) f = load_some(from, x.outer - o, x.aligned);
-      }
-      loads[i] = f;
+      const int64_t o = first + (along_k ? AlongDepth<Tile>::outer(i) : AlongOuter<Tile>::outer());
+      from[i] = x.p + o * x.step_o + (begin + depth(i)) * x.step_k;
+      const int64_t left = x.outer - o;
+      outside[i] = left < 0 ? 0 : left < 4 ? static_cast<int>(left) : 4;
     }
   }
 
-  __device__ __forceinline__ void place(T* shared, const Four<T> (&loads)[Tile::kLoads]) const {
+  __device__ __forceinline__ bool along_depth() const { return along_k; }
+  __device__ __forceinline__ int depth(int i) const {
+    return along_k ? AlongDepth<Tile>::depth(i) : AlongOuter<Tile>::depth(i);
+  }
+
+  template <class Take>
+  __device__ __forceinline__ void visit(int64_t k, int64_t end, Take&& take) {
+    const int steps = end - k < kDepth ? static_cast<int>(end - k) : kDepth;
 #pragma unroll
     for (int i = 0; i < Tile::kLoads; ++i) {
-      if (x.along_k) {
-        AlongDepth<Tile>::place(shared, i, loads[i]);
+      const int ahead = steps - depth(i);
+      const int count = along_k ? (outside[i] > 0 ? ahead : 0) : (ahead > 0 ? outside[i] : 0);
+      if (aligned && count >= 4) {
+        take.four(i, from[i]);
       } else {
-        AlongOuter<Tile>::place(shared, i, loads[i]);
+#pragma unroll
+        for (int j = 0; j < 4; ++j) take.one(i, j, j < count ? from[i] + j : base, j < count);
       }
+      from[i] += advance;
     }
   }
 };
@@ -78,10 +87,10 @@ __device__ __forceinline__ void product_block(const Problem<T>& p, int64_t tile,
   const int64_t across = ceil_div(n, Tile::kSide);
   const int64_t row0 = tile / across * Tile::kSide, column0 = tile % across * Tile::kSide;
   const int64_t begin = part * p.depth, end = begin + p.depth < p.k ? begin + p.depth : p.k;
-  Four<T> sums[4 * Tile::kGroups][Tile::kGroups];
+  typename Tile::Sums sums;
   std::conditional_t<kLeftSums, LeftSums<T, Tile>, NoLeftSums> rows;
-  multiply_tile<T, Tile>(OperandTile<T, Tile>{p.left, row0}, OperandTile<T, Tile>{p.right, column0}, begin,
-                         end, sums, rows);
+  OperandTile<T, Tile> left(p.left, row0, begin), right(p.right, column0, begin);
+  multiply_tile<T, Tile>(left, right, begin, end, sums, rows);
   const bool sums_rows = kLeftSums && column0 == 0 && p.left_sums != nullptr;
   if (p.parts) {
     for_results<T, Tile>(sums, [&](int row, int column, const Four<T>& sum) {
@@ -131,6 +140,7 @@ __device__ __forceinline__ void product_block(const Problem<T>& p, int64_t tile,
 /// One block per tile and part.
 template <class T, class Tile, bool kLeftSums>
 __global__ void __launch_bounds__(Tile::kThreads, Tile::kResident) gemm_kernel(Problem<T> problem) {
+  begin_kernel();
   product_block<T, Tile, kLeftSums>(problem, blockIdx.x, blockIdx.y);
 }
 
@@ -145,6 +155,7 @@ struct Pair {
 template <class T, class Tile>
 __global__ void __launch_bounds__(Tile::kThreads, Tile::kResident)
     gemm_pair_kernel(const __grid_constant__ Pair<T> pair) {
+  begin_kernel();
   const int which = blockIdx.x < pair.blocks_of_first ? 0 : 1;
   const int64_t block = blockIdx.x - which * pair.blocks_of_first;
   product_block<T, Tile, true>(pair.problem[which], block % pair.tiles[which], block / pair.tiles[which]);
@@ -155,15 +166,16 @@ template <class T, class Tile>
 __global__ void __launch_bounds__(Tile::kThreads, Tile::kResident)
     gemm_batched_kernel(Operand<T> left, Operand<T> right, int64_t stride_left, int64_t stride_right,
                         int64_t k, T* c, bool aligned) {
+  begin_kernel();
   const int64_t m = left.outer, n = right.outer, across = ceil_div(n, Tile::kSide);
   const int64_t row0 = blockIdx.x / across * Tile::kSide, column0 = blockIdx.x % across * Tile::kSide;
   left.p += blockIdx.y * stride_left;
   right.p += blockIdx.y * stride_right;
   c += blockIdx.y * m * n;
-  Four<T> sums[4 * Tile::kGroups][Tile::kGroups];
+  typename Tile::Sums sums;
   NoLeftSums rows;
-  multiply_tile<T, Tile>(OperandTile<T, Tile>{left, row0}, OperandTile<T, Tile>{right, column0}, 0, k, sums,
-                         rows);
+  OperandTile<T, Tile> lefts(left, row0, 0), rights(right, column0, 0);
+  multiply_tile<T, Tile>(lefts, rights, 0, k, sums, rows);
   for_results<T, Tile>(sums, [&](int row, int column, const Four<T>& sum) {
     const int64_t i = row0 + row, j = column0 + column;
     if (i < m && j < n) store_some(c + i * n + j, sum, n - j, aligned);
@@ -176,6 +188,7 @@ template <class T>
 __global__ void __launch_bounds__(kBlock)
     add_parts_kernel(int64_t count, Divisor columns, int64_t parts, const T* values, T alpha, const T* bias,
                      T beta, T* c) {
+  begin_kernel();
   const int64_t stride = static_cast<int64_t>(gridDim.x) * kBlock;
   for (int64_t i = static_cast<int64_t>(blockIdx.x) * kBlock + threadIdx.x; i < count; i += stride) {
     T sum = 0;
@@ -275,13 +288,7 @@ bool gemm_by(const Cut& cut, Stream stream, bool trans_a, bool trans_b, int64_t 
                                   tickets_for(stream, cut.tiles(m, n)), finish, left_sums);
   const bool whole = problem.parts == nullptr || problem.tickets != nullptr;
   if (!whole) problem.finish = {}, problem.left_sums = nullptr;
-  if (cut.tile == 32) {
-    start<T, Small<T>>(stream, problem);
-  } else if (cut.tile == 64) {
-    start<T, Medium<T>>(stream, problem);
-  } else if constexpr (sizeof(T) == 4) {
-    start<T, Large<T>>(stream, problem);
-  }
+  with_tile<T>(cut, [&](auto tile) { start<T, decltype(tile)>(stream, problem); });
   if (!whole) add_parts<T>(stream, m, n, cut.splits, problem.parts, alpha, bias, beta, results);
   return whole;
 #else
@@ -316,11 +323,10 @@ void gemm_pair(Stream stream, const PairedProduct<T>& one, const PairedProduct<T
 #if DUEL_DEVICE_CODE
   Pair<T> pair;
   int64_t parted = 0, blocks = 0;
-  int tile = 0;
+  Cut cut;
   for (const PairedProduct<T>* p : {&one, &other}) {
     const int which = p == &other ? 1 : 0;
-    const Cut cut = cut_product<T>(p->m, p->n, p->k, true);
-    tile = cut.tile;
+    cut = cut_product<T>(p->m, p->n, p->k, true);
     pair.tiles[which] = cut.tiles(p->m, p->n);
     unsigned* const tickets = stream.tickets() ? stream.tickets() + parted : nullptr;
     pair.problem[which] = problem_of<T>(cut, p->trans_a, p->trans_b, p->m, p->n, p->k, T(1), p->a, p->b, T(0),
@@ -329,12 +335,13 @@ void gemm_pair(Stream stream, const PairedProduct<T>& one, const PairedProduct<T
     if (which == 0) pair.blocks_of_first = pair.tiles[0] * cut.splits;
     blocks += pair.tiles[which] * cut.splits;
   }
-  const dim3 grid(static_cast<unsigned>(blocks));
-  if (tile == 32) {
-    launch(gemm_pair_kernel<T, Small<T>>, grid, dim3(Small<T>::kThreads), 0, stream, pair);
-  } else {
-    launch(gemm_pair_kernel<T, Medium<T>>, grid, dim3(Medium<T>::kThreads), 0, stream, pair);
-  }
+  with_tile<T>(cut, [&](auto tile) {
+    using Tile = decltype(tile);
+    if constexpr (Tile::kSide < 128) {  // gemm_pairs() says no to others
+      launch(gemm_pair_kernel<T, Tile>, dim3(static_cast<unsigned>(blocks)), dim3(Tile::kThreads), 0, stream,
+             pair);
+    }
+  });
 #else
   (void)stream, (void)one, (void)other;
   fail("gemm_pair", "expected a host stream: no CUDA kernel in this build");
@@ -371,25 +378,21 @@ void start_batch(Stream stream, int64_t batch, Operand<T> left, int64_t stride_l
 template <class T>
 void gemm_batched(Stream stream, bool trans_a, bool trans_b, int64_t batch, int64_t m, int64_t n, int64_t k,
                   const T* a, int64_t stride_a, const T* b, int64_t stride_b, T* c) {
-  gemm_batched_by(cut_product<T>(m, n, k, false, batch).tile, stream, trans_a, trans_b, batch, m, n, k, a,
+  gemm_batched_by(cut_product<T>(m, n, k, false, batch), stream, trans_a, trans_b, batch, m, n, k, a,
                   stride_a, b, stride_b, c);
 }
 
 template <class T>
-void gemm_batched_by(int tile, Stream stream, bool trans_a, bool trans_b, int64_t batch, int64_t m, int64_t n,
-                     int64_t k, const T* a, int64_t stride_a, const T* b, int64_t stride_b, T* c) {
+void gemm_batched_by(const Cut& cut, Stream stream, bool trans_a, bool trans_b, int64_t batch, int64_t m,
+                     int64_t n, int64_t k, const T* a, int64_t stride_a, const T* b, int64_t stride_b, T* c) {
 #if DUEL_DEVICE_CODE
   if (k == 0) return add_parts<T>(stream, batch * m, n, 0, nullptr, T(1), nullptr, T(0), c);
   const Operand<T> left = operand(a, !trans_a, m, k), right = operand(b, trans_b, n, k);
-  if (tile == 32) {
-    start_batch<T, Small<T>>(stream, batch, left, stride_a, right, stride_b, k, c);
-  } else if (tile == 64) {
-    start_batch<T, Medium<T>>(stream, batch, left, stride_a, right, stride_b, k, c);
-  } else if constexpr (sizeof(T) == 4) {
-    start_batch<T, Large<T>>(stream, batch, left, stride_a, right, stride_b, k, c);
-  }
+  with_tile<T>(cut, [&](auto tile) {
+    start_batch<T, decltype(tile)>(stream, batch, left, stride_a, right, stride_b, k, c);
+  });
 #else
-  (void)tile, (void)stream, (void)trans_a, (void)trans_b, (void)batch, (void)m, (void)n, (void)k, (void)a;
+  (void)cut, (void)stream, (void)trans_a, (void)trans_b, (void)batch, (void)m, (void)n, (void)k, (void)a;
   (void)stride_a, (void)b, (void)stride_b, (void)c;
   fail("gemm_batched", "expected a host stream: no CUDA kernel in this build");
 #endif
@@ -406,8 +409,8 @@ void gemm_batched_by(int tile, Stream stream, bool trans_a, bool trans_b, int64_
   template void gemm_pair<T>(Stream, const PairedProduct<T>&, const PairedProduct<T>&);                      \
   template void gemm_batched<T>(Stream, bool, bool, int64_t, int64_t, int64_t, int64_t, const T*, int64_t,   \
                                 const T*, int64_t, T*);                                                      \
-  template void gemm_batched_by<T>(int, Stream, bool, bool, int64_t, int64_t, int64_t, int64_t, const T*,    \
-                                   int64_t, const T*, int64_t, T*);
+  template void gemm_batched_by<T>(const Cut&, Stream, bool, bool, int64_t, int64_t, int64_t, int64_t,       \
+                                   const T*, int64_t, const T*, int64_t, T*);
 DUEL_INSTANTIATE(float)
 DUEL_INSTANTIATE(double)
 #undef DUEL_INSTANTIATE

@@ -4,10 +4,11 @@
 // Note [Fixed splits]
 // A product with few results and a long sum is cut along k into `splits` parts, whose number depends on the
 // shape alone. Every part writes its sums to the workspace, [part][row][column], and the block that is through last
-// (Note [Tickets]), or a second kernel, adds them in the order of the parts: the same bits on every run and every
-// device.
+// (Note [Tickets]), or a second kernel, adds them in the order of the parts: the same bits on every run, and without tensor
+// cores (whose sums are each GPU's own) on every device.
 #pragma once
 
+#include "duel/kernels/linear/device_library.h"
 #include "duel/kernels/linear/gemm.h"
 #include "duel/kernels/map/finish.h"
 
@@ -17,33 +18,36 @@ inline constexpr int kDepth = 16;  // steps of k between two barriers
 
 DUEL_HD constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-/// How a product is cut; by its shape alone.
+/// How a product is cut, by its shape alone, and by what it is computed.
 struct Cut {
-  int tile = 32;       // rows and columns of a block: 32, 64 or 128
-  int64_t splits = 1;  // parts along k
-  int64_t depth = 0;   // steps of one part, a multiple of kDepth
+  int tile = 32;        // rows and columns of a block: 32, 64 or 128
+  int64_t splits = 1;   // parts along k
+  int64_t depth = 0;    // steps of one part, a multiple of kDepth
+  bool tensor = false;  // by tensor cores, factors rounded to TF32; float alone
   int64_t tiles(int64_t rows, int64_t columns) const {
     return ceil_div(rows, tile) * ceil_div(columns, tile);
   }
 };
 
-/// The largest tile that still gives every multiprocessor of a large GPU a block; where not even the smallest
-/// does, parts along k, each of 128 steps or more. `may_split`: the caller has a workspace for the parts.
+/// The largest tile that still gives nearly every multiprocessor of a large GPU a block; where not even the smallest does,
+/// parts along k, each of 128 steps or more. `may_split`: the caller has a workspace for the parts. `batch`: products of the
+/// shape in one launch.
 template <class T>
 Cut cut_product(int64_t rows, int64_t columns, int64_t k, bool may_split, int64_t batch = 1) {
-  constexpr int64_t kBlocks = 132, kShortest = 128, kMostSplits = 64;
+  constexpr int64_t kBlocks = 132, kEnough = 112, kShortest = 128, kMostSplits = 64;
   Cut cut;
   for (int tile : {64, 128}) {
     if (tile == 128 && sizeof(T) == 8) break;  // too many registers
     const bool filled = rows > tile / 2 && columns > tile / 2;
-    if (filled && batch * ceil_div(rows, tile) * ceil_div(columns, tile) >= kBlocks) cut.tile = tile;
+    if (filled && batch * ceil_div(rows, tile) * ceil_div(columns, tile) >= kEnough) cut.tile = tile;
   }
   if (may_split) {
-    const int64_t wanted = 2 * kBlocks / cut.tiles(rows, columns);
+    const int64_t wanted = 2 * kBlocks / (batch * cut.tiles(rows, columns));
     const int64_t most = wanted < kMostSplits ? wanted : kMostSplits;
     const int64_t worth = k / kShortest < most ? k / kShortest : most;
     cut.splits = worth > 1 ? worth : 1;
   }
+  cut.tensor = sizeof(T) == 4 && tf32() && tensor_cores();
   cut.depth = ceil_div(ceil_div(k, cut.splits), kDepth) * kDepth;
   cut.splits = cut.depth > 0 ? ceil_div(k, cut.depth) : 1;
   return cut;
@@ -78,10 +82,10 @@ template <class T>
 void gemm_batched(Stream stream, bool trans_a, bool trans_b, int64_t batch, int64_t m, int64_t n, int64_t k,
                   const T* a, int64_t stride_a, const T* b, int64_t stride_b, T* c);
 
-/// The same by tiles of 32, 64 or 128.
+/// The same by the tile of a cut.
 template <class T>
-void gemm_batched_by(int tile, Stream stream, bool trans_a, bool trans_b, int64_t batch, int64_t m, int64_t n,
-                     int64_t k, const T* a, int64_t stride_a, const T* b, int64_t stride_b, T* c);
+void gemm_batched_by(const Cut& cut, Stream stream, bool trans_a, bool trans_b, int64_t batch, int64_t m,
+                     int64_t n, int64_t k, const T* a, int64_t stride_a, const T* b, int64_t stride_b, T* c);
 
 /// c[rows, columns] = alpha * (parts[0] + parts[1] + …) + bias[column] + beta * c, each part [rows, columns];
 /// without parts the sum is 0. bias may be null; c is not read where beta is 0. See Note [Fixed splits].

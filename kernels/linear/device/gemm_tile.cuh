@@ -1,6 +1,11 @@
 // The register-blocked matrix product of the device kernels: out[row, column] = sum over k of left(row, k)
 // right(k, column), for any two operands that can be read in groups of four. Internal: gemm_device.cu and
-// conv_device.cu.
+// conv_device.cu. The same by tensor cores: tensor_tile.cuh.
+//
+// An operand has visit(k, end, take), which names the elements that this thread fetches of the steps from k on, each group of
+// four by take.four(i, from) (16 bytes from an aligned address) or four take.one(i, j, from, exists); it is called for every
+// kDepth steps in turn, from the first on, so that addresses move on and are not computed anew. along_depth(): are the four
+// neighbours along k?
 //
 // A block computes kSide x kSide results, kDepth steps at a time. The next step is on its way from memory
 // into registers while this one is multiplied from shared memory; two shared buffers need one barrier per
@@ -55,6 +60,7 @@ __device__ __forceinline__ void store_four(T* p, const Four<T>& f) {
 /// x 4 each.
 template <class T, int kSide_, int kGroups_>
 struct Tile {
+  static constexpr bool kTensor = false;
   static constexpr int kSide = kSide_, kGroups = kGroups_;
   static constexpr int kLine = kSide / (4 * kGroups);  // threads along a side
   static constexpr int kThreads = kLine * kLine;
@@ -65,13 +71,16 @@ struct Tile {
       kSide * kDepth / 4 / kThreads;        // groups of four that a thread fetches, of each operand
   static constexpr int kPitch = kSide + 4;  // a multiple of 16 bytes
   static_assert(kLoads * kThreads * 4 == kSide * kDepth);
+  struct Sums {
+    Four<T> of[4 * kGroups][kGroups] = {};
+  };
 };
 template <class T>
 using Small = Tile<T, 32, 1>;
 template <class T>
 using Medium = Tile<T, 64, 1>;
 template <class T>
-using Large = Tile<T, 128, 2>;
+using Large = Tile<T, 128, 2>;  // floats alone: too many registers
 
 /// Which four elements a thread moves in its i-th load, for an operand whose neighbours in memory are
 /// neighbours along k …
@@ -104,6 +113,26 @@ struct AlongOuter {
   }
 };
 
+/// Takes what an operand's visit() names into registers.
+template <class T, class Tile>
+struct Loads {
+  Four<T> of[Tile::kLoads];
+  __device__ __forceinline__ void four(int i, const T* from) { of[i] = load_four(from); }
+  __device__ __forceinline__ void one(int i, int j, const T* from, bool exists) {
+    of[i].v[j] = exists ? *from : T(0);
+  }
+  __device__ __forceinline__ void place(T* shared, bool along_depth) const {
+#pragma unroll
+    for (int i = 0; i < Tile::kLoads; ++i) {
+      if (along_depth) {
+        AlongDepth<Tile>::place(shared, i, of[i]);
+      } else {
+        AlongOuter<Tile>::place(shared, i, of[i]);
+      }
+    }
+  }
+};
+
 /// Sums over k of the tile's rows of the left operand, each thread those of its rows: what a bias gets.
 template <class T, class Tile>
 struct LeftSums {
@@ -114,35 +143,32 @@ struct LeftSums {
   }
 };
 struct NoLeftSums {
-  template <class Fours>
-  __device__ __forceinline__ void add(const Fours&) {}
+  template <class... Any>
+  __device__ __forceinline__ void add(const Any&...) {}
 };
 
-/// Sums over [begin, end) of k for the tile. Left and Right have fetch(k, end, loads) and place(shared,
-/// loads). `rows`: LeftSums or NoLeftSums.
+/// Sums over [begin, end) of k for the tile. `rows`: LeftSums or NoLeftSums.
 template <class T, class Tile, class Left, class Right, class Rows>
-__device__ __forceinline__ void multiply_tile(const Left& left, const Right& right, int64_t begin,
-                                              int64_t end, Four<T> (&sums)[4 * Tile::kGroups][Tile::kGroups],
-                                              Rows& rows) {
+requires(!Tile::kTensor) __device__ __forceinline__
+    void multiply_tile(Left& left, Right& right, int64_t begin, int64_t end, typename Tile::Sums& sums,
+                       Rows& rows) {
   constexpr int kGroups = Tile::kGroups, kSpan = Tile::kSide / kGroups, kPitch = Tile::kPitch;
   alignas(16) __shared__ T lefts[2][kDepth * kPitch];
   alignas(16) __shared__ T rights[2][kDepth * kPitch];
   const int row = static_cast<int>(threadIdx.x) / Tile::kLine * 4,
             column = static_cast<int>(threadIdx.x) % Tile::kLine * 4;
-  for (int i = 0; i < 4 * kGroups; ++i) {
-    for (int g = 0; g < kGroups; ++g) sums[i][g] = Four<T>{};
-  }
-  Four<T> l[Tile::kLoads], r[Tile::kLoads];
-  left.fetch(begin, end, l);
-  right.fetch(begin, end, r);
+  sums = {};
+  Loads<T, Tile> l, r;
+  left.visit(begin, end, l);
+  right.visit(begin, end, r);
   int now = 0;
   for (int64_t k = begin; k < end; k += kDepth, now ^= 1) {
-    left.place(lefts[now], l);
-    right.place(rights[now], r);
+    l.place(lefts[now], left.along_depth());
+    r.place(rights[now], right.along_depth());
     __syncthreads();  // also: everyone is done with the other buffer, which the next step overwrites
     if (k + kDepth < end) {
-      left.fetch(k + kDepth, end, l);
-      right.fetch(k + kDepth, end, r);
+      left.visit(k + kDepth, end, l);
+      right.visit(k + kDepth, end, r);
     }
 #pragma unroll
     for (int d = 0; d < kDepth; ++d) {
@@ -157,7 +183,7 @@ __device__ __forceinline__ void multiply_tile(const Left& left, const Right& rig
       for (int i = 0; i < 4 * kGroups; ++i) {
 #pragma unroll
         for (int j = 0; j < 4 * kGroups; ++j) {
-          T& sum = sums[i][j / 4].v[j % 4];
+          T& sum = sums.of[i][j / 4].v[j % 4];
           sum = std::fma(a[i / 4].v[i % 4], b[j / 4].v[j % 4], sum);
         }
       }
@@ -167,7 +193,8 @@ __device__ __forceinline__ void multiply_tile(const Left& left, const Right& rig
 
 /// Calls write(row, sum) in the threads that hold the sums of the tile's rows.
 template <class T, class Tile, class Write>
-__device__ __forceinline__ void for_left_sums(const LeftSums<T, Tile>& rows, Write write) {
+requires(!Tile::kTensor) __device__ __forceinline__
+    void for_left_sums(const LeftSums<T, Tile>& rows, Write write) {
   constexpr int kSpan = Tile::kSide / Tile::kGroups;
   if (static_cast<int>(threadIdx.x) % Tile::kLine != 0) return;
 #pragma unroll
@@ -179,8 +206,8 @@ __device__ __forceinline__ void for_left_sums(const LeftSums<T, Tile>& rows, Wri
 /// Calls write(row, column, sums) for every group of four results of this thread; row and column count from
 /// the tile's.
 template <class T, class Tile, class Write>
-__device__ __forceinline__ void for_results(const Four<T> (&sums)[4 * Tile::kGroups][Tile::kGroups],
-                                            Write write) {
+requires(!Tile::kTensor) __device__ __forceinline__
+    void for_results(const typename Tile::Sums& sums, Write write) {
   constexpr int kSpan = Tile::kSide / Tile::kGroups;
   const int row = static_cast<int>(threadIdx.x) / Tile::kLine * 4,
             column = static_cast<int>(threadIdx.x) % Tile::kLine * 4;
@@ -188,7 +215,7 @@ __device__ __forceinline__ void for_results(const Four<T> (&sums)[4 * Tile::kGro
   for (int i = 0; i < 4 * Tile::kGroups; ++i) {
 #pragma unroll
     for (int g = 0; g < Tile::kGroups; ++g)
-      write(i / 4 * kSpan + row + i % 4, g * kSpan + column, sums[i][g]);
+      write(i / 4 * kSpan + row + i % 4, g * kSpan + column, sums.of[i][g]);
   }
 }
 

@@ -3,8 +3,9 @@
 //
 // Loaded by dlopen (shared_library.h; $DUEL_CUBLAS names the file or its folder): nothing is linked. Every
 // call is capturable: the workspace is the caller's, algorithms are chosen once per shape and kept, a choice
-// during a capture steps aside of it. Algorithms that add partial sums in place, in no fixed order, are
-// excluded: the same bits on every run. The handle belongs to the device that was current at the first call.
+// during a capture steps aside of it. Algorithms that add partial sums in place take turns by counters
+// ("to guarantee the sequentiality", cublasLt.h) and are allowed; that bits are then the same on every run no GPU has shown yet:
+// parts twice and resume of tests/gpu.sh. The handle belongs to the device that was current at the first call.
 #pragma once
 
 #include <string>

@@ -224,6 +224,99 @@ TEST(PtxBroken, RaceInsideAWarp) {
          "ld.shared.u32", "with no barrier between");
 }
 
+/// Word i of the array is copied to the thread's own word of shared memory; then `rest`.
+Failure failure_of_copy(const std::string& rest,
+                        const std::string& copy = "cp.async.ca.shared.global [%r3], [%q2], 4;",
+                        unsigned block = 64) {
+  simt::In<uint32_t> in(std::vector<uint32_t>(64, 7), "x");
+  return failure_of(
+      entry(kOwn + std::string("mul.wide.u32 %q1, %i2, 4;\nadd.u64 %q2, %q0, %q1;\n") + copy + "\n" + rest, 1,
+            kRoom),
+      {in.data()}, threads(block, 1, 4 * 64));
+}
+
+TEST(PtxBroken, CopyThatIsReadTooSoon) {
+  expect(failure_of_copy("ld.shared.u32 %r4, [%r3];"), Fault::uninitialised, "ld.shared.u32 %r4, [%r3];",
+         "that no thread of the block has written");
+  // A group that has not ended is not waited for.
+  expect(failure_of_copy("cp.async.wait_group 0;\nld.shared.u32 %r4, [%r3];"), Fault::uninitialised,
+         "ld.shared.u32 %r4, [%r3];", "that no thread of the block has written");
+  expect(failure_of_copy("cp.async.commit_group;\ncp.async.wait_group 1;\nld.shared.u32 %r4, [%r3];"),
+         Fault::uninitialised, "ld.shared.u32 %r4, [%r3];", "that no thread of the block has written");
+  const std::string waits = "cp.async.commit_group;\ncp.async.wait_group 0;\n";
+  expect(failure_of_copy(waits + "ld.shared.u32 %r4, [%r3];"), Fault::host_access, "", "no failure");
+}
+
+TEST(PtxBroken, CopyOfAnotherThreadWithoutABarrier) {
+  const std::string waits = "cp.async.commit_group;\ncp.async.wait_group 0;\n",
+                    other = "xor.b32 %r5, %r2, 128;\nadd.u32 %r5, %r1, %r5;\n";
+  EXPECT_EQ(simt::name(failure_of_copy(waits + other + "ld.shared.u32 %r4, [%r5];").fault),
+            std::string(simt::name(Fault::uninitialised)));  // of a warp that has not come so far
+  expect(failure_of_copy(waits + "xor.b32 %r5, %r2, 4;\nadd.u32 %r5, %r1, %r5;\nld.shared.u32 %r4, [%r5];"),
+         Fault::race, "ld.shared.u32 %r4, [%r5];", "with no barrier between");
+  expect(failure_of_copy(waits + "bar.sync 0;\n" + other + "ld.shared.u32 %r4, [%r5];"), Fault::host_access,
+         "", "no failure");
+}
+
+TEST(PtxBroken, CopyOverWhatOthersRead) {
+  const std::string first =
+                        "st.shared.u32 [%r3], 5;\nbar.sync 0;\nxor.b32 %r5, %r2, 4;\nadd.u32 %r5, %r1, %r5;\n"
+                        "ld.shared.u32 %r4, [%r5];\n",
+                    copy = "cp.async.ca.shared.global [%r3], [%q2], 4;";
+  expect(failure_of_copy("", first + copy), Fault::race, copy, "with no barrier between");
+  expect(failure_of_copy("", first + "bar.sync 0;\n" + copy), Fault::host_access, "", "no failure");
+}
+
+TEST(PtxBroken, CopiesFromAndToWrongPlaces) {
+  expect(failure_of_copy("", "cp.async.cg.shared.global [%r3], [%q2], 16;", 1), Fault::host_access, "",
+         "no failure");
+  expect(failure_of_copy("", "cp.async.cg.shared.global [%r3], [%q2], 16;", 2), Fault::misaligned, "cp.async",
+         "no multiple");
+  expect(failure_of_copy("", "add.u64 %q2, %q2, 256;\ncp.async.ca.shared.global [%r3], [%q2], 4;", 1),
+         Fault::out_of_bounds, "cp.async", "past the end of input 'x'");
+  expect(
+      failure_of_copy(
+          "", "mov.u32 %r6, 0;\nadd.u64 %q2, %q2, 256;\ncp.async.ca.shared.global [%r3], [%q2], 4, %r6;", 1),
+      Fault::host_access, "", "no failure");  // nothing is read, zeros are written
+  expect(failure_of_copy("", "add.u32 %r3, %r3, 256;\ncp.async.ca.shared.global [%r3], [%q2], 4;", 1),
+         Fault::out_of_bounds, "cp.async", "dynamic shared memory");
+}
+
+TEST(PtxBroken, GlobalMemoryBeforeTheGridsBeforeHaveEnded) {
+  const simt::Out<uint32_t> out(32, "y");
+  const std::string wait = "griddepcontrol.wait;\ngriddepcontrol.launch_dependents;\n",
+                    store = "mul.wide.u32 %q1, %i2, 4;\nadd.u64 %q1, %q0, %q1;\nst.global.u32 [%q1], 1;\n";
+  expect(failure_of(entry(store + wait), {out.data()}), Fault::race, "st.global.u32 [%q1], 1;",
+         "writes global memory before it has waited for the kernels before it");
+  expect(failure_of(entry("setp.ne.u32 %p1, %i2, 5;\n@%p1 griddepcontrol.wait;\n" + store), {out.data()}),
+         Fault::race, "st.global.u32 [%q1], 1;", "before it has waited");
+  expect(failure_of(entry(wait + store), {out.data()}), Fault::host_access, "", "no failure");
+  expect(failure_of(entry(store), {out.data()}), Fault::host_access, "",
+         "no failure");  // it is never started early
+}
+
+TEST(PtxBroken, FactorThatALaneHasNotWritten) {
+  expect(
+      failure_of(
+          entry(
+              "mov.u32 %r1, 0;\nmov.f32 %f1, 0f00000000;\nsetp.ne.u32 %p1, %i2, 9;\n@%p1 mov.u32 %r2, 0;\n"
+              "mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%f1, %f2, %f3, %f4}, {%r1, %r1, %r1, %r1}, "
+              "{%r1, %r2}, {%f1, %f1, %f1, %f1};"),
+          {nullptr}),
+      Fault::uninitialised, "mma.sync", "reads a register that it has not written");
+}
+
+TEST(PtxBroken, ProductWithoutAllLanes) {
+  const std::string product =
+      "mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%f1, %f2, %f3, %f4}, {%r1, %r1, %r1, %r1}, {%r1, %r1}, "
+      "{%f1, %f1, %f1, %f1};";
+  const std::string zeros = "mov.u32 %r1, 0;\nmov.f32 %f1, 0f00000000;\n";
+  expect(failure_of(entry(zeros + product), {nullptr}, threads(24)), Fault::exited_lane, "mma.sync",
+         "which the block does not have");
+  expect(failure_of(entry(zeros + "setp.eq.u32 %p1, %i2, 3;\n@%p1 ret;\n" + product), {nullptr}),
+         Fault::exited_lane, "mma.sync", "which has ended");
+}
+
 TEST(PtxBroken, LoopWithoutEnd) {
   expect(failure_of(entry("LOOP:\nadd.u32 %r1, %i2, 1;\nbra.uni LOOP;"), {nullptr}, threads(32), 10000),
          Fault::deadlock, "", "has executed more than 10000 instructions");
@@ -307,6 +400,12 @@ TEST(PtxBroken, TextsThatAreNotKnown) {
       {"mov.u32 %r1, nothing;", "neither a register nor a symbol: 'nothing'"},
       {"bra NOWHERE;", "a label that is not there: NOWHERE"},
       {"call.uni nothing, ();", "a function that the module lacks: nothing"},
+      {"mma.sync.aligned.m16n8k4.row.col.f32.tf32.tf32.f32 {%f1}, {%r1}, {%r1}, {%f1};",
+       "an opcode that is not known: mma.sync.aligned.m16n8k4"},
+      {"mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%f1}, {%r1}, {%r1}, {%f1};",
+       "expected a vector of 4 registers"},
+      {"cp.async.bulk.commit_group;", "an opcode that is not known: cp.async.bulk.commit_group"},
+      {"cp.async.cg.shared.global [%r1], [%q0], 8;", "a copy of a size that there is not"},
       {".surf x;", "a directive that is not known: '.surf'"},
   };
   for (const auto& each : cases) {

@@ -275,5 +275,32 @@ TEST(PtxConvert, BetweenIntegers) {
   EXPECT_EQ((apply<int32_t>("cvt.sat.s8.s32 $d, $a;", x)), (std::vector<int32_t>{-1, 127, 127, 127}));
 }
 
+// The nearest number of 11 binary digits, in f64; the farther from 0 of two.
+TEST(PtxFloat, RoundsToTf32) {
+  std::vector<float> x = edges<float>();
+  for (uint32_t k = 0; k < 4000; ++k) x.push_back(std::bit_cast<float>(k * 0x9E3779B9u));
+  for (const uint32_t low : {0x0FFFu, 0x1000u, 0x1001u, 0x2FFFu, 0x3000u})
+    for (const uint32_t sign : {0u, 0x80000000u}) x.push_back(std::bit_cast<float>(0x40400000u + low + sign));
+  const auto got = apply<uint32_t>("cvt.rna.tf32.f32 $d, $a;", x);
+  for (size_t k = 0; k < x.size(); ++k) {
+    const auto rounded = std::bit_cast<float>(got[k]);
+    if (std::isnan(x[k])) {
+      EXPECT_EQ(got[k], 0x7FFFFFFFu);
+      continue;
+    }
+    EXPECT_EQ(got[k] & 0x1FFFu, 0u) << x[k];
+    if (std::isinf(x[k])) {
+      EXPECT_EQ(rounded, x[k]);
+      continue;
+    }
+    int exponent = 0;
+    std::frexp(static_cast<double>(x[k]), &exponent);
+    const double unit = std::ldexp(1.0, std::max(exponent, -125) - 11);
+    const double want =
+        std::copysign(std::floor(std::abs(static_cast<double>(x[k])) / unit + 0.5) * unit, x[k]);
+    EXPECT_EQ(rounded, static_cast<float>(want)) << x[k];
+  }
+}
+
 }  // namespace
 }  // namespace duel::ptx::testing

@@ -1,4 +1,5 @@
 // Threads together: divergence, calls, memory, warp operations, barriers, atomics, counts.
+#include <cmath>
 #include <map>
 
 #include "texts.h"
@@ -362,6 +363,89 @@ TEST(PtxThreads, CountsInstructionsBytesAndSectors) {
   EXPECT_NEAR(counts.coalescing(), 1024.0 / (32 * 80), 1e-9);
   executor.reset_counts();
   EXPECT_TRUE(executor.counts().empty());
+}
+
+// Against the product by the definition, in f64, of factors that the unit rounds towards 0 to 10 bits: what is below is not
+// looked at.
+TEST(PtxThreads, ProductsOfTensorCores) {
+  std::vector<float> a(16 * 8), b(8 * 8), c(16 * 8);
+  uint32_t state = 1;
+  for (std::vector<float>* each : {&a, &b, &c}) {
+    for (float& x : *each) {
+      state = state * 1664525u + 1013904223u;
+      x = static_cast<float>(static_cast<int32_t>(state)) / 65536.0f;
+    }
+  }
+  const simt::In<float> left(a, "a"), right(b, "b");
+  const simt::InOut<float> sums(c, "c");
+  // %r1 = g, %r2 = t; offsets in bytes of a[g][t], b[t][g], c[g][2 t].
+  run(entry(R"(
+    shr.u32 %r1, %i2, 2;
+    and.b32 %r2, %i2, 3;
+    mad.lo.u32 %r3, %r1, 8, %r2;
+    mad.lo.u32 %r4, %r2, 8, %r1;
+    mad.lo.u32 %r5, %r1, 8, %r2;
+    add.u32 %r5, %r5, %r2;
+    mul.wide.u32 %q3, %r3, 4;
+    add.u64 %q3, %q0, %q3;
+    mul.wide.u32 %q4, %r4, 4;
+    add.u64 %q4, %q1, %q4;
+    mul.wide.u32 %q5, %r5, 4;
+    add.u64 %q5, %q2, %q5;
+    ld.global.u32 %r10, [%q3];
+    ld.global.u32 %r11, [%q3+256];
+    ld.global.u32 %r12, [%q3+16];
+    ld.global.u32 %r13, [%q3+272];
+    ld.global.u32 %r14, [%q4];
+    ld.global.u32 %r15, [%q4+128];
+    ld.global.v2.f32 {%f1, %f2}, [%q5];
+    ld.global.v2.f32 {%f3, %f4}, [%q5+256];
+    mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%f1, %f2, %f3, %f4}, {%r10, %r11, %r12, %r13}, {%r14, %r15},
+      {%f1, %f2, %f3, %f4};
+    st.global.v2.f32 [%q5], {%f1, %f2};
+    st.global.v2.f32 [%q5+256], {%f3, %f4};)",
+            3),
+      {left.data(), right.data(), sums.data()});
+  const auto cut = [](float x) {
+    int exponent = 0;
+    const double mantissa = std::frexp(static_cast<double>(x), &exponent);
+    return std::ldexp(std::trunc(mantissa * 2048), exponent - 11);
+  };
+  const auto got = sums.values();
+  for (size_t i = 0; i < 16; ++i) {
+    for (size_t j = 0; j < 8; ++j) {
+      double sum = c[i * 8 + j], size = std::abs(sum);
+      for (size_t k = 0; k < 8; ++k) {
+        sum += cut(a[i * 8 + k]) * cut(b[k * 8 + j]);
+        size += std::abs(cut(a[i * 8 + k]) * cut(b[k * 8 + j]));
+      }
+      EXPECT_NEAR(got[i * 8 + j], sum, 1e-7 * size) << i << ", " << j;
+    }
+  }
+}
+
+TEST(PtxThreads, CopiesToSharedMemory) {
+  simt::In<uint32_t> in({10, 11, 12, 13, 14, 15, 16, 17}, "x");
+  simt::Out<uint32_t> out(8);
+  // Two threads copy 16 bytes each, the second one 8 of them and zeros; in two groups.
+  run(entry(R"(
+    mov.u32 %r1, room;
+    shl.b32 %r2, %i2, 4;
+    add.u32 %r1, %r1, %r2;
+    cvt.u64.u32 %q2, %r2;
+    add.u64 %q3, %q0, %q2;
+    add.u64 %q4, %q1, %q2;
+    setp.eq.u32 %p1, %i2, 0;
+    selp.u32 %r3, 16, 8, %p1;
+    cp.async.ca.shared.global [%r1], [%q3], 16, %r3;
+    cp.async.commit_group;
+    cp.async.commit_group;
+    cp.async.wait_group 1;
+    ld.shared.v4.u32 {%r4, %r5, %r6, %r7}, [%r1];
+    st.global.v4.u32 [%q4], {%r4, %r5, %r6, %r7};)",
+            2, ".extern .shared .align 16 .b8 room[];\n"),
+      {in.data(), out.data()}, {.block = dim3(2), .shared_bytes = 32});
+  EXPECT_EQ(out.values(), (std::vector<uint32_t>{10, 11, 12, 13, 14, 15, 0, 0}));
 }
 
 }  // namespace

@@ -1,12 +1,16 @@
 // Every case of the kernels (apps/bench/cases/cases.h) as nvcc's PTX, compared with the host and the SIMT harness.
 #include <bit>
 #include <cmath>
+#include <functional>
 #include <iomanip>
 #include <limits>
 #include <sstream>
 
 #include "apps/bench/cases/cases.h"
+#include "duel/core/ops.h"
 #include "duel/core/tensor/autograd.h"
+#include "duel/core/tensor/random.h"
+#include "duel/kernels/linear/device/gemm_device.h"
 #include "on_ptx.h"
 
 namespace duel {
@@ -17,14 +21,16 @@ using testing_devices::kDevice;
 
 class PtxKernels : public testing_devices::OnPtx {};
 
-// Fails where nvcc emits what the interpreter does not know.
+// Fails where nvcc emits what the interpreter does not know, or where a kernel could not be started early: Note [Kernels that
+// start early] in platform.h.
 TEST_F(PtxKernels, EveryEntryIsUnderstood) {
   size_t entries = 0;
   for (const auto& module : executor().all_modules()) {
     for (const std::string& entry : module->entries()) {
       ++entries;
       try {
-        module->program(entry);
+        EXPECT_TRUE(module->program(entry).waits_for_grids)
+            << entry << " does not call begin_kernel(), or is PTX of an architecture before 90";
       } catch (const ptx::ParseError& error) {
         ADD_FAILURE() << error.what();
       }
@@ -121,6 +127,49 @@ TEST_P(PtxCases, AreThoseOfTheHarnessAndOfTheHost) {
   RecordProperty("kernels", static_cast<int>(counts.size()));
   RecordProperty("instructions", std::to_string(instructions));
   EXPECT_GT(counts.size(), 100u);
+}
+
+// Products and convolutions of floats by tensor cores; then every tile, whichever way the operands lie, with tails.
+TEST_F(PtxKernels, TensorCoresHaveTheHarnesssBits) {
+  const NoGrad no_grad;
+  kernels::set_tf32(true);
+  executor().reset_counts();
+  const auto as_ptx = [&](const std::function<std::vector<Tensor>()>& work) {
+    std::vector<Tensor> results;
+    const ptx::Interpreted interpreted(executor());
+    simt::run_in_order({simt::Order::reverse, 0, 1}, [&] { results = work(); });
+    return results;
+  };
+  const auto expect = [&](const std::string& name, const std::function<std::vector<Tensor>()>& work) {
+    const std::vector<Tensor> expected = work(), got = as_ptx(work);
+    ASSERT_EQ(got.size(), expected.size()) << name;
+    for (size_t k = 0; k < expected.size(); ++k)
+      EXPECT_EQ(difference(got[k], expected[k]), "") << name << ", result " << k;
+  };
+  for (const int64_t size : {3000, 40009}) {
+    for (const NamedCase& named : linear_cases()) {
+      expect(named.name + " of " + std::to_string(size) + " bytes",
+             [&] { return results_of(named, {.size = size, .dtype = DType::f32, .device = kDevice}); });
+    }
+  }
+  for (const int tile : {32, 64, 128}) {
+    for (int flags = 0; flags < 4; ++flags) {
+      const int64_t m = tile + 5, n = tile - 3, k = 45 + flags;
+      const Tensor a = Generator(1).normal({m * k}).to(kDevice), b = Generator(2).normal({k * n}).to(kDevice);
+      expect("tile " + std::to_string(tile) + ", " + std::to_string(flags), [&] {
+        Tensor c = Tensor::zeros({m * n}, {.device = kDevice});
+        const kernels::device::Cut cut{.tile = tile, .splits = 1, .depth = 48, .tensor = true};
+        EXPECT_TRUE(kernels::device::gemm_by<float>(cut, simt::stream(), flags & 1, flags & 2, m, n, k, 1.0f,
+                                                    a.data<float>(), b.data<float>(), 0.0f, nullptr,
+                                                    c.mutable_data<float>(), nullptr, {}));
+        return std::vector<Tensor>{c.to(Device::cpu())};
+      });
+    }
+  }
+  uint64_t products = 0;
+  for (const auto& [kernel, each] : executor().counts())
+    products += each.warps[static_cast<size_t>(ptx::Sort::tensor)];
+  EXPECT_GT(products, 1000u) << "nothing was multiplied by tensor cores";
 }
 
 INSTANTIATE_TEST_SUITE_P(Every, PtxCases, ::testing::Values(DType::f32, DType::f64),

@@ -15,10 +15,10 @@ using testing_devices::same_bits;
 
 class SimtCases : public testing_devices::OnDevice {};
 
-TEST_F(SimtCases, SameBitsInEveryOrder) {
+void expect_same_bits(const std::vector<NamedCase>& cases) {
   const NoGrad no_grad;
   const Setting setting{.size = 3000, .dtype = DType::f32, .device = kDevice};
-  for (const NamedCase& named : all_cases()) {
+  for (const NamedCase& named : cases) {
     std::vector<Tensor> expected;
     for (const simt::Schedule& order :
          {simt::Schedule{simt::Order::forward, 0, 1}, simt::Schedule{simt::Order::reverse, 0, 1},
@@ -36,6 +36,13 @@ TEST_F(SimtCases, SameBitsInEveryOrder) {
             << named.name << " result " << k << ", " << simt::to_text(order);
     }
   }
+}
+
+TEST_F(SimtCases, SameBitsInEveryOrder) { expect_same_bits(all_cases()); }
+
+TEST_F(SimtCases, TensorCoresTheSameBitsInEveryOrder) {
+  kernels::set_tf32(true);
+  expect_same_bits(linear_cases());
 }
 
 }  // namespace

@@ -10,7 +10,9 @@
 #include <set>
 
 #include "apps/bench/graph.h"
+#include "duel/kernels/base/error.h"
 #include "tests/devices/device.h"
+#include "tests/ptx/executor.h"
 #include "tests/simt/graph/graph_costs.h"
 #include "tests/simt/harness_kernels.h"
 #include "tests/source.h"
@@ -54,6 +56,7 @@ std::string unknown(const GraphListing& listing) {
 // Alone in its process (ctest runs every test so): from here on no kernel runs.
 TEST(GraphBudget, IterationsHaveTheNodesThatTheyMayHave) {
   simt::count_costs();
+  kernels::set_tf32(true);  // as a run without settings has it
   const std::string file = testing::in_source("tests/golden/graph_budgets.json").string();
   Json budgets = Json::parse(std::ifstream(file));
   for (auto& budget : budgets) {
@@ -110,6 +113,46 @@ TEST(GraphBudget, AKernelThatIsNotInTheTableIsUnknown) {
   kernels::runtime::destroy_graph(graph);
   kernels::runtime::destroy_stream(stream);
 }
+
+// Some blocks of every kernel as nvcc's PTX. A product of tensor cores multiplies 16 x 8 by 8 x 8 numbers at once, so their
+// number follows from the shape: those of the tiles, which may be padded, and of no other.
+TEST(GraphBudget, WhatKernelsExecuteIsCountedAsPtx) {
+  if (ptx::kernels().executor == nullptr) {
+    if (ptx::kernels().demanded) FAIL() << ptx::kernels().why_none;
+    GTEST_SKIP() << ptx::kernels().why_none;
+  }
+  simt::count_costs();
+  kernels::set_tf32(true);
+  simt::count_executed(std::move(ptx::kernels().executor));
+  for (const char* arch : {"mlp", "dcgan"}) {
+    const GraphListing listing = list_iteration({arch, "wgan-gp", 64}, testing_devices::kDevice);
+    for (const ListedNode& each : listing.nodes) {
+      if (each.node.kind != kernels::runtime::GraphNode::Kind::kernel) continue;
+      ASSERT_TRUE(each.cost.executed.has_value()) << each.name;
+      const Executed& executed = *each.cost.executed;
+      double sum = 0, bytes = 0;
+      for (const auto& [kind, count] : executed.kinds) sum += count;
+      for (const auto& [width, moved] : executed.global_bytes) bytes += moved;
+      EXPECT_NEAR(sum, executed.instructions, 1e-6 * sum) << each.name;
+      EXPECT_GT(bytes, 0) << each.name;
+      EXPECT_GT(executed.coalescing, 0.02) << each.name;
+      const bool tensor = each.name.find("TensorTile") != std::string::npos;
+      EXPECT_EQ(executed.kinds.contains("tensor"), tensor) << each.name;
+      if (!tensor) continue;
+      const double least = each.cost.flop / (2 * 16 * 8 * 8);
+      EXPECT_GE(executed.kinds.at("tensor"), 0.9 * least) << each.name;  // parts of a sum are not all as long
+      if (each.name.starts_with("gemm")) {
+        EXPECT_GT(executed.wide(), 0.1) << each.name;
+      }
+    }
+    const std::string table = graph_table(listing);
+    EXPECT_NE(table.find("kinstr"), std::string::npos);
+    const Json line = Json::parse(graph_json(listing));
+    EXPECT_GT(line.at("list")[0].at("executed").at("instructions").get<double>(), 0);
+  }
+}
+
+TEST(GraphBudget, AFolderWithoutPtxIsRefused) { EXPECT_THROW(simt::count_executed("/none/such"), Error); }
 
 }  // namespace
 }  // namespace duel

@@ -6,7 +6,9 @@
 
 #include "apps/bench/graph.h"
 #include "duel/core/tensor/internal/data_watch.h"
+#include "duel/kernels/base/error.h"
 #include "duel/kernels/base/launch_cost.h"
+#include "tests/ptx/executor.h"
 #include "tests/simt/host_runtime.h"
 
 // The assembler puts the table into the read-only data, so that the program may be moved.
@@ -59,7 +61,61 @@ void count(Work& what) {
   }
 }
 
+std::unique_ptr<ptx::Executor> executor;  // null: what is executed is not asked for
+
+/// Some blocks, far apart.
+std::vector<uint64_t> sample(const std::vector<uint64_t>& blocks) {
+  constexpr size_t kMost = 4;
+  if (blocks.size() <= kMost) return blocks;
+  std::vector<uint64_t> chosen;
+  for (size_t k = 0; k < kMost; ++k) chosen.push_back(blocks[(2 * k + 1) * blocks.size() / (2 * kMost)]);
+  return chosen;
+}
+
+std::optional<apps::bench::Executed> executed_by(const void* node) {
+  size_t all = 0, sampled = 0;
+  executor->reset_counts();
+  execute_with([&](Launch& launch) {
+    all = launch.block_order.size();
+    launch.block_order = sample(launch.block_order);
+    sampled = launch.block_order.size();
+    executor->run(launch);
+  });
+  bool whole = true;
+  try {
+    run_node(node);
+  } catch (const Failure&) {
+    whole = false;
+  }
+  execute_with({});
+  const auto counts = executor->counts();
+  if (!whole || counts.size() != 1) return std::nullopt;
+  const ptx::Counts& found = counts.begin()->second;
+  const double scale = static_cast<double>(all) / static_cast<double>(sampled);
+  apps::bench::Executed executed{.sampled_blocks = static_cast<int64_t>(sampled),
+                                 .instructions = scale * static_cast<double>(found.instructions()),
+                                 .kinds = {},
+                                 .global_bytes = {},
+                                 .coalescing = found.coalescing()};
+  for (size_t k = 0; k < found.warps.size(); ++k) {
+    if (found.warps[k] > 0)
+      executed.kinds[ptx::name(static_cast<ptx::Sort>(k))] = scale * static_cast<double>(found.warps[k]);
+  }
+  for (const auto* widths : {&found.global_loaded, &found.global_stored}) {
+    for (const auto& [width, bytes] : *widths)
+      executed.global_bytes[width] += scale * static_cast<double>(bytes);
+  }
+  return executed;
+}
+
 }  // namespace
+
+void count_executed(const std::string& folder) {
+  ptx::Kernels read = ptx::read_kernels(folder.c_str(), "", "");
+  DUEL_CHECK(read.executor != nullptr, "bench", "graph: {}", read.why_none);
+  count_executed(std::move(read.executor));
+}
+void count_executed(std::unique_ptr<ptx::Executor> by) { executor = std::move(by); }
 
 void count_costs() {
   set_device_memory(size_t{32} << 30);
@@ -69,7 +125,10 @@ void count_costs() {
   detail::data_watch = note;
   apps::bench::node_costs() = [](const kernels::runtime::GraphNode& node) {
     const Work& what = work_of(node.handle);
-    return apps::bench::NodeCost{what.bytes, what.flop};
+    apps::bench::NodeCost cost{.bytes = what.bytes, .flop = what.flop};
+    if (executor != nullptr && node.kind == kernels::runtime::GraphNode::Kind::kernel)
+      cost.executed = executed_by(node.handle);
+    return cost;
   };
 }
 

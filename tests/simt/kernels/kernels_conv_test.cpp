@@ -6,6 +6,7 @@
 #include "duel/kernels/linear/conv.h"
 #include "duel/kernels/linear/device/conv_device.h"
 #include "kernels_common.h"
+#include "tensor_ways.h"
 #include "tests/kernels/linear/conv_reference.h"
 
 namespace duel::simt {
@@ -21,8 +22,8 @@ template <class T>
 class SimtConv : public ::testing::Test {};
 TYPED_TEST_SUITE(SimtConv, Types);
 
-// The launchers as a user meets them, and the general kernel where a thin one would be chosen.
-enum class By { choice, general };
+// The launchers as a user meets them, and the general kernel where a thin one would be chosen, of floats by tensor cores too.
+enum class By { choice, general, tensor };
 
 template <class T>
 void expect_pass(const Arrays<T>& host, ConvPass pass, By by, bool with_bias, int shift) {
@@ -30,6 +31,9 @@ void expect_pass(const Arrays<T>& host, ConvPass pass, By by, bool with_bias, in
   const bool weight_grad = pass == ConvPass::kWeightGrad, forward = pass == ConvPass::kForward;
   const std::vector<T>& result = weight_grad ? host.w : forward ? host.dy : host.x;
   const std::vector<T>& add = forward ? host.bias_out : host.bias_in;
+  const bool tensor = by == By::tensor;
+  const Tensor now(tensor);
+  const auto product = [&](T a, T b) { return factor(a, tensor) * factor(b, tensor); };
   Reference expected(static_cast<int64_t>(result.size()));
   if (with_bias) {
     const int64_t plane = forward ? s.h_out * s.w_out : s.h_in * s.w_in;
@@ -38,9 +42,9 @@ void expect_pass(const Arrays<T>& host, ConvPass pass, By by, bool with_bias, in
     }
   }
   kernels::for_products(s, [&](int64_t in, int64_t tap, int64_t out) {
-    if (forward) expected.add(out, double(host.x[in]) * host.w[tap]);
-    if (pass == ConvPass::kInputGrad) expected.add(in, double(host.dy[out]) * host.w[tap]);
-    if (weight_grad) expected.add(tap, double(host.dy[out]) * host.x[in]);
+    if (forward) expected.add(out, product(host.x[in], host.w[tap]));
+    if (pass == ConvPass::kInputGrad) expected.add(in, product(host.dy[out], host.w[tap]));
+    if (weight_grad) expected.add(tap, product(host.dy[out], host.x[in]));
   });
 
   const In<T> first(pass == ConvPass::kInputGrad ? host.dy : host.x, "first");
@@ -49,19 +53,21 @@ void expect_pass(const Arrays<T>& host, ConvPass pass, By by, bool with_bias, in
   const Out<T> out(static_cast<int64_t>(result.size()), "out");
   std::optional<Out<T>> sums;
   if (weight_grad) sums.emplace(s.c_out, "dy_sums");
-  const size_t bytes = by == By::general ? kernels::device::general_workspace<T>(s, pass, weight_grad)
-                                         : kernels::conv2d_workspace<T>(s, pass, stream(), weight_grad);
+  const size_t bytes = by != By::choice ? kernels::device::general_workspace<T>(s, pass, weight_grad)
+                                        : kernels::conv2d_workspace<T>(s, pass, stream(), weight_grad);
   const Scratch<T> space(static_cast<int64_t>(bytes / sizeof(T)), "workspace");
   const std::string what = std::string(forward       ? "forward, "
                                        : weight_grad ? "weight gradient, "
                                                      : "input gradient, ") +
-                           (by == By::general ? "general, " : "") + text(s) + ", shift " +
-                           std::to_string(shift);
+                           (by == By::choice ? ""
+                            : tensor         ? "tensor cores, "
+                                             : "general, ") +
+                           text(s) + ", shift " + std::to_string(shift);
   try {
     run_all_orders(
         [&] {
           const T* b = with_bias ? bias.data() : nullptr;
-          if (by == By::general) {
+          if (by != By::choice) {
             EXPECT_TRUE(kernels::device::general_conv<T>(stream(), s, pass, first.data(), second.data(), b,
                                                          out.data(), space.data(), {},
                                                          sums ? sums->data() : nullptr));
@@ -106,7 +112,10 @@ const std::vector<ConvShape> kShapes = {
 };
 
 TYPED_TEST(SimtConv, AnyShape) {
-  for (const ConvShape& s : kShapes) expect_all<TypeParam>(s, By::choice);
+  for (const ConvShape& s : kShapes) {
+    expect_all<TypeParam>(s, By::choice);
+    if (sizeof(TypeParam) == 4) expect_all<TypeParam>(s, By::tensor);
+  }
   EXPECT_GT(kernels::conv2d_workspace<TypeParam>(kShapes.back(), ConvPass::kWeightGrad, stream()), 0u);
 }
 
@@ -120,6 +129,7 @@ TYPED_TEST(SimtConv, GroupsAndDilation) {
            make_shape(70, 2, 6, 6, 4, 3, 3, 1, 1, 1, 1, 2, 2, 1),   // a weight gradient in parts
        }) {
     expect_all<TypeParam>(s, By::general);
+    if (sizeof(TypeParam) == 4) expect_all<TypeParam>(s, By::tensor);
   }
   const ConvShape parts = make_shape(40, 18, 5, 5, 18, 2, 2, 1, 1, 1, 1, 2);
   ASSERT_FALSE(kernels::device::thin_suits(parts));
@@ -144,43 +154,47 @@ TYPED_TEST(SimtConv, FewChannelsInAGroup) {
 // gather, group and tiles with and without 16-byte stores.
 TYPED_TEST(SimtConv, FinishesItsResults) {
   using T = TypeParam;
-  for (const ConvShape& s :
-       {make_shape(2, 1, 6, 6, 9, 4, 4, 2, 2, 1, 1), make_shape(3, 7, 6, 6, 1, 4, 4, 2, 2, 1, 1),
-        make_shape(2, 5, 6, 7, 5, 3, 3, 1, 1, 1, 1, 5), make_shape(2, 4, 4, 4, 8, 3, 3, 1, 1, 1, 1),
-        kShapes[3]}) {
-    const Arrays<T> host(s);
-    for (ConvPass pass : {ConvPass::kForward, ConvPass::kInputGrad}) {
-      const bool forward = pass == ConvPass::kForward;
-      const auto count = static_cast<int64_t>(forward ? host.dy.size() : host.x.size());
-      const In<T> first(forward ? host.x : host.dy, "first"), second(host.w, "second"),
-          bias(forward ? host.bias_out : host.bias_in, "bias"), at(noise<T>(count, 9), "slope_at");
-      const auto results = [&](kernels::Finish<T> finish, bool keep, bool activate) {
-        std::optional<Out<T>> out, value;
-        if (keep) out.emplace(count, "out");
-        if (activate) value.emplace(count, "value");
-        run_all_orders(
-            [&] {
-              if (activate) finish.value = value->data();
-              kernels::conv2d<T>(stream(), s, pass, first.data(), second.data(), bias.data(),
-                                 keep ? out->data() : nullptr, nullptr, finish);
-            },
-            {.shuffles = 1});
-        return std::pair(keep ? out->values() : std::vector<T>(),
-                         activate ? value->values() : std::vector<T>());
-      };
-      const std::vector<T> plain = results({}, true, false).first;
-      for (const kernels::Activation& f :
-           {kernels::Activation(kernels::Relu{}), kernels::Activation(kernels::LeakyRelu{0.2}),
-            kernels::Activation(kernels::Tanh{})}) {
-        std::vector<T> expected = plain, sloped = plain;
-        kernels::finish_results<T>({}, count, nullptr, {.f = f, .value = expected.data()});
-        kernels::finish_results<T>({}, count, sloped.data(), {.f = f, .slope_at = noise<T>(count, 9).data()});
-        const auto both = results({.f = f}, true, true);
-        expect_same(both.first, plain, text(s) + " beside an activation");
-        expect_same(both.second, expected, text(s) + " activation");
-        expect_same(results({.f = f}, false, true).second, expected, text(s) + " activation alone");
-        expect_same(results({.f = f, .slope_at = at.data()}, true, false).first, sloped,
-                    text(s) + " times slope");
+  for (const bool tensor : ways<T>()) {
+    const Tensor now(tensor);
+    for (const ConvShape& s :
+         {make_shape(2, 1, 6, 6, 9, 4, 4, 2, 2, 1, 1), make_shape(3, 7, 6, 6, 1, 4, 4, 2, 2, 1, 1),
+          make_shape(2, 5, 6, 7, 5, 3, 3, 1, 1, 1, 1, 5), make_shape(2, 4, 4, 4, 8, 3, 3, 1, 1, 1, 1),
+          kShapes[3]}) {
+      const Arrays<T> host(s);
+      for (ConvPass pass : {ConvPass::kForward, ConvPass::kInputGrad}) {
+        const bool forward = pass == ConvPass::kForward;
+        const auto count = static_cast<int64_t>(forward ? host.dy.size() : host.x.size());
+        const In<T> first(forward ? host.x : host.dy, "first"), second(host.w, "second"),
+            bias(forward ? host.bias_out : host.bias_in, "bias"), at(noise<T>(count, 9), "slope_at");
+        const auto results = [&](kernels::Finish<T> finish, bool keep, bool activate) {
+          std::optional<Out<T>> out, value;
+          if (keep) out.emplace(count, "out");
+          if (activate) value.emplace(count, "value");
+          run_all_orders(
+              [&] {
+                if (activate) finish.value = value->data();
+                kernels::conv2d<T>(stream(), s, pass, first.data(), second.data(), bias.data(),
+                                   keep ? out->data() : nullptr, nullptr, finish);
+              },
+              {.shuffles = 1});
+          return std::pair(keep ? out->values() : std::vector<T>(),
+                           activate ? value->values() : std::vector<T>());
+        };
+        const std::vector<T> plain = results({}, true, false).first;
+        for (const kernels::Activation& f :
+             {kernels::Activation(kernels::Relu{}), kernels::Activation(kernels::LeakyRelu{0.2}),
+              kernels::Activation(kernels::Tanh{})}) {
+          std::vector<T> expected = plain, sloped = plain;
+          kernels::finish_results<T>({}, count, nullptr, {.f = f, .value = expected.data()});
+          kernels::finish_results<T>({}, count, sloped.data(),
+                                     {.f = f, .slope_at = noise<T>(count, 9).data()});
+          const auto both = results({.f = f}, true, true);
+          expect_same(both.first, plain, text(s) + " beside an activation");
+          expect_same(both.second, expected, text(s) + " activation");
+          expect_same(results({.f = f}, false, true).second, expected, text(s) + " activation alone");
+          expect_same(results({.f = f, .slope_at = at.data()}, true, false).first, sloped,
+                      text(s) + " times slope");
+        }
       }
     }
   }
@@ -190,6 +204,9 @@ TYPED_TEST(SimtConv, AnyAddress) {
   expect_all<TypeParam>(kShapes[0], By::choice, 1);
   expect_all<TypeParam>(make_shape(2, 4, 4, 4, 8, 3, 3, 1, 1, 1, 1), By::choice, 0);  // every 16-byte path
   expect_all<TypeParam>(make_shape(2, 4, 4, 4, 8, 3, 3, 1, 1, 1, 1), By::choice, 1);  // and none of them
+  if (sizeof(TypeParam) == 8) return;
+  for (int shift : {0, 1})
+    expect_all<TypeParam>(make_shape(2, 4, 4, 4, 8, 3, 3, 1, 1, 1, 1), By::tensor, shift);
 }
 
 // One channel on either side or on both, through its own kernels and through the general one.
@@ -248,7 +265,10 @@ TYPED_TEST(SimtConv, LargeTiles) {
   ASSERT_GT(medium.s.n * 54 * 54, 132 * 64);
   ASSERT_GT(large.s.n * 76 * 76, 132 * 128);
   expect_pass(medium, ConvPass::kForward, By::general, true, 0);
-  if (sizeof(T) == 4) expect_pass(large, ConvPass::kForward, By::general, true, 0);
+  if (sizeof(T) == 8) return;
+  expect_pass(large, ConvPass::kForward, By::general, true, 0);
+  expect_pass(medium, ConvPass::kForward, By::tensor, true, 0);
+  expect_pass(large, ConvPass::kForward, By::tensor, true, 0);
 }
 
 }  // namespace

@@ -3,11 +3,13 @@
 // 16-byte access.
 #include <array>
 #include <cmath>
+#include <limits>
 #include <optional>
 
 #include "duel/kernels/linear/device/gemm_device.h"
 #include "duel/kernels/linear/gemm.h"
 #include "kernels_common.h"
+#include "tensor_ways.h"
 
 namespace duel::simt {
 namespace {
@@ -27,7 +29,7 @@ struct Sizes {
 // call(a, b, bias, c, workspace) against alpha * op(a) op(b) + bias + beta * c, entry by entry.
 template <class T, class Call>
 void expect_product(const Sizes& s, int transposed, T alpha, bool with_bias, T beta, size_t workspace_bytes,
-                    int shift, Call call) {
+                    int shift, bool tensor, Call call) {
   const bool ta = transposed & 1, tb = transposed & 2;
   const auto left = noise<T>(s.m * s.k, 1), right = noise<T>(s.k * s.n, 2), add = noise<T>(s.n, 3),
              old = noise<T>(s.m * s.n, 4);
@@ -38,8 +40,8 @@ void expect_product(const Sizes& s, int transposed, T alpha, bool with_bias, T b
       double sum = 0, size = 0;
       for (int64_t p = 0; p < s.k; ++p) {
         const double term = static_cast<double>(alpha) *
-                            left[static_cast<size_t>(ta ? p * s.m + i : i * s.k + p)] *
-                            right[static_cast<size_t>(tb ? j * s.k + p : p * s.n + j)];
+                            factor(left[static_cast<size_t>(ta ? p * s.m + i : i * s.k + p)], tensor) *
+                            factor(right[static_cast<size_t>(tb ? j * s.k + p : p * s.n + j)], tensor);
         sum += term, size += std::abs(term);
       }
       const double rest = (with_bias ? add[static_cast<size_t>(j)] : 0.0) +
@@ -49,7 +51,8 @@ void expect_product(const Sizes& s, int transposed, T alpha, bool with_bias, T b
     }
   }
   const std::string what = std::to_string(s.m) + " x " + std::to_string(s.n) + " x " + std::to_string(s.k) +
-                           (ta ? " A^T" : "") + (tb ? " B^T" : "") + ", shift " + std::to_string(shift);
+                           (ta ? " A^T" : "") + (tb ? " B^T" : "") + ", shift " + std::to_string(shift) +
+                           (tensor ? ", tensor cores" : "");
   const In<T> a(left, "a"), b(right, "b"), bias(add, "bias");
   const Scratch<T> space(static_cast<int64_t>(workspace_bytes / sizeof(T)), "workspace");
   const auto run = [&](auto& c) {
@@ -82,11 +85,14 @@ TYPED_TEST(SimtGemm, EveryTransposition) {
   for (const Sizes& s : {Sizes{1, 1, 1}, Sizes{33, 65, 19}, Sizes{4, 64, 32}, Sizes{31, 7, 16},
                          Sizes{2, 3, 0}, Sizes{1, 40, 33}}) {
     for (int flags = 0; flags < 4; ++flags) {
-      for (int shift : {0, 1}) {
+      for (int which = 0; which < (sizeof(T) == 4 ? 4 : 2); ++which) {
+        const int shift = which % 2;
+        const bool tensor = which >= 2;
+        const Tensor now(tensor);
         const bool bias = flags % 2 == 0;
         const T beta = bias ? T(0) : T(0.5), alpha = bias ? T(1) : T(-0.75);
         const size_t bytes = kernels::gemm_workspace<T>(flags & 1, flags & 2, s.m, s.n, s.k, stream());
-        expect_product<T>(s, flags, alpha, bias, beta, bytes, shift,
+        expect_product<T>(s, flags, alpha, bias, beta, bytes, shift, tensor,
                           [&](bool ta, bool tb, const T* a, const T* b, const T* add, T* c, void* space) {
                             if (bias) {
                               kernels::gemm_bias<T>(stream(), ta, tb, s.m, s.n, s.k, a, b, add, c, space);
@@ -105,10 +111,13 @@ TYPED_TEST(SimtGemm, FewResultsOfLongSumsAreCut) {
   const size_t bytes = kernels::gemm_workspace<T>(false, true, s.m, s.n, s.k, stream());
   ASSERT_EQ(bytes, 8u * 5 * 33 * sizeof(T));  // 1037 / 128 parts
   for (int flags : {1, 2}) {
-    expect_product<T>(s, flags, T(2), false, T(1), bytes, 0,
-                      [&](bool ta, bool tb, const T* a, const T* b, const T*, T* c, void* space) {
-                        kernels::gemm<T>(stream(), ta, tb, s.m, s.n, s.k, T(2), a, b, T(1), c, space);
-                      });
+    for (const bool tensor : ways<T>()) {
+      const Tensor now(tensor);
+      expect_product<T>(s, flags, T(2), false, T(1), bytes, 0, tensor,
+                        [&](bool ta, bool tb, const T* a, const T* b, const T*, T* c, void* space) {
+                          kernels::gemm<T>(stream(), ta, tb, s.m, s.n, s.k, T(2), a, b, T(1), c, space);
+                        });
+    }
   }
   T x[1] = {};
   EXPECT_THROW((kernels::gemm<T>(stream(), false, true, s.m, s.n, s.k, T(1), x, x, T(0), x, nullptr)), Error);
@@ -120,20 +129,84 @@ TYPED_TEST(SimtGemm, EveryTileAndCut) {
   for (int tile : {32, 64, 128}) {
     if (tile == 128 && sizeof(T) == 8) continue;  // floats only
     for (const auto& [splits, depth] : {std::pair<int64_t, int64_t>{1, 48}, {3, 16}, {2, 32}}) {
-      const Cut cut{.tile = tile, .splits = splits, .depth = depth};
-      const size_t bytes = splits > 1 ? static_cast<size_t>(splits * s.m * s.n) * sizeof(T) : 0;
-      const int flags = (tile / 32 + static_cast<int>(splits)) % 4;
-      for (const Stream& on :
-           {stream(), Stream::device(nullptr)}) {  // the last block adds; a second kernel does
-        expect_product<T>(
-            s, flags, T(1), true, T(0.25), bytes, tile == 64,
-            [&, c_ = cut](bool ta, bool tb, const T* a, const T* b, const T* add, T* c, void* space) {
-              EXPECT_TRUE(kernels::device::gemm_by<T>(c_, on, ta, tb, s.m, s.n, s.k, T(1), a, b, T(0.25), add,
-                                                      c, space, {}) ||
-                          c_.splits > 1);
+      for (const bool tensor : ways<T>()) {
+        const Cut cut{.tile = tile, .splits = splits, .depth = depth, .tensor = tensor};
+        const size_t bytes = splits > 1 ? static_cast<size_t>(splits * s.m * s.n) * sizeof(T) : 0;
+        const int flags = (tile / 32 + static_cast<int>(splits)) % 4;
+        for (const Stream& on :
+             {stream(), Stream::device(nullptr)}) {  // the last block adds; a second kernel does
+          expect_product<T>(s, flags, T(1), true, T(0.25), bytes, tile == 64, tensor,
+                            [&](bool ta, bool tb, const T* a, const T* b, const T* add, T* c, void* space) {
+                              EXPECT_TRUE(kernels::device::gemm_by<T>(cut, on, ta, tb, s.m, s.n, s.k, T(1), a,
+                                                                      b, T(0.25), add, c, space, {}) ||
+                                          cut.splits > 1);
+                            });
+        }
+      }
+    }
+  }
+}
+
+// Seven steps of 16 keep every stage in use; whatever way the operands lie, all three tiles.
+TEST(SimtTensorGemm, ManySteps) {
+  for (int flags = 0; flags < 4; ++flags) {
+    for (int tile : {32, 64, 128}) {
+      const Sizes s{tile + 5, tile - 4, 109};
+      const Cut cut{.tile = tile, .splits = 1, .depth = 112, .tensor = true};
+      for (int shift : {0, 1}) {  // copies of 16 bytes, and of 4
+        expect_product<float>(
+            s, flags, 1.0f, false, 0.0f, 0, shift, true,
+            [&](bool ta, bool tb, const float* a, const float* b, const float*, float* c, void*) {
+              EXPECT_TRUE(kernels::device::gemm_by<float>(cut, stream(), ta, tb, s.m, s.n, s.k, 1.0f, a, b,
+                                                          0.0f, nullptr, c, nullptr, {}));
             });
       }
     }
+  }
+}
+
+// What TF32 costs: each factor is off by at most 2^-11 of itself. And what it must not do: lose an infinity or NaN.
+TEST(SimtTensorGemm, StaysWithinTheBoundOfTf32) {
+  const int64_t m = 40, n = 36, k = 200;
+  auto a = noise<float>(m * k, 1), b = noise<float>(k * n, 2);
+  const Tensor now(true);
+  const auto product = [&] {
+    const In<float> left(a, "a"), right(b, "b");
+    const Out<float> c(m * n, "c");
+    const Scratch<float> space(
+        static_cast<int64_t>(kernels::gemm_workspace<float>(false, false, m, n, k, stream()) / sizeof(float)),
+        "workspace");
+    run_all_orders([&] {
+      kernels::gemm<float>(stream(), false, false, m, n, k, 1.0f, left.data(), right.data(), 0.0f, c.data(),
+                           space.data());
+    });
+    return c.values();
+  };
+  const auto got = product();
+  double worst = 0;
+  for (int64_t i = 0; i < m; ++i) {
+    for (int64_t j = 0; j < n; ++j) {
+      double sum = 0, size = 0;
+      for (int64_t p = 0; p < k; ++p) {
+        const double term =
+            static_cast<double>(a[static_cast<size_t>(i * k + p)]) * b[static_cast<size_t>(p * n + j)];
+        sum += term, size += std::abs(term);
+      }
+      const double error = std::abs(got[static_cast<size_t>(i * n + j)] - sum);
+      EXPECT_LE(error, size * std::ldexp(1.0, -10) + kernels::rounding_bound<float>(k, size));
+      worst = std::max(worst, error / size);
+    }
+  }
+  EXPECT_GT(worst, std::ldexp(1.0, -17));  // and it is TF32: float's error would be 1e-7
+  const float inf = std::numeric_limits<float>::infinity(), nan = std::numeric_limits<float>::quiet_NaN();
+  a[0] = inf, a[static_cast<size_t>(k)] = nan,
+  a[static_cast<size_t>(2 * k)] = std::numeric_limits<float>::max();
+  const auto odd = product();
+  for (int64_t j = 0; j < n; ++j) {
+    const float with = b[static_cast<size_t>(j)];
+    EXPECT_EQ(odd[static_cast<size_t>(j)], with > 0 ? inf : -inf);
+    EXPECT_TRUE(std::isnan(odd[static_cast<size_t>(n + j)]));
+    EXPECT_TRUE(std::isinf(odd[static_cast<size_t>(2 * n + j)]));  // rounds up
   }
 }
 
@@ -145,50 +218,53 @@ TYPED_TEST(SimtGemm, PairsHaveTheBitsOfTwoProducts) {
     int64_t rows, in, out;
     bool one_launch, without_tickets;
   };
-  for (const Layer& s :
-       {Layer{35, 40, 67, true, true}, Layer{1037, 33, 5, true, false}, Layer{3, 70, 1040, true, false},
-        Layer{1, 1, 1, true, true}, Layer{64, 1000, 900, false, false}}) {
-    const kernels::PairedShape of_x{s.rows, s.in, s.out}, of_w{s.out, s.in, s.rows};
-    EXPECT_EQ(kernels::gemm_pairs<T>(stream(), of_x, of_w), s.one_launch) << s.rows << " " << s.in;
-    EXPECT_EQ(kernels::gemm_pairs<T>(Stream::device(nullptr), of_x, of_w), s.without_tickets);
-    EXPECT_FALSE(kernels::gemm_pairs<T>(Stream(), of_x, of_w));
-    if (s.rows * s.in * s.out > 1000000) continue;
-    const In<T> g(noise<T>(s.rows * s.out, 1), "g"), x(noise<T>(s.rows * s.in, 2), "x"),
-        w(noise<T>(s.out * s.in, 3), "w");
-    const auto scratch = [](bool trans_a, const kernels::PairedShape& p, bool sums) {
-      return static_cast<int64_t>(kernels::gemm_workspace<T>(trans_a, false, p.m, p.n, p.k, stream(), sums) /
-                                  sizeof(T));
-    };
-    const Scratch<T> space_x(scratch(false, of_x, false), "workspace of dx"),
-        space_w(scratch(true, of_w, true), "workspace of dw");
-    const kernels::Finish<T> leaky{.f = kernels::LeakyRelu{0.2}};
-    using Results = std::array<std::vector<T>, 3>;
-    const auto results = [&](bool paired, const Stream& on) {
-      const Out<T> dx(s.rows * s.in, "dx"), dw(s.out * s.in, "dw"), db(s.out, "db");
-      run_all_orders(
-          [&] {
-            kernels::Finish<T> finish = leaky;
-            finish.slope_at = x.data();
-            if (paired) {
-              kernels::gemm_pair<T>(
-                  on, {of_x, false, false, g.data(), w.data(), dx.data(), space_x.data(), finish},
-                  {of_w, true, false, g.data(), x.data(), dw.data(), space_w.data(), {}, db.data()});
-              return;
-            }
-            kernels::gemm<T>(on, false, false, s.rows, s.in, s.out, T(1), g.data(), w.data(), T(0), dx.data(),
-                             space_x.data(), finish);
-            kernels::gemm<T>(on, true, false, s.out, s.in, s.rows, T(1), g.data(), x.data(), T(0), dw.data(),
-                             space_w.data(), {}, db.data());
-          },
-          {.shuffles = 1});
-      return Results{dx.values(), dw.values(), db.values()};
-    };
-    const Results apart = results(false, stream());
-    for (const Stream& on : {stream(), Stream::device(nullptr)}) {
-      const Results pair = results(true, on);
-      expect_same(pair[0], apart[0], "dx");
-      expect_same(pair[1], apart[1], "dw");
-      if (on.tickets() != nullptr) expect_same(pair[2], apart[2], "db");
+  for (const bool tensor : ways<T>()) {
+    const Tensor now(tensor);
+    for (const Layer& s :
+         {Layer{35, 40, 67, true, true}, Layer{1037, 33, 5, true, false}, Layer{3, 70, 1040, true, false},
+          Layer{1, 1, 1, true, true}, Layer{64, 1000, 900, false, false}}) {
+      const kernels::PairedShape of_x{s.rows, s.in, s.out}, of_w{s.out, s.in, s.rows};
+      EXPECT_EQ(kernels::gemm_pairs<T>(stream(), of_x, of_w), s.one_launch) << s.rows << " " << s.in;
+      EXPECT_EQ(kernels::gemm_pairs<T>(Stream::device(nullptr), of_x, of_w), s.without_tickets);
+      EXPECT_FALSE(kernels::gemm_pairs<T>(Stream(), of_x, of_w));
+      if (s.rows * s.in * s.out > 1000000) continue;
+      const In<T> g(noise<T>(s.rows * s.out, 1), "g"), x(noise<T>(s.rows * s.in, 2), "x"),
+          w(noise<T>(s.out * s.in, 3), "w");
+      const auto scratch = [](bool trans_a, const kernels::PairedShape& p, bool sums) {
+        return static_cast<int64_t>(
+            kernels::gemm_workspace<T>(trans_a, false, p.m, p.n, p.k, stream(), sums) / sizeof(T));
+      };
+      const Scratch<T> space_x(scratch(false, of_x, false), "workspace of dx"),
+          space_w(scratch(true, of_w, true), "workspace of dw");
+      const kernels::Finish<T> leaky{.f = kernels::LeakyRelu{0.2}};
+      using Results = std::array<std::vector<T>, 3>;
+      const auto results = [&](bool paired, const Stream& on) {
+        const Out<T> dx(s.rows * s.in, "dx"), dw(s.out * s.in, "dw"), db(s.out, "db");
+        run_all_orders(
+            [&] {
+              kernels::Finish<T> finish = leaky;
+              finish.slope_at = x.data();
+              if (paired) {
+                kernels::gemm_pair<T>(
+                    on, {of_x, false, false, g.data(), w.data(), dx.data(), space_x.data(), finish},
+                    {of_w, true, false, g.data(), x.data(), dw.data(), space_w.data(), {}, db.data()});
+                return;
+              }
+              kernels::gemm<T>(on, false, false, s.rows, s.in, s.out, T(1), g.data(), w.data(), T(0),
+                               dx.data(), space_x.data(), finish);
+              kernels::gemm<T>(on, true, false, s.out, s.in, s.rows, T(1), g.data(), x.data(), T(0),
+                               dw.data(), space_w.data(), {}, db.data());
+            },
+            {.shuffles = 1});
+        return Results{dx.values(), dw.values(), db.values()};
+      };
+      const Results apart = results(false, stream());
+      for (const Stream& on : {stream(), Stream::device(nullptr)}) {
+        const Results pair = results(true, on);
+        expect_same(pair[0], apart[0], "dx");
+        expect_same(pair[1], apart[1], "dw");
+        if (on.tickets() != nullptr) expect_same(pair[2], apart[2], "db");
+      }
     }
   }
 }
@@ -209,8 +285,15 @@ TYPED_TEST(SimtGemm, FinishesItsResults) {
   }
   const In<T> a(left, "a"), b(right, "b"), bias(add, "bias"), slope_at(at, "slope_at");
   const Activation activations[] = {kernels::Relu{}, kernels::LeakyRelu{0.2}, kernels::Tanh{}};
-  for (const Cut& cut :
-       {Cut{32, 1, 48}, Cut{32, 3, 16}, Cut{64, 2, 32}, Cut{sizeof(T) == 4 ? 128 : 64, 1, 48}}) {
+  std::vector<Cut> cuts;
+  for (const bool tensor : ways<T>()) {
+    for (const Cut& each :
+         {Cut{32, 1, 48}, Cut{32, 3, 16}, Cut{64, 2, 32}, Cut{sizeof(T) == 4 ? 128 : 64, 1, 48}}) {
+      cuts.push_back(each);
+      cuts.back().tensor = tensor;
+    }
+  }
+  for (const Cut& cut : cuts) {
     for (const Stream& on : {stream(), Stream::device(nullptr)}) {
       const bool whole = cut.splits == 1 || on.tickets() != nullptr;
       const Scratch<T> space(cut.splits * s.m * (s.n + 1), "workspace");
@@ -322,14 +405,22 @@ TYPED_TEST(SimtGemm, BatchesByEveryTile) {
                                host.data(), aligned);
       expect_near(host, expected, bound, "host");
       const In<T> left(a, "a"), right(b, "b");
-      for (int tile : {32, 64, 128}) {
-        if (tile == 128 && sizeof(T) == 8) continue;
+      for (const Cut& cut : {Cut{32}, Cut{64}, Cut{128}, Cut{.tile = 32, .tensor = true},
+                             Cut{.tile = 64, .tensor = true}, Cut{.tile = 128, .tensor = true}}) {
+        if ((cut.tile == 128 || cut.tensor) && sizeof(T) == 8) continue;
         const Out<T> c(batch * m * n, "c");
         run_all_orders([&, m_ = m, n_ = n, k_ = k] {
-          kernels::device::gemm_batched_by<T>(tile, stream(), ta, tb, batch, m_, n_, k_, left.data(), step_a,
+          kernels::device::gemm_batched_by<T>(cut, stream(), ta, tb, batch, m_, n_, k_, left.data(), step_a,
                                               right.data(), step_b, c.data());
         });
-        expect_near(c.values(), expected, bound, "device");
+        const auto rounded = [&, depth = k](size_t) {
+          return static_cast<double>(depth) * std::ldexp(1.0, -10);
+        };
+        if (cut.tensor) {
+          expect_near(c.values(), expected, rounded, "tensor cores");
+        } else {
+          expect_near(c.values(), expected, bound, "device");
+        }
       }
     }
   }
