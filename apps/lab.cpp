@@ -12,7 +12,6 @@
 #include "commands.h"
 #include "duel/core/io/atomic_file.h"
 #include "duel/gan/lab/dirac.h"
-#include "duel/gan/lab/gallery.h"
 #include "duel/gan/lab/lab.h"
 #include "duel/gan/lab/league/league.h"
 #include "duel/gan/lab/stacked/stacked.h"
@@ -39,7 +38,7 @@ struct LabRequest {
   std::vector<std::string> given;  // names of the options on the command line
   std::optional<int64_t> own_steps, count;
   std::string protocol = gan::lab::StackedRequest().protocol;
-  gan::RunConfig gallery = {};
+  gan::RunConfig digits = {};
 };
 
 std::vector<std::string> names_of(const std::string& text) {
@@ -140,9 +139,7 @@ void check_lab_options(const LabRequest& request) {
   std::vector<std::string> used = founding_options(request.what);
   const bool claim = !used.empty();
   if (!claim) used = {"objective", "loss", "relativism", "penalty", "constraint"};
-  if (request.what == "gallery")
-    used.insert(used.end(), {"steps", "threads", "out", "data", "arch", "channels"});
-  else if (request.what == "league")
+  if (request.what == "gallery" || request.what == "league")
     used.insert(used.end(),
                 {"seeds", "steps", "count", "threads", "out", "data", "arch", "channels", "batch"});
   else if (request.what == "stacked")
@@ -193,36 +190,20 @@ int dirac(const LabRequest& request) {
   return 0;
 }
 
-/// Samples of every objective after an eighth, a quarter, half and all of the steps.
-int gallery(const LabRequest& request) {
-  const int64_t steps = request.own_steps.value_or(1600);
-  DUEL_CHECK(steps >= 8, "lab", "--steps: expected at least 8 for a gallery, got {}", steps);
-  const bool all = !request.chosen || request.objectives == std::vector<std::string>{"all"};
-  if (request.threads > 0) kernels::set_threads(static_cast<int>(request.threads));
-  const gan::lab::GalleryRequest plan{
-      .objectives = all ? std::vector<std::string>{} : request.objectives,
-      .steps = {steps / 8, steps / 4, steps / 2, steps},
-      .config = request.gallery,
-      .out = request.out.empty() ? message("runs/lab-gallery-{}", steps) : request.out};
-  LabWatcher watcher(steps, request.quiet);
-  const gan::lab::GalleryOutcome outcome = gan::lab::make_gallery(plan, watcher);
-  const int status = watcher.ended(outcome.complete, outcome.held, plan.out);
-  if (!outcome.rows.empty())
-    print(message("results   {}/gallery.png, gallery.md, gallery.json\n", plan.out.string()));
-  return status;
-}
-
-/// Every objective x seed on digits, ranked by the judge.
+/// Every objective x seed on digits, ranked by the judge. A gallery is a short one: of all objectives, unless some are named,
+/// from one seed.
 int league(const LabRequest& request) {
   using namespace gan::lab;
-  LeagueRequest plan{.steps = request.own_steps.value_or(LeagueRequest().steps), .config = request.gallery};
-  plan.objectives =
-      request.objectives == std::vector<std::string>{"all"} ? gan::objective_names() : request.objectives;
+  const bool gallery = request.what == "gallery";
+  LeagueRequest plan{.steps = request.own_steps.value_or(gallery ? 1600 : LeagueRequest().steps),
+                     .count = request.count.value_or(gallery ? 2000 : LeagueRequest().count),
+                     .config = request.digits};
+  const bool all = (gallery && !request.chosen) || request.objectives == std::vector<std::string>{"all"};
+  plan.objectives = all ? gan::objective_names() : request.objectives;
   plan.seeds.clear();
-  for (int64_t seed = 1; seed <= request.seeds.value_or(3); ++seed)
+  for (int64_t seed = 1; seed <= request.seeds.value_or(gallery ? 1 : 3); ++seed)
     plan.seeds.push_back(static_cast<uint64_t>(seed));
-  if (request.count) plan.count = *request.count;
-  plan.out = request.out.empty() ? message("runs/lab-league-{}", plan.steps) : request.out;
+  plan.out = request.out.empty() ? message("runs/lab-{}-{}", request.what, plan.steps) : request.out;
   if (request.threads > 0) kernels::set_threads(static_cast<int>(request.threads));
   LabWatcher watcher(plan.steps, request.quiet);
   const LeagueOutcome outcome = run_league(plan, watcher);
@@ -237,7 +218,7 @@ int league(const LabRequest& request) {
 /// Every objective x seed on stacked digits: which of 1,000 kinds are there, beside what papers report.
 int stacked(const LabRequest& request) {
   using namespace gan::lab;
-  StackedRequest plan{.objectives = request.objectives, .config = request.gallery};
+  StackedRequest plan{.objectives = request.objectives, .config = request.digits};
   DUEL_CHECK(
       plan.objectives != std::vector<std::string>{"all"}, "lab",
       "--objective: expected names for stacked digits, got all: some need classes, or an autoencoder as D");
@@ -263,7 +244,7 @@ int stacked(const LabRequest& request) {
 int founding_claim(const LabRequest& request) {
   FoundingRequest asked{.name = request.what, .quick = request.quick, .quiet = request.quiet};
   asked.seeds = request.seeds.value_or(asked.seeds);
-  asked.data = request.gallery.data;
+  asked.data = request.digits.data;
   if (request.chosen && request.objectives != std::vector<std::string>{"all"})
     asked.objectives = request.objectives;
   if (!request.out.empty()) asked.out = request.out;
@@ -274,7 +255,7 @@ int founding_claim(const LabRequest& request) {
 
 Command lab_command() {
   auto request = std::make_shared<LabRequest>();
-  request->gallery.networks.channels_g = request->gallery.networks.channels_d = 32;
+  request->digits.networks.channels_g = request->digits.networks.channels_d = 32;
   Command command{.name = "lab",
                   .summary = "Experiments: ring and grid of Gaussians, Dirac-GAN, gallery of digits"};
   command.footer =
@@ -285,11 +266,11 @@ Command lab_command() {
       "            where the game ends, for every order of updates; takes --objective\n"
       "            [all], --steps [4000], --out (dirac.md and a picture of the orbits)\n"
       "            and --quiet\n"
-      "gallery     every objective's digits after several numbers of steps, read by a\n"
-      "            classifier; takes no --seeds, no --lambda and no --own-schedule\n"
       "league      every objective on digits from several seeds, judged against images\n"
       "            that none of them saw and ranked by FD; objectives that cannot be\n"
-      "            told apart share ranks; takes no --lambda and no --own-schedule\n"
+      "            told apart share ranks; a picture of their digits as they came;\n"
+      "            takes no --lambda and no --own-schedule\n"
+      "gallery     a short league from one seed, of all objectives if none are named\n"
       "stacked     every objective on images of three digits each: how many of the\n"
       "            1,000 kinds it makes, and how evenly, by the protocols of Unrolled\n"
       "            GAN, VEEGAN and PacGAN (--protocol), beside what these report\n";
@@ -332,7 +313,7 @@ Command lab_command() {
     option.group = "Options";
     command.options.push_back(std::move(option));
   }
-  add("seeds", "runs of each objective, from seeds 1, 2, ... [3; of a claim 1]", "INT",
+  add("seeds", "runs of each objective, from seeds 1, 2, ... [3; gallery and claims 1]", "INT",
       [=](const std::string& text) { request->seeds = counted("lab", "seeds", text, 10000); });
   add("steps",
       "updates of G in a run; the published protocol has 400000 [20000; dirac 4000, gallery 1600, league 6000, stacked 20000]",
@@ -358,20 +339,20 @@ Command lab_command() {
        {std::tuple{"data", "data", "MNIST's folder, or synthetic [MNIST where it is found]"},
         {"arch", "arch", "gallery, league: the network [dcgan]"},
         {"channels", "channels-g", "gallery, league: its width [32]"},
-        {"batch", "batch", "league: images per step [64]"}}) {
+        {"batch", "batch", "gallery, league: images per step [64]"}}) {
     add(flag, help, std::string(flag) == "channels" || std::string(flag) == "batch" ? "INT" : "NAME",
         [request, f = std::string(field)](const std::string& text) {
-          gan::set_field(request->gallery, f, text);
-          if (f == "channels-g") gan::set_field(request->gallery, "channels-d", text);
+          gan::set_field(request->digits, f, text);
+          if (f == "channels-g") gan::set_field(request->digits, "channels-d", text);
         });
   }
   add("protocol",
       "stacked: quarter or half, D's widths as a share of G's, or full, a DCGAN of 64 channels [quarter]",
       "NAME", [request](const std::string& text) { request->protocol = text; });
   add("images", "stacked: training images to make of the digits [128000]", "INT",
-      [request](const std::string& text) { gan::set_field(request->gallery, "stacked-count", text); });
+      [request](const std::string& text) { gan::set_field(request->digits, "stacked-count", text); });
   add("count",
-      "samples that the judge sees; league: as many real images too [10000; stacked 25600, full 26000]",
+      "samples that the judge sees; league: as many real images too [10000; gallery 2000, stacked 25600, full 26000]",
       "INT", [=](const std::string& text) { request->count = counted("lab", "count", text, 100000); });
   add("quiet", "no progress", "", [request](const std::string&) { request->quiet = true; });
   command.run = [request] {
@@ -379,9 +360,9 @@ Command lab_command() {
     take_axes(*request);
     if (!founding_options(request->what).empty()) return founding_claim(*request);
     if (request->what == "dirac") return dirac(*request);
-    if (request->what == "league") return league(*request);
+    if (request->what == "league" || request->what == "gallery") return league(*request);
     if (request->what == "stacked") return stacked(*request);
-    return request->what == "gallery" ? gallery(*request) : mixture(*request);
+    return mixture(*request);
   };
   return command;
 }

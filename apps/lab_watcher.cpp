@@ -11,7 +11,8 @@ void LabWatcher::said(const std::string& line) { progress_.line(visible(line)); 
 void LabWatcher::started(int64_t to_train, int64_t found) {
   catch_signals();  // before, there is nothing to give back or to keep: Ctrl-C ends it at once
   runs_ = to_train;
-  if (found > 0) said(message("{} finished runs found, {} to train", found, to_train));
+  if (found > 0)
+    said(message("{} finished run{} found, {} to train", found, found == 1 ? "" : "s", to_train));
   progress_.begin(0, to_train * steps_, [this](const Progress::Pace& pace) {
     return Progress::Shown{message("{}/{} runs ", finished_.load(), runs_.load()),
                            {message("{} it/s, {}", brief(pace.rate), pace.clock), pace.clock}};

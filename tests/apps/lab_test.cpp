@@ -220,6 +220,25 @@ TEST(Lab, ShowsAFoundingClaim) {
   expect_refused(duel({"lab", "theory", "--out", (scratch / "file").string()}), {"file", "--out"});
 }
 
+// A gallery is a league of one seed; both put their samples' course into one picture.
+TEST(Lab, AGalleryIsAShortLeague) {
+  Scratch scratch;
+  const Args small{
+      "--objective", "hinge", "--steps", "2", "--count",    "30", "--data", "synthetic",
+      "--arch",      "mlp",   "--batch", "8", "--channels", "8",  "--out",  (scratch / "g").string()};
+  Args gallery = small;
+  gallery.insert(gallery.begin(), {"lab", "gallery"});
+  const Result r = duel(gallery);
+  EXPECT_EQ(r.status, 0) << r.err;
+  EXPECT_TRUE(has(r.out, "2 iterations, seeds 1, judge digits-v1.")) << r.out;
+  EXPECT_TRUE(has(read(scratch / "g" / "league.md"), "| FD after | 1 | 2 |"));
+  Args league = small;
+  league.insert(league.begin(), {"lab", "league", "--seeds", "1"});
+  const Result same = duel(league);
+  EXPECT_EQ(same.out, r.out);
+  EXPECT_TRUE(has(same.err, "1 finished run found, 0 to train")) << same.err;
+}
+
 // An option that a problem does not use is refused, whatever else is said, before anything is written.
 TEST(Lab, RefusesOptionsThatSayNothing) {
   Scratch scratch;
@@ -232,7 +251,7 @@ TEST(Lab, RefusesOptionsThatSayNothing) {
         {"--data", "synthetic"},
         {"--arch", "mlp"},
         {"--channels", "8"}}},
-      {"gallery", {{"--seeds", "2"}, {"--own-schedule"}, {"--lambda", "1"}, {"--count", "50"}}},
+      {"gallery", {{"--own-schedule"}, {"--lambda", "1"}}},
       {"league", {{"--own-schedule"}, {"--lambda", "1"}}},
       {"theory", {{"--steps", "2"}, {"--threads", "2"}, {"--data", "synthetic"}, {"--loss", "hinge"}}},
       {"clipping",

@@ -1,6 +1,7 @@
 #include "duel/gan/lab/league/league.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 
 #include "duel/core/io/atomic_file.h"
@@ -21,16 +22,25 @@ std::vector<LeagueRun> recorded_league(const LeagueRequest& request, const Resul
   return runs;
 }
 
-/// Samples of each objective's first seed, best first, beside its name and FD.
+/// Samples of each objective's first seed as they came, best first, beside its name and FD; where a run of an older Duel is among
+/// them, which kept the last ones alone, those.
 void draw_league(const std::filesystem::path& file, const LeagueTable& table,
                  const std::vector<LeagueRun>& runs) {
+  const bool whole = std::all_of(runs.begin(), runs.end(), [&](const LeagueRun& run) {
+    return !run.failure.empty() || run.samples.dim(0) == std::ssize(table.looks);
+  });
   std::vector<SamplesRow> rows;
   for (const LeagueRow& row : table.rows) {
     const auto run = std::find_if(runs.begin(), runs.end(),
                                   [&](const LeagueRun& r) { return r.objective == row.objective; });
-    rows.push_back({&*run, {row.objective}, row.fd ? "FD " + significant(*row.fd, 3) : "not finite"});
+    rows.push_back({whole ? run->samples : run->last_samples(),
+                    {row.objective},
+                    row.fd ? "FD " + significant(*row.fd, 3) : "not finite"});
   }
-  draw_samples(file, rows);
+  std::vector<std::string> heads;
+  for (const int64_t look : table.looks)
+    if (whole) heads.push_back(message("iteration {}", look));
+  draw_samples(file, rows, heads);
 }
 
 void write_league(const LeagueRequest& request, const std::vector<LeagueRun>& runs,
@@ -65,6 +75,28 @@ TableCells league_cells(const LeagueTable& table) {
   return rows;
 }
 
+/// FD of each look, geometric means.
+std::vector<double> course_of(const RunGroup& runs, size_t looks) {
+  std::vector<double> course(looks, NAN);
+  for (size_t k = 0; k < looks; ++k) {
+    double logs = 0;
+    for (const LeagueRun* run : runs) logs += k < run->curve.size() ? std::log(run->curve[k].second) : NAN;
+    course[k] = std::exp(logs / static_cast<double>(runs.size()));
+  }
+  return course;
+}
+
+/// The heading first.
+TableCells course_cells(const LeagueTable& table) {
+  TableCells rows{{"FD after"}};
+  for (const int64_t look : table.looks) rows[0].push_back(std::to_string(look));
+  for (const LeagueRow& row : table.rows) {
+    rows.push_back({row.objective});
+    for (const double fd : row.course) rows.back().push_back(std::isfinite(fd) ? significant(fd, 3) : "-");
+  }
+  return rows;
+}
+
 }  // namespace
 
 LeagueTable make_league_table(const std::vector<LeagueRun>& runs) {
@@ -77,8 +109,14 @@ LeagueTable make_league_table(const std::vector<LeagueRun>& runs) {
     groups.push_back(own);
   }
   LeagueTable table{.protocol = protocol_of(runs, by_fd())};
+  for (const LeagueRun& run : runs) {
+    if (run.curve.size() <= table.looks.size()) continue;
+    table.looks.clear();
+    for (const auto& [iteration, fd] : run.curve) table.looks.push_back(iteration);
+  }
   const std::vector<Ranked> all = ranked(groups, by_fd());
-  for (const size_t i : best_first(all, by_fd())) table.rows.push_back({all[i], objectives[i]});
+  for (const size_t i : best_first(all, by_fd()))
+    table.rows.push_back({all[i], objectives[i], course_of(groups[i], table.looks.size())});
   return table;
 }
 
@@ -96,7 +134,9 @@ std::string to_text(const LeagueTable& table) {
 }
 
 std::string to_markdown(const LeagueTable& table) {
-  return protocol_text(table.protocol, by_fd()) + "\n\n" + markdown_table(league_cells(table));
+  const std::string ranks =
+      protocol_text(table.protocol, by_fd()) + "\n\n" + markdown_table(league_cells(table));
+  return table.looks.empty() ? ranks : ranks + "\n" + markdown_table(course_cells(table));
 }
 
 LeagueOutcome run_league(const LeagueRequest& request, LabObserver& observer) {

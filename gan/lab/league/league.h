@@ -1,7 +1,8 @@
 // The league: every objective x seed trained on the same digits, with the same network, for the same number of
 // iterations, and judged by the same judge against images that none of them saw. What `duel lab league` prints.
 //
-//   DIR/league.md, league.json   the table of all finished runs; league.png: samples of each objective's first seed
+//   DIR/league.md, league.json   the table of all finished runs, and how FD went after an eighth, a quarter, half and all of
+//                                the iterations; league.png: the same latents' samples of each objective's first seed then
 //   DIR/runs/OBJECTIVE-SEED.*    every run: its measures, how FD went, its samples
 //
 // A run that is in the folder is not trained again, and several processes, or machines with a common file system, share
@@ -51,9 +52,12 @@ LeagueOutcome run_league(const LeagueRequest& request, LabObserver& observer);
 
 struct LeagueRow : Ranked {
   std::string objective = {};
+  std::vector<double> course =
+      {};  // FD at the table's looks, as the score is made of the runs' FD; NaN where there is none
 };
 struct LeagueTable {
   Protocol protocol;
+  std::vector<int64_t> looks = {};   // iterations of the runs that went on longest
   std::vector<LeagueRow> rows = {};  // best first
 };
 LeagueTable make_league_table(const std::vector<LeagueRun>& runs);

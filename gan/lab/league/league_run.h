@@ -21,9 +21,12 @@ struct LeagueRun {
   std::string judge = "";
   std::vector<std::pair<std::string, Value>> measures = {};  // at the end, by keys of quality_measures()
   std::vector<std::pair<int64_t, double>> curve = {};        // FD after an eighth, a quarter, half and all
-  Tensor samples = {};                                       // u8 [H, W] picture of some samples
+  // u8 [looks, H, W]: pictures of the same latents' samples at every look of the curve, and where a run failed; older
+  // records hold the last one alone
+  Tensor samples = {};
 
   const Value* find(const std::string& key) const;
+  Tensor last_samples() const;  // [1, H, W]
 };
 
 }  // namespace duel::gan::lab

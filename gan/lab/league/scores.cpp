@@ -5,6 +5,7 @@
 #include <numeric>
 #include <set>
 
+#include "duel/core/ops.h"
 #include "duel/kernels/base/error.h"
 
 namespace duel::gan::lab {
@@ -77,6 +78,8 @@ Ranked ranked_group(const RunGroup& runs, const Ranking& by) {
     const Interval range = mean_interval(scores);
     row.range = Interval{by.back(range.low), by.back(range.high)};
   }
+  if (const Value* own = runs.size() == 1 ? runs.front()->find(by.measure->key) : nullptr)
+    row.own = Interval{own->low, own->high};
   return row;
 }
 
@@ -87,6 +90,8 @@ const Value* LeagueRun::find(const std::string& key) const {
     if (name == key) return &value;
   return nullptr;
 }
+
+Tensor LeagueRun::last_samples() const { return slice(samples, 0, samples.dim(0) - 1, samples.dim(0)); }
 
 Interval mean_interval(const std::vector<double>& values) {
   const auto n = static_cast<double>(values.size());

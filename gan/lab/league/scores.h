@@ -59,6 +59,7 @@ struct Ranked {
   int64_t runs = 0, failed = 0;
   std::optional<double> score;    // Note [What a rank is]
   std::optional<Interval> range;  // of two runs or more
+  std::optional<Interval> own;    // of one run: the judge's, which knows its samples and no other seed
   std::optional<Ranks> rank = {};
   std::optional<double> fd;                                   // geometric mean
   double precision = 0, recall = 0, coverage = 0, modes = 0;  // means of the runs

@@ -117,7 +117,7 @@ void draw_sweep(const std::filesystem::path& file, const SweepTable& table,
   for (const SweepRow& row : table.rows) {
     const auto first =
         std::find_if(runs.begin(), runs.end(), [&](const SweepRun& r) { return r.values == row.values; });
-    SamplesRow line{.run = &first->run, .names = {}, .found = "not finite"};
+    SamplesRow line{.samples = first->run.last_samples(), .names = {}, .found = "not finite"};
     for (const std::string& axis : table.axes)
       line.names.push_back(label_line(message("{} {}", axis, value_of_axis(row.values, axis))));
     if (row.score) {

@@ -5,7 +5,7 @@
 #include "duel/core/ops.h"
 #include "duel/gan/data/stacked_digits.h"
 #include "duel/gan/judge/class_histogram.h"
-#include "duel/gan/lab/internal/gallery_rows.h"
+#include "duel/gan/lab/internal/run_settings.h"
 #include "duel/gan/lab/stacked/internal/stacked_runs.h"
 #include "duel/gan/run/internal/sample_sets.h"
 #include "duel/gan/train/random_streams.h"

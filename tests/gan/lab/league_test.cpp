@@ -5,6 +5,8 @@
 
 #include <cmath>
 
+#include "duel/core/io/safetensors.h"
+#include "duel/core/ops.h"
 #include "duel/kernels/base/parallel.h"
 #include "tests/files.h"
 #include "tests/gan/lab/counting_listener.h"
@@ -78,6 +80,24 @@ TEST(League, OneSeedRanksNothing) {
   EXPECT_EQ(table.rows[0].objective, "a");
   EXPECT_FALSE(table.rows[0].rank);
   EXPECT_FALSE(table.rows[0].range);
+  // What is known is the interval of the judge's samples, and that it is of those.
+  EXPECT_TRUE(has(to_markdown(table), "| - | b | 1 | 300 | 299-301 |")) << to_markdown(table);
+  EXPECT_TRUE(has(to_text(table), "of other")) << to_text(table);
+}
+
+// FD after each look: geometric means over seeds, nothing where a run had none.
+TEST(League, TellsHowFdWent) {
+  std::vector<LeagueRun> runs{scored("a", 1, 4), scored("a", 2, 9), scored("lost", 1, NAN)};
+  runs[0].curve = {{5, 16}, {10, 4}};
+  runs[1].curve = {{5, 25}, {10, 9}};
+  runs[2].curve = {{5, 30}};
+  const LeagueTable table = make_league_table(runs);
+  EXPECT_EQ(table.looks, (std::vector<int64_t>{5, 10}));
+  EXPECT_NEAR(row_of(table, "a").course[0], 20, 1e-12);
+  EXPECT_NEAR(row_of(table, "a").course[1], 6, 1e-12);
+  EXPECT_TRUE(
+      has(to_markdown(table), "| FD after | 5 | 10 |\n|---|---|---|\n| a | 20 | 6 |\n| lost | 30 | - |\n"))
+      << to_markdown(table);
 }
 
 LeagueRequest small_league(const std::filesystem::path& out) {
@@ -104,6 +124,10 @@ TEST(League, GoesOnRunByRunWithTheSameBits) {
   EXPECT_EQ(run.images_d, 8 * 16);
   ASSERT_EQ(run.curve.size(), 4u) << "an eighth, a quarter, half and all";
   EXPECT_EQ(run.curve[3].second, run.find("fd")->value);
+  ASSERT_EQ(run.samples.shape(), (Shape{4, 2 * 30 + 2, 8 * 30 + 2}))
+      << "a picture of 16 samples at every look";
+  EXPECT_NE(slice(run.samples, 0, 0, 1).to_vector<double>(), run.last_samples().to_vector<double>())
+      << "samples move as G trains";
   EXPECT_GT(run.find("fd")->value, run.find("fd")->floor);
 
   kernels::set_threads(1);
@@ -122,6 +146,16 @@ TEST(League, GoesOnRunByRunWithTheSameBits) {
   }
   EXPECT_EQ(get(scratch / "parts" / "league.png"), get(scratch / "whole" / "league.png"));
   EXPECT_TRUE(has(text_of(scratch / "parts" / "league.md"), "| ns-gan | 1 |"));
+
+  // An older record has the last picture alone: then the table's picture shows nothing else.
+  const std::filesystem::path older = scratch / "parts" / "runs" / "ns-gan-1.safetensors";
+  TensorFile record = read_safetensors(older);
+  const Tensor last = whole.runs[0].last_samples().reshape({2 * 30 + 2, 8 * 30 + 2});
+  for (auto& [name, tensor] : record.tensors) tensor = last;
+  write_safetensors(older, record);
+  const LeagueOutcome mixed = run_league(small_league(scratch / "parts"), rest);
+  EXPECT_EQ(mixed.runs[0].last_samples().to_vector<double>(), last.to_vector<double>());
+  EXPECT_LT(get(scratch / "parts" / "league.png").size(), get(scratch / "whole" / "league.png").size());
 
   LeagueRequest other = small_league(scratch / "parts");
   other.steps = 9;

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <set>
 
+#include "duel/core/ops.h"
 #include "duel/gan/data/class_names.h"
 #include "duel/gan/picture/canvas.h"
 #include "duel/gan/picture/png.h"
@@ -69,6 +70,13 @@ std::optional<LeagueRun> train_judged(const JudgedField& field, const RunConfig&
   std::set<int64_t> looks;
   for (const int64_t part : {8, 4, 2, 1}) looks.insert(std::max<int64_t>(steps / part, 1));
   std::optional<Comparison> last;
+  LatentGenerators random = sampling_generators(config.seed, static_cast<uint64_t>(RandomStream::samples));
+  const Tensor z = draw_latents(setup.networks.latent, kShownSamples, random).input;
+  std::vector<Tensor> pictures;
+  const auto draw = [&] {
+    const Picture grid = image_grid(trainer.sample(z), kShownColumns);
+    pictures.push_back(Tensor::from(grid.pixels, {1, grid.height, grid.width}));
+  };
   while (run.failure.empty() && trainer.iteration() < steps) {
     trainer.step();
     const Metrics m = trainer.metrics();
@@ -80,18 +88,17 @@ std::optional<LeagueRun> train_judged(const JudgedField& field, const RunConfig&
       last = field.watch->look(trainer);
       const Value* fd = last->find("fd");
       run.curve.emplace_back(trainer.iteration(), fd ? fd->value : NAN);
+      draw();
     }
   }
   const bool whole = run.failure.empty();
+  if (!whole) draw();
   if (whole)
     for (const auto& [row, value] : last->values) run.measures.emplace_back(row->key, value);
   run.judge = field.watch->judge_name();
   run.steps = trainer.iteration();
   run.images_d = run.steps * setup.objective.schedule.critic_steps * config.batch;
-  LatentGenerators random = sampling_generators(config.seed, static_cast<uint64_t>(RandomStream::samples));
-  const Tensor z = draw_latents(setup.networks.latent, kShownSamples, random).input;
-  const Picture grid = image_grid(trainer.sample(z), kShownColumns);
-  run.samples = Tensor::from(grid.pixels, {grid.height, grid.width});
+  run.samples = cat(pictures, 0);
   run.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return run;
 }
@@ -103,34 +110,39 @@ std::string found_in(const LeagueRun& run) {
                  modes ? significant(modes->value, 2) : "?");
 }
 
-void draw_samples(const std::filesystem::path& file, const std::vector<SamplesRow>& rows) {
+void draw_samples(const std::filesystem::path& file, const std::vector<SamplesRow>& rows,
+                  const std::vector<std::string>& heads) {
   constexpr int64_t kLabel = 190, kGap = 6, kLine = 16;
-  const int64_t w = rows.front().run->samples.dim(1);
-  int64_t bottom = kGap;
   const auto height_of = [&](const SamplesRow& row) {
-    return std::max(row.run->samples.dim(0), 8 + (std::ssize(row.names) + 1) * kLine);
+    return std::max(row.samples.dim(1), 8 + (std::ssize(row.names) + 1) * kLine);
   };
-  for (const SamplesRow& row : rows) bottom += height_of(row) + kGap;
-  Canvas canvas(kLabel + w + kGap, bottom);
-  int64_t top = kGap;
-  for (const auto& row : rows) {
+  int64_t right = kLabel, top = kGap + (heads.empty() ? 0 : kLine), bottom = top;
+  for (const SamplesRow& row : rows) {
+    bottom += height_of(row) + kGap;
+    right = std::max(right, kLabel + row.samples.dim(0) * (row.samples.dim(2) + kGap));
+  }
+  Canvas canvas(right, bottom);
+  const int64_t step = rows.front().samples.dim(2) + kGap;
+  for (size_t k = 0; k < heads.size(); ++k)
+    canvas.text(kLabel + static_cast<int64_t>(k) * step, kGap, heads[k], {0, 0, 0});
+  for (const SamplesRow& row : rows) {
     int64_t at = top + 8;
     for (const std::string& line : row.names) {
       canvas.text(kGap, at, line, {0, 0, 0});
       at += kLine;
     }
     canvas.text(kGap, at, row.found, {80, 80, 80});
-    const Tensor& samples = row.run->samples;
-    const uint8_t* pixels = samples.data<uint8_t>();
-    for (int64_t y = 0; y < samples.dim(0); ++y) {
-      for (int64_t x = 0; x < std::min(w, samples.dim(1)); ++x) {
-        const uint8_t v = pixels[y * samples.dim(1) + x];
-        canvas.blend(kLabel + x, top + y, {v, v, v});
-      }
-    }
+    const int64_t n = row.samples.dim(0), h = row.samples.dim(1), w = row.samples.dim(2);
+    const uint8_t* pixel = row.samples.data<uint8_t>();
+    for (int64_t k = 0; k < n; ++k)
+      for (int64_t y = 0; y < h; ++y)
+        for (int64_t x = 0; x < w; ++x, ++pixel)
+          canvas.blend(kLabel + k * (w + kGap) + x, top + y, {*pixel, *pixel, *pixel});
     top += height_of(row) + kGap;
   }
-  write_png(file, canvas);
+  std::vector<uint8_t> gray;  // a third of the bytes
+  for (size_t i = 0; i < canvas.pixels().size(); i += 3) gray.push_back(canvas.pixels()[i]);
+  write_png_gray(file, canvas.width(), canvas.height(), gray);
 }
 
 }  // namespace duel::gan::lab

@@ -34,11 +34,12 @@ std::optional<LeagueRun> train_judged(const JudgedField& field, const RunConfig&
 std::string found_in(const LeagueRun& run);
 
 struct SamplesRow {
-  const LeagueRun* run = nullptr;
-  std::vector<std::string> names;  // lines beside its samples
-  std::string found;               // the line below them
+  Tensor samples;                  // u8 [n, H, W], shown side by side
+  std::vector<std::string> names;  // lines beside them
+  std::string found;               // the line below those
 };
-/// A PNG: samples below each other, each beside its lines.
-void draw_samples(const std::filesystem::path& file, const std::vector<SamplesRow>& rows);
+/// A PNG: rows below each other, each behind its lines; `heads` stand above the first, second, … picture of a row.
+void draw_samples(const std::filesystem::path& file, const std::vector<SamplesRow>& rows,
+                  const std::vector<std::string>& heads = {});
 
 }  // namespace duel::gan::lab

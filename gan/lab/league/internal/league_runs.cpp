@@ -2,7 +2,8 @@
 
 #include <cmath>
 
-#include "duel/gan/lab/internal/gallery_rows.h"
+#include "duel/core/ops.h"
+#include "duel/gan/lab/internal/run_settings.h"
 
 namespace duel::gan::lab {
 namespace {
@@ -59,10 +60,11 @@ LeagueRun run_of_record(const char* op, const ResultStore& store, const std::str
   for (const json::Json& look : record.at("curve"))
     run.curve.emplace_back(look.at("step"), number_of(look.at("fd")));
   const Tensor* samples = tensors.find("samples");
-  DUEL_CHECK(samples && samples->dtype() == DType::u8 && samples->rank() == 2, op,
-             "{}: expected a u8 picture of samples; delete it and {} to train that run again",
+  DUEL_CHECK(samples && samples->dtype() == DType::u8 && (samples->rank() == 2 || samples->rank() == 3) &&
+                 samples->numel() > 0,
+             op, "{}: expected u8 pictures of samples; delete it and {} to train that run again",
              store.file(name, ".safetensors").string(), store.file(name).string());
-  run.samples = *samples;
+  run.samples = samples->rank() == 3 ? *samples : unsqueeze(*samples, 0);
   return run;
 }
 

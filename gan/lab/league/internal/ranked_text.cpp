@@ -15,6 +15,12 @@ std::string three_digits(const std::optional<double>& value) { return value ? si
 
 std::string ranking_name(const Ranking& by) { return by.measure->key == "fd" ? "FD" : by.measure->key; }
 
+/// Of a table from one seed the judge's interval.
+std::string range_text(const Ranked& row, const Protocol& protocol) {
+  const std::optional<Interval>& range = protocol.seeds.size() == 1 ? row.own : row.range;
+  return range ? message("{}-{}", significant(range->low, 3), significant(range->high, 3)) : "-";
+}
+
 }  // namespace
 
 std::string runs_text(const Ranked& row) {
@@ -22,10 +28,8 @@ std::string runs_text(const Ranked& row) {
 }
 
 std::vector<RankedColumn> ranked_columns(const Ranked& row, const Protocol& protocol, const Ranking& by) {
-  std::vector<RankedColumn> columns{
-      {ranking_name(by), three_digits(row.score)},
-      {"95 %",
-       row.range ? message("{}-{}", significant(row.range->low, 3), significant(row.range->high, 3)) : "-"}};
+  std::vector<RankedColumn> columns{{ranking_name(by), three_digits(row.score)},
+                                    {"95 %", range_text(row, protocol)}};
   if (by.logarithms())
     columns.push_back({"real", row.score ? significant(*row.score / protocol.floor, 3) : "-"});
   else
@@ -47,7 +51,8 @@ std::string protocol_text(const Protocol& p, const Ranking& by) {
   return message("{} iterations, seeds {}, judge {}. ", steps, joined(p.seeds), p.judge) +
          (by.logarithms()
               ? message("FD: geometric mean; real: the same over FD of real images, {}.", floor)
-              : message("{}: mean, of real images {}; FD: geometric mean.", ranking_name(by), floor));
+              : message("{}: mean, of real images {}; FD: geometric mean.", ranking_name(by), floor)) +
+         (p.seeds.size() == 1 ? " 95 %: of the samples; nothing is known of other seeds." : "");
 }
 
 std::string markdown_table(const TableCells& rows) {

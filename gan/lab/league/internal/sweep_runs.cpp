@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "duel/gan/lab/internal/gallery_rows.h"
+#include "duel/gan/lab/internal/run_settings.h"
 #include "duel/gan/lab/league/internal/league_runs.h"
 
 namespace duel::gan::lab {
