@@ -90,10 +90,10 @@ RunConfig configuration(const TrainRequest& request) {
   // One of the two says how long: the one on the command line.
   if (given("epochs")) config.steps = 0;
   if (given("steps")) config.epochs = 0;
-  for (const auto& [field, value] : flags)
-    DUEL_CHECK(field->name != "steps" || std::get<int64_t>(value) > 0, "config",
-               "steps: expected at least 1, got 0");
   for (const auto& [field, value] : flags) field->set(config, value);
+  DUEL_CHECK(config.steps > 0 || !given("steps"), "config", "steps: expected at least 1, got 0");
+  DUEL_CHECK(config.eval_every > 0 || !given("eval-count"), "config",
+             "eval-count: samples are judged at the iterations that --eval-every says: say it too");
   // A flag that takes away the place of a value from a file takes that value with it.
   config.overrides = gan::without_displaced(config.objective, config.overrides, names);
   config.argv = request.argv;

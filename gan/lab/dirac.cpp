@@ -268,17 +268,18 @@ DiracRun play_dirac(DiracGame& game, DiracPoint start, int64_t steps) {
       run.radius = std::max(run.radius, p.radius());
       moved = std::max(moved, std::hypot(p.psi - point.psi, p.theta - point.theta));
     }
-    const bool there = std::abs(point.theta) < 1e-2 * scale && moved < 1e-3 * scale;
-    if (there)
+    if (std::abs(point.theta) < 1e-2 * scale && moved < 1e-3 * scale) {
       run.end = DiracEnd::converges;
-    else if (run.radius < 0.98 * middle)
+      return run;
+    }
+    if (run.radius < 0.98 * middle) {
       run.end = DiracEnd::converges;  // if it goes on so
-    else if (run.radius > 1.02 * middle)
-      run.end = DiracEnd::diverges;
-    else if (moved < 0.1 * run.radius)
-      run.end = DiracEnd::stalls;
-    const bool open = run.end == DiracEnd::diverges || (run.end == DiracEnd::converges && !there);
-    if (!open) return run;
+    } else if (run.radius > 1.02 * middle) {
+      run.end = DiracEnd::diverges;  // likewise
+    } else {
+      if (moved < 0.1 * run.radius) run.end = DiracEnd::stalls;
+      return run;
+    }
   }
   return run;
 }

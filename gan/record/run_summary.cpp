@@ -6,6 +6,7 @@
 
 #include "duel/core/io/internal/json.h"
 #include "duel/core/io/internal/read_file.h"
+#include "duel/gan/objective/composition.h"
 #include "duel/gan/record/internal/run_directory.h"
 #include "duel/gan/record/internal/run_record.h"
 #include "duel/gan/record/internal/text_table.h"
@@ -49,12 +50,20 @@ void read_metrics(const fs::path& file, RunSummary& run) {
   }
 }
 
+/// What the objective is with its parts replaced, "hinge+paired"; of one that this program does not know its name alone.
+std::string objective_text(const RunConfig& config) {
+  const std::vector<std::string> known = objective_names();
+  if (config.objective != kComposed && std::find(known.begin(), known.end(), config.objective) == known.end())
+    return config.objective;
+  return named_objective(config.objective, config.overrides).name;
+}
+
 void read_files(RunSummary& run) {
   std::error_code ignored;
   const RunFiles files(run.directory);
   DUEL_CHECK(fs::exists(files.config(), ignored), kListOp, "{}: is missing", files.config().string());
   const RunConfig config = read_run_config(files.config());
-  run.objective = config.objective;
+  run.objective = objective_text(config);
   run.arch = config.networks.arch;
   run.total = config.steps;
   if (fs::exists(fs::symlink_status(files.record(), ignored))) {

@@ -21,7 +21,8 @@ struct RunSummary {
   std::filesystem::path directory;
   State state = State::stopped;
   std::string problem = "";
-  std::string objective = "", arch = "";
+  std::string objective = "";  // with its parts where they were replaced, "hinge+paired"
+  std::string arch = "";
   int64_t iteration = 0;  // the last one that was logged or saved
   int64_t total = 0;
   // of the last line of metrics.jsonl; NaN without one

@@ -227,6 +227,9 @@ TEST_F(BadInput, SeedsFollowOneRule) {
 
 TEST_F(BadInput, NumbersOfStepsAndNamesThatAreThereTwice) {
   refuse(train({"--steps", "0"}), {"steps: expected at least 1, got 0"});
+  refuse(train({"--eval-count", "100"}), {"eval-count: ", "--eval-every", "say it too"});
+  for (const char* problem : {"league", "gallery", "stacked"})
+    refuse(Args{"lab", problem, "--objective", "hinge", "--data", "nowhere"}, {"nowhere: no such folder"});
   refuse(train({"--resume", "--fork", "runs/a@latest"}), {"resume and fork: expected one of them"});
   for (const char* problem : {"ring", "league"})
     refuse(Args{"lab", problem, "--objective", "ns-gan,hinge,ns-gan"}, {"objective: ns-gan is there twice"});

@@ -135,6 +135,22 @@ TEST(List, FitsTheWindowWhateverTheNames) {
   EXPECT_TRUE(has(table.out, "größte Läufe")) << table.out;
 }
 
+TEST(List, NamesWhatAnObjectiveIsComposedOf) {
+  Scratch scratch;
+  const auto runs = scratch / "runs";
+  ASSERT_EQ(duel(tiny_run(runs / "a", {"--steps", "1", "--loss", "hinge", "--relativism", "paired"})).status,
+            0);
+  ASSERT_EQ(duel(tiny_run(runs / "b",
+                          {"--steps", "1", "--objective", "wgan-gp", "--penalty", "one_sided(1)@line:10"}))
+                .status,
+            0);
+  const Result table = duel({"list", runs.string()});
+  EXPECT_TRUE(has(line_with(table.out, "a "), " hinge+paired ")) << table.out;
+  EXPECT_TRUE(has(duel({"list", runs.string(), "--json"}).out, "wgan-gp+penalties=one_sided(1)@line:10"));
+  EXPECT_TRUE(
+      has(duel({"compare", (runs / "a").string(), (runs / "b").string()}).out, "hinge+paired with mlp"));
+}
+
 TEST(List, WithoutRunsAndWithoutAFolder) {
   Scratch scratch;
   expect_refused(duel({"list"}, {.cwd = scratch.dir()}), {"runs", "no such folder", "duel train"});

@@ -43,22 +43,17 @@ Counts count(const Program& program, const std::vector<Executed>& executed) {
     if (ins.run != Run::load && ins.run != Run::store && ins.run != Run::atomic && !copies) continue;
     const int width = ins.type.bytes * ins.width;
     const uint64_t bytes = each.lanes * static_cast<uint64_t>(width);
-    if (copies) {
-      const uint64_t read = each.reading * static_cast<uint64_t>(width);
-      counts.global_loaded[width] += read;
-      counts.shared_stored[width] += bytes;
-      counts.global_accesses += each.lanes > 0 ? each.warps : 0;
-      counts.global_sectors += each.sectors;
-      counts.global_bytes += read;
-    } else if (ins.space == Space::shared) {
+    if (ins.space == Space::shared || copies) {
       if (ins.run == Run::load) counts.shared_loaded[width] += bytes;
-      if (ins.run == Run::store) counts.shared_stored[width] += bytes;
-    } else if (ins.space != Space::local) {
-      if (ins.run == Run::load) counts.global_loaded[width] += bytes;
+      if (ins.run == Run::store || copies) counts.shared_stored[width] += bytes;
+    }
+    if ((ins.space != Space::shared && ins.space != Space::local) || copies) {
+      const uint64_t moved = copies ? each.reading * static_cast<uint64_t>(width) : bytes;
+      if (ins.run == Run::load || copies) counts.global_loaded[width] += moved;
       if (ins.run == Run::store) counts.global_stored[width] += bytes;
       counts.global_accesses += each.lanes > 0 ? each.warps : 0;
       counts.global_sectors += each.sectors;
-      counts.global_bytes += bytes;
+      counts.global_bytes += moved;
     }
   }
   return counts;

@@ -65,12 +65,16 @@ void ResultStore::save(const std::string& name, const Json& record,
   write_file_atomically(file(name), signed_record.dump(2) + "\n");
 }
 
+Json ResultStore::record_of(const std::string& name) const {
+  const std::string path = file(name).string();
+  return json::parse(read_file(op_, path, kMaxRecord, "the record of a run"),
+                     {.op = op_, .source = path, .remedy = kRemedy, .bytes = kMaxRecord});
+}
+
 std::map<std::string, std::string> ResultStore::commits() const {
   std::map<std::string, std::string> found;
   for (const std::string& name : names()) {
-    const std::string path = file(name).string();
-    const Json record = json::parse(read_file(op_, path, kMaxRecord, "the record of a run"),
-                                    {.op = op_, .source = path, .remedy = kRemedy, .bytes = kMaxRecord});
+    const Json record = record_of(name);
     const auto commit = record.find("commit");
     found[name] = commit != record.end() && commit->is_string() ? commit->get<std::string>() : "unknown";
   }
@@ -82,8 +86,7 @@ bool ResultStore::load(const std::string& name, const Json& settings, const Json
   if (!has(name)) return false;
   const std::string path = file(name).string();
   try {
-    const Json record = json::parse(read_file(op_, path, kMaxRecord, "the record of a run"),
-                                    {.op = op_, .source = path, .remedy = kRemedy, .bytes = kMaxRecord});
+    const Json record = record_of(name);
     check_settings(path, record.at("settings"), settings, older);
     read(record, tensors_in(op_, file(name, ".safetensors")));
   } catch (const nlohmann::json::exception& error) {

@@ -63,6 +63,8 @@ class ResultStore {
                       const Json& older) const;
 
  private:
+  json::Json record_of(const std::string& name) const;
+
   void make_folder() const;
 
   std::string op_;

@@ -168,10 +168,7 @@ LeagueOutcome run_league(const LeagueRequest& request, LabObserver& observer) {
   }
   const std::vector<SharedRun> missing = missing_runs(store, all);
   (void)recorded_league(request, store);  // other settings are said now
-  if (!missing.empty()) {
-    observer.said("reading images for the judge");
-    field = judged_field("league", request.config, request.count);
-  }
+  if (!missing.empty()) field = judged_field("league", request.config, request.count, observer);
   LeagueOutcome outcome;
   outcome.held = train_and_write(store, all, missing, observer, [&] {
     outcome.runs = recorded_league(request, store);

@@ -139,8 +139,8 @@ std::string sweep_page(const SweepPlan& plan, const SweepTable& table) {
   return text + (refused.empty() ? "" : "\n" + refused);
 }
 
-void write_sweep(const SweepPlan& plan, const std::filesystem::path& out, const std::vector<SweepRun>& runs) {
-  const json::Json commits = ResultStore("sweep", out).commits();
+void write_sweep(const SweepPlan& plan, const std::filesystem::path& out, const std::vector<SweepRun>& runs,
+                 const ResultStore& store) {
   const SweepTable table = make_sweep_table(plan, runs);
   write_file_atomically(out / "sweep.md", sweep_page(plan, table));
   write_file_atomically(
@@ -148,7 +148,8 @@ void write_sweep(const SweepPlan& plan, const std::filesystem::path& out, const 
       message(
           "{\n \"judge\": {},\n \"rank-by\": {},\n \"settings\": {},\n \"commits\": {},\n \"runs\": [\n{}\n ]\n}\n",
           json::dumped(table.protocol.judge), json::dumped(plan.rank_by),
-          json::dumped(values_json(plan.settings)), json::dumped(commits), json_lines(runs, sweep_json)));
+          json::dumped(values_json(plan.settings)), json::dumped(store.commits()),
+          json_lines(runs, sweep_json)));
   draw_sweep(out / "sweep.png", table, runs);
 }
 
@@ -198,16 +199,15 @@ SweepOutcome run_sweep(const SweepPlan& plan, const std::filesystem::path& out, 
       wanted.insert(point.config.synthetic_count);
     }
   }
-  if (!missing.empty()) observer.said("reading images for the judge");
   for (const int64_t count : wanted) {
     RunConfig config = plan.base;
     config.synthetic_count = count;
-    fields.emplace(count, judged_field("sweep", config, config.eval_count));
+    fields.emplace(count, judged_field("sweep", config, config.eval_count, observer));
   }
   SweepOutcome outcome;
   outcome.held = train_and_write(store, all, missing, observer, [&] {
     outcome.runs = recorded_sweep(plan, out);
-    if (!outcome.runs.empty()) write_sweep(plan, out, outcome.runs);
+    if (!outcome.runs.empty()) write_sweep(plan, out, outcome.runs, store);
   });
   outcome.complete = missing_runs(store, all).empty();
   return outcome;

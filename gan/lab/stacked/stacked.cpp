@@ -125,8 +125,7 @@ StackedOutcome run_stacked(const StackedRequest& given, LabObserver& observer) {
   (void)recorded_stacked(request, store);  // other settings are said now
   outcome.floor = load_stacked_floor(request);
   if (!missing.empty() || !outcome.floor) {
-    observer.said("making stacked digits, and reading real ones for the judge");
-    field = stacked_field(request);
+    field = stacked_field(request, observer);
     if (!outcome.floor) {
       outcome.floor = read_stacked_floor(field, request.count);
       save_stacked(request, *outcome.floor);

@@ -87,7 +87,7 @@ double expected_reverse_kl(int64_t samples, int64_t kinds) {
   return k * sum;
 }
 
-StackedField stacked_field(const StackedRequest& request) {
+StackedField stacked_field(const StackedRequest& request, LabObserver& observer) {
   StackedField field;
   RunConfig& config = field.setup.config;
   config = request.config;
@@ -100,6 +100,7 @@ StackedField stacked_field(const StackedRequest& request) {
   DUEL_CHECK(detail::held_out_images(field.setup, 1).count == 1, kStackedOp,
              "{}: expected test digits beside the training digits: real ones that are read as samples are",
              images.source);
+  observer.said("making stacked digits, and reading real ones for the judge");  // and no error after it
   field.judge = load_judge(detail::default_judge(field.setup.drawn));
   detail::draw_data(field.setup);
   field.data = std::make_shared<const ResidentData>(field.setup.images);

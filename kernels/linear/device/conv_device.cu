@@ -165,7 +165,7 @@ struct LeftTile {
 
   template <class Take>
   __device__ __forceinline__ void visit(int64_t k, int64_t end, Take&& take) {
-    const int steps = end - k < kDepth ? static_cast<int>(end - k) : kDepth;
+    const int steps = steps_from(k, end);
 #pragma unroll
     for (int i = 0; i < Tile::kLoads; ++i) {
       const int count = rows[i] != nullptr ? steps - AlongDepth<Tile>::depth(i) : 0;
@@ -209,7 +209,7 @@ struct RightTile {
 
   template <class Take>
   __device__ __forceinline__ void visit(int64_t k, int64_t end, Take&& take) {
-    const int steps = end - k < kDepth ? static_cast<int>(end - k) : kDepth;
+    const int steps = steps_from(k, end);
     const auto height = static_cast<unsigned>(p.height), width = static_cast<unsigned>(p.width);
 #pragma unroll
     for (int i = 0; i < Tile::kLoads; ++i) {

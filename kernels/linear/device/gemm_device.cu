@@ -49,7 +49,7 @@ struct OperandTile {
 
   template <class Take>
   __device__ __forceinline__ void visit(int64_t k, int64_t end, Take&& take) {
-    const int steps = end - k < kDepth ? static_cast<int>(end - k) : kDepth;
+    const int steps = steps_from(k, end);
 #pragma unroll
     for (int i = 0; i < Tile::kLoads; ++i) {
       const int ahead = steps - depth(i);

@@ -56,6 +56,11 @@ __device__ __forceinline__ void store_four(T* p, const Four<T>& f) {
   }
 }
 
+/// How many of the kDepth steps from k on there are; less than 1 at the end.
+__device__ __forceinline__ int steps_from(int64_t k, int64_t end) {
+  return end - k < kDepth ? static_cast<int>(end - k) : kDepth;
+}
+
 /// A tile of kSide x kSide results by kSide * kSide / (16 * kGroups^2) threads, kGroups x kGroups groups of 4
 /// x 4 each.
 template <class T, int kSide_, int kGroups_>

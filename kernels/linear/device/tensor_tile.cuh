@@ -39,6 +39,12 @@ struct TensorTile {
   static_assert(kPer == 2 || kPer == 4);
   static_assert(2 * kStages * kWords * sizeof(float) <= 48 * 1024 - 64);  // beside what last_block() keeps
 
+  static __device__ __forceinline__ int lane() { return static_cast<int>(threadIdx.x) % 32; }
+  static __device__ __forceinline__ int warp() { return static_cast<int>(threadIdx.x) / 32; }
+  /// Where the warp's results begin.
+  static __device__ __forceinline__ int row() { return warp() / kAcross * kGroups * kGroup; }
+  static __device__ __forceinline__ int column() { return warp() % kAcross * kGroup; }
+
   /// Of a lane: [group][fragment of 16 rows][fragment of 8 columns][as the instruction has them].
   struct Sums {
     float of[kGroups][kPer / 2][kPer][4] = {};
@@ -48,8 +54,8 @@ using SmallTensor = TensorTile<32, 2, 1, 4>;
 using MediumTensor = TensorTile<64, 4, 1, 4>;
 using LargeTensor = TensorTile<128, 4, 2, 2>;
 
-/// Which four elements a thread copies in its i-th load, as for other tiles, and where they lie: Note [Shared memory without
-/// conflicts].
+/// Which four elements a thread copies in its i-th load, of an operand along k: Note [Shared memory without conflicts]. Along
+/// rows or columns they are those of other tiles.
 template <class Tile>
 requires(Tile::kTensor) struct AlongDepth<Tile> {
   static __device__ __forceinline__ int slot(int i) {
@@ -62,21 +68,10 @@ requires(Tile::kTensor) struct AlongDepth<Tile> {
   static __device__ __forceinline__ int depth(int i) {
     return (static_cast<int>(threadIdx.x) + i * Tile::kThreads) % (kDepth / 4) * 4;
   }
-  static __device__ __forceinline__ int place(int i) { return slot(i) * kDepth + depth(i); }
 };
-template <class Tile>
-requires(Tile::kTensor) struct AlongOuter<Tile> {
-  static constexpr int kLine = Tile::kSide / 4;
-  static_assert(Tile::kThreads % kLine == 0);
-  static __device__ __forceinline__ int outer() { return static_cast<int>(threadIdx.x) % kLine * 4; }
-  static __device__ __forceinline__ int depth(int i) {
-    return static_cast<int>(threadIdx.x) / kLine + i * (Tile::kThreads / kLine);
-  }
-  static __device__ __forceinline__ int exchange(int depth) { return depth / 4 % 4 * 2; }
-  static __device__ __forceinline__ int place(int i) {
-    return depth(i) * Tile::kSide + ((outer() / 4) ^ exchange(depth(i))) * 4;
-  }
-};
+
+/// By what groups of four are exchanged in the row of a step.
+__device__ __forceinline__ int exchange(int step) { return step / 4 % 4 * 2; }
 
 /// Takes what an operand's visit() names and copies it to a stage.
 template <class Tile>
@@ -84,7 +79,11 @@ struct Copies {
   float* stage;
   bool along_depth;
   __device__ __forceinline__ float* place(int i) const {
-    return stage + (along_depth ? AlongDepth<Tile>::place(i) : AlongOuter<Tile>::place(i));
+    using Depth = AlongDepth<Tile>;
+    using Outer = AlongOuter<Tile>;
+    if (along_depth) return stage + Depth::slot(i) * kDepth + Depth::depth(i);
+    const int step = Outer::depth(i);
+    return stage + step * Tile::kSide + ((Outer::outer() / 4) ^ exchange(step)) * 4;
   }
   __device__ __forceinline__ void four(int i, const float* from) { copy_async<16>(place(i), from, true); }
   __device__ __forceinline__ void one(int i, int j, const float* from, bool exists) {
@@ -97,7 +96,7 @@ template <class Tile>
 __device__ __forceinline__ void read_lane(const float* stage, bool along_depth, int first,
                                           float (&v)[4][Tile::kPer]) {
   constexpr int kPer = Tile::kPer;
-  const int lane = static_cast<int>(threadIdx.x) % 32, g = lane / 4, t = lane % 4;
+  const int g = Tile::lane() / 4, t = Tile::lane() % 4;
   if (along_depth) {
 #pragma unroll
     for (int r = 0; r < kPer; ++r) {
@@ -107,8 +106,7 @@ __device__ __forceinline__ void read_lane(const float* stage, bool along_depth, 
     }
   } else {
     const int column = first + kPer * g;
-    const float* from =
-        stage + 4 * t * Tile::kSide + ((column / 4) ^ AlongOuter<Tile>::exchange(4 * t)) * 4 + column % 4;
+    const float* from = stage + 4 * t * Tile::kSide + ((column / 4) ^ exchange(4 * t)) * 4 + column % 4;
 #pragma unroll
     for (int c = 0; c < 4; ++c) {
       if constexpr (kPer == 4) {
@@ -123,6 +121,16 @@ __device__ __forceinline__ void read_lane(const float* stage, bool along_depth, 
   }
 }
 
+template <class Tile>
+__device__ __forceinline__ void round_lane(const float (&v)[4][Tile::kPer],
+                                           unsigned (&rounded)[4][Tile::kPer]) {
+#pragma unroll
+  for (int c = 0; c < 4; ++c) {
+#pragma unroll
+    for (int r = 0; r < Tile::kPer; ++r) rounded[c][r] = to_tf32(v[c][r]);
+  }
+}
+
 /// multiply_tile() of gemm_tile.cuh.
 template <class T, class Tile, class Left, class Right, class Rows>
 requires(Tile::kTensor) __device__ __forceinline__
@@ -131,9 +139,7 @@ requires(Tile::kTensor) __device__ __forceinline__
   constexpr int kPer = Tile::kPer, kStages = Tile::kStages, kWords = Tile::kWords;
   alignas(16) __shared__ float lefts[kStages][kWords];
   alignas(16) __shared__ float rights[kStages][kWords];
-  const int warp = static_cast<int>(threadIdx.x) / 32;
-  const int row = warp / Tile::kAcross * Tile::kGroups * Tile::kGroup,
-            column = warp % Tile::kAcross * Tile::kGroup;
+  const int row = Tile::row(), column = Tile::column();
   sums = {};
   const auto start = [&](int64_t k, int stage) {
     if (k < end) {
@@ -152,22 +158,14 @@ requires(Tile::kTensor) __device__ __forceinline__
     float b[4][kPer];
     read_lane<Tile>(rights[now], right.along_depth(), column, b);
     unsigned right_factors[4][kPer];
-#pragma unroll
-    for (int c = 0; c < 4; ++c) {
-#pragma unroll
-      for (int r = 0; r < kPer; ++r) right_factors[c][r] = to_tf32(b[c][r]);
-    }
+    round_lane<Tile>(b, right_factors);
 #pragma unroll
     for (int group = 0; group < Tile::kGroups; ++group) {
       float a[4][kPer];
       read_lane<Tile>(lefts[now], left.along_depth(), row + group * Tile::kGroup, a);
       rows.add(group, a);
       unsigned left_factors[4][kPer];
-#pragma unroll
-      for (int c = 0; c < 4; ++c) {
-#pragma unroll
-        for (int r = 0; r < kPer; ++r) left_factors[c][r] = to_tf32(a[c][r]);
-      }
+      round_lane<Tile>(a, left_factors);
 #pragma unroll
       for (int half = 0; half < 4; half += 2) {
 #pragma unroll
@@ -202,8 +200,7 @@ requires(Tile::kTensor) struct LeftSums<T, Tile> {
 template <class T, class Tile, class Write>
 requires(Tile::kTensor) __device__ __forceinline__
     void for_left_sums(const LeftSums<T, Tile>& rows, Write write) {
-  const int lane = static_cast<int>(threadIdx.x) % 32, warp = static_cast<int>(threadIdx.x) / 32;
-  const int row = warp / Tile::kAcross * Tile::kGroups * Tile::kGroup + lane / 4 * Tile::kPer;
+  const int row = Tile::row() + Tile::lane() / 4 * Tile::kPer;
 #pragma unroll
   for (int group = 0; group < Tile::kGroups; ++group) {
 #pragma unroll
@@ -211,7 +208,7 @@ requires(Tile::kTensor) __device__ __forceinline__
       float sum = rows.of[group][r];
       sum += __shfl_xor_sync(0xffffffffu, sum, 1);
       sum += __shfl_xor_sync(0xffffffffu, sum, 2);
-      if (lane % 4 == 0 && warp % Tile::kAcross == 0) write(row + group * Tile::kGroup + r, sum);
+      if (Tile::lane() % 4 == 0 && Tile::column() == 0) write(row + group * Tile::kGroup + r, sum);
     }
   }
 }
@@ -220,9 +217,8 @@ template <class T, class Tile, class Write>
 requires(Tile::kTensor) __device__ __forceinline__
     void for_results(const typename Tile::Sums& sums, Write write) {
   constexpr int kPer = Tile::kPer;
-  const int lane = static_cast<int>(threadIdx.x) % 32, warp = static_cast<int>(threadIdx.x) / 32;
-  const int row = warp / Tile::kAcross * Tile::kGroups * Tile::kGroup + lane / 4 * kPer,
-            column = warp % Tile::kAcross * Tile::kGroup + lane % 4 * 2 * kPer;
+  const int row = Tile::row() + Tile::lane() / 4 * kPer,
+            column = Tile::column() + Tile::lane() % 4 * 2 * kPer;
 #pragma unroll
   for (int group = 0; group < Tile::kGroups; ++group) {
 #pragma unroll

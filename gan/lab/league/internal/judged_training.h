@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "duel/gan/lab/league/league_run.h"
+#include "duel/gan/lab/observer.h"
 #include "duel/gan/run/internal/quality_watch.h"
 
 namespace duel::gan::lab {
@@ -23,7 +24,7 @@ struct JudgedField {
 
 /// Of the data of `config`; the judge sees `count` samples and as many real images. Error of `op` where no judge
 /// reads such images, or there are no others to compare with.
-JudgedField judged_field(const char* op, const RunConfig& config, int64_t count);
+JudgedField judged_field(const char* op, const RunConfig& config, int64_t count, LabObserver& observer);
 
 /// A run of objective, overrides, networks, batch and seed of `config`, on the field's data. Nothing where
 /// `keep_going`, asked after every iteration, said no.

@@ -22,7 +22,7 @@ struct StackedField {
   std::optional<Judge> judge;
   detail::RunSetup setup;  // of the data
 };
-StackedField stacked_field(const StackedRequest& request);
+StackedField stacked_field(const StackedRequest& request, LabObserver& observer);
 
 /// Reads as many stacked test digits as a run has samples, and training digits against them.
 StackedFloor read_stacked_floor(const StackedField& field, int64_t count);
