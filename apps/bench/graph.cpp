@@ -205,10 +205,11 @@ GraphListing list_iteration(const Workload& workload, Device device) {
 std::string graph_table(const GraphListing& listing) {
   const bool executed = any_executed(listing);
   std::string text = title(listing) + ": " + totals(listing) + "\n";
-  text += padded("node", 5) + padded(" kernel", -46) + padded("grid", 11) + padded("block", 7) +
-          padded("regs", 6) + padded("shared", 8) + padded("KiB", 10) + padded("MFLOP", 9) +
-          (executed ? padded("kinstr", 9) + padded("coal.", 7) + padded("16 B", 7) : "") +
-          padded("chain", 7) + padded("branch", 8) + padded("starts us", 11) + "\n";
+  text +=
+      padded("node", 5) + padded(" kernel", -46) + padded("grid", 11) + padded("block", 7) +
+      padded("regs", 6) + padded("shared", 8) + padded("KiB", 10) + padded("MFLOP", 9) +
+      (executed ? padded("kinstr", 9) + padded("coal.", 7) + padded("16 B", 7) + padded("banks", 7) : "") +
+      padded("chain", 7) + padded("branch", 8) + padded("starts us", 11) + "\n";
   for (size_t k = 0; k < listing.nodes.size(); ++k) {
     const ListedNode& each = listing.nodes[k];
     const bool kernel = each.node.kind == GraphNode::Kind::kernel;
@@ -225,7 +226,8 @@ std::string graph_table(const GraphListing& listing) {
       const std::optional<Executed>& counts = each.cost.executed;
       text += padded(counts ? fixed(counts->instructions / 1e3, 1) : "-", 9) +
               padded(counts ? percent(counts->coalescing) : "-", 7) +
-              padded(counts ? percent(counts->wide()) : "-", 7);
+              padded(counts ? percent(counts->wide()) : "-", 7) +
+              padded(counts ? fixed(counts->conflicts, 2) : "-", 7);
     }
     text += padded(each.critical ? "*" : "", 7) + padded(std::to_string(each.branch), 8) +
             padded(fixed(each.start_us, 1), 11) + "\n";
@@ -233,7 +235,7 @@ std::string graph_table(const GraphListing& listing) {
   if (executed)
     text +=
         "kinstr: thousands of instructions of warps; coal.: bytes asked for by bytes of the sectors touched; 16 B: share of the "
-        "bytes\n";
+        "bytes; banks: passes over shared memory by the least there could be\n";
   return text;
 }
 
@@ -263,7 +265,8 @@ std::string graph_json(const GraphListing& listing) {
                                   {"instructions", counts->instructions},
                                   {"kinds", counts->kinds},
                                   {"global_bytes", widths},
-                                  {"coalescing", counts->coalescing}};
+                                  {"coalescing", counts->coalescing},
+                                  {"conflicts", counts->conflicts}};
     }
   }
   Json line = {{"bench", "graph"},

@@ -29,6 +29,8 @@ struct Executed {
   std::map<std::string, double> kinds;  ///< the same by kind: f32, integer, tensor, …
   std::map<int, double> global_bytes;   ///< loaded and stored, by the bytes of an access
   double coalescing = 1;  ///< bytes that lanes asked for by bytes of the sectors of 32 that were touched
+  double conflicts =
+      1;  ///< passes over shared memory by the least that its bytes need, 1 where no banks meet
   /// Of the bytes, by accesses of 16.
   double wide() const {
     double all = 0;

@@ -133,10 +133,15 @@ void transpose_square(const T* x, int64_t from, T* y, int64_t to) {
   for (int k = 0; k < kSquare; ++k) std::memcpy(&row[k], x + k * from, sizeof(Row));
   for (int round = 0; round < 3; ++round) {
     for (int k = 0; k < kSquare / 2; ++k) {
-      // Compilers make shuffles of these; nvcc 12.4 does not know __builtin_shufflevector.
-      const Row up = row[k], low = row[k + 4];
-      mixed[2 * k] = Row{up[0], low[0], up[1], low[1], up[2], low[2], up[3], low[3]};
-      mixed[2 * k + 1] = Row{up[4], low[4], up[5], low[5], up[6], low[6], up[7], low[7]};
+#if defined(__CUDACC_VER_MAJOR__) && __CUDACC_VER_MAJOR__ < 13  // whose front end knows no shuffles
+      for (int j = 0; j < kSquare; ++j) {
+        mixed[2 * k][j] = row[j % 2 == 0 ? k : k + 4][j / 2];
+        mixed[2 * k + 1][j] = row[j % 2 == 0 ? k : k + 4][4 + j / 2];
+      }
+#else
+      mixed[2 * k] = __builtin_shufflevector(row[k], row[k + 4], 0, 8, 1, 9, 2, 10, 3, 11);
+      mixed[2 * k + 1] = __builtin_shufflevector(row[k], row[k + 4], 4, 12, 5, 13, 6, 14, 7, 15);
+#endif
     }
     for (int k = 0; k < kSquare; ++k) row[k] = mixed[k];
   }

@@ -12,6 +12,12 @@ double Counts::coalescing() const {
                             : 1.0;
 }
 
+double Counts::conflicts() const {
+  return shared_passes.least > 0
+             ? static_cast<double>(shared_passes.taken) / static_cast<double>(shared_passes.least)
+             : 1.0;
+}
+
 Counts& Counts::operator+=(const Counts& other) {
   launches += other.launches;
   for (size_t k = 0; k < warps.size(); ++k) {
@@ -28,6 +34,7 @@ Counts& Counts::operator+=(const Counts& other) {
   global_accesses += other.global_accesses;
   global_sectors += other.global_sectors;
   global_bytes += other.global_bytes;
+  shared_passes += other.shared_passes;
   return *this;
 }
 
@@ -39,6 +46,7 @@ Counts count(const Program& program, const std::vector<Executed>& executed) {
     const Instruction& ins = program.code[pc];
     counts.warps[static_cast<size_t>(ins.sort)] += each.warps;
     counts.lanes[static_cast<size_t>(ins.sort)] += each.lanes;
+    counts.shared_passes += each.passes;
     const bool copies = ins.run == Run::copy_async;
     if (ins.run != Run::load && ins.run != Run::store && ins.run != Run::atomic && !copies) continue;
     const int width = ins.type.bytes * ins.width;

@@ -25,10 +25,14 @@ struct Counts {
   uint64_t global_sectors = 0;   ///< of 32 bytes that these touched
   uint64_t global_bytes = 0;     ///< that lanes loaded, stored and changed
 
+  Passes shared_passes;  ///< of warps' accesses to shared memory
+
   uint64_t instructions() const;  ///< of warps
   /// Bytes that were asked for by bytes of the sectors that were touched: 1 where lanes lie side by side. More where lanes
   /// share a place.
   double coalescing() const;
+  /// Passes over shared memory by the least that so many bytes need: 1 without conflicts of banks.
+  double conflicts() const;
   Counts& operator+=(const Counts& other);
 };
 

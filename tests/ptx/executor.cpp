@@ -123,6 +123,7 @@ void Executor::run(const Program& program, const std::string& kernel, std::vecto
       ran.executed[k].lanes += executed[k].lanes;
       ran.executed[k].sectors += executed[k].sectors;
       ran.executed[k].reading += executed[k].reading;
+      ran.executed[k].passes += executed[k].passes;
     }
   };
   {

@@ -24,11 +24,24 @@
 
 namespace duel::ptx {
 
+/// How often shared memory is gone through for an access of a warp. At once it serves 128 bytes of its lanes, one word of each
+/// of its 32 banks: `least` as often as the bytes ask for, `taken` as the banks allow.
+struct Passes {
+  uint64_t taken = 0, least = 0;
+  Passes& operator+=(const Passes& other) {
+    taken += other.taken, least += other.least;
+    return *this;
+  }
+};
+/// Of accesses of `bytes` each, from the first byte of shared memory on.
+Passes passes(const std::array<uint64_t, 32>& addresses, uint32_t bytes, uint32_t lanes);
+
 /// What was executed of one instruction.
 struct Executed {
   uint64_t warps = 0, lanes = 0;
   uint64_t sectors = 0;  ///< of 32 bytes of global memory
   uint64_t reading = 0;  ///< lanes of a copy that are not of zeros
+  Passes passes;         ///< over shared memory
 };
 
 /// A launch of a program.

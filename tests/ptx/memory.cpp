@@ -84,6 +84,32 @@ uint64_t sectors(unsigned char* const* places, uint32_t bytes, uint32_t lanes) {
   return count;
 }
 
+Passes passes(const std::array<uint64_t, 32>& addresses, uint32_t bytes, uint32_t lanes) {
+  const size_t together = 32 / std::max<size_t>(bytes / 4, 1), words = std::max<size_t>(bytes / 4, 1);
+  Passes all;
+  for (size_t begin = 0; begin < 32; begin += together) {
+    std::array<uint64_t, 32> found;  // different words
+    std::array<uint8_t, 32> of_bank{};
+    size_t count = 0;
+    uint8_t most = 0;
+    for (size_t lane = begin; lane < begin + together; ++lane) {
+      if ((lanes >> lane & 1) == 0) continue;
+      for (size_t k = 0; k < words; ++k) {
+        const uint64_t word = addresses[lane] / 4 + k;
+        uint8_t& bank = of_bank[word % 32];
+        if (bank > 0 && std::find(found.begin(), found.begin() + static_cast<std::ptrdiff_t>(count), word) !=
+                            found.begin() + static_cast<std::ptrdiff_t>(count))
+          continue;
+        found[count++] = word;
+        most = std::max(most, ++bank);
+      }
+    }
+    all.taken += most;
+    all.least += most > 0 ? 1 : 0;
+  }
+  return all;
+}
+
 bool Machine::ordered(const Warp& warp, int thread, int other, uint32_t epoch) const {
   return other == thread || (other / 32 == warp.index && epoch < warp.epoch);
 }
@@ -242,6 +268,8 @@ void Machine::find_places(Warp& warp, const Instruction& ins, uint32_t lanes, ui
   const uint32_t bytes = uint32_t{ins.type.bytes} * ins.width;
   const unsigned char* base = read(warp, ins.address);
   bool global = false;
+  uint32_t shared = 0;
+  std::array<uint64_t, 32> addresses;  // of those
   for (uint32_t left = lanes; left != 0; left &= left - 1) {
     const int lane = std::countr_zero(left);
     const auto number = static_cast<uint32_t>(lane);
@@ -263,6 +291,8 @@ void Machine::find_places(Warp& warp, const Instruction& ins, uint32_t lanes, ui
     unsigned char*& place = places_[static_cast<size_t>(lane)];
     if (space == Space::shared) {
       place = shared_place(address, bytes, access, warp, number, pc);
+      addresses[number] = address;
+      shared |= 1u << lane;
     } else if (space == Space::local) {
       place = local_place(address, bytes, access, warp, number, pc);
     } else {
@@ -271,6 +301,7 @@ void Machine::find_places(Warp& warp, const Instruction& ins, uint32_t lanes, ui
     }
   }
   if (global) (*executed_)[pc].sectors += sectors(places_.data(), bytes, lanes);
+  if (shared != 0) (*executed_)[pc].passes += passes(addresses, bytes, shared);
 }
 
 void Machine::load(Warp& warp, const Instruction& ins, uint32_t lanes, uint32_t pc) {

@@ -108,6 +108,7 @@ void Machine::copy_async(Warp& warp, const Instruction& ins, uint32_t lanes, uin
   const unsigned char *base = read(warp, ins.address), *sources = read(warp, ins.in[0]),
                       *sizes = read(warp, ins.in[1]);
   uint32_t reading = 0;
+  std::array<uint64_t, 32> targets;
   for (uint32_t left = lanes; left != 0; left &= left - 1) {
     const auto lane = static_cast<uint32_t>(std::countr_zero(left));
     uint64_t to = 0, from;
@@ -121,6 +122,7 @@ void Machine::copy_async(Warp& warp, const Instruction& ins, uint32_t lanes, uin
            "copies " + std::to_string(bytes) + " bytes from or to an address that is no multiple of it", warp,
            lane, pc);
     }
+    targets[lane] = to;
     if (size > bytes) fail(Fault::out_of_bounds, "copies more bytes than it has room for", warp, lane, pc);
     PendingCopy copy{
         .to = to, .lane = lane, .bytes = bytes, .group = warp.groups_of_copies[lane], .pc = pc, .value = {}};
@@ -135,6 +137,7 @@ void Machine::copy_async(Warp& warp, const Instruction& ins, uint32_t lanes, uin
     warp.copies.push_back(copy);
   }
   (*executed_)[pc].sectors += sectors(places_.data(), bytes, reading);
+  (*executed_)[pc].passes += passes(targets, bytes, lanes);
   (*executed_)[pc].reading += static_cast<uint64_t>(std::popcount(reading));
 }
 

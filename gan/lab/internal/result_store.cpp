@@ -65,7 +65,7 @@ void ResultStore::save(const std::string& name, const Json& record,
   write_file_atomically(file(name), signed_record.dump(2) + "\n");
 }
 
-Json ResultStore::record_of(const std::string& name) const {
+json::Json ResultStore::record_of(const std::string& name) const {
   const std::string path = file(name).string();
   return json::parse(read_file(op_, path, kMaxRecord, "the record of a run"),
                      {.op = op_, .source = path, .remedy = kRemedy, .bytes = kMaxRecord});

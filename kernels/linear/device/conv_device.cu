@@ -143,21 +143,33 @@ DUEL_HD Product<T> phase_of(Product<T> p, const ConvShape& s, int64_t r0, int64_
 
 #if DUEL_DEVICE_CODE
 
+/// The left operand where k has one digit above its neighbours in memory: of every pass but an input gradient.
 template <class T, class Tile>
-struct LeftTile {
-  const Product<T>& p;
-  const T* left;                // of the group
-  Walker ks[Tile::kLoads];      // the first step of each load's four, in the steps that come next
-  const T* rows[Tile::kLoads];  // null: outside
-  Walker depth, one;
+struct LineLeft {
+  unsigned length;  // of a line of k
+  int64_t jump;     // from its end to the next one's begin
+  unsigned step;    // what the place in a line moves by in kDepth steps …
+  int64_t advance;  // … and the address, without jumps
+  const T* from[Tile::kLoads];
+  unsigned place[Tile::kLoads];
+  int rows;  // a bit for each load whose row exists
+  bool aligned;
 
-  __device__ __forceinline__ LeftTile(const Product<T>& product, const T* from, int64_t row0, int64_t begin)
-      : p(product), left(from), depth(stride_of(p.left_k, kDepth)), one(stride_of(p.left_k, 1)) {
+  __device__ __forceinline__ LineLeft(const Product<T>& p, const T* left, int64_t row0, int64_t begin)
+      : length(p.left_k.count_c),
+        jump(p.left_k.step_a - length),
+        step(kDepth % length),
+        advance(kDepth / length * p.left_k.step_a + step),
+        rows(0),
+        aligned(p.left_aligned) {
 #pragma unroll
     for (int i = 0; i < Tile::kLoads; ++i) {
       const int64_t row = row0 + AlongDepth<Tile>::outer(i);
-      rows[i] = row < p.rows ? left + row * p.left_step : nullptr;
-      ks[i] = Walker(p.left_k, begin + AlongDepth<Tile>::depth(i));
+      if (row < p.rows) rows |= 1 << i;
+      const auto k = static_cast<unsigned>(begin + AlongDepth<Tile>::depth(i));
+      const unsigned line = k / length;
+      place[i] = k - line * length;
+      from[i] = left + row * p.left_step + line * p.left_k.step_a + place[i];
     }
   }
 
@@ -168,41 +180,92 @@ struct LeftTile {
     const int steps = steps_from(k, end);
 #pragma unroll
     for (int i = 0; i < Tile::kLoads; ++i) {
-      const int count = rows[i] != nullptr ? steps - AlongDepth<Tile>::depth(i) : 0;
-      if (p.left_aligned && count >= 4) {
-        take.four(i, rows[i] + ks[i].place.offset);
+      const int count = (rows >> i & 1) != 0 ? steps - AlongDepth<Tile>::depth(i) : 0;
+      if (aligned && count >= 4) {
+        take.four(i, from[i]);
       } else {
-        Walker at_j = ks[i];
+        const T* each = from[i];
+        unsigned at_j = place[i];
 #pragma unroll
         for (int j = 0; j < 4; ++j) {
-          take.one(i, j, j < count ? rows[i] + at_j.place.offset : left, j < count);
-          at_j.advance(p.left_k, one);
+          take.one(i, j, each++, j < count);
+          if (++at_j == length) at_j = 0, each += jump;
         }
+      }
+      from[i] += advance;
+      place[i] += step;
+      if (place[i] >= length) place[i] -= length, from[i] += jump;
+    }
+  }
+};
+
+/// The left operand of an input gradient.
+template <class T, class Tile>
+struct TapsLeft {
+  const Product<T>& p;
+  const T* left;
+  Walker
+      ks[Tile::kLoads];  // the first step of each load's four, in the steps that come next, from the row on
+  int rows;              // a bit for each load whose row exists
+  Walker depth, one;
+
+  __device__ __forceinline__ TapsLeft(const Product<T>& product, const T* from, int64_t row0, int64_t begin)
+      : p(product), left(from), rows(0), depth(stride_of(p.left_k, kDepth)), one(stride_of(p.left_k, 1)) {
+#pragma unroll
+    for (int i = 0; i < Tile::kLoads; ++i) {
+      const int64_t row = row0 + AlongDepth<Tile>::outer(i);
+      if (row < p.rows) rows |= 1 << i;
+      ks[i] = Walker(p.left_k, begin + AlongDepth<Tile>::depth(i));
+      ks[i].place.offset += row * p.left_step;
+    }
+  }
+
+  __device__ __forceinline__ bool along_depth() const { return true; }
+
+  template <class Take>
+  __device__ __forceinline__ void visit(int64_t k, int64_t end, Take&& take) {
+    const int steps = steps_from(k, end);
+#pragma unroll
+    for (int i = 0; i < Tile::kLoads; ++i) {
+      const int count = (rows >> i & 1) != 0 ? steps - AlongDepth<Tile>::depth(i) : 0;
+      Walker at_j = ks[i];
+#pragma unroll
+      for (int j = 0; j < 4; ++j) {
+        take.one(i, j, left + at_j.place.offset, j < count);
+        at_j.advance(p.left_k, one);
       }
       ks[i].advance(p.left_k, depth);
     }
   }
 };
 
+/// Is the element of a column and a step inside the image?
+template <class T>
+__device__ __forceinline__ bool is_inside(const Product<T>& p, const Place& column, const Place& step) {
+  return static_cast<unsigned>(column.row + step.row) < static_cast<unsigned>(p.height) &&
+         static_cast<unsigned>(column.column + step.column) < static_cast<unsigned>(p.width);
+}
+
 template <class T, class Tile>
-struct RightTile {
+struct WalkingRight {
+  using Mine = FourColumns<Tile>;
   const Product<T>& p;
-  const T* right;           // of the group
-  Place columns[4];         // of this thread, in every step
-  Walker ks[Tile::kLoads];  // of the steps that come next
+  const T* right;                 // of the group
+  Place columns[Mine::kColumns];  // of this thread, in every step
+  Walker ks[Mine::kSteps];        // of the steps that come next
   Walker depth;
 
-  __device__ __forceinline__ RightTile(const Product<T>& product, const T* from, int64_t column0,
-                                       int64_t begin)
+  __device__ __forceinline__ WalkingRight(const Product<T>& product, const T* from, int64_t column0,
+                                          int64_t begin)
       : p(product), right(from), depth(stride_of(p.right_k, kDepth)) {
 #pragma unroll
-    for (int j = 0; j < 4; ++j) {
-      const int64_t column = column0 + AlongOuter<Tile>::outer() + j;
+    for (int j = 0; j < Mine::kColumns; ++j) {
+      const int64_t column = column0 + Mine::column(j);
       columns[j] = at(p.right_column, column < p.columns ? column : 0);
       if (column >= p.columns) columns[j].row = -(1 << 30);  // outside of every image
     }
 #pragma unroll
-    for (int i = 0; i < Tile::kLoads; ++i) ks[i] = Walker(p.right_k, begin + AlongOuter<Tile>::depth(i));
+    for (int i = 0; i < Mine::kSteps; ++i) ks[i] = Walker(p.right_k, begin + Mine::step(i));
   }
 
   __device__ __forceinline__ bool along_depth() const { return false; }
@@ -210,24 +273,111 @@ struct RightTile {
   template <class Take>
   __device__ __forceinline__ void visit(int64_t k, int64_t end, Take&& take) {
     const int steps = steps_from(k, end);
-    const auto height = static_cast<unsigned>(p.height), width = static_cast<unsigned>(p.width);
 #pragma unroll
-    for (int i = 0; i < Tile::kLoads; ++i) {
-      const bool inside = AlongOuter<Tile>::depth(i) < steps;
+    for (int i = 0; i < Mine::kSteps; ++i) {
+      const bool inside = Mine::step(i) < steps;
       const T* from = right + ks[i].place.offset;
 #pragma unroll
-      for (int j = 0; j < 4; ++j) {
-        const bool exists = inside && static_cast<unsigned>(columns[j].row + ks[i].place.row) < height &&
-                            static_cast<unsigned>(columns[j].column + ks[i].place.column) < width;
-        take.one(i, j, exists ? from + columns[j].offset : right, exists);
+      for (int j = 0; j < Mine::kColumns; ++j) {
+        const bool exists = inside && is_inside(p, columns[j], ks[i].place);
+        take.template gathered<Mine>(i, j, from + columns[j].offset, exists);
       }
       ks[i].advance(p.right_k, depth);
     }
   }
 };
 
+/// Both operands of a product whose taps come back every kDepth steps, so that only the channel moves on (repeats()):
+/// where an element lies from a moving address, and whether that is inside the image, is known before the first step.
+template <class T, class Tile>
+struct RepeatingLeft {
+  const T* from;  // in the steps that come next
+  int64_t advance;
+  int offset[Tile::kLoads][4];
+  int rows;  // so many of the loads are of rows that exist
+  bool aligned;
+
+  __device__ __forceinline__ RepeatingLeft(const Product<T>& p, const T* left, int64_t row0, int64_t begin)
+      : from(left), advance(at(p.left_k, kDepth).offset - p.left_k.base), rows(0), aligned(p.left_aligned) {
+#pragma unroll
+    for (int i = 0; i < Tile::kLoads; ++i) {
+      const int64_t row = row0 + AlongDepth<Tile>::outer(i);
+      if (row < p.rows) rows |= 1 << i;
+#pragma unroll
+      for (int j = 0; j < 4; ++j) {
+        const int64_t k = begin + AlongDepth<Tile>::depth(i) + j;
+        offset[i][j] = static_cast<int>(row * p.left_step + at(p.left_k, k).offset);
+      }
+    }
+  }
+
+  __device__ __forceinline__ bool along_depth() const { return true; }
+
+  template <class Take>
+  __device__ __forceinline__ void visit(int64_t k, int64_t end, Take&& take) {
+    const int steps = steps_from(k, end);
+#pragma unroll
+    for (int i = 0; i < Tile::kLoads; ++i) {
+      const int count = (rows >> i & 1) != 0 ? steps - AlongDepth<Tile>::depth(i) : 0;
+      if (aligned && count >= 4) {
+        take.four(i, from + offset[i][0]);
+      } else {
+#pragma unroll
+        for (int j = 0; j < 4; ++j) take.one(i, j, from + offset[i][j], j < count);
+      }
+    }
+    from += advance;
+  }
+};
+
+template <class T, class Tile>
+struct RepeatingRight {
+  using Mine = Neighbours<Tile>;
+  const T* from;
+  int64_t advance;
+  int offset[Mine::kSteps][Mine::kColumns];
+  unsigned inside;  // a bit for each of them
+
+  __device__ __forceinline__ RepeatingRight(const Product<T>& p, const T* right, int64_t column0,
+                                            int64_t begin)
+      : from(right), advance(at(p.right_k, kDepth).offset - p.right_k.base), inside(0) {
+    Place columns[Mine::kColumns];
+#pragma unroll
+    for (int j = 0; j < Mine::kColumns; ++j) {
+      const int64_t column = column0 + Mine::column(j);
+      columns[j] = at(p.right_column, column < p.columns ? column : 0);
+      if (column >= p.columns) columns[j].row = -(1 << 30);
+    }
+#pragma unroll
+    for (int i = 0; i < Mine::kSteps; ++i) {
+      const Place k = at(p.right_k, begin + Mine::step(i));
+#pragma unroll
+      for (int j = 0; j < Mine::kColumns; ++j) {
+        offset[i][j] = static_cast<int>(k.offset + columns[j].offset);
+        if (is_inside(p, columns[j], k)) inside |= 1u << (i * Mine::kColumns + j);
+      }
+    }
+  }
+
+  __device__ __forceinline__ bool along_depth() const { return false; }
+
+  template <class Take>
+  __device__ __forceinline__ void visit(int64_t k, int64_t end, Take&& take) {
+    const int steps = steps_from(k, end);
+#pragma unroll
+    for (int i = 0; i < Mine::kSteps; ++i) {
+#pragma unroll
+      for (int j = 0; j < Mine::kColumns; ++j) {
+        const bool exists = Mine::step(i) < steps && (inside >> (i * Mine::kColumns + j) & 1) != 0;
+        take.template gathered<Mine>(i, j, from + offset[i][j], exists);
+      }
+    }
+    from += advance;
+  }
+};
+
 /// With kDySums also the sums of the left operand's rows, whose parts, [part][row], are at dy_parts.
-template <class T, class Tile, bool kDySums>
+template <class T, class Tile, class Left, class Right, bool kDySums>
 __device__ __forceinline__ void conv_tile(const Product<T>& p, int64_t tile, int64_t part, int64_t depth,
                                           T* parts, unsigned* tickets, const Finish<T>& finish, T* dy_parts,
                                           T* dy_sums) {
@@ -237,8 +387,8 @@ __device__ __forceinline__ void conv_tile(const Product<T>& p, int64_t tile, int
   const int64_t begin = part * depth, end = begin + depth < p.k ? begin + depth : p.k;
   typename Tile::Sums sums;
   std::conditional_t<kDySums, LeftSums<T, Tile>, NoLeftSums> rows;
-  LeftTile<T, Tile> left(p, p.left + group * p.left_group, row0, begin);
-  RightTile<T, Tile> right(p, p.right + group * p.right_group, column0, begin);
+  Left left(p, p.left + group * p.left_group, row0, begin);
+  Right right(p, p.right + group * p.right_group, column0, begin);
   multiply_tile<T, Tile>(left, right, begin, end, sums, rows);
   // Of a weight gradient: one channel of dy is a row.
   const auto each_row_sum = [&](auto write) {
@@ -295,28 +445,37 @@ __device__ __forceinline__ void conv_tile(const Product<T>& p, int64_t tile, int
   });
 }
 
-/// Three blocks of the middle tile would spill: where elements are takes registers as well.
+/// As many of a tile of floats would spill: where elements are takes registers as well.
 template <class Tile>
-constexpr int kResidentBlocks = Tile::kResident == 3 && !Tile::kTensor ? 2 : Tile::kResident;
+constexpr int kResidentBlocks = Tile::kTensor         ? Tile::kResident
+                                : Tile::kResident > 3 ? 6
+                                : Tile::kResident > 2 ? 2
+                                                      : 1;
 
 /// One block per tile and part; `parts` is null where there is one part, `tickets` where a second kernel adds them.
-template <class T, class Tile, bool kDySums>
+template <class T, class Tile, bool kDySums, bool kRepeats>
 __global__ void __launch_bounds__(Tile::kThreads, kResidentBlocks<Tile>)
     conv_kernel(Product<T> p, int64_t depth, T* parts, unsigned* tickets, Finish<T> finish, T* dy_parts,
                 T* dy_sums) {
   begin_kernel();
-  conv_tile<T, Tile, kDySums>(p, blockIdx.x, blockIdx.y, depth, parts, tickets, finish, dy_parts, dy_sums);
+  using Left = std::conditional_t<kRepeats, RepeatingLeft<T, Tile>, LineLeft<T, Tile>>;
+  using Right = std::conditional_t<kRepeats, RepeatingRight<T, Tile>, WalkingRight<T, Tile>>;
+  conv_tile<T, Tile, Left, Right, kDySums>(p, blockIdx.x, blockIdx.y, depth, parts, tickets, finish, dy_parts,
+                                           dy_sums);
 }
 
 /// One block per tile of the largest phase and phase.
-template <class T, class Tile>
-__global__ void __launch_bounds__(Tile::kThreads, kResidentBlocks<Tile>)
+template <class T, class Tile, bool kRepeats>
+__global__ void __launch_bounds__(Tile::kThreads,
+                                  kResidentBlocks<Tile> - (kRepeats || Tile::kResident < 6 ? 0 : 1))
     conv_input_grad_kernel(Product<T> whole, ConvShape s, int64_t tiles, int64_t across, Finish<T> finish) {
   begin_kernel();
   const int64_t phase = blockIdx.x / tiles, tile = blockIdx.x % tiles;
   const Product<T> p = phase_of(whole, s, phase / across, phase % across);
   if (tile >= ceil_div(p.rows, Tile::kSide) * ceil_div(p.columns, Tile::kSide)) return;
-  conv_tile<T, Tile, false>(p, tile, 0, p.k, nullptr, nullptr, finish, nullptr, nullptr);
+  using Left = std::conditional_t<kRepeats, RepeatingLeft<T, Tile>, TapsLeft<T, Tile>>;
+  using Right = std::conditional_t<kRepeats, RepeatingRight<T, Tile>, WalkingRight<T, Tile>>;
+  conv_tile<T, Tile, Left, Right, false>(p, tile, 0, p.k, nullptr, nullptr, finish, nullptr, nullptr);
 }
 
 constexpr int kBlock = 256;
@@ -354,6 +513,23 @@ Extent extent_of(const ConvShape& s, ConvPass pass) {
       break;
   }
   return {s.group_out(), s.group_in() * s.kh * s.kw, s.n * s.h_out * s.w_out};
+}
+
+/// Do the taps come back every kDepth steps, whatever the phase, and do offsets in the operands fit an int?
+[[maybe_unused]] bool repeats(const ConvShape& s, ConvPass pass) {
+  constexpr int64_t kMost = (int64_t{1} << 31) - 1;
+  if (s.n * s.c_in * s.h_in * s.w_in > kMost || s.n * s.c_out * s.h_out * s.w_out > kMost ||
+      s.c_out * s.group_in() * s.kh * s.kw > kMost)
+    return false;
+  if (pass == ConvPass::kForward) return kDepth % (s.kh * s.kw) == 0;
+  if (pass == ConvPass::kWeightGrad) return false;
+  const int64_t tap_h = tap_step(s.stride_h, s.dilation_h), tap_w = tap_step(s.stride_w, s.dilation_w);
+  // Phases have these taps, one row or column less, or none.
+  const int64_t down = ceil_div(s.kh, tap_h), across = ceil_div(s.kw, tap_w);
+  for (const int64_t h : {down, s.kh / tap_h})
+    for (const int64_t w : {across, s.kw / tap_w})
+      if (h > 0 && w > 0 && kDepth % (h * w) != 0) return false;
+  return true;
 }
 
 template <class T>
@@ -493,11 +669,16 @@ bool general_conv(Stream stream, const ConvShape& s, ConvPass pass, const T* fir
   T* const dy_parts = parts ? parts + cut.splits * s.groups * e.rows * e.columns : nullptr;
   with_tile<T>(cut, [&](auto tile) {
     using Tile = decltype(tile);
+    constexpr bool kCan = Tile::kTensor;  // other tiles are the reference
+    const bool again = kCan && repeats(s, pass);
     if (pass == ConvPass::kInputGrad) {
-      launch(conv_input_grad_kernel<T, Tile>, dim3(count(blocks), 1, count(s.groups)), dim3(Tile::kThreads),
-             0, stream, p, s, cut.tiles(e.rows, e.columns), phase.across, now);
+      launch(again ? conv_input_grad_kernel<T, Tile, kCan> : conv_input_grad_kernel<T, Tile, false>,
+             dim3(count(blocks), 1, count(s.groups)), dim3(Tile::kThreads), 0, stream, p, s,
+             cut.tiles(e.rows, e.columns), phase.across, now);
     } else {
-      launch(dy_sums ? conv_kernel<T, Tile, true> : conv_kernel<T, Tile, false>,
+      launch(dy_sums ? conv_kernel<T, Tile, true, false>
+             : again ? conv_kernel<T, Tile, false, kCan>
+                     : conv_kernel<T, Tile, false, false>,
              dim3(count(blocks), count(cut.splits), count(s.groups)), dim3(Tile::kThreads), 0, stream, p,
              cut.depth, parts, tickets, now, dy_parts, dy_sums);
     }

@@ -3,8 +3,8 @@
 // conv_device.cu. The same by tensor cores: tensor_tile.cuh.
 //
 // An operand has visit(k, end, take), which names the elements that this thread fetches of the steps from k on, each group of
-// four by take.four(i, from) (16 bytes from an aligned address) or four take.one(i, j, from, exists); it is called for every
-// kDepth steps in turn, from the first on, so that addresses move on and are not computed anew. along_depth(): are the four
+// four by take.four(i, from) (16 bytes from an aligned address) or four take.one(i, j, from, exists), or all of them by
+// take.gathered<Mine>(i, j, from, exists) for the steps and columns of a Mine like FourColumns; it is called for every kDepth steps in turn, from the first on, so that addresses move on and are not computed anew. along_depth(): are the four
 // neighbours along k?
 //
 // A block computes kSide x kSide results, kDepth steps at a time. The next step is on its way from memory
@@ -118,6 +118,15 @@ struct AlongOuter {
   }
 };
 
+/// Which elements a thread gathers one by one, for an operand whose neighbours lie along columns but are not read four at once:
+/// kColumns of them in each of kSteps steps. Here those of AlongOuter.
+template <class Tile>
+struct FourColumns {
+  static constexpr int kColumns = 4, kSteps = Tile::kLoads;
+  static __device__ __forceinline__ int column(int j) { return AlongOuter<Tile>::outer() + j; }
+  static __device__ __forceinline__ int step(int i) { return AlongOuter<Tile>::depth(i); }
+};
+
 /// Takes what an operand's visit() names into registers.
 template <class T, class Tile>
 struct Loads {
@@ -125,6 +134,10 @@ struct Loads {
   __device__ __forceinline__ void four(int i, const T* from) { of[i] = load_four(from); }
   __device__ __forceinline__ void one(int i, int j, const T* from, bool exists) {
     of[i].v[j] = exists ? *from : T(0);
+  }
+  template <class Mine>
+  __device__ __forceinline__ void gathered(int i, int j, const T* from, bool exists) {
+    one(i, j, from, exists);
   }
   __device__ __forceinline__ void place(T* shared, bool along_depth) const {
 #pragma unroll

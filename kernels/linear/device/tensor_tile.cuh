@@ -13,8 +13,8 @@
 // Note [Shared memory without conflicts]
 // An operand that lies along k is a row of 16 words per row of the tile, where the rows g of a group lie side by side; one that
 // lies along rows or columns is a row of kSide words per step, whose groups of four are exchanged by the step. In both, the lanes
-// that are served at once meet all 32 banks when 16 bytes arrive and when factors are read. Copies of 4 bytes, which a
-// convolution's right factor and unaligned operands come by, meet each bank four times.
+// that are served at once meet all 32 banks when 16 bytes arrive, when a convolution's right factor is gathered, either
+// way, and when factors are read. Copies of 4 bytes from unaligned operands meet each bank four times.
 #pragma once
 
 #include "duel/kernels/linear/device/gemm_tile.cuh"
@@ -70,6 +70,24 @@ requires(Tile::kTensor) struct AlongDepth<Tile> {
   }
 };
 
+/// Ways to gather: Note [Shared memory without conflicts]. The lanes of the first eight take their four columns in order, the next
+/// eight begin with the second, …
+template <class Tile>
+requires(Tile::kTensor) struct FourColumns<Tile> {
+  static constexpr int kColumns = 4, kSteps = Tile::kLoads;
+  static __device__ __forceinline__ int column(int j) {
+    return AlongOuter<Tile>::outer() + (j + Tile::lane() / 8) % 4;
+  }
+  static __device__ __forceinline__ int step(int i) { return AlongOuter<Tile>::depth(i); }
+};
+/// A warp takes 32 neighbours of one step: fewer lines of memory, and more steps to a thread.
+template <class Tile>
+struct Neighbours {
+  static constexpr int kColumns = Tile::kSide / 32, kSteps = kDepth * 32 / Tile::kThreads;
+  static __device__ __forceinline__ int column(int j) { return Tile::lane() + 32 * j; }
+  static __device__ __forceinline__ int step(int i) { return Tile::warp() + i * (Tile::kThreads / 32); }
+};
+
 /// By what groups of four are exchanged in the row of a step.
 __device__ __forceinline__ int exchange(int step) { return step / 4 % 4 * 2; }
 
@@ -81,13 +99,19 @@ struct Copies {
   __device__ __forceinline__ float* place(int i) const {
     using Depth = AlongDepth<Tile>;
     using Outer = AlongOuter<Tile>;
-    if (along_depth) return stage + Depth::slot(i) * kDepth + Depth::depth(i);
-    const int step = Outer::depth(i);
-    return stage + step * Tile::kSide + ((Outer::outer() / 4) ^ exchange(step)) * 4;
+    return along_depth ? stage + Depth::slot(i) * kDepth + Depth::depth(i)
+                       : of_step(Outer::depth(i), Outer::outer());
+  }
+  __device__ __forceinline__ float* of_step(int step, int column) const {
+    return stage + step * Tile::kSide + ((column / 4) ^ exchange(step)) * 4 + column % 4;
   }
   __device__ __forceinline__ void four(int i, const float* from) { copy_async<16>(place(i), from, true); }
   __device__ __forceinline__ void one(int i, int j, const float* from, bool exists) {
     copy_async<4>(place(i) + j, from, exists);
+  }
+  template <class Mine>
+  __device__ __forceinline__ void gathered(int i, int j, const float* from, bool exists) {
+    copy_async<4>(of_step(Mine::step(i), Mine::column(j)), from, exists);
   }
 };
 

@@ -365,6 +365,28 @@ TEST(PtxThreads, CountsInstructionsBytesAndSectors) {
   EXPECT_TRUE(executor.counts().empty());
 }
 
+// A word of each of the 32 banks at once; of accesses of 8 and 16 bytes a half and a quarter of the lanes at once.
+TEST(PtxThreads, CountsWhereBanksMeet) {
+  const auto of = [](uint32_t bytes, uint32_t lanes, auto address) {
+    std::array<uint64_t, 32> addresses;
+    for (uint64_t lane = 0; lane < 32; ++lane) addresses[lane] = address(lane);
+    const Passes found = passes(addresses, bytes, lanes);
+    return std::pair(found.taken, found.least);
+  };
+  using Both = std::pair<uint64_t, uint64_t>;
+  constexpr uint32_t kAll = 0xFFFFFFFFu;
+  EXPECT_EQ(of(4, kAll, [](uint64_t lane) { return 4 * lane; }), Both(1, 1));
+  EXPECT_EQ(of(4, kAll, [](uint64_t) { return 12; }), Both(1, 1)) << "one word for all";
+  EXPECT_EQ(of(1, kAll, [](uint64_t lane) { return lane; }), Both(1, 1));
+  EXPECT_EQ(of(4, kAll, [](uint64_t lane) { return 16 * lane; }), Both(4, 1));
+  EXPECT_EQ(of(4, kAll, [](uint64_t lane) { return 128 * lane; }), Both(32, 1));
+  EXPECT_EQ(of(4, 0xFFu, [](uint64_t lane) { return 128 * lane; }), Both(8, 1)) << "lanes that take part";
+  EXPECT_EQ(of(8, kAll, [](uint64_t lane) { return 8 * lane; }), Both(2, 2));
+  EXPECT_EQ(of(8, 0xFFFFu, [](uint64_t lane) { return 8 * lane; }), Both(1, 1));
+  EXPECT_EQ(of(16, kAll, [](uint64_t lane) { return 16 * lane; }), Both(4, 4));
+  EXPECT_EQ(of(16, kAll, [](uint64_t lane) { return 64 * lane; }), Both(16, 4));
+}
+
 // Against the product by the definition, in f64, of factors that the unit rounds towards 0 to 10 bits: what is below is not
 // looked at.
 TEST(PtxThreads, ProductsOfTensorCores) {

@@ -96,7 +96,8 @@ std::optional<apps::bench::Executed> executed_by(const void* node) {
                                  .instructions = scale * static_cast<double>(found.instructions()),
                                  .kinds = {},
                                  .global_bytes = {},
-                                 .coalescing = found.coalescing()};
+                                 .coalescing = found.coalescing(),
+                                 .conflicts = found.conflicts()};
   for (size_t k = 0; k < found.warps.size(); ++k) {
     if (found.warps[k] > 0)
       executed.kinds[ptx::name(static_cast<ptx::Sort>(k))] = scale * static_cast<double>(found.warps[k]);
