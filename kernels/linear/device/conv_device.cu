@@ -181,8 +181,8 @@ struct LineLeft {
 #pragma unroll
     for (int i = 0; i < Tile::kLoads; ++i) {
       const int count = (rows >> i & 1) != 0 ? steps - AlongDepth<Tile>::depth(i) : 0;
-      if (aligned && count >= 4) {
-        take.four(i, from[i]);
+      if (aligned && (count >= 4 || count <= 0)) {
+        take.four(i, from[i], count > 0);
       } else {
         const T* each = from[i];
         unsigned at_j = place[i];
@@ -289,12 +289,14 @@ struct WalkingRight {
 
 /// Both operands of a product whose taps come back every kDepth steps, so that only the channel moves on (repeats()):
 /// where an element lies from a moving address, and whether that is inside the image, is known before the first step.
-template <class T, class Tile>
+/// kFours: four steps may be one 16-byte access; where they never are, lanes take their four in an order of their own: Note
+/// [Shared memory without conflicts].
+template <class T, class Tile, bool kFours>
 struct RepeatingLeft {
   const T* from;  // in the steps that come next
   int64_t advance;
   int offset[Tile::kLoads][4];
-  int rows;  // so many of the loads are of rows that exist
+  int rows;  // a bit for each load whose row exists
   bool aligned;
 
   __device__ __forceinline__ RepeatingLeft(const Product<T>& p, const T* left, int64_t row0, int64_t begin)
@@ -305,12 +307,15 @@ struct RepeatingLeft {
       if (row < p.rows) rows |= 1 << i;
 #pragma unroll
       for (int j = 0; j < 4; ++j) {
-        const int64_t k = begin + AlongDepth<Tile>::depth(i) + j;
+        const int64_t k = begin + AlongDepth<Tile>::depth(i) + turned(j);
         offset[i][j] = static_cast<int>(row * p.left_step + at(p.left_k, k).offset);
       }
     }
   }
 
+  static __device__ __forceinline__ int turned(int j) {
+    return kFours ? j : (j + static_cast<int>(threadIdx.x) / 8) % 4;
+  }
   __device__ __forceinline__ bool along_depth() const { return true; }
 
   template <class Take>
@@ -319,11 +324,11 @@ struct RepeatingLeft {
 #pragma unroll
     for (int i = 0; i < Tile::kLoads; ++i) {
       const int count = (rows >> i & 1) != 0 ? steps - AlongDepth<Tile>::depth(i) : 0;
-      if (aligned && count >= 4) {
-        take.four(i, from + offset[i][0]);
+      if (kFours && aligned && (count >= 4 || count <= 0)) {
+        take.four(i, from + offset[i][0], count > 0);
       } else {
 #pragma unroll
-        for (int j = 0; j < 4; ++j) take.one(i, j, from + offset[i][j], j < count);
+        for (int j = 0; j < 4; ++j) take.one(i, turned(j), from + offset[i][j], turned(j) < count);
       }
     }
     from += advance;
@@ -458,7 +463,7 @@ __global__ void __launch_bounds__(Tile::kThreads, kResidentBlocks<Tile>)
     conv_kernel(Product<T> p, int64_t depth, T* parts, unsigned* tickets, Finish<T> finish, T* dy_parts,
                 T* dy_sums) {
   begin_kernel();
-  using Left = std::conditional_t<kRepeats, RepeatingLeft<T, Tile>, LineLeft<T, Tile>>;
+  using Left = std::conditional_t<kRepeats, RepeatingLeft<T, Tile, true>, LineLeft<T, Tile>>;
   using Right = std::conditional_t<kRepeats, RepeatingRight<T, Tile>, WalkingRight<T, Tile>>;
   conv_tile<T, Tile, Left, Right, kDySums>(p, blockIdx.x, blockIdx.y, depth, parts, tickets, finish, dy_parts,
                                            dy_sums);
@@ -473,7 +478,7 @@ __global__ void __launch_bounds__(Tile::kThreads,
   const int64_t phase = blockIdx.x / tiles, tile = blockIdx.x % tiles;
   const Product<T> p = phase_of(whole, s, phase / across, phase % across);
   if (tile >= ceil_div(p.rows, Tile::kSide) * ceil_div(p.columns, Tile::kSide)) return;
-  using Left = std::conditional_t<kRepeats, RepeatingLeft<T, Tile>, TapsLeft<T, Tile>>;
+  using Left = std::conditional_t<kRepeats, RepeatingLeft<T, Tile, false>, TapsLeft<T, Tile>>;
   using Right = std::conditional_t<kRepeats, RepeatingRight<T, Tile>, WalkingRight<T, Tile>>;
   conv_tile<T, Tile, Left, Right, false>(p, tile, 0, p.k, nullptr, nullptr, finish, nullptr, nullptr);
 }

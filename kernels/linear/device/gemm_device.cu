@@ -54,8 +54,8 @@ struct OperandTile {
     for (int i = 0; i < Tile::kLoads; ++i) {
       const int ahead = steps - depth(i);
       const int count = along_k ? (outside[i] > 0 ? ahead : 0) : (ahead > 0 ? outside[i] : 0);
-      if (aligned && count >= 4) {
-        take.four(i, from[i]);
+      if (aligned && (count >= 4 || count <= 0)) {
+        take.four(i, from[i], count > 0);
       } else {
 #pragma unroll
         for (int j = 0; j < 4; ++j) take.one(i, j, j < count ? from[i] + j : base, j < count);

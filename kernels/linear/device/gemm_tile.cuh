@@ -3,7 +3,7 @@
 // conv_device.cu. The same by tensor cores: tensor_tile.cuh.
 //
 // An operand has visit(k, end, take), which names the elements that this thread fetches of the steps from k on, each group of
-// four by take.four(i, from) (16 bytes from an aligned address) or four take.one(i, j, from, exists), or all of them by
+// four by take.four(i, from, exist) (16 bytes from an aligned address, or none of them) or four take.one(i, j, from, exists), or all of them by
 // take.gathered<Mine>(i, j, from, exists) for the steps and columns of a Mine like FourColumns; it is called for every kDepth steps in turn, from the first on, so that addresses move on and are not computed anew. along_depth(): are the four
 // neighbours along k?
 //
@@ -131,7 +131,9 @@ struct FourColumns {
 template <class T, class Tile>
 struct Loads {
   Four<T> of[Tile::kLoads];
-  __device__ __forceinline__ void four(int i, const T* from) { of[i] = load_four(from); }
+  __device__ __forceinline__ void four(int i, const T* from, bool exist) {
+    of[i] = exist ? load_four(from) : Four<T>{};
+  }
   __device__ __forceinline__ void one(int i, int j, const T* from, bool exists) {
     of[i].v[j] = exists ? *from : T(0);
   }

@@ -13,8 +13,9 @@
 // Note [Shared memory without conflicts]
 // An operand that lies along k is a row of 16 words per row of the tile, where the rows g of a group lie side by side; one that
 // lies along rows or columns is a row of kSide words per step, whose groups of four are exchanged by the step. In both, the lanes
-// that are served at once meet all 32 banks when 16 bytes arrive, when a convolution's right factor is gathered, either
-// way, and when factors are read. Copies of 4 bytes from unaligned operands meet each bank four times.
+// that are served at once meet all 32 banks when 16 bytes arrive, when a convolution's right factor is gathered, either way, or
+// its left one where taps come back, and when factors are read. Other copies of 4 bytes, from unaligned operands, meet each bank
+// four times.
 #pragma once
 
 #include "duel/kernels/linear/device/gemm_tile.cuh"
@@ -105,7 +106,9 @@ struct Copies {
   __device__ __forceinline__ float* of_step(int step, int column) const {
     return stage + step * Tile::kSide + ((column / 4) ^ exchange(step)) * 4 + column % 4;
   }
-  __device__ __forceinline__ void four(int i, const float* from) { copy_async<16>(place(i), from, true); }
+  __device__ __forceinline__ void four(int i, const float* from, bool exist) {
+    copy_async<16>(place(i), from, exist);
+  }
   __device__ __forceinline__ void one(int i, int j, const float* from, bool exists) {
     copy_async<4>(place(i) + j, from, exists);
   }

@@ -10,8 +10,10 @@
 #include "duel/core/ops.h"
 #include "duel/core/tensor/autograd.h"
 #include "duel/core/tensor/random.h"
+#include "duel/kernels/linear/device/conv_device.h"
 #include "duel/kernels/linear/device/gemm_device.h"
 #include "on_ptx.h"
+#include "tests/kernels/linear/conv_reference.h"
 
 namespace duel {
 namespace {
@@ -170,6 +172,53 @@ TEST_F(PtxKernels, TensorCoresHaveTheHarnesssBits) {
   for (const auto& [kernel, each] : executor().counts())
     products += each.warps[static_cast<size_t>(ptx::Sort::tensor)];
   EXPECT_GT(products, 1000u) << "nothing was multiplied by tensor cores";
+}
+
+// Where operands are aligned, shared memory is gone through as rarely as its bytes allow: products whichever way they lie, and
+// convolutions whose taps come back every 16 steps.
+TEST_F(PtxKernels, TensorTilesMeetNoBankTwice) {
+  const NoGrad no_grad;
+  kernels::set_tf32(true);
+  const auto expect_none = [&](const std::string& what, const std::function<void()>& work) {
+    executor().reset_counts();
+    {
+      const ptx::Interpreted interpreted(executor());
+      work();
+    }
+    uint64_t least = 0;
+    for (const auto& [kernel, each] : executor().counts()) {
+      EXPECT_EQ(each.shared_passes.taken, each.shared_passes.least) << what << ": " << kernel;
+      least += each.shared_passes.least;
+    }
+    EXPECT_GT(least, 100u) << what;
+  };
+  for (const int tile : {32, 64, 128}) {
+    for (int flags = 0; flags < 4; ++flags) {
+      const Tensor a = Tensor::ones({tile * 48}, {.device = kDevice}), b = a;
+      Tensor c = Tensor::zeros({tile * tile}, {.device = kDevice});
+      expect_none("tile " + std::to_string(tile) + ", " + std::to_string(flags), [&] {
+        const kernels::device::Cut cut{.tile = tile, .splits = 1, .depth = 48, .tensor = true};
+        EXPECT_TRUE(kernels::device::gemm_by<float>(cut, simt::stream(), flags & 1, flags & 2, tile, tile, 48,
+                                                    1.0f, a.data<float>(), b.data<float>(), 0.0f, nullptr,
+                                                    c.mutable_data<float>(), nullptr, {}));
+      });
+    }
+  }
+  for (const int64_t channels : {16, 128}) {
+    const kernels::ConvShape s = kernels::make_shape(channels, channels, 16, 16, channels, 4, 4, 2, 2, 1, 1);
+    const Tensor x = Tensor::ones({s.n * s.c_in * s.h_in * s.w_in}, {.device = kDevice});
+    const Tensor w = Tensor::ones({s.c_out * s.c_in * 16}, {.device = kDevice});
+    const Tensor dy = Tensor::ones({s.n * s.c_out * s.h_out * s.w_out}, {.device = kDevice});
+    Tensor out = Tensor::zeros({x.numel()}, {.device = kDevice});
+    for (const bool forward : {true, false}) {
+      expect_none(message("{} of {} channels", forward ? "forward" : "input gradient", channels), [&] {
+        EXPECT_TRUE(kernels::device::general_conv<float>(
+            simt::stream(), s, forward ? kernels::ConvPass::kForward : kernels::ConvPass::kInputGrad,
+            (forward ? x : dy).data<float>(), w.data<float>(), nullptr, out.mutable_data<float>(), nullptr,
+            {}, nullptr));
+      });
+    }
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Every, PtxCases, ::testing::Values(DType::f32, DType::f64),
