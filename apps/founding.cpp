@@ -62,7 +62,7 @@ std::string founding_numbers(const gan::lab::FoundingTable& table) {
   for (const auto& row : table.rows) {
     text += founding_cell(row.label, label + 2);
     for (size_t i = 0; i < row.numbers.size(); ++i)
-      text += founding_cell(significant(row.numbers[i], 3),
+      text += founding_cell(gan::lab::table_text(row.numbers[i], 3),
                             std::max(kFoundingFigure, width_of(table.columns[i]) + 2));
     text += "\n";
     if (!row.note.empty()) text += "  " + wrapped(row.note, 2, kFoundingColumns) + "\n";

@@ -48,6 +48,9 @@ struct FoundingTable {
   bool listed = true;  // where people read it: false where it is data for the record alone
 };
 
+/// A number of a table as people read it: "-" where there is none, NaN.
+std::string table_text(double number, int digits);
+
 struct Shown {
   std::vector<Fact> facts;
   std::vector<std::pair<std::string, Canvas>>

@@ -118,7 +118,7 @@ std::string table_html(const FoundingTable& table) {
   for (const FoundingTable::Row& row : table.rows) {
     html += "<tr><th scope=\"row\">" + html_text(row.label) + "<br><small>" + html_text(row.note) +
             "</small></th>";
-    for (const double number : row.numbers) html += "<td>" + significant(number, 4) + "</td>";
+    for (const double number : row.numbers) html += "<td>" + table_text(number, 4) + "</td>";
     html += "</tr>\n";
   }
   return html + "</table>\n";
@@ -171,6 +171,10 @@ void make_founding_folder(const fs::path& out) {
 }
 
 }  // namespace
+
+std::string table_text(double number, int digits) {
+  return std::isnan(number) ? "-" : significant(number, digits);
+}
 
 bool Fact::holds() const {
   return std::isfinite(expected) && std::isfinite(found) && std::isfinite(bound) &&

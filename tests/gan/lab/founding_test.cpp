@@ -49,7 +49,9 @@ Shown one_holds(const FoundingOptions&, LabObserver&) {
   return {.facts = {{"a < b", 1, 1.25, 0.5, "by & by"}, {"not a number", 0, std::nan(""), 1, "lemma 2"}},
           .pictures = {{"red", red}},
           .conclusions = {"One of them holds."},
-          .tables = {{"sort of", {"x", "y"}, {{"a & b", {0.5, kInfinity}, "noted"}, {"short", {2}}}},
+          .tables = {{"sort of",
+                      {"x", "y"},
+                      {{"a & b", {0.5, kInfinity}, "noted"}, {"short", {2}}, {"none", {std::nan("")}}}},
                      {"hidden", {"100"}, {{"raw", {std::nan("")}}}, false}}};
 }
 Shown holds(const FoundingOptions&, LabObserver&) {
@@ -101,6 +103,7 @@ TEST(Founding, RecordsAreReadBackAndThePageHasThemAll) {
   EXPECT_TRUE(has(page, "<td>nan</td><td>1</td><td class=\"no\">no</td>")) << page;
   EXPECT_TRUE(has(page, "One of them holds."));
   EXPECT_TRUE(has(page, "a &amp; b<br><small>noted</small></th><td>0.5</td><td>inf</td>")) << page;
+  EXPECT_TRUE(has(page, "none<br><small></small></th><td>-</td>")) << "there is none";
   EXPECT_FALSE(has(page, "hidden") || has(page, ">raw<"));
   EXPECT_TRUE(has(page, std::string("(commit ") + source_commit() + ")"));
   EXPECT_TRUE(has(page, "duel lab clipping --quick --objective wgan,hinge, seeds 3, 5"));
