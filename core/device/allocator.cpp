@@ -15,6 +15,7 @@
 
 #include "duel/core/device/internal/allocation_budget.h"
 #include "duel/core/device/internal/device_state.h"
+#include "duel/core/device/internal/large_blocks.h"
 #include "duel/kernels/base/error.h"
 #include "duel/kernels/base/runtime.h"
 
@@ -36,6 +37,7 @@ struct MemoryPool {
 namespace {
 
 using detail::FreeBlocks;
+using detail::LargeBlocks;
 using detail::MemoryPool;
 
 std::atomic<bool> poison{false};
@@ -93,7 +95,7 @@ class Allocator {
     void* pointer = nullptr;
     {
       std::scoped_lock lock(mutex_);
-      pointer = capturing_here() ? for_pool(bytes, wanted) : take(general_, bytes);
+      pointer = capturing_here() ? for_pool(bytes, wanted) : take_free(bytes);
       if (!pointer) pointer = from_system(bytes, wanted);
       stats_.active_bytes += static_cast<int64_t>(bytes);
       stats_.peak_bytes = std::max(stats_.peak_bytes, stats_.active_bytes);
@@ -175,9 +177,11 @@ class Allocator {
   }
 
  private:
-  // Sizes grow in steps of an eighth of a power of two: at most 12.5 % is wasted, and few distinct sizes
-  // exist.
+  // Small sizes grow in steps of an eighth of a power of two: at most 12.5 % is wasted, and few distinct sizes
+  // exist. Large ones, which are cut, in whole pages.
   size_t round_up(size_t bytes) const {
+    constexpr size_t kLargeStep = 16 * kPage;
+    if (is_large(bytes)) return (bytes + kLargeStep - 1) / kLargeStep * kLargeStep;
     const size_t step = std::max(system_.alignment(), std::bit_floor(std::max<size_t>(bytes, 1)) / 8);
     return (std::max<size_t>(bytes, 1) + step - 1) / step * step;
   }
@@ -192,8 +196,11 @@ class Allocator {
     return pointer;
   }
 
-  void* take(FreeBlocks& free, size_t bytes) {
-    void* pointer = pop(free, bytes);
+  static bool is_large(size_t bytes) { return bytes >= LargeBlocks::kLeast; }
+
+  /// A free block that belongs to no graph.
+  void* take_free(size_t bytes) {
+    void* pointer = is_large(bytes) ? large_.take(bytes) : pop(small_, bytes);
     if (pointer) stats_.cached_bytes -= static_cast<int64_t>(bytes);
     return pointer;
   }
@@ -204,7 +211,7 @@ class Allocator {
       stats_.graph_bytes -= static_cast<int64_t>(bytes);
       return own;
     }
-    void* fresh = take(general_, bytes);
+    void* fresh = take_free(bytes);
     if (!fresh) fresh = from_system(bytes, wanted);
     owner_.emplace(fresh, capture_);
     capture_->bytes += static_cast<int64_t>(bytes);
@@ -222,7 +229,7 @@ class Allocator {
       capture_->kept.emplace_back(pointer, bytes);
     } else {
       stats_.cached_bytes += static_cast<int64_t>(bytes);
-      general_[bytes].push_back(pointer);
+      is_large(bytes) ? large_.put(pointer) : small_[bytes].push_back(pointer);
     }
   }
 
@@ -232,12 +239,24 @@ class Allocator {
                limit_;
   }
 
+  void* try_system(size_t bytes) { return over_limit(bytes) ? nullptr : system_.take(bytes); }
+
+  /// A block at the beginning of a new segment; where there is no room for a whole one, of a smaller one.
+  void* segment_for(size_t bytes) {
+    for (const size_t segment_bytes : {std::max(bytes, LargeBlocks::kSegment), bytes}) {
+      if (void* segment = try_system(segment_bytes)) {
+        stats_.cached_bytes += static_cast<int64_t>(segment_bytes - bytes);
+        return large_.add(segment, segment_bytes, bytes);
+      }
+    }
+    return nullptr;
+  }
+
   void* from_system(size_t bytes, size_t wanted) {
-    if (over_limit(bytes)) release_cached();
-    void* pointer = over_limit(bytes) ? nullptr : system_.take(bytes);
+    void* pointer = is_large(bytes) ? segment_for(bytes) : try_system(bytes);
     if (!pointer && stats_.cached_bytes > 0) {
       release_cached();
-      pointer = over_limit(bytes) ? nullptr : system_.take(bytes);
+      pointer = is_large(bytes) ? segment_for(bytes) : try_system(bytes);
     }
     if (!pointer) {
       throw OutOfMemory(
@@ -256,18 +275,21 @@ class Allocator {
   /// Not during a capture: to give memory back, CUDA waits for the device.
   void release_cached() {
     if (capture_ != nullptr) return;
-    for (auto& [bytes, blocks] : general_) {
-      for (void* block : blocks) {
-        system_.give(block);
-        stats_.cached_bytes -= static_cast<int64_t>(bytes);
-      }
+    const auto give = [&](void* block, size_t bytes) {
+      system_.give(block);
+      stats_.cached_bytes -= static_cast<int64_t>(bytes);
+    };
+    for (auto& [bytes, blocks] : small_) {
+      for (void* block : blocks) give(block, bytes);
       blocks.clear();
     }
+    for (const auto& [segment, bytes] : large_.remove_free()) give(segment, bytes);
   }
 
   System system_;
   std::mutex mutex_;
-  FreeBlocks general_;
+  FreeBlocks small_;
+  LargeBlocks large_;
   std::unordered_map<void*, MemoryPool*> owner_;  // of blocks that belong to a graph
   std::vector<std::pair<void*, size_t>> held_;    // freed while side streams worked
   int holds_ = 0;

@@ -1,5 +1,5 @@
-// The caching allocators behind every tensor, one per device: freed blocks are kept by size and handed out
-// again, so that a training loop allocates from the system only in its first steps.
+// The caching allocators behind every tensor, one per device: freed blocks are kept and handed out again, small ones by size and
+// large ones cut to it (internal/large_blocks.h), so that a training loop allocates from the system only in its first steps.
 //
 // Note [Stream-ordered blocks]
 // On a GPU a freed block is handed out again at once, although kernels that use it may not have run yet:
@@ -33,7 +33,7 @@ AllocatorStats allocator_stats(Device device);
 void reset_allocator_peak(Device device);
 /// Bytes that all blocks may take together; 0 = no limit.
 void set_allocator_limit(Device device, int64_t bytes);
-/// Gives cached blocks back to the system.
+/// Gives cached blocks back to the system, but for the rest of a segment of which some block is in use.
 void empty_allocator_cache(Device device);
 /// Fills every block handed out, on any device, with 0xFF (NaN in floating types), so that a result nobody
 /// wrote is seen.
