@@ -95,6 +95,37 @@ __device__ __forceinline__ void for_taps(const Thin& t, int u, int v, F f) {
   }
 }
 
+/// Two by two taps of a pixel, and where they lie in the source image, if they do.
+struct TapSquare {
+  int tap[4], offset[4];
+  unsigned inside = 0;  // a bit for each
+};
+
+/// Calls f(TapSquare) until every tap of pixel (u, v) was in one.
+template <bool adjoint, class F>
+__device__ __forceinline__ void for_squares(const Thin& t, int u, int v, F f) {
+  const Line down = line_of<adjoint>(u, t.stride_h, t.pad_h, t.dilation_h, t.kh),
+             across = line_of<adjoint>(v, t.stride_w, t.pad_w, t.dilation_w, t.kw);
+  for (int i = down.tap0, row = down.first; i < t.kh; i += 2 * down.step, row += 2 * down.direction) {
+    for (int j = across.tap0, column = across.first; j < t.kw;
+         j += 2 * across.step, column += 2 * across.direction) {
+      TapSquare square;
+#pragma unroll
+      for (int k = 0; k < 4; ++k) {
+        const int tap_row = i + k / 2 * down.step, tap_column = j + k % 2 * across.step;
+        const int r = row + k / 2 * down.direction, c = column + k % 2 * across.direction;
+        square.tap[k] = tap_row * t.kw + tap_column;
+        square.offset[k] = r * t.from_w + c;
+        if (tap_row < t.kh && tap_column < t.kw &&
+            static_cast<unsigned>(r) < static_cast<unsigned>(t.from_h) &&
+            static_cast<unsigned>(c) < static_cast<unsigned>(t.from_w))
+          square.inside |= 1u << k;
+      }
+      if (square.inside != 0) f(square);
+    }
+  }
+}
+
 constexpr int kBlock = 256, kChannels = 8;
 
 /// One thread per pixel, kChannels channels at a time (blockIdx.y).
@@ -113,7 +144,7 @@ __global__ void __launch_bounds__(kBlock, 4)
   const int64_t plane = static_cast<int64_t>(t.to_h) * t.to_w;
   const int64_t pixel = static_cast<int64_t>(blockIdx.x) * kBlock + threadIdx.x;
   if (pixel >= t.n * plane) return;
-  const int64_t sample = pixel / plane;
+  const int64_t sample = static_cast<uint32_t>(pixel) / static_cast<uint32_t>(plane);  // thin_suits()
   const int at = static_cast<int>(pixel - sample * plane);
   T sums[kChannels] = {};
   const T* image = in + sample * t.from_h * t.from_w;
@@ -132,7 +163,7 @@ __global__ void __launch_bounds__(kBlock, 4)
 /// A block sums `pixels` (a power of 2) pixels: kBlock / pixels slices of the channels each, folded as a
 /// tree.
 template <class T, bool adjoint>
-__global__ void __launch_bounds__(kBlock)
+__global__ void __launch_bounds__(kBlock, 1)
     gather_kernel(Thin t, int pixels, const T* in, const T* w, const T* bias, T* out, Finish<T> finish) {
   begin_kernel();
   __shared__ T partial[kBlock];
@@ -144,14 +175,17 @@ __global__ void __launch_bounds__(kBlock)
   const bool inside = pixel < t.n * plane;
   T sum = 0;
   if (inside) {
-    const int64_t sample = pixel / plane;
+    const int64_t sample = static_cast<uint32_t>(pixel) / static_cast<uint32_t>(plane);  // thin_suits()
     const int at = static_cast<int>(pixel - sample * plane);
-    for (int64_t c = slice; c < t.wide; c += slices) {
-      const T *image = in + (sample * t.wide + c) * from, *weights = w + c * taps;
-      for_taps<adjoint>(t, at / t.to_w, at % t.to_w, [&](int row, int column, int tap) {
-        sum = std::fma(image[row * t.from_w + column], weights[tap], sum);
-      });
-    }
+    for_squares<adjoint>(t, at / t.to_w, at % t.to_w, [&](const TapSquare& square) {
+      const T *image = in + (sample * t.wide + slice) * from, *weights = w + int64_t{slice} * taps;
+      for (int64_t c = slice; c < t.wide; c += slices, image += slices * from, weights += slices * taps) {
+#pragma unroll
+        for (int k = 0; k < 4; ++k) {
+          if (square.inside >> k & 1) sum = std::fma(image[square.offset[k]], weights[square.tap[k]], sum);
+        }
+      }
+    });
   }
   partial[threadIdx.x] = sum;
   for (int half = slices / 2; half > 0; half /= 2) {
@@ -191,10 +225,12 @@ __global__ void __launch_bounds__(kBlock)
 /// parts[slab][pair][tap], pair = c_out * group_in + channel of the group. With tickets the last block of a pair and
 /// group adds them into `out`. dy_sums, if wanted, are made beside the first taps of a channel's first pair, their parts
 /// [slab][c_out] behind the others.
-template <class T, bool dilated>
+enum class Kernel { any, undilated, four };  // four: of 4 x 4 taps, undilated
+template <class T, Kernel kernel>
 __global__ void __launch_bounds__(kSumBlock)
-    weights_kernel(Thin t, int64_t samples, int64_t x_sample, int64_t dy_sample, const T* x, const T* dy,
-                   T* parts, unsigned* tickets, T* out, T* dy_sums) {
+    weights_kernel(Thin t, Divisor plane_of, Divisor row_of, int64_t samples, int64_t x_sample,
+                   int64_t dy_sample, const T* x, const T* dy, T* parts, unsigned* tickets, T* out,
+                   T* dy_sums) {
   begin_kernel();
   const int taps = t.kh * t.kw, tap0 = static_cast<int>(blockIdx.y) * kTaps;
   const int64_t plane = static_cast<int64_t>(t.to_h) * t.to_w;
@@ -205,19 +241,32 @@ __global__ void __launch_bounds__(kSumBlock)
   dy += c_out * plane;
   Terms<kTaps + 1, T> sums{};
   for (int64_t i = begin * plane + threadIdx.x; i < end * plane; i += kSumBlock) {
-    const int64_t sample =
-        static_cast<uint32_t>(i) / static_cast<uint32_t>(plane);  // below 2^30: thin_suits()
+    const int64_t sample = i / plane_of;
     const int at = static_cast<int>(i - sample * plane);
     const T g = dy[sample * dy_sample + at];
     sums.v[kTaps] += g;
-    const int row0 = at / t.to_w * t.stride_h - t.pad_h, column0 = at % t.to_w * t.stride_w - t.pad_w;
+    const int u = static_cast<int>(at / row_of), row0 = u * t.stride_h - t.pad_h,
+              column0 = (at - u * t.to_w) * t.stride_w - t.pad_w;
     const T* image = x + sample * x_sample;
-    const int down = dilated ? t.dilation_h : 1, along = dilated ? t.dilation_w : 1;
+    const auto inside = [](int place, int length) {
+      return static_cast<unsigned>(place) < static_cast<unsigned>(length);
+    };
+    if constexpr (kernel == Kernel::four) {
+      const T* corner = image + static_cast<int64_t>(row0) * t.from_w + column0;
+#pragma unroll
+      for (int l = 0; l < kTaps; ++l) {
+        if (inside(row0 + l / 4, t.from_h) && inside(column0 + l % 4, t.from_w))
+          sums.v[l] = std::fma(g, corner[l / 4 * t.from_w + l % 4], sums.v[l]);
+      }
+      continue;
+    }
+    const int down = kernel == Kernel::any ? t.dilation_h : 1,
+              along = kernel == Kernel::any ? t.dilation_w : 1;
     int row = row0 + tap0 / t.kw * down, tap_column = tap0 % t.kw;
 #pragma unroll
     for (int l = 0; l < kTaps; ++l) {
       const int column = column0 + tap_column * along;
-      if (tap0 + l < taps && row >= 0 && row < t.from_h && column >= 0 && column < t.from_w) {
+      if (tap0 + l < taps && inside(row, t.from_h) && inside(column, t.from_w)) {
         sums.v[l] = std::fma(g, image[row * t.from_w + column], sums.v[l]);
       }
       if (++tap_column == t.kw) tap_column = 0, row += down;
@@ -279,10 +328,13 @@ bool weights_pass(Stream stream, const ConvShape& s, const T* x, const T* dy, T*
   T* const parts = slabs.count > 1 ? workspace : dw;
   unsigned* const tickets =
       slabs.count > 1 ? tickets_for(stream, static_cast<int64_t>(grid.x) * grid.y) : nullptr;
-  const auto kernel =
-      s.dilation_h == 1 && s.dilation_w == 1 ? weights_kernel<T, false> : weights_kernel<T, true>;
-  launch(kernel, grid, dim3(kSumBlock), 0, stream, t, slabs.samples, s.c_in * s.h_in * s.w_in,
-         s.c_out * s.h_out * s.w_out, x, dy, parts, tickets, dw, dy_sums);
+  const bool undilated = s.dilation_h == 1 && s.dilation_w == 1;
+  const auto kernel = undilated && s.kh == 4 && s.kw == 4 ? weights_kernel<T, Kernel::four>
+                      : undilated                         ? weights_kernel<T, Kernel::undilated>
+                                                          : weights_kernel<T, Kernel::any>;
+  launch(kernel, grid, dim3(kSumBlock), 0, stream, t, Divisor(int64_t{t.to_h} * t.to_w), Divisor(t.to_w),
+         slabs.samples, s.c_in * s.h_in * s.w_in, s.c_out * s.h_out * s.w_out, x, dy, parts, tickets, dw,
+         dy_sums);
   if (slabs.count == 1 || tickets != nullptr) return true;
   add_parts<T>(stream, t.wide, s.kh * s.kw, slabs.count, parts, T(1), nullptr, T(0), dw);
   return false;
