@@ -11,6 +11,7 @@
 #include <string>
 #include <thread>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "duel/core/device/internal/allocation_budget.h"
@@ -178,12 +179,16 @@ class Allocator {
 
  private:
   // Small sizes grow in steps of an eighth of a power of two: at most 12.5 % is wasted, and few distinct sizes
-  // exist. Large ones, which are cut, in whole pages.
+  // exist. Large ones, which are cut, in steps of 16 pages.
   size_t round_up(size_t bytes) const {
-    constexpr size_t kLargeStep = 16 * kPage;
-    if (is_large(bytes)) return (bytes + kLargeStep - 1) / kLargeStep * kLargeStep;
+    if (is_large(bytes)) return round_to_cut(bytes);
     const size_t step = std::max(system_.alignment(), std::bit_floor(std::max<size_t>(bytes, 1)) / 8);
     return (std::max<size_t>(bytes, 1) + step - 1) / step * step;
+  }
+
+  static size_t round_to_cut(size_t bytes) {
+    constexpr size_t kStep = 16 * kPage;
+    return (bytes + kStep - 1) / kStep * kStep;
   }
 
   bool capturing_here() const { return capture_ != nullptr && capture_thread_ == std::this_thread::get_id(); }
@@ -229,7 +234,8 @@ class Allocator {
       capture_->kept.emplace_back(pointer, bytes);
     } else {
       stats_.cached_bytes += static_cast<int64_t>(bytes);
-      is_large(bytes) ? large_.put(pointer) : small_[bytes].push_back(pointer);
+      const bool cut = is_large(bytes) || (!borrowed_.empty() && borrowed_.erase(pointer) > 0);
+      cut ? large_.put(pointer) : small_[bytes].push_back(pointer);
     }
   }
 
@@ -248,6 +254,7 @@ class Allocator {
         stats_.cached_bytes += static_cast<int64_t>(segment_bytes - bytes);
         return large_.add(segment, segment_bytes, bytes);
       }
+      if (segment_bytes == bytes) break;
     }
     return nullptr;
   }
@@ -257,6 +264,15 @@ class Allocator {
     if (!pointer && stats_.cached_bytes > 0) {
       release_cached();
       pointer = is_large(bytes) ? segment_for(bytes) : try_system(bytes);
+    }
+    if (!pointer && !is_large(bytes)) {
+      // The rest of a segment in use is all that is left. Of the last page what is not asked for still counts as cached.
+      pointer = large_.take(round_to_cut(bytes));
+      if (pointer) {
+        borrowed_.insert(pointer);
+        stats_.cached_bytes -= static_cast<int64_t>(bytes);
+        return pointer;
+      }
     }
     if (!pointer) {
       throw OutOfMemory(
@@ -290,6 +306,7 @@ class Allocator {
   std::mutex mutex_;
   FreeBlocks small_;
   LargeBlocks large_;
+  std::unordered_set<void*> borrowed_;            // small blocks that were cut from segments
   std::unordered_map<void*, MemoryPool*> owner_;  // of blocks that belong to a graph
   std::vector<std::pair<void*, size_t>> held_;    // freed while side streams worked
   int holds_ = 0;

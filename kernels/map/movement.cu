@@ -129,7 +129,7 @@ constexpr int64_t kSquare = 8;
 template <class T>
 void transpose_square(const T* x, int64_t from, T* y, int64_t to) {
   typedef T Row __attribute__((vector_size(kSquare * sizeof(T))));
-  Row row[kSquare], mixed[kSquare];
+  Row row[kSquare], mixed[kSquare] = {};
   for (int k = 0; k < kSquare; ++k) std::memcpy(&row[k], x + k * from, sizeof(Row));
   for (int round = 0; round < 3; ++round) {
     for (int k = 0; k < kSquare / 2; ++k) {

@@ -4,7 +4,7 @@
 // Kept by size, as small blocks are, large ones would add up to all that was ever held of each size: 2.4 times what a step of
 // dcgan under wgan-gp holds at once. So a request gets the beginning of the smallest free block that it fits into, of several
 // the one with the lowest address; the rest stays free, and free neighbours of one segment join. A loop that asks in the same
-// order finds the same places in every turn from its second on.
+// order finds the same places in every turn after the first one that needed no new segment.
 //
 // Example:
 //   LargeBlocks blocks;

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "duel/core/io/atomic_file.h"
+#include "duel/core/ops.h"
 #include "duel/gan/lab/internal/shared_runs.h"
 #include "duel/gan/lab/league/internal/judged_training.h"
 #include "duel/gan/lab/league/internal/league_runs.h"
@@ -27,13 +28,17 @@ std::vector<LeagueRun> recorded_league(const LeagueRequest& request, const Resul
 void draw_league(const std::filesystem::path& file, const LeagueTable& table,
                  const std::vector<LeagueRun>& runs) {
   const bool whole = std::all_of(runs.begin(), runs.end(), [&](const LeagueRun& run) {
-    return !run.failure.empty() || run.samples.dim(0) == std::ssize(table.looks);
+    return run.samples.dim(0) == std::ssize(run.curve) + (run.failure.empty() ? 0 : 1);
   });
   std::vector<SamplesRow> rows;
   for (const LeagueRow& row : table.rows) {
     const auto run = std::find_if(runs.begin(), runs.end(),
                                   [&](const LeagueRun& r) { return r.objective == row.objective; });
-    rows.push_back({whole ? run->samples : run->last_samples(),
+    const int64_t looks =
+        std::min(std::ssize(run->curve), run->samples.dim(0));  // then comes where it failed
+    rows.push_back({!whole                 ? run->last_samples()
+                    : run->failure.empty() ? run->samples
+                                           : slice(run->samples, 0, 0, looks),
                     {row.objective},
                     row.fd ? "FD " + significant(*row.fd, 3) : "not finite"});
   }

@@ -100,7 +100,7 @@ StackedField stacked_field(const StackedRequest& request, LabObserver& observer)
   DUEL_CHECK(detail::held_out_images(field.setup, 1).count == 1, kStackedOp,
              "{}: expected test digits beside the training digits: real ones that are read as samples are",
              images.source);
-  observer.said("making stacked digits, and reading real ones for the judge");  // and no error after it
+  observer.said("making stacked digits, and reading real ones for the judge");
   field.judge = load_judge(detail::default_judge(field.setup.drawn));
   detail::draw_data(field.setup);
   field.data = std::make_shared<const ResidentData>(field.setup.images);

@@ -14,8 +14,8 @@
 // An operand that lies along k is a row of 16 words per row of the tile, where the rows g of a group lie side by side; one that
 // lies along rows or columns is a row of kSide words per step, whose groups of four are exchanged by the step. In both, the lanes
 // that are served at once meet all 32 banks when 16 bytes arrive, when a convolution's right factor is gathered, either way, or
-// its left one where taps come back, and when factors are read. Other copies of 4 bytes, from unaligned operands, meet each bank
-// four times.
+// an input gradient's left one where taps come back, and when factors are read. Other copies of 4 bytes, from unaligned operands
+// and of input gradients whose taps do not come back, meet each bank four times.
 #pragma once
 
 #include "duel/kernels/linear/device/gemm_tile.cuh"

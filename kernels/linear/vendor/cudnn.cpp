@@ -5,8 +5,11 @@
 #include "duel/kernels/linear/device_library.h"
 
 #if __has_include(<cudnn_graph.h>)
-#define DUEL_CUDNN 1
 #include <cudnn_graph.h>
+#endif
+#if defined(CUDNN_VERSION) && \
+    CUDNN_VERSION >= 90800  // since when a device is described to it by its properties
+#define DUEL_CUDNN 1
 #else
 #define DUEL_CUDNN 0
 #endif
@@ -538,7 +541,7 @@ bool conv(Stream stream, const ConvShape& s, ConvPass pass, const T* first, cons
 #else
 
 bool ready() { return false; }
-std::string report() { return "no cuDNN: built without its header cudnn_graph.h"; }
+std::string report() { return "no cuDNN: built without its header cudnn_graph.h of version 9.8 or later"; }
 int64_t plans() { return 0; }
 void reset(const std::string&) {}
 template <class T>

@@ -46,6 +46,23 @@ TEST(Allocator, LargeBlocksAreCutAndJoined) {
   EXPECT_EQ(after.cached_bytes, before.cached_bytes);
 }
 
+// Where the limit leaves nothing else, the rest of a segment in use serves small blocks too.
+TEST(Allocator, SmallBlocksUseWhatIsLeftOfASegment) {
+  empty_allocator_cache({});
+  const auto before = allocator_stats({});
+  const Tensor large = Tensor::empty({1 << 18});
+  set_allocator_limit({}, before.active_bytes + (48 << 20));
+  std::vector<Tensor> small;
+  EXPECT_NO_THROW(for (int k = 0; k < 90; ++k) small.push_back(Tensor::full({1 << 17}, k)));
+  for (size_t k = 0; k < small.size(); ++k)
+    EXPECT_EQ(small[k].to_vector<float>().back(), static_cast<float>(k));
+  EXPECT_THROW(for (int k = 0; k < 10; ++k) small.push_back(Tensor::empty({1 << 17})), Error);
+  small.clear();
+  EXPECT_NO_THROW((void)Tensor::empty({30 << 18})) << "what was borrowed is whole again";
+  set_allocator_limit({}, 0);
+  EXPECT_EQ(allocator_stats({}).active_bytes, before.active_bytes + (1 << 20));
+}
+
 // Whatever the order, no two blocks that are taken share a byte; once all are free, the segments are whole again.
 TEST(LargeBlocks, AreNeverTakenTwiceAndJoinToWholeSegments) {
   using detail::LargeBlocks;

@@ -5,6 +5,8 @@
 // engine.
 #if __has_include(<cudnn_graph.h>)
 #include <cudnn_graph.h>
+#endif
+#if defined(CUDNN_VERSION) && CUDNN_VERSION >= 90800  // as cudnn.cpp asks for
 
 #include <cstdlib>
 #include <cstring>

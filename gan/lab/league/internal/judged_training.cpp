@@ -44,7 +44,7 @@ JudgedField judged_field(const char* op, const RunConfig& config, int64_t count,
   DUEL_CHECK(real >= least_samples(kNeighbours), op,
              "{}: expected at least {} test images beside the training images, got {}", setup.images.source,
              least_samples(kNeighbours), real);
-  observer.said("reading images for the judge");  // and no error after it
+  observer.said("reading images for the judge");
   JudgedField field;
   field.config = setup.config;
   field.data = std::make_shared<const ResidentData>(setup.images);
