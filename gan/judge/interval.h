@@ -75,13 +75,27 @@ inline Jackknife delete_groups(double whole, const std::vector<double>& without,
   return result;
 }
 
-/// 97.5 % quantile of Student's t, by its expansion around the normal one (Abramowitz & Stegun 26.7.5): off by
-/// 3 % at 2 degrees of freedom, 0.1 % at 4.
+/// 97.5 % quantile of Student's t, to 1e-5; degrees may be a fraction, below 1 they count as 1. From 30 degrees on by its
+/// expansion around the normal one (Abramowitz & Stegun 26.7.5). Below that it is too small, by 24 % at 1 and 3 % at 2: there
+/// P(|T| < sqrt(v) tan a), the share of the integral of cos^(v - 1) from 0 to pi/2 that lies below a, is solved for a.
 inline double student_quantile(double degrees) {
   constexpr double z = 1.959963984540054, z2 = z * z;
   const double v = std::max(degrees, 1.0);
-  return z + z * (z2 + 1) / (4 * v) + z * ((5 * z2 + 16) * z2 + 3) / (96 * v * v) +
-         z * (((3 * z2 + 19) * z2 + 17) * z2 - 15) / (384 * v * v * v);
+  const double expansion = z + z * (z2 + 1) / (4 * v) + z * ((5 * z2 + 16) * z2 + 3) / (96 * v * v) +
+                           z * (((3 * z2 + 19) * z2 + 17) * z2 - 15) / (384 * v * v * v);
+  if (v >= 30) return expansion;
+  const auto density = [v](double a) { return std::pow(std::cos(a), v - 1); };
+  const auto integral = [&](double to) {  // Simpson's rule
+    constexpr int kParts = 128;
+    double sum = density(0) + density(to);
+    for (int k = 1; k < kParts; ++k) sum += (k % 2 == 1 ? 4 : 2) * density(to * k / kParts);
+    return sum * to / (3 * kParts);
+  };
+  const double wanted = 0.95 * std::sqrt(std::acos(-1.0)) / 2 * std::tgamma(v / 2) / std::tgamma((v + 1) / 2);
+  // The integral is concave, so that Newton's steps from below end at the root.
+  double a = std::atan(expansion / std::sqrt(v));
+  for (int k = 0; k < 8; ++k) a += (wanted - integral(a)) / density(a);
+  return std::sqrt(v) * std::tan(a);
 }
 
 /// Variance of the sum of independent parts, its degrees of freedom by Welch's formula.

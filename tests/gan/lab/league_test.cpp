@@ -7,6 +7,7 @@
 
 #include "duel/core/io/safetensors.h"
 #include "duel/core/ops.h"
+#include "duel/gan/judge/interval.h"
 #include "duel/kernels/base/parallel.h"
 #include "tests/files.h"
 #include "tests/gan/lab/counting_listener.h"
@@ -38,10 +39,17 @@ const LeagueRow& row_of(const LeagueTable& table, const std::string& objective) 
 }
 
 TEST(League, StudentsInterval) {
+  for (const auto& [degrees, quantile] :
+       {std::pair(1.0, 12.7062047), std::pair(2.0, 4.3026527), std::pair(3.0, 3.1824463),
+        std::pair(4.0, 2.7764451), std::pair(10.0, 2.2281389), std::pair(29.0, 2.0452296),
+        std::pair(30.0, 2.0422725), std::pair(100.0, 1.9839715)})
+    EXPECT_NEAR(student_quantile(degrees), quantile, 1e-5) << degrees;
+  EXPECT_GT(student_quantile(1.5), student_quantile(2));
+  EXPECT_LT(student_quantile(1.5), student_quantile(1));
   // t(0.975, 2) = 4.302653; the mean of 1, 2, 4 is 7/3, its error 0.8819171.
   const Interval range = mean_interval({1, 2, 4});
-  EXPECT_NEAR(range.low, 7.0 / 3 - 4.302653 * 0.8819171, 0.15);
-  EXPECT_NEAR(range.high, 7.0 / 3 + 4.302653 * 0.8819171, 0.15);
+  EXPECT_NEAR(range.low, 7.0 / 3 - 4.302653 * 0.8819171, 1e-5);
+  EXPECT_NEAR(range.high, 7.0 / 3 + 4.302653 * 0.8819171, 1e-5);
 }
 
 // a is 10 % better than b at every seed, though both swing by a factor of 3: paired, that is told apart. c swings
