@@ -90,9 +90,11 @@ ImageSet read_pngs(const fs::path& folder, const std::vector<fs::path>& files, c
   ImageSet set;
   set.count = static_cast<int64_t>(files.size());
   set.source = folder.string();
+  bool lost = false;  // colours
   for (const fs::path& file : files) {
     const std::vector<uint8_t> pixels = detail::read_png(file, [&](const detail::PngSize& size) {
       const int64_t channels = colours == Colours::kept && size.colour ? 3 : 1;
+      lost = lost || (size.colour && channels == 1);
       if (set.images.empty()) {
         set.height = size.height;
         set.width = size.width;
@@ -112,6 +114,7 @@ ImageSet read_pngs(const fs::path& folder, const std::vector<fs::path>& files, c
     });
     set.images.insert(set.images.end(), pixels.begin(), pixels.end());
   }
+  if (lost) set.source += " (colours as their brightness)";
   return set;
 }
 

@@ -225,6 +225,8 @@ TEST_F(ImageFiles, OfColours) {
   write_png_gray(gray / "0.png", 28, 28, part_of(digits_, 0, 1).images);
   expect_same(kept(gray), part_of(digits_, 0, 1));
   EXPECT_EQ(kept(gray).channels, 1);
+  EXPECT_EQ(read_images(gray).source, gray.string());
+  EXPECT_EQ(read_images(folder).source, folder.string() + " (colours as their brightness)");
   std::filesystem::copy_file(folder / "1.png", gray / "1.png");
   EXPECT_TRUE(has(error_of([&] { kept(gray); }), "1.png: expected images of one kind"));
 }
