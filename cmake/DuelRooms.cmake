@@ -6,8 +6,10 @@
 # -Wno-restrict: g++ 12 warns of its own std::string (GCC bug 105651). clang counts constants that only the device's code, or a
 # test's assertion, uses as unused, and warns of loops that it does not vectorise where the pragma asks for it.
 set(DUEL_WARNINGS -Wall -Wextra -Wshadow -Wno-unknown-pragmas)
+set(DUEL_NVCC_WARNINGS -Wall,-Wextra,-Wno-unknown-pragmas)  # of the host's compiler behind it
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   list(APPEND DUEL_WARNINGS -Wno-restrict)
+  string(APPEND DUEL_NVCC_WARNINGS ",-Wno-restrict")
 elseif(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
   list(APPEND DUEL_WARNINGS -Wno-unused-const-variable -Wno-pass-failed)
 endif()
@@ -37,7 +39,7 @@ function(duel_compile_options target)
   list(JOIN host "," host_of_nvcc)
   target_compile_options(${target} PRIVATE
     "$<$<COMPILE_LANGUAGE:CXX>:${DUEL_WARNINGS};${host}>"
-    "$<$<COMPILE_LANGUAGE:CUDA>:-std=c++20;--extended-lambda;--fmad=false;-Werror=all-warnings;-Xcompiler=-Wall,-Wextra,-Wno-unknown-pragmas,${host_of_nvcc}>")
+    "$<$<COMPILE_LANGUAGE:CUDA>:-std=c++20;--extended-lambda;--fmad=false;-Werror=all-warnings;-Xcompiler=${DUEL_NVCC_WARNINGS},${host_of_nvcc}>")
 endfunction()
 
 # duel_optimise(TARGET LEVEL): how hard a Release build works at the sources of a target. -O3 for the kernels: at -O2 a tenth of
