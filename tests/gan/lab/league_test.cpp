@@ -170,6 +170,24 @@ TEST(League, GoesOnRunByRunWithTheSameBits) {
   EXPECT_TRUE(has(error_of([&] { run_league(other, rest); }), "steps"));
 }
 
+// It has one picture, of where it failed, and none of a look.
+TEST(League, ARunThatFailsBeforeItsFirstLookHasARow) {
+  const Scratch scratch;
+  register_objective("explodes", [] { return named_objective("ns-gan", {{"lr-d", 1e30}, {"lr-g", 1e30}}); });
+  LeagueRequest request = small_league(scratch / "league");
+  request.objectives = {"ns-gan", "explodes"};
+  request.steps = 40;  // looks from the fifth on
+  CountingListener listener;
+  const LeagueOutcome outcome = run_league(request, listener);
+  ASSERT_EQ(outcome.runs.size(), 2u);
+  const LeagueRun& failed = outcome.runs[0].objective == "explodes" ? outcome.runs[0] : outcome.runs[1];
+  EXPECT_TRUE(has(failed.failure, "not finite at iteration")) << failed.failure;
+  EXPECT_TRUE(failed.curve.empty());
+  EXPECT_EQ(failed.samples.dim(0), 1);
+  EXPECT_TRUE(has(text_of(scratch / "league" / "league.md"), "| explodes | - | - | - | - |"));
+  EXPECT_GT(get(scratch / "league" / "league.png").size(), 1000u);
+}
+
 TEST(League, RefusesBeforeItTrains) {
   const Scratch scratch;
   CountingListener listener;
