@@ -171,6 +171,7 @@ class Allocator {
   void set_limit(int64_t bytes) {
     std::scoped_lock lock(mutex_);
     limit_ = bytes;
+    if (over_limit(0)) release_cached();
   }
   void empty_cache() {
     std::scoped_lock lock(mutex_);

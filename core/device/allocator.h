@@ -31,7 +31,7 @@ struct AllocatorStats {
 
 AllocatorStats allocator_stats(Device device);
 void reset_allocator_peak(Device device);
-/// Bytes that all blocks may take together; 0 = no limit.
+/// Bytes that all blocks may take together; 0 = no limit. Cached ones are given back where they are more by now.
 void set_allocator_limit(Device device, int64_t bytes);
 /// Gives cached blocks back to the system, but for the rest of a segment of which some block is in use.
 void empty_allocator_cache(Device device);
