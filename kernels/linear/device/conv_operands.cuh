@@ -88,6 +88,18 @@ struct Product {
 
 #if DUEL_DEVICE_CODE
 
+/// Which of a thread's loads along k are of rows that exist.
+template <class Tile>
+struct LoadedRows {
+  int exist = 0;  // a bit for each load
+
+  __device__ __forceinline__ void add(int i, bool exists) { exist |= exists ? 1 << i : 0; }
+  /// Of the four of a load so many, and more, where `steps` of k are left.
+  __device__ __forceinline__ int count(int i, int steps) const {
+    return (exist >> i & 1) != 0 ? steps - AlongDepth<Tile>::depth(i) : 0;
+  }
+};
+
 /// The left operand where k has one digit above its neighbours in memory: of every pass but an input gradient.
 template <class T, class Tile>
 struct LineLeft {
@@ -97,7 +109,7 @@ struct LineLeft {
   int64_t advance;  // … and the address, without jumps
   const T* from[Tile::kLoads];
   unsigned place[Tile::kLoads];
-  int rows;  // a bit for each load whose row exists
+  LoadedRows<Tile> rows;
   bool aligned;
 
   __device__ __forceinline__ LineLeft(const Product<T>& p, const T* left, int64_t row0, int64_t begin)
@@ -105,12 +117,11 @@ struct LineLeft {
         jump(p.left_k.step_a - length),
         step(kDepth % length),
         advance(kDepth / length * p.left_k.step_a + step),
-        rows(0),
         aligned(p.left_aligned) {
 #pragma unroll
     for (int i = 0; i < Tile::kLoads; ++i) {
       const int64_t row = row0 + AlongDepth<Tile>::outer(i);
-      if (row < p.rows) rows |= 1 << i;
+      rows.add(i, row < p.rows);
       const auto k = static_cast<unsigned>(begin + AlongDepth<Tile>::depth(i));
       const unsigned line = k / length;
       place[i] = k - line * length;
@@ -125,7 +136,7 @@ struct LineLeft {
     const int steps = steps_from(k, end);
 #pragma unroll
     for (int i = 0; i < Tile::kLoads; ++i) {
-      const int count = (rows >> i & 1) != 0 ? steps - AlongDepth<Tile>::depth(i) : 0;
+      const int count = rows.count(i, steps);
       if (aligned && (count >= 4 || count <= 0)) {
         take.four(i, from[i], count > 0);
       } else {
@@ -151,15 +162,15 @@ struct TapsLeft {
   const T* left;
   Walker
       ks[Tile::kLoads];  // the first step of each load's four, in the steps that come next, from the row on
-  int rows;              // a bit for each load whose row exists
+  LoadedRows<Tile> rows;
   Walker depth, one;
 
   __device__ __forceinline__ TapsLeft(const Product<T>& product, const T* from, int64_t row0, int64_t begin)
-      : p(product), left(from), rows(0), depth(stride_of(p.left_k, kDepth)), one(stride_of(p.left_k, 1)) {
+      : p(product), left(from), depth(stride_of(p.left_k, kDepth)), one(stride_of(p.left_k, 1)) {
 #pragma unroll
     for (int i = 0; i < Tile::kLoads; ++i) {
       const int64_t row = row0 + AlongDepth<Tile>::outer(i);
-      if (row < p.rows) rows |= 1 << i;
+      rows.add(i, row < p.rows);
       ks[i] = Walker(p.left_k, begin + AlongDepth<Tile>::depth(i));
       ks[i].place.offset += row * p.left_step;
     }
@@ -172,7 +183,7 @@ struct TapsLeft {
     const int steps = steps_from(k, end);
 #pragma unroll
     for (int i = 0; i < Tile::kLoads; ++i) {
-      const int count = (rows >> i & 1) != 0 ? steps - AlongDepth<Tile>::depth(i) : 0;
+      const int count = rows.count(i, steps);
       Walker at_j = ks[i];
 #pragma unroll
       for (int j = 0; j < 4; ++j) {
@@ -191,6 +202,14 @@ __device__ __forceinline__ bool is_inside(const Product<T>& p, const Place& colu
          static_cast<unsigned>(column.column + step.column) < static_cast<unsigned>(p.width);
 }
 
+/// Where a column of the right operand begins; one that there is not lies outside of every image.
+template <class T>
+__device__ __forceinline__ Place place_of_column(const Product<T>& p, int64_t column) {
+  Place place = at(p.right_column, column < p.columns ? column : 0);
+  if (column >= p.columns) place.row = -(1 << 30);
+  return place;
+}
+
 template <class T, class Tile>
 struct WalkingRight {
   using Mine = FourColumns<Tile>;
@@ -204,11 +223,7 @@ struct WalkingRight {
                                           int64_t begin)
       : p(product), right(from), depth(stride_of(p.right_k, kDepth)) {
 #pragma unroll
-    for (int j = 0; j < Mine::kColumns; ++j) {
-      const int64_t column = column0 + Mine::column(j);
-      columns[j] = at(p.right_column, column < p.columns ? column : 0);
-      if (column >= p.columns) columns[j].row = -(1 << 30);  // outside of every image
-    }
+    for (int j = 0; j < Mine::kColumns; ++j) columns[j] = place_of_column(p, column0 + Mine::column(j));
 #pragma unroll
     for (int i = 0; i < Mine::kSteps; ++i) ks[i] = Walker(p.right_k, begin + Mine::step(i));
   }
@@ -241,15 +256,15 @@ struct RepeatingLeft {
   const T* from;  // in the steps that come next
   int64_t advance;
   int offset[Tile::kLoads][4];
-  int rows;  // a bit for each load whose row exists
+  LoadedRows<Tile> rows;
   bool aligned;
 
   __device__ __forceinline__ RepeatingLeft(const Product<T>& p, const T* left, int64_t row0, int64_t begin)
-      : from(left), advance(at(p.left_k, kDepth).offset - p.left_k.base), rows(0), aligned(p.left_aligned) {
+      : from(left), advance(at(p.left_k, kDepth).offset - p.left_k.base), aligned(p.left_aligned) {
 #pragma unroll
     for (int i = 0; i < Tile::kLoads; ++i) {
       const int64_t row = row0 + AlongDepth<Tile>::outer(i);
-      if (row < p.rows) rows |= 1 << i;
+      rows.add(i, row < p.rows);
 #pragma unroll
       for (int j = 0; j < 4; ++j) {
         const int64_t k = begin + AlongDepth<Tile>::depth(i) + turned(j);
@@ -268,7 +283,7 @@ struct RepeatingLeft {
     const int steps = steps_from(k, end);
 #pragma unroll
     for (int i = 0; i < Tile::kLoads; ++i) {
-      const int count = (rows >> i & 1) != 0 ? steps - AlongDepth<Tile>::depth(i) : 0;
+      const int count = rows.count(i, steps);
       if (kFours && aligned && (count >= 4 || count <= 0)) {
         take.four(i, from + offset[i][0], count > 0);
       } else {
@@ -293,11 +308,7 @@ struct RepeatingRight {
       : from(right), advance(at(p.right_k, kDepth).offset - p.right_k.base), inside(0) {
     Place columns[Mine::kColumns];
 #pragma unroll
-    for (int j = 0; j < Mine::kColumns; ++j) {
-      const int64_t column = column0 + Mine::column(j);
-      columns[j] = at(p.right_column, column < p.columns ? column : 0);
-      if (column >= p.columns) columns[j].row = -(1 << 30);
-    }
+    for (int j = 0; j < Mine::kColumns; ++j) columns[j] = place_of_column(p, column0 + Mine::column(j));
 #pragma unroll
     for (int i = 0; i < Mine::kSteps; ++i) {
       const Place k = at(p.right_k, begin + Mine::step(i));
