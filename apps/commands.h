@@ -1,4 +1,4 @@
-// The commands of duel, each in the file of its name: train.cpp, sample.cpp, plot.cpp, objectives.cpp,
+// The commands of duel, each in the file of its name: train.cpp, sample.cpp, plot.cpp, objectives.cpp, networks.cpp,
 // info.cpp, bench.cpp, lab.cpp, judge.cpp, eval.cpp, list.cpp, compare.cpp, invert.cpp, sweep.cpp.
 #pragma once
 
@@ -10,6 +10,7 @@ Command train_command(int argc, char** argv);
 Command sample_command();
 Command plot_command();
 Command objectives_command();
+Command networks_command();
 Command info_command();
 Command bench_command();
 Command lab_command();

@@ -6,6 +6,7 @@
 
 #include "duel/core/ops/linear/conv.h"
 #include "duel/core/ops/linear/einsum.h"
+#include "duel/core/ops/linear/flop_count.h"
 #include "duel/core/ops/linear/matmul.h"
 #include "duel/core/ops/map/activation.h"
 #include "duel/core/ops/map/arithmetic.h"
@@ -16,6 +17,7 @@
 #include "duel/core/ops/reduce/normalization.h"
 #include "duel/core/ops/reduce/pooling.h"
 #include "duel/core/ops/reduce/reduction.h"
+#include "duel/core/ops/reduce/resampling.h"
 #include "duel/core/ops/reduce/sample_norm.h"
 #include "duel/core/ops/reduce/softmax.h"
 #include "duel/core/ops/reduce/statistics.h"

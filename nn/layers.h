@@ -1,6 +1,10 @@
 // Every layer of the room, for programs that do not want to name each header.
 #pragma once
 
+#include "duel/nn/blocks/minibatch_discrimination.h"
+#include "duel/nn/blocks/modulated_conv2d.h"
+#include "duel/nn/blocks/residual.h"
+#include "duel/nn/blocks/self_attention.h"
 #include "duel/nn/layers/activations.h"
 #include "duel/nn/layers/conv2d.h"
 #include "duel/nn/layers/conv_transpose2d.h"
@@ -15,9 +19,12 @@
 #include "duel/nn/module/module_list.h"
 #include "duel/nn/module/sequential.h"
 #include "duel/nn/norm/batch_norm.h"
+#include "duel/nn/norm/conditional_batch_norm.h"
+#include "duel/nn/norm/equalized.h"
 #include "duel/nn/norm/group_norm.h"
 #include "duel/nn/norm/instance_norm.h"
 #include "duel/nn/norm/layer_norm.h"
 #include "duel/nn/norm/minibatch_stddev.h"
+#include "duel/nn/norm/pixel_norm.h"
 #include "duel/nn/norm/spectral_norm.h"
 #include "duel/nn/norm/weight_norm.h"

@@ -35,7 +35,7 @@ kernels base map reduce training linear
 kernels/linear host device vendor
 core device tensor io ops engine
 core/ops map reduce linear
-nn module layers norm optim
+nn module layers norm blocks optim
 gan data picture objective models train judge record report run lab
 ORDER
   grep -rnE '#include "duel/(.*/internal/|kernels/linear/(host|device|vendor)/)' kernels core nn gan --include='*.h' --include='*.cuh' |

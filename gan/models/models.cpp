@@ -54,10 +54,11 @@ Networks make_networks(NetworkOptions o, bool allow_batch_norm_in_d, Generator& 
   if (o.latent == 0) o.latent = row.latent;
   if (o.channels_g == 0) o.channels_g = row.channels_g;
   if (o.channels_d == 0) o.channels_d = row.channels_d;
-  if (o.generator_norm == Norm::automatic) o.generator_norm = row.norm;
+  if (o.generator_norm == Norm::automatic) o.generator_norm = row.norm_g;
   if (o.discriminator_norm == Norm::automatic) {
-    o.discriminator_norm = row.norm == Norm::batch && !allow_batch_norm_in_d ? Norm::none : row.norm;
+    o.discriminator_norm = row.norm_d == Norm::batch && !allow_batch_norm_in_d ? Norm::none : row.norm_d;
   }
+  if (row.spectral_norm && !is_autoencoder(o.critic)) o.spectral_norm = o.spectral_norm_g = true;
   check_heads(o);
   const LendDefaultGenerator lent(random);  // layers initialise themselves from the thread's
   Networks networks = row.build(o);

@@ -1,8 +1,8 @@
 // The networks that MNIST-scale GANs are studied with. Images are [N, C, H, W] in [-1, 1]; G ends in tanh, D
 // in raw logits [N, 1]; layers are PyTorch's, so that weights exchange key by key.
 //
-// There is a row for each in network.h: mlp takes images of any sides; dcgan and infogan need sides that divide by
-// 4, and start from N(0, 0.02) weights as their papers do.
+// There is a row for each in network.h: mlp, resnet and biggan take images of any sides (the latter two start from sides of
+// 4 to 7 pixels where they can be halved so far); dcgan, infogan and sagan need sides that divide by 4.
 //
 // A critic of another kind than plain (critic.h) is the same network up to its features, with other last
 // layers: see conditional.h. An autoencoder's encoder ends in channels_d codes, and its decoder is the
@@ -31,15 +31,19 @@ enum class Norm { automatic, none, batch, layer, instance };
 struct NetworkOptions {
   std::string arch = "dcgan";
   int64_t height = 28, width = 28;
-  int64_t image_channels = 1;                 // 1: gray, 3: red, green and blue; at most 4
-  int64_t latent = 0;                         // size of z; 0: the architecture's own
-  int64_t channels_g = 0, channels_d = 0;     // width of the networks; 0: the architecture's own
-  Norm generator_norm = Norm::automatic;      // automatic: batch (mlp: none)
-  Norm discriminator_norm = Norm::automatic;  // automatic: batch where the objective allows it (mlp: none)
-  bool minibatch_stddev = false;              // D sees how much the batch varies (nn/norm/minibatch_stddev.h)
-  int64_t packing = 1;                        // images that D sees as one sample's channels
+  int64_t image_channels = 1;              // 1: gray, 3: red, green and blue; at most 4
+  int64_t latent = 0;                      // size of z; 0: the architecture's own
+  int64_t channels_g = 0, channels_d = 0;  // width of the networks; 0: the architecture's own
+  Norm generator_norm = Norm::automatic;   // automatic: the architecture's own
+  Norm discriminator_norm =
+      Norm::automatic;            // automatic: the architecture's own, where the objective allows it
+  bool minibatch_stddev = false;  // D sees how much the batch varies (nn/norm/minibatch_stddev.h)
+  int64_t packing = 1;            // images that D sees as one sample's channels
   // every weight of D divided by its largest singular value (nn/norm/spectral_norm.h); not of autoencoders
   bool spectral_norm = false;
+  bool spectral_norm_g = false;  // every weight of G likewise
+  bool generator_draws =
+      true;  // whether G draws while it trains, where it can (stylegan2: noise inputs, style mixing)
   // What follows from the objective, but for the number of classes, which is the data's.
   CriticKind critic = CriticKind::plain;
   int64_t classes = 0;

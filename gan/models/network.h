@@ -30,8 +30,10 @@ struct NetworkRow {
   std::string paper = "";
   // where the options leave them open
   int64_t latent = 100, channels_g = 64, channels_d = 64;
-  Norm norm = Norm::none;  // batch: in D where the objective allows it
-  int64_t sides = 1;       // of images are multiples of this
+  Norm norm_g = Norm::none, norm_d = Norm::none;  // batch in D: where the objective allows it
+  bool spectral_norm =
+      false;          // of both networks, whatever the objective says; not of autoencoders and their G
+  int64_t sides = 1;  // of images are multiples of this
   NetworkBuilder build = {};
 };
 
@@ -47,14 +49,20 @@ void register_network(NetworkRow row);
 
 /// "mlp, dcgan, infogan"
 std::string network_names_text();
-/// One of the sizes for people: "64 (mlp 256)", the commonest first.
-std::string network_size_text(int64_t NetworkRow::*size);
 
 /// Rows of a Markdown table: name, layers, sizes, paper. gan/README.md holds it.
 std::string network_table();
 
 /// What G starts from by the options.
 LatentPlan latent_plan(const NetworkOptions& options);
+
+/// The weights that networks start from; norms and what has one axis but a bias stay as they are.
+enum class Start {
+  layers,      // as each layer starts itself
+  small,       // weights N(0, 0.02), biases 0 (Radford et al. 2015, section 4)
+  xavier,      // uniform by both fans, biases 0 (Miyato et al. 2018; Zhang et al. 2019)
+  orthogonal,  // orthonormal rows, biases 0 (Brock et al. 2019, section 3)
+};
 
 /// G and D in two parts, around which every kind of critic can stand.
 struct NetworkParts {
@@ -64,8 +72,7 @@ struct NetworkParts {
   /// D up to the features that its last layer sees; `labels` more inputs, laid out as below.
   std::function<Trunk(const NetworkOptions&, int64_t labels)> trunk;
   LabelCritic::Input labels = LabelCritic::Input::planes;
-  // weights N(0, 0.02) and biases 0, but for norms (Radford et al. 2015, section 4)
-  bool starts_small = false;
+  Start start = Start::layers;
 };
 /// G ends in tanh, D is the critic that the options ask for.
 NetworkBuilder built_from(NetworkParts parts);

@@ -1,6 +1,5 @@
 // The rows, and what they are built with.
 #include <algorithm>
-#include <map>
 
 #include "duel/core/tensor/random.h"
 #include "duel/gan/models/internal/layers.h"
@@ -13,8 +12,9 @@
 namespace duel::gan {
 
 namespace detail {
-NetworkBuilder mlp(), dcgan(), infogan();  // networks/NAME.cpp each
-}
+// networks/NAME.cpp each
+NetworkBuilder mlp(), dcgan(), infogan(), resnet(), sagan(), biggan(), stylegan2(), r3gan();
+}  // namespace detail
 
 namespace {
 
@@ -31,7 +31,8 @@ std::deque<NetworkRow>& table() {
            "G linear 256x7x7, two 4x4 stride-2 transposed convolutions; D two 4x4 stride-2 convolutions, "
            "linear",
        .paper = "Radford et al. 2015, arXiv:1511.06434",
-       .norm = Norm::batch,
+       .norm_g = Norm::batch,
+       .norm_d = Norm::batch,
        .sides = 4,
        .build = detail::dcgan()},
       {.name = "infogan",
@@ -40,18 +41,71 @@ std::deque<NetworkRow>& table() {
            "1024, 1; MNIST's network of many later comparisons",
        .paper = "Chen et al. 2016, arXiv:1606.03657",
        .latent = 62,
-       .norm = Norm::batch,
+       .norm_g = Norm::batch,
+       .norm_d = Norm::batch,
        .sides = 4,
        .build = detail::infogan()},
+      {.name = "resnet",
+       .about =
+           "G linear, residual blocks that double the sides to the image's, batch norm; D residual blocks that halve them "
+           "to 7 or more and two that keep them, mean of pixels, linear; constant width",
+       .paper = "Gulrajani et al. 2017, arXiv:1704.00028, appendix F; Miyato et al. 2018, arXiv:1802.05957",
+       .latent = 128,
+       .channels_g = 32,
+       .channels_d = 32,
+       .norm_g = Norm::batch,
+       .build = detail::resnet()},
+      {.name = "sagan",
+       .about =
+           "dcgan of half the width with self-attention at half the image's sides in both, spectral norm in both",
+       .paper = "Zhang et al. 2019, arXiv:1805.08318",
+       .latent = 128,
+       .channels_g = 64,
+       .channels_d = 64,
+       .norm_g = Norm::batch,
+       .spectral_norm = true,
+       .sides = 4,
+       .build = detail::sagan()},
+      {.name = "biggan",
+       .about =
+           "residual blocks, G's batch norms conditioned on a shared embedding of the label and a part of z each; "
+           "self-attention at half the image's sides, spectral norm and orthogonal first weights in both",
+       .paper = "Brock et al. 2019, arXiv:1809.11096",
+       .latent = 120,
+       .channels_g = 16,
+       .channels_d = 16,
+       .norm_g = Norm::batch,
+       .spectral_norm = true,
+       .build = detail::biggan()},
+      {.name = "stylegan2",
+       .about =
+           "mapping of 4 layers, modulated convolutions with noise inputs from a learned constant, skip outputs, style "
+           "mixing; residual D with smooth halving; equalised weights",
+       .paper = "Karras et al. 2020, arXiv:1912.04958",
+       .latent = 64,
+       .channels_g = 32,
+       .channels_d = 16,
+       .build = detail::stylegan2()},
+      {.name = "r3gan",
+       .about =
+           "residual blocks of grouped 3x3 and of 1x1 convolutions without norms, quiet at the start; a learned basis at "
+           "G's beginning, a depthwise one at D's end",
+       .paper = "Huang et al. 2025, arXiv:2501.05441, section 4",
+       .latent = 64,
+       .channels_g = 32,
+       .channels_d = 32,
+       .build = detail::r3gan()},
   };
   return rows;
 }
 
-/// Weights N(0, 0.02) and biases 0, but for norms.
-void start_small(nn::Module& net) {
+void begin(nn::Module& net, Start start) {
+  if (start == Start::layers) return;
   for (const auto& [name, parameter] : net.named_parameters()) {
     if (parameter.rank() >= 2) {
-      nn::init::normal_(parameter, 0.0, 0.02, default_generator());
+      if (start == Start::small) nn::init::normal_(parameter, 0.0, 0.02);
+      if (start == Start::xavier) nn::init::xavier_uniform_(parameter);
+      if (start == Start::orthogonal) nn::init::orthogonal_(parameter);
     } else if (name.ends_with(".bias")) {
       nn::init::constant_(parameter, 0.0);
     }
@@ -114,19 +168,6 @@ void register_network(NetworkRow row) {
   table().push_back(std::move(row));
 }
 
-std::string network_size_text(int64_t NetworkRow::*size) {
-  std::map<int64_t, int> times;
-  for (const NetworkRow& row : table()) ++times[row.*size];
-  const auto commonest = std::max_element(times.begin(), times.end(), [](const auto& a, const auto& b) {
-                           return a.second < b.second;
-                         })->first;
-  std::string others;
-  for (const NetworkRow& row : table()) {
-    if (row.*size != commonest) others += message("{}{} {}", others.empty() ? "" : ", ", row.name, row.*size);
-  }
-  return std::to_string(commonest) + (others.empty() ? "" : " (" + others + ")");
-}
-
 std::string network_table() {
   std::string text = "| `--arch` | layers | latent, widths of G and D | from |\n|---|---|---|---|\n";
   for (const NetworkRow& row : table()) {
@@ -163,12 +204,9 @@ NetworkBuilder built_from(NetworkParts parts) {
                                             .q = [&] { return code_finder(o, trunk.features); },
                                             .code = o.channels_d,
                                             .decoder = decoder});
-    if (parts.starts_small) {
-      start_small(*generator);
-      // Without a norm an autoencoder of such weights is nearly 0 everywhere, and learns to see only after
-      // many steps.
-      if (!is_autoencoder(o.critic)) start_small(*discriminator);
-    }
+    begin(*generator, parts.start);
+    // Without a norm an autoencoder of small weights is nearly 0 everywhere, and learns to see only after many steps.
+    if (parts.start != Start::small || !is_autoencoder(o.critic)) begin(*discriminator, parts.start);
     return Networks{.generator = generator, .discriminator = discriminator};
   };
 }

@@ -7,9 +7,7 @@ namespace duel::gan {
 namespace {
 
 std::shared_ptr<nn::Module> linear(int64_t in, int64_t out, bool spectral_norm, bool bias = true) {
-  nn::Linear layer(in, out, {.bias = bias});
-  if (spectral_norm) return std::make_shared<nn::SpectralNorm>(std::move(layer));
-  return std::make_shared<nn::Linear>(std::move(layer));
+  return nn::with_spectral_norm(spectral_norm, nn::Linear(in, out, {.bias = bias}));
 }
 
 void check_labels(const char* op, const Tensor& x, const Tensor& labels) {

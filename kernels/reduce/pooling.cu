@@ -2,6 +2,7 @@
 // it, so host and device give the same bits.
 #include "duel/kernels/reduce/pooling.h"
 
+#include <algorithm>
 #include <limits>
 
 #include "duel/kernels/base/divisor.h"
@@ -122,6 +123,57 @@ struct WindowSum {
   }
 };
 
+// Note [Rows of windows]
+// On the host windows that lie one step apart in a row are summed for many columns at once: for each the same elements in the
+// same order as at() adds them, so the bits are those of the device; only what is not there is left out by the columns' range
+// in place of the window's.
+constexpr int64_t kColumns = 128;
+
+/// Columns [first, last) of row `row` of a plane's window sums; stride_w is 1.
+template <class T>
+void window_row(const PoolShape& s, const T* plane, int64_t row, int64_t first, int64_t last, T divisor,
+                T* y) {
+  const Span rows = held(row, s.kh, s.stride_h, s.pad_h, s.h_in);
+  T sum[kColumns] = {}, part[kColumns];
+  for (int64_t r = rows.first; r < rows.last; ++r) {
+    std::fill(part, part + (last - first), T(0));
+    for (int64_t c = 0; c < s.kw; ++c) {
+      const int64_t from = std::max(first, s.pad_w - c), to = std::min(last, s.w_in + s.pad_w - c);
+      const T* x = plane + r * s.w_in + c - s.pad_w;
+      for (int64_t j = from; j < to; ++j) part[j - first] += x[j];
+    }
+    for (int64_t j = 0; j < last - first; ++j) sum[j] += part[j];
+  }
+  for (int64_t j = first; j < last; ++j) y[j] = sum[j - first] / divisor;
+}
+
+/// Columns [first, last) of row `row` of what returns to a plane; stride_w is 1.
+template <class T>
+void holder_row(const PoolShape& s, const Divisor& stride_h, const T* plane, int64_t row, int64_t first,
+                int64_t last, T divisor, T* dx) {
+  const Span rows = holders(row, s.kh, stride_h, s.pad_h, s.h_out);
+  T sum[kColumns] = {};
+  for (int64_t r = rows.first; r < rows.last; ++r) {
+    for (int64_t c = 1 - s.kw; c <= 0; ++c) {  // window j + pad + c
+      const int64_t from = std::max(first, -s.pad_w - c), to = std::min(last, s.w_out - s.pad_w - c);
+      const T* g = plane + r * s.w_out + s.pad_w + c;
+      for (int64_t j = from; j < to; ++j) sum[j - first] += g[j];
+    }
+  }
+  for (int64_t j = first; j < last; ++j) dx[j] = sum[j - first] / divisor;
+}
+
+/// f(plane, row, first, last) for pieces of every row of planes of rows x columns.
+template <class F>
+void by_rows(int64_t planes, int64_t rows, int64_t columns, int64_t work, const F& f) {
+  parallel_for(planes * rows, kMapGrain / (columns * work) + 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      for (int64_t at = 0; at < columns; at += kColumns)
+        f(i / rows, i % rows, at, std::min(at + kColumns, columns));
+    }
+  });
+}
+
 void check_axis(const char* op, const char* axis, int64_t in, int64_t kernel, int64_t stride, int64_t pad,
                 int64_t out) {
   DUEL_CHECK(
@@ -176,6 +228,14 @@ void return_to_planes(Stream stream, const PoolShape& s, const T* g, const int64
 template <class T>
 void window_sums(Stream stream, const PoolShape& s, const T* x, T* y, double divisor) {
   if (!check("window_sums", s, out_plane(s), x, y)) return;
+  if (!stream.on_device() && s.stride_w == 1) {  // Note [Rows of windows]
+    by_rows(s.planes, s.h_out, s.w_out, s.kh * s.kw,
+            [&](int64_t p, int64_t row, int64_t first, int64_t last) {
+              window_row(s, x + p * in_plane(s), row, first, last, static_cast<T>(divisor),
+                         y + (p * s.h_out + row) * s.w_out);
+            });
+    return;
+  }
   generate(stream, s.planes * out_plane(s), WindowSum<T>{s, x, static_cast<T>(divisor)}, y,
            grain(s.kh * s.kw));
 }
@@ -183,6 +243,13 @@ void window_sums(Stream stream, const PoolShape& s, const T* x, T* y, double div
 template <class T>
 void window_sums_adjoint(Stream stream, const PoolShape& s, const T* g, T* dx, double divisor) {
   if (!check("window_sums_adjoint", s, in_plane(s), g, dx)) return;
+  if (!stream.on_device() && s.stride_w == 1) {  // Note [Rows of windows]
+    by_rows(s.planes, s.h_in, s.w_in, s.kh * s.kw, [&](int64_t p, int64_t row, int64_t first, int64_t last) {
+      holder_row(s, Divisor(s.stride_h), g + p * out_plane(s), row, first, last, static_cast<T>(divisor),
+                 dx + (p * s.h_in + row) * s.w_in);
+    });
+    return;
+  }
   generate(stream, s.planes * in_plane(s), FromHolders<T, false>{s, g, nullptr, static_cast<T>(divisor)}, dx,
            grain(s.kh * s.kw));
 }

@@ -1,6 +1,7 @@
 #include "duel/nn/layers/pooling.h"
 
 #include "duel/core/ops/reduce/pooling.h"
+#include "duel/core/ops/reduce/reduction.h"
 
 namespace duel::nn {
 
@@ -24,6 +25,11 @@ Tensor MaxPool2d::forward(const Tensor& x) {
 
 Tensor AvgPool2d::forward(const Tensor& x) {
   return avg_pool2d(x, kernel_size, options.stride, options.padding);
+}
+
+Tensor GlobalSumPool2d::forward(const Tensor& x) {
+  DUEL_CHECK(x.rank() == 4, "GlobalSumPool2d", "expected an input [N, C, H, W], got {}", x.shape());
+  return sum(x, {2, 3});
 }
 
 }  // namespace duel::nn

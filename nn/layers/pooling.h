@@ -1,4 +1,5 @@
-// MaxPool2d and AvgPool2d: the largest element and the mean of every window, as in torch.nn.
+// MaxPool2d and AvgPool2d: the largest element and the mean of every window, as in torch.nn; GlobalSumPool2d: the sum of every
+// channel, which ends the discriminators of SNGAN and BigGAN.
 //
 // Example:  nn::MaxPool2d halves(2);  nn::AvgPool2d blur({3, 3}, {.stride = 1, .padding = 1});
 #pragma once
@@ -51,6 +52,17 @@ class AvgPool2d : public Pool2d {
   std::shared_ptr<Module> make_like() const override {
     return std::make_shared<AvgPool2d>(kernel_size, options);
   }
+};
+
+/// x [N, C, H, W] to [N, C].
+class GlobalSumPool2d : public Module {
+ public:
+  Tensor forward(const Tensor& x) override;
+  bool second_derivative_zero() const override { return true; }
+  std::string describe() const override { return "GlobalSumPool2d()"; }
+
+ protected:
+  std::shared_ptr<Module> make_like() const override { return std::make_shared<GlobalSumPool2d>(); }
 };
 
 }  // namespace duel::nn

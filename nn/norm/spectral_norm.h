@@ -59,4 +59,11 @@ class SpectralNorm : public Module {
       layer_;  // not a child: its parameters are registered here, under PyTorch's names
 };
 
+/// The layer, under spectral norm or as it is.
+template <std::derived_from<WeightLayer> Layer>
+std::shared_ptr<Module> with_spectral_norm(bool on, Layer layer) {
+  if (on) return std::make_shared<SpectralNorm>(std::move(layer));
+  return std::make_shared<Layer>(std::move(layer));
+}
+
 }  // namespace duel::nn

@@ -98,11 +98,12 @@ def dcgan(spec):
 
 def initialise(net, gain, rng):
     """Nothing stays at a default of 0 or 1, so that a forgotten bias, scale or running statistic shows."""
-    for module in net:
+    for module in net.modules():
         if isinstance(module, nn.BatchNorm2d):
             c = module.num_features
-            module.weight.data = 1 + 0.2 * torch.randn(c, generator=rng)
-            module.bias.data = 0.1 * torch.randn(c, generator=rng)
+            if module.affine:
+                module.weight.data = 1 + 0.2 * torch.randn(c, generator=rng)
+                module.bias.data = 0.1 * torch.randn(c, generator=rng)
             module.running_mean = 0.1 * torch.randn(c, generator=rng)
             module.running_var = 0.5 + torch.rand(c, generator=rng)
         elif hasattr(module, "weight"):
@@ -110,7 +111,21 @@ def initialise(net, gain, rng):
             if isinstance(module, nn.ConvTranspose2d):  # weight [in, out, kh, kw], each output sees kh*kw/stride^2 taps
                 fan_in = module.in_channels * 4
             module.weight.data = gain * torch.randn(module.weight.shape, generator=rng) / fan_in**0.5
-            module.bias.data = 0.1 * torch.randn(module.bias.shape, generator=rng)
+            if getattr(module, "bias", None) is not None:
+                module.bias.data = 0.1 * torch.randn(module.bias.shape, generator=rng)
+        for name in ("gamma", "strength"):  # of attention and of noise, which start at 0
+            if hasattr(module, name):
+                getattr(module, name).data = 0.5 + torch.rand(getattr(module, name).shape, generator=rng)
+
+
+def normalise(nets, seed):
+    """Spectral norm for every layer with a weight, but for embeddings that a network shares; u and v by the seed."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        for net in nets:
+            for name, module in list(net.named_modules()):
+                if isinstance(module, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)) and not name.endswith("shared"):
+                    nn.utils.spectral_norm(module)
 
 
 class Margin:
@@ -125,7 +140,7 @@ class Margin:
 
     def watch(self, *nets):
         for net in nets:
-            for module in net:
+            for module in net.modules():
                 if isinstance(module, (nn.ReLU, nn.LeakyReLU)):
                     module.register_forward_pre_hook(lambda _, inputs: self.see(inputs[0]))
 
@@ -296,11 +311,7 @@ def trajectory(spec, build, seed, nudge=0.0):
     initialise(g, 1.2, rng)
     initialise(d, 1.6, rng)
     if "spectral_norm" in spec:
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)  # u and v
-            for i, module in enumerate(d):
-                if hasattr(module, "weight"):
-                    d[i] = nn.utils.spectral_norm(module)
+        normalise([d, g] if spec["spectral_norm"] == "both" else [d], seed)
     out = {**state("g", g), **state("d", d)}
     if nudge:
         other = torch.Generator().manual_seed(1)
@@ -312,7 +323,7 @@ def trajectory(spec, build, seed, nudge=0.0):
     opt_g, opt_d = make_optimizer(spec, g, spec.get("lr_g", spec["lr"])), make_optimizer(spec, d, spec["lr"])
     pack = lambda x: x.reshape(BATCH // spec["packing"], -1) if "packing" in spec else x
 
-    for t in range(ITERATIONS):
+    for t in range(spec.get("iterations", ITERATIONS)):
         for optimizer in (opt_d, opt_g):
             for group in optimizer.param_groups:
                 if "lr_decay" in spec:

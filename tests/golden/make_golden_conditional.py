@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from make_golden import MARGIN, Margin, apply_gradient, make_optimizer, save_safetensors, state
+from make_golden import MARGIN, Margin, apply_gradient, make_optimizer, normalise, save_safetensors, state
 
 BATCH, NOISE, CLASSES, ITERATIONS = 4, 5, 3, 10
 CATEGORIES, VALUES = 10, 2  # infogan's codes
@@ -104,14 +104,17 @@ def initialise(net, rng):
     for module in net.modules():
         if isinstance(module, nn.BatchNorm2d):
             c = module.num_features
-            module.weight.data = 1 + 0.2 * torch.randn(c, generator=rng)
-            module.bias.data = 0.1 * torch.randn(c, generator=rng)
+            if module.affine:
+                module.weight.data = 1 + 0.2 * torch.randn(c, generator=rng)
+                module.bias.data = 0.1 * torch.randn(c, generator=rng)
             module.running_mean = 0.1 * torch.randn(c, generator=rng)
             module.running_var = 0.5 + torch.rand(c, generator=rng)
         elif getattr(module, "weight", None) is not None:
             module.weight.data = 1.3 * torch.randn(module.weight.shape, generator=rng) / module.weight[0].numel()**0.5
             if module.bias is not None:
                 module.bias.data = 0.1 * torch.randn(module.bias.shape, generator=rng)
+        elif hasattr(module, "gamma"):  # of attention, which starts at 0
+            module.gamma.data = 0.5 + torch.rand(1, generator=rng)
 
 
 def pull_away(s):
@@ -189,16 +192,14 @@ def trajectory(spec, build, seed):
     g, d, shape = build(spec, width)
     initialise(g, rng)
     initialise(d, rng)
-    if spec.get("spectral_norm"):  # of every layer of D; u and v start at random
-        torch.manual_seed(seed)
-        for module in [m for m in d.modules() if isinstance(m, nn.Linear)]:
-            nn.utils.spectral_norm(module)
+    if spec.get("spectral_norm"):
+        normalise([d, g] if spec["spectral_norm"] == "both" else [d], seed)
     out = {**state("g", g), **state("d", d)}
     margin = Margin()
-    margin.watch(g.modules(), d.modules())
+    margin.watch(g, d)
     opt_d, opt_g = make_optimizer(spec, d, spec["lr"]), make_optimizer(spec, g, spec.get("lr_g", spec["lr"]))
     k, fit, crossed = torch.zeros(()), True, False
-    for t in range(ITERATIONS):
+    for t in range(spec.get("iterations", ITERATIONS)):
         for s in range(spec["critic_steps"]):
             at, first = f"t{t}.s{s}", t == 0 and s == 0
             real = torch.tanh(torch.randn(BATCH, *shape, generator=rng))

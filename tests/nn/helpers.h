@@ -8,9 +8,11 @@
 #include <string>
 #include <vector>
 
+#include "duel/core/engine/gradcheck.h"
 #include "duel/core/ops.h"
 #include "duel/core/tensor/autograd.h"
 #include "duel/nn/layers.h"
+#include "pytorch_block_values.h"
 #include "pytorch_values.h"
 #include "tests/files.h"
 
@@ -59,8 +61,9 @@ inline void expect_close(const Tensor& got, const std::vector<double>& expected,
 }
 
 inline void expect_pytorch(const Tensor& got, const std::string& key, double tolerance = 1e-12) {
-  const auto found = kPyTorch.find(key);
-  ASSERT_NE(found, kPyTorch.end()) << key;
+  const bool layer = kPyTorch.contains(key);
+  const auto found = layer ? kPyTorch.find(key) : kPyTorchBlocks.find(key);
+  ASSERT_TRUE(layer || found != kPyTorchBlocks.end()) << key;
   expect_close(got, found->second, key, tolerance);
 }
 
@@ -68,6 +71,45 @@ inline void expect_same_bits(const Tensor& a, const Tensor& b, const std::string
   ASSERT_EQ(a.shape(), b.shape()) << what;
   ASSERT_EQ(a.dtype(), b.dtype()) << what;
   EXPECT_EQ(a.to_vector<double>(), b.to_vector<double>()) << what;
+}
+
+/// Compares y and all gradients of <y, wave 5> with PyTorch's, whose names lack `prefix`.
+inline void compare(const std::string& name, Module& module, const Tensor& input,
+                    const std::string& prefix = "") {
+  const bool differentiable = is_floating(input.dtype());
+  Tensor x = input.detach().clone();
+  if (differentiable) x.set_requires_grad(true);
+  const Tensor y = module(x);
+  expect_pytorch(y, name + ".y");
+  std::vector<Tensor> wanted;
+  std::vector<std::string> labels;
+  if (differentiable) {
+    wanted.push_back(x);
+    labels.push_back("x");
+  }
+  for (const auto& [label, parameter] : module.named_parameters()) {
+    wanted.push_back(parameter);
+    labels.push_back(label.substr(label.starts_with(prefix) ? prefix.size() : 0));
+  }
+  const auto grads = grad({y}, wanted, {wave(y.shape(), 5)});
+  for (size_t i = 0; i < grads.size(); ++i) expect_pytorch(grads[i], name + ".d_" + labels[i]);
+}
+
+inline void check_layer(const std::string& name, Module&& module, const Shape& shape, double scale = 1.0) {
+  module.to(DType::f64);
+  set_parameters(module);
+  compare(name, module, wave(shape, 0) * scale);
+}
+
+/// Order 2 in the input and in the weights.
+inline void check_twice(Module&& layer, const Shape& shape) {
+  layer.to(DType::f64);
+  set_parameters(layer);
+  std::vector<Tensor> at = layer.parameters();
+  at.insert(at.begin(), (wave(shape, 0.3) * 2.0).set_requires_grad(true));
+  const auto f = [&](const std::vector<Tensor>& in) { return tanh(layer(in[0])); };
+  const auto result = gradgradcheck(f, at);
+  EXPECT_TRUE(result) << layer.describe() << ": " << result.message;
 }
 
 using testing::error_of;

@@ -1,13 +1,17 @@
-"""Writes tests/nn/pytorch_values.h: what PyTorch computes in f64 for every layer and optimizer of nn/.
+"""Writes what PyTorch computes in f64: for every layer and optimizer of nn/, and for what is made of several.
 
 Run once, with any recent PyTorch (the committed file: 2.15.0); the tests need no Python:
-    python tests/nn/make_pytorch_values.py > tests/nn/pytorch_values.h
+    python tests/nn/make_pytorch_values.py values > tests/nn/pytorch_values.h
+    python tests/nn/make_pytorch_values.py blocks > tests/nn/pytorch_block_values.h
 
 Inputs are waves, sin(0.7 i + phase) in row-major order, which the C++ tests make in the same way: the input has phase 0,
 parameter k has phase 1 + k (in the order of parameters()), the cotangent of the output phase 5.
 """
 import math
+import sys
+
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 torch.set_default_dtype(torch.float64)
@@ -83,7 +87,6 @@ layer("max_pool2d_overlap", nn.MaxPool2d((3, 2), stride=(2, 1), padding=1), [1, 
 layer("avg_pool2d_overlap", nn.AvgPool2d((3, 2), stride=(2, 1), padding=1), [1, 1, 5, 3])
 layer("upsample", nn.Upsample(scale_factor=2), [1, 2, 2, 3])
 layer("avg_pool2d", nn.AvgPool2d(2), [1, 2, 4, 6])
-
 embedding = nn.Embedding(4, 3)
 set_parameters(embedding)
 differentiate("embedding", embedding, torch.tensor([[2, 0, 2], [3, 3, 1]]))
@@ -169,11 +172,76 @@ for name, limit in [("clip_norm", 0.5), ("clip_norm_idle", 100.0)]:
     put(name + ".d_weight", module.weight.grad)
     put(name + ".d_bias", module.bias.grad)
 
+tables = {"values": values}
+values = tables["blocks"] = {}
+layer("upsample_bilinear", nn.Upsample(scale_factor=2, mode="bilinear"), [1, 2, 2, 3])
+layer("upsample_bilinear3", nn.Upsample(scale_factor=3, mode="bilinear"), [1, 1, 2, 3])
+layer("pixel_shuffle", nn.PixelShuffle(2), [1, 8, 1, 2])
+
+
+class Function(nn.Module):
+    """f(module, x) of the parameters that are given by name."""
+
+    def __init__(self, f, **parts):
+        super().__init__()
+        self.f = f
+        for name, part in parts.items():
+            setattr(self, name, nn.Parameter(torch.zeros(part)) if isinstance(part, list) else part)
+
+    def forward(self, x):
+        return self.f(self, x)
+
+
+def attention(m, x):
+    n, c, h, w = x.shape
+    q, k, v = m.query(x).flatten(2), F.max_pool2d(m.key(x), 2).flatten(2), F.max_pool2d(m.value(x), 2).flatten(2)
+    seen = torch.einsum("nps,ncs->ncp", torch.softmax(torch.einsum("ncp,ncs->nps", q, k), 2), v)
+    return x + m.gamma * m.out(seen.reshape(n, -1, h, w))
+
+
+def conditional_norm(m, x):
+    y = wave([x.shape[0], 2], 9)
+    return m.bn(x) * (1 + m.gain(y))[:, :, None, None] + m.shift(y)[:, :, None, None]
+
+
+def modulated(m, x, demodulate=True):
+    """A kernel for each sample, by groups: the paper's way."""
+    n, c, h, w = x.shape
+    style = wave([n, 2], 9) @ m.style.weight.t() / 2**0.5 + m.style.bias
+    kernels = (m.weight / (c * 9)**0.5)[None] * style[:, None, :, None, None]
+    if demodulate:
+        kernels = kernels / (kernels.square().sum((2, 3, 4), keepdim=True) + 1e-8).sqrt()
+    return F.conv2d(x.reshape(1, n * c, h, w), kernels.flatten(0, 1), padding=1, groups=n).reshape(n, -1, h, w)
+
+
+def discrimination(m, x):
+    t = (x @ m.weight).reshape(x.shape[0], 2, 3)
+    near = torch.exp(-(t[:, None] - t[None]).abs().sum(3)).sum(1)
+    return torch.cat([x, near], 1)
+
+
+one = lambda i, o: nn.Conv2d(i, o, 1, bias=False)
+blur = torch.tensor([1.0, 2.0, 1.0])
+layer("blur", Function(lambda m, x: F.conv2d(x, (blur[:, None] * blur / 16)[None, None], padding=1)), [1, 1, 3, 4])
+layer("global_sum_pool2d", Function(lambda m, x: x.sum((2, 3))), [2, 3, 2, 2])
+layer("self_attention", Function(attention, gamma=[1], query=one(4, 1), key=one(4, 1), value=one(4, 2), out=one(2, 4)), [2, 4, 2, 4])
+layer("conditional_batch_norm2d", Function(conditional_norm, bn=nn.BatchNorm2d(3, affine=False), gain=nn.Linear(2, 3, bias=False),
+                                           shift=nn.Linear(2, 3, bias=False)), [2, 3, 2, 2])
+layer("modulated_conv2d", Function(modulated, weight=[3, 2, 3, 3], style=nn.Linear(2, 2)), [2, 2, 3, 4])
+layer("modulated_conv2d_plain", Function(lambda m, x: modulated(m, x, False), weight=[3, 2, 3, 3], style=nn.Linear(2, 2)), [2, 2, 3, 4])
+layer("pixel_norm", Function(lambda m, x: x / (x.square().mean(1, keepdim=True) + 1e-8).sqrt()), [2, 3, 2])
+layer("equalized_linear", Function(lambda m, x: x @ m.weight.t() * (2 * 0.1 / 3**0.5) + m.bias * 0.1, weight=[2, 3], bias=[2]), [2, 3])
+layer("equalized_conv2d", Function(lambda m, x: F.conv2d(x, m.weight / 8**0.5, m.bias), weight=[3, 2, 2, 2], bias=[3]), [1, 2, 3, 3])
+layer("minibatch_discrimination", Function(discrimination, weight=[4, 6]), [3, 4])
+layer("residual", Function(lambda m, x: m.residual(x) + m.skip(x), residual=nn.Sequential(nn.ReLU(), one(2, 3), nn.AvgPool2d(2)),
+                           skip=nn.Sequential(nn.AvgPool2d(2), one(2, 3))), [1, 2, 2, 4])
+
 print("// Made by make_pytorch_values.py with PyTorch " + torch.__version__.split("+")[0] + "; see there.")
 print("#pragma once\n\n#include <map>\n#include <string>\n#include <vector>\n")
 print("// clang-format off")
-print("inline const std::map<std::string, std::vector<double>> kPyTorch = {")
-for key, numbers in values.items():
+name, part = {"values": "kPyTorch", "blocks": "kPyTorchBlocks"}[sys.argv[1]], tables[sys.argv[1]]
+print(f"inline const std::map<std::string, std::vector<double>> {name} = {{")
+for key, numbers in part.items():
     line = f'    {{"{key}", {{'
     for i, v in enumerate(numbers):
         text = f"{v:.15g}" + ("}}," if i + 1 == len(numbers) else ", ")

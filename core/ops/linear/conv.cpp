@@ -2,6 +2,7 @@
 #include "duel/core/ops/linear/conv.h"
 
 #include "duel/core/device/workspace.h"
+#include "duel/core/ops/linear/flop_count.h"
 #include "duel/core/ops/linear/internal/layer_maps.h"
 #include "duel/core/ops/map/internal/ending.h"
 #include "duel/core/ops/reduce/reduction.h"
@@ -67,6 +68,7 @@ ConvShape shape_of(const Shape& in, const Shape& out, Size2d kernel, const ConvO
 template <class T>
 void run(const ConvShape& s, ConvPass pass, const Tensor& first, const Tensor& second, const Tensor& bias,
          T* out, const kernels::Finish<T>& finish = {}, T* dy_sums = nullptr) {
+  FlopCount::add(2.0 * static_cast<double>(s.n * s.h_out * s.w_out) * static_cast<double>(s.weights()));
   detail::Workspace workspace(
       first.device(), kernels::conv2d_workspace<T>(s, pass, stream_of(first.device()), dy_sums != nullptr));
   kernels::conv2d<T>(stream_of(first.device()), s, pass, first.data<T>(), second.data<T>(),

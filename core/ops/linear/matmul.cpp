@@ -2,6 +2,7 @@
 #include "duel/core/ops/linear/matmul.h"
 
 #include "duel/core/device/workspace.h"
+#include "duel/core/ops/linear/flop_count.h"
 #include "duel/core/ops/linear/internal/layer_maps.h"
 #include "duel/core/ops/map/arithmetic.h"
 #include "duel/core/ops/map/internal/ending.h"
@@ -59,6 +60,7 @@ Tensor batched(const Tensor& a, const Tensor& b, bool transpose_a, bool transpos
   Tensor y = Tensor::empty(joined(batch, m, n), a.options());
   const int64_t count = batch.numel(), columns = n, depth = k, rows = m;
   const int64_t stride_a = a.rank() > 2 ? m * k : 0, stride_b = b.rank() > 2 ? k * n : 0;
+  FlopCount::add(2.0 * static_cast<double>(count * m * n) * static_cast<double>(k));
   DUEL_DISPATCH(a.dtype(), "matmul", {
     const kernels::Stream stream = stream_of(a.device());
     detail::Workspace workspace(
@@ -121,6 +123,7 @@ Tensor matrices(const Tensor& a, const Tensor& b, bool transpose_a, bool transpo
   const auto [m, k] = sides(a, transpose_a);
   const int64_t n = sides(b, transpose_b).columns;
   Tensor y = Tensor::empty({m, n}, a.options());
+  FlopCount::add(2.0 * static_cast<double>(m * n) * static_cast<double>(k));
   DUEL_DISPATCH(a.dtype(), "matmul", {
     detail::Workspace workspace(
         a.device(), kernels::gemm_workspace<T>(transpose_a, transpose_b, m, n, k, stream_of(a.device())));
@@ -177,6 +180,7 @@ std::vector<Tensor> all_gradients(const Tensor& x, const Tensor& weight, const T
   const int64_t rows = x.dim(0), in = x.dim(1), out = weight.dim(0);
   const Tensor dx = Tensor::empty({rows, in}, x.options()), dw = Tensor::empty({out, in}, x.options()),
                db = bias ? Tensor::empty({out}, x.options()) : Tensor();
+  FlopCount::add(4.0 * static_cast<double>(rows * in) * static_cast<double>(out));
   DUEL_DISPATCH(x.dtype(), "linear", {
     const kernels::Stream stream = stream_of(x.device());
     Workspace of_dx(x.device(), kernels::gemm_workspace<T>(false, false, rows, in, out, stream)),
@@ -209,6 +213,7 @@ std::vector<Tensor> all_gradients(const Tensor& x, const Tensor& weight, const T
 /// dw = dy^T x, or added to it, and db where it is defined.
 void weight_gradient(const Tensor& x, const Tensor& dy, bool add, const Tensor& dw, const Tensor& db) {
   const int64_t n = dy.dim(1), k = x.dim(1), rows = x.dim(0);
+  FlopCount::add(2.0 * static_cast<double>(n * k) * static_cast<double>(rows));
   DUEL_DISPATCH(x.dtype(), "linear", {
     const kernels::Stream stream = stream_of(x.device());
     Workspace workspace(x.device(),
@@ -254,6 +259,7 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, const A
              "expected a bias of {} [{}], got {}", to_text(x.dtype()), n, to_text(bias));
   detail::check_same_device("linear", x, bias);
   const detail::Ending ending(then, {m, n}, x, {x, weight, bias});
+  FlopCount::add(2.0 * static_cast<double>(m * n) * static_cast<double>(k));
   DUEL_DISPATCH(x.dtype(), "linear", {
     detail::Workspace workspace(x.device(),
                                 kernels::gemm_workspace<T>(false, true, m, n, k, stream_of(x.device())));

@@ -196,7 +196,7 @@ Networks stacked_networks(const StackedProtocol& protocol, const Objective& obje
   const LendDefaultGenerator lent(random);  // layers initialise themselves from the thread's
   Networks networks = built_from({.generator = wide ? wide_generator : tiny_generator,
                                   .trunk = wide ? wide_trunk : tiny_trunk,
-                                  .starts_small = wide})(options);
+                                  .start = wide ? Start::small : Start::layers})(options);
   networks.latent = latent_plan(options);
   networks.options = options;
   networks.name = options.arch;

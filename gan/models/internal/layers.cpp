@@ -1,5 +1,6 @@
 #include "duel/gan/models/internal/layers.h"
 
+#include "duel/nn/blocks/self_attention.h"
 #include "duel/nn/layers/activations.h"
 #include "duel/nn/layers/reshape.h"
 #include "duel/nn/norm/batch_norm.h"
@@ -32,14 +33,17 @@ void add_norm(nn::Sequential& net, Norm norm, int64_t features, int64_t height, 
   }
 }
 
-Trunk halving_trunk(const NetworkOptions& o, int64_t labels) {
+Trunk halving_trunk(const NetworkOptions& o, int64_t labels) { return halving_trunk_with(o, labels, {}); }
+
+Trunk halving_trunk_with(const NetworkOptions& o, int64_t labels, const HalvingOptions& how) {
   const int64_t d = o.channels_d;
   auto critic = std::make_shared<nn::Sequential>();
   add_weights(*critic, o.spectral_norm, nn::Conv2d(o.packing * o.image_channels + labels, d, 4, kHalve));
-  critic->push_back(nn::LeakyReLU(0.2));
+  critic->push_back(nn::LeakyReLU(how.slope));
+  if (how.attention) critic->push_back(nn::SelfAttention2d(d, {.spectral_norm = o.spectral_norm}));
   add_weights(*critic, o.spectral_norm, nn::Conv2d(d, 2 * d, 4, kHalve));
   add_norm(*critic, o.discriminator_norm, 2 * d, o.height / 4, o.width / 4);
-  critic->push_back(nn::LeakyReLU(0.2));
+  critic->push_back(nn::LeakyReLU(how.slope));
   if (o.minibatch_stddev) critic->push_back(nn::MinibatchStddev());
   critic->push_back(nn::Flatten());
   return {critic, (2 * d + (o.minibatch_stddev ? 1 : 0)) * (o.height / 4) * (o.width / 4)};

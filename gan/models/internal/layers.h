@@ -18,18 +18,23 @@ void add_norm(nn::Sequential& net, Norm norm, int64_t features, int64_t height =
 /// A layer with weights, under spectral norm or without.
 template <class Layer>
 void add_weights(nn::Sequential& net, bool spectral_norm, Layer layer) {
-  if (spectral_norm) {
-    net.push_back(nn::SpectralNorm(std::move(layer)));
-  } else {
-    net.push_back(std::move(layer));
-  }
+  net.push_back(nn::with_spectral_norm(spectral_norm, std::move(layer)));
 }
 
 /// 4x4 convolutions that halve and double an image's sides.
 inline constexpr nn::Conv2dOptions kHalve{.stride = 2, .padding = 1};
 inline constexpr nn::ConvTranspose2dOptions kDouble{.stride = 2, .padding = 1};
 
-/// D's two halving convolutions: images [N, packing image_channels + labels, H, W] to features [N, 2 d H/4 W/4], d = channels_d.
+inline constexpr double kSlope = 0.2;  // of LeakyReLU where a paper says no other
+
+/// D's two halving convolutions: images [N, packing image_channels + labels, H, W] to features [N, 2 d H/4 W/4], d =
+/// channels_d.
 Trunk halving_trunk(const NetworkOptions& o, int64_t labels);
+
+struct HalvingOptions {
+  double slope = kSlope;
+  bool attention = false;  // between the two convolutions
+};
+Trunk halving_trunk_with(const NetworkOptions& o, int64_t labels, const HalvingOptions& how);
 
 }  // namespace duel::gan::detail

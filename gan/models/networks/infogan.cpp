@@ -13,17 +13,17 @@ std::shared_ptr<nn::Sequential> infogan_generator(const NetworkOptions& o, int64
                                                   Norm norm) {
   const int64_t h = o.height / 4, w = o.width / 4;
   auto net = std::make_shared<nn::Sequential>();
-  net->push_back(nn::Linear(input, kWide));
+  add_weights(*net, o.spectral_norm_g, nn::Linear(input, kWide));
   add_norm(*net, norm, kWide);
   net->push_back(nn::ReLU());
-  net->push_back(nn::Linear(kWide, 2 * g * h * w));
+  add_weights(*net, o.spectral_norm_g, nn::Linear(kWide, 2 * g * h * w));
   add_norm(*net, norm, 2 * g * h * w);
   net->push_back(nn::ReLU());
   net->push_back(nn::Unflatten({2 * g, h, w}));
-  net->push_back(nn::ConvTranspose2d(2 * g, g, 4, kDouble));
+  add_weights(*net, o.spectral_norm_g, nn::ConvTranspose2d(2 * g, g, 4, kDouble));
   add_norm(*net, norm, g, 2 * h, 2 * w);
   net->push_back(nn::ReLU());
-  net->push_back(nn::ConvTranspose2d(g, o.image_channels, 4, kDouble));
+  add_weights(*net, o.spectral_norm_g, nn::ConvTranspose2d(g, o.image_channels, 4, kDouble));
   return net;
 }
 
@@ -38,7 +38,7 @@ Trunk infogan_trunk(const NetworkOptions& o, int64_t labels) {
 }  // namespace
 
 NetworkBuilder infogan() {
-  return built_from({.generator = infogan_generator, .trunk = infogan_trunk, .starts_small = true});
+  return built_from({.generator = infogan_generator, .trunk = infogan_trunk, .start = Start::small});
 }
 
 }  // namespace duel::gan::detail

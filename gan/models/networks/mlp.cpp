@@ -10,13 +10,13 @@ namespace {
 
 std::shared_ptr<nn::Sequential> mlp_generator(const NetworkOptions& o, int64_t input, int64_t g, Norm norm) {
   auto net = std::make_shared<nn::Sequential>();
-  net->push_back(nn::Linear(input, g));
+  add_weights(*net, o.spectral_norm_g, nn::Linear(input, g));
   add_norm(*net, norm, g);
   net->push_back(nn::LeakyReLU(0.2));
-  net->push_back(nn::Linear(g, 2 * g));
+  add_weights(*net, o.spectral_norm_g, nn::Linear(g, 2 * g));
   add_norm(*net, norm, 2 * g);
   net->push_back(nn::LeakyReLU(0.2));
-  net->push_back(nn::Linear(2 * g, o.image_channels * o.height * o.width));
+  add_weights(*net, o.spectral_norm_g, nn::Linear(2 * g, o.image_channels * o.height * o.width));
   net->push_back(nn::Unflatten({o.image_channels, o.height, o.width}));
   return net;
 }

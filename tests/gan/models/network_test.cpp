@@ -48,7 +48,8 @@ TEST(NetworkTable, EveryRowBuildsWhatItSays) {
                       message("divide by {}, got 27 x 28", row.sides)));
     }
   }
-  EXPECT_TRUE(names.contains("mlp") && names.contains("dcgan") && names.contains("infogan"));
+  for (const char* name : {"mlp", "dcgan", "infogan", "resnet", "sagan", "biggan", "stylegan2", "r3gan"})
+    EXPECT_TRUE(names.contains(name));
 }
 
 // Of every row, two images of three colours as one sample of D.
@@ -68,7 +69,7 @@ TEST(NetworkTable, EveryRowMakesColours) {
 }
 
 // A row that is changed and not its text, or a README that is changed by hand, fails here.
-TEST(NetworkTable, IsWhatTheReadmeAndTheHelpSay) {
+TEST(NetworkTable, IsWhatTheReadmeSays) {
   std::string own;  // rows of other tests of this process are not the README's
   for (const std::string& name : architecture_names()) own += has(name, "test-") ? name : "";
   if (!own.empty()) GTEST_SKIP() << own;
@@ -76,8 +77,6 @@ TEST(NetworkTable, IsWhatTheReadmeAndTheHelpSay) {
   EXPECT_TRUE(has({bytes.begin(), bytes.end()}, network_table()))
       << "gan/README.md, section Networks: expected this table:\n"
       << network_table();
-  EXPECT_EQ(network_size_text(&NetworkRow::latent), "100 (infogan 62)");
-  EXPECT_EQ(network_size_text(&NetworkRow::channels_g), "64 (mlp 256)");
 }
 
 TEST(NetworkTable, AProgramsOwnRowTrainsByItsName) {

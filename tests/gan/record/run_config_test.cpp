@@ -96,7 +96,7 @@ TEST(RunConfig, DefaultsAreThoseOfTheStruct) {
     return field.full_help(field.standard);
   };
   EXPECT_EQ(help("batch"), "images per step [64]");
-  EXPECT_EQ(help("norm-g"), "auto, none, batch, layer or instance; in G [auto]");
+  EXPECT_EQ(help("norm-g"), "auto, none, batch, layer or instance; in G; auto is the architecture's [auto]");
   EXPECT_TRUE(has(help("steps"), "[3000]")) << "total_steps of a configuration that says nothing";
   EXPECT_TRUE(has(help("packing"), "[1; pacgan 2]"));
   for (const ConfigField& field : config_fields()) {

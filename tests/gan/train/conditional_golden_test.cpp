@@ -10,6 +10,7 @@
 #include "duel/gan/models/network.h"
 #include "duel/gan/objective/conditional.h"
 #include "duel/gan/train/trainer.h"
+#include "duel/kernels/base/settings.h"
 #include "duel/nn/layers.h"
 #include "tests/source.h"
 
@@ -72,6 +73,9 @@ class ConditionalGolden : public ::testing::TestWithParam<ConditionalCase> {
       options.height = options.width = 8;
       options.channels_g = 1;
       options.channels_d = 2;
+    } else if (options.arch != "mlp") {  // make_golden_networks.py
+      options.height = options.width = 16;
+      options.channels_g = options.channels_d = 3;
     }
     Networks n = make_networks(networks_for(objective_, options, kClasses), true, random);
     if (objective_.critic == CriticKind::code_head) {  // with a smaller Q, for a smaller file
@@ -106,13 +110,14 @@ class ConditionalGolden : public ::testing::TestWithParam<ConditionalCase> {
   Objective objective_;
 };
 
-TEST_P(ConditionalGolden, TenIterationsAsInPyTorch) {
+TEST_P(ConditionalGolden, EveryIterationIsAsInPyTorch) {
   const Networks nets = networks();
   Trainer trainer(nets, objective_, nullptr, {.batch = 4, .dtype = DType::f64});
   const auto near = [](double got, double expected, const std::string& what) {
     EXPECT_NEAR(got, expected, 1e-9 * (1 + std::abs(expected))) << what;
   };
-  for (int t = 0; t < 10; ++t) {
+  const auto iterations = parsed<int>("golden", "iterations", file_.text("iterations"));
+  for (int t = 0; t < iterations; ++t) {
     const std::string iteration = "t" + std::to_string(t) + ".";
     for (int64_t s = 0; s < objective_.schedule.critic_steps; ++s) {
       const std::string step = iteration + "s" + std::to_string(s) + ".";

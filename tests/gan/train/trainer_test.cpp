@@ -67,6 +67,11 @@ std::vector<Recipe> every_objective() {
   setups.push_back({"began", "mlp", {{"lambda-k", 0.5}}});
   setups.push_back(
       {"hinge", "dcgan", {{"instance-noise", 0.3}, {"instance-noise-steps", 30}, {"packing", 2}}});
+  setups.push_back({"wgan-gp", "resnet", {{"critic-steps", 2}}});
+  setups.push_back({"hinge", "sagan", {{"ema", 0.9}}});
+  setups.push_back({"projection", "biggan", {{"critic-steps", 1}}});
+  setups.push_back({"r1", "stylegan2", {{"ema", 0.9}, {"lazy-interval", 3}}});
+  setups.push_back({"r3gan", "r3gan"});
   return setups;
 }
 

@@ -6,33 +6,6 @@
 namespace duel::nn {
 namespace {
 
-/// Compares y and all gradients of <y, wave 5> with PyTorch's.
-void compare(const std::string& name, Module& module, const Tensor& input) {
-  const bool differentiable = is_floating(input.dtype());
-  Tensor x = input.detach().clone();
-  if (differentiable) x.set_requires_grad(true);
-  const Tensor y = module(x);
-  expect_pytorch(y, name + ".y");
-  std::vector<Tensor> wanted;
-  std::vector<std::string> labels;
-  if (differentiable) {
-    wanted.push_back(x);
-    labels.push_back("x");
-  }
-  for (const auto& [label, parameter] : module.named_parameters()) {
-    wanted.push_back(parameter);
-    labels.push_back(label);
-  }
-  const auto grads = grad({y}, wanted, {wave(y.shape(), 5)});
-  for (size_t i = 0; i < grads.size(); ++i) expect_pytorch(grads[i], name + ".d_" + labels[i]);
-}
-
-void check_layer(const std::string& name, Module&& module, const Shape& shape, double scale = 1.0) {
-  module.to(DType::f64);
-  set_parameters(module);
-  compare(name, module, wave(shape, 0) * scale);
-}
-
 TEST(Layers, Linear) {
   check_layer("linear", Linear(3, 2), {4, 3});
   check_layer("linear_rank3", Linear(3, 2, {.bias = false}), {2, 2, 3});
@@ -191,15 +164,6 @@ TEST(Layers, WeightNorm) {
 
 // Order 2 in the input and in the weights, of what is made of more than one op.
 TEST(Layers, SecondOrder) {
-  const auto check_twice = [](Module&& layer, const Shape& shape) {
-    layer.to(DType::f64);
-    set_parameters(layer);
-    std::vector<Tensor> at = layer.parameters();
-    at.insert(at.begin(), (wave(shape, 0.3) * 2.0).set_requires_grad(true));
-    const auto f = [&](const std::vector<Tensor>& in) { return tanh(layer(in[0])); };
-    const auto result = gradgradcheck(f, at);
-    EXPECT_TRUE(result) << layer.describe() << ": " << result.message;
-  };
   check_twice(SiLU(), {5});
   check_twice(PReLU(2), {2, 2, 2});
   check_twice(GroupNorm(2, 4), {2, 4, 2});

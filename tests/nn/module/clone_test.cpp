@@ -34,7 +34,9 @@ TEST(Clone, EveryLayer) {
        ModuleList(ReLU(), LeakyReLU(0.3), ELU(2.0), Tanh(), Sigmoid(), Softplus(3.0), GELU(), Identity(),
                   Linear(6, 2), Linear(6, 2, {.bias = false}), Maxout(2), Dropout(0.25), Flatten(0, -1),
                   Unflatten({3, 2}), BatchNorm1d(6), LayerNorm({6}, {.eps = 1e-2, .bias = false}),
-                  MinibatchStddev(), SpectralNorm(Linear(6, 2), {.n_power_iterations = 3}))) {
+                  MinibatchStddev(), MinibatchDiscrimination(6, 2, 3), PixelNorm(1e-3),
+                  Equalized(Linear(6, 2), {.gain = 2.0, .lr_multiplier = 0.1}),
+                  SpectralNorm(Linear(6, 2), {.n_power_iterations = 3}))) {
     check_clone(*layer, flat);
   }
   for (const auto& layer :
@@ -44,6 +46,9 @@ TEST(Clone, EveryLayer) {
                   ReflectionPad2d({.bottom = 3}),
                   ConvTranspose2d(3, 2, 3, {.stride = 2, .output_padding = 1, .bias = false}),
                   BatchNorm2d(3, {.momentum = 0.3}), InstanceNorm2d(3, {.affine = true}),
+                  Upsample(2, Upsample::Mode::bilinear), Blur2d(), GlobalSumPool2d(),
+                  SelfAttention2d(3, {.spectral_norm = true, .pool = false}),
+                  Residual(Sequential(ReLU(), Conv2d(3, 2, 1)), Sequential(Conv2d(3, 2, 1))),
                   SpectralNorm(ConvTranspose2d(3, 2, 2)))) {
     check_clone(*layer, image);
   }

@@ -294,6 +294,17 @@ TEST(Declarations, AreTrue) {
   check(Unflatten({3, 1}), {4, 3});
   check(Upsample(2), {4, 1, 2, 2});
   check(AvgPool2d(2), {4, 1, 2, 2});
+  check(Upsample(2, Upsample::Mode::bilinear), {4, 1, 2, 2});
+  check(PixelShuffle(2), {4, 4, 1, 2});
+  check(Blur2d(), {4, 1, 2, 3});
+  check(GlobalSumPool2d(), {4, 2, 2, 2});
+  check(PixelNorm(), {4, 3});
+  check(Equalized(Conv2d(2, 3, 2)), {4, 2, 3, 3});
+  check(Residual(Sequential(ReLU(), Conv2d(2, 2, 1))), {4, 2, 2, 2});
+  check(Residual(Sequential(Tanh(), Conv2d(2, 2, 1)), Sequential(Conv2d(2, 2, 1))), {4, 2, 2, 2});
+  check(Residual(Sequential(BatchNorm2d(2), Conv2d(2, 2, 1))), {4, 2, 2, 2});
+  check(SelfAttention2d(2), {4, 2, 2, 4});
+  check(MinibatchDiscrimination(3, 2, 2), {4, 3});
   check(Sequential(Linear(3, 2), LeakyReLU(), Linear(2, 1)), {4, 3});
   check(Sequential(Linear(3, 2), Tanh(), Linear(2, 1)), {4, 3});
 }
