@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "duel/gan/objective/critic.h"
+#include "duel/gan/objective/regularisers/regularisers.h"
 #include "duel/nn/module/sequential.h"
 #include "duel/nn/norm/batch_norm.h"
 #include "duel/nn/norm/spectral_norm.h"
@@ -260,6 +261,28 @@ const std::vector<ImpossibleMix>& impossible_mixes() {
          return message(
              "the loss '{}' has no relativistic form: G's loss has no term for real samples (g_real)",
              m.objective.loss.name);
+       }},
+      {"top-k, a loss of both sides",
+       [](const Mix& m) {
+         return m.objective.schedule.top_k < 1 &&
+                generator_needs_real(m.objective.loss, m.objective.relativism);
+       },
+       [](const Mix& m) {
+         return message(
+             "{}'s G compares its samples with real ones, and top-k would leave out some of one side alone: leave "
+             "top-k out, or take an objective whose G reads D of its own samples",
+             m.objective.name);
+       }},
+      {"packing, a term that judges samples itself",
+       [](const Mix& m) {
+         const auto& terms = m.objective.d_terms;
+         return m.objective.schedule.packing > 1 && std::any_of(terms.begin(), terms.end(), judges_samples);
+       },
+       [](const Mix& m) {
+         return message(
+             "D judges {} samples as one, but consistency terms judge each by itself: use packing 1, or leave "
+             "cr, bcr and zcr-d out",
+             m.objective.schedule.packing);
        }},
       {"relativism, unequal batches",
        [](const Mix& m) {

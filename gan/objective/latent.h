@@ -49,6 +49,16 @@ struct LatentGenerators {
   Generator noise, labels, codes;
 };
 
+/// A generator in two parts, which terms of G's intermediate latents use (path_length).
+class MapsLatents {
+ public:
+  virtual ~MapsLatents() = default;
+  /// What G is given, [N, plan.width()], to w [N, any].
+  virtual Tensor mapped(const Tensor& input) = 0;
+  /// w to images before G's last activation.
+  virtual Tensor drawn(const Tensor& w) = 0;
+};
+
 Latents draw_latents(const LatentPlan& plan, int64_t n, LatentGenerators& random, TensorOptions options = {});
 
 /// The input for given parts: noise [N, plan.noise], labels and codes as above (undefined where the plan has

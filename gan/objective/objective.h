@@ -69,8 +69,10 @@ struct Schedule {
   double instance_noise = 0.0;       // deviation of normal noise on D's inputs (Arjovsky & Bottou 2017)
   int64_t instance_noise_steps = 0;  // annealed linearly to zero over so many iterations; 0: constant
   int64_t packing = 1;               // samples that D judges together (PacGAN, Lin 2018)
-  double ema = 0.0;                  // > 0: decay of G's moving average, used for samples
-  int64_t lazy_interval = 1;         // penalties every so many critic steps, their weight multiplied by it
+  // share of a batch that G learns from, those that D finds best (Sinha et al. 2020, arXiv:2002.06224); 1: all
+  double top_k = 1.0;
+  double ema = 0.0;           // > 0: decay of G's moving average, used for samples
+  int64_t lazy_interval = 1;  // penalties every so many critic steps, their weight multiplied by it
 };
 
 /// What D's inputs go through before it sees them, real and generated ones alike, each time drawn anew: from

@@ -32,8 +32,9 @@ struct Side {
 struct Round {
   // in G's step real is judged only where its loss or a term reads it, and without a graph
   Side real = {}, fake = {};
-  Tensor codes = {};    // the codes that G was given; undefined without
-  Tensor latents = {};  // [N, latent width]: what G made the fakes of
+  Tensor codes = {};          // the codes that G was given; undefined without
+  Tensor latents = {};        // [N, latent width]: what G made the fakes of
+  int64_t noise_columns = 0;  // the first of them that are noise; behind them labels and codes
   // The players, for passes of a term's own. What their layers draw meanwhile, and what a term draws from
   // default_generator(), is resumed with the run.
   nn::Module *generator = nullptr, *discriminator = nullptr;

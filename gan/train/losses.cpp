@@ -1,6 +1,7 @@
 #include "duel/gan/train/losses.h"
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
 
 #include "duel/core/ops.h"
@@ -43,6 +44,14 @@ Tensor with_terms(Tensor loss, const std::vector<Term>& terms, Round& round, Nam
     loss = add(loss, mul_scalar(value, term.weight));
   }
   return loss;
+}
+
+/// The share of samples with the largest logits, at least one, the best first; of the logits alone.
+Judgement best_of(const Judgement& fake, double share) {
+  if (share >= 1) return fake;
+  const int64_t n = fake.logits.dim(0),
+                k = std::max<int64_t>(std::llround(share * static_cast<double>(n)), 1);
+  return {.logits = gather(fake.logits, topk(fake.logits.detach().reshape({n}), k).indices)};
 }
 
 /// L_D of a round that D has judged, without penalties; `both`: what judge_both returned.
@@ -134,9 +143,9 @@ LossOfG loss_of_g(const Objective& objective, Judging& judging, Round round, con
   judge_fake();
   beside.join();
   LossOfG result;
-  result.value = with_terms(
-      generator_loss(objective.loss, objective.relativism, round.real.judgement, round.fake.judgement),
-      objective.g_terms, round, result.terms);
+  result.value = with_terms(generator_loss(objective.loss, objective.relativism, round.real.judgement,
+                                           best_of(round.fake.judgement, objective.schedule.top_k)),
+                            objective.g_terms, round, result.terms);
   return result;
 }
 

@@ -151,6 +151,7 @@ Round Trainer::round_of(const Batch& batch) const {
           .fake = {batch.fake, batch.latents.labels, {}},
           .codes = batch.latents.codes,
           .latents = batch.latents.input,
+          .noise_columns = networks_.latent.noise,
           .generator = networks_.generator.get(),
           .discriminator = networks_.discriminator.get()};
 }

@@ -74,7 +74,7 @@ struct StylePlan {
 /// From [N, noise + told] to [N, images, H, W]. Note [What a style generator draws]: while it trains, noise for every layer and
 /// a second latent for style mixing come from default_generator(), which a Trainer lends and checkpoints hold; in evaluation
 /// mode noise is a buffer and nothing is mixed, so that samples are a function of latents and weights.
-class StyleGenerator : public nn::Module {
+class StyleGenerator : public nn::Module, public MapsLatents {
  public:
   explicit StyleGenerator(StylePlan plan)
       : plan_(plan),
@@ -105,32 +105,35 @@ class StyleGenerator : public nn::Module {
   }
 
   Tensor forward(const Tensor& input) override {
-    const bool draws = plan_.random && is_training();
-    const Tensor z = slice(input, 1, 0, plan_.noise);
-    const Tensor told =
-        plan_.told > 0 ? (*embed_)(slice(input, 1, plan_.noise, plan_.noise + plan_.told)) : Tensor();
-    const Tensor w = mapped(z, told);
-    if (!draws || layers_->size() < 2) return draw(w, {}, {}, draws);
+    const Tensor z = noise_of(input), told = told_of(input), w = by_mapping(z, told);
+    if (!draws() || layers_->size() < 2) return drawn(w);
     // Per sample the first layer of the second style: 1 … with probability kMixing, else none.
     Generator& random = default_generator();
     const Tensor other = plan_.kind == NoiseKind::uniform ? random.uniform(z.shape(), -1, 1, z.options())
                                                           : random.normal(z.shape(), 0, 1, z.options());
     const auto places = static_cast<double>(layers_->size() - 1);
     const Tensor from = floor(random.uniform({z.dim(0), 1}, 0, 1, z.options()) * (places / kMixing)) + 1.0;
-    return draw(w, mapped(other, told), from, draws);
+    return draw(w, by_mapping(other, told), from);
   }
+  Tensor mapped(const Tensor& input) override { return by_mapping(noise_of(input), told_of(input)); }
+  Tensor drawn(const Tensor& w) override { return draw(w, {}, {}); }
   bool mixes_samples() const override { return children_mix_samples(); }
 
  protected:
   std::shared_ptr<nn::Module> make_like() const override { return std::make_shared<StyleGenerator>(plan_); }
 
  private:
-  Tensor mapped(const Tensor& z, const Tensor& told) {
+  bool draws() const { return plan_.random && is_training(); }
+  Tensor noise_of(const Tensor& input) const { return slice(input, 1, 0, plan_.noise); }
+  Tensor told_of(const Tensor& input) {
+    return plan_.told > 0 ? (*embed_)(slice(input, 1, plan_.noise, plan_.noise + plan_.told)) : Tensor();
+  }
+  Tensor by_mapping(const Tensor& z, const Tensor& told) {
     nn::PixelNorm normed;
     return (*mapping_)(told.defined() ? concat({normed(z), normed(told)}, 1) : normed(z));
   }
   /// Styles of each layer: `other`'s from layer `from` on, where it is given.
-  Tensor draw(const Tensor& w, const Tensor& other, const Tensor& from, bool draws) {
+  Tensor draw(const Tensor& w, const Tensor& other, const Tensor& from) {
     Tensor x = broadcast_to(constant_, constant_.shape().with(0, w.dim(0))), image;
     for (size_t i = 0; i < layers_->size(); ++i) {
       Tensor style = w;
@@ -140,7 +143,7 @@ class StyleGenerator : public nn::Module {
       auto& layer = layers_->at<StyledConv>(i);
       x = layer(
           x, style,
-          draws ? default_generator().normal(layer.noise_shape(w.dim(0)), 0, 1, w.options()) : Tensor());
+          draws() ? default_generator().normal(layer.noise_shape(w.dim(0)), 0, 1, w.options()) : Tensor());
       if (i % 2 != 0) continue;  // an image at the end of every resolution
       const Tensor part = (*to_image_)[i / 2](x, style);
       image = image.defined() ? enlarged(image) + part : part;

@@ -5,6 +5,8 @@
 
 #include "duel/gan/objective/axes/axis_text.h"
 #include "duel/gan/objective/axes/loss_axis.h"
+#include "duel/gan/objective/regularisers/augmentation.h"
+#include "duel/gan/objective/regularisers/regularisers.h"
 #include "duel/kernels/base/error.h"
 #include "duel/kernels/base/text.h"
 
@@ -319,11 +321,11 @@ std::string why_not_composed(const Objective& o) {
   if (o.equilibrium) return "it holds an equilibrium of energies";
   for (const auto* terms : {&o.d_terms, &o.g_terms}) {
     for (const Term& term : *terms) {
-      if (term.name != feature_matching().name)
+      if (term.name != feature_matching().name && !is_regulariser(term.name))
         return message("it has the term {} beside the loss", term.name);
     }
   }
-  if (o.augmentation) return "D's inputs are augmented";
+  if (policy_of(o.augmentation).empty()) return "D's inputs are augmented by a function of the program's own";
   if (o.noise != NoiseKind::normal) return "G's input is not normal noise";
   for (const Axis& axis : axes()) {
     const std::string text = axis.text(o);

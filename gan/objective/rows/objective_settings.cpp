@@ -2,6 +2,8 @@
 #include <algorithm>
 
 #include "duel/gan/objective/composition.h"
+#include "duel/gan/objective/regularisers/augmentation.h"
+#include "duel/gan/objective/regularisers/regularisers.h"
 
 namespace duel::gan {
 namespace {
@@ -95,17 +97,19 @@ ObjectivePlace of_both(T OptimizerChoice::*member, std::vector<Need> needs) {
           .needs = std::move(needs)};
 }
 
-ObjectivePlace feature_matching_weight() {
-  const auto is_it = [](const Term& term) { return term.name == feature_matching().name; };
-  return {.get = [is_it](const Objective& o) -> SettingValue {
-            const auto found = std::find_if(o.g_terms.begin(), o.g_terms.end(), is_it);
-            return found == o.g_terms.end() ? 0.0 : found->weight;
+/// The weight of a term that `make` makes, among D's or G's; 0: it is not there.
+template <class Make>
+ObjectivePlace weight_of(std::vector<Term> Objective::*terms, Make make) {
+  const auto is_it = [name = make(1.0).name](const Term& term) { return term.name == name; };
+  return {.get = [terms, is_it](const Objective& o) -> SettingValue {
+            const auto found = std::find_if((o.*terms).begin(), (o.*terms).end(), is_it);
+            return found == (o.*terms).end() ? 0.0 : found->weight;
           },
           .set =
-              [is_it](Objective& o, const SettingValue& value) {
-                std::erase_if(o.g_terms, is_it);
+              [terms, is_it, make](Objective& o, const SettingValue& value) {
+                std::erase_if(o.*terms, is_it);
                 const auto weight = std::get<double>(value);
-                if (weight > 0) o.g_terms.push_back(feature_matching(weight));
+                if (weight > 0) (o.*terms).push_back(make(weight));
               },
           .off = 0.0};
 }
@@ -242,7 +246,7 @@ std::vector<ObjectiveSetting> number_group() {
               up_to(0, 1)),
        with(DUEL_AT(schedule.label_flip), 0.0)},
       {number("feature-matching", "weight of the distance of D's mean features in G's loss", at_least(0)),
-       feature_matching_weight()},
+       weight_of(&Objective::g_terms, feature_matching)},
       {integer("lazy-interval", "penalty only every INT critic steps, its weight times INT", at_least(1)),
        with(DUEL_AT(schedule.lazy_interval), int64_t{1}, {kPenalty})},
       {number("instance-noise", "deviation of normal noise on D's inputs, pixels in [-1, 1]", at_least(0)),
@@ -257,6 +261,43 @@ std::vector<ObjectiveSetting> number_group() {
         .idle = int64_t{0}}},  // config.json of earlier runs says it
       {integer("packing", "images that D judges together, divides the batch", between(1, 1024)),
        with(DUEL_AT(schedule.packing), int64_t{1})},
+  };
+}
+
+std::vector<ObjectiveSetting> regulariser_group() {
+  const auto d = &Objective::d_terms, g = &Objective::g_terms;
+  const auto weight = [](const char* name, const char* help, ObjectivePlace place) {
+    return ObjectiveSetting{number(name, help, at_least(0)), std::move(place)};
+  };
+  ObjectiveSetting augment;
+  augment.name = "augment";
+  augment.help =
+      "what D's inputs go through (DiffAugment): none, or of color, translation, cutout, with commas between";
+  augment.canonical = canonical_policy;
+  augment.place = {
+      .get = [](const Objective& o) -> SettingValue { return policy_of(o.augmentation); },
+      .set = [](Objective& o,
+                const SettingValue& text) { o.augmentation = augmentation(std::get<std::string>(text)); },
+      .off = "none"};
+  return {
+      augment,
+      weight("lecam", "weight of D's distance to the other side's running mean (published: 0.01 to 0.5)",
+             weight_of(d, lecam)),
+      weight("cr", "weight of D's change where real images are moved a little (10)",
+             weight_of(d, [](double w) { return consistency(Consistency::real, w); })),
+      weight("bcr", "the same of real and generated ones (10)",
+             weight_of(d, [](double w) { return consistency(Consistency::balanced, w); })),
+      weight("zcr-d", "weight of D's change where latents are disturbed (5 to 20)",
+             weight_of(d, latent_consistency_d)),
+      weight("zcr-g", "weight of G's change where latents are disturbed, which it seeks (0.5)",
+             weight_of(g, latent_consistency_g)),
+      weight("orthogonal", "weight of the inner products of different rows of G's weights (1e-4)",
+             weight_of(g, orthogonal)),
+      weight("path-length", "weight of how unequally G's images follow its latents (2)",
+             weight_of(g, path_length)),
+      {number("top-k", "share of a batch, those D finds best, that G learns from (0.5 to 1)",
+              {.low = 0, .high = 1, .above_low = true}),
+       with(DUEL_AT(schedule.top_k), 1.0, {kLogits})},
   };
 }
 
@@ -289,6 +330,8 @@ const std::vector<ObjectiveSetting>& objective_settings() {
   static const std::vector<ObjectiveSetting> settings = [] {
     std::vector<ObjectiveSetting> all = in_group("Objective", axis_group());
     for (ObjectiveSetting& setting : in_group("Objective", number_group())) all.push_back(std::move(setting));
+    for (ObjectiveSetting& setting : in_group("Regularisers", regulariser_group()))
+      all.push_back(std::move(setting));
     for (ObjectiveSetting& setting : in_group("Optimizers", optimizer_group()))
       all.push_back(std::move(setting));
     return all;

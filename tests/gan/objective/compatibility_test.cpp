@@ -1,6 +1,7 @@
 // The table of impossible mixes: each row is met, refused with its own sentence, and met by no named
 // objective.
 #include "duel/gan/objective/compatibility.h"
+#include "duel/gan/objective/regularisers/regularisers.h"
 
 #include <gtest/gtest.h>
 
@@ -176,6 +177,18 @@ std::vector<Case> cases() {
               o.schedule.unroll = 1;
               o.schedule.label_flip = 0.1;
               o.schedule.generator_batch = 2;
+            })},
+      {"top-k, a loss of both sides", "leave top-k out",
+       with(plain,
+            [](Objective& o) {
+              o.relativism = Relativism::paired;
+              o.schedule.top_k = 0.5;
+            })},
+      {"packing, a term that judges samples itself", "D judges 2 samples as one",
+       with(plain,
+            [](Objective& o) {
+              o.d_terms = {consistency(Consistency::real, 1)};
+              o.schedule.packing = 2;
             })},
       {"unrolling, a gradient penalty", "never comes",
        with(penalised, [](Objective& o) { o.schedule.unroll = 1; })},

@@ -22,6 +22,7 @@ SettingValue unusual(const ObjectiveSetting& setting, int place) {
   if (setting.name == "relativism") return "average";
   if (setting.name == "penalties") return "power(3)@real:0.25";
   if (setting.name == "constraint") return "weight_clip(0.25)";
+  if (setting.name == "augment") return "translation";
   switch (setting.kind) {
     case Setting::Kind::truth:
       return true;

@@ -32,6 +32,7 @@ std::string unusual(const ConfigField& field, int place) {
   if (field.name == "relativism") return "paired";
   if (field.name == "penalties") return "zero_centered@real:5, one_centered(1)@line:10";
   if (field.name == "constraint") return "weight_clip(0.25)";
+  if (field.name == "augment") return "color,cutout";
   return field.name == "class-names" ? "1-26,255" : "a \"quoted\" näme " + std::to_string(place);
 }
 

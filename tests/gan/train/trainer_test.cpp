@@ -72,6 +72,15 @@ std::vector<Recipe> every_objective() {
   setups.push_back({"projection", "biggan", {{"critic-steps", 1}}});
   setups.push_back({"r1", "stylegan2", {{"ema", 0.9}, {"lazy-interval", 3}}});
   setups.push_back({"r3gan", "r3gan"});
+  setups.push_back({"hinge",
+                    "stylegan2",
+                    {{"lecam", 0.3},
+                     {"path-length", 2.0},
+                     {"zcr-d", 5.0},
+                     {"zcr-g", 0.5},
+                     {"augment", "color,translation,cutout"}}});
+  setups.push_back({"ns-gan", "dcgan", {{"bcr", 10.0}, {"orthogonal", 1e-4}, {"top-k", 0.5}}});
+  setups.push_back({"acgan", "mlp", {{"cr", 10.0}, {"zcr-d", 5.0}, {"path-length", 2.0}}});
   return setups;
 }
 

@@ -1,0 +1,41 @@
+// Terms that the literature adds to a GAN's losses, each a Term with its weight; `duel train --lecam 0.3` and so on set them
+// for any objective (rows/objective_settings.cpp).
+//
+// r = D(x), f = D(G(z)): logits; T: images moved by up to an eighth of their sides, drawn for each (augmentation.h).
+//
+//   lecam        L_D += E (r - m_f)^2 + E (f - m_r)^2; m: running means of r and f, decay 0.99
+//                (Tseng et al. 2021, arXiv:2104.03310, equation 6)
+//   consistency  L_D += E (r - D(T(x)))^2: CR (Zhang et al. 2020, arXiv:1910.12027, equation 2); balanced, bCR: the same of
+//                fakes besides (Zhao et al. 2020, arXiv:2002.04724, section 2.1)
+//   latent_d     L_D += E (f - D(G(z + e)))^2, e normal of deviation 0.05
+//   latent_g     L_G -= E |G(z) - G(z + e)|^2, a mean over pixels: zCR's two halves (Zhao et al. 2020, section 2.2)
+//   orthogonal   L_G += sum over G's weights W [out, rest] of |W W^T * (1 - I)|^2 (Brock et al. 2019, arXiv:1809.11096,
+//                equation 3)
+//   path_length  L_G += E (|J^T y| - a)^2, J the Jacobian of G's images, y normal noise over the root of the number of pixels,
+//                a the running mean of the lengths, decay 0.99 (Karras et al. 2020, arXiv:1912.04958, equation 4). By w where
+//                G has one (MapsLatents), else by z
+//
+// A term that passes D or G once more moves running statistics and power iterations as any pass in training does.
+//
+// Example:
+//   objective.d_terms.push_back(lecam(0.3));
+#pragma once
+
+#include "duel/gan/objective/term.h"
+
+namespace duel::gan {
+
+Term lecam(double weight);
+enum class Consistency { real, balanced };
+Term consistency(Consistency of, double weight);
+Term latent_consistency_d(double weight);
+Term latent_consistency_g(double weight);
+Term orthogonal(double weight);
+Term path_length(double weight);
+
+/// Whether the table above has a term of that name.
+bool is_regulariser(const std::string& term);
+/// Whether terms like this one show D samples by themselves, which packing would have to put together.
+bool judges_samples(const Term& term);
+
+}  // namespace duel::gan

@@ -1,0 +1,317 @@
+// The regularisers' terms by hand, what D's inputs go through image by image, and what cannot be mixed.
+#include "duel/gan/objective/regularisers/regularisers.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "duel/core/engine/gradcheck.h"
+#include "duel/core/ops.h"
+#include "duel/core/tensor/autograd.h"
+#include "duel/gan/models/network.h"
+#include "duel/gan/objective/regularisers/augmentation.h"
+#include "duel/gan/train/trainer.h"
+#include "duel/nn/layers.h"
+#include "tests/files.h"
+#include "tests/tensors.h"
+#include "tests/training.h"
+
+namespace duel::gan {
+namespace {
+
+using duel::testing::error_of;
+using duel::testing::kF64;
+using duel::testing::same_bits;
+
+Tensor logits(const std::vector<double>& values) {
+  return Tensor::from(values, {static_cast<int64_t>(values.size()), 1});
+}
+
+Round round_with(const Term& term) {
+  Round round;
+  for (const Tensor& each : term.memory) round.memory.push_back(each.clone());
+  return round;
+}
+
+// m starts at the first batch's means; at the second one it is half way, at the hundredth it moves by a hundredth.
+TEST(Lecam, PullsEachSideTowardsTheOthersRunningMean) {
+  const Term term = lecam(1.0);
+  Round round = round_with(term);
+  const auto value = [&](const Tensor& r, const Tensor& f) {
+    round.real.judgement.logits = r;
+    round.fake.judgement.logits = f;
+    return term.value(round);
+  };
+  EXPECT_DOUBLE_EQ(value(logits({1, 3}), logits({-1, 1})).item(), 5 + 5);
+  EXPECT_DOUBLE_EQ(value(logits({3, 5}), logits({0, 0})).item(), 17 + 9);
+  const Tensor r = logits({2, 4}).set_requires_grad(true);
+  const Tensor g = grad({value(r, logits({0, 0}))}, {r})[0];  // means are constants: 2 (r - m_f) / N
+  EXPECT_DOUBLE_EQ(g.to_vector<double>()[0], 2);
+  EXPECT_DOUBLE_EQ(g.to_vector<double>()[1], 4);
+  for (int i = 0; i < 200; ++i) value(logits({3, 3}), logits({0, 0}));
+  EXPECT_NEAR(round.memory[0].item(), 3, 0.1);
+  value(logits({103, 103}), logits({0, 0}));
+  EXPECT_NEAR(round.memory[0].item(), 4, 0.1);
+}
+
+/// D(x) = <w, x>.
+struct LinearD : nn::Module {
+  explicit LinearD(Tensor w) : weight(register_parameter("weight", std::move(w))) {}
+  Tensor forward(const Tensor& x) override { return matmul(x.flatten(1), weight.reshape({-1, 1})); }
+  Tensor weight;
+};
+
+Round judged(nn::Module& d, const Tensor& real, const Tensor& fake) {
+  Round round{.real = {real, {}, {}}, .fake = {fake, {}, {}}};
+  round.discriminator = &d;
+  round.real.judgement.logits = d(real);
+  round.fake.judgement.logits = d(fake);
+  return round;
+}
+
+// A sum of pixels does not see an image move whose border is empty; a D that looks at places does, and learns from it.
+TEST(Consistency, IsWhatAMoveChanges) {
+  Generator random(1);
+  Tensor inner = pad(random.normal({3, 1, 4, 4}, 0, 1, kF64), {2, 2, 2, 2});
+  LinearD blind(Tensor::ones({64}, kF64)), seeing(random.normal({64}, 0, 1, kF64));
+  const Tensor other = pad(random.normal({3, 1, 4, 4}, 0, 1, kF64), {2, 2, 2, 2});
+  EXPECT_NEAR(consistency(Consistency::balanced, 1).value(judged(blind, inner, other)).item(), 0, 1e-20);
+  const auto of = [&](Consistency kind, const Tensor& real, const Tensor& fake) {
+    Generator drawn(4);
+    const LendDefaultGenerator lent(drawn);
+    return consistency(kind, 1).value(judged(seeing, real, fake));
+  };
+  const Tensor cr = of(Consistency::real, inner, other);
+  EXPECT_GT(cr.item(), 0);
+  EXPECT_GT(sum(abs(grad({cr}, {seeing.weight})[0])).item(), 0);
+  // Balanced: the real part and then a part of the fakes.
+  EXPECT_GT(of(Consistency::balanced, inner, other).item(), of(Consistency::real, inner, other).item());
+}
+
+struct LinearG : nn::Module {
+  explicit LinearG(Tensor w) : weight(register_parameter("weight", std::move(w))) {}
+  Tensor forward(const Tensor& z) override { return matmul(z, weight).reshape({z.dim(0), 1, 2, -1}); }
+  Tensor weight;
+};
+
+// G(z) = z W: E |G(z) - G(z + e)|^2 over P pixels is 0.05^2 |W|^2 / P, of the rows that noise reaches alone.
+TEST(LatentConsistency, DisturbsNoiseAndNothingElse) {
+  Generator random(2);
+  Tensor w = random.normal({5, 6}, 0, 1, kF64);
+  LinearG g(w);
+  Round round;
+  round.generator = &g;
+  round.latents = random.normal({20000, 5}, 0, 1, kF64);
+  round.noise_columns = 3;
+  const double squares = sum(square(slice(w, 0, 0, 3))).item();
+  EXPECT_NEAR(latent_consistency_g(1).value(round).item(), -0.05 * 0.05 * squares / 6,
+              0.02 * 0.05 * 0.05 * squares);
+  LinearD d(Tensor::ones({6}, kF64));
+  round.discriminator = &d;
+  round.fake.judgement.logits = d(g(round.latents).detach());
+  const Tensor by_d = latent_consistency_d(1).value(round);
+  const double expected = 0.05 * 0.05 * sum(square(sum(slice(w, 0, 0, 3), {1}))).item();
+  EXPECT_NEAR(by_d.item(), expected, 0.05 * expected);
+  EXPECT_FALSE(grad({by_d}, {g.weight}, {}, {.allow_unused = true})[0].defined())
+      << "D's step leaves G alone";
+}
+
+TEST(Orthogonal, IsTheSumOfProductsOfDifferentRows) {
+  LinearG g(Tensor::from({1., 2., 3., 4.}, {2, 2}));
+  Round round;
+  round.generator = &g;
+  const Tensor value = orthogonal(1).value(round);
+  EXPECT_DOUBLE_EQ(value.item(), 2 * 121);
+  const auto d = grad({value}, {g.weight})[0].to_vector<double>();  // 4 W W^T off the diagonal, times W
+  EXPECT_DOUBLE_EQ(d[0], 4 * 11 * 3);
+  EXPECT_DOUBLE_EQ(d[3], 4 * 11 * 2);
+}
+
+// Of G(z) = z W the lengths are |W y|: the value by hand, its derivative in W, and a mean that starts at the
+// first batch's and is a constant of the loss.
+TEST(PathLength, IsTheSpreadOfLengthsAroundTheirRunningMean) {
+  Generator random(2);
+  LinearG g(random.normal({4, 6}, 0, 1, kF64));
+  const Term term = path_length(1);
+  const auto value = [&](Round& round) {
+    Generator drawn(3);
+    const LendDefaultGenerator lent(drawn);
+    return term.value(round);
+  };
+  Round round = round_with(term);
+  round.generator = &g;
+  round.latents = random.normal({5, 4}, 0, 1, kF64);
+  const double got = value(round).item();
+  const Tensor y = Generator(3).normal({5, 1, 2, 3}, 0, 1 / std::sqrt(6.0), kF64);
+  const Tensor lengths = sqrt(sum(square(matmul(y.flatten(1), g.weight, false, true)), {1}));
+  EXPECT_NEAR(got, mean(square(lengths - mean(lengths))).item(), 1e-6);  // the mean is kept in f32
+  EXPECT_NEAR(round.memory[0].item(), mean(lengths).item(), 1e-6);
+  // The derivative in W, to second order within, beside that of the lengths written out with the mean as a constant.
+  const Tensor before = round.memory[0].clone(), seen = round.memory[1].clone();
+  const Tensor of_term = grad({value(round)}, {g.weight})[0];
+  const double share = std::max(0.01, 1 / (seen.item() + 1));
+  const double now = before.item() + (mean(lengths).item() - before.item()) * share;
+  const Tensor by_hand = grad({mean(square(lengths - now))}, {g.weight})[0];
+  EXPECT_LT(max(abs(of_term - by_hand)).item(), 1e-6 * max(abs(by_hand)).item());
+}
+
+// StyleGAN2's is by w: its mapping takes part.
+TEST(PathLength, IsByWWhereGHasOne) {
+  Generator random(1);
+  const Networks n = make_networks(
+      {.arch = "stylegan2", .height = 8, .width = 8, .latent = 6, .channels_g = 4, .channels_d = 4}, true,
+      random);
+  const Term term = path_length(1);
+  Round round = round_with(term);
+  round.generator = n.generator.get();
+  round.latents = random.normal({3, 6});
+  const Tensor value = term.value(round);
+  const auto names = n.generator->named_parameters();
+  const auto g = grad({value}, n.generator->parameters(), {}, {.allow_unused = true});
+  double mapping = 0, convolutions = 0;
+  for (size_t i = 0; i < g.size(); ++i) {
+    if (!g[i].defined()) continue;
+    (names[i].first.find("mapping") != std::string::npos ? mapping : convolutions) += sum(abs(g[i])).item();
+  }
+  EXPECT_GT(mapping, 0);
+  EXPECT_GT(convolutions, 0);
+}
+
+// ---- What D's inputs go through ----
+
+TEST(Augment, TranslationMovesEachImageByItself) {
+  Tensor x = Tensor::zeros({200, 2, 8, 16}, kF64);
+  for (int64_t i = 0; i < 200; ++i) x.mutable_data<double>()[(i * 2 + 1) * 128 + 4 * 16 + 8] = 1;
+  Generator random(1);
+  const auto y = translated(x, random).to_vector<double>();
+  std::vector<int> seen(15);
+  for (size_t i = 0; i < 200; ++i) {
+    int ones = 0;
+    for (size_t p = 0; p < 256; ++p) {
+      if (y[i * 256 + p] == 0) continue;
+      ++ones;
+      const int row = static_cast<int>((p - 128) / 16) - 4, column = static_cast<int>((p - 128) % 16) - 8;
+      ASSERT_LE(std::abs(row), 1);
+      ASSERT_LE(std::abs(column), 2);
+      ++seen[static_cast<size_t>((row + 1) * 5 + column + 2)];
+    }
+    ASSERT_EQ(ones, 1);
+  }
+  for (const int times : seen) EXPECT_GT(times, 0) << "every move occurs";
+}
+
+TEST(Augment, CutoutTakesASquareOfHalfTheSides) {
+  Generator random(1);
+  const Tensor y = augmentation("cutout")(Tensor::ones({300, 1, 8, 8}, kF64), random);
+  const auto kept = sum(y, {1, 2, 3}).to_vector<double>();
+  EXPECT_EQ(*std::min_element(kept.begin(), kept.end()), 64 - 16);
+  EXPECT_GT(*std::max_element(kept.begin(), kept.end()), 64 - 16);  // a square at the border
+  for (const double v : y.to_vector<double>()) ASSERT_TRUE(v == 0 || v == 1);
+}
+
+TEST(Augment, ColorIsAnAffineMapOfEachImage) {
+  Generator random(1);
+  const Tensor x = random.normal({2, 1, 4, 4}, 0, 1, kF64), y = augmentation("color")(x, random);
+  const auto a = x.to_vector<double>(), b = y.to_vector<double>();
+  for (size_t i = 0; i < 2; ++i) {
+    const double slope = (b[i * 16 + 1] - b[i * 16]) / (a[i * 16 + 1] - a[i * 16]);
+    EXPECT_GE(slope, 0.5);
+    EXPECT_LT(slope, 1.5);
+    for (size_t p = 0; p < 16; ++p)
+      EXPECT_NEAR(b[i * 16 + p] - b[i * 16], slope * (a[i * 16 + p] - a[i * 16]), 1e-12);
+  }
+  const Tensor gray = augmentation("color")(Tensor::ones({1, 3, 2, 2}), random);
+  EXPECT_EQ(gray.shape(), (Shape{1, 3, 2, 2}));
+}
+
+TEST(Augment, IsDifferentiableTwice) {
+  const auto f = [](const std::vector<Tensor>& in) {
+    Generator random(5);
+    return square(augmentation("color,translation,cutout")(in[0], random));
+  };
+  const Tensor x = Generator(1).normal({2, 2, 4, 4}, 0, 1, kF64).set_requires_grad(true);
+  const auto first = gradcheck(f, {x}), second = gradgradcheck(f, {x});
+  EXPECT_TRUE(first) << first.message;
+  EXPECT_TRUE(second) << second.message;
+}
+
+TEST(Augment, TextsAreReadInOneWay) {
+  EXPECT_EQ(canonical_policy("t", "cutout,color"), "color,cutout");
+  EXPECT_EQ(policy_of(augmentation("translation")), "translation");
+  EXPECT_EQ(policy_of(nullptr), "none");
+  EXPECT_EQ(policy_of([](const Tensor& x, Generator&) { return x; }), "");
+  EXPECT_NE(error_of([] { canonical_policy("t", "color,cutuot"); }).find("did you mean 'cutout'"),
+            std::string::npos);
+  EXPECT_NE(error_of([] { canonical_policy("t", ""); }).find("color, translation, cutout"),
+            std::string::npos);
+}
+
+// ---- As settings ----
+
+TEST(Regularisers, AreSetOnAnyObjective) {
+  const Objective o = named_objective("hinge", {{"lecam", 0.3},
+                                                {"cr", 10.0},
+                                                {"bcr", 5.0},
+                                                {"zcr-d", 6.0},
+                                                {"zcr-g", 0.5},
+                                                {"orthogonal", 1e-4},
+                                                {"path-length", 2.0},
+                                                {"augment", "cutout,color"},
+                                                {"top-k", 0.5}});
+  std::vector<std::pair<std::string, double>> d, g;
+  for (const Term& term : o.d_terms) d.emplace_back(term.name, term.weight);
+  for (const Term& term : o.g_terms) g.emplace_back(term.name, term.weight);
+  for (const auto* terms : {&d, &g}) {
+    for (const auto& [name, weight] : *terms) EXPECT_TRUE(is_regulariser(name)) << name;
+  }
+  EXPECT_EQ(
+      d, (std::vector<std::pair<std::string, double>>{
+             {"lecam", 0.3}, {"consistency", 10}, {"balanced_consistency", 5}, {"latent_consistency_d", 6}}));
+  EXPECT_EQ(g, (std::vector<std::pair<std::string, double>>{
+                   {"latent_consistency_g", 0.5}, {"orthogonal", 1e-4}, {"path_length", 2}}));
+  EXPECT_EQ(policy_of(o.augmentation), "color,cutout");
+  EXPECT_EQ(o.schedule.top_k, 0.5);
+  EXPECT_EQ(resolved_overrides("hinge", {{"lecam", 0.3}}).number("lecam"), 0.3);
+  EXPECT_TRUE(named_objective("hinge", {{"lecam", 0.0}}).d_terms.empty());
+}
+
+TEST(Regularisers, WhatCannotWorkIsRefusedWithTheReason) {
+  Generator random(1);
+  const auto refused = [&](const char* name, const ObjectiveOverrides& set, const char* part) {
+    const std::string error = error_of([&] {
+      const Objective o = named_objective(name, set);
+      const Networks n = make_networks({.arch = "mlp", .channels_g = 4, .channels_d = 4}, o, random);
+      check_compatible(o, *n.discriminator, 8);
+    });
+    EXPECT_NE(error.find(part), std::string::npos) << name << ": " << error;
+  };
+  refused("rsgan", {{"top-k", 0.5}}, "top-k");
+  refused("softmax-gan", {{"top-k", 0.5}}, "top-k");
+  refused("ebgan", {{"top-k", 0.5}}, "top-k");
+  refused("pacgan", {{"cr", 1.0}}, "use packing 1");
+  EXPECT_NE(error_of([] { named_objective("hinge", {{"top-k", 0.0}}); }).find("(0, 1]"), std::string::npos);
+  EXPECT_NE(error_of([] {
+              named_objective("hinge", {{"augment", "flip"}});
+            }).find("color, translation, cutout"),
+            std::string::npos);
+}
+
+// L_G is the mean over the half of the fakes that D finds best.
+TEST(TopK, LeavesTheWorstOut) {
+  const Objective o = named_objective("ns-gan", {{"top-k", 0.5}});
+  Generator random(1);
+  const Networks n = make_networks(
+      {.arch = "mlp", .height = 4, .width = 4, .latent = 3, .channels_g = 4, .channels_d = 4}, o, random);
+  Trainer trainer(n, o, std::make_shared<ResidentData>(duel::testing::noise_images(8, 4, 2)), {.batch = 6});
+  const Tensor z = random.normal({6, 3});
+  auto f = judge(*n.discriminator, (*n.generator)(z)).logits.to_vector<float>();
+  std::sort(f.begin(), f.end(), std::greater<>());
+  double expected = 0;
+  for (size_t i = 0; i < 3; ++i) expected += std::log1p(std::exp(-static_cast<double>(f[i]))) / 3;
+  trainer.generator_step(z, Tensor());
+  EXPECT_NEAR(trainer.metrics().loss_g, expected, 1e-6);
+}
+
+}  // namespace
+}  // namespace duel::gan
