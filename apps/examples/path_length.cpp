@@ -1,5 +1,6 @@
 // Path-length regularisation of G (StyleGAN2: Karras et al. 2020, arXiv:1912.04958, equation 4) as a term of one's own
-// in the trainer: it asks G, draws noise, and remembers a mean, all of which checkpoints hold.
+// in the trainer: it asks G, draws noise, and remembers a mean, all of which checkpoints hold. (Duel's own is `--path-length`,
+// gan/objective/regularisers/regularisers.h; this is how one is written.)
 //
 //   build/examples/path_length [STEPS]
 #include <cmath>
@@ -12,8 +13,8 @@ using namespace duel::gan;  // NOLINT
 
 /// weight * E (|J^T y| - a)^2, y normal, J the Jacobian of G in its input and a the mean length so far: a step of fixed
 /// size in the latent moves the image by as much everywhere. J^T y is one walk back; its own gradient a second one.
-Term path_length(double weight, double decay = 0.01) {
-  return {.name = "path_length",
+Term own_path_length(double weight, double decay = 0.01) {
+  return {.name = "own_path_length",
           .weight = weight,
           .value =
               [decay](const Round& round) {
@@ -36,7 +37,7 @@ Term path_length(double weight, double decay = 0.01) {
 
 int main(int argc, char** argv) try {
   Objective objective = named_objective("r1");
-  objective.g_terms = {path_length(2.0)};
+  objective.g_terms = {own_path_length(2.0)};
   Generator weights(/*seed=*/1);
   const Networks networks =
       make_networks({.arch = "mlp", .channels_g = 64, .channels_d = 64}, objective, weights);
@@ -46,7 +47,7 @@ int main(int argc, char** argv) try {
   const Metrics m = trainer.metrics();
   std::printf("path_length: %lld iterations, loss of D %.4f, of G %.4f, mean length %.5f\n",
               static_cast<long long>(m.iteration), m.loss_d, m.loss_g,
-              trainer.state().find("terms_g.path_length.0")->item());
+              trainer.state().find("terms_g.own_path_length.0")->item());
   return std::fflush(stdout) == 0 ? 0 : 1;
 } catch (const Error& error) {
   std::fprintf(stderr, "path_length: %s\n", error.what());
