@@ -46,7 +46,7 @@ int main(int argc, char** argv) {
         argc, argv,
         {train_command(argc, argv), sample_command(), plot_command(), objectives_command(),
          networks_command(), info_command(), bench_command(), lab_command(), judge_command(), eval_command(),
-         list_command(), compare_command(), invert_command(), sweep_command()}));
+         list_command(), compare_command(), invert_command(), sweep_command(), singan_command()}));
   } catch (const duel::Failure& error) {
     return failed(1, error.what());
   } catch (const duel::OutOfMemory& error) {

@@ -36,7 +36,7 @@ kernels/linear host device vendor
 core device tensor io ops engine
 core/ops map reduce linear
 nn module layers norm blocks optim
-gan data picture objective models train judge record report run lab
+gan data picture objective models train single judge record report run lab
 ORDER
   grep -rnE '#include "duel/(.*/internal/|kernels/linear/(host|device|vendor)/)' kernels core nn gan --include='*.h' --include='*.cuh' |
     grep -vE '^([^:]*/internal/|kernels/linear/(host|device|vendor)/)' | sed 's/^/a public header includes an internal one: /' || true

@@ -134,6 +134,8 @@ ImageSet read_folder(const fs::path& path, const CheckShape& check_shape, Colour
 
 }  // namespace
 
+ImageSet read_picture(const fs::path& path, Colours colours) { return read_pngs(path, {path}, {}, colours); }
+
 ImageSet read_images(const fs::path& path, const CheckShape& check_shape, Colours colours) {
   std::error_code ignored;
   DUEL_CHECK(fs::exists(path, ignored), "images", "{}: no such file or folder", path.string());

@@ -34,4 +34,7 @@ using CheckShape = std::function<void(const std::vector<int64_t>& shape)>;
 ImageSet read_images(const std::filesystem::path& path, const CheckShape& check_shape = {},
                      Colours colours = Colours::gray);
 
+/// One PNG as a set of one image.
+ImageSet read_picture(const std::filesystem::path& path, Colours colours = Colours::kept);
+
 }  // namespace duel::gan
