@@ -18,8 +18,8 @@
 #include "duel/gan/lab/table.h"
 #include "duel/kernels/base/parallel.h"
 #include "duel/kernels/base/settings.h"
-#include "founding.h"
-#include "lab_watcher.h"
+#include "lab/founding.h"
+#include "lab/lab_watcher.h"
 #include "terminal/output.h"
 
 namespace duel::apps {

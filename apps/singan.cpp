@@ -138,6 +138,12 @@ Command singan_command() {
   integer("steps", "iterations of each scale, three steps of D and of G each [500]", &r->options.steps);
   integer("size", "pixels that a longer side is brought to [96]", &r->size);
   integer("smallest", "pixels of the coarsest scale's shorter side [18]", &r->options.smallest);
+  const auto number = [&](const char* name, const char* help, double* into) {
+    option(name, help, "NUM",
+           [r, name, into](const std::string& text) { *into = parsed<double>("option", name, text); });
+  };
+  number("lambda", "weight of the gradient penalty [0.1]", &r->options.lambda);
+  number("reconstruction", "weight of the squared difference to the image [10]", &r->options.reconstruction);
   integer("channels", "of every layer [32]", &r->options.channels);
   integer("count", "samples [8]", &r->count);
   integer("height", "of the samples; 0: the image's [0]", &r->height);

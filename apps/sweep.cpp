@@ -9,7 +9,7 @@
 #include "duel/gan/lab/league/sweep.h"
 #include "duel/kernels/base/parallel.h"
 #include "duel/kernels/base/settings.h"
-#include "lab_watcher.h"
+#include "lab/lab_watcher.h"
 #include "terminal/output.h"
 
 namespace duel::apps {

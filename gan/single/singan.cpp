@@ -190,7 +190,8 @@ bool Singan::train_scale(const std::function<bool(const Progress&)>& progressed)
         const Tensor from = below(random_, 1, sides_, n);
         fake = step_up(n, from, random_.normal(from.shape()));
       }
-      const Tensor on_real = mean(d(real)), on_fake = mean(d(fake));
+      const Tensor on_real = mean(d(real));
+      const Tensor on_fake = mean(d(fake));
       const Tensor points = line_points(real, fake, random_);
       const Tensor loss =
           on_fake - on_real + gradient_penalty(d, points, one_centered(), options_.lambda).value;

@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "../terminal/progress.h"
 #include "duel/gan/lab/observer.h"
-#include "terminal/progress.h"
 
 namespace duel::apps {
 

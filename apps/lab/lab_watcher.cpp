@@ -1,8 +1,8 @@
 #include "lab_watcher.h"
 
+#include "../terminal/output.h"
+#include "../terminal/signals.h"
 #include "duel/kernels/base/error.h"
-#include "terminal/output.h"
-#include "terminal/signals.h"
 
 namespace duel::apps {
 

@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "../terminal/output.h"
+#include "../terminal/progress.h"
+#include "../terminal/signals.h"
 #include "duel/gan/lab/founding.h"
 #include "duel/kernels/base/error.h"
-#include "terminal/output.h"
-#include "terminal/progress.h"
-#include "terminal/signals.h"
 
 namespace duel::apps {
 namespace {
