@@ -36,6 +36,7 @@ gan::ImageSet uniform_images(int64_t count) {
   set.images.resize(static_cast<size_t>(count * 28 * 28));
   std::mt19937 random(1);
   for (uint8_t& pixel : set.images) pixel = static_cast<uint8_t>(random() >> 24);
+  for (int64_t i = 0; i < count; ++i) set.labels.push_back(static_cast<uint8_t>(i % 10));
   return set;
 }
 

@@ -379,7 +379,7 @@ const std::vector<ImpossibleMix>& impossible_mixes() {
        [](const Mix& m) {
          return message(
              "{} looks ahead of D without changing it, but spectral norm's power iteration would move with "
-             "every step ahead: leave spectral-norm out, or use unroll 0",
+             "every step ahead: leave spectral norm out (sagan and biggan always have it), or use unroll 0",
              m.objective.name);
        }},
       {"unrolling, both players at once",

@@ -82,8 +82,7 @@ class Basis : public nn::Module {
 std::shared_ptr<nn::Sequential> r3gan_generator(const NetworkOptions& o, int64_t input, int64_t g,
                                                 Norm norm) {
   DUEL_CHECK(norm == Norm::none, "r3gan",
-             "generator-norm: expected auto or none, got {}: its blocks are made to need none",
-             to_text(norm));
+             "norm-g: expected auto or none, got {}: its blocks are made to need none", to_text(norm));
   const int64_t doublings = halvings(o, kSmallestSide), blocks = kBlocks * (doublings + 1);
   auto net = std::make_shared<nn::Sequential>();
   net->push_back(Basis(input, g, o.height >> doublings, o.width >> doublings, o.spectral_norm_g));

@@ -160,7 +160,7 @@ class StyleGenerator : public nn::Module, public MapsLatents {
 std::shared_ptr<nn::Sequential> stylegan2_generator(const NetworkOptions& o, int64_t input, int64_t g,
                                                     Norm norm) {
   DUEL_CHECK(norm == Norm::none, "stylegan2",
-             "generator-norm: expected auto or none, got {}: demodulation takes its place", to_text(norm));
+             "norm-g: expected auto or none, got {}: demodulation takes its place", to_text(norm));
   const bool decodes = is_autoencoder(o.critic);  // then G too makes its images of its input alone
   const int64_t doublings = halvings(o, kSmallestSide), told = decodes ? 0 : input - o.latent;
   auto net = std::make_shared<nn::Sequential>();
