@@ -21,10 +21,14 @@ import argparse
 import json
 import pathlib
 import struct
+import sys
 
 import torch
 import torch.nn.functional as F
 from torch import nn
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "peers"))
+from torch_field import normalise  # noqa: E402
 
 BATCH, Z, ITERATIONS = 4, 5, 10
 MARGIN = 1e-9  # nearest approach to a kink, relative to the largest value met at that kink in the same pass
@@ -116,16 +120,6 @@ def initialise(net, gain, rng):
         for name in ("gamma", "strength"):  # of attention and of noise, which start at 0
             if hasattr(module, name):
                 getattr(module, name).data = 0.5 + torch.rand(getattr(module, name).shape, generator=rng)
-
-
-def normalise(nets, seed):
-    """Spectral norm for every layer with a weight, but for embeddings that a network shares; u and v by the seed."""
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        for net in nets:
-            for name, module in list(net.named_modules()):
-                if isinstance(module, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)) and not name.endswith("shared"):
-                    nn.utils.spectral_norm(module)
 
 
 class Margin:

@@ -2,7 +2,7 @@
 """Times Duel's training iteration beside PyTorch's, in turns, on the same cores of the same machine.
 
 usage: bench_step.py [--python PYTHON_WITH_TORCH] [--duel build/duel] [--rounds 3] [--seconds 4] [--out results.json]
-                     [--arch mlp dcgan] [--objective ns-gan wgan-gp] [--batch 64 256] [--threads 1 2] [--compile] [--cpu-time]
+                     [--arch mlp dcgan resnet sagan stylegan2 r3gan] [--objective ns-gan wgan-gp] [--batch 64 256] [--threads 1 2] [--compile] [--cpu-time]
                      [--networks [sagan resnet conditional stylegan dcgan64]]
 
 Each row (arch, objective, batch, threads) runs Duel and every PyTorch mode once per round, one after the other; a mode's
@@ -83,7 +83,7 @@ def workloads(args):
             for batch in args.batch:
                 for threads in args.threads:
                     modes = {"eager": [], "tuned": ["--tuned", "on"]}
-                    if arch == "dcgan":
+                    if arch != "mlp":
                         modes |= {(mode + " channels-last").removeprefix("eager "): more + ["--channels-last", "on"]
                                   for mode, more in modes.items()}
                     if args.compile and objective == "ns-gan":  # torch.compile refuses double backward

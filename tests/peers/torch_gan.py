@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Duel's measured workloads in PyTorch: what `duel bench step` times, with the same networks, losses and Adam.
 
-usage: torch_gan.py [--arch mlp dcgan] [--objective ns-gan wgan-gp …] [--batch 64 …] [--mode eager graph compile] [--tuned off on]
+usage: torch_gan.py [--arch mlp dcgan resnet sagan stylegan2 r3gan] [--objective ns-gan wgan-gp …] [--batch 64 …] [--mode eager graph compile] [--tuned off on]
                     [--tf32 on off] [--channels-last off on] [--device cpu|cuda] [--threads N] [--seconds 1 | --iterations N]
 
 Every combination of the lists is timed in this one process, after at least half a second of warm-up, and printed as one line of
@@ -23,26 +23,45 @@ except ImportError as missing:
 from torch import nn
 from torch.nn import functional as F
 
-LATENT = 100
+from torch_field import Sizes, normalise, r3gan, resnet, sagan, stylegan2
+
 CLIP = 0.01
 
 
 def mlp(penalized):
     leaky = lambda: nn.LeakyReLU(0.2)
-    g = nn.Sequential(nn.Linear(LATENT, 256), leaky(), nn.Linear(256, 512), leaky(), nn.Linear(512, 784), nn.Tanh())
+    g = nn.Sequential(nn.Linear(100, 256), leaky(), nn.Linear(256, 512), leaky(), nn.Linear(512, 784), nn.Tanh())
     d = nn.Sequential(nn.Linear(784, 512), leaky(), nn.Linear(512, 256), leaky(), nn.Linear(256, 1))
     return g, d, (784,)
 
 
 def dcgan(penalized):
     norm = [] if penalized else [nn.BatchNorm2d(128)]  # a penalty is for each sample alone
-    g = nn.Sequential(nn.Linear(LATENT, 256 * 49), nn.Unflatten(1, (256, 7, 7)), nn.BatchNorm2d(256), nn.ReLU(),
+    g = nn.Sequential(nn.Linear(100, 256 * 49), nn.Unflatten(1, (256, 7, 7)), nn.BatchNorm2d(256), nn.ReLU(),
                       nn.ConvTranspose2d(256, 128, 4, 2, 1), nn.BatchNorm2d(128), nn.ReLU(),
                       nn.ConvTranspose2d(128, 1, 4, 2, 1), nn.Tanh())
     d = nn.Sequential(nn.Conv2d(1, 64, 4, 2, 1), nn.LeakyReLU(0.2), nn.Conv2d(64, 128, 4, 2, 1), *norm, nn.LeakyReLU(0.2),
                       nn.Flatten(), nn.Linear(128 * 49, 1))
     return g, d, (1, 28, 28)
 
+
+def field(make, sizes, spectral_norm=False):
+    def build(_):
+        nets = make(sizes)
+        if spectral_norm:
+            normalise(nets, 1)
+        return *nets, (1, 28, 28)
+    return build
+
+
+NETWORKS = {  # with the size of z; widths as Duel's rows have them
+    "mlp": (mlp, 100),
+    "dcgan": (dcgan, 100),
+    "resnet": (field(resnet, Sizes(g=32, d=32, z=128)), 128),
+    "sagan": (field(sagan, Sizes(g=64, d=64, z=128), spectral_norm=True), 128),
+    "stylegan2": (field(stylegan2, Sizes(g=32, d=16, z=64)), 64),
+    "r3gan": (field(r3gan, Sizes(g=32, d=32, z=64)), 64),
+}
 
 LOSSES = {  # of D from the logits of both sides, of G from those of its samples
     "ns-gan": (lambda r, f: F.softplus(-r).mean() + F.softplus(f).mean(), lambda f: F.softplus(-f).mean()),
@@ -85,7 +104,8 @@ class Training:
         self.batch, self.tuned, self.device, self.objective = batch, tuned, device, objective
         self.penalized = objective == "wgan-gp"
         self.critic_steps = 5 if objective.startswith("wgan") else 1
-        self.g, self.d, self.shape = {"mlp": mlp, "dcgan": dcgan}[arch](self.penalized)
+        build, self.latent = NETWORKS[arch]
+        self.g, self.d, self.shape = build(self.penalized)
         for net in (self.g, self.d):
             net.to(device=device, memory_format=torch.channels_last if channels_last else torch.contiguous_format)
         self.one_pass = tuned and not any(isinstance(m, nn.BatchNorm2d) for m in self.d.modules())
@@ -98,7 +118,7 @@ class Training:
         self.loss_d, self.loss_g = LOSSES[objective]
 
     def noise(self):
-        return torch.randn(self.batch, LATENT, device=self.device)
+        return torch.randn(self.batch, self.latent, device=self.device)
 
     def penalty(self, fake):
         e = torch.rand(self.batch, *[1] * len(self.shape), device=self.device)
@@ -151,7 +171,7 @@ class Training:
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     switch = ["off", "on"]
-    parser.add_argument("--arch", nargs="+", default=["dcgan"], choices=["mlp", "dcgan"])
+    parser.add_argument("--arch", nargs="+", default=["dcgan"], choices=list(NETWORKS))
     parser.add_argument("--objective", nargs="+", default=["ns-gan"], choices=list(LOSSES))
     parser.add_argument("--batch", nargs="+", type=int, default=[64])
     parser.add_argument("--mode", nargs="+", default=["eager"], choices=["eager", "graph", "compile"])
