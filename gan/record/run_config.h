@@ -36,6 +36,7 @@ struct RunConfig {
   std::string data =
       "auto";  // folder with IDX files, "synthetic", or "auto": MNIST where it is found, else synthetic; DataName
   int64_t synthetic_count = 60000;
+  int64_t data_count = 0;          // of training images that are read, the first ones; 0: all
   int64_t stacked_count = 128000;  // of stacked digits
   int64_t batch = 64;
   int64_t steps = 0;  // iterations; 0: from epochs

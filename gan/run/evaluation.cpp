@@ -85,12 +85,13 @@ struct Data {
   bool known = false, drawn = false, stacked = false;
   fs::path folder = {};
   int64_t drawn_count = 60000;
+  int64_t count = 0;  // of training images, the first ones; 0: all
 };
 
 Data data_of(const EvalRequest& request, const Source& set) {
   const RunConfig* config = set.run ? &set.run->config : nullptr;
   Data data;
-  if (config) data.drawn_count = config->synthetic_count;
+  if (config) data.drawn_count = config->synthetic_count, data.count = config->data_count;
   const DataName asked = data_name(request.data.value_or(config ? config->data : "auto"));
   const std::string& name = asked.digits;
   data.stacked = asked.stacked;
@@ -262,6 +263,8 @@ Evaluation evaluate(const EvalRequest& request) {
   if (with_training)
     training = data.drawn ? draw_digits(data.drawn_count, detail::kDrawnSeed)
                           : load_mnist(data.folder, Split::train);
+  if (!data.drawn && data.count > 0 && data.count < training.count)
+    training = part_of(training, 0, data.count);
   if (with_training) check_sides(training.source, training.height, training.width);
   if (request.against) {
     real = images_of(against, request);

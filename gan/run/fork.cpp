@@ -203,7 +203,8 @@ void Run::State::start_from(const detail::ForkSource& source, RunObserver* obser
   detail::rehearse(setup);
   make_ready(observer);
   const bool same_data = config().data == stored.data && config().synthetic_count == stored.synthetic_count &&
-                         config().stacked_count == stored.stacked_count;
+                         config().stacked_count == stored.stacked_count &&
+                         config().data_count == stored.data_count;
   DUEL_CHECK(
       !source.data || !same_data || (source.data->count == data.count && source.data->crc32 == data.crc32),
       "fork",

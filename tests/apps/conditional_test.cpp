@@ -156,6 +156,20 @@ TEST_F(Grid, ClassesAreThoseThatOccurUnderTheirLabels) {
   EXPECT_TRUE(has(eleven.out, "classes   11: 0-9,255\n")) << eleven.out;
 }
 
+// --data-count: the first images of the set, in the run, in its resumed part and in what a checkpoint was trained on.
+TEST_F(Grid, TheFirstImagesOfASetAloneAreUsed) {
+  const auto data = folder_of(scratch / "few", letters(52, 0, 10));
+  const auto out = scratch / "few-run";
+  train(out, "ns-gan", {"--data", data.string(), "--data-count", "20"});
+  EXPECT_TRUE(has(read(out / "config.json"), "\"data-count\": 20")) << read(out / "config.json");
+  EXPECT_TRUE(has(read(out / "run.json"), "\"count\": 20")) << read(out / "run.json");
+  EXPECT_EQ(duel({"train", "--resume", "--out", out.string(), "--steps", "4", "--quiet"}).status, 0);
+  expect_refused(duel({"train", "--dry-run", "--data", data.string(), "--batch", "4", "--data-count", "53"}),
+                 {"data-count: expected at most 52", "53"});
+  expect_refused(duel({"train", "--dry-run", "--data", "synthetic", "--data-count", "53"}),
+                 {"data-count", "synthetic-count"});
+}
+
 // Duel 0.1.0 made a class of every label up to the greatest, also of those without an image: its runs go on
 // with as many.
 TEST_F(Grid, RunsOfEarlierVersionsKeepTheirClasses) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <tuple>
 
 #include "duel/core/io/atomic_file.h"
 #include "duel/gan/lab/internal/shared_runs.h"
@@ -175,10 +176,11 @@ SweepOutcome run_sweep(const SweepPlan& plan, const std::filesystem::path& out, 
   check_refusals(plan);
   (void)recorded_sweep(plan, out);  // other settings are said now
   const ResultStore store("sweep", out);
-  std::map<int64_t, JudgedField> fields;  // by the number of drawn digits
+  using Counts = std::pair<int64_t, int64_t>;  // of drawn digits, of training images used
+  std::map<Counts, JudgedField> fields;
   // Seeds first: a sweep that is stopped early has something of every point.
   std::vector<SharedRun> all, missing;
-  std::set<int64_t> wanted;
+  std::set<Counts> wanted;
   for (const uint64_t seed : plan.seeds) {
     for (const SweepPoint& point : plan.points) {
       if (!point.refusal.empty()) continue;
@@ -187,8 +189,8 @@ SweepOutcome run_sweep(const SweepPlan& plan, const std::filesystem::path& out, 
                      [&point, &fields, &store, &observer, seed, label](const auto& keep_going) {
                        RunConfig config = point.config;
                        config.seed = seed;
-                       const auto run =
-                           train_judged(fields.at(config.synthetic_count), config, point.steps, keep_going);
+                       const auto run = train_judged(fields.at({config.synthetic_count, config.data_count}),
+                                                     config, point.steps, keep_going);
                        if (!run) return false;
                        save_sweep_run(store, point.config, {point.values, *run});
                        observer.finished(label, found_in(*run), run->seconds, run->steps);
@@ -196,12 +198,12 @@ SweepOutcome run_sweep(const SweepPlan& plan, const std::filesystem::path& out, 
                      }});
       if (store.has(all.back().name)) continue;
       missing.push_back(all.back());
-      wanted.insert(point.config.synthetic_count);
+      wanted.insert({point.config.synthetic_count, point.config.data_count});
     }
   }
-  for (const int64_t count : wanted) {
+  for (const Counts& count : wanted) {
     RunConfig config = plan.base;
-    config.synthetic_count = count;
+    std::tie(config.synthetic_count, config.data_count) = count;
     fields.emplace(count, judged_field("sweep", config, config.eval_count, observer));
   }
   SweepOutcome outcome;

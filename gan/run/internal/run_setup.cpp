@@ -202,7 +202,14 @@ void find_data(RunSetup& setup, RunConfig& config) {
   } else {
     setup.images = load_mnist(folder, Split::train);
     name.digits = folder.string();
+    DUEL_CHECK(config.data_count <= setup.images.count, "config",
+               "data-count: expected at most {}, the number of training images in {}, got {}",
+               setup.images.count, setup.images.source, config.data_count);
+    if (config.data_count > 0) setup.images = part_of(setup.images, 0, config.data_count);
   }
+  DUEL_CHECK(
+      config.data_count == 0 || !setup.drawn, "config",
+      "data-count: of drawn digits there are as many as synthetic-count says: leave data-count out, or give MNIST with data");
   config.data = to_text(name);
   if (!setup.stacked) return;
   setup.digits = std::move(setup.images);
