@@ -75,6 +75,17 @@ struct PatchCritic : nn::Module {
   std::shared_ptr<nn::Sequential> net;
 };
 
+/// sqrt(pixels) D(x): its slope by Euclidean distance is D's by the root mean square of pixels.
+struct ByRootMeanSquare : nn::Module {
+  explicit ByRootMeanSquare(PatchCritic& of) : critic(of) {}
+  Tensor forward(const Tensor& x) override {
+    return critic(x) * std::sqrt(static_cast<double>(x.shape().numel_from(1)));
+  }
+  bool second_derivative_zero() const override { return critic.second_derivative_zero(); }
+  bool mixes_samples() const override { return critic.mixes_samples(); }
+  PatchCritic& critic;
+};
+
 }  // namespace
 
 Tensor resized(const Tensor& images, int64_t height, int64_t width) {
@@ -174,6 +185,7 @@ bool Singan::train_scale(const std::function<bool(const Progress&)>& progressed)
   const auto net = n == 0 ? layers(colours_, options_.channels, 1, false) : nn::clone(*last_critic_);
   if (n == 0) begin_small(*g), begin_small(*net);
   PatchCritic d(net);
+  ByRootMeanSquare by_distance(d);
   const Tensor rec_below = reconstruction_at(n);
   generators_.push_back(g);
   sigmas_.push_back(n == 0 ? 1.0 : options_.noise * root_mean_square(real - rec_below));
@@ -194,7 +206,7 @@ bool Singan::train_scale(const std::function<bool(const Progress&)>& progressed)
       const Tensor on_fake = mean(d(fake));
       const Tensor points = line_points(real, fake, random_);
       const Tensor loss =
-          on_fake - on_real + gradient_penalty(d, points, one_centered(), options_.lambda).value;
+          on_fake - on_real + gradient_penalty(by_distance, points, one_centered(), options_.lambda).value;
       of_d.step(grad({loss}, d.parameters()));
       now.loss_d = loss.item();
     }

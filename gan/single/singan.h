@@ -3,15 +3,17 @@
 //
 // Scale n = 0 is the coarsest; x_n is the image brought to its sides. With up() to the next scale's sides and z noise:
 //   y_n = G_n(sigma_n z + up(y_(n-1))) + up(y_(n-1)),   y_(-1) = 0
-//   L_D of scale n = E D(y_n) - E D(x_n) + lambda (|grad D| - 1)^2 on the lines between
+//   L_D of scale n = E D(y_n) - E D(x_n) + lambda (sqrt(pixels) |grad D| - 1)^2 on the lines between
 //   L_G of scale n = -E D(y_n) + alpha |r_n - x_n|^2 / pixels,   r_n = G_n(up(r_(n-1))) + up(r_(n-1)), r_0 = G_0(z*)
 // sigma_0 = 1, sigma_n = 0.1 times the root mean square of up(r_(n-1)) - x_n. Scales are trained one after the other, each from
 // the weights of the one before; WGAN-GP makes that possible without balance by hand, which is what this is here to show.
 //
 // Note [Otherwise than in the paper's code]
 // That has batch norm in D, whose penalty then is not of one sample's gradient; here D has no norm, G instance norm, so that
-// images of a batch and of other sizes do not disturb each other. There the penalty's norm is over the colours of each pixel;
-// here over the whole image, as in Gulrajani 2017. D(x) is the mean over patches of 11 x 11.
+// images of a batch and of other sizes do not disturb each other. There the penalty holds the norm over the colours of each
+// pixel's gradient, of the sum over patches, at 1; here the whole image's, as in Gulrajani 2017, of D, the mean over patches of
+// 11 x 11, taken by the root mean square of pixels. That is as steep as there; by plain distance D would be sqrt(pixels) times
+// as steep, and the reconstruction would be lost beside it.
 //
 // Example:
 //   Singan model(image, {.steps = 500});          // image [1, C, H, W] in [-1, 1]

@@ -62,7 +62,6 @@ TEST(Singan, LearnsItsImageAndDrawsOthersOfAnySize) {
   const Tensor image = picture(20);
   SinganOptions longer = kQuick;
   longer.steps = 100;
-  longer.lambda = 1;  // of so few channels the paper's 0.1 lets D run ahead
   Singan model(image, longer);
   EXPECT_EQ(model.scales(), 2);  // 20 and 15; 11.25 would be below 12
   EXPECT_TRUE(has(error_of([&] { model.sample(1, 20, 20, 1); }), "0 of 2"));
@@ -71,7 +70,8 @@ TEST(Singan, LearnsItsImageAndDrawsOthersOfAnySize) {
     model.train_scale([&](const Singan::Progress& p) { return ++calls, p.step <= 100; });
   EXPECT_EQ(calls, 200);
   const double blank = std::sqrt(mean(square(image - mean(image))).item());  // of the best constant
-  EXPECT_LT(model.rec_error(), 0.5 * blank);
+  EXPECT_LT(model.rec_error(),
+            0.25 * blank);  // a penalty by plain distance, sqrt(pixels) too steep, leaves 0.8 of it
   EXPECT_NEAR(std::sqrt(mean(square(model.reconstruction() - image)).item()), model.rec_error(), 1e-5);
   const Tensor a = model.sample(3, 20, 20, 7);
   EXPECT_EQ(a.shape(), (Shape{3, 1, 20, 20}));
