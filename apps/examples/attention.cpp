@@ -1,5 +1,6 @@
 // Self-attention in both networks (SAGAN: Zhang et al. 2019, arXiv:1805.08318), with spectral norm and the hinge
-// loss: a block of one's own, made of batched matrix products, between ordinary layers.
+// loss: a block of one's own, made of batched matrix products, between ordinary layers. (nn::SelfAttention2d is Duel's own, and
+// `duel train --arch sagan` the network.)
 //
 //   build/examples/attention [STEPS]
 #include <cstdio>
