@@ -1,7 +1,4 @@
 // duel networks: the table of networks, or one of them in full.
-#include <unistd.h>
-
-#include <algorithm>
 #include <memory>
 
 #include "commands.h"
@@ -42,7 +39,7 @@ std::pair<Size, Size> sizes(const gan::NetworkOptions& options) {
 }
 
 int show(const std::string& name, int64_t side) {
-  const size_t room = isatty(STDOUT_FILENO) ? static_cast<size_t>(std::max(columns_of(stdout), 60)) : 100;
+  const size_t room = page_columns();
   if (name.empty())
     print(message(
         "Images of {} x {}, gray; MFLOP: of one image's forward pass. `duel train --arch NAME` takes one.\n\n",

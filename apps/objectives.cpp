@@ -1,6 +1,4 @@
 // duel objectives: the table of named objectives, or one of them in full.
-#include <unistd.h>
-
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
@@ -18,14 +16,11 @@ namespace {
 
 constexpr size_t kName = 17;  // columns that the list gives to names
 
-/// Columns of a line: the window's, or 100 where stdout is none.
-size_t room() { return isatty(STDOUT_FILENO) ? static_cast<size_t>(std::max(columns_of(stdout), 60)) : 100; }
-
-/// The text in lines of at most room() columns, each `indent` to the right, without the first line's indent.
+/// The text in lines of at most page_columns() columns, each `indent` to the right, without the first line's indent.
 /// A text of
 /// several parts ("L_D = ...;  L_G = ...") that needs more than one line gives each part its own.
 std::string wrapped(const std::string& text, size_t indent) {
-  const size_t most = room();
+  const size_t most = page_columns();
   const size_t hang = indent > 0 ? indent + 2 : 0;
   const bool fits = indent + text.size() <= most;
   std::string out;

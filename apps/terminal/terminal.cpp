@@ -49,6 +49,10 @@ int columns_of(std::FILE* stream) {
   return ::ioctl(::fileno(stream), TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
 }
 
+size_t page_columns() {
+  return ::isatty(STDOUT_FILENO) ? static_cast<size_t>(std::max(columns_of(stdout), 60)) : 100;
+}
+
 size_t width_of(const std::string& text) {
   return static_cast<size_t>(
       std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));

@@ -22,6 +22,8 @@ struct Terminal {
 Terminal terminal_of(std::FILE* stream);
 /// $COLUMNS, else the window's width now, else 80.
 int columns_of(std::FILE* stream);
+/// Columns of a page of text on stdout: the window's, at least 60, or 100 where stdout is no terminal.
+size_t page_columns();
 
 /// Columns that a UTF-8 text takes, one for each character.
 size_t width_of(const std::string& text);

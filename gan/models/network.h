@@ -64,6 +64,9 @@ enum class Start {
   orthogonal,  // orthonormal rows, biases 0 (Brock et al. 2019, section 3)
 };
 
+/// Such weights for every parameter of a network, drawn from default_generator().
+void begin_weights(nn::Module& net, Start start);
+
 /// G and D in two parts, around which every kind of critic can stand.
 struct NetworkParts {
   /// From [N, input] to images before their last activation, `width` wide. Of an autoencoder D the decoder too.

@@ -99,19 +99,6 @@ std::deque<NetworkRow>& table() {
   return rows;
 }
 
-void begin(nn::Module& net, Start start) {
-  if (start == Start::layers) return;
-  for (const auto& [name, parameter] : net.named_parameters()) {
-    if (parameter.rank() >= 2) {
-      if (start == Start::small) nn::init::normal_(parameter, 0.0, 0.02);
-      if (start == Start::xavier) nn::init::xavier_uniform_(parameter);
-      if (start == Start::orthogonal) nn::init::orthogonal_(parameter);
-    } else if (name.ends_with(".bias")) {
-      nn::init::constant_(parameter, 0.0);
-    }
-  }
-}
-
 /// Q: a hidden layer and one value per column of the codes.
 std::shared_ptr<nn::Module> code_finder(const NetworkOptions& o, int64_t features) {
   constexpr int64_t hidden = 128;  // Chen 2016, appendix C.1
@@ -124,6 +111,19 @@ std::shared_ptr<nn::Module> code_finder(const NetworkOptions& o, int64_t feature
 }
 
 }  // namespace
+
+void begin_weights(nn::Module& net, Start start) {
+  if (start == Start::layers) return;
+  for (const auto& [name, parameter] : net.named_parameters()) {
+    if (parameter.rank() >= 2) {
+      if (start == Start::small) nn::init::normal_(parameter, 0.0, 0.02);
+      if (start == Start::xavier) nn::init::xavier_uniform_(parameter);
+      if (start == Start::orthogonal) nn::init::orthogonal_(parameter);
+    } else if (name.ends_with(".bias")) {
+      nn::init::constant_(parameter, 0.0);
+    }
+  }
+}
 
 const std::deque<NetworkRow>& network_rows() { return table(); }
 
@@ -204,9 +204,9 @@ NetworkBuilder built_from(NetworkParts parts) {
                                             .q = [&] { return code_finder(o, trunk.features); },
                                             .code = o.channels_d,
                                             .decoder = decoder});
-    begin(*generator, parts.start);
+    begin_weights(*generator, parts.start);
     // Without a norm an autoencoder of small weights is nearly 0 everywhere, and learns to see only after many steps.
-    if (parts.start != Start::small || !is_autoencoder(o.critic)) begin(*discriminator, parts.start);
+    if (parts.start != Start::small || !is_autoencoder(o.critic)) begin_weights(*discriminator, parts.start);
     return Networks{.generator = generator, .discriminator = discriminator};
   };
 }

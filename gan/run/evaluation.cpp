@@ -260,12 +260,13 @@ Evaluation evaluate(const EvalRequest& request) {
   }
   const bool with_training = !request.against || !request.neighbours.empty();
   ImageSet training, real;
-  if (with_training)
+  if (with_training) {
     training = data.drawn ? draw_digits(data.drawn_count, detail::kDrawnSeed)
                           : load_mnist(data.folder, Split::train);
-  if (!data.drawn && data.count > 0 && data.count < training.count)
-    training = part_of(training, 0, data.count);
-  if (with_training) check_sides(training.source, training.height, training.width);
+    if (!data.drawn && data.count > 0 && data.count < training.count)
+      training = part_of(training, 0, data.count);
+    check_sides(training.source, training.height, training.width);
+  }
   if (request.against) {
     real = images_of(against, request);
   } else if (data.drawn) {

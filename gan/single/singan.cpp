@@ -6,11 +6,11 @@
 #include "duel/core/io/safetensors.h"
 #include "duel/core/ops.h"
 #include "duel/core/tensor/autograd.h"
+#include "duel/gan/models/network.h"
 #include "duel/gan/objective/penalty.h"
 #include "duel/kernels/base/settings.h"
 #include "duel/kernels/base/text.h"
 #include "duel/nn/layers.h"
-#include "duel/nn/module/init.h"
 #include "duel/nn/optim/optim.h"
 
 namespace duel::gan {
@@ -54,15 +54,6 @@ std::shared_ptr<nn::Sequential> layers(int64_t colours, int64_t channels, int64_
     net->push_back(nn::LeakyReLU(0.2));
   }
   return net;
-}
-
-void begin_small(nn::Module& net) {
-  for (const auto& [name, p] : net.named_parameters()) {
-    if (p.rank() >= 2)
-      nn::init::normal_(p, 0.0, 0.02);
-    else if (name.ends_with("bias"))
-      nn::init::zeros_(p);
-  }
 }
 
 /// D's judgement: the mean over patches.
@@ -151,27 +142,23 @@ Tensor Singan::step_up(size_t scale, const Tensor& below, const Tensor& noise) c
   return tanh((*generators_[scale])(pad(in, {kBorder, kBorder, kBorder, kBorder}))) + below;
 }
 
-Tensor Singan::below(Generator& random, int64_t n, const std::vector<Sides>& sides, size_t scales) const {
+Tensor Singan::climb(size_t scales, int64_t n, const std::vector<Sides>& sides, const NoiseFor& noise) const {
   const NoGrad off;
   Tensor y = Tensor::zeros({n, colours_, sides[0].height, sides[0].width});
   for (size_t i = 0; i < scales; ++i) {
-    if (i > 0) y = resized(y, sides[i].height, sides[i].width);
-    y = step_up(i, y, random.normal(y.shape()));
-  }
-  return scales == 0 ? y
-                     : resized(y, sides[std::min(scales, sides.size() - 1)].height,
-                               sides[std::min(scales, sides.size() - 1)].width);
-}
-
-Tensor Singan::reconstruction_at(size_t scale) const {
-  const NoGrad off;
-  Tensor y = Tensor::zeros({1, colours_, sides_[0].height, sides_[0].width});
-  for (size_t i = 0; i < scale; ++i) {
-    y = step_up(i, y, i == 0 ? z_star_ : Tensor());
-    const Sides& next = sides_[std::min(i + 1, sides_.size() - 1)];
-    y = resized(y, next.height, next.width);
+    const Sides& next = sides[std::min(i + 1, sides.size() - 1)];
+    y = resized(step_up(i, y, noise(i, y.shape())), next.height, next.width);
   }
   return y;
+}
+
+Tensor Singan::below(Generator& random, int64_t n, const std::vector<Sides>& sides, size_t scales) const {
+  return climb(scales, n, sides, [&](size_t, const Shape& shape) { return random.normal(shape); });
+}
+
+Tensor Singan::reconstruction_at(size_t scales) const {
+  return climb(scales, 1, sides_,
+               [&](size_t scale, const Shape&) { return scale == 0 ? z_star_ : Tensor(); });
 }
 
 bool Singan::train_scale(const std::function<bool(const Progress&)>& progressed) {
@@ -183,7 +170,7 @@ bool Singan::train_scale(const std::function<bool(const Progress&)>& progressed)
   const LendDefaultGenerator lent(weights_);
   const std::shared_ptr<nn::Sequential> g = n == 0 ? new_generator() : nn::clone(*generators_.back());
   const auto net = n == 0 ? layers(colours_, options_.channels, 1, false) : nn::clone(*last_critic_);
-  if (n == 0) begin_small(*g), begin_small(*net);
+  if (n == 0) begin_weights(*g, Start::small), begin_weights(*net, Start::small);
   PatchCritic d(net);
   ByRootMeanSquare by_distance(d);
   const Tensor rec_below = reconstruction_at(n);

@@ -83,9 +83,12 @@ class Singan {
   std::shared_ptr<nn::Sequential> new_generator() const;
   /// G_n on what comes from below and noise of deviation sigma_n.
   Tensor step_up(size_t scale, const Tensor& below, const Tensor& noise) const;
-  /// The finished scales at `sides`, which are to the image's as scale by scale.
+  /// The first `scales` at `sides`, which are to the image's as scale by scale, each with its noise (undefined: none), and up to
+  /// the next one's sides.
+  using NoiseFor = std::function<Tensor(size_t scale, const Shape& shape)>;
+  Tensor climb(size_t scales, int64_t n, const std::vector<Sides>& sides, const NoiseFor& noise) const;
   Tensor below(Generator& random, int64_t n, const std::vector<Sides>& sides, size_t scales) const;
-  Tensor reconstruction_at(size_t scale) const;  // of finished ones; 0: zeros of the coarsest sides
+  Tensor reconstruction_at(size_t scales) const;
   std::vector<Sides> sides_of(int64_t height, int64_t width) const;
 
   SinganOptions options_;

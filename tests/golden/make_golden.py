@@ -431,6 +431,33 @@ def save_safetensors(path, tensors, metadata):
     path.write_bytes(struct.pack("<Q", len(text)) + text + b"".join(blobs))
 
 
+def first_fit(trajectory, spec, build, what, most=None):
+    """The first seed whose draw is fit, and its tensors; an end where none of the first `most` is."""
+    seed = 1
+    while True:
+        tensors, fit = trajectory(spec, build, seed)
+        if fit:
+            return seed, tensors
+        seed += 1
+        if most is not None and seed > most:
+            raise SystemExit(f"{what}: no seed is fit")
+
+
+def write_golden(out, objective, network, spec, seed, tensors):
+    length = {} if "iterations" in spec else dict(iterations=str(ITERATIONS))
+    metadata = dict(format="pt", objective=objective, network=network, seed=str(seed), torch=torch.__version__, batch=str(BATCH),
+                    **length, **{key: str(value) for key, value in spec.items()})
+    path = out / f"{objective}_{network}.safetensors"
+    save_safetensors(path, tensors, metadata)
+    print(f"{path.name:32s} {path.stat().st_size:7d} bytes  seed {seed}")
+
+
+def exact_torch():
+    torch.set_default_dtype(torch.float64)
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+
+
 def print_sensitivity(name, spec, build, seed):
     base, _ = trajectory(spec, build, seed)
     nudged, _ = trajectory(spec, build, seed, nudge=1e-15)
@@ -449,31 +476,18 @@ def main():
                         help="print, per file, the effect of a 1e-15 change; write nothing")
     parser.add_argument("--only", nargs="+", help="these objectives, by name")
     arguments = parser.parse_args()
-    torch.set_default_dtype(torch.float64)
-    torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True)
+    exact_torch()
     for objective, spec in OBJECTIVES.items():
         for network, build in (("mlp", mlp), ("dcgan", dcgan)):
             if network == "dcgan" and objective not in CONVOLUTIONAL:
                 continue
             if arguments.only and objective not in arguments.only:
                 continue
-            seed = 1
-            while True:
-                tensors, fit = trajectory(spec, build, seed)
-                if fit:
-                    break
-                seed += 1
-            name = f"{objective}_{network}"
+            seed, tensors = first_fit(trajectory, spec, build, objective)
             if arguments.sensitivity:
-                print_sensitivity(name, spec, build, seed)
+                print_sensitivity(f"{objective}_{network}", spec, build, seed)
                 continue
-            metadata = dict(format="pt", objective=objective, network=network, seed=str(seed),
-                            torch=torch.__version__, batch=str(BATCH), iterations=str(ITERATIONS),
-                            **{key: str(value) for key, value in spec.items()})
-            path = arguments.out / f"{name}.safetensors"
-            save_safetensors(path, tensors, metadata)
-            print(f"{path.name:32s} {path.stat().st_size:7d} bytes  seed {seed}")
+            write_golden(arguments.out, objective, network, spec, seed, tensors)
 
 
 if __name__ == "__main__":

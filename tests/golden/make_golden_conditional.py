@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from make_golden import MARGIN, Margin, apply_gradient, make_optimizer, normalise, save_safetensors, state
+from make_golden import MARGIN, Margin, apply_gradient, exact_torch, first_fit, make_optimizer, normalise, state, write_golden
 
 BATCH, NOISE, CLASSES, ITERATIONS = 4, 5, 3, 10
 CATEGORIES, VALUES = 10, 2  # infogan's codes
@@ -251,24 +251,10 @@ def main():
     parser = argparse.ArgumentParser(description="Writes the golden trajectories beside this script.")
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path(__file__).resolve().parent)
     arguments = parser.parse_args()
-    torch.set_default_dtype(torch.float64)
-    torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True)
+    exact_torch()
     for name, network, build in [*((name, "mlp", mlp) for name in OBJECTIVES), ("cgan", "dcgan", dcgan)]:
-        seed = 1
-        while True:
-            tensors, fit = trajectory(OBJECTIVES[name], build, seed)
-            if fit:
-                break
-            seed += 1
-            if seed > 500:
-                raise SystemExit(f"{name}: no seed is fit")
-        metadata = dict(format="pt", objective=name, network=network, seed=str(seed), torch=torch.__version__,
-                        batch=str(BATCH), iterations=str(ITERATIONS),
-                        **{key: str(value) for key, value in OBJECTIVES[name].items()})
-        path = arguments.out / f"{name}_{network}.safetensors"
-        save_safetensors(path, tensors, metadata)
-        print(f"{path.name:32s} {path.stat().st_size:7d} bytes  seed {seed}")
+        seed, tensors = first_fit(trajectory, OBJECTIVES[name], build, name, most=500)
+        write_golden(arguments.out, name, network, OBJECTIVES[name], seed, tensors)
 
 
 if __name__ == "__main__":

@@ -9,11 +9,9 @@ channels wide, for images of 16x16 and noise of 5.
 import argparse
 import pathlib
 
-import torch
-
 import make_golden
 import make_golden_conditional
-from make_golden import BATCH, Z, save_safetensors
+from make_golden import Z, exact_torch, first_fit, write_golden
 from make_golden_conditional import Critic
 from torch_field import Sizes, biggan, r3gan, resnet, sagan, stylegan2
 
@@ -44,24 +42,11 @@ def main():
     parser = argparse.ArgumentParser(description="Writes the golden trajectories beside this script.")
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path(__file__).resolve().parent)
     arguments = parser.parse_args()
-    torch.set_default_dtype(torch.float64)
-    torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True)
+    exact_torch()
     for objective, network, build, trajectory in FILES:
         spec = OBJECTIVES[objective] | dict(iterations=2) | (dict(spectral_norm="both") if network in NORMALISED else {})
-        seed = 1
-        while True:
-            tensors, fit = trajectory(spec, build, seed)
-            if fit:
-                break
-            seed += 1
-            if seed > 500:
-                raise SystemExit(f"{objective} {network}: no seed is fit")
-        metadata = dict(format="pt", objective=objective, network=network, seed=str(seed), torch=torch.__version__, batch=str(BATCH),
-                        **{key: str(value) for key, value in spec.items()})
-        path = arguments.out / f"{objective}_{network}.safetensors"
-        save_safetensors(path, tensors, metadata)
-        print(f"{path.name:32s} {path.stat().st_size:7d} bytes  seed {seed}")
+        seed, tensors = first_fit(trajectory, spec, build, f"{objective} {network}", most=500)
+        write_golden(arguments.out, objective, network, spec, seed, tensors)
 
 
 if __name__ == "__main__":

@@ -36,8 +36,8 @@ inline int64_t channels_in(const NetworkOptions& o, int64_t labels) {
   return o.packing * o.image_channels + labels;
 }
 
-/// Ends a trunk of `channels` x height x width in its features: [minibatch deviation], and each channel's mean, or under spectral norm, which would leave
-/// little of a mean's slope, its sum (Miyato et al. 2018).
+/// Ends a trunk of `channels` x height x width in its features: [minibatch deviation], and each channel's mean, or under
+/// spectral norm, which would leave little of a mean's slope, its sum (Miyato et al. 2018).
 Trunk pooled_trunk(std::shared_ptr<nn::Sequential> layers, const NetworkOptions& o, int64_t channels,
                    int64_t height, int64_t width);
 

@@ -2,6 +2,7 @@
 
 #include "duel/nn/blocks/self_attention.h"
 #include "duel/nn/layers/activations.h"
+#include "duel/nn/layers/linear.h"
 #include "duel/nn/layers/reshape.h"
 #include "duel/nn/norm/batch_norm.h"
 #include "duel/nn/norm/instance_norm.h"
@@ -31,6 +32,22 @@ void add_norm(nn::Sequential& net, Norm norm, int64_t features, int64_t height, 
       if (height != 0) net.push_back(nn::InstanceNorm2d(features, {.affine = true}));
       return;
   }
+}
+
+std::shared_ptr<nn::Sequential> doubling_generator(const NetworkOptions& o, int64_t input, int64_t c,
+                                                   Norm norm, const DoublingOptions& how) {
+  const int64_t h = o.height / 4, w = o.width / 4;
+  auto net = std::make_shared<nn::Sequential>();
+  add_weights(*net, o.spectral_norm_g, nn::Linear(input, 2 * c * h * w));
+  net->push_back(nn::Unflatten({2 * c, h, w}));
+  add_norm(*net, norm, 2 * c, h, w);
+  net->push_back(nn::ReLU());
+  add_weights(*net, o.spectral_norm_g, nn::ConvTranspose2d(2 * c, c, 4, kDouble));
+  add_norm(*net, norm, c, 2 * h, 2 * w);
+  net->push_back(nn::ReLU());
+  if (how.attention) net->push_back(nn::SelfAttention2d(c, {.spectral_norm = o.spectral_norm_g}));
+  add_weights(*net, o.spectral_norm_g, nn::ConvTranspose2d(c, o.image_channels, 4, kDouble));
+  return net;
 }
 
 Trunk halving_trunk(const NetworkOptions& o, int64_t labels) { return halving_trunk_with(o, labels, {}); }

@@ -25,6 +25,13 @@ void add_weights(nn::Sequential& net, bool spectral_norm, Layer layer) {
 inline constexpr nn::Conv2dOptions kHalve{.stride = 2, .padding = 1};
 inline constexpr nn::ConvTranspose2dOptions kDouble{.stride = 2, .padding = 1};
 
+struct DoublingOptions {
+  bool attention = false;  // between the two convolutions
+};
+/// G's two doubling convolutions: [N, input] by a linear layer to 2 c channels of H/4 x W/4, then c of H/2 x W/2, then images.
+std::shared_ptr<nn::Sequential> doubling_generator(const NetworkOptions& o, int64_t input, int64_t c,
+                                                   Norm norm, const DoublingOptions& how = {});
+
 inline constexpr double kSlope = 0.2;  // of LeakyReLU where a paper says no other
 
 /// D's two halving convolutions: images [N, packing image_channels + labels, H, W] to features [N, 2 d H/4 W/4], d =

@@ -177,14 +177,16 @@ std::shared_ptr<nn::Sequential> stylegan2_generator(const NetworkOptions& o, int
   return net;
 }
 
-/// A layer of D and its activation: equalised, or under spectral norm.
+/// A layer of D: equalised, or under spectral norm.
+template <class Layer>
+std::shared_ptr<nn::Module> weighted(const NetworkOptions& o, Layer layer, double gain) {
+  if (o.spectral_norm) return std::make_shared<nn::SpectralNorm>(std::move(layer));
+  return std::make_shared<nn::Equalized>(std::move(layer), nn::EqualizedOptions{.gain = gain});
+}
+/// With its activation.
 template <class Layer>
 void add_layer(nn::Sequential& net, const NetworkOptions& o, Layer layer) {
-  if (o.spectral_norm) {
-    net.push_back(nn::SpectralNorm(std::move(layer)));
-  } else {
-    net.push_back(nn::Equalized(std::move(layer), {.gain = kGain}));
-  }
+  net.push_back(weighted(o, std::move(layer), kGain));
   net.push_back(nn::LeakyReLU(kSlope));
 }
 
@@ -199,12 +201,7 @@ Trunk stylegan2_trunk(const NetworkOptions& o, int64_t labels) {
     path.push_back(nn::Blur2d());
     add_layer(path, o, nn::Conv2d(c, 2 * c, 3, {.stride = 2, .padding = 1}));
     skip.push_back(nn::Blur2d());
-    nn::Conv2d past(c, 2 * c, 1, {.stride = 2, .bias = false});
-    if (o.spectral_norm) {
-      skip.push_back(nn::SpectralNorm(std::move(past)));
-    } else {
-      skip.push_back(nn::Equalized(std::move(past)));
-    }
+    skip.push_back(weighted(o, nn::Conv2d(c, 2 * c, 1, {.stride = 2, .bias = false}), 1.0));
     net->push_back(nn::Residual(std::move(path), std::move(skip), 1 / std::numbers::sqrt2));
   }
   if (o.minibatch_stddev) net->push_back(nn::MinibatchStddev());

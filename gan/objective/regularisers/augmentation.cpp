@@ -21,27 +21,29 @@ Tensor colored(const Tensor& images, Generator& random) {
   return middle + (x - middle) * random.uniform(each, 0.5, 1.5, images.options());
 }
 
+/// 0, 1, … along one axis, 1 long on the others.
+Tensor places(const Tensor& images, int axis) {
+  const int64_t side = images.dim(axis);
+  return arange(int64_t{0}, side, 1, {DType::i64, images.device()})
+      .reshape(Shape{1, 1, 1, 1}.with(axis, side));
+}
+
 /// Each image moved along one axis by a draw of its own, zeros behind it.
 Tensor moved_along(const Tensor& images, int axis, Generator& random) {
   const int64_t n = images.dim(0), side = images.dim(axis), most = (side + kMoved / 2) / kMoved;
   if (most == 0) return images;
   const Tensor from = random.integers({n, 1, 1, 1}, 2 * most + 1, images.device());
-  Shape along{1, 1, 1, 1};
-  along = along.with(axis, side);
-  const Tensor places = arange(int64_t{0}, side, 1, {DType::i64, images.device()}).reshape(along);
-  return gather(pad(images, axis, most, most), axis, broadcast_to(places + from, images.shape()));
+  return gather(pad(images, axis, most, most), axis,
+                broadcast_to(places(images, axis) + from, images.shape()));
 }
 
 /// 1 along an axis within the square, 0 outside, for each image.
 Tensor within(const Tensor& images, int axis, Generator& random) {
   const int64_t side = images.dim(axis), cut = std::max<int64_t>(side / kCut, 1);
-  Shape along{1, 1, 1, 1};
-  along = along.with(axis, side);
-  const TensorOptions index{DType::i64, images.device()};
   // The square begins somewhere from half of itself before the image to half of itself before its end.
   const Tensor from = random.integers({images.dim(0), 1, 1, 1}, side + 1 - cut % 2, images.device()) -
                       static_cast<double>(cut / 2);
-  const Tensor behind = arange(int64_t{0}, side, 1, index).reshape(along) - from;
+  const Tensor behind = places(images, axis) - from;
   return ((behind >= 0.0) && (behind < static_cast<double>(cut))).to(images.dtype());
 }
 
@@ -69,13 +71,10 @@ std::vector<std::string> words_of(const std::string& text) {
 /// What augmentation() makes, so that its text can be found again.
 struct Policies {
   std::string text;
+  std::vector<Policy> in_turn;
   Tensor operator()(const Tensor& images, Generator& random) const {
     Tensor x = images;
-    for (const std::string& word : words_of(text)) {
-      for (const Policy& policy : kPolicies) {
-        if (word == policy.name) x = policy.of(x, random);
-      }
-    }
+    for (const Policy& policy : in_turn) x = policy.of(x, random);
     return x;
   }
 };
@@ -116,7 +115,13 @@ std::string canonical_policy(const char* op, const std::string& text) {
 
 Augmentation augmentation(const std::string& policy) {
   if (policy == "none") return nullptr;
-  return Policies{canonical_policy("augmentation", policy)};
+  Policies made{.text = canonical_policy("augmentation", policy), .in_turn = {}};
+  for (const std::string& word : words_of(made.text)) {
+    for (const Policy& each : kPolicies) {
+      if (word == each.name) made.in_turn.push_back(each);
+    }
+  }
+  return made;
 }
 
 std::string policy_of(const Augmentation& augmentation) {
