@@ -113,6 +113,8 @@ Command sweep_command() {
       "          epochs, eval-count; what is left out is as duel train has it\n"
       "axes      settings with lists of values; with \"runs\" also ranges:\n"
       "          {\"min\": 1e-5, \"max\": 1e-3, \"log\": true}\n"
+      "variants  settings that go together, each with each point of the axes:\n"
+      "          [{}, {\"cr\": 10}, {\"lecam\": 0.3}]\n"
       "runs      that many points drawn at random instead of the whole grid;\n"
       "          \"seed\" [1] says which; more runs go on in the same folder\n"
       "seeds     of each point: a list, or N for 1 to N [3]\n"

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <utility>
 #include <vector>
@@ -20,7 +21,10 @@ struct LeagueRun {
   int64_t images_d = 0;      // real images that D was shown
   std::string judge = "";
   std::vector<std::pair<std::string, Value>> measures = {};  // at the end, by keys of quality_measures()
-  std::vector<std::pair<int64_t, double>> curve = {};        // FD after an eighth, a quarter, half and all
+  // at the end, of gan/train/diagnostics.h: how much higher D puts images that it was trained on than held-out ones; NaN
+  // where D has no such reading, and in older records
+  double held_out_gap = std::numeric_limits<double>::quiet_NaN();
+  std::vector<std::pair<int64_t, double>> curve = {};  // FD after an eighth, a quarter, half and all
   // u8 [looks, H, W]: pictures of the same latents' samples at every look of the curve, and where a run failed; older
   // records hold the last one alone
   Tensor samples = {};

@@ -68,6 +68,7 @@ Ranked ranked_group(const RunGroup& runs, const Ranking& by) {
   row.recall = mean_of_measure(runs, "recall");
   row.coverage = mean_of_measure(runs, "coverage");
   row.modes = mean_of_measure(runs, "modes");
+  for (const LeagueRun* run : runs) row.held_out_gap += run->held_out_gap / static_cast<double>(runs.size());
   if (row.failed > 0) return row;
   static const Ranking fd = ranking("league", "rank-by", "fd");
   if (const std::vector<double> logs = scaled_scores(runs, fd); !logs.empty())
@@ -180,6 +181,7 @@ Protocol protocol_of(const std::vector<LeagueRun>& runs, const Ranking& by) {
   for (const LeagueRun& run : runs) {
     seeds.insert(run.seed);
     p.judge = run.judge;
+    p.gaps = p.gaps || std::isfinite(run.held_out_gap);
     p.steps = std::max(p.steps, run.steps);
     if (run.failure.empty())
       p.steps_least = p.steps_least == 0 ? run.steps : std::min(p.steps_least, run.steps);

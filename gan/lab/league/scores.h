@@ -63,6 +63,7 @@ struct Ranked {
   std::optional<Ranks> rank = {};
   std::optional<double> fd;                                   // geometric mean
   double precision = 0, recall = 0, coverage = 0, modes = 0;  // means of the runs
+  double held_out_gap = 0;                                    // the same, NaN of older records
   double seconds = 0;                                         // mean
 };
 
@@ -77,7 +78,8 @@ std::vector<size_t> best_first(const std::vector<Ranked>& all, const Ranking& by
 /// What is common to all runs of a table.
 struct Protocol {
   std::string judge;
-  double floor = 0;  // of the ranking's measure: real images', mean of the runs'
+  bool gaps = false;  // whether a run has a held_out_gap
+  double floor = 0;   // of the ranking's measure: real images', mean of the runs'
   std::vector<uint64_t> seeds;
   int64_t steps_least = 0, steps = 0;  // least and most of the runs that ended as planned
 };

@@ -16,9 +16,11 @@
 namespace duel::gan::lab {
 namespace {
 
-const std::string& value_of_axis(const SweepValues& values, const std::string& axis) {
-  return std::find_if(values.begin(), values.end(), [&](const auto& each) { return each.first == axis; })
-      ->second;
+/// "-" where another variant alone sets it.
+std::string value_of_axis(const SweepValues& values, const std::string& axis) {
+  const auto found =
+      std::find_if(values.begin(), values.end(), [&](const auto& each) { return each.first == axis; });
+  return found == values.end() ? "-" : found->second;
 }
 
 std::string run_label(const SweepValues& values, uint64_t seed) {
@@ -41,7 +43,7 @@ std::vector<std::string> differing(const std::vector<std::string>& axes,
 
 /// Columns that give way, the first one first.
 const std::vector<std::string>& yielding_columns() {
-  static const std::vector<std::string> heads{"modes", "cov", "rec", "prec", "real", "FD"};
+  static const std::vector<std::string> heads{"gap", "modes", "cov", "rec", "prec", "real", "FD"};
   return heads;
 }
 

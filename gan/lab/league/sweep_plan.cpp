@@ -36,7 +36,7 @@ std::string without_op(const Error& error) {
 /// The settings of what is trained and judged. The others say what a run directory gets, where it is and how a run
 /// starts, and a sweep has none of it; seeds are the sweep's own.
 bool in_sweep(const ConfigField& field) {
-  static const std::set<std::string> groups{"Objective", "Optimizers", "Networks", "Data"},
+  static const std::set<std::string> groups{"Objective", "Regularisers", "Optimizers", "Networks", "Data"},
       others{"steps", "epochs", "eval-count"};
   if (field.name == "stacked-count") return false;  // no judge reads stacked digits
   return groups.contains(field.group) || others.contains(field.name);
@@ -104,16 +104,36 @@ std::string axis_place(const std::string& source, const std::string& name) {
   return message("{}: axes: {}", source, name);
 }
 
+/// A value as a point has it; Error where the setting cannot have it. `place`: what stands before the setting's name.
+std::string tried_value(const std::string& place, const ConfigField& field, const Json& value) {
+  const std::string named = message("{}: {}", place, field.name);
+  DUEL_CHECK(!value.is_null(), "sweep", "{}: expected values, got null", named);
+  RunConfig scratch;
+  set_from(place, scratch, field.name, value);
+  std::string text = value_text(field, value);
+  check_known(named, field.name, text);
+  return text;
+}
+
+/// The setting of a point; Error where no point may have it.
+const ConfigField& tried_field(const std::string& place, const std::string& name) {
+  const ConfigField* field = sweep_field(name);
+  if (!field) {
+    RunConfig scratch;
+    set_from(place, scratch, name, 0);  // says which is near
+  }
+  DUEL_CHECK(may_be_axis(name), "sweep",
+             "{}: {}: all points are judged by the same images: expected {} among the settings", place, name,
+             name);
+  return *field;
+}
+
 SweepAxis listed_axis(const std::string& source, const ConfigField& field, const Json& list) {
   SweepAxis axis{.field = &field};
   const std::string place = axis_place(source, field.name);
   DUEL_CHECK(!list.empty(), "sweep", "{}: expected at least one value, got an empty list", place);
   for (const Json& value : list) {
-    DUEL_CHECK(!value.is_null(), "sweep", "{}: expected values, got null", place);
-    RunConfig scratch;
-    set_from(source + ": axes", scratch, field.name, value);
-    const std::string text = value_text(field, value);
-    check_known(place, field.name, text);
+    const std::string text = tried_value(source + ": axes", field, value);
     DUEL_CHECK(std::find(axis.values.begin(), axis.values.end(), text) == axis.values.end(), "sweep",
                "{}: {} is there twice; leave one of them out", place, text);
     axis.values.push_back(text);
@@ -160,30 +180,48 @@ std::vector<SweepAxis> axes_of(const std::string& source, const Json& object) {
   for (const auto& [name, value] : object.items()) names.push_back(name);
   check_in_sweep(source + ": axes", names);
   for (const auto& [name, value] : object.items()) {
-    const ConfigField* field = sweep_field(name);
-    if (!field) {
-      RunConfig scratch;
-      set_from(source + ": axes", scratch, name, 0);  // says which is near
-    }
-    DUEL_CHECK(may_be_axis(name), "sweep",
-               "{}: all points are judged by the same images: expected {} among the settings",
-               axis_place(source, name), name);
+    const ConfigField& field = tried_field(source + ": axes", name);
     DUEL_CHECK(value.is_array() || value.is_object(), "sweep",
                "{}: expected a list of values, [1, 10], or a range {\"min\": 1, \"max\": 10}, got {}",
                axis_place(source, name), json::described(value));
-    axes.push_back(value.is_array() ? listed_axis(source, *field, value)
-                                    : ranged_axis(source, *field, value));
+    axes.push_back(value.is_array() ? listed_axis(source, field, value) : ranged_axis(source, field, value));
   }
-  DUEL_CHECK(!axes.empty(), "sweep",
-             "{}: axes: expected a setting with its values, as {\"lr\": [1e-4, 2e-4]}", source);
   return axes;
+}
+
+/// Each variant's settings; one without any where the file has no variants.
+std::vector<SweepValues> variants_of(const std::string& source, const Json& object) {
+  if (!object.contains("variants")) return {{}};
+  const Json& list = object.at("variants");
+  DUEL_CHECK(list.is_array() && !list.empty(), "sweep",
+             "{}: variants: expected a list of objects, [{\"cr\": 10}, {\"lecam\": 0.3}], got {}", source,
+             list.is_array() ? "an empty list" : json::described(list));
+  std::vector<SweepValues> variants;
+  for (const Json& each : list) {
+    const std::string place = message("{}: variants: {}", source, variants.size() + 1);
+    DUEL_CHECK(each.is_object(), "sweep", "{}: expected an object of settings, {\"cr\": 10}, got {}", place,
+               json::described(each));
+    std::vector<std::string> names;
+    for (const auto& [name, value] : each.items()) names.push_back(name);
+    check_in_sweep(place, names);
+    SweepValues values;
+    for (const auto& [name, value] : each.items())
+      values.emplace_back(name, tried_value(place, tried_field(place, name), value));
+    DUEL_CHECK(std::find(variants.begin(), variants.end(), values) == variants.end(), "sweep",
+               "{}: ({}) is there twice; leave one of them out", place, to_text(values));
+    variants.push_back(std::move(values));
+  }
+  return variants;
+}
+
+/// One of `count`; u in [0, 1).
+size_t position(double u, size_t count) {
+  return std::min(static_cast<size_t>(u * static_cast<double>(count)), count - 1);
 }
 
 /// Note [Points that are drawn]; u in [0, 1).
 std::string drawn_value(const SweepAxis& axis, double u) {
-  if (!axis.values.empty())
-    return axis.values[std::min(static_cast<size_t>(u * static_cast<double>(axis.values.size())),
-                                axis.values.size() - 1)];
+  if (!axis.values.empty()) return axis.values[position(u, axis.values.size())];
   const bool whole = axis.field->kind == Setting::Kind::integer;
   double value = 0;
   if (axis.log)
@@ -198,8 +236,9 @@ std::string drawn_value(const SweepAxis& axis, double u) {
   return shortest(std::clamp(value, axis.low, axis.high));
 }
 
-std::vector<SweepValues> grid_of(const std::string& source, const std::vector<SweepAxis>& axes) {
-  std::vector<SweepValues> points(1);
+std::vector<SweepValues> grid_of(const std::string& source, const std::vector<SweepValues>& variants,
+                                 const std::vector<SweepAxis>& axes) {
+  std::vector<SweepValues> points = variants;
   for (const SweepAxis& axis : axes) {
     DUEL_CHECK(!axis.values.empty(), "sweep",
                "{}: a range has no grid: expected a list of values, or \"runs\": how many points to draw",
@@ -219,8 +258,8 @@ std::vector<SweepValues> grid_of(const std::string& source, const std::vector<Sw
   return points;
 }
 
-std::vector<SweepValues> drawn_points(const std::string& source, const std::vector<SweepAxis>& axes,
-                                      int64_t count, uint64_t seed) {
+std::vector<SweepValues> drawn_points(const std::string& source, const std::vector<SweepValues>& variants,
+                                      const std::vector<SweepAxis>& axes, int64_t count, uint64_t seed) {
   constexpr int64_t kTries = 200;  // for each point, before the axes are taken to hold no more
   Generator random(seed);
   std::vector<SweepValues> points;
@@ -229,8 +268,10 @@ std::vector<SweepValues> drawn_points(const std::string& source, const std::vect
     DUEL_CHECK(tries < kTries * count, "sweep",
                "{}: runs: expected at most {}, as many points as the axes hold, got {}", source,
                points.size(), count);
-    const auto u = random.uniform({std::ssize(axes)}, 0, 1, {.dtype = DType::f64}).to_vector<double>();
-    SweepValues point;
+    const bool varied = variants.size() > 1;
+    const auto u =
+        random.uniform({std::ssize(axes) + varied}, 0, 1, {.dtype = DType::f64}).to_vector<double>();
+    SweepValues point = variants[varied ? position(u.back(), variants.size()) : 0];
     for (size_t a = 0; a < axes.size(); ++a)
       point.emplace_back(axes[a].field->name, drawn_value(axes[a], u[a]));
     if (known.insert(point).second) points.push_back(std::move(point));
@@ -241,15 +282,16 @@ std::vector<SweepValues> drawn_points(const std::string& source, const std::vect
 // ---- The file ---------------------------------------------------------------------------------------------
 
 const std::vector<std::string>& sweep_keys() {
-  static const std::vector<std::string> keys{"settings", "axes",    "runs",   "seed",
-                                             "seeds",    "rank-by", "refused"};
+  static const std::vector<std::string> keys{"settings", "axes",  "variants", "runs",
+                                             "seed",     "seeds", "rank-by",  "refused"};
   return keys;
 }
 
 void check_sweep_key(const std::string& source, const std::string& key) {
   if (std::find(sweep_keys().begin(), sweep_keys().end(), key) != sweep_keys().end()) return;
   DUEL_CHECK(!sweep_field(key), "sweep",
-             "{}: {}: expected inside of \"settings\", or with several values of \"axes\"", source, key);
+             "{}: {}: expected inside of \"settings\", of a variant, or with several values of \"axes\"",
+             source, key);
   const std::string nearest = nearest_name(key, sweep_keys());
   fail("sweep", "{}: unknown key '{}'{}", source, shown(key),
        nearest.empty() ? ": expected some of " + joined(sweep_keys()) : ": did you mean '" + nearest + "'?");
@@ -321,7 +363,7 @@ std::string refusal_of(SweepPoint& point) {
 std::string to_text(const SweepValues& values) {
   std::string text;
   for (const auto& [name, value] : values) text += (text.empty() ? "" : ", ") + name + "=" + value;
-  return text;
+  return text.empty() ? "plain" : text;
 }
 
 RunConfig point_config(const SweepPlan& plan, const SweepValues& values) {
@@ -350,14 +392,29 @@ SweepPlan sweep_from_json(const std::string& text, const std::string& source, st
   }
   check_in_sweep(source + ": settings", names);
   const std::vector<SweepAxis> axes = axes_of(source, object_key(source, object, "axes"));
+  const std::vector<SweepValues> variants = variants_of(source, object);
+  DUEL_CHECK(!axes.empty() || variants.size() > 1, "sweep",
+             "{}: axes: expected a setting with its values, as {\"lr\": [1e-4, 2e-4]}", source);
   for (const SweepAxis& axis : axes) {
     const std::string& name = axis.field->name;
     DUEL_CHECK(std::find(names.begin(), names.end(), name) == names.end(), "sweep",
                "{}: {}: stands among settings and axes; leave one of them out", source, name);
-    DUEL_CHECK(!steps || (name != "steps" && name != "epochs"), "sweep",
-               "--steps: {} is an axis of {}; leave one of them out", name, source);
     plan.axes.push_back(name);
   }
+  for (const SweepValues& variant : variants) {
+    for (const auto& [name, value] : variant) {
+      DUEL_CHECK(std::find(names.begin(), names.end(), name) == names.end(), "sweep",
+                 "{}: {}: stands among settings and in a variant; leave one of them out", source, name);
+      const auto axis = std::find_if(axes.begin(), axes.end(),
+                                     [&](const SweepAxis& each) { return each.field->name == name; });
+      DUEL_CHECK(axis == axes.end(), "sweep",
+                 "{}: {}: stands among axes and in a variant; leave one of them out", source, name);
+      if (std::find(plan.axes.begin(), plan.axes.end(), name) == plan.axes.end()) plan.axes.push_back(name);
+    }
+  }
+  for (const char* name : {"steps", "epochs"})
+    DUEL_CHECK(!steps || std::find(plan.axes.begin(), plan.axes.end(), name) == plan.axes.end(), "sweep",
+               "--steps: {} is an axis of {}; leave one of them out", name, source);
   if (steps) {
     plan.base.steps = *steps;
     plan.base.epochs = 0;
@@ -388,9 +445,9 @@ SweepPlan sweep_from_json(const std::string& text, const std::string& source, st
     const Json seed = object.contains("seed") ? object.at("seed") : Json(1U);
     DUEL_CHECK(seed.is_number_unsigned(), "sweep", "{}: seed: expected an integer from 0 to 2^64 - 1, got {}",
                source, json::described(seed));
-    points = drawn_points(source, axes, static_cast<int64_t>(count), seed.get<uint64_t>());
+    points = drawn_points(source, variants, axes, static_cast<int64_t>(count), seed.get<uint64_t>());
   } else {
-    points = grid_of(source, axes);
+    points = grid_of(source, variants, axes);
   }
   for (SweepValues& values : points) {
     const RunConfig config = point_config(plan, values);

@@ -6,8 +6,9 @@
 //
 //   settings   names and values as in config.json; what is left out is as duel train has it
 //   axes       a setting each: a list of values, or a range {"min": 1e-5, "max": 1e-3, "log": true} of numbers
-//   runs       how many points are drawn at random from the axes; without it all of the grid are taken, and no axis
-//              is a range
+//   variants   a list of settings that go together, [{}, {"cr": 10}, {"lecam": 0.3}]: each with each point of the axes
+//   runs       how many points are drawn at random from axes and variants; without it all of the grid are taken, and
+//              no axis is a range
 //   seed       of that draw [1]
 //   seeds      of every point's runs: a list, or N for 1 to N [3]
 //   rank-by    a measure of duel eval that is better lower or higher [fd]
@@ -38,11 +39,11 @@ namespace duel::gan::lab {
 /// Names of settings with their values as texts.
 using SweepValues = std::vector<std::pair<std::string, std::string>>;
 
-/// "lambda=10, lr=0.0001"
+/// "lambda=10, lr=0.0001"; "plain" of none.
 std::string to_text(const SweepValues& values);
 
 struct SweepPoint {
-  SweepValues values;        // of the axes, in their order
+  SweepValues values;        // of its variant, then of the axes, in their order
   RunConfig config;          // with all that is set, but the seed
   int64_t steps = 0;         // by check_points(): iterations of its runs
   std::string refusal = "";  // by check_points(): why it cannot be trained; empty
@@ -51,8 +52,8 @@ struct SweepPoint {
 struct SweepPlan {
   std::string source;  // the file
   SweepValues settings;
-  RunConfig base;  // with them in it
-  std::vector<std::string> axes;
+  RunConfig base;                 // with them in it
+  std::vector<std::string> axes;  // every setting that a point may have a value of
   std::vector<SweepPoint> points;
   std::vector<uint64_t> seeds;
   std::string rank_by = "fd";

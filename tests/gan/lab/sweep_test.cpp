@@ -57,6 +57,36 @@ TEST(Sweep, AGridIsEveryValueWithEveryOther) {
             false);
 }
 
+TEST(Sweep, VariantsAreSettingsThatGoTogether) {
+  const SweepPlan plan = plan_of(
+      R"({"axes": {"lr": [1e-4, 2]}, "variants": [{}, {"cr": 10}, {"lecam": 0.3, "augment": "color"}]})", 1);
+  EXPECT_EQ(plan.axes, (std::vector<std::string>{"lr", "cr", "lecam", "augment"}));
+  ASSERT_EQ(plan.points.size(), 6U);
+  EXPECT_EQ(to_text(plan.points[0].values), "lr=1e-04");
+  EXPECT_EQ(to_text(plan.points[3].values), "cr=10, lr=2");
+  EXPECT_EQ(to_text(plan.points[4].values), "lecam=0.3, augment=color, lr=1e-04");
+  EXPECT_EQ(plan.points[4].config.overrides.number("lecam"), 0.3);
+  EXPECT_FALSE(plan.points[3].config.overrides.has("lecam"));
+  const SweepPlan alone = plan_of(R"({"variants": [{}, {"cr": 10}], "runs": 2})", 1);
+  ASSERT_EQ(alone.points.size(), 2U);
+  EXPECT_NE(to_text(alone.points[0].values), to_text(alone.points[1].values));
+
+  const auto refused = [](const std::string& more) {
+    return error_of([&] { plan_of("{" + more + "}", 1); });
+  };
+  EXPECT_TRUE(has(refused(R"("variants": [])"), "[sweep] s.json: variants: expected a list of objects"));
+  EXPECT_TRUE(has(refused(R"("variants": [{}, 1])"), "s.json: variants: 2: expected an object of settings"));
+  EXPECT_TRUE(has(refused(R"("variants": [{"cr": 1}, {"cr": 1}])"), "variants: 2: (cr=1) is there twice"));
+  EXPECT_TRUE(
+      has(refused(R"("variants": [{"data": "synthetic"}])"), "variants: 1: data: all points are judged"));
+  EXPECT_TRUE(has(refused(R"("variants": [{"cr": -1}])"), "variants: 1: cr: expected"));
+  EXPECT_TRUE(has(refused(R"("variants": [{"objective": "no"}])"), "variants: 1: objective: "));
+  EXPECT_TRUE(has(refused(R"("axes": {"cr": [1]}, "variants": [{"cr": 1}])"), "among axes and in a variant"));
+  EXPECT_TRUE(
+      has(refused(R"("settings": {"cr": 1}, "variants": [{}, {"cr": 1}])"), "settings and in a variant"));
+  EXPECT_TRUE(has(refused(R"("variants": [{"cr": 1}])"), "axes: expected a setting with its values"));
+}
+
 TEST(Sweep, DrawnPointsAreInTheirRangesAndGoOn) {
   const auto drawn = [](int runs, int seed) {
     return plan_of(
@@ -286,6 +316,17 @@ TEST(Sweep, GoesOnWithMoreValuesAndRefusesOtherSettings) {
   EXPECT_TRUE(has(text_of(scratch / "sweep" / "sweep.json"),
                   R"({"point":{"batch":16},"objective":"wgan-gp","seed":1,)"));
   EXPECT_TRUE(std::filesystem::exists(scratch / "sweep" / "sweep.png"));
+
+  CountingListener varied, varied_again;
+  const std::string variants = R"("axes": {"batch": [8]}, "variants": [{}, {"lambda": 5}], "seeds": 1)";
+  EXPECT_TRUE(swept(variants, "", varied).complete);
+  EXPECT_EQ(varied.found, 1) << "the point without variants of before";
+  const SweepOutcome loaded = swept(variants, "", varied_again);
+  EXPECT_EQ(varied_again.found, 2);
+  ASSERT_EQ(loaded.runs.size(), 4U) << "with the other batches, which are in the folder";
+  EXPECT_EQ(loaded.runs[0].values, (SweepValues{{"batch", "8"}}));
+  EXPECT_EQ(loaded.runs[1].values, (SweepValues{{"lambda", "5"}, {"batch", "8"}}));
+  EXPECT_TRUE(has(text_of(scratch / "sweep" / "sweep.md"), "| - |"));
 
   const auto refusal = [&](const std::string& axes, const std::string& settings) {
     const SweepPlan plan = plan_of(small_file(axes, settings));

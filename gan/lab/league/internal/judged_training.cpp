@@ -9,6 +9,7 @@
 #include "duel/gan/data/class_names.h"
 #include "duel/gan/picture/canvas.h"
 #include "duel/gan/picture/png.h"
+#include "duel/gan/train/diagnostics.h"
 #include "duel/gan/train/random_streams.h"
 #include "duel/gan/train/sampling.h"
 #include "duel/gan/train/trainer.h"
@@ -18,6 +19,7 @@ namespace duel::gan::lab {
 namespace {
 
 constexpr int64_t kShownSamples = 16, kShownColumns = 8;
+constexpr int64_t kHeldOut = 256;  // images, that the last look's gap is over
 
 }  // namespace
 
@@ -48,6 +50,7 @@ JudgedField judged_field(const char* op, const RunConfig& config, int64_t count,
   JudgedField field;
   field.config = setup.config;
   field.data = std::make_shared<const ResidentData>(setup.images);
+  field.held_out = detail::held_out_data(setup, kHeldOut, Device::cpu());
   field.watch = std::make_unique<detail::QualityWatch>(setup, *field.data, Device::cpu());
   return field;
 }
@@ -79,7 +82,10 @@ std::optional<LeagueRun> train_judged(const JudgedField& field, const RunConfig&
     pictures.push_back(Tensor::from(grid.pixels, {1, grid.height, grid.width}));
   };
   while (run.failure.empty() && trainer.iteration() < steps) {
-    trainer.step();
+    const bool ends = trainer.iteration() + 1 == steps;
+    StepRecord record;
+    trainer.step(ends, ends ? &record : nullptr);
+    if (ends) run.held_out_gap = diagnose(trainer, record, field.held_out.get()).number("held_out_gap");
     const Metrics m = trainer.metrics();
     if (!std::isfinite(m.loss_d) || !std::isfinite(m.loss_g) ||
         (looks.contains(trainer.iteration()) && trainer.first_nonfinite()))

@@ -18,7 +18,7 @@ namespace duel::gan::lab {
 /// What runs share: the data, and the judge with what it read in real images.
 struct JudgedField {
   RunConfig config;  // sides and classes of the data
-  std::shared_ptr<const ResidentData> data;
+  std::shared_ptr<const ResidentData> data, held_out;
   std::unique_ptr<detail::QualityWatch> watch;
 };
 

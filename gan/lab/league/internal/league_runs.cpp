@@ -33,9 +33,16 @@ json::Json league_json(const LeagueRun& run) {
                      {"floor", json::number_or_null(v.floor)}};
   for (const auto& [step, fd] : run.curve)
     curve.push_back({{"step", step}, {"fd", json::number_or_null(fd)}});
-  return {{"objective", run.objective}, {"seed", run.seed},     {"failure", run.failure},
-          {"seconds", run.seconds},     {"steps", run.steps},   {"images_d", run.images_d},
-          {"judge", run.judge},         {"measures", measures}, {"curve", curve}};
+  return {{"objective", run.objective},
+          {"seed", run.seed},
+          {"failure", run.failure},
+          {"seconds", run.seconds},
+          {"steps", run.steps},
+          {"images_d", run.images_d},
+          {"judge", run.judge},
+          {"measures", measures},
+          {"held_out_gap", json::number_or_null(run.held_out_gap)},
+          {"curve", curve}};
 }
 
 void save_league_run(const LeagueRequest& request, const LeagueRun& run) {
@@ -57,6 +64,7 @@ LeagueRun run_of_record(const char* op, const ResultStore& store, const std::str
   for (const auto& [key, v] : record.at("measures").items())
     run.measures.emplace_back(key, Value{number_of(v.at("value")), number_of(v.at("low")),
                                          number_of(v.at("high")), number_of(v.at("floor"))});
+  if (record.contains("held_out_gap")) run.held_out_gap = number_of(record.at("held_out_gap"));
   for (const json::Json& look : record.at("curve"))
     run.curve.emplace_back(look.at("step"), number_of(look.at("fd")));
   const Tensor* samples = tensors.find("samples");

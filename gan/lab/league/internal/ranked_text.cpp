@@ -40,6 +40,9 @@ std::vector<RankedColumn> ranked_columns(const Ranked& row, const Protocol& prot
                                          {"modes", dashed_number(row.modes, 1)},
                                          {"s/run", dashed_number(row.seconds, 0)}};
   columns.insert(columns.end(), others.begin(), others.end());
+  if (protocol.gaps)
+    columns.insert(columns.end() - 1,
+                   {"gap", std::isfinite(row.held_out_gap) ? significant(row.held_out_gap, 2) : "-"});
   return columns;
 }
 
@@ -52,7 +55,8 @@ std::string protocol_text(const Protocol& p, const Ranking& by) {
          (by.logarithms()
               ? message("FD: geometric mean; real: the same over FD of real images, {}.", floor)
               : message("{}: mean, of real images {}; FD: geometric mean.", ranking_name(by), floor)) +
-         (p.seeds.size() == 1 ? " 95 %: of the samples; nothing is known of other seeds." : "");
+         (p.seeds.size() == 1 ? " 95 %: of the samples; nothing is known of other seeds." : "") +
+         (p.gaps ? " gap: held_out_gap." : "");
 }
 
 std::string markdown_table(const TableCells& rows) {

@@ -3,6 +3,7 @@
 #include <zlib.h>
 
 #include <algorithm>
+#include <set>
 
 #include "duel/gan/lab/internal/run_settings.h"
 #include "duel/gan/lab/league/internal/league_runs.h"
@@ -26,6 +27,17 @@ json::Json value_json(const std::string& name, const std::string& text) {
   return text;
 }
 
+/// One that has values of just these settings.
+const SweepPoint* point_over(const SweepPlan& plan, const std::vector<std::string>& axes) {
+  const std::set<std::string> wanted(axes.begin(), axes.end());
+  for (const SweepPoint& point : plan.points) {
+    std::set<std::string> names;
+    for (const auto& [name, value] : point.values) names.insert(name);
+    if (names == wanted) return &point;
+  }
+  return nullptr;
+}
+
 }  // namespace
 
 std::string sweep_name(const SweepValues& values, uint64_t seed) {
@@ -34,6 +46,7 @@ std::string sweep_name(const SweepValues& values, uint64_t seed) {
   std::sort(sorted.begin(), sorted.end());
   std::string exact;
   for (const auto& [name, value] : sorted) exact += (exact.empty() ? "" : ",") + name + "=" + value;
+  if (exact.empty()) exact = to_text(values);
   std::string name;
   for (const char c : exact.substr(0, kLongest))
     if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
@@ -70,14 +83,12 @@ SweepRun load_sweep_run(const SweepPlan& plan, const ResultStore& store, const s
   const auto read = [&](const json::Json& record, const TensorFile& tensors) {
     DUEL_CHECK(record.contains("point"), "sweep",
                "{}: a run of another experiment, not of a sweep; choose another --out", file);
-    std::vector<std::string> axes, wanted = plan.axes;
+    std::vector<std::string> axes;
     for (const auto& [axis, value] : record.at("point").items()) axes.push_back(axis);
-    std::sort(axes.begin(), axes.end());
-    std::sort(wanted.begin(), wanted.end());
-    DUEL_CHECK(axes == wanted, "sweep",
-               "{}: a run of another sweep, over {}; {} is over {}; choose another --out", file, joined(axes),
-               plan.source, joined(wanted));
-    for (const std::string& axis : plan.axes) {
+    const SweepPoint* alike = point_over(plan, axes);
+    DUEL_CHECK(alike, "sweep", "{}: a run of another sweep, over {}; {} is over {}; choose another --out",
+               file, joined(axes), plan.source, joined(plan.axes));
+    for (const auto& [axis, ignored] : alike->values) {
       const json::Json& value = record.at("point").at(axis);
       run.values.emplace_back(axis, value.is_string()         ? value.get<std::string>()
                                     : value.is_number_float() ? shortest(value.get<double>())
