@@ -9,6 +9,7 @@
 #include "duel/kernels/linear/device/conv_device.h"
 #include "duel/kernels/linear/device_library.h"
 #include "duel/kernels/linear/host/conv_host.h"
+#include "duel/kernels/linear/host/conv_three.h"
 #include "duel/kernels/linear/host/conv_winograd.h"
 #include "duel/kernels/linear/vendor/cudnn.h"
 #include "duel/kernels/linear/vendor/onednn.h"
@@ -56,50 +57,58 @@ void fill_planes(int64_t n, int64_t channels, int64_t plane, const T* bias, T* o
 // An empty convolution has nothing to compute with.
 bool no_products(const ConvShape& s) { return in_elements(s) == 0 || out_elements(s) == 0; }
 
-// double keeps to the definition's products.
+// Which of the host's own.
+enum class Way { general, direct, winograd, three };
+
 template <class T>
-bool fast(const ConvShape& s, ConvPass pass) {
-  return std::is_same_v<T, float> && s.dense() && host::winograd_suits(s, pass);
+Way way_of(const ConvShape& s, ConvPass pass) {
+  if (!s.dense()) return Way::general;
+  if constexpr (std::is_same_v<T, float>) {  // double keeps to the definition's products
+    if (host::three_suits(s, pass)) return Way::three;
+    if (host::winograd_suits(s, pass)) return Way::winograd;
+  }
+  return Way::direct;
 }
 
 template <class T>
 size_t own_workspace(const ConvShape& s, ConvPass pass) {
-  if (!s.dense()) return host::conv_general_workspace<T>(s, pass);
-  if (fast<T>(s, pass)) return static_cast<size_t>(host::winograd_elements(s, pass)) * sizeof(T);
-  switch (pass) {
-    case ConvPass::kForward:
-      return host::conv_forward_workspace<T>(s);
-    case ConvPass::kInputGrad:
-      return host::conv_input_grad_workspace<T>(s);
-    case ConvPass::kWeightGrad:
+  switch (way_of<T>(s, pass)) {
+    case Way::general:
+      return host::conv_general_workspace<T>(s, pass);
+    case Way::winograd:
+      return static_cast<size_t>(host::winograd_elements(s, pass)) * sizeof(T);
+    case Way::three:
+      return static_cast<size_t>(host::three_elements(s, pass)) * sizeof(T);
+    case Way::direct:
       break;
   }
-  return host::conv_weight_grad_workspace<T>(s);
+  return pass == ConvPass::kForward     ? host::conv_forward_workspace<T>(s)
+         : pass == ConvPass::kInputGrad ? host::conv_input_grad_workspace<T>(s)
+                                        : host::conv_weight_grad_workspace<T>(s);
 }
 
 template <class T>
 void by_own(const ConvShape& s, ConvPass pass, const T* first, const T* second, const T* bias, T* out,
             T* workspace) {
-  if (!s.dense()) return host::conv_general(s, pass, first, second, bias, out, workspace);
-  const bool quick = fast<T>(s, pass);
-  switch (pass) {
-    case ConvPass::kForward:
-      if constexpr (std::is_same_v<T, float>) {
-        if (quick) return host::winograd_forward(s, first, second, bias, out, workspace);
-      }
-      return host::conv_forward(s, first, second, bias, out, workspace);
-    case ConvPass::kInputGrad:
-      if constexpr (std::is_same_v<T, float>) {
-        if (quick) return host::winograd_input_grad(s, first, second, bias, out, workspace);
-      }
-      return host::conv_input_grad(s, first, second, bias, out, workspace);
-    case ConvPass::kWeightGrad:
-      break;
-  }
+  const Way way = way_of<T>(s, pass);
+  if (way == Way::general) return host::conv_general(s, pass, first, second, bias, out, workspace);
+  using Images = void (*)(const ConvShape&, const T*, const T*, const T*, T*, T*);
+  using Weights = void (*)(const ConvShape&, const T*, const T*, T*, T*);
+  Images forward = host::conv_forward<T>, input_grad = host::conv_input_grad<T>;
+  Weights weight_grad = host::conv_weight_grad<T>;
   if constexpr (std::is_same_v<T, float>) {
-    if (quick) return host::winograd_weight_grad(s, first, second, out, workspace);
+    if (way == Way::winograd) {
+      forward = host::winograd_forward;
+      input_grad = host::winograd_input_grad;
+      weight_grad = host::winograd_weight_grad;
+    } else if (way == Way::three) {
+      forward = host::three_forward;
+      input_grad = host::three_input_grad;
+      weight_grad = host::three_weight_grad;
+    }
   }
-  host::conv_weight_grad(s, first, second, out, workspace);
+  if (pass == ConvPass::kWeightGrad) return weight_grad(s, first, second, out, workspace);
+  (pass == ConvPass::kForward ? forward : input_grad)(s, first, second, bias, out, workspace);
 }
 
 template <class T>

@@ -10,6 +10,7 @@
 #include "duel/kernels/base/parallel.h"
 #include "duel/kernels/linear/host/conv_host.h"
 #include "duel/kernels/linear/host/tile.h"
+#include "duel/kernels/linear/host/turn.h"
 
 namespace duel::kernels::host {
 namespace {
@@ -107,27 +108,6 @@ void make_weights(const Map& map, const float* w, float* weights) {
       }
     }
   });
-}
-
-// images[position][channel][lane] of `lanes` samples from `from` on; a last position of zeros.
-void turn_channels(const Map& map, const float* from, int64_t lanes, int64_t first, int64_t last,
-                   float* images) {
-  const int64_t plane = map.plane_from, sample = map.c_from * plane;
-  for (int64_t channel = first; channel < last; ++channel) {
-    for (int64_t at = 0; at < plane; at += kLanes) {
-      const int64_t count = std::min<int64_t>(plane - at, kLanes);
-      const simd::Mask mask = simd::lanes_between(0, count);
-      Vec square[kLanes];
-      for (int i = 0; i < kLanes; ++i) {
-        square[i] = i < lanes ? simd::load_masked(from + i * sample + channel * plane + at, mask) : Vec{};
-      }
-      simd::transpose<float>(square);
-      for (int64_t i = 0; i < count; ++i) {
-        simd::store(images + ((at + i) * map.c_from + channel) * kLanes, square[i]);
-      }
-    }
-    simd::store(images + (plane * map.c_from + channel) * kLanes, Vec{});
-  }
 }
 
 // The inputs of product `index` of a kind, for every channel, into one vector column of a panel.
@@ -252,15 +232,7 @@ void finish(const Map& map, const float* products, float bias, int64_t lanes, fl
     }
     products += grid.total() * kLanes;
   }
-  const int64_t sample = map.c_to * map.plane_to;
-  for (int64_t at = 0; at < map.plane_to; at += kLanes) {
-    const int64_t count = std::min<int64_t>(map.plane_to - at, kLanes);
-    Vec square[kLanes];
-    for (int i = 0; i < kLanes; ++i) square[i] = i < count ? simd::load(image + (at + i) * kLanes) : Vec{};
-    simd::transpose<float>(square);
-    for (int64_t i = 0; i < lanes; ++i)
-      simd::store_masked(to + i * sample + at, square[i], simd::lanes_between(0, count));
-  }
+  turn_samples_back(image, lanes, map.plane_to, map.c_to * map.plane_to, to);
 }
 
 void apply(const Map& map, const float* from, const float* w, const float* bias, float* to,
@@ -285,8 +257,8 @@ void apply(const Map& map, const float* from, const float* w, const float* bias,
     parallel_for(groups * chunks, 1, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
         const int64_t group = i / chunks, channel = i % chunks * kChannels;
-        turn_channels(map, from + at(group) * map.c_from * map.plane_from, lanes(group), channel,
-                      std::min(channel + kChannels, map.c_from), images + group * map.image_elements);
+        turn_samples(from + at(group) * map.c_from * map.plane_from, lanes(group), map.c_from, map.plane_from,
+                     channel, std::min(channel + kChannels, map.c_from), images + group * map.image_elements);
       }
     });
     parallel_for(groups * units, 1, [&](int64_t begin, int64_t end) {

@@ -10,6 +10,7 @@
 #include "duel/kernels/linear/host/conv_host.h"
 #include "duel/kernels/linear/host/conv_winograd.h"
 #include "duel/kernels/linear/host/tile.h"
+#include "duel/kernels/linear/host/turn.h"
 
 namespace duel::kernels::host {
 namespace {
@@ -54,23 +55,6 @@ struct Plan {
   int64_t samples;              // at a time
   int64_t x_elements, dy_elements, left_elements, sum_elements;
 };
-
-// to[position][channels rounded up] of one sample.
-void turn_positions(const float* from, int64_t channels, int64_t plane, int64_t rounded, float* to) {
-  for (int64_t channel = 0; channel < channels; channel += kLanes) {
-    for (int64_t at = 0; at < plane; at += kLanes) {
-      const int64_t count = std::min<int64_t>(plane - at, kLanes);
-      const simd::Mask mask = simd::lanes_between(0, count);
-      Vec square[kLanes];
-      for (int i = 0; i < kLanes; ++i) {
-        square[i] =
-            channel + i < channels ? simd::load_masked(from + (channel + i) * plane + at, mask) : Vec{};
-      }
-      simd::transpose<float>(square);
-      for (int64_t i = 0; i < count; ++i) simd::store(to + (at + i) * rounded + channel, square[i]);
-    }
-  }
-}
 
 // Calls visit(row point, column point) for the products of a kind.
 template <class Visit>

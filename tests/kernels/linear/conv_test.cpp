@@ -72,6 +72,21 @@ TYPED_TEST(Conv, KernelTwiceTheStride) {
   Arrays<TypeParam>(make_shape(64, 64, 6, 6, 128, 4, 4, 2, 2, 1, 1)).expect_right(true);
 }
 
+TYPED_TEST(Conv, ThreeTapsOneStepApart) {
+  // Fewer products than the definition has (kernels/linear/host/conv_three.h): odd and even outputs, every padding,
+  // rectangles, a batch that does not fill the last vector, units of every number of tiles, channels of several tiles
+  // and panels, so many that a unit has fewer tiles, and with most lanes empty.
+  Arrays<TypeParam>(make_shape(16, 12, 8, 8, 13, 3, 3, 1, 1, 1, 1)).expect_right(true);
+  Arrays<TypeParam>(make_shape(31, 26, 7, 9, 37, 3, 3, 1, 1, 1, 1)).expect_right(true);
+  Arrays<TypeParam>(make_shape(16, 16, 6, 11, 24, 3, 3, 1, 1, 0, 2)).expect_right(false);
+  Arrays<TypeParam>(make_shape(32, 17, 5, 4, 12, 3, 3, 1, 1, 2, 0)).expect_right(true);
+  Arrays<TypeParam>(make_shape(64, 12, 3, 3, 12, 3, 3, 1, 1, 0, 0)).expect_right(true);  // one output
+  Arrays<TypeParam>(make_shape(62, 33, 1, 28, 40, 3, 3, 1, 1, 1, 1)).expect_right(true);
+  Arrays<TypeParam>(make_shape(16, 270, 4, 3, 30, 3, 3, 1, 1, 1, 1)).expect_right(true);
+  Arrays<TypeParam>(make_shape(16, 30, 3, 4, 150, 3, 3, 1, 1, 2, 1)).expect_right(true);
+  Arrays<TypeParam>(make_shape(3, 20, 30, 25, 20, 3, 3, 1, 1, 1, 1)).expect_right(true);
+}
+
 TYPED_TEST(Conv, GroupsAndDilation) {
   for (int64_t kernel = 1; kernel <= 4; ++kernel) {
     for (int64_t stride = 1; stride <= 3; ++stride) {
@@ -110,7 +125,8 @@ TYPED_TEST(Conv, Empty) {
 TYPED_TEST(Conv, SameBitsForAnyThreadCount) {
   for (const ConvShape& s :
        {make_shape(37, 1, 28, 28, 64, 4, 4, 2, 2, 1, 1), make_shape(21, 16, 14, 14, 32, 4, 4, 2, 2, 1, 1),
-        make_shape(46, 24, 9, 9, 30, 4, 4, 2, 2, 1, 1), make_shape(37, 12, 14, 14, 12, 3, 3, 1, 1, 1, 1, 12),
+        make_shape(46, 24, 9, 9, 30, 4, 4, 2, 2, 1, 1), make_shape(46, 24, 9, 9, 30, 3, 3, 1, 1, 1, 1),
+        make_shape(37, 12, 14, 14, 12, 3, 3, 1, 1, 1, 1, 12),
         make_shape(21, 12, 20, 20, 18, 3, 3, 1, 1, 2, 2, 2, 2, 2),
         make_shape(9, 3, 13, 11, 20, 3, 5, 1, 2, 1, 0)}) {
     const Arrays<TypeParam> arrays(s);

@@ -1,0 +1,19 @@
+// Images turned for vectors whose lanes are samples or channels; internal, float.
+#pragma once
+
+#include <cstdint>
+
+namespace duel::kernels::host {
+
+/// to[position][channel][lane] of `lanes` samples from `from` on, [lanes, channels, plane]: channels [first, last), lanes
+/// without a sample zero. A last position, `plane`, is all zeros.
+void turn_samples(const float* from, int64_t lanes, int64_t channels, int64_t plane, int64_t first,
+                  int64_t last, float* to);
+
+/// One channel back: from[position][lane] to sample i's plane at to + i * sample.
+void turn_samples_back(const float* from, int64_t lanes, int64_t plane, int64_t sample, float* to);
+
+/// to[position][rounded] of one sample [channels, plane]; channels up to a whole vector are zero.
+void turn_positions(const float* from, int64_t channels, int64_t plane, int64_t rounded, float* to);
+
+}  // namespace duel::kernels::host
