@@ -20,5 +20,6 @@
 #include "duel/core/ops/reduce/resampling.h"
 #include "duel/core/ops/reduce/sample_norm.h"
 #include "duel/core/ops/reduce/softmax.h"
+#include "duel/core/ops/reduce/spectral.h"
 #include "duel/core/ops/reduce/statistics.h"
 #include "duel/core/tensor/indexing.h"

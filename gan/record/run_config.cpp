@@ -198,10 +198,11 @@ std::vector<ConfigField> make_fields() {
       changeable(row("anomaly", run, "stop at the op that makes the first NaN (slow)", DUEL_FIELD(anomaly))),
       not_stored(
           row("resume", run, "continue the run in --out from its latest checkpoint", DUEL_FIELD(resume))),
-      not_stored(row("fork", run,
-                     "start a new run from the state and the settings of another: RUN@STEP, RUN@latest or a "
-                     "checkpoint; flags win",
-                     DUEL_FIELD(fork))),
+      not_stored(row(
+          "fork", run,
+          "start a new run from the state and the settings of another: RUN@STEP, RUN@latest, RUN@best or a "
+          "checkpoint; flags win",
+          DUEL_FIELD(fork))),
 
       not_stored(standing_for("runs/NNNNN-ARCH-OBJECTIVE",
                               row("out", output, "run directory, not there yet", DUEL_FIELD(out)))),

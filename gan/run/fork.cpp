@@ -14,7 +14,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kForm = "expected RUN@STEP, RUN@latest or a checkpoint";
+constexpr const char* kForm = "expected RUN@STEP, RUN@latest, RUN@best or a checkpoint";
 
 /// Where the state lies, and the run that it belongs to.
 struct Place {
@@ -37,6 +37,13 @@ Place in_run(const fs::path& run, const std::string& step) {
   const auto latest = latest_checkpoint(run);
   DUEL_CHECK(latest, "fork", "{}: this run has no checkpoint yet", run.string());
   if (step == "latest") return {run, *latest};
+  if (step == "best") {
+    const std::vector<NumberedFile> best = files.all_best();
+    DUEL_CHECK(!best.empty(), "fork",
+               "{}@best: this run has kept no checkpoint for its quality; --eval-every and --keep-best do",
+               run.string());
+    return {run, best.back().file};
+  }
   const auto number = parse_number<int64_t>(step);
   DUEL_CHECK(number && *number >= 0, "fork", "{}@{}: '{}' is no step; {}", run.string(), step, shown(step),
              kForm);

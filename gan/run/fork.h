@@ -14,7 +14,7 @@
 // and the seed, whose streams are in the state, cannot change: Run refuses it by its name.
 //
 // Example:
-//   RunConfig config = forked_config("runs/a@2000");       // "runs/a@latest", or a checkpoint
+//   RunConfig config = forked_config("runs/a@2000");       // "runs/a@latest", "runs/a@best", or a checkpoint
 //   config.overrides.set("lr-g", 1e-5);
 //   config.out = "runs/slower";
 //   Run run(config);
@@ -27,8 +27,8 @@
 
 namespace duel::gan {
 
-/// The settings of the run that `origin` names, `RUN@STEP`, `RUN@latest`, RUN (its latest) or a checkpoint, and `fork` set
-/// to it; under another objective those that stay. Error naming what is not there, and the steps that are.
+/// The settings of the run that `origin` names, `RUN@STEP`, `RUN@latest`, `RUN@best` (kept by --keep-best), RUN (its
+/// latest) or a checkpoint, and `fork` set to it; under another objective those that stay. Error naming what is not there, and the steps that are.
 RunConfig forked_config(const std::string& origin, const std::optional<std::string>& objective = {});
 
 }  // namespace duel::gan

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <vector>
 
 #include "duel/kernels/base/divisor.h"
 #include "duel/kernels/base/error.h"
@@ -123,53 +124,134 @@ struct WindowSum {
   }
 };
 
-// Note [Rows of windows]
-// On the host windows that lie one step apart in a row are summed for many columns at once: for each the same elements in the
-// same order as at() adds them, so the bits are those of the device; only what is not there is left out by the columns' range
-// in place of the window's.
-constexpr int64_t kColumns = 128;
-
-/// Columns [first, last) of row `row` of a plane's window sums; stride_w is 1.
+// Note [Whole planes on the host]
+// Windows one step apart in both directions are summed on the host for a plane at once: over a copy with zeros around it, in
+// whose rows, laid end to end, every window's elements are as far apart as every other's. For each sum the same elements in
+// the same order as at() adds them, and zeros, which change no sum that began with 0: the bits are those of the device.
 template <class T>
-void window_row(const PoolShape& s, const T* plane, int64_t row, int64_t first, int64_t last, T divisor,
-                T* y) {
-  const Span rows = held(row, s.kh, s.stride_h, s.pad_h, s.h_in);
-  T sum[kColumns] = {}, part[kColumns];
-  for (int64_t r = rows.first; r < rows.last; ++r) {
-    std::fill(part, part + (last - first), T(0));
-    for (int64_t c = 0; c < s.kw; ++c) {
-      const int64_t from = std::max(first, s.pad_w - c), to = std::min(last, s.w_in + s.pad_w - c);
-      const T* x = plane + r * s.w_in + c - s.pad_w;
-      for (int64_t j = from; j < to; ++j) part[j - first] += x[j];
-    }
-    for (int64_t j = 0; j < last - first; ++j) sum[j] += part[j];
+class PaddedPlane {
+ public:
+  /// `top` and `left` zeros before rows x columns, so many behind that windows of kh x kw reach them.
+  PaddedPlane(int64_t rows, int64_t columns, int64_t top, int64_t left)
+      : rows_(rows), columns_(columns), top_(top), left_(left), width_(columns + 2 * left) {
+    plane_.resize(static_cast<size_t>((rows + 2 * top + 1) * width_));  // a row more, for windows that wrap
+    sums_.resize(plane_.size());
   }
-  for (int64_t j = first; j < last; ++j) y[j] = sum[j - first] / divisor;
-}
-
-/// Columns [first, last) of row `row` of what returns to a plane; stride_w is 1.
-template <class T>
-void holder_row(const PoolShape& s, const Divisor& stride_h, const T* plane, int64_t row, int64_t first,
-                int64_t last, T divisor, T* dx) {
-  const Span rows = holders(row, s.kh, stride_h, s.pad_h, s.h_out);
-  T sum[kColumns] = {};
-  for (int64_t r = rows.first; r < rows.last; ++r) {
-    for (int64_t c = 1 - s.kw; c <= 0; ++c) {  // window j + pad + c
-      const int64_t from = std::max(first, -s.pad_w - c), to = std::min(last, s.w_out - s.pad_w - c);
-      const T* g = plane + r * s.w_out + s.pad_w + c;
-      for (int64_t j = from; j < to; ++j) sum[j - first] += g[j];
+  int64_t width() const { return width_; }
+  int64_t size() const { return (rows_ + 2 * top_) * width_; }
+  void fill(const T* from) {
+    for (int64_t r = 0; r < rows_; ++r)
+      std::copy_n(from + r * columns_, columns_, plane_.data() + (top_ + r) * width_ + left_);
+  }
+  /// sums[i] = values[i] + … + values[i + (count - 1) * step], from left to right.
+  void add_up(std::vector<T>& values, std::vector<T>& sums, int64_t count, int64_t step) const {
+    T* to = sums.data();
+    const T* x = values.data();
+    const int64_t n = size() - (count - 1) * step;
+    for (int64_t i = 0; i < n; ++i) to[i] = T(0) + x[i];
+    for (int64_t k = 1; k < count; ++k) {
+      DUEL_SIMD
+      for (int64_t i = 0; i < n; ++i) to[i] += x[i + k * step];
     }
   }
-  for (int64_t j = first; j < last; ++j) dx[j] = sum[j - first] / divisor;
+  /// The windows' sums, each row's added up first.
+  const T* by_rows(int64_t kh, int64_t kw) {
+    add_up(plane_, sums_, kw, 1);
+    rows_done_.resize(sums_.size());
+    add_up(sums_, rows_done_, kh, width_);
+    return rows_done_.data();
+  }
+  /// The same, added one after the other.
+  const T* one_by_one(int64_t kh, int64_t kw) {
+    const int64_t n = size() - (kh - 1) * width_ - (kw - 1);
+    T* to = sums_.data();
+    std::fill_n(to, n, T(0));
+    for (int64_t r = 0; r < kh; ++r) {
+      for (int64_t c = 0; c < kw; ++c) {
+        const T* x = plane_.data() + r * width_ + c;
+        DUEL_SIMD
+        for (int64_t i = 0; i < n; ++i) to[i] += x[i];
+      }
+    }
+    return to;
+  }
+
+ private:
+  int64_t rows_, columns_, top_, left_, width_;
+  std::vector<T> plane_, sums_, rows_done_;
+};
+
+/// y[plane] = windows(padded plane) / divisor, rows x columns of each.
+template <class T, class Windows>
+void whole_planes(int64_t planes, PaddedPlane<T> padded, const T* x, int64_t x_plane, int64_t rows,
+                  int64_t columns, T divisor, T* y, int64_t work, const Windows& windows) {
+  parallel_for(planes, kMapGrain / (rows * columns * work) + 1, [&](int64_t begin, int64_t end) {
+    PaddedPlane<T> own = padded;
+    for (int64_t p = begin; p < end; ++p) {
+      own.fill(x + p * x_plane);
+      const T* sums = windows(own);
+      T* to = y + p * rows * columns;
+      for (int64_t r = 0; r < rows; ++r) {
+        DUEL_SIMD
+        for (int64_t c = 0; c < columns; ++c) to[r * columns + c] = sums[r * own.width() + c] / divisor;
+      }
+    }
+  });
 }
 
-/// f(plane, row, first, last) for pieces of every row of planes of rows x columns.
+bool one_step(const PoolShape& s) { return s.stride_h == 1 && s.stride_w == 1; }
+
+/// Windows side by side: each element is held by one, or by none behind the last one.
+bool side_by_side(const PoolShape& s) {
+  return s.stride_h == s.kh && s.stride_w == s.kw && s.pad_h == 0 && s.pad_w == 0;
+}
+
+/// f(plane, row) for every row of windows, which lie side by side.
 template <class F>
-void by_rows(int64_t planes, int64_t rows, int64_t columns, int64_t work, const F& f) {
-  parallel_for(planes * rows, kMapGrain / (columns * work) + 1, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      for (int64_t at = 0; at < columns; at += kColumns)
-        f(i / rows, i % rows, at, std::min(at + kColumns, columns));
+void by_window_rows(const PoolShape& s, const F& f) {
+  parallel_for(s.planes * s.h_out, kMapGrain / (s.w_out * s.kh * s.kw) + 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) f(i / s.h_out, i % s.h_out);
+  });
+}
+
+/// WhereLargest on the host.
+template <class T>
+void largest_of_rows(const PoolShape& s, const T* x, int64_t* index) {
+  by_window_rows(s, [&](int64_t p, int64_t row) {
+    const T* plane = x + p * s.h_in * s.w_in;
+    int64_t* to = index + (p * s.h_out + row) * s.w_out;
+    for (int64_t o = 0; o < s.w_out; ++o) {
+      const int64_t corner = row * s.kh * s.w_in + o * s.kw;
+      int64_t best = corner;
+      T largest = -std::numeric_limits<T>::infinity();
+      for (int64_t r = 0; r < s.kh; ++r) {
+        for (int64_t c = 0; c < s.kw; ++c) {
+          const int64_t at = corner + r * s.w_in + c;
+          const bool larger = plane[at] > largest || plane[at] != plane[at];
+          largest = larger ? plane[at] : largest;
+          best = larger ? at : best;
+        }
+      }
+      to[o] = best;
+    }
+  });
+}
+
+/// FromHolders by index on the host; every element of dx is written.
+template <class T>
+void return_to_rows(const PoolShape& s, const T* g, const int64_t* index, T* dx) {
+  if (s.h_out * s.kh < s.h_in || s.w_out * s.kw < s.w_in) std::fill_n(dx, s.planes * s.h_in * s.w_in, T(0));
+  by_window_rows(s, [&](int64_t p, int64_t row) {
+    T* plane = dx + p * s.h_in * s.w_in;
+    const int64_t first = (p * s.h_out + row) * s.w_out;
+    for (int64_t o = 0; o < s.w_out; ++o) {
+      const int64_t corner = row * s.kh * s.w_in + o * s.kw;
+      for (int64_t r = 0; r < s.kh; ++r) {
+        for (int64_t c = 0; c < s.kw; ++c) {
+          const int64_t at = corner + r * s.w_in + c;
+          plane[at] = T(0) + (index[first + o] == at ? g[first + o] : T(0));
+        }
+      }
     }
   });
 }
@@ -206,7 +288,10 @@ int64_t grain(int64_t work) { return kMapGrain / work + 1; }
 template <class T>
 void max_pool2d(Stream stream, const PoolShape& s, const T* x, T* y, int64_t* index) {
   if (!check("max_pool2d", s, out_plane(s), x, index)) return;
-  generate(stream, s.planes * out_plane(s), WhereLargest<T>{s, x}, index, grain(s.kh * s.kw));
+  if (!stream.on_device() && side_by_side(s))
+    largest_of_rows(s, x, index);
+  else
+    generate(stream, s.planes * out_plane(s), WhereLargest<T>{s, x}, index, grain(s.kh * s.kw));
   take_from_planes(stream, s, x, index, y);
 }
 
@@ -222,19 +307,17 @@ template <class T>
 void return_to_planes(Stream stream, const PoolShape& s, const T* g, const int64_t* index, T* dx) {
   if (!check("return_to_planes", s, in_plane(s), g, dx)) return;
   DUEL_CHECK(index || out_plane(s) == 0, "return_to_planes", "expected indices, got a null pointer");
+  if (!stream.on_device() && side_by_side(s) && out_plane(s) > 0) return return_to_rows(s, g, index, dx);
   generate(stream, s.planes * in_plane(s), FromHolders<T, true>{s, g, index, T(1)}, dx, grain(s.kh * s.kw));
 }
 
 template <class T>
 void window_sums(Stream stream, const PoolShape& s, const T* x, T* y, double divisor) {
   if (!check("window_sums", s, out_plane(s), x, y)) return;
-  if (!stream.on_device() && s.stride_w == 1) {  // Note [Rows of windows]
-    by_rows(s.planes, s.h_out, s.w_out, s.kh * s.kw,
-            [&](int64_t p, int64_t row, int64_t first, int64_t last) {
-              window_row(s, x + p * in_plane(s), row, first, last, static_cast<T>(divisor),
-                         y + (p * s.h_out + row) * s.w_out);
-            });
-    return;
+  if (!stream.on_device() && one_step(s)) {  // Note [Whole planes on the host]
+    return whole_planes(s.planes, PaddedPlane<T>(s.h_in, s.w_in, s.pad_h, s.pad_w), x, in_plane(s), s.h_out,
+                        s.w_out, static_cast<T>(divisor), y, s.kh * s.kw,
+                        [&](PaddedPlane<T>& plane) { return plane.by_rows(s.kh, s.kw); });
   }
   generate(stream, s.planes * out_plane(s), WindowSum<T>{s, x, static_cast<T>(divisor)}, y,
            grain(s.kh * s.kw));
@@ -243,12 +326,10 @@ void window_sums(Stream stream, const PoolShape& s, const T* x, T* y, double div
 template <class T>
 void window_sums_adjoint(Stream stream, const PoolShape& s, const T* g, T* dx, double divisor) {
   if (!check("window_sums_adjoint", s, in_plane(s), g, dx)) return;
-  if (!stream.on_device() && s.stride_w == 1) {  // Note [Rows of windows]
-    by_rows(s.planes, s.h_in, s.w_in, s.kh * s.kw, [&](int64_t p, int64_t row, int64_t first, int64_t last) {
-      holder_row(s, Divisor(s.stride_h), g + p * out_plane(s), row, first, last, static_cast<T>(divisor),
-                 dx + (p * s.h_in + row) * s.w_in);
-    });
-    return;
+  if (!stream.on_device() && one_step(s) && out_plane(s) > 0) {  // Note [Whole planes on the host]
+    const PaddedPlane<T> padded(s.h_out, s.w_out, s.kh - 1 - s.pad_h, s.kw - 1 - s.pad_w);
+    return whole_planes(s.planes, padded, g, out_plane(s), s.h_in, s.w_in, static_cast<T>(divisor), dx,
+                        s.kh * s.kw, [&](PaddedPlane<T>& plane) { return plane.one_by_one(s.kh, s.kw); });
   }
   generate(stream, s.planes * in_plane(s), FromHolders<T, false>{s, g, nullptr, static_cast<T>(divisor)}, dx,
            grain(s.kh * s.kw));

@@ -14,6 +14,7 @@
 
 #include <typeinfo>
 
+#include "duel/core/ops/reduce/spectral.h"
 #include "duel/nn/module/weight_layer.h"
 
 namespace duel::nn {
@@ -49,11 +50,7 @@ class SpectralNorm : public Module {
   }
 
  private:
-  /// The weight as a matrix [out, everything else].
-  Tensor matrix() const;
-  void iterate();
-  std::vector<Tensor> vectors() const;
-  Tensor sigma_by(const Tensor& u, const Tensor& v) const;
+  SpectralEstimate estimate() const;
 
   std::shared_ptr<WeightLayer>
       layer_;  // not a child: its parameters are registered here, under PyTorch's names

@@ -61,6 +61,17 @@ TEST_F(Fork, WithNothingChangedItIsTheSameRunBitForBit) {
   EXPECT_TRUE(contents(origin()) == before);
 }
 
+TEST_F(Fork, OfTheBestIsOfTheCheckpointThatWasKeptForItsQuality) {
+  const auto rated = scratch_ / "rated";
+  std::filesystem::copy(origin(), rated, std::filesystem::copy_options::recursive);
+  std::filesystem::rename(checkpoint(rated, "10"), rated / "checkpoints" / "best_00000010.safetensors");
+  const auto run = scratch_ / "run";
+  const Result r = duel(fork(rated.string() + "@best", run));
+  ASSERT_EQ(r.status, 0) << r.err;
+  EXPECT_TRUE(read(checkpoint(run, "10")) == read(checkpoint(origin(), "10")));
+  EXPECT_TRUE(read(checkpoint(run, "20")) == read(checkpoint(origin(), "20")));
+}
+
 TEST_F(Fork, SaysWhereItIsFrom) {
   const auto run = scratch_ / "run";
   Args args = fork(at("10"), run, {"--lr-g", "0.001", "--steps", "25"});
@@ -156,9 +167,10 @@ TEST_F(Fork, WhatHasNoPlaceInTheStateIsRefusedByItsName) {
   refuse(at("10"), {"--seed", "2"}, {"[fork] seed: ", "random streams"});
   refuse(at("20"), {}, {"[fork] steps: ", "at iteration 20 already", "more --steps"});
   refuse(at("7"), {}, {"@7", "no checkpoint of that step", "5, 10, 15, 20"});
+  refuse(at("best"), {}, {"@best", "kept no checkpoint for its quality"});
   refuse(at("ten"), {}, {"'ten' is no step", "RUN@STEP"});
   refuse((scratch_ / "nowhere").string() + "@3", {}, {"nowhere", "no such run directory"});
-  refuse("nowhere", {}, {"nowhere", "RUN@STEP, RUN@latest or a checkpoint"});
+  refuse("nowhere", {}, {"nowhere", "RUN@STEP, RUN@latest, RUN@best or a checkpoint"});
   refuse(scratch_.dir().string() + "@latest", {}, {"no config.json"});
   refuse((origin() / "config.json").string(), {}, {"config.json"});
   expect_refused(duel({"train", "--fork", at("10"), "--resume", "--out", origin().string()}), {"fork"});

@@ -1,8 +1,9 @@
 // Batch, layer and instance norm: forward, backward, double backward; composed from the formulas of
-// kernels/reduce/normalize.h.
+// kernels/reduce/normalize.h. And spectral norm's power iteration.
 #include "duel/kernels/reduce/normalize.h"
 #include "cases.h"
 #include "duel/core/ops.h"
+#include "duel/kernels/reduce/spectral.h"
 
 namespace duel::apps::bench {
 namespace {
@@ -203,6 +204,73 @@ Case instance_double(const Setting& s) {
   return double_backward<T>(s, Kind::instance);
 }
 
+/// A weight of rank one, whose directions are found by one step from anywhere: the kernel moves u and v in place, and every
+/// call gives the same.
+template <class T>
+struct SpectralProblem {
+  explicit SpectralProblem(const Setting& s)
+      : columns(s.count(kRows * s.element())),
+        w(s.numbers({kRows, 1}, 1, 0.5, 1.5) * s.numbers({1, columns}, 2, 0.5, 1.5)),
+        u(s.numbers({kRows}, 3, 0.1, 1)),
+        v(s.numbers({columns}, 4, 0.1, 1)),
+        results{s.empty({kRows}), s.empty({columns}), s.empty({1}), s.empty({1})} {}
+
+  static constexpr int64_t kRows = 64;
+  int64_t columns;
+  Tensor w, u, v;
+  std::vector<Tensor> results;
+
+  kernels::WeightMatrix matrix() const { return {1, kRows, columns}; }
+  kernels::SpectralResults<T> pointers() const {
+    return {results[0].mutable_data<T>(), results[1].mutable_data<T>(), results[2].mutable_data<T>(),
+            results[3].mutable_data<T>()};
+  }
+  int64_t bytes() const {
+    return (w.numel() + 2 * (kRows + columns)) * static_cast<int64_t>(size_of(w.dtype()));
+  }
+  std::string shape() const { return message("{}x{}", kRows, columns); }
+};
+
+template <class T>
+Case power_iteration(const Setting& s) {
+  const SpectralProblem<T> p(s);
+  const Tensor start = p.u.clone();
+  return {.shape = p.shape(),
+          .bytes = p.bytes(),
+          .run =
+              [p, stream = s.stream(), w = p.w.template data<T>(), u = p.u.template mutable_data<T>(),
+               v = p.v.template mutable_data<T>(), to = p.pointers()] {
+                kernels::power_iteration<T>(stream, p.matrix(), w, 1, T(1e-12), u, v, to);
+              },
+          .results = p.results,
+          .composed =
+              [p, start] {
+                Tensor v = matmul(p.w, start.reshape({-1, 1}), true);
+                v = v / sqrt(sum(square(v)));
+                const Tensor product = matmul(p.w, v), norm = sqrt(sum(square(product)));
+                return std::vector<Tensor>{(product / norm).reshape({-1}), v.reshape({-1}), norm.reshape({1}),
+                                           Tensor::ones({1}, norm.options())};
+              }};
+}
+
+template <class T>
+Case spectral_value(const Setting& s) {
+  const SpectralProblem<T> p(s);
+  return {
+      .shape = p.shape(),
+      .bytes = p.bytes(),
+      .run = [p, stream = s.stream(), w = p.w.template data<T>(), u = p.u.template data<T>(),
+              v = p.v.template data<T>(),
+              to = p.pointers()] { kernels::spectral_value<T>(stream, p.matrix(), w, T(1e-12), u, v, to); },
+      .results = p.results,
+      .composed =
+          [p] {
+            const Tensor product = matmul(p.w, p.v.reshape({-1, 1})).reshape({-1});
+            return std::vector<Tensor>{p.u.clone(), p.v.clone(), sum(p.u * product).reshape({1}),
+                                       Tensor::ones({1}, product.options())};
+          }};
+}
+
 }  // namespace
 
 std::vector<NamedCase> normalize_cases() {
@@ -215,6 +283,8 @@ std::vector<NamedCase> normalize_cases() {
           DUEL_BENCH("instance_norm", "normalize", instance_forward),
           DUEL_BENCH("instance_norm_backward", "normalize", instance_backward),
           DUEL_BENCH("instance_norm_double_backward", "normalize", instance_double),
+          DUEL_BENCH("power_iteration", "spectral", power_iteration),
+          DUEL_VALUES("spectral_value", "spectral", spectral_value),
           DUEL_VALUES("batch_norm_inference", "normalize", by_running_statistics)};
 }
 

@@ -19,7 +19,7 @@ struct ForkSource {
   Checkpoint checkpoint = {};
 };
 
-/// Of "RUN@STEP", "RUN@latest", RUN or a checkpoint; Error naming what is wrong.
+/// Of "RUN@STEP", "RUN@latest", "RUN@best", RUN or a checkpoint; Error naming what is wrong.
 ForkSource read_fork(const std::string& origin);
 
 }  // namespace duel::gan::detail

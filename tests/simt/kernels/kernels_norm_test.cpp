@@ -2,6 +2,7 @@
 // host path. Row sums differ by rounding only. Fails on a wrong row, a lost tail, a channel mixed up, a
 // missing term.
 #include "duel/kernels/reduce/normalize.h"
+#include "duel/kernels/reduce/spectral.h"
 #include "kernels_common.h"
 
 namespace duel::simt {
@@ -226,6 +227,41 @@ TYPED_TEST(SimtNorm, DoubleBackward) {
         expect_near(
             c.values(), d_gamma, [&](size_t) { return 50 * rounding * std::sqrt(terms + 1); }, "d_gamma");
       }
+    }
+  }
+}
+
+// Columns fewer than a block has threads, as many, more; rows of more than one warp each; no iteration.
+TYPED_TEST(SimtNorm, PowerIteration) {
+  using T = TypeParam;
+  for (const kernels::WeightMatrix& m :
+       {kernels::WeightMatrix{1, 1, 1}, {1, 7, 33}, {3, 5, 16}, {1, 33, 512}, {9, 4, 60}, {1, 2, 1031}}) {
+    for (const int64_t iterations : {0, 1, 2}) {
+      const std::vector<T> w = noise<T>(m.rows * m.columns(), 1), u0 = noise<T>(m.rows, 2),
+                           v0 = noise<T>(m.columns(), 3);
+      std::vector<T> u = u0, v = v0, u_then(u), v_then(v), sigma(1), slope(1);
+      kernels::power_iteration<T>(Stream(), m, w.data(), iterations, T(1e-12), u.data(), v.data(),
+                                  {u_then.data(), v_then.data(), sigma.data(), slope.data()});
+      const In<T> weight(w, "w");
+      const InOut<T> to_u(u0, "u"), to_v(v0, "v");
+      const Out<T> a(m.rows, "copy of u"), b(m.columns(), "copy of v"), c(1, "sigma"), d(1, "slope");
+      run_all_orders(
+          [&] {
+            kernels::power_iteration<T>(stream(), m, weight.data(), iterations, T(1e-12), to_u.data(),
+                                        to_v.data(), {a.data(), b.data(), c.data(), d.data()});
+          },
+          {.shuffles = 1, .shift = 1});
+      const double unit =
+          32 * std::numeric_limits<T>::epsilon() * std::sqrt(static_cast<double>(m.columns() + m.rows));
+      const auto bound = [&](size_t) { return unit; };
+      expect_near(to_u.values(), u, bound, "u");
+      expect_near(to_v.values(), v, bound, "v");
+      expect_same(a.values(), to_u.values(), "copy of u");
+      expect_same(b.values(), to_v.values(), "copy of v");
+      expect_near(
+          c.values(), sigma, [&](size_t) { return unit * static_cast<double>(m.rows + m.columns()); },
+          "sigma");
+      expect_same(d.values(), slope, "slope");
     }
   }
 }
