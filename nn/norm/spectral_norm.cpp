@@ -1,9 +1,9 @@
 #include "duel/nn/norm/spectral_norm.h"
 
 #include "duel/core/engine/checkpoint.h"
+#include "duel/core/ops/linear/spectral.h"
 #include "duel/core/ops/map/arithmetic.h"
 #include "duel/core/ops/reduce/reduction.h"
-#include "duel/core/ops/reduce/spectral.h"
 #include "duel/core/tensor/random.h"
 
 namespace duel::nn {

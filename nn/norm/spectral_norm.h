@@ -14,7 +14,7 @@
 
 #include <typeinfo>
 
-#include "duel/core/ops/reduce/spectral.h"
+#include "duel/core/ops/linear/spectral.h"
 #include "duel/nn/module/weight_layer.h"
 
 namespace duel::nn {

@@ -1,7 +1,7 @@
-// Samples of core/ops/reduce/spectral.h.
+// Samples of core/ops/linear/spectral.h.
 #include <cmath>
 
-#include "duel/core/ops/reduce/spectral.h"
+#include "duel/core/ops/linear/spectral.h"
 #include "tests/core/samples/op_registry.h"
 
 namespace duel {

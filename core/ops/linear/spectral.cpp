@@ -1,4 +1,4 @@
-#include "duel/core/ops/reduce/spectral.h"
+#include "duel/core/ops/linear/spectral.h"
 
 #include "duel/core/ops/linear/matmul.h"
 #include "duel/core/ops/map/arithmetic.h"
