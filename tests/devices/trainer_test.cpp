@@ -24,6 +24,7 @@ std::vector<Recipe> every_objective() {
   all.push_back({"wgan-gp", "dcgan", {{"critic-steps", 2}, {"lazy-interval", 3}}});
   all.push_back({"ns-gan", "mlp", {{"ema", 0.9}, {"lr-decay-steps", 9}, {"update", "extragradient"}}});
   all.push_back({"acgan", "mlp", {{"label-flip", 0.2}, {"unroll", 2}}});
+  all.push_back({"ns-gan", "mlp", {{"optimizer", "oadam"}, {"lookahead", 2}, {"unroll", 2}}});
   all.push_back({"wgan-gp", "resnet", {{"critic-steps", 1}}});
   all.push_back({"hinge", "sagan", {{"ema", 0.9}}});
   all.push_back({"projection", "biggan", {{"critic-steps", 1}}});

@@ -60,6 +60,8 @@ std::vector<Recipe> every_objective() {
   setups.push_back({"sngan", "dcgan", {{"lr-decay-steps", 50}}});
   setups.push_back({"ns-gan", "mlp", {{"label-flip", 0.2}, {"feature-matching", 1.0}, {"critic-warmup", 3}}});
   setups.push_back({"ns-gan", "mlp", {{"update", "extragradient"}}});
+  setups.push_back({"ns-gan", "mlp", {{"optimizer", "oadam"}, {"lookahead", 7}, {"ema", 0.9}}});
+  setups.push_back({"wgan-gp", "mlp", {{"optimizer", "adamw"}, {"weight-decay", 0.1}}});
   setups.push_back({"infogan", "infogan"});
   setups.push_back({"acgan", "mlp", {{"label-flip", 0.2}, {"unroll", 2}}});
   setups.push_back({"cgan", "dcgan"});
