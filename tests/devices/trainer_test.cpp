@@ -30,6 +30,7 @@ std::vector<Recipe> every_objective() {
   all.push_back({"projection", "biggan", {{"critic-steps", 1}}});
   all.push_back({"r1", "stylegan2", {{"lazy-interval", 2}}});
   all.push_back({"r3gan", "r3gan"});
+  all.push_back({"r1", "unet", {{"cutmix", 1.0}, {"lazy-interval", 2}}});
   all.push_back(
       {"hinge", "dcgan", {{"lecam", 0.3}, {"bcr", 10.0}, {"zcr-d", 5.0}, {"zcr-g", 0.5}, {"top-k", 0.5}}});
   all.push_back({"ns-gan",

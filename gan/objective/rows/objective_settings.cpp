@@ -298,6 +298,10 @@ std::vector<ObjectiveSetting> regulariser_group() {
              weight_of(g, latent_consistency_g)),
       weight("orthogonal", "weight of the inner products of different rows of G's weights (1e-4)",
              weight_of(g, orthogonal)),
+      weight(
+          "cutmix",
+          "weight of how D's logits of pixels change where real and generated images are mixed; arch unet (1)",
+          weight_of(d, cutmix_consistency)),
       weight("path-length", "weight of how unequally G's images follow its latents (2)",
              weight_of(g, path_length)),
       {number("top-k", "share of a batch, those D finds best, that G learns from (0.5 to 1)",
@@ -326,10 +330,6 @@ std::vector<ObjectiveSetting> optimizer_group() {
        of_both(&OptimizerChoice::beta1, {kAdam})},
       {number("beta2", "Adam's decay of the second moment", up_to(0, 1)),
        of_both(&OptimizerChoice::beta2, {kAdam})},
-      {number("ema", "decay of the average of G's weights that samples use (0: none)", up_to(0, 1)),
-       with(DUEL_AT(schedule.ema), 0.0)},
-  };
-}
       {number("weight-decay", "adamw: weights shrink by the rate times this in a step", at_least(0)),
        of_both(&OptimizerChoice::weight_decay, {kAdamW})},
       {integer("lookahead",
@@ -339,6 +339,10 @@ std::vector<ObjectiveSetting> optimizer_group() {
       {number("lookahead-alpha", "how far from there to where they are they go then",
               {.low = 0, .high = 1, .above_low = true, .below_high = true}),
        with(DUEL_AT(schedule.lookahead_alpha), {}, {kLookahead})},
+      {number("ema", "decay of the average of G's weights that samples use (0: none)", up_to(0, 1)),
+       with(DUEL_AT(schedule.ema), 0.0)},
+  };
+}
 
 }  // namespace
 

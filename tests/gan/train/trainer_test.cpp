@@ -74,6 +74,8 @@ std::vector<Recipe> every_objective() {
   setups.push_back({"projection", "biggan", {{"critic-steps", 1}}});
   setups.push_back({"r1", "stylegan2", {{"ema", 0.9}, {"lazy-interval", 3}}});
   setups.push_back({"r3gan", "r3gan"});
+  setups.push_back({"r1", "unet", {{"cutmix", 1.0}, {"lazy-interval", 2}}});
+  setups.push_back({"projection", "unet", {{"label-flip", 0.2}, {"critic-steps", 1}, {"top-k", 0.5}}});
   setups.push_back({"hinge",
                     "stylegan2",
                     {{"lecam", 0.3},
