@@ -51,6 +51,20 @@ Command sample_command() {
        .help = "draw so many times as many and show those that D finds most real, the best first [1]",
        .value = "INT",
        .set = [r](const std::string& text) { r->best_of = parsed<int64_t>("option", "best-of", text); }},
+      {.name = "reject",
+       .help =
+           "keep samples by the ratio of densities that D sees (discriminator rejection sampling), gamma that percentile of "
+           "the paper's F; 'exact': gamma 0, right for a perfect D, and slow [none]",
+       .value = "PERCENT|exact",
+       .set =
+           [r](const std::string& text) {
+             r->reject.emplace();
+             if (text == "exact") return;
+             const auto percentile = parse_number<double>(text);
+             DUEL_CHECK(percentile, "option",
+                        "reject: expected a percentile from 0 to 100 or exact, got '{}'", shown(text));
+             r->reject->percentile = *percentile;
+           }},
       {.name = "force",
        .help = "replace an existing file",
        .value = "",

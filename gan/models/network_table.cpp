@@ -13,7 +13,7 @@ namespace duel::gan {
 
 namespace detail {
 // networks/NAME.cpp each
-NetworkBuilder mlp(), dcgan(), infogan(), resnet(), sagan(), biggan(), stylegan2(), r3gan();
+NetworkBuilder mlp(), dcgan(), infogan(), resnet(), sagan(), biggan(), stylegan2(), r3gan(), unet();
 }  // namespace detail
 
 namespace {
@@ -95,6 +95,16 @@ std::deque<NetworkRow>& table() {
        .channels_g = 32,
        .channels_d = 32,
        .build = detail::r3gan()},
+      {.name = "unet",
+       .about =
+           "G resnet's; D a U-Net of residual blocks, an encoder that halves the sides to 4 or more and judges the image, and a "
+           "decoder that doubles them again, joined with the encoder's outputs, and judges each pixel; constant width",
+       .paper = "Schonfeld et al. 2020, arXiv:2002.12655",
+       .latent = 128,
+       .channels_g = 32,
+       .channels_d = 32,
+       .norm_g = Norm::batch,
+       .build = detail::unet()},
   };
   return rows;
 }
@@ -189,7 +199,7 @@ NetworkBuilder built_from(NetworkParts parts) {
   return [parts = std::move(parts)](const NetworkOptions& o) {
     const auto generator = parts.generator(o, latent_plan(o).width(), o.channels_g, o.generator_norm);
     generator->push_back(nn::Tanh());
-    const Trunk trunk = parts.trunk(o, o.critic == CriticKind::label_input ? o.classes : 0);
+    const int64_t labels = o.critic == CriticKind::label_input ? o.classes : 0;
     // Under an absolute error black is the best constant answer for a pixel that is mostly black, and a tanh
     // that has reached it passes no gradient any more: BEGAN's decoder is linear, as in its paper.
     const auto decoder = [&] {
@@ -197,13 +207,21 @@ NetworkBuilder built_from(NetworkParts parts) {
       if (o.critic == CriticKind::squared_error) net->push_back(nn::Tanh());
       return net;
     };
-    const auto discriminator = make_critic(o.critic, trunk,
-                                           {.classes = o.classes,
-                                            .labels = parts.labels,
-                                            .spectral_norm = o.spectral_norm,
-                                            .q = [&] { return code_finder(o, trunk.features); },
-                                            .code = o.channels_d,
-                                            .decoder = decoder});
+    const auto around = [&](CriticKind kind, const Trunk& trunk) {
+      return make_critic(kind, trunk,
+                         {.classes = o.classes,
+                          .labels = parts.labels,
+                          .spectral_norm = o.spectral_norm,
+                          .q = [&] { return code_finder(o, trunk.features); },
+                          .code = o.channels_d,
+                          .decoder = decoder});
+    };
+    const auto head = [&](int64_t features) {
+      return around(labels > 0 ? CriticKind::plain : o.critic,
+                    {std::make_shared<nn::Sequential>(), features});
+    };
+    const bool own = parts.critic && !is_autoencoder(o.critic);
+    const auto discriminator = own ? parts.critic(o, labels, head) : around(o.critic, parts.trunk(o, labels));
     begin_weights(*generator, parts.start);
     // Without a norm an autoencoder of small weights is nearly 0 everywhere, and learns to see only after many steps.
     if (parts.start != Start::small || !is_autoencoder(o.critic)) begin_weights(*discriminator, parts.start);

@@ -56,6 +56,11 @@ bool alone_in_d(const Mix& m) {
 }
 bool alone_in_g(const Mix& m) { return m.generator && m.batch < 2 && has_flat_batch_norm(*m.generator); }
 
+bool mixes_images(const Objective& o) {
+  return std::any_of(o.d_terms.begin(), o.d_terms.end(),
+                     [](const Term& term) { return term.name == kCutmix; });
+}
+
 const Penalty* without_functions(const Objective& o) {
   for (const Penalty& penalty : o.penalties) {
     if (!penalty.shape.apply || !penalty.sampling.points) return &penalty;
@@ -262,6 +267,40 @@ const std::vector<ImpossibleMix>& impossible_mixes() {
              "the loss '{}' has no relativistic form: G's loss has no term for real samples (g_real)",
              m.objective.loss.name);
        }},
+      {"a D that judges pixels, a loss of both sides",
+       [](const Mix& m) {
+         const auto* critic = dynamic_cast<const Critic*>(&m.critic);
+         return critic && critic->judges_pixels() &&
+                (m.objective.relativism != Relativism::none || joint_loss(m.objective));
+       },
+       [](const Mix& m) {
+         return message(
+             "{} compares real samples with generated ones, and D judges pixels (arch unet), of which one here has no partner "
+             "there: take an objective whose losses read one side each, or another network",
+             m.objective.name);
+       }},
+      {"cutmix, a D that judges no pixels",
+       [](const Mix& m) {
+         const auto* critic = dynamic_cast<const Critic*>(&m.critic);
+         return mixes_images(m.objective) && !(critic && critic->judges_pixels());
+       },
+       [](const Mix& m) {
+         return message(
+             "{}: cutmix is of D's logits of pixels, and this D gives none: take arch unet, or leave cutmix out",
+             m.objective.name);
+       }},
+      {"cutmix, labels that differ between the sides",
+       [](const Mix& m) {
+         return mixes_images(m.objective) &&
+                (is_conditional(m.objective.critic) || m.objective.schedule.label_flip > 0);
+       },
+       [](const Mix& m) {
+         return message(
+             "{}: cutmix mixes a real image with a generated one, which here have {}: leave cutmix out, or take "
+             "an objective without classes and label-flip 0",
+             m.objective.name,
+             is_conditional(m.objective.critic) ? "classes of their own" : "labels that may be exchanged");
+       }},
       {"top-k, a loss of both sides",
        [](const Mix& m) {
          return m.objective.schedule.top_k < 1 &&
@@ -281,7 +320,7 @@ const std::vector<ImpossibleMix>& impossible_mixes() {
        [](const Mix& m) {
          return message(
              "D judges {} samples as one, but consistency terms judge each by itself: use packing 1, or leave "
-             "cr, bcr and zcr-d out",
+             "cr, bcr, zcr-d and cutmix out",
              m.objective.schedule.packing);
        }},
       {"relativism, unequal batches",

@@ -18,6 +18,12 @@ void check_labels(const char* op, const Tensor& x, const Tensor& labels) {
 
 }  // namespace
 
+Tensor with_label_planes(const Tensor& x, const Tensor& labels, int64_t classes) {
+  check_labels("with_label_planes", x, labels);
+  const Tensor told = one_hot(labels, classes, x.dtype()).reshape({x.dim(0), classes, 1, 1});
+  return concat({x, broadcast_to(told, {x.dim(0), classes, x.dim(2), x.dim(3)})}, 1);
+}
+
 LabelCritic::LabelCritic(std::shared_ptr<nn::Module> trunk, int64_t features, int64_t classes, Input input,
                          bool spectral_norm)
     : trunk_(register_module("trunk", std::move(trunk))),
@@ -29,14 +35,11 @@ LabelCritic::LabelCritic(std::shared_ptr<nn::Module> trunk, int64_t features, in
 
 Judgement LabelCritic::judge(const Tensor& x, const Tensor& labels) {
   check_labels("LabelCritic", x, labels);
-  Tensor told = one_hot(labels, classes_, x.dtype());
-  Tensor image = x;
-  if (input_ == Input::columns) {
-    image = x.reshape({x.dim(0), x.shape().numel_from(1)});
-  } else {
-    told = broadcast_to(told.reshape({x.dim(0), classes_, 1, 1}), {x.dim(0), classes_, x.dim(2), x.dim(3)});
-  }
-  const Tensor features = (*trunk_)(concat({image, told}, 1));
+  const Tensor told =
+      input_ == Input::planes
+          ? with_label_planes(x, labels, classes_)
+          : concat({x.reshape({x.dim(0), x.shape().numel_from(1)}), one_hot(labels, classes_, x.dtype())}, 1);
+  const Tensor features = (*trunk_)(told);
   return {.logits = (*logit_)(features), .features = features};
 }
 

@@ -26,6 +26,9 @@
 
 namespace duel::gan {
 
+/// Labels i64 [N] as planes of 0 and 1 behind the channels of images x [N, C, H, W]: [N, C + classes, H, W].
+Tensor with_label_planes(const Tensor& x, const Tensor& labels, int64_t classes);
+
 class LabelCritic : public Critic {
  public:
   /// How the trunk is given a label: columns makes rows [N, pixels + classes], planes images [N, C + classes,

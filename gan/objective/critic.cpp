@@ -1,5 +1,8 @@
 #include "duel/gan/objective/critic.h"
 
+#include "duel/core/ops/map/arithmetic.h"
+#include "duel/core/ops/reduce/reduction.h"
+
 namespace duel::gan {
 
 SequentialCritic::SequentialCritic(const nn::Sequential& layers) {
@@ -19,6 +22,12 @@ Judgement SequentialCritic::judge(const Tensor& x, const Tensor&) {
   return {.logits = (*layers.back().second)(features), .features = features};
 }
 
+Tensor whole_answer(const Judgement& judgement) {
+  if (!judgement.pixels.defined()) return judgement.logits;
+  const Tensor of_pixels = mean(judgement.pixels.flatten(1), {1}, true);
+  return add(judgement.logits.reshape(of_pixels.shape()), of_pixels);
+}
+
 Judgement judge(nn::Module& discriminator, const Tensor& x, const Tensor& labels) {
   auto* critic = dynamic_cast<Critic*>(&discriminator);
   DUEL_CHECK(!critic || !critic->needs_labels() || labels.defined(), "judge",
@@ -28,6 +37,9 @@ Judgement judge(nn::Module& discriminator, const Tensor& x, const Tensor& labels
                  j.logits.numel() == x.dim(0),
              "judge", "expected of D a logit for each sample, [{}, 1], got {}", x.dim(0),
              j.logits.defined() ? to_text(j.logits.shape()) : "nothing");
+  DUEL_CHECK(!j.pixels.defined() || (j.pixels.rank() == 4 && j.pixels.dim(0) == x.dim(0)), "judge",
+             "expected of D's pixels logits of each sample's, [{}, 1, H, W], got {}", x.dim(0),
+             j.pixels.defined() ? to_text(j.pixels.shape()) : "nothing");
   return j;
 }
 

@@ -40,7 +40,14 @@ struct Judgement {
   Tensor classes = {};   // [N, K] class logits; undefined without such a head
   // [N, C] predictions of G's codes, laid out as LatentPlan says; undefined without such a head
   Tensor codes = {};
+  // [N, 1, H, W] a raw logit for each pixel, of critics that judge those too (gan/models/networks/unet.cpp): the losses take the
+  // mean of theirs beside that of `logits`
+  Tensor pixels = {};
 };
+
+/// All that D says of how real each sample is, [N, 1]: the logit, and the mean of its pixels' where there are any. What
+/// penalties differentiate.
+Tensor whole_answer(const Judgement& judgement);
 
 class Critic : public nn::Module {
  public:
@@ -48,6 +55,8 @@ class Critic : public nn::Module {
   virtual Judgement judge(const Tensor& x, const Tensor& labels) = 0;
   /// Whether judge() reads the labels.
   virtual bool needs_labels() const { return false; }
+  /// Whether judge() gives pixels.
+  virtual bool judges_pixels() const { return false; }
   /// The logits of a critic that needs no labels.
   Tensor forward(const Tensor& x) override { return judge(x, {}).logits; }
 };

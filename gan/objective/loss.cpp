@@ -182,10 +182,10 @@ std::optional<FusedPair> fused_pair(const LossTerm& one, const LossTerm& other, 
 
 }  // namespace
 
-Tensor discriminator_loss(const Loss& loss, Relativism relativism, const Judgement& of_real,
-                          const Judgement& of_fake) {
-  if (loss.d_joint) return mean_of_batch(loss, "d_joint", loss.d_joint(of_real, of_fake));
-  const Tensor &real = of_real.logits, &fake = of_fake.logits;
+namespace {
+
+/// L_D of logits of each side, of any shape.
+Tensor loss_of_d(const Loss& loss, Relativism relativism, const Tensor& real, const Tensor& fake) {
   check_pairs(relativism, real, fake);
   if (const auto pair = fused_pair(loss.d_real, loss.d_fake, relativism))
     return loss_of_sides(real, fake, pair->one, pair->other, against(relativism));
@@ -198,6 +198,23 @@ Tensor discriminator_loss(const Loss& loss, Relativism relativism, const Judgeme
       return mul_scalar(add(d_real(loss, sub(real, mean(fake))), d_fake(loss, sub(fake, mean(real)))), 0.5);
   }
   throw InternalError("unknown relativism");
+}
+
+/// Logits of pixels enter terms of one side alone.
+void check_pixels(const Loss& loss, Relativism relativism) {
+  DUEL_CHECK(relativism == Relativism::none && !loss.d_joint, "loss",
+             "a D that judges pixels: expected a loss of one side's logits each, got '{}'{}", loss.name,
+             relativism == Relativism::none ? ", of both sides at once" : " under relativism");
+}
+
+}  // namespace
+
+Tensor discriminator_loss(const Loss& loss, Relativism relativism, const Judgement& real,
+                          const Judgement& fake) {
+  if (real.pixels.defined()) check_pixels(loss, relativism);
+  if (loss.d_joint) return mean_of_batch(loss, "d_joint", loss.d_joint(real, fake));
+  const Tensor value = loss_of_d(loss, relativism, real.logits, fake.logits);
+  return real.pixels.defined() ? add(value, loss_of_d(loss, relativism, real.pixels, fake.pixels)) : value;
 }
 
 Tensor discriminator_loss(const Loss& loss, Relativism relativism, const Tensor& real, const Tensor& fake) {
@@ -235,9 +252,13 @@ bool generator_needs_real(const Loss& loss, Relativism relativism) {
 
 Tensor generator_loss(const Loss& loss, Relativism relativism, const Judgement& of_real,
                       const Judgement& of_fake) {
+  if (of_fake.pixels.defined()) check_pixels(loss, relativism);
   if (loss.g_joint) return mean_of_batch(loss, "g_joint", loss.g_joint(of_real, of_fake));
   const Tensor &real = of_real.logits, &fake = of_fake.logits;
-  if (relativism == Relativism::none) return g_fake(loss, fake);
+  if (relativism == Relativism::none) {
+    const Tensor value = g_fake(loss, fake);
+    return of_fake.pixels.defined() ? add(value, g_fake(loss, of_fake.pixels)) : value;
+  }
   check_pairs(relativism, real, fake);
   if (const auto pair = fused_pair(loss.g_fake, loss.g_real, relativism))
     return loss_of_sides(fake, real, pair->one, pair->other, against(relativism));

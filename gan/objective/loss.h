@@ -7,6 +7,9 @@
 //   paired   r - f and f - r of the same index (RSGAN, RpGAN); only the first term of D and of G counts, as the second
 //            would repeat it
 //   average  r - mean f and f - mean r (RaGAN), each loss halved
+// A D that judges pixels too (Judgement::pixels) adds the same terms of theirs, means over batch and pixels (Schonfeld et al.
+// 2020, arXiv:2002.12655, equations 3 to 5): without relativism, and of no joint loss.
+//
 // A missing g_real means that real logits do not enter G's loss, and that the loss has no relativistic form.
 //
 // What D's outputs mean is said beside the terms, for diagnostics; training does not read it, and the name
@@ -126,7 +129,7 @@ enum class Relativism { none, paired, average };
 /// Error that names loss and term where a term gives anything but one number of shape [].
 Tensor discriminator_loss(const Loss& loss, Relativism relativism, const Tensor& real, const Tensor& fake);
 Tensor generator_loss(const Loss& loss, Relativism relativism, const Tensor& real, const Tensor& fake);
-/// The same from all that D says.
+/// The same from all that D says, its pixels included; Error for pixels under relativism or of a joint loss.
 Tensor discriminator_loss(const Loss& loss, Relativism relativism, const Judgement& real,
                           const Judgement& fake);
 Tensor generator_loss(const Loss& loss, Relativism relativism, const Judgement& real, const Judgement& fake);

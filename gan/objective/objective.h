@@ -25,17 +25,26 @@
 
 namespace duel::gan {
 
-enum class OptimizerKind { adam, rmsprop, sgd };
+enum class OptimizerKind { adam, rmsprop, sgd, adamw, oadam };
+/// Their words, in this order.
+const std::vector<std::string>& optimizer_words();
+/// Adam and what is made of it: those with beta1 and beta2.
+inline bool is_adam(OptimizerKind kind) {
+  return kind != OptimizerKind::rmsprop && kind != OptimizerKind::sgd;
+}
 
 struct OptimizerChoice {
   OptimizerKind kind = OptimizerKind::adam;
   double lr = 2e-4;
-  double beta1 = 0.5, beta2 = 0.999;  // Adam
+  double beta1 = 0.5, beta2 = 0.999;  // Adam, AdamW, Optimistic Adam
+  double weight_decay = 0.01;         // AdamW
   double alpha = 0.99;                // RMSProp
   double momentum = 0.0;              // SGD and RMSProp
   // from `lr` and the iterations done to the rate: nn::cosine_rule(10000), say (nn/optim/lr_schedule.h)
   nn::LrRule lr_rule = nullptr;
 };
+/// "adam 0.0002 (0.5, 0.999)", "rmsprop 5e-05".
+std::string to_text(const OptimizerChoice& choice);
 
 /// What D's weights have to obey after every step.
 struct Constraint {
@@ -71,7 +80,12 @@ struct Schedule {
   int64_t packing = 1;               // samples that D judges together (PacGAN, Lin 2018)
   // share of a batch that G learns from, those that D finds best (Sinha et al. 2020, arXiv:2002.06224); 1: all
   double top_k = 1.0;
-  double ema = 0.0;           // > 0: decay of G's moving average, used for samples
+  double ema = 0.0;  // > 0: decay of G's moving average, used for samples
+  // every so many iterations both players' weights go back to between where they were at the last such time and where they
+  // are, lookahead_alpha of the way (Lookahead, Zhang et al. 2019, arXiv:1907.08610; of games, Chavdarova et al. 2021,
+  // arXiv:2006.14567, algorithm 1): nn/optim/lookahead.h. 0: never
+  int64_t lookahead = 0;
+  double lookahead_alpha = 0.5;
   int64_t lazy_interval = 1;  // penalties every so many critic steps, their weight multiplied by it
 };
 

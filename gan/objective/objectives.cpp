@@ -188,6 +188,18 @@ std::vector<std::string> objective_names() {
   return names;
 }
 
+const std::vector<std::string>& optimizer_words() {
+  static const std::vector<std::string> words = {"adam", "rmsprop", "sgd", "adamw", "oadam"};
+  return words;
+}
+
+std::string to_text(const OptimizerChoice& choice) {
+  const std::string name = optimizer_words().at(static_cast<size_t>(choice.kind)), lr = shortest(choice.lr);
+  return is_adam(choice.kind)
+             ? message("{} {} ({}, {})", name, lr, shortest(choice.beta1), shortest(choice.beta2))
+             : message("{} {}", name, lr);
+}
+
 bool has_probabilities(const Objective& objective) {
   return objective.relativism == Relativism::none && objective.loss.cross_entropy;
 }
@@ -240,7 +252,9 @@ std::string default_text(const ObjectiveSetting& setting) {
   }
   std::stable_sort(found.begin(), found.end(),
                    [](const auto& a, const auto& b) { return a.second.size() > b.second.size(); });
-  if (found.empty()) return setting.place.off ? text_of(*setting.place.off) : "the objective's";
+  if (found.empty() && setting.place.off) return text_of(*setting.place.off);
+  if (found.empty())  // no objective has a place for it as it is: what all have once there is one
+    return setting.place.get ? text_of(setting.place.get(Objective())) : "the objective's";
   if (found.size() == 1) return found[0].first;
   if (found.size() == 2 && found[1].second.size() == 1)
     return message("{}; {} {}", found[0].first, found[1].second[0], found[1].first);

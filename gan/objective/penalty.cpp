@@ -161,7 +161,7 @@ namespace {
 /// NoGrad too: D's own graph is needed in any case, and without create_graph nothing of it is left.
 Tensor input_gradient(nn::Module& critic, const Tensor& x, const Tensor& labels, bool create_graph) {
   const EnableGrad recording;
-  const Tensor logits = judge(critic, x, labels).logits;  // their sum's gradient is 1 for each
+  const Tensor logits = whole_answer(judge(critic, x, labels));  // their sum's gradient is 1 for each
   return grad({logits}, {x}, {duel::detail::unit(logits.shape(), logits.options())},
               {.create_graph = create_graph})[0];
 }

@@ -1,17 +1,21 @@
 #include "duel/gan/run/sample_run.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "duel/core/ops.h"
 #include "duel/core/tensor/autograd.h"
 #include "duel/gan/data/class_names.h"
 #include "duel/gan/objective/critic.h"
 #include "duel/gan/run/internal/output_file.h"
+#include "duel/gan/run/rejection.h"
 #include "duel/gan/run/run.h"
 #include "duel/gan/train/sampling.h"
 
 namespace duel::gan {
 namespace {
+
+constexpr int64_t kMostDrawn = 1 << 18;  // samples, to choose from
 
 /// Flags that ask for what this checkpoint's generator has not learned.
 void check_request(const SampleRequest& request, const LoadedTrainer& loaded) {
@@ -24,14 +28,20 @@ void check_request(const SampleRequest& request, const LoadedTrainer& loaded) {
              request.checkpoint.string(), loaded.config.objective);
   DUEL_CHECK(!request.code || !request.interpolate, "sample",
              "sweep-code and interpolate: each is a way to fill the rows; choose one");
-  if (request.best_of == 1) return;
+  DUEL_CHECK(request.best_of == 1 || !request.reject, "sample",
+             "best-of and reject: each is a way to choose by D; take one");
+  if (request.best_of == 1 && !request.reject) return;
+  const char* flag = request.reject ? "reject" : "best-of";
   const bool rows = request.interpolate || request.code || (plan.classes == 0 && !plan.categorical.empty());
-  DUEL_CHECK(!rows, "sample",
-             "best-of: images of a row belong together here and are not ranked; leave it out");
+  DUEL_CHECK(!rows, "sample", "{}: images of a row belong together here and are not {}; leave it out", flag,
+             request.reject ? "rejected one by one" : "ranked");
   const int64_t packing = loaded.trainer->objective().schedule.packing;
-  DUEL_CHECK(packing == 1, "sample",
-             "best-of: D of {} judges {} samples at once and none alone; leave it out",
-             loaded.config.objective, packing);
+  DUEL_CHECK(packing == 1, "sample", "{}: D of {} judges {} samples at once and none alone; leave it out",
+             flag, loaded.config.objective, packing);
+  if (!request.reject) return;
+  const std::string why = why_no_density_ratio(loaded.trainer->objective());
+  DUEL_CHECK(why.empty(), "sample", "reject: {}: {}; leave it out, or take best-of", loaded.config.objective,
+             why);
 }
 
 /// The class that --class names by its label.
@@ -80,23 +90,77 @@ SampleGrid most_real(const LoadedTrainer& loaded, const SampleGrid& drawn, int64
   return {gather(drawn.input, Tensor::from(chosen, {count})), drawn.columns};
 }
 
-SampleGrid latents(const SampleRequest& request, const LoadedTrainer& loaded) {
+/// `count` points as the request fills a grid, the next ones of `random`.
+SampleGrid next_grid(const SampleRequest& request, const LoadedTrainer& loaded, int64_t count,
+                     LatentGenerators& random) {
   const LatentPlan& plan = loaded.trainer->networks().latent;
   const std::optional<int64_t> label = class_asked_for(request, loaded.config);
-  if (request.best_of > 1) {
-    SampleRequest all = request;
-    const bool classes = plan.classes > 0 && !label;
-    const int64_t whole =
-        classes ? (request.count + plan.classes - 1) / plan.classes * plan.classes : request.count;
-    all.count = whole * request.best_of;
-    all.best_of = 1;
-    return most_real(loaded, latents(all, loaded), whole, classes);
+  if (request.interpolate) return walk_grid(plan, count, label, random, request.truncation);
+  if (request.code) return sweep_grid(plan, count, *request.code, random, request.truncation);
+  if (label) return class_grid(plan, count, *label, random, request.truncation);
+  return sample_grid(plan, count, random, request.truncation);
+}
+
+/// What is shown, and what it was chosen from.
+struct Chosen {
+  SampleGrid grid;
+  int64_t drawn = 0, kept = 0;  // by rejection, without its burn-in
+};
+
+/// sample_run.h, Note [Rejecting by D]; `count` points of `kinds` columns or of one kind.
+Chosen not_rejected(const SampleRequest& request, const LoadedTrainer& loaded, int64_t count, bool classes) {
+  constexpr int64_t kBurnIn = 10'000;  // as in the paper
+  LatentGenerators of_burn_in = sampling_generators(request.seed, 1),
+                   random = sampling_generators(request.seed);
+  Generator coins(request.seed, 2);
+  const SampleGrid burn_in = next_grid(request, loaded, kBurnIn, of_burn_in);
+  const auto kinds = static_cast<size_t>(classes ? burn_in.columns : 1);
+  std::vector<std::vector<double>> logits(kinds);
+  const std::vector<float> said = realness(loaded, burn_in.input);
+  for (size_t i = 0; i < said.size(); ++i) logits[i % kinds].push_back(said[i]);
+  std::vector<Rejection> rejections;
+  for (std::vector<double>& of_kind : logits)
+    rejections.emplace_back(std::move(of_kind), request.reject->percentile);
+  Chosen chosen;
+  std::vector<std::vector<Tensor>> kept(kinds);
+  const size_t wanted = static_cast<size_t>(count) / kinds;
+  const auto full = [&](size_t kind) { return kept[kind].size() == wanted; };
+  for (size_t done = 0; done < kinds;) {
+    DUEL_CHECK(
+        chosen.drawn < kMostDrawn, "sample",
+        "reject: of {} samples {} were kept, and {} are wanted: take a lower percentile, or a smaller count",
+        chosen.drawn, chosen.kept, count);
+    const SampleGrid drawn = next_grid(request, loaded, std::max<int64_t>(count, 64), random);
+    const std::vector<float> found = realness(loaded, drawn.input);
+    const auto coin = coins.uniform({drawn.input.dim(0)}, 0, 1, {DType::f64, {}}).to_vector<double>();
+    for (size_t i = 0; i < found.size(); ++i) {
+      const size_t kind = i % kinds;
+      if (full(kind)) continue;
+      ++chosen.drawn;
+      if (coin[i] >= rejections[kind].acceptance(found[i])) continue;
+      ++chosen.kept;
+      kept[kind].push_back(rows(drawn.input, static_cast<int64_t>(i), static_cast<int64_t>(i) + 1));
+      done += full(kind) ? 1 : 0;
+    }
   }
+  std::vector<Tensor> in_rows;
+  for (size_t i = 0; i < wanted; ++i) {
+    for (size_t kind = 0; kind < kinds; ++kind) in_rows.push_back(kept[kind][i]);
+  }
+  chosen.grid = {concat(in_rows), burn_in.columns};
+  return chosen;
+}
+
+Chosen chosen_points(const SampleRequest& request, const LoadedTrainer& loaded) {
+  const LatentPlan& plan = loaded.trainer->networks().latent;
+  const bool classes = plan.classes > 0 && !request.label;
+  const int64_t whole =
+      classes ? (request.count + plan.classes - 1) / plan.classes * plan.classes : request.count;
+  if (request.reject) return not_rejected(request, loaded, whole, classes);
   LatentGenerators random = sampling_generators(request.seed);
-  if (request.interpolate) return walk_grid(plan, request.count, label, random, request.truncation);
-  if (request.code) return sweep_grid(plan, request.count, *request.code, random, request.truncation);
-  if (request.label) return class_grid(plan, request.count, *label, random, request.truncation);
-  return sample_grid(plan, request.count, random, request.truncation);
+  if (request.best_of == 1) return {.grid = next_grid(request, loaded, request.count, random)};
+  return {.grid =
+              most_real(loaded, next_grid(request, loaded, whole * request.best_of, random), whole, classes)};
 }
 
 }  // namespace
@@ -105,13 +169,16 @@ std::string sample_run(const SampleRequest& request) {
   detail::check_output("sample", "out", request.out, ".png", request.force);
   DUEL_CHECK(request.count >= 1 && request.count <= 4096, "sample",
              "count: expected an integer from 1 to 4096, got {}", request.count);
-  constexpr int64_t kMostDrawn = 1 << 18;
   DUEL_CHECK(request.best_of >= 1 && request.best_of <= kMostDrawn / request.count, "sample",
              "best-of: expected an integer from 1 to {}, for {} images at most in all, got {}",
              kMostDrawn / request.count, kMostDrawn, request.best_of);
+  const std::optional<double> percentile = request.reject ? request.reject->percentile : std::nullopt;
+  DUEL_CHECK(!percentile || (*percentile >= 0 && *percentile <= 100), "sample",
+             "reject: expected a percentile from 0 to 100, or exact, got {}", percentile.value_or(0));
   const LoadedTrainer loaded = load_trainer(request.checkpoint);
   check_request(request, loaded);
-  const SampleGrid points = latents(request, loaded);
+  const Chosen chosen = chosen_points(request, loaded);
+  const SampleGrid& points = chosen.grid;
   const Picture grid = image_grid(loaded.trainer->sample(points.input), points.columns);
   write_png(request.out, grid);
   const int64_t made = points.input.dim(0);
@@ -121,8 +188,13 @@ std::string sample_run(const SampleRequest& request) {
   const bool columns = loaded.config.networks.classes > 0 && !request.label && !request.interpolate;
   const std::string classes =
       columns ? "; a column for each class: " + class_names_text(class_names_of(loaded.config)) : "";
-  const std::string best =
+  std::string best =
       request.best_of == 1 ? "" : message(", those of {} that D finds most real,", made * request.best_of);
+  if (request.reject) {
+    const double share = static_cast<double>(chosen.kept) / static_cast<double>(chosen.drawn);
+    best =
+        message(", the {} % of {} that were kept by D's ratio,", std::round(1000 * share) / 10, chosen.drawn);
+  }
   return message("{}: {} images{}{} of iteration {} ({}, {}), {}x{} pixels{}", request.out.string(), made,
                  filled, best, loaded.trainer->iteration(), loaded.config.objective,
                  loaded.config.networks.arch, grid.width, grid.height, classes);

@@ -7,6 +7,11 @@
 // noise on what it is shown; its logit counts, of an autoencoder its error. It is one network's opinion: what fools this D
 // is ranked high too. Refused where rows belong together (walks, codes) and where D judges several samples at once.
 //
+// Note [Rejecting by D]
+// Samples are drawn until so many are kept by discriminator rejection sampling (rejection.h), in every class for itself where
+// columns are classes. The line says what share was kept. D answers as under [Ranking by D]; refused where that is, and under
+// objectives whose logit is no ratio of densities.
+//
 // Example:
 //   std::puts(sample_run({.checkpoint = "runs/mine", .out = "walk.png", .interpolate = true}).c_str());
 #pragma once
@@ -28,7 +33,11 @@ struct SampleRequest {
   bool interpolate = false;               // each row walks from one point to another, on the sphere
   std::optional<double> truncation = {};  // sampling.h, Note [Truncation]
   int64_t best_of = 1;                    // so many times as many are drawn: Note [Ranking by D]
-  bool force = false;                     // replaces a file that is there
+  struct Reject {
+    std::optional<double> percentile = {};  // that gamma is; nothing: gamma 0, exact for a perfect D
+  };
+  std::optional<Reject> reject = {};  // Note [Rejecting by D]
+  bool force = false;                 // replaces a file that is there
 };
 
 /// Writes the picture and returns one line about it. Throws Error naming the member (as the command's flag) for

@@ -18,7 +18,7 @@ Tensor part_of(const Tensor& tensor, int64_t begin, int64_t end) {
 
 Judgement part_of(const Judgement& j, int64_t begin, int64_t end) {
   return {part_of(j.logits, begin, end), part_of(j.features, begin, end), part_of(j.classes, begin, end),
-          part_of(j.codes, begin, end)};
+          part_of(j.codes, begin, end), part_of(j.pixels, begin, end)};
 }
 
 bool is_own(const Objective& objective) {
@@ -150,7 +150,7 @@ Tensor Judging::judge_both(Round& round, const Tensor& joined_samples) {
   const int64_t split = real.samples.dim(0) / schedule_.packing;
   real.judgement = part_of(all, 0, split);
   fake.judgement = part_of(all, split, all.logits.dim(0));
-  return schedule_.label_flip > 0 ? Tensor() : all.logits;
+  return schedule_.label_flip > 0 || all.pixels.defined() ? Tensor() : all.logits;
 }
 
 // Logits of equal index change sides, which is the same in any loss that is a sum over each side. (Exchanging
@@ -168,6 +168,7 @@ void Judging::flip_labels(Round& round) {
     b = where(where_one, kept, b);
   };
   exchange(flip, real.logits, fake.logits);
+  if (real.pixels.defined()) exchange(per_row(flip, real.pixels), real.pixels, fake.pixels);
   if (!joint_loss_ || !real.features.defined()) return;
   exchange(per_row(flip, real.features), real.features, fake.features);
 }

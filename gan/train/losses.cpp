@@ -46,12 +46,14 @@ Tensor with_terms(Tensor loss, const std::vector<Term>& terms, Round& round, Nam
   return loss;
 }
 
-/// The share of samples with the largest logits, at least one, the best first; of the logits alone.
+/// The share of samples with the largest logits, at least one, the best first; of these and their pixels' alone.
 Judgement best_of(const Judgement& fake, double share) {
   if (share >= 1) return fake;
   const int64_t n = fake.logits.dim(0),
                 k = std::max<int64_t>(std::llround(share * static_cast<double>(n)), 1);
-  return {.logits = gather(fake.logits, topk(fake.logits.detach().reshape({n}), k).indices)};
+  const Tensor best = topk(fake.logits.detach().reshape({n}), k).indices;
+  return {.logits = gather(fake.logits, best),
+          .pixels = fake.pixels.defined() ? gather(fake.pixels, best) : Tensor()};
 }
 
 /// L_D of a round that D has judged, without penalties; `both`: what judge_both returned.

@@ -22,6 +22,13 @@ std::unique_ptr<nn::Optimizer> make_optimizer(const nn::ParameterArena& arena,
     case OptimizerKind::rmsprop:
       return std::make_unique<nn::RMSProp>(
           arena, nn::RMSPropOptions{.lr = choice.lr, .alpha = choice.alpha, .momentum = choice.momentum});
+    case OptimizerKind::adamw:
+      return std::make_unique<nn::AdamW>(arena, nn::AdamWOptions{.lr = choice.lr,
+                                                                 .betas = {choice.beta1, choice.beta2},
+                                                                 .weight_decay = choice.weight_decay});
+    case OptimizerKind::oadam:
+      return std::make_unique<nn::OptimisticAdam>(
+          arena, nn::AdamOptions{.lr = choice.lr, .betas = {choice.beta1, choice.beta2}});
     case OptimizerKind::sgd:
       return std::make_unique<nn::SGD>(arena, nn::SGDOptions{.lr = choice.lr, .momentum = choice.momentum});
   }
@@ -105,6 +112,10 @@ Trainer::Trainer(Networks networks, Objective objective, std::shared_ptr<const R
              "data: expected it on {}, where the trainer computes, got {}", options.device, data_->device());
   if (objective_.constraint.weight_clip > 0) optimizer_d_->set_clip(objective_.constraint.weight_clip);
   if (objective_.schedule.ema > 0) optimizer_g_->set_ema(objective_.schedule.ema, /*warm_up=*/true);
+  if (objective_.schedule.lookahead > 0) {
+    lookahead_d_ = std::make_unique<nn::Lookahead>(arena_d_, objective_.schedule.lookahead_alpha);
+    lookahead_g_ = std::make_unique<nn::Lookahead>(arena_g_, objective_.schedule.lookahead_alpha);
+  }
   ring_ = Tensor::zeros({kRemembered, kernels::kRingColumns}, {options.dtype, options.device});
   ring_pushed_ = Tensor::zeros({1}, {DType::i64, options.device});
   networks_.generator->train(true);
@@ -322,6 +333,11 @@ void Trainer::step(bool diagnostics, StepRecord* record) {
     }
     ++iteration_;
     critic_steps_done_ += critic_steps;
+    // Beside the captured iteration: the same graph whether it is due or not.
+    if (lookahead_d_ && iteration_ % objective_.schedule.lookahead == 0) {
+      lookahead_d_->pull_back();
+      lookahead_g_->pull_back();
+    }
   });
 }
 

@@ -47,6 +47,7 @@
 #include "duel/gan/train/judging.h"
 #include "duel/gan/train/losses.h"
 #include "duel/gan/train/random_streams.h"
+#include "duel/nn/optim/lookahead.h"
 #include "duel/nn/optim/optim.h"
 #include "duel/nn/optim/parameter_arena.h"
 
@@ -97,7 +98,7 @@ class Trainer {
   Trainer(Networks networks, Objective objective, std::shared_ptr<const ResidentData> data,
           TrainerOptions options);
 
-  /// One iteration. With diagnostics on, metrics() afterwards is complete; the weights are the same either
+  /// One iteration, and where it is due both players' weights go back (Schedule::lookahead). With diagnostics on, metrics() afterwards is complete; the weights are the same either
   /// way. A record is filled for diagnose() (diagnostics.h) and turns diagnostics on.
   void step(bool diagnostics = false, StepRecord* record = nullptr);
 
@@ -238,6 +239,7 @@ class Trainer {
   nn::ParameterArena arena_d_, arena_g_;
   std::vector<Tensor> parameters_d_, parameters_g_;
   std::unique_ptr<nn::Optimizer> optimizer_d_, optimizer_g_;
+  std::unique_ptr<nn::Lookahead> lookahead_d_, lookahead_g_;  // where the schedule has it
   // Mutable: parts() hands them out to be read and set.
   mutable DataOrder order_;
   mutable LatentGenerators latent_random_;

@@ -88,6 +88,15 @@ std::vector<StatePart> Trainer::moving_parts() const {
 std::vector<StatePart> Trainer::parts() const {
   std::vector<StatePart> parts = {state_of("g.", *networks_.generator),
                                   state_of("d.", *networks_.discriminator), optimizers()};
+  for (const auto& [prefix, lookahead] :
+       {std::pair("lookahead_g.", lookahead_g_.get()), std::pair("lookahead_d.", lookahead_d_.get())}) {
+    if (!lookahead) continue;
+    parts.push_back(
+        {.read = [prefix = prefix,
+                  lookahead = lookahead] { return with_prefix(prefix, lookahead->state_dict()); },
+         .write = [prefix = prefix, lookahead = lookahead](
+                      const TensorFile& file) { lookahead->load_state_dict(strip_prefix(prefix, file)); }});
+  }
   append(parts, moving_parts());
   return parts;
 }

@@ -96,6 +96,34 @@ struct AdamMaker {
   }
 };
 
+/// Twice Adam's step, less the one before, which the moments and the corrections of before give again.
+template <class T>
+struct OptimisticAdamRule {
+  static constexpr bool kA = true, kB = true;
+  AdamRule<T> adam;            // of twice the step's size
+  T size_before, root_before;  // lr / bias1, 1 / sqrt(bias2) of the step before
+  DUEL_HD T operator()(T g, T p, T& m, T& v) const {
+    const T before = size_before * (m / (std::sqrt(v) * root_before + adam.eps));
+    return adam(g, p, m, v) + before;
+  }
+};
+
+template <class T>
+struct OptimisticAdamMaker {
+  using Rule = OptimisticAdamRule<T>;
+  AdamOptions o;
+  DUEL_HD Rule operator()(const StepState& s) const {
+    Rule rule{AdamMaker<T>{o}(s), T(s.lr), T(1)};
+    rule.adam.step_size = T(2 * (s.lr / s.bias1));
+    if (s.step > 1) {  // before the first one the moments are 0
+      const double done = static_cast<double>(s.step - 1);
+      rule.size_before = T(s.lr / (1 - std::pow(o.beta1, done)));
+      rule.root_before = T(1 / std::sqrt(1 - std::pow(o.beta2, done)));
+    }
+    return rule;
+  }
+};
+
 /// Parameters rest.
 template <class T>
 struct RestRule {
@@ -431,7 +459,11 @@ void rmsprop_step(Stream stream, int64_t n, const GradSegments<T>& grads, const 
 template <class T>
 void adam_step(Stream stream, int64_t n, const GradSegments<T>& grads, const AdamOptions& options,
                const StepState* state, T* parameters, T* m, T* v, const UpdateExtras<T>& extras) {
-  step("adam", stream, n, grads, AdamMaker<T>{options}, state, Arena<T>{parameters, m, v, nullptr}, extras);
+  const Arena<T> at{parameters, m, v, nullptr};
+  if (options.optimistic)
+    step("adam", stream, n, grads, OptimisticAdamMaker<T>{options}, state, at, extras);
+  else
+    step("adam", stream, n, grads, AdamMaker<T>{options}, state, at, extras);
 }
 
 template <class T>

@@ -1,4 +1,5 @@
-// Optimizer steps over a flat arena of parameters: SGD, RMSProp, Adam with PyTorch's formulas and defaults.
+// Optimizer steps over a flat arena of parameters: SGD, RMSProp, Adam with PyTorch's formulas and defaults, and
+// Optimistic Adam.
 // Parameters, moments and the optional EMA copy are flat arrays [n]; gradients come as segments, so no copy
 // into an arena is needed. Weight clipping, EMA and the watch for NaN and infinities are
 // folded into the one pass.
@@ -76,7 +77,8 @@ struct RmsPropOptions {
 struct AdamOptions {
   double beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0;
   bool decoupled_weight_decay =
-      false;  ///< AdamW: p shrinks by lr weight_decay p, and the gradient has no part
+      false;                ///< AdamW: p shrinks by lr weight_decay p, and the gradient has no part
+  bool optimistic = false;  ///< the step twice, less the one before (Daskalakis et al. 2018)
 };
 
 /// What can be folded into any update.
@@ -115,7 +117,10 @@ void rmsprop_step(Stream stream, int64_t n, const GradSegments<T>& grads, const 
 /// [n] start at zero. advance_step must have been given the same betas.
 ///   Adam: g += weight_decay p;  AdamW: p *= 1 - lr weight_decay
 ///   m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g^2
-///   p -= lr / bias1 * m / (sqrt(v) / sqrt(bias2) + eps)
+///   u = m / bias1 / (sqrt(v) / sqrt(bias2) + eps);  p -= lr u
+/// Optimistic Adam (Daskalakis et al. 2018, arXiv:1711.00141, algorithm 1): with u of the step before, 0 at the first
+///   p -= 2 lr u - lr u_before
+/// It needs no memory beyond Adam's: u_before is what m and v were.
 template <class T>
 void adam_step(Stream stream, int64_t n, const GradSegments<T>& grads, const AdamOptions& options,
                const StepState* state, T* parameters, T* m, T* v, const UpdateExtras<T>& extras = {});

@@ -39,10 +39,14 @@ struct FunctionalOptimizer::Rules {
     return [o](const Tensor& p, const Tensor& gradient, std::vector<Tensor>& m, const Now& now) {
       const bool apart = o.decoupled_weight_decay;
       const Tensor g = apart ? gradient : decayed(gradient, p, now.weight_decay);
-      const Tensor kept = apart ? p - p * now.weight_decay * now.lr : p;
+      Tensor kept = apart ? p - p * now.weight_decay * now.lr : p;
+      if (o.optimistic) {
+        kept = kept + m[0] / (root(m[1]) * now.over_root_bias2_before + o.eps) * now.lr_over_bias1_before;
+      }
       m[0] = moved_average(m[0], o.betas.first, g);
       m[1] = moved_average(m[1], o.betas.second, square(g));
-      return kept - m[0] / (root(m[1]) * now.over_root_bias2 + o.eps) * now.lr_over_bias1;
+      const Tensor step = m[0] / (root(m[1]) * now.over_root_bias2 + o.eps) * now.lr_over_bias1;
+      return kept - (o.optimistic ? step * 2.0 : step);
     };
   }
   static Rule of(const RMSPropOptions& o) {
@@ -77,6 +81,7 @@ FunctionalOptimizer::FunctionalOptimizer(const Optimizer& optimizer)
   std::vector<const char*> slots;
   if (const auto* adam = dynamic_cast<const Adam*>(&optimizer)) {
     rule_ = Rules::of(adam->options);
+    optimistic_ = adam->options.optimistic;
     slots = {"exp_avg", "exp_avg_sq"};
   } else if (const auto* rmsprop = dynamic_cast<const RMSProp*>(&optimizer)) {
     rule_ = Rules::of(rmsprop->options);
@@ -111,29 +116,39 @@ std::vector<FunctionalOptimizer::Now> FunctionalOptimizer::advance() {
   std::vector<Now> all;
   if (!states_.defined()) {
     ++steps_;
-    const double bias1 = 1 - std::pow(beta1_, steps_), bias2 = 1 - std::pow(beta2_, steps_);
+    const auto bias = [&](double beta, int64_t steps) { return steps > 0 ? 1 - std::pow(beta, steps) : 1.0; };
+    const double bias1 = bias(beta1_, steps_), bias2 = bias(beta2_, steps_);
     for (size_t group = 0; group < rates_.size(); ++group) {
       all.push_back({false,
                      steps_ == 1,
                      weight_decays_[group],
                      {rates_[group]},
                      {rates_[group] / bias1},
-                     {1 / std::sqrt(bias2)}});
+                     {1 / std::sqrt(bias2)},
+                     {rates_[group] / bias(beta1_, steps_ - 1)},
+                     {1 / std::sqrt(bias(beta2_, steps_ - 1))}});
     }
     return all;
   }
   const NoGrad no_grad;
   const auto groups = static_cast<int64_t>(weight_decays_.size());
-  const Tensor factors = Tensor::empty({3 * groups}, {DType::f64, states_.device()});
   auto* states = reinterpret_cast<kernels::StepState*>(states_.mutable_data<uint8_t>());
   const kernels::Stream stream = stream_of(states_.device());
+  const auto factors_now = [&] {
+    const Tensor factors = Tensor::empty({3 * groups}, {DType::f64, states_.device()});
+    kernels::step_factors(stream, states, factors.mutable_data<double>(), static_cast<int>(groups));
+    return factors.to(dtype_);
+  };
+  const Tensor before = optimistic_ ? factors_now() : Tensor();
   kernels::advance_step(stream, states, beta1_, beta2_, static_cast<int>(groups));
-  kernels::step_factors(stream, states, factors.mutable_data<double>(), static_cast<int>(groups));
-  const Tensor converted = factors.to(dtype_);
-  const auto factor = [&](int64_t i) { return Factor{0, rows(converted, i, i + 1).reshape({})}; };
+  const Tensor now = factors_now();
+  const auto factor = [](const Tensor& factors, int64_t i) {
+    return factors.defined() ? Factor{0, rows(factors, i, i + 1).reshape({})} : Factor();
+  };
   for (int64_t k = 0; k < groups; ++k) {
-    all.push_back({true, false, weight_decays_[static_cast<size_t>(k)], factor(3 * k), factor(3 * k + 1),
-                   factor(3 * k + 2)});
+    all.push_back({true, false, weight_decays_[static_cast<size_t>(k)], factor(now, 3 * k),
+                   factor(now, 3 * k + 1), factor(now, 3 * k + 2), factor(before, 3 * k + 1),
+                   factor(before, 3 * k + 2)});
   }
   return all;
 }

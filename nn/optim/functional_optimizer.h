@@ -2,7 +2,7 @@
 // loss can be differentiated through them (unrolled GANs: Metz et al. 2017, arXiv:1611.02163).
 //
 // It starts from the optimizer's present moments and step count and changes nothing of the optimizer. Adam,
-// AdamW, RMSProp and SGD with their options, groups and weight clipping; no average. On a GPU rates and step counts are read
+// AdamW, OptimisticAdam, RMSProp and SGD with their options, groups and weight clipping; no average. On a GPU rates and step counts are read
 // there, when the work runs, so that an iteration that does this can be replayed as a CUDA graph; SGD with
 // dampening is refused there.
 //
@@ -38,6 +38,7 @@ class FunctionalOptimizer {
     bool may_be_first = false, is_first = false;  // SGD's momentum starts as the first gradient
     double weight_decay = 0;
     Factor lr, lr_over_bias1, over_root_bias2;
+    Factor lr_over_bias1_before, over_root_bias2_before;  // of the step before; at the first lr and 1
   };
   struct Rules;
   /// Of each group.
@@ -52,6 +53,7 @@ class FunctionalOptimizer {
   std::vector<double> rates_, weight_decays_;  // of a group; the rates only on the CPU
   Tensor states_;                              // on a GPU: a copy of the kernels' StepStates, u8
   int64_t steps_ = 0;                          // on the CPU
+  bool optimistic_ = false;                    // whether the rule asks for the step before
   double beta1_, beta2_, clip_;
   DType dtype_ = DType::f32;
 };

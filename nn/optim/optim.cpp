@@ -12,12 +12,6 @@
 namespace duel::nn {
 namespace {
 
-/// The part of a flat tensor in an arena's layout that belongs to one parameter.
-Tensor window(const Tensor& flat, const ParameterArena::Entry& entry) {
-  return duel::detail::view(flat, entry.parameter.shape(),
-                            static_cast<size_t>(entry.offset) * size_of(flat.dtype()));
-}
-
 /// The average of frozen parameters goes on.
 void rest(const detail::StepPart& part) {
   DUEL_DISPATCH(part.flat.dtype(), "step", {
@@ -223,9 +217,9 @@ StateDict Optimizer::named_state() const {
   for (size_t b = 0; b < arena_.blocks().size(); ++b) {
     for (const auto& entry : arena_.blocks()[b].entries) {
       for (size_t s = 0; s < slots_.size(); ++s) {
-        all.emplace_back(entry.name + "." + slots_[s], window(moments_[b][s], entry));
+        all.emplace_back(entry.name + "." + slots_[s], ParameterArena::window(moments_[b][s], entry));
       }
-      if (has_ema()) all.emplace_back(entry.name + ".ema", window(ema_[b], entry));
+      if (has_ema()) all.emplace_back(entry.name + ".ema", ParameterArena::window(ema_[b], entry));
     }
   }
   return all;
@@ -266,12 +260,15 @@ void Optimizer::load_state_dict(const StateDict& state) {
     const double rate = given.at(rate_name(group)).item();
     DUEL_CHECK(rate >= 0 && std::isfinite(rate), "load_state_dict",
                "{}: expected a finite number of at least 0, got {}", rate_name(group), rate);
-    now[group].step = steps_done;
-    now[group].bad_step = 0;
+    now[group] = {.step = steps_done > 0 ? steps_done - 1 : 0};
     now[group].lr = rate;
   }
   for (const auto& [name, target] : targets) target.copy_(given.at(name));  // "step", "lr": into temporaries
   memory_->write(now);
+  if (steps_done == 0 || arena_.blocks().empty()) return;
+  // As the last step left them: the corrections too.
+  kernels::advance_step(stream_of(arena_.blocks()[0].flat.device()), memory_->state(), beta1_, beta2_,
+                        static_cast<int>(memory_->size()));
 }
 
 StateDict Optimizer::ema_state_dict(const Module& module) const {
@@ -280,7 +277,7 @@ StateDict Optimizer::ema_state_dict(const Module& module) const {
       average;  // by the parameter's memory, so shared parameters are found twice
   for (size_t b = 0; b < arena_.blocks().size(); ++b) {
     for (const auto& entry : arena_.blocks()[b].entries) {
-      average.emplace(entry.parameter.raw(), window(ema_[b], entry));
+      average.emplace(entry.parameter.raw(), ParameterArena::window(ema_[b], entry));
     }
   }
   StateDict all = module.state_dict();

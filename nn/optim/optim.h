@@ -1,5 +1,5 @@
-// SGD, RMSProp, Adam and AdamW over a flat arena: PyTorch's formulas, names and defaults, one kernel launch per
-// step, with weight clipping and an exponential moving average of the weights folded in.
+// SGD, RMSProp, Adam, AdamW and OptimisticAdam over a flat arena: PyTorch's formulas, names and defaults, one kernel
+// launch per step, with weight clipping and an exponential moving average of the weights folded in.
 //
 // An undefined gradient counts as zero (PyTorch skips such a parameter instead). Frozen parameters
 // (set_requires_grad(false)) and their moments rest; an average goes on towards them.
@@ -160,6 +160,7 @@ struct AdamOptions {
   std::pair<double, double> betas = {0.9, 0.999};
   double eps = 1e-8, weight_decay = 0.0;
   bool decoupled_weight_decay = false;  // as AdamW
+  bool optimistic = false;              // as OptimisticAdam
 };
 
 /// Kingma & Ba 2014 with bias correction; eps outside the root; weight decay added to the gradient.
@@ -183,6 +184,15 @@ struct AdamWOptions {
 class AdamW : public Adam {
  public:
   explicit AdamW(ParameterArena arena, AdamWOptions options = {});
+};
+
+/// Adam whose step is taken twice and the one before taken back (Daskalakis et al. 2018, arXiv:1711.00141, algorithm
+/// 1), p -= 2 lr u - lr u_before, u Adam's step for a rate of 1: in a game of two players it dampens the rotation
+/// around the point where neither wants to move, in which Adam may circle. State as Adam's.
+class OptimisticAdam : public Adam {
+ public:
+  /// Of the options `optimistic` is set.
+  explicit OptimisticAdam(ParameterArena arena, AdamOptions options = {});
 };
 
 }  // namespace duel::nn

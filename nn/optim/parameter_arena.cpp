@@ -76,6 +76,11 @@ const ParameterArena::Entry* ParameterArena::find(const Tensor& parameter) const
   return nullptr;
 }
 
+Tensor ParameterArena::window(const Tensor& flat, const Entry& entry) {
+  return duel::detail::view(flat, entry.parameter.shape(),
+                            static_cast<size_t>(entry.offset) * size_of(flat.dtype()));
+}
+
 std::vector<Tensor> ParameterArena::copies() const {
   std::vector<Tensor> result;
   for (const Block& block : blocks_) result.push_back(block.flat.clone());

@@ -41,6 +41,8 @@ class ParameterArena {
   size_t size() const { return size_; }
   /// Where a parameter lies; null if it is none of these.
   const Entry* find(const Tensor& parameter) const;
+  /// The part that belongs to one parameter of a tensor in the layout of its block: moments, averages. Shares storage.
+  static Tensor window(const Tensor& flat, const Entry& entry);
   /// The present values, a tensor per block, and back.
   std::vector<Tensor> copies() const;
   void restore(const std::vector<Tensor>& copies) const;

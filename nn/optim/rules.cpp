@@ -70,7 +70,8 @@ void Adam::update(const detail::StepPart& part) {
                                .beta2 = options.betas.second,
                                .eps = options.eps,
                                .weight_decay = part.weight_decay,
-                               .decoupled_weight_decay = options.decoupled_weight_decay};
+                               .decoupled_weight_decay = options.decoupled_weight_decay,
+                               .optimistic = options.optimistic};
   DUEL_DISPATCH(
       part.flat.dtype(), "Adam",
       kernels::adam_step<T>(part.stream(), part.size, part.grads<T>(), o, part.state, part.parameters<T>(),
@@ -83,5 +84,11 @@ AdamW::AdamW(ParameterArena arena, AdamWOptions o)
                               .eps = o.eps,
                               .weight_decay = o.weight_decay,
                               .decoupled_weight_decay = true}) {}
+
+OptimisticAdam::OptimisticAdam(ParameterArena arena, AdamOptions o)
+    : Adam(std::move(arena), [&] {
+        o.optimistic = true;
+        return o;
+      }()) {}
 
 }  // namespace duel::nn

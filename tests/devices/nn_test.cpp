@@ -107,6 +107,8 @@ std::unique_ptr<nn::Optimizer> optimizer(int kind, nn::Module& net) {
     groups->add_param_group({.params = net.children()[0]->parameters(), .lr = 0.05, .weight_decay = 0.0});
     return groups;
   }
+  if (kind == 4)
+    return std::make_unique<nn::OptimisticAdam>(net, nn::AdamOptions{.lr = 0.01, .betas = {0.5, 0.99}});
   if (kind == 1) return std::make_unique<nn::RMSProp>(net, nn::RMSPropOptions{.lr = 0.01, .momentum = 0.5});
   return std::make_unique<nn::Adam>(net,
                                     nn::AdamOptions{.lr = 0.02, .betas = {0.5, 0.99}, .weight_decay = 0.1});
@@ -143,7 +145,7 @@ TEST_P(DeviceOptimizers, TakeTheSameWay) {
   EXPECT_EQ(b->steps(), 8);
 }
 
-INSTANTIATE_TEST_SUITE_P(Kinds, DeviceOptimizers, ::testing::Values(0, 1, 2, 3));
+INSTANTIATE_TEST_SUITE_P(Kinds, DeviceOptimizers, ::testing::Values(0, 1, 2, 3, 4));
 
 TEST_P(DeviceOptimizers, LookAheadTheSameWay) {
   auto [cpu, gpu] = twins([] { return nn::Sequential(nn::Linear(3, 4), nn::Tanh(), nn::Linear(4, 1)); });

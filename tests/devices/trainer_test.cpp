@@ -24,11 +24,13 @@ std::vector<Recipe> every_objective() {
   all.push_back({"wgan-gp", "dcgan", {{"critic-steps", 2}, {"lazy-interval", 3}}});
   all.push_back({"ns-gan", "mlp", {{"ema", 0.9}, {"lr-decay-steps", 9}, {"update", "extragradient"}}});
   all.push_back({"acgan", "mlp", {{"label-flip", 0.2}, {"unroll", 2}}});
+  all.push_back({"ns-gan", "mlp", {{"optimizer", "oadam"}, {"lookahead", 2}, {"unroll", 2}}});
   all.push_back({"wgan-gp", "resnet", {{"critic-steps", 1}}});
   all.push_back({"hinge", "sagan", {{"ema", 0.9}}});
   all.push_back({"projection", "biggan", {{"critic-steps", 1}}});
   all.push_back({"r1", "stylegan2", {{"lazy-interval", 2}}});
   all.push_back({"r3gan", "r3gan"});
+  all.push_back({"r1", "unet", {{"cutmix", 1.0}, {"lazy-interval", 2}}});
   all.push_back(
       {"hinge", "dcgan", {{"lecam", 0.3}, {"bcr", 10.0}, {"zcr-d", 5.0}, {"zcr-g", 0.5}, {"top-k", 0.5}}});
   all.push_back({"ns-gan",

@@ -150,7 +150,9 @@ class Telling:
 
 
 def discriminator_loss(spec, r, f):
-    """r = D(real), f = D(G(z)): raw logits [B, 1]."""
+    """r = D(real), f = D(G(z)): raw logits [B, 1]; of a D that judges pixels too a pair, the images' and the pixels'."""
+    if isinstance(r, tuple):
+        return sum(discriminator_loss(spec, *sides) for sides in zip(r, f))
     loss = spec["loss"]
     if loss in ("minimax", "non_saturating", "saddle"):  # -E log s(r) - E log(1 - s(f))
         return (F.binary_cross_entropy_with_logits(r, torch.ones_like(r))
@@ -198,6 +200,8 @@ def f_divergence(spec):
 
 def generator_loss(spec, r, f):
     """r only for losses of READS_REAL."""
+    if isinstance(f, tuple):
+        return sum(generator_loss(spec, None, logits) for logits in f)
     loss = spec["loss"]
     if loss == "rsgan":
         return F.softplus(r - f).mean()
@@ -235,9 +239,11 @@ def penalty_points(spec, real, fake, drawn):
 
 
 def gradient_norms(d, points):
-    """Per-sample L2 norm [B] of dD/dx, differentiable, without an eps under the root."""
+    """Per-sample L2 norm [B] of dD/dx, differentiable, without an eps under the root; of pixels' logits their mean's."""
     points = points.detach().requires_grad_(True)
-    gradient, = torch.autograd.grad(d(points).sum(), points, create_graph=True)
+    says = d(points)
+    whole = sum(logits.flatten(1).mean(1) for logits in says) if isinstance(says, tuple) else says
+    gradient, = torch.autograd.grad(whole.sum(), points, create_graph=True)
     return gradient.flatten(1).square().sum(1).sqrt()
 
 

@@ -13,7 +13,7 @@ import make_golden
 import make_golden_conditional
 from make_golden import Z, exact_torch, first_fit, write_golden
 from make_golden_conditional import Critic
-from torch_field import Sizes, biggan, r3gan, resnet, sagan, stylegan2
+from torch_field import Sizes, biggan, r3gan, resnet, sagan, stylegan2, unet
 
 SIZES = Sizes(g=3, d=3, z=Z, side=16, draws=False, by_groups=True)
 
@@ -34,6 +34,7 @@ FILES = [  # objective, network, builder, trajectory
     ("projection", "biggan", biggan_and_critic, make_golden_conditional.trajectory),
     ("r1", "stylegan2", sized(stylegan2), make_golden.trajectory),
     ("r3gan", "r3gan", sized(r3gan), make_golden.trajectory),
+    ("r1", "unet", sized(unet), make_golden.trajectory),
 ]
 NORMALISED = ("sagan", "biggan")  # both networks under spectral norm
 

@@ -83,6 +83,33 @@ def resnet(s):
     return g, d
 
 
+class UNet(nn.Module):
+    """A D that judges an image, and each of its pixels: both logits, [B, 1] and [B, 1, H, W]."""
+
+    def __init__(self, s):
+        super().__init__()
+        halved = len(s.levels()) - 1
+        self.encoder = nn.ModuleList(Residual(s.d if i else 1, s.d, "down", first=i == 0) for i in range(halved))
+        self.head = nn.Sequential(nn.Linear(s.d, 1))
+        self.decoder = nn.ModuleList(Residual(2 * s.d if i else s.d, s.d, "up") for i in range(halved))
+        self.pixels = nn.Sequential(nn.ReLU(), nn.Conv2d(s.d, 1, 1))
+        self.relu = nn.ReLU()
+
+    def forward(self, x):
+        levels = [x]
+        for block in self.encoder:
+            levels.append(block(levels[-1]))
+        logits = self.head(self.relu(levels[-1]).mean((2, 3)))
+        y = self.decoder[0](levels[-1])
+        for block, level in zip(self.decoder[1:], reversed(levels[1:-1])):
+            y = block(torch.cat([y, level], 1))
+        return logits, self.pixels(y)
+
+
+def unet(s):
+    return resnet(s)[0], UNet(s)
+
+
 def sagan(s):
     side, c = s.side // 4, s.g
     g = nn.Sequential(nn.Linear(s.z, 2 * c * side**2), nn.Unflatten(1, (2 * c, side, side)), nn.BatchNorm2d(2 * c), nn.ReLU(),

@@ -115,7 +115,8 @@ Case weight_clip(const Setting& s) {
 }
 
 /// Folded: with weight clipping and the moving average of the weights in the same pass.
-template <class T, bool Folded>
+/// Optimistic: the first step, twice.
+template <class T, bool Folded, bool Optimistic = false>
 Case adam_step_of(const Setting& s) {
   constexpr double kBeta1 = 0.5, kBeta2 = 0.999, kClip = 1, kDecay = 0.99;
   const int64_t arrays = Folded ? 9 : 7;
@@ -131,14 +132,15 @@ Case adam_step_of(const Setting& s) {
   made.run = [=, stream = s.stream(), p = a.p.template mutable_data<T>(),
               m = a.first.template mutable_data<T>(), v = a.second.template mutable_data<T>()] {
     (void)ema;
-    kernels::adam_step<T>(stream, a.n, a.segments, {.beta1 = kBeta1, .beta2 = kBeta2}, a.step(), p, m, v,
+    kernels::adam_step<T>(stream, a.n, a.segments,
+                          {.beta1 = kBeta1, .beta2 = kBeta2, .optimistic = Optimistic}, a.step(), p, m, v,
                           extras);
   };
   if (Folded) made.results.push_back(ema);
   made.composed = [=] {
     const Tensor m = m2 * kBeta1 + a.g * (1 - kBeta1), v = v2 * kBeta2 + square(a.g) * (1 - kBeta2);
     const double bias1 = 1 - kBeta1, bias2 = 1 - kBeta2;  // of the first step
-    Tensor p = p2 - m / (sqrt(v / bias2) + 1e-8) * (kRate / bias1);
+    Tensor p = p2 - m / (sqrt(v / bias2) + 1e-8) * ((Optimistic ? 2 : 1) * kRate / bias1);
     if (!Folded) return std::vector<Tensor>{p, m, v};
     p = clamp_max(clamp_min(p, -kClip), kClip);
     return std::vector<Tensor>{p, m, v, ema2 * kDecay + p * (1 - kDecay)};
@@ -152,6 +154,10 @@ Case adam(const Setting& s) {
 template <class T>
 Case adam_clip_ema(const Setting& s) {
   return adam_step_of<T, true>(s);
+}
+template <class T>
+Case optimistic_adam(const Setting& s) {
+  return adam_step_of<T, false, true>(s);
 }
 
 template <class T>
@@ -322,6 +328,7 @@ std::vector<NamedCase> training_cases() {
           DUEL_BENCH("weight_clip", "optimizers", weight_clip),
           DUEL_BENCH("adam", "optimizers", adam),
           DUEL_BENCH("adam_clip_ema", "optimizers", adam_clip_ema),
+          DUEL_BENCH("optimistic_adam", "optimizers", optimistic_adam),
           DUEL_BENCH("grad_norm", "optimizers", gradient_norm),
           DUEL_BENCH("gather_normalize", "batch", gather_batch),
           DUEL_BENCH("draw_rows", "batch", drawn_batch),

@@ -11,12 +11,6 @@ std::string name_of(const std::string& objective, uint64_t seed) {
   return objective + "-" + std::to_string(seed);
 }
 
-std::string optimizer_text(const OptimizerChoice& o) {
-  if (o.kind == OptimizerKind::adam)
-    return message("adam {} ({}, {})", shortest(o.lr), shortest(o.beta1), shortest(o.beta2));
-  return message("{} {}", o.kind == OptimizerKind::rmsprop ? "rmsprop" : "sgd", shortest(o.lr));
-}
-
 Json penalty_weight_json(const Objective& objective) {
   return objective.penalties.empty() ? Json() : Json(objective.penalties.front().weight);
 }
@@ -27,8 +21,8 @@ Json older_settings_json(const PointSettings& s, const std::string& name) {
   const Objective own = named_objective(name);
   const OptimizerChoice protocol{.kind = OptimizerKind::adam, .lr = s.lr, .beta1 = 0.8, .beta2 = 0.999};
   return {{"lambda", penalty_weight_json(own)},
-          {"optimizer_d", optimizer_text(s.own_schedule ? own.schedule.d : protocol)},
-          {"optimizer_g", optimizer_text(s.own_schedule ? own.schedule.g : protocol)}};
+          {"optimizer_d", to_text(s.own_schedule ? own.schedule.d : protocol)},
+          {"optimizer_g", to_text(s.own_schedule ? own.schedule.g : protocol)}};
 }
 
 Json settings_json(PointSettings s, const std::string& name) {
@@ -38,8 +32,8 @@ Json settings_json(PointSettings s, const std::string& name) {
           {"batch", s.batch},
           {"lr", s.lr},
           {"lambda", penalty_weight_json(trained)},
-          {"optimizer_d", optimizer_text(trained.schedule.d)},
-          {"optimizer_g", optimizer_text(trained.schedule.g)},
+          {"optimizer_d", to_text(trained.schedule.d)},
+          {"optimizer_g", to_text(trained.schedule.g)},
           {"own_schedule", s.own_schedule},
           {"training_points", s.training_points},
           {"measured_points", s.measured_points},

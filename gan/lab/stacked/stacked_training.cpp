@@ -25,12 +25,6 @@ std::vector<int64_t> counted(const std::vector<int64_t>& kinds) {
   return counts;
 }
 
-std::string stacked_optimizer(const OptimizerChoice& o) {
-  if (o.kind == OptimizerKind::adam)
-    return message("adam {} ({}, {})", shortest(o.lr), shortest(o.beta1), shortest(o.beta2));
-  return message("{} {}", o.kind == OptimizerKind::rmsprop ? "rmsprop" : "sgd", shortest(o.lr));
-}
-
 /// What must agree for runs to stand in one table.
 json::Json stacked_data_settings(const StackedRequest& request) {
   return {{"data", data_name(request.config.data).digits},
@@ -47,8 +41,8 @@ json::Json stacked_settings(const StackedRequest& request, const std::string& ob
   settings["batch"] = protocol.batch * trained.schedule.packing;
   settings["critic_steps"] = trained.schedule.critic_steps;
   settings["generator_steps"] = trained.schedule.generator_steps;
-  settings["optimizer_d"] = stacked_optimizer(trained.schedule.d);
-  settings["optimizer_g"] = stacked_optimizer(trained.schedule.g);
+  settings["optimizer_d"] = to_text(trained.schedule.d);
+  settings["optimizer_g"] = to_text(trained.schedule.g);
   settings["own_schedule"] = request.own_schedule;
   return settings;
 }

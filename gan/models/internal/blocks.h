@@ -41,4 +41,8 @@ inline int64_t channels_in(const NetworkOptions& o, int64_t labels) {
 Trunk pooled_trunk(std::shared_ptr<nn::Sequential> layers, const NetworkOptions& o, int64_t channels,
                    int64_t height, int64_t width);
 
+/// G of residual blocks of `width` that double the sides from 4 or more to the image's (networks/resnet.cpp).
+std::shared_ptr<nn::Sequential> resnet_generator(const NetworkOptions& o, int64_t input, int64_t width,
+                                                 Norm norm);
+
 }  // namespace duel::gan::detail

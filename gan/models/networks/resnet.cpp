@@ -6,10 +6,6 @@
 #include "duel/nn/layers/reshape.h"
 
 namespace duel::gan::detail {
-namespace {
-
-constexpr int64_t kJudged = 7;       // sides that D halves images to at least
-constexpr int64_t kPlainBlocks = 2;  // of D, behind the halving ones
 
 std::shared_ptr<nn::Sequential> resnet_generator(const NetworkOptions& o, int64_t input, int64_t g,
                                                  Norm norm) {
@@ -27,6 +23,11 @@ std::shared_ptr<nn::Sequential> resnet_generator(const NetworkOptions& o, int64_
   add_weights(*net, o.spectral_norm_g, nn::Conv2d(g, o.image_channels, 3, {.padding = 1}));
   return net;
 }
+
+namespace {
+
+constexpr int64_t kJudged = 7;       // sides that D halves images to at least
+constexpr int64_t kPlainBlocks = 2;  // of D, behind the halving ones
 
 Trunk resnet_trunk(const NetworkOptions& o, int64_t labels) {
   const int64_t d = o.channels_d, halved = halvings(o, kJudged);

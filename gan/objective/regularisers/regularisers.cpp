@@ -135,14 +135,14 @@ Term path_length(double weight) {
 }
 
 bool is_regulariser(const std::string& term) {
-  for (const char* name : {kLecam, kReal, kBalanced, kLatentD, kLatentG, kOrthogonal, kPathLength}) {
+  for (const char* name : {kLecam, kReal, kBalanced, kLatentD, kLatentG, kOrthogonal, kPathLength, kCutmix}) {
     if (term == name) return true;
   }
   return false;
 }
 
 bool judges_samples(const Term& term) {
-  return term.name == kReal || term.name == kBalanced || term.name == kLatentD;
+  return term.name == kReal || term.name == kBalanced || term.name == kLatentD || term.name == kCutmix;
 }
 
 }  // namespace duel::gan

@@ -14,6 +14,9 @@
 //   path_length  L_G += E (|J^T y| - a)^2, J the Jacobian of G's images, y normal noise over the root of the number of pixels,
 //                a the running mean of the lengths, decay 0.99 (Karras et al. 2020, arXiv:1912.04958, equation 4). By w where
 //                G has one (MapsLatents), else by z
+//   cutmix       L_D += E (D_p(mix(x, G(z))) - mix(D_p(x), D_p(G(z))))^2, D_p a D's logits of pixels, mix a box of the second in the
+//                first, whose share of the image is uniform and whose middle lies anywhere in it; a mean over pixels (Schonfeld et
+//                al. 2020, arXiv:2002.12655, equation 9, which is a sum; boxes as Yun et al. 2019, arXiv:1905.04899)
 //
 // A term that passes D or G once more moves running statistics and power iterations as any pass in training does.
 //
@@ -21,6 +24,7 @@
 //   objective.d_terms.push_back(lecam(0.3));
 #pragma once
 
+#include "duel/core/tensor/random.h"
 #include "duel/gan/objective/term.h"
 
 namespace duel::gan {
@@ -32,6 +36,11 @@ Term latent_consistency_d(double weight);
 Term latent_consistency_g(double weight);
 Term orthogonal(double weight);
 Term path_length(double weight);
+inline constexpr const char* kCutmix = "cutmix";
+/// Of a D that judges pixels.
+Term cutmix_consistency(double weight);
+/// For images [N, C, H, W] [N, 1, H, W]: 0 in each one's box, 1 outside.
+Tensor cutmix_mask(const Tensor& images, Generator& random);
 
 /// Whether the table above has a term of that name.
 bool is_regulariser(const std::string& term);

@@ -33,12 +33,21 @@ constexpr Need kConsensus = {
     [](const Objective& o) { return o.schedule.update == Update::consensus; },
     "consensus is the weight of the consensus update: it applies with update consensus only", "update"};
 constexpr Need kAdam = {
-    [](const Objective& o) {
-      return o.schedule.d.kind == OptimizerKind::adam || o.schedule.g.kind == OptimizerKind::adam;
-    },
+    [](const Objective& o) { return is_adam(o.schedule.d.kind) || is_adam(o.schedule.g.kind); },
     "beta1 and beta2 are Adam's, and {objective} is not trained with it here: leave them out, "
     "or add optimizer adam",
     "optimizer"};
+constexpr Need kAdamW = {
+    [](const Objective& o) {
+      return o.schedule.d.kind == OptimizerKind::adamw || o.schedule.g.kind == OptimizerKind::adamw;
+    },
+    "weight-decay is AdamW's, and {objective} is not trained with it here: leave it out, or add optimizer adamw",
+    "optimizer"};
+constexpr Need kLookahead = {
+    [](const Objective& o) { return o.schedule.lookahead > 0; },
+    "lookahead-alpha says how far the weights go where lookahead takes them back, and it never does: add lookahead, the "
+    "iterations between two such times, or leave lookahead-alpha out",
+    "lookahead"};
 constexpr Need kInstanceNoise = {
     [](const Objective& o) { return o.schedule.instance_noise > 0; },
     "instance-noise-steps says how long instance noise takes to fade, and there is none: add instance-noise, "
@@ -68,10 +77,6 @@ ObjectivePlace within(const char* axis, ObjectivePlace place) {
 }
 
 /// The words of an enumeration, in its order.
-const std::vector<std::string>& optimizers() {
-  static const std::vector<std::string> words = {"adam", "rmsprop", "sgd"};
-  return words;
-}
 const std::vector<std::string>& updates() {
   static const std::vector<std::string> words = {"alternating", "simultaneous", "extragradient", "consensus"};
   return words;
@@ -293,6 +298,10 @@ std::vector<ObjectiveSetting> regulariser_group() {
              weight_of(g, latent_consistency_g)),
       weight("orthogonal", "weight of the inner products of different rows of G's weights (1e-4)",
              weight_of(g, orthogonal)),
+      weight(
+          "cutmix",
+          "weight of how D's logits of pixels change where real and generated images are mixed; arch unet (1)",
+          weight_of(d, cutmix_consistency)),
       weight("path-length", "weight of how unequally G's images follow its latents (2)",
              weight_of(g, path_length)),
       {number("top-k", "share of a batch, those D finds best, that G learns from (0.5 to 1)",
@@ -303,11 +312,13 @@ std::vector<ObjectiveSetting> regulariser_group() {
 
 std::vector<ObjectiveSetting> optimizer_group() {
   return {
-      {word("optimizer", "of D and G", optimizers()),
-       {.get = [](const Objective& o) -> SettingValue { return word_of(optimizers(), o.schedule.d.kind); },
+      {word("optimizer", "of D and G", optimizer_words()),
+       {.get = [](const Objective& o) -> SettingValue {
+          return word_of(optimizer_words(), o.schedule.d.kind);
+        },
         .set =
             [](Objective& o, const SettingValue& word) {
-              o.schedule.d.kind = o.schedule.g.kind = value_of<OptimizerKind>(optimizers(), word);
+              o.schedule.d.kind = o.schedule.g.kind = value_of<OptimizerKind>(optimizer_words(), word);
             }}},
       {number("lr", "learning rate of D and G, per step", positive()), {.parts = {"lr-d", "lr-g"}}},
       {number("lr-d", "learning rate of D alone", positive()), DUEL_AT(schedule.d.lr)},
@@ -319,6 +330,15 @@ std::vector<ObjectiveSetting> optimizer_group() {
        of_both(&OptimizerChoice::beta1, {kAdam})},
       {number("beta2", "Adam's decay of the second moment", up_to(0, 1)),
        of_both(&OptimizerChoice::beta2, {kAdam})},
+      {number("weight-decay", "adamw: weights shrink by the rate times this in a step", at_least(0)),
+       of_both(&OptimizerChoice::weight_decay, {kAdamW})},
+      {integer("lookahead",
+               "every INT iterations both players' weights go back towards where they were; 0: never",
+               between(0, 1 << 20)),
+       with(DUEL_AT(schedule.lookahead), int64_t{0})},
+      {number("lookahead-alpha", "how far from there to where they are they go then",
+              {.low = 0, .high = 1, .above_low = true, .below_high = true}),
+       with(DUEL_AT(schedule.lookahead_alpha), {}, {kLookahead})},
       {number("ema", "decay of the average of G's weights that samples use (0: none)", up_to(0, 1)),
        with(DUEL_AT(schedule.ema), 0.0)},
   };

@@ -44,7 +44,8 @@ TEST(Clone, GAndCriticsOfEveryKindInEveryNetwork) {
   for (const char* name : {"ns-gan", "sngan", "cgan", "projection", "acgan", "infogan", "ebgan", "began"}) {
     const Objective objective = named_objective(name);
     kinds.push_back(objective.critic);
-    for (const char* arch : {"mlp", "dcgan", "infogan", "resnet", "sagan", "biggan", "stylegan2", "r3gan"}) {
+    for (const char* arch :
+         {"mlp", "dcgan", "infogan", "resnet", "sagan", "biggan", "stylegan2", "r3gan", "unet"}) {
       SCOPED_TRACE(std::string(name) + " " + arch);
       Generator random(3);
       const Networks n = make_networks(

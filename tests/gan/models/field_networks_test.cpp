@@ -225,6 +225,85 @@ TEST(FieldNetworks, R3ganBeginsQuiet) {
   EXPECT_TRUE(n.discriminator->second_derivative_zero());
 }
 
+// Schonfeld et al. 2020: a logit for the image and one for each pixel, whatever kind of critic stands on the encoder; each half
+// reaches all of the image, and the decoder sees what the encoder saw of the same sides.
+TEST(FieldNetworks, UnetJudgesTheImageAndEachPixel) {
+  for (const CriticKind kind : {CriticKind::plain, CriticKind::label_input, CriticKind::projection,
+                                CriticKind::class_head, CriticKind::code_head}) {
+    Generator random(1);
+    const Networks n = make_networks({.arch = "unet",
+                                      .height = 16,
+                                      .width = 32,
+                                      .latent = 4,
+                                      .channels_g = 4,
+                                      .channels_d = 4,
+                                      .packing = kind == CriticKind::plain ? 2 : 1,
+                                      .critic = kind,
+                                      .classes = is_conditional(kind) ? 3 : 0,
+                                      .codes = {.continuous = kind == CriticKind::code_head ? 2 : 0}},
+                                     true, random);
+    const Tensor x = random.normal({2, kind == CriticKind::plain ? 2 : 1, 16, 32}).set_requires_grad(true);
+    const Tensor labels = is_conditional(kind) ? Tensor::from<int64_t>({2, 0}, {2}) : Tensor();
+    const Judgement j = judge(*n.discriminator, x, labels);
+    EXPECT_EQ(j.logits.shape(), (Shape{2, 1}));
+    EXPECT_EQ(j.pixels.shape(), (Shape{2, 1, 16, 32}));
+    EXPECT_EQ(j.classes.defined(), kind == CriticKind::class_head);
+    EXPECT_EQ(j.codes.defined(), kind == CriticKind::code_head);
+    for (const Tensor& half : {j.logits, slice(slice(j.pixels, 2, 7, 8), 3, 15, 16)}) {
+      const Tensor gradient = grad({sum(half)}, {x}, {}, {.retain_graph = true})[0];
+      for (const double size : sum(abs(gradient).flatten(1), {1}).to_vector<double>())
+        EXPECT_GT(size, 0) << static_cast<int>(kind);
+    }
+  }
+  const Networks plain = of("unet"), energy = of("unet", {.critic = CriticKind::squared_error});
+  EXPECT_TRUE(dynamic_cast<Critic&>(*plain.discriminator).judges_pixels());
+  EXPECT_FALSE(dynamic_cast<Critic&>(*energy.discriminator).judges_pixels());
+}
+
+// Both halves count alike, as means: the loss of the logits plus that of the pixels', of D, of G, of what a penalty differentiates
+// and of D's own report.
+TEST(FieldNetworks, LossesAndPenaltiesSeeThePixels) {
+  Generator random(3);
+  const TensorOptions f64{DType::f64, {}};
+  const auto side = [&] {
+    const Tensor logits = random.normal({4, 1}, 0, 1, f64);
+    return Judgement{.logits = logits, .pixels = random.normal({4, 1, 3, 5}, 0, 1, f64)};
+  };
+  const Judgement real = side(), fake = side();
+  for (const Loss& loss :
+       {non_saturating_loss(), hinge_loss_pair(), least_squares_loss(), wasserstein_loss()}) {
+    const Tensor real_pixels = real.pixels.reshape({60, 1}), fake_pixels = fake.pixels.reshape({60, 1});
+    const auto of_d = [&](const Tensor& r, const Tensor& f) {
+      return discriminator_loss(loss, Relativism::none, r, f).item();
+    };
+    const double images = of_d(real.logits, fake.logits);
+    const double pixels = of_d(real_pixels, fake_pixels);
+    EXPECT_NEAR(discriminator_loss(loss, Relativism::none, real, fake).item(), images + pixels, 1e-12)
+        << loss.name;
+    const auto of_g = [&](const Tensor& f) { return generator_loss(loss, Relativism::none, {}, f).item(); };
+    const double fake_images = of_g(fake.logits);
+    EXPECT_NEAR(generator_loss(loss, Relativism::none, real, fake).item(), fake_images + of_g(fake_pixels),
+                1e-12)
+        << loss.name;
+  }
+  const auto refused = [&](const Loss& loss, Relativism relativism) {
+    return testing::error_of([&] { discriminator_loss(loss, relativism, real, fake); });
+  };
+  EXPECT_NE(refused(non_saturating_loss(), Relativism::paired).find("judges pixels"), std::string::npos);
+  EXPECT_NE(refused(softmax_loss(), Relativism::none).find("both sides at once"), std::string::npos);
+  const auto whole = whole_answer(real).to_vector<double>(), logits = real.logits.to_vector<double>();
+  const auto of_pixels = mean(real.pixels.flatten(1), {1}).to_vector<double>();
+  for (size_t i = 0; i < whole.size(); ++i) EXPECT_NEAR(whole[i], logits[i] + of_pixels[i], 1e-12);
+
+  const Networks n = tiny("unet", 1);
+  nn::Module& critic = *n.discriminator;
+  critic.to(DType::f64);
+  const Tensor x = random.normal({3, 1, 8, 8}, 0, 1, f64).set_requires_grad(true);
+  const Tensor gradient = grad({sum(whole_answer(judge(critic, x)))}, {x})[0];
+  EXPECT_NEAR(gradient_penalty(critic, x, zero_centered(), 2).value.item(),
+              2 * mean(sum(square(gradient).flatten(1), {1})).item(), 1e-12);
+}
+
 TEST(FieldNetworks, RefuseNormsThatTheyReplace) {
   for (const char* arch : {"stylegan2", "r3gan"}) {
     const std::string error = testing::error_of([&] { of(arch, {.generator_norm = Norm::batch}); });

@@ -48,7 +48,8 @@ TEST(NetworkTable, EveryRowBuildsWhatItSays) {
                       message("divide by {}, got 27 x 28", row.sides)));
     }
   }
-  for (const char* name : {"mlp", "dcgan", "infogan", "resnet", "sagan", "biggan", "stylegan2", "r3gan"})
+  for (const char* name :
+       {"mlp", "dcgan", "infogan", "resnet", "sagan", "biggan", "stylegan2", "r3gan", "unet"})
     EXPECT_TRUE(names.contains(name));
 }
 

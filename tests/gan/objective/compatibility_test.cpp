@@ -37,6 +37,11 @@ struct Talkative : Critic {
   Judgement judge(const Tensor& x, const Tensor&) override { return {.logits = (*layer)(x)}; }
 };
 
+/// The same of one that judges pixels.
+struct Pixelwise : Talkative {
+  bool judges_pixels() const override { return true; }
+};
+
 std::shared_ptr<Module> with_batch_norm() {
   return std::make_shared<Sequential>(Linear(2, 2), BatchNorm1d(2), Linear(2, 1));
 }
@@ -99,6 +104,13 @@ std::vector<Case> cases() {
               o.equilibrium = Equilibrium{};
               o.schedule.unroll = 2;
             })},
+      {"a D that judges pixels, a loss of both sides", "one here has no partner there",
+       named_objective("rsgan"), 8, std::make_shared<Pixelwise>()},
+      {"a D that judges pixels, a loss of both sides", "one here has no partner there",
+       named_objective("softmax-gan"), 8, std::make_shared<Pixelwise>()},
+      {"cutmix, a D that judges no pixels", "take arch unet", named_objective("ns-gan", {{"cutmix", 1.0}})},
+      {"cutmix, labels that differ between the sides", "labels that may be exchanged",
+       named_objective("ns-gan", {{"cutmix", 1.0}, {"label-flip", 0.1}}), 8, std::make_shared<Pixelwise>()},
       {"relativism, a joint loss", "compares real and fake by itself",
        with(plain,
             [](Objective& o) {
@@ -244,6 +256,7 @@ TEST(Compatibility, WithoutTheOtherHalfNothingIsRefused) {
   for (const char* name : {"wgan", "wgan-gp", "r3gan", "pacgan", "unrolled", "softmax-gan", "consensus"}) {
     EXPECT_NO_THROW(check_compatible(named_objective(name), *plain, 8)) << name;
   }
+  EXPECT_NO_THROW(check_compatible(named_objective("r1", {{"cutmix", 1.0}}), Pixelwise(), 8));
   EXPECT_NO_THROW(check_compatible(named_objective("wgan"), *with_batch_norm(), 8));
   EXPECT_NO_THROW(check_compatible(named_objective("ns-gan"), *with_stddev(), 8));
   EXPECT_NO_THROW(check_compatible(named_objective("unrolled"), *with_stddev(),

@@ -180,6 +180,84 @@ TEST(PathLength, IsByWWhereGHasOne) {
 
 // ---- What D's inputs go through ----
 
+/// Logits of pixels: of each alone, or the image's mean everywhere.
+struct OfPixels : Critic {
+  bool alone = true;
+  Judgement judge(const Tensor& x, const Tensor&) override {
+    const Tensor whole = mean(x, {1, 2, 3}, true);
+    return {.logits = whole.reshape({x.dim(0), 1}),
+            .pixels = alone ? square(x) : broadcast_to(square(whole), x.shape())};
+  }
+  bool judges_pixels() const override { return true; }
+};
+
+// A D that judges each pixel by itself says of a mixed image what it says of its parts; of one that sees the whole the term is the
+// squared gap, by hand with the boxes of the same draws.
+TEST(CutMix, IsWhatMixingChanges) {
+  Generator random(3);
+  OfPixels critic;
+  Round round;
+  round.discriminator = &critic;
+  round.real.samples = random.normal({6, 1, 5, 7}, 0, 1, kF64);
+  round.fake.samples = random.normal({6, 1, 5, 7}, 0, 1, kF64);
+  const auto value = [&](bool alone) {
+    critic.alone = alone;
+    round.real.judgement = judge(critic, round.real.samples);
+    round.fake.judgement = judge(critic, round.fake.samples);
+    Generator draws(9);
+    const LendDefaultGenerator lent(draws);
+    return cutmix_consistency(1.0).value(round).item();
+  };
+  EXPECT_NEAR(value(true), 0, 1e-28);
+  Generator draws(9);
+  const auto mask = cutmix_mask(round.real.samples, draws).to_vector<double>();
+  const auto real = round.real.samples.to_vector<double>(), fake = round.fake.samples.to_vector<double>();
+  double expected = 0;
+  for (size_t n = 0; n < 6; ++n) {
+    double of_real = 0, of_fake = 0, of_both = 0;
+    for (size_t i = n * 35; i < n * 35 + 35; ++i) {
+      of_real += real[i] / 35;
+      of_fake += fake[i] / 35;
+      of_both += (mask[i] > 0 ? real[i] : fake[i]) / 35;
+    }
+    for (size_t i = n * 35; i < n * 35 + 35; ++i) {
+      const double parts = mask[i] > 0 ? of_real * of_real : of_fake * of_fake;
+      expected += (of_both * of_both - parts) * (of_both * of_both - parts) / 210;
+    }
+  }
+  EXPECT_GT(expected, 1e-4);
+  EXPECT_NEAR(value(false), expected, 1e-12);
+}
+
+// Boxes are whole rectangles of 0 in 1; half the images' area without the borders, which cut a box in the corner to a quarter: in the
+// mean over places and sizes the share in the box is E (s (1 - s / 4))^2 of sides s, s^2 uniform.
+TEST(CutMix, BoxesAreRectanglesOfEverySize) {
+  Generator random(5);
+  constexpr int64_t kImages = 4000, kHeight = 16, kWidth = 24;
+  const auto mask =
+      cutmix_mask(Tensor::zeros({kImages, 1, kHeight, kWidth}, kF64), random).to_vector<double>();
+  double inside = 0;
+  for (int64_t n = 0; n < kImages; ++n) {
+    int64_t top = kHeight, bottom = -1, left = kWidth, right = -1, area = 0;
+    for (int64_t y = 0; y < kHeight; ++y) {
+      for (int64_t x = 0; x < kWidth; ++x) {
+        const double at = mask[static_cast<size_t>((n * kHeight + y) * kWidth + x)];
+        ASSERT_TRUE(at == 0 || at == 1);
+        if (at == 1) continue;
+        ++area;
+        top = std::min(top, y), bottom = std::max(bottom, y), left = std::min(left, x),
+        right = std::max(right, x);
+      }
+    }
+    if (area > 0) {
+      ASSERT_EQ(area, (bottom - top + 1) * (right - left + 1));
+    }
+    inside += static_cast<double>(area) / static_cast<double>(kHeight * kWidth * kImages);
+  }
+  // E s^2 (1 - s/4)^2 = E [s^2 - s^3/2 + s^4/16] = 1/2 - 1/5 + 1/48
+  EXPECT_NEAR(inside, 0.5 - 0.2 + 1.0 / 48, 0.02);
+}
+
 TEST(Augment, TranslationMovesEachImageByItself) {
   Tensor x = Tensor::zeros({200, 2, 8, 16}, kF64);
   for (int64_t i = 0; i < 200; ++i) x.mutable_data<double>()[(i * 2 + 1) * 128 + 4 * 16 + 8] = 1;

@@ -99,7 +99,9 @@ TEST(ObjectiveSettings, AreCheckedAsTheyAreSet) {
   refused("critic-steps", 0, "critic-steps: expected an integer from 1 to 1048576, got 0");
   refused("lazy-interval", 0, "lazy-interval: expected an integer of at least 1, got 0");
   refused("code-classes", 1, "code-classes: expected 0 or an integer from 2 to 1024, got 1");
-  refused("optimizer", "adm", "optimizer: expected adam, rmsprop or sgd, got 'adm'");
+  refused("optimizer", "adm", "optimizer: expected adam, rmsprop, sgd, adamw or oadam, got 'adm'");
+  refused("lookahead", -1, "lookahead: expected an integer from 0 to 1048576, got -1");
+  refused("lookahead-alpha", 1.0, "lookahead-alpha: expected a number in (0, 1), got 1");
   refused("spectral-norm", 1, "spectral-norm: expected true or false, got '1'");
 }
 
@@ -147,6 +149,26 @@ TEST(ObjectiveSettings, LoseTheirPlaceToAnother) {
   EXPECT_TRUE(without_displaced("ns-gan", {{"lambda", 1.0}}, {"objective"}).has("lambda"));
 }
 
+// What an optimizer or Lookahead has to say for itself is refused where it is not there.
+TEST(ObjectiveSettings, OfTheOptimizersNeedThem) {
+  const auto refusal = [](const ObjectiveOverrides& o) {
+    return error_of([&] { named_objective("ns-gan", o); });
+  };
+  for (const char* word : {"adam", "adamw", "oadam"}) {
+    EXPECT_EQ(named_objective("wgan", {{"optimizer", word}, {"beta1", 0.25}}).schedule.g.beta1, 0.25) << word;
+    EXPECT_EQ(resolved_overrides("wgan", {{"optimizer", word}}).text("optimizer"), word);
+  }
+  EXPECT_TRUE(has(refusal({{"optimizer", "sgd"}, {"beta1", 0.25}}), "beta1 and beta2 are Adam's"));
+  EXPECT_TRUE(has(refusal({{"weight-decay", 0.1}}), "add optimizer adamw"));
+  EXPECT_TRUE(has(refusal({{"lookahead-alpha", 0.3}}), "add lookahead"));
+  const Objective o = named_objective(
+      "ns-gan", {{"optimizer", "adamw"}, {"weight-decay", 0.1}, {"lookahead", 5}, {"lookahead-alpha", 0.3}});
+  EXPECT_EQ(o.schedule.d.weight_decay, 0.1);
+  EXPECT_EQ(o.schedule.lookahead, 5);
+  EXPECT_EQ(o.schedule.lookahead_alpha, 0.3);
+  EXPECT_EQ(to_text(o.schedule.d), "adamw 2e-04 (0.5, 0.999)");
+}
+
 TEST(ObjectiveSettings, ShowTheDefaultsOfTheObjectives) {
   const auto standard = [](const char* name) { return default_text(objective_setting(name)); };
   EXPECT_EQ(standard("lambda"), "the objective's");
@@ -159,7 +181,10 @@ TEST(ObjectiveSettings, ShowTheDefaultsOfTheObjectives) {
   EXPECT_EQ(standard("lr"), "the objective's");
   EXPECT_EQ(objective_setting("gamma").full_help("0.9"),
             "began: E(G(z)) / E(x) that the game is held at, in [0, 1] [0.9]");
-  EXPECT_EQ(objective_setting("optimizer").full_help(""), "adam, rmsprop or sgd; of D and G");
+  EXPECT_EQ(standard("weight-decay"), "0.01");
+  EXPECT_EQ(standard("lookahead"), "0");
+  EXPECT_EQ(standard("lookahead-alpha"), "0.5");
+  EXPECT_EQ(objective_setting("optimizer").full_help(""), "adam, rmsprop, sgd, adamw or oadam; of D and G");
 }
 
 }  // namespace

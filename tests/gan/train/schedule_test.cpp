@@ -52,6 +52,51 @@ TEST(Schedule, RatesFallLinearlyToZeroAndSurviveAResume) {
   EXPECT_EQ(resumed.networks().generator->parameters()[0].to_vector<float>(), before);
 }
 
+// Chavdarova et al. 2021, algorithm 1, by hand beside a run without it: between two times the run is the same bit for bit, and at
+// one both players' weights become s + alpha (f - s). Moments and the average of G's weights go on.
+TEST(Schedule, LookaheadTakesBothPlayersBack) {
+  const auto change = [](Objective& o) { o.schedule.ema = 0.5; };
+  Trainer plain = trainer_with(change, DType::f64);
+  Trainer ahead = trainer_with(
+      [&](Objective& o) {
+        change(o);
+        o.schedule.lookahead = 3;
+        o.schedule.lookahead_alpha = 0.25;
+      },
+      DType::f64);
+  const auto values = [](const Trainer& trainer) {
+    std::vector<Tensor> all;
+    for (nn::Module* net : {trainer.networks().discriminator.get(), trainer.networks().generator.get()}) {
+      for (const Tensor& p : net->parameters()) all.push_back(p.detach());
+    }
+    return all;
+  };
+  const auto copied = [&](const Trainer& trainer) {
+    std::vector<Tensor> all = values(trainer);
+    for (Tensor& each : all) each = each.clone();
+    return all;
+  };
+  std::vector<Tensor> slow = copied(plain);
+  for (int64_t i = 1; i <= 7; ++i) {
+    plain.step();
+    ahead.step();
+    const std::vector<Tensor> fast = values(plain);
+    if (i % 3 == 0) {
+      double went = 0;
+      for (size_t k = 0; k < fast.size(); ++k) {
+        went += sum(abs(fast[k] - slow[k])).item();
+        slow[k] = slow[k] + (fast[k] - slow[k]) * 0.25;
+        Tensor(fast[k]).copy_(slow[k]);
+      }
+      EXPECT_GT(went, 1e-4);
+    }
+    const std::vector<Tensor> got = values(ahead);
+    for (size_t k = 0; k < fast.size(); ++k)
+      EXPECT_EQ(got[k].to_vector<double>(), fast[k].to_vector<double>()) << "iteration " << i << ", " << k;
+    EXPECT_EQ(ahead.optimizer_g().ema().to_vector<double>(), plain.optimizer_g().ema().to_vector<double>());
+  }
+}
+
 TEST(Schedule, TheCriticWarmsUpInTheFirstIterationsAndNowAndThen) {
   Trainer trainer = trainer_with([](Objective& o) {
     o.schedule.critic_steps = 2;

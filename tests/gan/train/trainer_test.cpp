@@ -60,6 +60,8 @@ std::vector<Recipe> every_objective() {
   setups.push_back({"sngan", "dcgan", {{"lr-decay-steps", 50}}});
   setups.push_back({"ns-gan", "mlp", {{"label-flip", 0.2}, {"feature-matching", 1.0}, {"critic-warmup", 3}}});
   setups.push_back({"ns-gan", "mlp", {{"update", "extragradient"}}});
+  setups.push_back({"ns-gan", "mlp", {{"optimizer", "oadam"}, {"lookahead", 7}, {"ema", 0.9}}});
+  setups.push_back({"wgan-gp", "mlp", {{"optimizer", "adamw"}, {"weight-decay", 0.1}}});
   setups.push_back({"infogan", "infogan"});
   setups.push_back({"acgan", "mlp", {{"label-flip", 0.2}, {"unroll", 2}}});
   setups.push_back({"cgan", "dcgan"});
@@ -72,6 +74,8 @@ std::vector<Recipe> every_objective() {
   setups.push_back({"projection", "biggan", {{"critic-steps", 1}}});
   setups.push_back({"r1", "stylegan2", {{"ema", 0.9}, {"lazy-interval", 3}}});
   setups.push_back({"r3gan", "r3gan"});
+  setups.push_back({"r1", "unet", {{"cutmix", 1.0}, {"lazy-interval", 2}}});
+  setups.push_back({"projection", "unet", {{"label-flip", 0.2}, {"critic-steps", 1}, {"top-k", 0.5}}});
   setups.push_back({"hinge",
                     "stylegan2",
                     {{"lecam", 0.3},

@@ -21,6 +21,7 @@ namespace {
 /// One parameter in f64 with whatever state its optimizer has.
 struct Scalar {
   double p = 0, a = 0, b = 0, ema = 0;
+  double before = 0;  // Optimistic Adam: the normalised step before
 };
 using Rule = std::function<void(Scalar&, double g, int64_t step, double lr)>;
 
@@ -59,7 +60,10 @@ Rule adam_rule(AdamOptions o) {
     s.a = o.beta1 * s.a + (1 - o.beta1) * g;
     s.b = o.beta2 * s.b + (1 - o.beta2) * g * g;
     const double m_hat = s.a / (1 - std::pow(o.beta1, step)), v_hat = s.b / (1 - std::pow(o.beta2, step));
-    s.p = s.p - lr * m_hat / (std::sqrt(v_hat) + o.eps);
+    const double normalised = m_hat / (std::sqrt(v_hat) + o.eps);
+    s.p = s.p - lr * normalised;
+    if (o.optimistic) s.p = s.p - lr * normalised + lr * s.before;
+    s.before = normalised;
   };
 }
 
@@ -174,7 +178,9 @@ TYPED_TEST(Optimizers, Adam) {
   using T = TypeParam;
   for (const AdamOptions& o :
        {AdamOptions{}, AdamOptions{0.5, 0.9}, AdamOptions{0, 0.9, 1e-3}, AdamOptions{0.5, 0.999, 1e-8, 0.1},
-        AdamOptions{0.5, 0.999, 1e-8, 0.3, true}}) {
+        AdamOptions{0.5, 0.999, 1e-8, 0.3, true}, AdamOptions{.beta1 = 0.5, .beta2 = 0.9, .optimistic = true},
+        AdamOptions{.beta1 = 0, .beta2 = 0.9, .eps = 1e-3, .weight_decay = 0.1, .optimistic = true},
+        AdamOptions{.weight_decay = 0.3, .decoupled_weight_decay = true, .optimistic = true}}) {
     for (const Extra& extra : kExtras) {
       check<T>(
           adam_rule(o),

@@ -92,6 +92,8 @@ TEST(FunctionalOptimizer, EqualsTheRealStepsFromTheirMoments) {
   equals_real_steps<Adam>(AdamOptions{.lr = 0.05, .betas = {0.5, 0.9}});
   equals_real_steps<Adam>(AdamOptions{.lr = 0.05, .betas = {0.0, 0.9}, .weight_decay = 0.1});
   equals_real_steps<AdamW>(AdamWOptions{.lr = 0.05, .betas = {0.5, 0.9}, .weight_decay = 0.3});
+  equals_real_steps<OptimisticAdam>(AdamOptions{.lr = 0.05, .betas = {0.5, 0.9}});
+  equals_real_steps<OptimisticAdam>(AdamOptions{.lr = 0.05, .betas = {0.0, 0.9}, .weight_decay = 0.1}, 0.2);
   equals_real_steps<RMSProp>(RMSPropOptions{.lr = 0.05});
   equals_real_steps<RMSProp>(RMSPropOptions{.lr = 0.05, .alpha = 0.9, .weight_decay = 0.1, .momentum = 0.5});
   equals_real_steps<SGD>(SGDOptions{.lr = 0.1});
@@ -100,6 +102,7 @@ TEST(FunctionalOptimizer, EqualsTheRealStepsFromTheirMoments) {
   equals_real_steps<Adam>(AdamOptions{.lr = 0.05}, 0.2);
   equals_real_steps<Adam>(AdamOptions{.lr = 0.05}, 0, true);
   equals_real_steps<AdamW>(AdamWOptions{.lr = 0.05}, 0, true);
+  equals_real_steps<OptimisticAdam>(AdamOptions{.lr = 0.05}, 0, true);
   equals_real_steps<SGD>(SGDOptions{.lr = 0.1, .momentum = 0.9}, 0, true);
 }
 

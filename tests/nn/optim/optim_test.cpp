@@ -28,6 +28,30 @@ TEST(Optim, MatchesPyTorchOverFiveSteps) {
   check<Adam>("adam_gan", AdamOptions{.lr = 0.02, .betas = {0.5, 0.9}, .eps = 1e-4, .weight_decay = 0.05});
 }
 
+// Daskalakis et al. 2018, algorithm 1, a line each: the steps of both moments, their corrections, the step twice and the one
+// before taken back.
+TEST(Optim, OptimisticAdamFollowsItsAlgorithm) {
+  const double lr = 0.02, beta1 = 0.5, beta2 = 0.9, eps = 1e-4;
+  Linear layer = small_linear();
+  OptimisticAdam optimizer(layer, {.lr = lr, .betas = {beta1, beta2}, .eps = eps});
+  std::vector<double> theta = layer.weight.to_vector<double>(), m(theta.size()), v(theta.size()),
+                      before(theta.size());
+  for (int t = 1; t <= 5; ++t) {
+    const auto gradients = wave_grads(layer, 10 + t);
+    const auto g = gradients[0].to_vector<double>();
+    optimizer.step(gradients);
+    for (size_t i = 0; i < theta.size(); ++i) {
+      m[i] = beta1 * m[i] + (1 - beta1) * g[i];
+      v[i] = beta2 * v[i] + (1 - beta2) * g[i] * g[i];
+      const double m_hat = m[i] / (1 - std::pow(beta1, t)), v_hat = v[i] / (1 - std::pow(beta2, t));
+      const double now = m_hat / (std::sqrt(v_hat) + eps);
+      theta[i] = theta[i] - 2 * lr * now + lr * before[i];
+      before[i] = now;
+    }
+    expect_close(layer.weight, theta, "weight");
+  }
+}
+
 TEST(Optim, F32FollowsF64) {
   Linear exact = small_linear(), fast = small_linear();
   fast.to(DType::f32);
@@ -173,6 +197,8 @@ TEST(Optim, ResumeIsExact) {
   check_resume<SGD>(SGDOptions{.lr = 0.1, .momentum = 0.9, .dampening = 0.5});
   check_resume<RMSProp>(RMSPropOptions{.lr = 0.01, .momentum = 0.5});
   check_resume<Adam>(AdamOptions{.lr = 0.01, .betas = {0.5, 0.999}});
+  check_resume<AdamW>(AdamWOptions{.lr = 0.01, .betas = {0.5, 0.999}});
+  check_resume<OptimisticAdam>(AdamOptions{.lr = 0.01, .betas = {0.5, 0.999}});
 }
 
 TEST(Optim, StateDictNamesAndErrors) {

@@ -124,7 +124,8 @@ TYPED_TEST(SimtOptimizers, RmsProp) {
 TYPED_TEST(SimtOptimizers, Adam) {
   using T = TypeParam;
   for (const AdamOptions& o : {AdamOptions{}, AdamOptions{.beta1 = 0.5, .beta2 = 0.9, .weight_decay = 0.01},
-                               AdamOptions{.weight_decay = 0.3, .decoupled_weight_decay = true}}) {
+                               AdamOptions{.weight_decay = 0.3, .decoupled_weight_decay = true},
+                               AdamOptions{.beta1 = 0.5, .beta2 = 0.9, .optimistic = true}}) {
     for (const auto& e : extras<T>()) {
       expect_steps<T>([&](Stream s, int64_t n, const GradSegments<T>& g, const StepState* state, T* p, T* a,
                           T* b, const UpdateExtras<T>& x) { adam_step(s, n, g, o, state, p, a, b, x); },
