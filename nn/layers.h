@@ -27,4 +27,5 @@
 #include "duel/nn/norm/minibatch_stddev.h"
 #include "duel/nn/norm/pixel_norm.h"
 #include "duel/nn/norm/spectral_norm.h"
+#include "duel/nn/norm/virtual_batch_norm.h"
 #include "duel/nn/norm/weight_norm.h"

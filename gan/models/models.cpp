@@ -2,6 +2,7 @@
 
 #include "duel/gan/models/network.h"
 #include "duel/gan/objective/compatibility.h"
+#include "duel/nn/norm/virtual_batch_norm.h"
 
 namespace duel::gan {
 namespace {
@@ -19,6 +20,16 @@ void check_heads(const NetworkOptions& o) {
   DUEL_CHECK(o.packing == 1 || o.critic == CriticKind::plain, "models",
              "packing {}: this objective's D says something about each image, and cannot judge {} as one",
              o.packing, o.packing);
+}
+
+/// G of virtual batch norms with reference latents that default_generator() decides on.
+std::shared_ptr<nn::Module> with_reference(const std::shared_ptr<nn::Module>& generator,
+                                           const LatentPlan& plan) {
+  constexpr int64_t kReferences = 64;
+  const auto seed =
+      static_cast<uint64_t>(default_generator().integers({1}, int64_t{1} << 32).to_vector<int64_t>()[0]);
+  LatentGenerators random{Generator(seed, 0), Generator(seed, 1), Generator(seed, 2)};
+  return std::make_shared<nn::WithReference>(generator, draw_latents(plan, kReferences, random).input);
 }
 
 }  // namespace
@@ -58,6 +69,10 @@ Networks make_networks(NetworkOptions o, bool allow_batch_norm_in_d, Generator& 
   if (o.discriminator_norm == Norm::automatic) {
     o.discriminator_norm = row.norm_d == Norm::batch && !allow_batch_norm_in_d ? Norm::none : row.norm_d;
   }
+  DUEL_CHECK(
+      o.discriminator_norm != Norm::virtual_batch, "models",
+      "norm-d: virtual-batch is G's alone, whose reference is latents: expected auto, none, batch, layer or "
+      "instance");
   if (row.spectral_norm && !is_autoencoder(o.critic)) o.spectral_norm = o.spectral_norm_g = true;
   check_heads(o);
   const LendDefaultGenerator lent(random);  // layers initialise themselves from the thread's
@@ -66,6 +81,8 @@ Networks make_networks(NetworkOptions o, bool allow_batch_norm_in_d, Generator& 
              "the builder of '{}' made no {}: expected both networks", row.name,
              networks.generator ? "discriminator" : "generator");
   if (networks.latent.width() == 0) networks.latent = latent_plan(o);
+  if (o.generator_norm == Norm::virtual_batch)
+    networks.generator = with_reference(networks.generator, networks.latent);
   o.latent = networks.latent.noise;
   networks.options = o;
   networks.name = row.name;
@@ -73,11 +90,9 @@ Networks make_networks(NetworkOptions o, bool allow_batch_norm_in_d, Generator& 
 }
 
 namespace {
-constexpr std::pair<Norm, const char*> kNorms[] = {{Norm::automatic, "auto"},
-                                                   {Norm::none, "none"},
-                                                   {Norm::batch, "batch"},
-                                                   {Norm::layer, "layer"},
-                                                   {Norm::instance, "instance"}};
+constexpr std::pair<Norm, const char*> kNorms[] = {
+    {Norm::automatic, "auto"}, {Norm::none, "none"},         {Norm::batch, "batch"},
+    {Norm::layer, "layer"},    {Norm::instance, "instance"}, {Norm::virtual_batch, "virtual-batch"}};
 }
 
 std::string to_text(Norm norm) {
@@ -91,7 +106,13 @@ Norm parse_norm(const std::string& text) {
   for (const auto& [value, name] : kNorms) {
     if (text == name) return value;
   }
-  fail("models", "unknown normalisation '{}': expected auto, none, batch, layer or instance", text);
+  fail("models", "unknown normalisation '{}': expected {}", text, Setting{.words = norm_texts()}.expected());
+}
+
+std::vector<std::string> norm_texts() {
+  std::vector<std::string> texts;
+  for (const auto& [value, text] : kNorms) texts.emplace_back(text);
+  return texts;
 }
 
 }  // namespace duel::gan

@@ -26,7 +26,8 @@
 
 namespace duel::gan {
 
-enum class Norm { automatic, none, batch, layer, instance };
+/// virtual_batch: by a reference batch of latents, 64 of them, chosen with the weights (nn/norm/virtual_batch_norm.h); G's alone.
+enum class Norm { automatic, none, batch, layer, instance, virtual_batch };
 
 struct NetworkOptions {
   std::string arch = "dcgan";
@@ -72,5 +73,7 @@ Networks make_networks(const NetworkOptions& options, const Objective& objective
 
 std::string to_text(Norm norm);
 Norm parse_norm(const std::string& text);
+/// Their texts, in order.
+std::vector<std::string> norm_texts();
 
 }  // namespace duel::gan

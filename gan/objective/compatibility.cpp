@@ -67,14 +67,18 @@ const Penalty* without_functions(const Objective& o) {
   }
   return nullptr;
 }
-const Term* without_value(const Objective& o) {
+/// The first term of D, then of G, for which `is` holds; null without one.
+const Term* first_term(const Objective& o, bool (*is)(const Term&)) {
   for (const auto* terms : {&o.d_terms, &o.g_terms}) {
     for (const Term& term : *terms) {
-      if (!term.value) return &term;
+      if (is(term)) return &term;
     }
   }
   return nullptr;
 }
+bool has_no_value(const Term& term) { return !term.value; }
+bool is_never_due(const Term& term) { return term.every < 1; }
+bool is_lazy(const Term& term) { return term.every > 1; }
 /// Samples that D judges in its own step, and in G's.
 int64_t judged_by_d(const Mix& m) { return m.batch / m.objective.schedule.packing; }
 int64_t judged_for_g(const Mix& m) {
@@ -142,16 +146,24 @@ const std::vector<ImpossibleMix>& impossible_mixes() {
                           "penalties [N]",
                           m.objective.name, p.shape.name);
        }},
-      {"a term without its value", [](const Mix& m) { return without_value(m.objective) != nullptr; },
+      {"a term without its value",
+       [](const Mix& m) { return first_term(m.objective, has_no_value) != nullptr; },
        [](const Mix& m) {
          return message(
              "{}: the term '{}' has no value: expected a function of the round that gives one number",
-             m.objective.name, without_value(m.objective)->name);
+             m.objective.name, first_term(m.objective, has_no_value)->name);
        }},
       {"a clip value below zero", [](const Mix& m) { return !(m.objective.constraint.weight_clip >= 0); },
        [](const Mix& m) {
          return message("{}: weight_clip: expected a number above 0, or 0 for no clipping, got {}",
                         m.objective.name, m.objective.constraint.weight_clip);
+       }},
+      {"a term that is never due",
+       [](const Mix& m) { return first_term(m.objective, is_never_due) != nullptr; },
+       [](const Mix& m) {
+         const Term& term = *first_term(m.objective, is_never_due);
+         return message("{}: the term '{}' is asked in every {}-th step: expected every of at least 1",
+                        m.objective.name, term.name, term.every);
        }},
       {"a per-sample penalty, D mixing samples",
        [](const Mix& m) { return !m.objective.penalties.empty() && m.critic.mixes_samples(); },
@@ -312,6 +324,47 @@ const std::vector<ImpossibleMix>& impossible_mixes() {
              "top-k out, or take an objective whose G reads D of its own samples",
              m.objective.name);
        }},
+      {"an adapting probability, a loss that asks D for no answer",
+       [](const Mix& m) {
+         const Objective& o = m.objective;
+         return o.adaptation.on() && (!o.loss.undecided || o.relativism != Relativism::none);
+       },
+       [](const Mix& m) {
+         return message(
+             "ada and apa follow on which side of its undecided logit D's answers for real images lie, and {} asks D "
+             "for no such answer (a critic's offset is arbitrary, a relativistic D knows differences): leave them "
+             "out, or take a loss like non_saturating, least_squares or hinge",
+             m.objective.name);
+       }},
+      {"adapting augmentation, no augmentation",
+       [](const Mix& m) { return m.objective.adaptation.augmentation && !m.objective.augmentation; },
+       [](const Mix& m) {
+         return message(
+             "{} adapts the probability of an augmentation, and has none: set Objective::augmentation",
+             m.objective.name);
+       }},
+      {"spectral regularisation, spectral norm",
+       [](const Mix& m) {
+         const auto& terms = m.objective.d_terms;
+         return (m.objective.constraint.spectral_norm || has_spectral_norm(m.critic)) &&
+                std::any_of(terms.begin(), terms.end(), regularises_spectrum);
+       },
+       [](const Mix& m) {
+         return message(
+             "{}: spectral norm divides each weight of D by its largest singular value, so that penalising "
+             "that value changes nothing that D does: leave spectral-regularisation or spectral-norm out",
+             m.objective.name);
+       }},
+      {"a latent step, consensus",
+       [](const Mix& m) {
+         return m.objective.latent_step.on() && m.objective.schedule.update == Update::consensus;
+       },
+       [](const Mix& m) {
+         return message(
+             "{} squares gradients of losses that already hold the gradient of a latent step, which asks each layer "
+             "for a third derivative: use another update, or leave latent-step out",
+             m.objective.name);
+       }},
       {"packing, a term that judges samples itself",
        [](const Mix& m) {
          const auto& terms = m.objective.d_terms;
@@ -440,6 +493,29 @@ const std::vector<ImpossibleMix>& impossible_mixes() {
              "count {} times as much, not once: use lazy interval 1 with consensus",
              m.objective.name, m.objective.schedule.lazy_interval, m.objective.schedule.lazy_interval,
              m.objective.schedule.lazy_interval);
+       }},
+      {"consensus, lazy terms",
+       [](const Mix& m) {
+         return m.objective.schedule.update == Update::consensus &&
+                first_term(m.objective, is_lazy) != nullptr;
+       },
+       [](const Mix& m) {
+         const Term& term = *first_term(m.objective, is_lazy);
+         return message(
+             "{} squares the gradients of both losses, so the term '{}' that comes every {} steps with {} times its "
+             "weight would count {} times as much, not once: ask it in every step with consensus",
+             m.objective.name, term.name, term.every, term.every, term.every);
+       }},
+      {"unrolling, a lazy term of D",
+       [](const Mix& m) {
+         const auto& terms = m.objective.d_terms;
+         return m.objective.schedule.unroll > 0 && std::any_of(terms.begin(), terms.end(), is_lazy);
+       },
+       [](const Mix& m) {
+         return message(
+             "{} unrolls steps of D, which have no number that would say whether a term of D is due: ask D's terms "
+             "in every step, or leave unrolling out",
+             m.objective.name);
        }},
       {"both players at once, several steps of G",
        [](const Mix& m) {

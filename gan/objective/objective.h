@@ -18,6 +18,8 @@
 #include "duel/gan/objective/energy.h"
 #include "duel/gan/objective/loss.h"
 #include "duel/gan/objective/penalty.h"
+#include "duel/gan/objective/regularisers/adaptation.h"
+#include "duel/gan/objective/regularisers/latent_step.h"
 #include "duel/gan/objective/settings.h"
 #include "duel/gan/objective/term.h"
 #include "duel/nn/module/module.h"
@@ -108,6 +110,8 @@ struct Objective {
   bool batch_norm_in_d = true;                  // whether D's automatic normalisation may be batch norm
   std::optional<Equilibrium> equilibrium = {};  // k on the fakes' term of D's loss
   Augmentation augmentation = nullptr;          // before instance noise and packing; none: as they are
+  Adaptation adaptation = {};                   // ADA, APA: what is done by a probability that adapts
+  LatentStep latent_step = {};                  // LOGAN: of G's latents towards what D finds real
   std::string formula = "";                     // both losses, in one line each
   std::string paper = "";
   std::string rates =

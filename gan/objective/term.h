@@ -39,6 +39,7 @@ struct Round {
   // default_generator(), is resumed with the run.
   nn::Module *generator = nullptr, *discriminator = nullptr;
   std::vector<Tensor> memory = {};  // of the term that is asked
+  int64_t step = 0;                 // of the player whose loss it is, counted from 0
 };
 
 struct Term {
@@ -47,9 +48,17 @@ struct Term {
   bool reads_real = false;                    // of G's terms: whether round.real is needed
   std::function<Tensor(const Round&)> value;  // shape []
   int64_t least_samples = 1;  // that the value needs: 2 where it compares the samples of a batch
+  // lazy: asked in every so many-th step of its player, with its weight times as much (Karras 2020, arXiv:1912.04958,
+  // section 3.1)
+  int64_t every = 1;
   // What the term remembers from one iteration to the next, as it is at first. A Trainer keeps a copy of its
   // own, which checkpoints hold; value() finds it in round.memory and writes there with copy_().
   std::vector<Tensor> memory = {};
+  // What makes `memory` where it is as large as the networks: a Trainer calls it with G and D. None: as it stands.
+  std::function<std::vector<Tensor>(const nn::Module& generator, const nn::Module& discriminator)> memory_of =
+      {};
+  /// Whether it is asked in a step, counted from 0: the last one of each `every`.
+  bool due(int64_t step) const { return (step + 1) % every == 0; }
 };
 
 /// Of G: the squared distance of the mean features of fake and real samples, as D's last layer sees them

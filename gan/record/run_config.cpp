@@ -69,10 +69,7 @@ ConfigField row(std::string name, std::string group, std::string help, Member me
   field.help = std::move(help);
   field.kind = kind_of<T>();
   field.range = range;
-  if constexpr (std::is_same_v<T, Norm>) {
-    for (const Norm norm : {Norm::automatic, Norm::none, Norm::batch, Norm::layer, Norm::instance})
-      field.words.push_back(to_text(norm));
-  }
+  if constexpr (std::is_same_v<T, Norm>) field.words = norm_texts();
   field.get = [member](const RunConfig& config) {
     return value_of<T>(member(const_cast<RunConfig&>(config)));
   };

@@ -6,6 +6,7 @@
 #include "duel/core/ops/reduce/normalization.h"
 #include "duel/core/tensor/autograd.h"
 #include "duel/core/tensor/internal/tensor_impl.h"
+#include "duel/gan/objective/regularisers/augmentation.h"
 #include "duel/gan/train/random_streams.h"
 
 namespace duel::gan {
@@ -27,7 +28,8 @@ bool is_own(const Objective& objective) {
     return reads_norms_alone(penalty.shape) &&
            (points.target<LinePoints>() != nullptr || points.target<SamplePoints>() != nullptr);
   };
-  return objective.d_terms.empty() && !objective.augmentation && !objective.equilibrium &&
+  return objective.d_terms.empty() && !objective.augmentation && !objective.adaptation.on() &&
+         !objective.latent_step.on() && !objective.equilibrium &&
          joined_in_one_launch(objective.loss, objective.relativism) &&
          std::all_of(objective.penalties.begin(), objective.penalties.end(), known);
 }
@@ -64,7 +66,9 @@ Judging::Judging(std::shared_ptr<nn::Module> discriminator, const Objective& obj
     : discriminator_(std::move(discriminator)),
       schedule_(objective.schedule),
       penalties_(objective.penalties),
+      loss_(objective.loss),
       augmentation_(objective.augmentation),
+      adaptation_(objective.adaptation),
       joint_loss_(objective.loss.d_joint),
       own_code_(is_own(objective)),
       device_(options.device),
@@ -74,6 +78,7 @@ Judging::Judging(std::shared_ptr<nn::Module> discriminator, const Objective& obj
       layers_(stream(seed, RandomStream::layers_d)),
       augmentation_random_(stream(seed, RandomStream::augmentation)) {
   if (schedule_.instance_noise > 0) noise_deviation_ = Tensor::full({}, schedule_.instance_noise, options);
+  if (adaptation_.on()) adaptation_state_ = first_adaptation(options);
 }
 
 void Judging::begin_iteration(int64_t number) {
@@ -85,13 +90,21 @@ void Judging::begin_iteration(int64_t number) {
 Tensor Judging::shown(const Tensor& samples) {
   Tensor seen = samples;
   if (augmentation_) {
-    seen = augmentation_(samples, augmentation_random_);
-    DUEL_CHECK(seen.defined() && seen.shape() == samples.shape() && seen.dtype() == samples.dtype(),
-               "trainer", "the augmentation gave {}, expected samples like those it was given, {}",
-               seen.defined() ? to_text(seen) : "nothing", to_text(samples));
+    seen = augmented(augmentation_, samples, augmentation_random_,
+                     adaptation_.augmentation ? probability() : Tensor());
   }
   if (!noise_deviation_.defined()) return seen;
   return add(seen, mul(instance_noise_.normal(seen.shape(), 0.0, 1.0, seen.options()), noise_deviation_));
+}
+
+Tensor Judging::partly_generated(const Tensor& real, const Tensor& fakes) {
+  const Tensor drawn = augmentation_random_.uniform({real.dim(0)}, 0.0, 1.0, real.options());
+  return where(per_row(drawn < probability(), real), fakes, real);
+}
+
+void Judging::adapt(const Tensor& real_logits) {
+  if (!adaptation_.on()) return;
+  gan::adapt(adaptation_, loss_, real_logits, real_logits.dim(0) * schedule_.packing, adaptation_state_);
 }
 
 Tensor Judging::packed(const Tensor& samples) const {
@@ -197,7 +210,9 @@ std::vector<StatePart> Judging::state() {
   std::vector<StatePart> parts = {
       state_of("random.penalty", penalty_noise_), state_of("random.instance_noise", instance_noise_),
       state_of("random.label_flips", label_flips_), state_of("random.layers_d", layers_)};
-  if (augmentation_) parts.push_back(state_of("random.augmentation", augmentation_random_));
+  if (augmentation_ || adaptation_.on())
+    parts.push_back(state_of("random.augmentation", augmentation_random_));
+  if (adaptation_.on()) parts.push_back(state_of("adaptation", adaptation_state_));
   return parts;
 }
 

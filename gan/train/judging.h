@@ -29,6 +29,14 @@ class Judging {
   /// Samples [N, ...] as D is to see them but for packing: augmented, then with instance noise. Each call
   /// draws. Differentiable.
   Tensor shown(const Tensor& samples);
+  /// Real samples, each with the probability that adapts (adaptation.h) the one of `fakes` in its place: APA. Draws.
+  Tensor partly_generated(const Tensor& real, const Tensor& fakes);
+  /// Moves that probability after an update of D, by the raw logits of what it was shown as real.
+  void adapt(const Tensor& real_logits);
+  /// It, of shape [1] in device memory; undefined where nothing adapts.
+  Tensor probability() const {
+    return adaptation_state_.defined() ? probability_of(adaptation_state_) : Tensor();
+  }
   /// `packing` samples side by side as channels (Lin et al. 2018).
   Tensor packed(const Tensor& samples) const;
   /// What D says of samples that are shown, packed here; labels undefined without classes.
@@ -87,11 +95,14 @@ class Judging {
   std::shared_ptr<nn::Module> discriminator_;
   Schedule schedule_;
   std::vector<Penalty> penalties_;
+  Loss loss_;
   Augmentation augmentation_;
+  Adaptation adaptation_;
   bool joint_loss_, own_code_;
   Device device_, beside_ = {};
   Generator penalty_noise_, instance_noise_, label_flips_, layers_, augmentation_random_;
-  Tensor noise_deviation_;  // of the instance noise now, shape []; undefined without it
+  Tensor adaptation_state_;  // undefined where nothing adapts
+  Tensor noise_deviation_;   // of the instance noise now, shape []; undefined without it
 };
 
 /// What is left of a linear fall to zero over `steps` iterations; 0 steps: it never falls.

@@ -36,12 +36,13 @@ Tensor value_of(const Term& term, Round& round) {
   return value;
 }
 
-/// loss + the weighted terms, whose values are added to `values`.
+/// loss + the weighted terms that are due, whose values are added to `values`.
 Tensor with_terms(Tensor loss, const std::vector<Term>& terms, Round& round, NamedTensors& values) {
   for (const Term& term : terms) {
+    if (!term.due(round.step)) continue;
     const Tensor value = value_of(term, round);
     values.emplace_back(term.name, value.detach());
-    loss = add(loss, mul_scalar(value, term.weight));
+    loss = add(loss, mul_scalar(value, term.weight * static_cast<double>(term.every)));
   }
   return loss;
 }
@@ -114,7 +115,7 @@ LossOfD loss_of_d(const Objective& objective, Judging& judging, Round round, con
 
 LossOfG loss_of_g(const Objective& objective, Judging& judging, Round round, const Tensor& balance,
                   Weights weights_of_d, const Player& d) {
-  const auto reads_real = [](const Term& term) { return term.reads_real; };
+  const auto reads_real = [&](const Term& term) { return term.reads_real && term.due(round.step); };
   const bool needs_real = generator_needs_real(objective.loss, objective.relativism) ||
                           std::any_of(objective.g_terms.begin(), objective.g_terms.end(), reads_real);
   const int64_t ahead = objective.schedule.unroll;

@@ -48,6 +48,7 @@ struct Shown {
   Tensor loss_d = {}, loss_g = {}, penalty = {}, d_real = {}, d_fake = {}, p_real = {}, p_fake = {},
          input_gradient_norm = {}, grad_norm_d = {}, grad_norm_g = {};
   Tensor energy_real = {}, energy_fake = {};  // under an Equilibrium
+  Tensor real_logits = {};                    // raw, where something adapts by them (adaptation.h)
   NamedTensors terms_d = {}, terms_g = {};
   std::vector<Tensor> gradients = {};  // of the last update, in order of parameters()
 };

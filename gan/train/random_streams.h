@@ -8,7 +8,8 @@
 namespace duel::gan {
 
 /// layers_d, layers_g: what the networks' layers draw; average: what the average's statistics are gathered
-/// on; quiet: looks that change nothing; evaluation: samples that a judge sees.
+/// on; quiet: looks that change nothing; evaluation: samples that a judge sees; pseudo_*: latents of what stands in real
+/// images' places (adaptation.h).
 enum class RandomStream : uint64_t {
   weights_g = 1,
   weights_d,
@@ -25,7 +26,10 @@ enum class RandomStream : uint64_t {
   average,
   quiet,
   augmentation,
-  evaluation
+  evaluation,
+  pseudo_noise,
+  pseudo_labels,
+  pseudo_codes
 };
 
 inline Generator stream(uint64_t seed, RandomStream which) {

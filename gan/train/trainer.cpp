@@ -56,10 +56,12 @@ TrainerOptions placed(const Networks& networks, const Objective& objective, cons
 }
 
 /// With copies of what its terms remember, converted and moved as the networks are.
-Objective with_own_memory(Objective objective, const TrainerOptions& options) {
+Objective with_own_memory(Objective objective, const Networks& networks, const TrainerOptions& options) {
   for (auto* terms : {&objective.d_terms, &objective.g_terms}) {
     std::set<std::string> names;
     for (Term& term : *terms) {
+      if (term.memory_of && networks.generator && networks.discriminator)
+        term.memory = term.memory_of(*networks.generator, *networks.discriminator);
       DUEL_CHECK(
           term.memory.empty() || names.insert(term.name).second, "trainer",
           "two terms '{}' remember something: expected different names, by which a checkpoint knows them",
@@ -78,7 +80,7 @@ Objective with_own_memory(Objective objective, const TrainerOptions& options) {
 Trainer::Trainer(Networks networks, Objective objective, std::shared_ptr<const ResidentData> data,
                  TrainerOptions options)
     : networks_(std::move(networks)),
-      objective_(with_own_memory(std::move(objective), options)),
+      objective_(with_own_memory(std::move(objective), networks_, options)),
       data_(std::move(data)),
       options_(placed(networks_, objective_, options)),
       arena_d_(*networks_.discriminator),
@@ -90,6 +92,9 @@ Trainer::Trainer(Networks networks, Objective objective, std::shared_ptr<const R
       order_(data_ ? data_->count() : 1, options.seed, options.device),
       latent_random_{stream(options.seed, RandomStream::latent), stream(options.seed, RandomStream::labels),
                      stream(options.seed, RandomStream::codes)},
+      pseudo_random_{stream(options.seed, RandomStream::pseudo_noise),
+                     stream(options.seed, RandomStream::pseudo_labels),
+                     stream(options.seed, RandomStream::pseudo_codes)},
       judging_(networks_.discriminator, objective_, options.seed, {options.dtype, options.device}),
       layers_g_(stream(options.seed, RandomStream::layers_g)),
       graphs_(options.device) {
@@ -157,18 +162,21 @@ Tensor Trainer::generate(const Tensor& z) {
   return (*networks_.generator)(z);
 }
 
-Round Trainer::round_of(const Batch& batch) const {
+Round Trainer::round_of(const Batch& batch, int64_t step) const {
   return {.real = {batch.real, batch.real_labels, {}},
           .fake = {batch.fake, batch.latents.labels, {}},
           .codes = batch.latents.codes,
           .latents = batch.latents.input,
           .noise_columns = networks_.latent.noise,
           .generator = networks_.generator.get(),
-          .discriminator = networks_.discriminator.get()};
+          .discriminator = networks_.discriminator.get(),
+          .step = step};
 }
 
 Tensor Trainer::loss_of_d(const Batch& batch, int64_t step, const Look& look, Shown& shown) {
-  const LossOfD d = gan::loss_of_d(objective_, judging_, round_of(batch), balance_, penalty_due(step),
+  Round round = round_of(batch, step);
+  round.real.samples = shown_as_real(batch);
+  const LossOfD d = gan::loss_of_d(objective_, judging_, std::move(round), balance_, penalty_due(step),
                                    objective_.schedule.update == Update::consensus);
   shown.loss_d = d.value.detach();
   shown.penalty = d.penalty;
@@ -177,6 +185,7 @@ Tensor Trainer::loss_of_d(const Batch& batch, int64_t step, const Look& look, Sh
     shown.energy_real = mean(d.real_logits);
     shown.energy_fake = mean(d.fake_logits);
   }
+  if (objective_.adaptation.on()) shown.real_logits = d.real_logits;
   shown.terms_d.clear();
   shown.d_real = shown.d_fake = shown.p_real = shown.p_fake = {};
   if (look.on) {
@@ -195,11 +204,41 @@ Tensor Trainer::loss_of_d(const Batch& batch, int64_t step, const Look& look, Sh
   return d.value;
 }
 
-Tensor Trainer::loss_of_g(const Batch& batch, Weights weights_of_d, const Look& look, Shown& shown,
-                          const Tensor& fakes) {
+Tensor Trainer::led(const Latents& latents, Weights weights_of_d) {
+  return stepped(objective_.latent_step, networks_.latent, latents.input, [&](const Tensor& input) {
+    const Tensor samples = judging_.shown((*networks_.generator)(input));
+    std::optional<NoParamGrad> frozen;
+    if (weights_of_d == Weights::constant) frozen.emplace();
+    const Tensor answers = judging_.judge(samples, latents.labels).logits;
+    return objective_.loss.energy ? neg(answers) : answers;
+  });
+}
+
+Trainer::Batch Trainer::with_fakes(Batch batch, Weights weights_of_g) {
+  if (objective_.latent_step.on()) {
+    const LendDefaultGenerator lent(layers_g_);
+    const Tensor input = led(batch.latents, Weights::recorded);
+    batch.fake = (*networks_.generator)(input);
+    batch.latents.input = input.detach();
+  } else if (weights_of_g == Weights::recorded) {
+    const LendDefaultGenerator lent(layers_g_);
+    batch.fake = (*networks_.generator)(batch.latents.input);
+  } else {
+    batch.fake = generate(batch.latents.input);
+  }
+  return batch;
+}
+
+Tensor Trainer::loss_of_g(const Batch& batch, int64_t step, Weights weights_of_d, const Look& look,
+                          Shown& shown, const Tensor& fakes) {
   const LendDefaultGenerator lent(layers_g_);
-  Round round = round_of(batch);
-  round.fake.samples = fakes.defined() ? fakes : (*networks_.generator)(batch.latents.input);
+  Round round = round_of(batch, step);
+  Tensor input = batch.latents.input;
+  if (objective_.latent_step.on()) {
+    input = led(batch.latents, weights_of_d);
+    round.latents = input.detach();
+  }
+  round.fake.samples = fakes.defined() ? fakes : (*networks_.generator)(input);
   const LossOfG g = gan::loss_of_g(objective_, judging_, std::move(round), balance_, weights_of_d,
                                    {parameters_d_, *optimizer_d_});
   shown.loss_g = g.value.detach();
@@ -207,7 +246,19 @@ Tensor Trainer::loss_of_g(const Batch& batch, Weights weights_of_d, const Look& 
   return g.value;
 }
 
+Tensor Trainer::shown_as_real(const Batch& batch) {
+  if (!objective_.adaptation.pseudo) return batch.real;
+  const NoGrad off;
+  const LatentPlan& plan = networks_.latent;
+  const Latents drawn =
+      draw_latents(plan, batch.real.dim(0), pseudo_random_, {options_.dtype, options_.device});
+  const Latents alike =
+      compose_latents(plan, slice(drawn.input, 1, 0, plan.noise), batch.real_labels, drawn.codes);
+  return judging_.partly_generated(batch.real, generate(alike.input));
+}
+
 void Trainer::balance(const Shown& shown) {
+  judging_.adapt(shown.real_logits);
   if (!objective_.equilibrium) return;
   const NoGrad no_grad;
   balance_.copy_(next_balance(*objective_.equilibrium, balance_, shown.energy_real, shown.energy_fake));
@@ -241,8 +292,9 @@ void Trainer::critic_update(const Batch& batch, int64_t step, const Look& look, 
   balance(shown);
 }
 
-void Trainer::generator_update(const Batch& batch, const Look& look, Shown& shown, const Tensor& fakes) {
-  shown.gradients = grad({loss_of_g(batch, Weights::constant, look, shown, fakes)}, parameters_g_, {},
+void Trainer::generator_update(const Batch& batch, int64_t step, const Look& look, Shown& shown,
+                               const Tensor& fakes) {
+  shown.gradients = grad({loss_of_g(batch, step, Weights::constant, look, shown, fakes)}, parameters_g_, {},
                          {.allow_unused = true});
   keep_norms_g(shown.gradients, look, shown);
   if (look.record) look.record->weights_g = arena_g_.copies();
@@ -258,15 +310,11 @@ void Trainer::joint_update(const Batch& batch, int64_t step, const Look& look, S
   const Schedule& s = objective_.schedule;
   const bool mutual = s.update == Update::consensus;  // each loss recorded for both players' weights
   const Game game{{parameters_d_, *optimizer_d_}, {parameters_g_, *optimizer_g_}, [&] {
-                    if (mutual) {
-                      const LendDefaultGenerator lent(layers_g_);
-                      now.fake = (*networks_.generator)(batch.latents.input);
-                    } else {
-                      now.fake = generate(batch.latents.input);
-                    }
+                    const Weights of_the_other = mutual ? Weights::recorded : Weights::constant;
+                    now = with_fakes(batch, of_the_other);
                     const Tensor loss_d = loss_of_d(now, step, look, shown);
-                    return std::pair(
-                        loss_d, loss_of_g(now, mutual ? Weights::recorded : Weights::constant, look, shown));
+                    return std::pair(loss_d,
+                                     loss_of_g(batch, generator_steps_done(), of_the_other, look, shown));
                   }};
   Gradients gradients = mutual                              ? consensus_update(game, s.consensus)
                         : s.update == Update::extragradient ? extragradient_update(game)
@@ -301,7 +349,7 @@ void Trainer::critic_step(const Batch& batch, bool diagnostics) {
 void Trainer::generator_step(const Batch& batch, bool diagnostics) {
   attempt(gan::kind_of("generator_step", batch), [&] {
     Shown shown = last_;
-    generator_update(batch, {diagnostics}, shown);
+    generator_update(batch, generator_steps_done(), {diagnostics}, shown);
     last_ = std::move(shown);
   });
 }
@@ -341,13 +389,22 @@ void Trainer::step(bool diagnostics, StepRecord* record) {
   });
 }
 
-// One letter per critic step, since a penalty that is due in some of them only changes what is launched.
+// One letter per critic step, since a penalty that is due in some of them only changes what is launched; and the lazy terms that
+// are due.
 std::string Trainer::kind_of(int64_t critic_steps) const {
   std::string kind(static_cast<size_t>(critic_steps), '.');
-  if (objective_.penalties.empty()) return kind;
-  for (int64_t k = 0; k < critic_steps; ++k) {
+  for (int64_t k = 0; k < critic_steps && !objective_.penalties.empty(); ++k) {
     if (penalty_due(critic_steps_done_ + k)) kind[static_cast<size_t>(k)] = 'p';
   }
+  const auto add = [&](const std::vector<Term>& terms, const char* player, int64_t from, int64_t steps) {
+    for (const Term& term : terms) {
+      for (int64_t k = 0; k < steps && term.every > 1; ++k) {
+        if (term.due(from + k)) kind += message(" {}{}.{}", player, k, term.name);
+      }
+    }
+  };
+  add(objective_.d_terms, "d", critic_steps_done_, critic_steps);
+  add(objective_.g_terms, "g", generator_steps_done(), objective_.schedule.generator_steps);
   return kind;
 }
 
@@ -369,7 +426,9 @@ Shown Trainer::iterate(int64_t critic_steps, const Look& look, const Device& bes
   // The critics of one iteration meet the same G: without batch statistics in G one pass makes all their
   // fakes.
   const bool one_pass = critic_steps == 1 || !networks_.generator->mixes_samples();
-  Tensor fakes = one_pass && !joint ? generate(slice(all.latents, 0, drawn).input) : Tensor();
+  Tensor fakes = one_pass && !joint && !objective_.latent_step.on()
+                     ? generate(slice(all.latents, 0, drawn).input)
+                     : Tensor();
   // D is shown them behind the real ones.
   const bool alike = fakes.defined() && fakes.dtype() == options_.dtype &&
                      fakes.device() == options_.device &&
@@ -405,7 +464,10 @@ Shown Trainer::iterate(int64_t critic_steps, const Look& look, const Device& bes
       joint_update(now, step, look, shown);
       continue;
     }
-    now.fake = fakes.defined() ? rows(fakes, k * batch, (k + 1) * batch) : generate(now.latents.input);
+    if (fakes.defined())
+      now.fake = rows(fakes, k * batch, (k + 1) * batch);
+    else
+      now = with_fakes(std::move(now));
     if (last && early) {
       streams.emplace(beside);
       streams->run(0, [&] {
@@ -417,8 +479,8 @@ Shown Trainer::iterate(int64_t critic_steps, const Look& look, const Device& bes
   }
   if (streams) streams->join();
   for (int64_t k = 0; k < s.generator_steps && !joint; ++k)
-    generator_update(part_of_g(k), k + 1 == s.generator_steps ? look : Look(), shown,
-                     k == 0 ? ahead : Tensor());
+    generator_update(part_of_g(k), generator_steps_done() + k, k + 1 == s.generator_steps ? look : Look(),
+                     shown, k == 0 ? ahead : Tensor());
   remember(shown);
   return shown;
 }

@@ -79,7 +79,7 @@ struct Metrics {
   double grad_norm_d = kNotMeasured, grad_norm_g = kNotMeasured;
   // the objective's extra terms before their weights, by name
   std::vector<std::pair<std::string, double>> terms_d = {}, terms_g = {};
-  // under an Equilibrium its k and convergence (energy.h)
+  // under an Equilibrium its k and convergence (energy.h); the probability that adapts (adaptation.h)
   std::vector<std::pair<std::string, double>> more = {};
 };
 
@@ -215,18 +215,28 @@ class Trainer {
   bool has_average_buffers() const;
   // What they find goes where `shown` says; `step`: number of the update of D.
   void critic_update(const Batch& batch, int64_t step, const Look& look, Shown& shown);
-  /// `fakes`: of its latents with their graph, where they are made already.
-  void generator_update(const Batch& batch, const Look& look, Shown& shown, const Tensor& fakes = {});
+  /// `step`: number of the update of G; `fakes`: of its latents with their graph, where they are made already.
+  void generator_update(const Batch& batch, int64_t step, const Look& look, Shown& shown,
+                        const Tensor& fakes = {});
   void joint_update(const Batch& batch, int64_t step, const Look& look, Shown& shown);
   /// `beside`: the GPU where work may go on side streams, else the CPU.
   Shown iterate(int64_t critic_steps, const Look& look, const Device& beside);
   std::string kind_of(int64_t critic_steps) const;
+  /// Number of the first update of G in this iteration.
+  int64_t generator_steps_done() const { return iteration_ * objective_.schedule.generator_steps; }
   bool penalty_due(int64_t step) const { return step % objective_.schedule.lazy_interval == 0; }
-  Round round_of(const Batch& batch) const;
+  /// `step`: of the player whose loss it is.
+  Round round_of(const Batch& batch, int64_t step) const;
   Tensor loss_of_d(const Batch& batch, int64_t step, const Look& look, Shown& shown);
-  Tensor loss_of_g(const Batch& batch, Weights weights_of_d, const Look& look, Shown& shown,
+  Tensor loss_of_g(const Batch& batch, int64_t step, Weights weights_of_d, const Look& look, Shown& shown,
                    const Tensor& fakes = {});
-  /// Moves k after a step of D.
+  /// Latents as the objective leads them before G makes samples of them, with the graph of that (latent_step.h).
+  Tensor led(const Latents& latents, Weights weights_of_d);
+  /// The batch with D's fakes of its latents.
+  Batch with_fakes(Batch batch, Weights weights_of_g = Weights::constant);
+  /// The batch's real samples, some of them generated ones where the objective says so: APA (adaptation.h).
+  Tensor shown_as_real(const Batch& batch);
+  /// Moves k, and the probability that adapts, after a step of D.
   void balance(const Shown& shown);
   void keep_norms_d(const std::vector<Tensor>& gradients, const Batch& batch, const Look& look, Shown& shown);
   void keep_norms_g(const std::vector<Tensor>& gradients, const Look& look, Shown& shown);
@@ -242,7 +252,7 @@ class Trainer {
   std::unique_ptr<nn::Lookahead> lookahead_d_, lookahead_g_;  // where the schedule has it
   // Mutable: parts() hands them out to be read and set.
   mutable DataOrder order_;
-  mutable LatentGenerators latent_random_;
+  mutable LatentGenerators latent_random_, pseudo_random_;
   mutable Judging judging_;
   mutable Generator layers_g_;  // what G's layers draw: lent as the default generator while it runs
   mutable int64_t iteration_ = 0, critic_steps_done_ = 0;

@@ -59,6 +59,11 @@ std::vector<StatePart> Trainer::moving_parts() const {
   std::vector<StatePart> parts = {state_of("random.latent", latent_random_.noise),
                                   state_of("random.labels", latent_random_.labels),
                                   state_of("random.codes", latent_random_.codes)};
+  if (objective_.adaptation.pseudo) {
+    append(parts, {state_of("random.pseudo_noise", pseudo_random_.noise),
+                   state_of("random.pseudo_labels", pseudo_random_.labels),
+                   state_of("random.pseudo_codes", pseudo_random_.codes)});
+  }
   append(parts, judging_.state());
   parts.push_back(state_of("random.layers_g", layers_g_));
   parts.push_back(
@@ -237,6 +242,7 @@ Metrics Trainer::metrics() const {
     more.emplace_back("convergence", value(convergence_measure(*objective_.equilibrium, last_.energy_real,
                                                                last_.energy_fake)));
   }
+  if (const Tensor p = judging_.probability(); p.defined()) more.emplace_back(kAdaptingProbability, p.item());
   return {.iteration = iteration_,
           .loss_d = value(last_.loss_d),
           .loss_g = value(last_.loss_g),

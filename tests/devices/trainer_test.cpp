@@ -36,6 +36,16 @@ std::vector<Recipe> every_objective() {
   all.push_back({"ns-gan",
                  "dcgan",
                  {{"path-length", 2.0}, {"orthogonal", 1e-4}, {"augment", "color,translation,cutout"}}});
+  all.push_back({"hinge",
+                 "dcgan",
+                 {{"augment", "flip,turn,affine,color"},
+                  {"ada", true},
+                  {"apa", true},
+                  {"adaptive-target", 0.1},
+                  {"adaptive-images", 20}}});
+  all.push_back({"ns-gan", "mlp", {{"historical-averaging", 0.1}, {"spectral-regularisation", 0.01}}});
+  all.push_back({"ns-gan", "mlp", {{"path-length", 2.0}, {"path-length-every", 2}}});
+  all.push_back({"hinge", "dcgan", {{"latent-step", 0.9}, {"critic-steps", 2}}});
   return all;
 }
 

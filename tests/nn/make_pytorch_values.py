@@ -229,6 +229,17 @@ layer("conditional_batch_norm2d", Function(conditional_norm, bn=nn.BatchNorm2d(3
                                            shift=nn.Linear(2, 3, bias=False)), [2, 3, 2, 2])
 layer("modulated_conv2d", Function(modulated, weight=[3, 2, 3, 3], style=nn.Linear(2, 2)), [2, 2, 3, 4])
 layer("modulated_conv2d_plain", Function(lambda m, x: modulated(m, x, False), weight=[3, 2, 3, 3], style=nn.Linear(2, 2)), [2, 2, 3, 4])
+def virtual_norm(m, x):
+    """By sums over the reference batch and the sample itself: each counts as one of R + 1."""
+    r = wave([2, 3, 2, 2], 9)
+    m_r, q_r = r.mean((0, 2, 3)), r.square().mean((0, 2, 3))
+    m_x, q_x = x.mean((2, 3)), x.square().mean((2, 3))
+    mean, squares = (m_x + 2 * m_r) / 3, (q_x + 2 * q_r) / 3
+    y = (x - mean[:, :, None, None]) / (squares - mean.square() + 1e-5).sqrt()[:, :, None, None]
+    return y * m.weight[:, None, None] + m.bias[:, None, None]
+
+
+layer("virtual_batch_norm", Function(virtual_norm, weight=[3], bias=[3]), [2, 3, 2, 2])
 layer("pixel_norm", Function(lambda m, x: x / (x.square().mean(1, keepdim=True) + 1e-8).sqrt()), [2, 3, 2])
 layer("equalized_linear", Function(lambda m, x: x @ m.weight.t() * (2 * 0.1 / 3**0.5) + m.bias * 0.1, weight=[2, 3], bias=[2]), [2, 3])
 layer("equalized_conv2d", Function(lambda m, x: F.conv2d(x, m.weight / 8**0.5, m.bias), weight=[3, 2, 2, 2], bias=[3]), [1, 2, 3, 3])

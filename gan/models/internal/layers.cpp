@@ -8,6 +8,7 @@
 #include "duel/nn/norm/instance_norm.h"
 #include "duel/nn/norm/layer_norm.h"
 #include "duel/nn/norm/minibatch_stddev.h"
+#include "duel/nn/norm/virtual_batch_norm.h"
 
 namespace duel::gan::detail {
 
@@ -30,6 +31,9 @@ void add_norm(nn::Sequential& net, Norm norm, int64_t features, int64_t height, 
     case Norm::instance:
       // A vector has one value per channel: nothing to normalise over.
       if (height != 0) net.push_back(nn::InstanceNorm2d(features, {.affine = true}));
+      return;
+    case Norm::virtual_batch:
+      net.push_back(nn::VirtualBatchNorm(features));
       return;
   }
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "duel/core/ops.h"
+#include "duel/gan/objective/regularisers/geometry.h"
 #include "duel/kernels/base/error.h"
 
 namespace duel::gan {
@@ -56,7 +57,9 @@ struct Policy {
   const char* name;
   Tensor (*of)(const Tensor&, Generator&);
 };
-constexpr Policy kPolicies[] = {{"color", colored}, {"translation", translated}, {"cutout", cut_out}};
+constexpr Policy kPolicies[] = {{"flip", flipped},           {"turn", turned},
+                                {"affine", mapped_affinely}, {"color", colored},
+                                {"translation", translated}, {"cutout", cut_out}};
 
 std::vector<std::string> words_of(const std::string& text) {
   std::vector<std::string> words;
@@ -78,6 +81,12 @@ struct Policies {
     return x;
   }
 };
+
+/// `changed` for each image with probability p, else as it was.
+Tensor chosen(const Tensor& changed, const Tensor& images, Generator& random, const Tensor& p) {
+  const Tensor drawn = random.uniform({images.dim(0)}, 0, 1, images.options());
+  return where(per_row(drawn < p, images), changed, images);
+}
 
 }  // namespace
 
@@ -122,6 +131,20 @@ Augmentation augmentation(const std::string& policy) {
     }
   }
   return made;
+}
+
+Tensor augmented(const Augmentation& augmentation, const Tensor& images, Generator& random, const Tensor& p) {
+  const auto* own = augmentation.target<Policies>();
+  if (own && p.defined()) {
+    Tensor x = images;
+    for (const Policy& policy : own->in_turn) x = chosen(policy.of(x, random), x, random, p);
+    return x;
+  }
+  const Tensor changed = augmentation(images, random);
+  DUEL_CHECK(changed.defined() && changed.shape() == images.shape() && changed.dtype() == images.dtype(),
+             "trainer", "the augmentation gave {}, expected samples like those it was given, {}",
+             changed.defined() ? to_text(changed) : "nothing", to_text(images));
+  return p.defined() ? chosen(changed, images, random, p) : changed;
 }
 
 std::string policy_of(const Augmentation& augmentation) {

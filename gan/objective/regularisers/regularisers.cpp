@@ -10,12 +10,15 @@
 namespace duel::gan {
 namespace {
 
-constexpr double kDecay = 0.99;        // of running means
-constexpr double kLatentNoise = 0.05;  // zCR's deviation of e (the paper's appendix: 0.03 to 0.07)
+constexpr double kDecay = 0.99;         // of running means
+constexpr double kLeastSquare = 1e-24;  // of a vector that has a direction
+constexpr uint64_t kFirstVectors = 1;   // seed of the power iterations' first vectors
+constexpr double kLatentNoise = 0.05;   // zCR's deviation of e (the paper's appendix: 0.03 to 0.07)
 
 constexpr const char *kLecam = "lecam", *kReal = "consistency", *kBalanced = "balanced_consistency",
                      *kLatentD = "latent_consistency_d", *kLatentG = "latent_consistency_g",
-                     *kOrthogonal = "orthogonal", *kPathLength = "path_length";
+                     *kOrthogonal = "orthogonal", *kPathLength = "path_length",
+                     *kHistorical = "historical_averaging", *kSpectral = "spectral_regularisation";
 
 /// Moves a running mean, which starts at its first value: memory [mean, count].
 Tensor moved(const std::vector<Tensor>& memory, size_t at, const Tensor& value) {
@@ -50,6 +53,12 @@ Tensor disturbed(const Round& round) {
   const Tensor noise =
       default_generator().normal({z.dim(0), round.noise_columns}, 0, kLatentNoise, z.options());
   return z + pad(noise, 1, 0, z.dim(1) - round.noise_columns);
+}
+
+/// x / |x|; of zeros, which have no direction, `otherwise`.
+Tensor unit(const Tensor& x, const Tensor& otherwise) {
+  const Tensor squares = sum(square(x));
+  return where(squares > kLeastSquare, x * rsqrt(clamp_min(squares, kLeastSquare)), otherwise);
 }
 
 }  // namespace
@@ -134,8 +143,80 @@ Term path_length(double weight) {
           .memory = running_means(1)};
 }
 
+Term historical_averaging(Whose of, double weight) {
+  const bool d = of == Whose::discriminator;
+  return {.name = kHistorical,
+          .weight = weight,
+          .value =
+              [d](const Round& round) {
+                const std::vector<Tensor> weights = (d ? round.discriminator : round.generator)->parameters();
+                Tensor seen = round.memory.back(), total;
+                const Tensor share = reciprocal(seen + 1.0);
+                for (size_t i = 0; i < weights.size(); ++i) {
+                  Tensor past = round.memory[i], now;
+                  {
+                    const NoGrad off;
+                    past.copy_(past + (weights[i].detach().to(past.dtype()) - past) * share);
+                    now = past.to(weights[i].dtype());
+                  }
+                  const Tensor apart = sum(square(weights[i] - now));
+                  total = total.defined() ? total + apart : apart;
+                }
+                seen.copy_(seen + 1.0);
+                return total;
+              },
+          .memory_of =
+              [d](const nn::Module& generator, const nn::Module& discriminator) {
+                std::vector<Tensor> memory;
+                for (const Tensor& w : (d ? discriminator : generator).parameters())
+                  memory.push_back(Tensor::zeros(w.shape()));
+                memory.push_back(Tensor::zeros({}));  // how many steps are in the means
+                return memory;
+              }};
+}
+
+Term spectral_regularisation(double weight) {
+  return {.name = kSpectral,
+          .weight = weight,
+          .value =
+              [](const Round& round) {
+                Tensor total;
+                size_t at = 0;
+                for (const Tensor& parameter : round.discriminator->parameters()) {
+                  if (parameter.rank() < 2) continue;
+                  const Tensor w = parameter.flatten(1);
+                  Tensor kept = round.memory.at(at++), u, v;
+                  {
+                    const NoGrad off;
+                    const Tensor constant = w.detach();
+                    const Tensor before = kept.to(w.dtype());
+                    const Tensor onto = matmul(constant, before, true);
+                    v = unit(onto, onto);
+                    u = unit(matmul(constant, v), before);
+                    kept.copy_(u.to(kept.dtype()));
+                  }
+                  const Tensor squared = square(sum(u * matmul(w, v))) * 0.5;
+                  total = total.defined() ? total + squared : squared;
+                }
+                DUEL_CHECK(total.defined(), "spectral_regularisation",
+                           "expected a discriminator with a weight of two axes or more");
+                return total;
+              },
+          .memory_of =
+              [](const nn::Module&, const nn::Module& discriminator) {
+                std::vector<Tensor> memory;
+                for (const Tensor& w : discriminator.parameters()) {
+                  if (w.rank() < 2) continue;
+                  Generator random(kFirstVectors, memory.size());
+                  memory.push_back(random.normal({w.dim(0), 1}));
+                }
+                return memory;
+              }};
+}
+
 bool is_regulariser(const std::string& term) {
-  for (const char* name : {kLecam, kReal, kBalanced, kLatentD, kLatentG, kOrthogonal, kPathLength, kCutmix}) {
+  for (const char* name : {kLecam, kReal, kBalanced, kLatentD, kLatentG, kOrthogonal, kPathLength,
+                           kHistorical, kSpectral, kCutmix}) {
     if (term == name) return true;
   }
   return false;
@@ -144,5 +225,9 @@ bool is_regulariser(const std::string& term) {
 bool judges_samples(const Term& term) {
   return term.name == kReal || term.name == kBalanced || term.name == kLatentD || term.name == kCutmix;
 }
+
+bool is_path_length(const Term& term) { return term.name == kPathLength; }
+
+bool regularises_spectrum(const Term& term) { return term.name == kSpectral; }
 
 }  // namespace duel::gan

@@ -18,6 +18,12 @@
 //                first, whose share of the image is uniform and whose middle lies anywhere in it; a mean over pixels (Schonfeld et
 //                al. 2020, arXiv:2002.12655, equation 9, which is a sum; boxes as Yun et al. 2019, arXiv:1905.04899)
 //
+//   historical_averaging  L_D += |theta - m|^2 of D's weights, L_G the same of G's; m: their mean over all steps so far, this
+//                one included (Salimans et al. 2016, arXiv:1606.03498, section 3.3)
+//   spectral_regularisation  L_D += 1/2 sum over D's weights W [first axis, rest] of sigma(W)^2, sigma the largest singular
+//                value by one power iteration a step, whose vectors are constants of the loss (Yoshida & Miyato 2017,
+//                arXiv:1705.10941, equation 3 and section 3.2)
+//
 // A term that passes D or G once more moves running statistics and power iterations as any pass in training does.
 //
 // Example:
@@ -41,10 +47,17 @@ inline constexpr const char* kCutmix = "cutmix";
 Term cutmix_consistency(double weight);
 /// For images [N, C, H, W] [N, 1, H, W]: 0 in each one's box, 1 outside.
 Tensor cutmix_mask(const Tensor& images, Generator& random);
+enum class Whose { discriminator, generator };
+Term historical_averaging(Whose of, double weight);
+Term spectral_regularisation(double weight);
 
 /// Whether the table above has a term of that name.
 bool is_regulariser(const std::string& term);
 /// Whether terms like this one show D samples by themselves, which packing would have to put together.
 bool judges_samples(const Term& term);
+/// Whether it is path_length.
+bool is_path_length(const Term& term);
+/// Whether it is spectral_regularisation.
+bool regularises_spectrum(const Term& term);
 
 }  // namespace duel::gan

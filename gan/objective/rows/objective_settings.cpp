@@ -53,6 +53,29 @@ constexpr Need kInstanceNoise = {
     "instance-noise-steps says how long instance noise takes to fade, and there is none: add instance-noise, "
     "the noise's deviation at the start, or leave instance-noise-steps out",
     "instance-noise"};
+constexpr Need kAugmentation = {
+    [](const Objective& o) { return o.augmentation != nullptr; },
+    "ada makes the changes of augment with a probability that adapts, and there are none: add augment, "
+    "color,translation,cutout say, or leave ada out",
+    "augment"};
+constexpr Need kAdaptation = {
+    [](const Objective& o) { return o.adaptation.on(); },
+    "{setting} is of the probability of ada and apa, and nothing has one here: add ada or apa, or leave "
+    "{setting} out",
+    "ada"};
+constexpr Need kLatentStep = {
+    [](const Objective& o) { return o.latent_step.on(); },
+    "latent-damping is of the step that latent-step makes, and there is none: add latent-step, 0.9 say, or leave "
+    "latent-damping out",
+    "latent-step"};
+bool has_path_length(const Objective& o) {
+  return std::any_of(o.g_terms.begin(), o.g_terms.end(), is_path_length);
+}
+constexpr Need kPathLength = {
+    has_path_length,
+    "path-length-every says how often path-length is asked, and it is not there: add path-length, its weight, or "
+    "leave path-length-every out",
+    "path-length"};
 
 // ---- Where they stand -------------------------------------------------------------------------------------
 
@@ -115,6 +138,21 @@ ObjectivePlace weight_of(std::vector<Term> Objective::*terms, Make make) {
                 std::erase_if(o.*terms, is_it);
                 const auto weight = std::get<double>(value);
                 if (weight > 0) (o.*terms).push_back(make(weight));
+              },
+          .off = 0.0};
+}
+
+/// The weight of a term that D and G both have, each of its own weights.
+template <class Make>
+ObjectivePlace weight_of_both(Make make) {
+  const auto of_d =
+                 weight_of(&Objective::d_terms, [make](double w) { return make(Whose::discriminator, w); }),
+             of_g = weight_of(&Objective::g_terms, [make](double w) { return make(Whose::generator, w); });
+  return {.get = of_d.get,
+          .set =
+              [of_d, of_g](Objective& o, const SettingValue& value) {
+                of_d.set(o, value);
+                of_g.set(o, value);
               },
           .off = 0.0};
 }
@@ -269,6 +307,57 @@ std::vector<ObjectiveSetting> number_group() {
   };
 }
 
+/// How lazy the path length is: of the term, where it is there.
+ObjectivePlace path_length_every() {
+  return {.get = [](const Objective& o) -> SettingValue {
+            const auto found = std::find_if(o.g_terms.begin(), o.g_terms.end(), is_path_length);
+            return found == o.g_terms.end() ? int64_t{1} : found->every;
+          },
+          .set =
+              [](Objective& o, const SettingValue& value) {
+                const auto found = std::find_if(o.g_terms.begin(), o.g_terms.end(), is_path_length);
+                if (found != o.g_terms.end()) found->every = std::get<int64_t>(value);
+              },
+          .needs = {kPathLength},
+          .off = int64_t{1}};
+}
+
+/// What adapts to how well D knows its images; and terms whose memory is as large as the networks.
+std::vector<ObjectiveSetting> adaptation_settings() {
+  ObjectivePlace ada = with(DUEL_AT(adaptation.augmentation), false, {kAugmentation});
+  ada.idle = false;
+  return {
+      {truth("ada",
+             "augment's changes each with a probability that follows how sure D is of its real images"),
+       ada},
+      {truth("apa", "generated images in place of D's real ones with such a probability"),
+       with(DUEL_AT(adaptation.pseudo), false)},
+      {number("adaptive-target",
+              "ada, apa: mean sign of D's logits of real images that the probability aims at",
+              {.low = 0, .high = 1, .above_low = true, .below_high = true}),
+       with(DUEL_AT(adaptation.target), 0.6, {kAdaptation})},
+      {integer("adaptive-images", "ada, apa: real images D is shown while the probability goes from 0 to 1",
+               at_least(1)),
+       with(DUEL_AT(adaptation.images), int64_t{500000}, {kAdaptation})},
+      {number("historical-averaging", "weight of how far D's and G's weights are from their means so far",
+              at_least(0)),
+       weight_of_both(historical_averaging)},
+      {number("spectral-regularisation",
+              "weight of the squared largest singular values of D's weights (0.01)", at_least(0)),
+       weight_of(&Objective::d_terms, spectral_regularisation)},
+      {number("latent-step",
+              "how far latents go towards what D finds real before G draws of them (0.9); 0: not",
+              at_least(0)),
+       with(DUEL_AT(latent_step.rate), 0.0)},
+      {number("latent-damping", "damping of that step's natural gradient; 0: the plain gradient's",
+              at_least(0)),
+       with(DUEL_AT(latent_step.damping), 5.0, {kLatentStep})},
+      {integer("path-length-every", "path-length only every INT steps of G, its weight times INT (4)",
+               between(1, 1 << 20)),
+       path_length_every()},
+  };
+}
+
 std::vector<ObjectiveSetting> regulariser_group() {
   const auto d = &Objective::d_terms, g = &Objective::g_terms;
   const auto weight = [](const char* name, const char* help, ObjectivePlace place) {
@@ -276,15 +365,16 @@ std::vector<ObjectiveSetting> regulariser_group() {
   };
   ObjectiveSetting augment;
   augment.name = "augment";
-  augment.help =
-      "what D's inputs go through (DiffAugment): none, or of color, translation, cutout, with commas between";
+  augment.help = "what D's inputs go through: none, or with commas between of ada's";
+  for (const std::string& policy : augmentation_policies())
+    augment.help += (policy == "color" ? " and DiffAugment's " : policy == "flip" ? " " : ", ") + policy;
   augment.canonical = canonical_policy;
   augment.place = {
       .get = [](const Objective& o) -> SettingValue { return policy_of(o.augmentation); },
       .set = [](Objective& o,
                 const SettingValue& text) { o.augmentation = augmentation(std::get<std::string>(text)); },
       .off = "none"};
-  return {
+  std::vector<ObjectiveSetting> settings = {
       augment,
       weight("lecam", "weight of D's distance to the other side's running mean (published: 0.01 to 0.5)",
              weight_of(d, lecam)),
@@ -308,6 +398,8 @@ std::vector<ObjectiveSetting> regulariser_group() {
               {.low = 0, .high = 1, .above_low = true}),
        with(DUEL_AT(schedule.top_k), 1.0, {kLogits})},
   };
+  for (ObjectiveSetting& setting : adaptation_settings()) settings.push_back(std::move(setting));
+  return settings;
 }
 
 std::vector<ObjectiveSetting> optimizer_group() {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "duel/gan/objective/regularisers/adaptation.h"
 #include "duel/gan/train/measures/rows.h"
 #include "duel/kernels/base/error.h"
 
@@ -28,12 +29,18 @@ bool vanishes(const Seen& seen) {
   return std::all_of(latest.begin(), latest.end(), [&](double v) { return v < 1e-4 * greatest; });
 }
 
-/// What the trainer adds under an Equilibrium: k and convergence, in this order.
-std::vector<Measured> equilibrium(const LineView& line) {
+/// What the trainer adds under these names, all of them or none.
+std::vector<Measured> added(const LineView& line, const std::vector<std::string>& names) {
   std::vector<Measured> values;
-  for (const auto& [name, value] : line.metrics.more) values.emplace_back(value);
+  for (const std::string& wanted : names) {
+    for (const auto& [name, value] : line.metrics.more) {
+      if (name == wanted) values.emplace_back(value);
+    }
+  }
   return values;
 }
+std::vector<Measured> equilibrium(const LineView& line) { return added(line, {"k", "convergence"}); }
+std::vector<Measured> adapting(const LineView& line) { return added(line, {kAdaptingProbability}); }
 
 std::vector<Measure> line_rows() {
   return {
@@ -125,12 +132,13 @@ std::vector<Measure> line_rows() {
            [](const LineView& line) {
              return std::vector<Measured>{line.metrics.terms_d, line.metrics.terms_g};
            },
-       .plot = {.diagram = "terms",
-                .order = 170,
-                .title = "what the objective says of itself",
-                .y_label = "value",
-                .caption =
-                    "The objective's extra terms by name, before their weights, and what BEGAN adds."}},
+       .plot =
+           {.diagram = "terms",
+            .order = 170,
+            .title = "what the objective says of itself",
+            .y_label = "value",
+            .caption =
+                "The objective's extra terms by name, before their weights, and what BEGAN and ADA add."}},
       {.keys = {{.name = "k", .label = "k"}, {.name = "convergence", .label = "convergence M"}},
        .meaning = "BEGAN's weight of the fakes' energy, and its measure E(x) + abs(gamma E(x) - E(G(z)))",
        .healthy = "`convergence` falls while training goes well",
@@ -138,6 +146,13 @@ std::vector<Measure> line_rows() {
        .source = "Berthelot 2017, section 3.4.1",
        .of_line = equilibrium,
        .plot = {.diagram = "terms", .order = 171}},
+      {.keys = {{.name = kAdaptingProbability, .label = "p"}},
+       .meaning = "`--ada`, `--apa`: the probability that adapts to how sure D is of its real images",
+       .healthy = "it settles well below 1",
+       .sick = "it stays at its bound 0.99: D tells every image all the same, there are too few of them",
+       .source = "Karras 2020 (ADA), section 3.1",
+       .of_line = adapting,
+       .plot = {.diagram = "terms", .order = 172}},
       {.keys = {{.name = "distances", .member = "MEASURE-JUDGE"}},
        .meaning =
            "`--eval-every`: how far samples are from images that nobody trained on (the judge's measures, "

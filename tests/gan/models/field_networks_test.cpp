@@ -304,6 +304,37 @@ TEST(FieldNetworks, LossesAndPenaltiesSeeThePixels) {
               2 * mean(sum(square(gradient).flatten(1), {1})).item(), 1e-12);
 }
 
+// A sample of G is the same alone and beside others, in training too; labels are among the reference's inputs; other networks of
+// the same seed have the same one. D has no such latents, and biggan's norms by label mix samples.
+TEST(FieldNetworks, GWithVirtualBatchNormReadsEachLatentAlone) {
+  for (const char* arch : {"mlp", "dcgan", "infogan", "resnet"}) {
+    const Objective o = named_objective("cgan");
+    Generator random(3), again(3);
+    const NetworkOptions options{.arch = arch,
+                                 .latent = 5,
+                                 .channels_g = 4,
+                                 .channels_d = 4,
+                                 .generator_norm = Norm::virtual_batch,
+                                 .classes = 4};
+    const Networks n = make_networks(options, o, random), same = make_networks(options, o, again);
+    EXPECT_FALSE(n.generator->mixes_samples());
+    const auto buffers = n.generator->named_buffers();
+    ASSERT_EQ(buffers.size(), 1u) << arch;
+    EXPECT_EQ(buffers[0].second.shape(), (Shape{64, 9}));
+    EXPECT_TRUE(same_bits(buffers[0].second, same.generator->named_buffers()[0].second));
+    NoGrad off;
+    const Tensor z = Generator(4).normal({3, 9});
+    const Tensor all = (*n.generator)(z), alone = (*n.generator)(slice(z, 0, 1, 2));
+    EXPECT_LT(max(abs(slice(all, 0, 1, 2) - alone)).item(), 1e-6) << arch;
+    EXPECT_EQ(all.shape(), (Shape{3, 1, 28, 28}));
+  }
+  Generator random(1);
+  EXPECT_NE(testing::error_of([&] {
+              make_networks({.arch = "mlp", .discriminator_norm = Norm::virtual_batch}, true, random);
+            }).find("virtual-batch is G's alone"),
+            std::string::npos);
+}
+
 TEST(FieldNetworks, RefuseNormsThatTheyReplace) {
   for (const char* arch : {"stylegan2", "r3gan"}) {
     const std::string error = testing::error_of([&] { of(arch, {.generator_norm = Norm::batch}); });

@@ -196,6 +196,43 @@ std::vector<Case> cases() {
               o.relativism = Relativism::paired;
               o.schedule.top_k = 0.5;
             })},
+      {"an adapting probability, a loss that asks D for no answer", "a critic's offset is arbitrary",
+       with(plain,
+            [](Objective& o) {
+              o.loss = wasserstein_loss();
+              o.adaptation.pseudo = true;
+            })},
+      {"adapting augmentation, no augmentation", "set Objective::augmentation",
+       with(plain, [](Objective& o) { o.adaptation.augmentation = true; })},
+      {"spectral regularisation, spectral norm", "penalising that value changes nothing that D does",
+       with(plain, [](Objective& o) { o.d_terms = {spectral_regularisation(0.01)}; }), 8,
+       with_spectral_norm()},
+      {"a latent step, consensus", "a third derivative",
+       with(plain,
+            [](Objective& o) {
+              o.latent_step.rate = 0.9;
+              o.schedule.update = Update::consensus;
+            })},
+      {"a term that is never due", "every of at least 1",
+       with(plain,
+            [](Objective& o) {
+              o.g_terms = {path_length(1)};
+              o.g_terms[0].every = 0;
+            })},
+      {"consensus, lazy terms", "ask it in every step",
+       with(plain,
+            [](Objective& o) {
+              o.g_terms = {path_length(1)};
+              o.g_terms[0].every = 4;
+              o.schedule.update = Update::consensus;
+            })},
+      {"unrolling, a lazy term of D", "whether a term of D is due",
+       with(plain,
+            [](Objective& o) {
+              o.d_terms = {lecam(1)};
+              o.d_terms[0].every = 2;
+              o.schedule.unroll = 1;
+            })},
       {"packing, a term that judges samples itself", "D judges 2 samples as one",
        with(plain,
             [](Objective& o) {

@@ -178,6 +178,124 @@ TEST(PathLength, IsByWWhereGHasOne) {
   EXPECT_GT(convolutions, 0);
 }
 
+/// A term's value with the memory that a Trainer would make for it.
+Round round_of_networks(const Term& term, nn::Module& generator, nn::Module& discriminator) {
+  Round round;
+  round.generator = &generator;
+  round.discriminator = &discriminator;
+  round.memory = term.memory_of(generator, discriminator);
+  return round;
+}
+
+// Weights 1, 2, 4 one after the other: the means with themselves 1, 3/2, 7/3; the derivative 2 (w - m), m a constant.
+TEST(HistoricalAveraging, IsTheSquaredDistanceToTheMeanSoFar) {
+  LinearD d(Tensor::full({2}, 1, kF64));
+  LinearG g(Tensor::full({2, 2}, 3, kF64));
+  for (const Whose of : {Whose::discriminator, Whose::generator}) {
+    const Term term = historical_averaging(of, 1);
+    Round round = round_of_networks(term, g, d);
+    Tensor weight = of == Whose::discriminator ? d.weight : g.weight;
+    const auto n = static_cast<double>(weight.numel());
+    double sum_so_far = 0;
+    int seen = 0;
+    for (const double w : {1.0, 2.0, 4.0}) {
+      {
+        const NoGrad off;
+        weight.fill_(w);
+      }
+      sum_so_far += w;
+      const double m = sum_so_far / ++seen;
+      const Tensor value = term.value(round);
+      EXPECT_NEAR(value.item(), n * (w - m) * (w - m), 1e-5);
+      for (const double slope : grad({value}, {weight})[0].to_vector<double>())
+        EXPECT_NEAR(slope, 2 * (w - m), 1e-5);
+    }
+  }
+}
+
+// diag(3, 1) and its derivative sigma u v^T; a bias is no matrix; of a convolution's weight the matrix is [out, rest].
+TEST(SpectralRegularisation, IsHalfTheSquareOfTheLargestSingularValue) {
+  struct Two : nn::Module {
+    Tensor w = register_parameter("w", Tensor::from({3.0, 0.0, 0.0, 1.0}, {2, 2}));
+    Tensor bias = register_parameter("bias", Tensor::from({5.0, 5.0}, {2}));
+    Tensor conv = register_parameter("conv", Tensor::from({1.0, 2.0, 2.0, 4.0}, {1, 1, 2, 2}));
+    Tensor none = register_parameter("none", Tensor::zeros({2, 3}, kF64));
+  } d;
+  LinearG g(Tensor::ones({2, 2}, kF64));
+  const Term term = spectral_regularisation(1);
+  Round round = round_of_networks(term, g, d);
+  ASSERT_EQ(round.memory.size(), 3u);
+  Tensor value;
+  for (int i = 0; i < 30; ++i) value = term.value(round);
+  EXPECT_NEAR(value.item(), (9 + 25) / 2.0, 1e-5);
+  const auto slopes = grad({value}, {d.w, d.conv});
+  const auto of_w = slopes[0].to_vector<double>(), of_conv = slopes[1].to_vector<double>();
+  for (size_t i = 0; i < 4; ++i) {
+    EXPECT_NEAR(of_w[i], i == 0 ? 3 : 0, 1e-5);
+    EXPECT_NEAR(of_conv[i], d.conv.to_vector<double>()[i], 1e-5);
+  }
+  // Weights of zeros have no direction: the kept one waits until they have.
+  {
+    const NoGrad off;
+    d.none.fill_(2);
+  }
+  for (int i = 0; i < 30; ++i) value = term.value(round);
+  EXPECT_NEAR(value.item(), (9 + 25 + 24) / 2.0, 1e-5);
+}
+
+// L_G of a lazy term: 3 times its weight in every third step of G, nothing in the others; its value is measured where it is due.
+TEST(Trainer, AsksALazyTermInTheLastOfSoManySteps) {
+  Objective o = named_objective("wgan", {{"lr", 1e-12}, {"critic-steps", 1}});
+  o.g_terms = {{.name = "five", .weight = 2, .value = [](const Round& round) {
+                  return sum(round.latents.detach()) * 0.0 + 5.0;
+                }}};
+  o.g_terms[0].every = 3;
+  Generator random(1);
+  const Networks n = make_networks(
+      {.arch = "mlp", .height = 4, .width = 4, .latent = 3, .channels_g = 4, .channels_d = 4}, o, random);
+  Trainer trainer(n, o, std::make_shared<ResidentData>(duel::testing::noise_images(8, 4, 2)), {.batch = 4});
+  for (int i = 1; i <= 7; ++i) {
+    trainer.step(true);
+    const Metrics m = trainer.metrics();
+    const double rest = m.loss_g + m.d_fake;  // -mean D(G(z)) of another batch, near 0
+    EXPECT_NEAR(rest, i % 3 == 0 ? 30 : 0, 1) << i;
+    EXPECT_EQ(m.terms_g.size(), i % 3 == 0 ? 1u : 0u) << i;
+  }
+  const Objective lazy = named_objective("hinge", {{"path-length", 2.0}, {"path-length-every", 4}});
+  EXPECT_EQ(lazy.g_terms[0].every, 4);
+  EXPECT_EQ(resolved_overrides("hinge", {{"path-length", 2.0}}).integer("path-length-every"), 1);
+  EXPECT_NE(error_of([] {
+              named_objective("hinge", {{"path-length-every", 4}});
+            }).find("add path-length"),
+            std::string::npos);
+}
+
+// What they remember is as large as the networks, is made by the Trainer, and stands in checkpoints by the terms' names.
+TEST(Trainer, MakesTheMemoryOfTermsAsLargeAsTheNetworks) {
+  const Objective o =
+      named_objective("ns-gan", {{"historical-averaging", 0.1}, {"spectral-regularisation", 0.01}});
+  Generator random(1);
+  const Networks n = make_networks(
+      {.arch = "mlp", .height = 4, .width = 4, .latent = 3, .channels_g = 4, .channels_d = 4}, o, random);
+  Trainer trainer(n, o, std::make_shared<ResidentData>(duel::testing::noise_images(8, 4, 2)), {.batch = 4});
+  trainer.step(true);
+  trainer.step(true);
+  const TensorFile state = trainer.state();
+  const auto weights = n.discriminator->parameters();
+  const std::string last = "terms_d.historical_averaging." + std::to_string(weights.size());
+  ASSERT_NE(state.find(last), nullptr);
+  EXPECT_EQ(state.find(last)->item(), 2) << "steps";
+  EXPECT_EQ(state.find("terms_d.historical_averaging.0")->shape(), weights[0].shape());
+  EXPECT_NE(state.find("terms_g.historical_averaging.0"), nullptr);
+  EXPECT_NE(state.find("terms_d.spectral_regularisation.0"), nullptr);
+  std::vector<std::string> names;
+  for (const auto& [name, value] : trainer.metrics().terms_d) {
+    names.push_back(name);
+    EXPECT_GT(value, 0) << name;
+  }
+  EXPECT_EQ(names, (std::vector<std::string>{"historical_averaging", "spectral_regularisation"}));
+}
+
 // ---- What D's inputs go through ----
 
 /// Logits of pixels: of each alone, or the image's mean everywhere.
@@ -336,18 +454,25 @@ TEST(Regularisers, AreSetOnAnyObjective) {
                                                 {"orthogonal", 1e-4},
                                                 {"path-length", 2.0},
                                                 {"augment", "cutout,color"},
-                                                {"top-k", 0.5}});
+                                                {"top-k", 0.5},
+                                                {"historical-averaging", 0.1},
+                                                {"spectral-regularisation", 0.01}});
   std::vector<std::pair<std::string, double>> d, g;
   for (const Term& term : o.d_terms) d.emplace_back(term.name, term.weight);
   for (const Term& term : o.g_terms) g.emplace_back(term.name, term.weight);
   for (const auto* terms : {&d, &g}) {
     for (const auto& [name, weight] : *terms) EXPECT_TRUE(is_regulariser(name)) << name;
   }
-  EXPECT_EQ(
-      d, (std::vector<std::pair<std::string, double>>{
-             {"lecam", 0.3}, {"consistency", 10}, {"balanced_consistency", 5}, {"latent_consistency_d", 6}}));
-  EXPECT_EQ(g, (std::vector<std::pair<std::string, double>>{
-                   {"latent_consistency_g", 0.5}, {"orthogonal", 1e-4}, {"path_length", 2}}));
+  EXPECT_EQ(d, (std::vector<std::pair<std::string, double>>{{"lecam", 0.3},
+                                                            {"consistency", 10},
+                                                            {"balanced_consistency", 5},
+                                                            {"latent_consistency_d", 6},
+                                                            {"historical_averaging", 0.1},
+                                                            {"spectral_regularisation", 0.01}}));
+  EXPECT_EQ(g, (std::vector<std::pair<std::string, double>>{{"latent_consistency_g", 0.5},
+                                                            {"orthogonal", 1e-4},
+                                                            {"path_length", 2},
+                                                            {"historical_averaging", 0.1}}));
   EXPECT_EQ(policy_of(o.augmentation), "color,cutout");
   EXPECT_EQ(o.schedule.top_k, 0.5);
   EXPECT_EQ(resolved_overrides("hinge", {{"lecam", 0.3}}).number("lecam"), 0.3);
@@ -368,9 +493,10 @@ TEST(Regularisers, WhatCannotWorkIsRefusedWithTheReason) {
   refused("softmax-gan", {{"top-k", 0.5}}, "top-k");
   refused("ebgan", {{"top-k", 0.5}}, "top-k");
   refused("pacgan", {{"cr", 1.0}}, "use packing 1");
+  refused("sngan", {{"spectral-regularisation", 0.01}}, "changes nothing that D does");
   EXPECT_NE(error_of([] { named_objective("hinge", {{"top-k", 0.0}}); }).find("(0, 1]"), std::string::npos);
   EXPECT_NE(error_of([] {
-              named_objective("hinge", {{"augment", "flip"}});
+              named_objective("hinge", {{"augment", "mirror"}});
             }).find("color, translation, cutout"),
             std::string::npos);
 }

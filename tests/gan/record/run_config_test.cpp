@@ -83,7 +83,7 @@ TEST(RunConfig, RangesHoldAtEveryDoor) {
   EXPECT_TRUE(
       has(error_of([&] { set_field(config, "threads", "4294967296"); }), "threads: expected an integer"));
   EXPECT_TRUE(has(error_of([&] { set_field(config, "norm-d", "bach"); }),
-                  "norm-d: expected auto, none, batch, layer or instance, got 'bach'"));
+                  "norm-d: expected auto, none, batch, layer, instance or virtual-batch, got 'bach'"));
   EXPECT_EQ(to_json(config), to_json(RunConfig()));
   check_values(config);
   config.batch = 0;
@@ -97,7 +97,8 @@ TEST(RunConfig, DefaultsAreThoseOfTheStruct) {
     return field.full_help(field.standard);
   };
   EXPECT_EQ(help("batch"), "images per step [64]");
-  EXPECT_EQ(help("norm-g"), "auto, none, batch, layer or instance; in G; auto is the architecture's [auto]");
+  EXPECT_EQ(help("norm-g"),
+            "auto, none, batch, layer, instance or virtual-batch; in G; auto is the architecture's [auto]");
   EXPECT_TRUE(has(help("steps"), "[3000]")) << "total_steps of a configuration that says nothing";
   EXPECT_TRUE(has(help("packing"), "[1; pacgan 2]"));
   for (const ConfigField& field : config_fields()) {

@@ -86,7 +86,7 @@ TEST(Measures, HaveOneRowPerKeyAndAskNothingElse) {
 TEST(Measures, AreWhatLinesHold) {
   Metrics m{.iteration = 1, .loss_d = 1, .loss_g = 1};
   m.terms_d = m.terms_g = {{"drift", 2.5}};
-  m.more = {{"k", 0.5}, {"convergence", 1.0}};
+  m.more = {{"k", 0.5}, {"convergence", 1.0}, {"adapting_p", 0.25}};
   Diagnosis d;
   for (const Measure& row : measures()) {
     if (row.where != Where::look) continue;

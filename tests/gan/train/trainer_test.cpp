@@ -34,6 +34,7 @@ struct Recipe {
   std::string arch = "mlp";
   ObjectiveOverrides overrides = {};
   uint64_t seed = 1;
+  Norm norm_g = Norm::automatic;
 };
 void PrintTo(const Recipe& r, std::ostream* out) { *out << r.objective << " " << r.arch; }
 
@@ -46,6 +47,7 @@ Trainer make_trainer(const Recipe& setup) {
                          .latent = 6,
                          .channels_g = 4,
                          .channels_d = 4,
+                         .generator_norm = setup.norm_g,
                          .classes = 4};
   return Trainer(make_networks(options, objective, weights), objective, small_data(),
                  {.batch = 8, .seed = setup.seed});
@@ -85,6 +87,23 @@ std::vector<Recipe> every_objective() {
                      {"augment", "color,translation,cutout"}}});
   setups.push_back({"ns-gan", "dcgan", {{"bcr", 10.0}, {"orthogonal", 1e-4}, {"top-k", 0.5}}});
   setups.push_back({"acgan", "mlp", {{"cr", 10.0}, {"zcr-d", 5.0}, {"path-length", 2.0}}});
+  setups.push_back({"hinge",
+                    "dcgan",
+                    {{"augment", "color,translation"},
+                     {"ada", true},
+                     {"apa", true},
+                     {"adaptive-target", 0.1},
+                     {"adaptive-images", 100}}});
+  setups.push_back(
+      {"acgan",
+       "mlp",
+       {{"apa", true}, {"adaptive-target", 0.1}, {"adaptive-images", 200}, {"critic-steps", 2}}});
+  setups.push_back({"ns-gan", "dcgan", {{"historical-averaging", 0.1}, {"spectral-regularisation", 0.01}}});
+  setups.push_back({"hinge", "dcgan", {{"latent-step", 0.9}, {"critic-steps", 2}, {"zcr-d", 5.0}}});
+  setups.push_back({"cgan", "dcgan", {{"ema", 0.9}, {"critic-steps", 2}}, 1, Norm::virtual_batch});
+  setups.push_back(
+      {"ns-gan", "mlp", {{"path-length", 2.0}, {"path-length-every", 4}, {"generator-steps", 3}}});
+  setups.push_back({"cgan", "mlp", {{"latent-step", 0.9}, {"update", "extragradient"}}});
   return setups;
 }
 

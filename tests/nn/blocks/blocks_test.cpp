@@ -37,6 +37,12 @@ TEST(Blocks, AreAsInPyTorch) {
   check_layer("pixel_shuffle", PixelShuffle(2), {1, 8, 1, 2});
   check_layer("blur", Blur2d(), {1, 1, 3, 4});
   check_layer("global_sum_pool2d", GlobalSumPool2d(), {2, 3, 2, 2});
+  {
+    WithReference module(VirtualBatchNorm(3), wave({2, 3, 2, 2}, 9));
+    module.to(DType::f64);
+    set_parameters(module);
+    compare("virtual_batch_norm", module, wave({2, 3, 2, 2}, 0), "network.");
+  }
   check_told("conditional_batch_norm2d", Told(ConditionalBatchNorm2d(3, 2), wave({2, 2}, 9)), {2, 3, 2, 2});
   check_told("modulated_conv2d", Told(ModulatedConv2d(2, 3, 3, 2), wave({2, 2}, 9)), {2, 2, 3, 4});
   check_told("modulated_conv2d_plain",
@@ -50,7 +56,49 @@ TEST(Blocks, SecondOrder) {
   check_twice(PixelNorm(), {2, 3});
   check_twice(Equalized(Linear(3, 2), {.lr_multiplier = 0.5}), {2, 3});
   check_twice(Told(ConditionalBatchNorm2d(2, 2), wave({2, 2}, 9)), {2, 2, 2, 1});
+  check_twice(WithReference(Sequential(VirtualBatchNorm(2), Conv2d(2, 2, 1), VirtualBatchNorm(2)),
+                            wave({3, 2, 2, 1}, 9)),
+              {2, 2, 2, 1});
   check_twice(Told(ModulatedConv2d(2, 2, 3, 2), wave({2, 2}, 9)), {2, 2, 2, 2});
+}
+
+// The reference comes out as batch norm gives it; a sample comes out the same alone and beside others; with many references it is
+// normalised as they are; and what cannot work is refused with the reason.
+TEST(VirtualBatchNorm, ReadsTheReferenceAndTheSampleAlone) {
+  const Tensor reference = wave({6, 2, 2, 2}, 9), x = wave({3, 2, 2, 2}, 4);
+  VirtualBatchNorm layer(2);
+  layer.references = 6;
+  layer.to(DType::f64);
+  BatchNorm2d by_batch(2);
+  by_batch.to(DType::f64);
+  expect_close(layer(reference), by_batch(reference).to_vector<double>(), "the reference");
+  WithReference whole(Sequential(VirtualBatchNorm(2), Conv2d(2, 3, 1), VirtualBatchNorm(3)), reference);
+  whole.to(DType::f64);
+  EXPECT_FALSE(whole.mixes_samples());
+  const Tensor all = whole(x);
+  expect_close(whole(rows(x, 1, 2)), rows(all, 1, 2).to_vector<double>(), "alone", 1e-14);
+  ASSERT_EQ(whole.named_buffers().size(), 1u);
+  EXPECT_EQ(whole.named_buffers()[0].first, "reference");
+  const auto copy = clone(whole);
+  expect_same_bits((*copy)(x), all);
+  const Tensor many = Generator(1).normal({4000, 1}, 3, 2, {DType::f64, {}});
+  WithReference wide(VirtualBatchNorm(1), many);
+  wide.to(DType::f64);
+  expect_close(wide(Tensor::from({3.0, 5.0}, {2, 1})), {0, 1}, "by N(3, 2)", 0.05);
+  const auto refused = [](auto make) { return error_of(make); };
+  expect_mentions(refused([&] { VirtualBatchNorm(2)(Tensor::zeros({4, 2})); }), {"within a WithReference"});
+  expect_mentions(refused([] {
+                    WithReference(Linear(2, 2), Tensor::zeros({4, 2}));
+                  }),
+                  {"with a VirtualBatchNorm"});
+  expect_mentions(refused([] {
+                    WithReference(Sequential(BatchNorm1d(2), VirtualBatchNorm(2)), Tensor::zeros({4, 2}));
+                  }),
+                  {"mix the reference in"});
+  expect_mentions(refused([&] {
+                    whole(Tensor::zeros({1, 2, 3, 3}, {DType::f64, {}}));
+                  }),
+                  {"like those of the reference"});
 }
 
 // With gamma 0 the block is not there; rows of its weights are distributions; with equal keys every place sees the mean.

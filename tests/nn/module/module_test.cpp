@@ -305,6 +305,7 @@ TEST(Declarations, AreTrue) {
   check(Residual(Sequential(BatchNorm2d(2), Conv2d(2, 2, 1))), {4, 2, 2, 2});
   check(SelfAttention2d(2), {4, 2, 2, 4});
   check(MinibatchDiscrimination(3, 2, 2), {4, 3});
+  check(WithReference(VirtualBatchNorm(2), wave({3, 2, 2, 2}, 9)), {4, 2, 2, 2});
   check(Sequential(Linear(3, 2), LeakyReLU(), Linear(2, 1)), {4, 3});
   check(Sequential(Linear(3, 2), Tanh(), Linear(2, 1)), {4, 3});
 }
