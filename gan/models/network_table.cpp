@@ -203,7 +203,8 @@ NetworkBuilder built_from(NetworkParts parts) {
                                             .spectral_norm = o.spectral_norm,
                                             .q = [&] { return code_finder(o, trunk.features); },
                                             .code = o.channels_d,
-                                            .decoder = decoder});
+                                            .decoder = decoder,
+                                            .embedding = o.embedding});
     begin_weights(*generator, parts.start);
     // Without a norm an autoencoder of small weights is nearly 0 everywhere, and learns to see only after many steps.
     if (parts.start != Start::small || !is_autoencoder(o.critic)) begin_weights(*discriminator, parts.start);

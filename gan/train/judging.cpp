@@ -11,16 +11,6 @@
 namespace duel::gan {
 namespace {
 
-/// Rows [begin, end), of an undefined tensor an undefined one.
-Tensor part_of(const Tensor& tensor, int64_t begin, int64_t end) {
-  return tensor.defined() ? rows(tensor, begin, end) : tensor;
-}
-
-Judgement part_of(const Judgement& j, int64_t begin, int64_t end) {
-  return {part_of(j.logits, begin, end), part_of(j.features, begin, end), part_of(j.classes, begin, end),
-          part_of(j.codes, begin, end)};
-}
-
 bool is_own(const Objective& objective) {
   const auto known = [](const Penalty& penalty) {
     const auto& points = penalty.sampling.points;
@@ -65,7 +55,7 @@ Judging::Judging(std::shared_ptr<nn::Module> discriminator, const Objective& obj
       schedule_(objective.schedule),
       penalties_(objective.penalties),
       augmentation_(objective.augmentation),
-      joint_loss_(objective.loss.d_joint),
+      loss_(objective.loss),
       own_code_(is_own(objective)),
       device_(options.device),
       penalty_noise_(stream(seed, RandomStream::penalty)),
@@ -148,8 +138,8 @@ Tensor Judging::judge_both(Round& round, const Tensor& joined_samples) {
                                                   : both_sides(real.samples, fake.samples);
   const Judgement all = judge(samples, joined(real.labels, fake.labels));
   const int64_t split = real.samples.dim(0) / schedule_.packing;
-  real.judgement = part_of(all, 0, split);
-  fake.judgement = part_of(all, split, all.logits.dim(0));
+  real.judgement = rows(all, 0, split);
+  fake.judgement = rows(all, split, all.logits.dim(0));
   return schedule_.label_flip > 0 ? Tensor() : all.logits;
 }
 
@@ -168,13 +158,14 @@ void Judging::flip_labels(Round& round) {
     b = where(where_one, kept, b);
   };
   exchange(flip, real.logits, fake.logits);
-  if (!joint_loss_ || !real.features.defined()) return;
+  if (!loss_.d_joint || !real.features.defined()) return;
   exchange(per_row(flip, real.features), real.features, fake.features);
 }
 
 std::vector<PenaltyResult> Judging::penalties(const Round& round, const Tensor& joined_samples) {
   const LendDefaultGenerator lent = lend();
   std::vector<PenaltyResult> results;
+  const PenalisedValue value = witness_beside(loss_, round.real.judgement, round.fake.judgement);
   for (const Penalty& penalty : penalties_) {
     const Tensor& labels = penalty.sampling.labels == LabelsOf::fake ? round.fake.labels : round.real.labels;
     const Tensor points = joined_samples.defined()
@@ -183,7 +174,7 @@ std::vector<PenaltyResult> Judging::penalties(const Round& round, const Tensor& 
                                                         round.fake.samples.detach(), penalty_noise_);
     results.push_back(gradient_penalty(
         *discriminator_, packed(checked_points(penalty, points, round.real.samples, labels.defined())),
-        penalty.shape, weight_of(penalty), labels));
+        penalty.shape, weight_of(penalty), labels, value));
   }
   return results;
 }

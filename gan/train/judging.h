@@ -88,7 +88,8 @@ class Judging {
   Schedule schedule_;
   std::vector<Penalty> penalties_;
   Augmentation augmentation_;
-  bool joint_loss_, own_code_;
+  Loss loss_;
+  bool own_code_;
   Device device_, beside_ = {};
   Generator penalty_noise_, instance_noise_, label_flips_, layers_, augmentation_random_;
   Tensor noise_deviation_;  // of the instance noise now, shape []; undefined without it

@@ -45,12 +45,11 @@ Values activation_gradients(const Look& look) {
                             ? concat({batch.real_labels, batch.latents.labels})
                             : Tensor();
   const nn::ActivationTrace trace;
-  const Tensor logits = judge(look.critic(), images, labels).logits;
-  const int64_t split = logits.dim(0) / 2;
-  const Tensor loss = look.trainer.adversarial_loss_of_d(
-      {.real = {batch.real, {}, {.logits = rows(logits, 0, split)}},
-       .fake = {batch.fake, {}, {.logits = rows(logits, split, logits.dim(0))}},
-       .codes = {}});
+  const Judgement both = judge(look.critic(), images, labels);
+  const int64_t all = both.logits.dim(0), split = all / 2;
+  const Tensor loss = look.trainer.adversarial_loss_of_d({.real = {batch.real, {}, rows(both, 0, split)},
+                                                          .fake = {batch.fake, {}, rows(both, split, all)},
+                                                          .codes = {}});
   std::vector<Tensor> at{images};
   for (const Tensor& t : trace.tensors()) at.push_back(t);
   const auto gradients = grad({loss}, at, {}, {.allow_unused = true});
