@@ -57,6 +57,9 @@ std::string plain(const gan::SettingValue& value) {
 
 /// What the letters of a formula mean.
 const char* legend(const gan::Objective& objective) {
+  if (objective.critic == gan::CriticKind::embedding)
+    return "r = D(x), f = D(G(z)): embeddings, several numbers per sample; r', f': of another sample of the batch; E: mean "
+           "over the batch";
   return objective.loss.energy
              ? "E(x), E(G(z)): energies, low on data; losses take their means over the batch"
              : "r = D(x), f = D(G(z)): raw logits; E: mean over the batch";

@@ -5,6 +5,7 @@
 
 #include "duel/core/ops.h"
 #include "duel/core/tensor/autograd.h"
+#include "duel/gan/objective/distances/fisher.h"
 #include "duel/gan/train/trainer.h"
 #include "duel/nn/layers.h"
 
@@ -81,8 +82,15 @@ std::string more_than_a_logit(const Objective& objective) {
     case CriticKind::squared_error:
     case CriticKind::absolute_error:
       return "its D is an autoencoder, judging by how well it rebuilds a sample instead of by a logit";
+    case CriticKind::embedding:
+      return "its losses compare the samples of a batch with each other, and this game has one a side";
   }
+  if (objective.loss.reads_features)
+    return "its G looks at what D's last layer sees, and the one layer of this game's D sees the point itself, whatever D learns";
   for (const auto* terms : {&objective.d_terms, &objective.g_terms}) {
+    if (!terms->empty() && has_multiplier(terms->front()))
+      return "its multiplier is a third player, and at the data, where D says 0 of everything, the constraint that it is to hold "
+             "cannot hold: it falls without end, and no state of this game rests";
     if (!terms->empty()) return "its term " + terms->front().name + " reads more of D than a logit";
   }
   return {};

@@ -110,6 +110,7 @@ std::optional<PointRun> train_on_points(const Mixture& mixture, const std::strin
   sizes.critic = objective.critic;
   sizes.classes = is_conditional(objective.critic) ? static_cast<int64_t>(mixture.means.size()) : 0;
   sizes.codes = objective.codes;
+  sizes.embedding = objective.embedding;
   Generator weights_g = stream(seed, RandomStream::weights_g),
             weights_d = stream(seed, RandomStream::weights_d);
   Networks networks;

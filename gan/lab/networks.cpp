@@ -89,7 +89,8 @@ std::shared_ptr<nn::Module> make_point_critic(const PointNetworkOptions& o, Gene
                    .labels = LabelCritic::Input::columns,
                    .spectral_norm = o.spectral_norm,
                    .q = [&] { return std::make_shared<nn::Linear>(features, point_latents(o).code_width()); },
-                   .decoder = decoder});
+                   .decoder = decoder,
+                   .embedding = o.embedding});
   // Heads too start as the paper's layers do; a plain critic's is its last layer.
   const nn::Module& fresh = o.critic == CriticKind::plain ? *critic->named_children().back().second : *critic;
   for (const auto& [name, parameter] : fresh.named_parameters()) {

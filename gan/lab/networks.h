@@ -33,8 +33,9 @@ struct PointNetworkOptions {
   int64_t packing = 1;
   bool spectral_norm = false;  // in every layer of D
   CriticKind critic = CriticKind::plain;
-  int64_t classes = 0;  // of conditional critics
-  Codes codes = {};     // of CriticKind::code_head
+  int64_t classes = 0;    // of conditional critics
+  Codes codes = {};       // of CriticKind::code_head
+  int64_t embedding = 0;  // numbers per point, of CriticKind::embedding
 };
 
 /// What G starts from; the noise is normal, as in the protocol.

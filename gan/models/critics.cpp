@@ -1,6 +1,7 @@
 #include "duel/gan/models/critics.h"
 
 #include "duel/gan/models/internal/layers.h"
+#include "duel/gan/objective/distances/embedding.h"
 #include "duel/gan/objective/energy.h"
 
 namespace duel::gan {
@@ -29,6 +30,8 @@ std::shared_ptr<Critic> make_critic(CriticKind kind, const Trunk& trunk, const C
                                                  kind == CriticKind::squared_error
                                                      ? AutoencoderCritic::Error::squared
                                                      : AutoencoderCritic::Error::absolute);
+    case CriticKind::embedding:
+      return std::make_shared<EmbeddingCritic>(layers, features, heads.embedding, normed);
   }
   throw InternalError("unknown critic");
 }

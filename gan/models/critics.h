@@ -27,6 +27,7 @@ struct CriticHeads {
   std::function<std::shared_ptr<nn::Module>()> q = {};  // of code_head: features to codes
   int64_t code = 0;  // of autoencoders: the encoder ends in a Linear to so many values; 0: in the features
   std::function<std::shared_ptr<nn::Module>()> decoder = {};  // of autoencoders: that end back to samples
+  int64_t embedding = 0;                                      // of embedding: numbers per sample
 };
 
 /// The trunk's layers are the critic's from then on. Only the heads of this kind are made.

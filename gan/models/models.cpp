@@ -17,6 +17,10 @@ void check_heads(const NetworkOptions& o) {
              "code-values of at least 1");
   DUEL_CHECK(o.critic == CriticKind::code_head || o.codes.count() == 0, "models",
              "expected no codes for an objective whose D does not find them, got {}", o.codes.count());
+  DUEL_CHECK(
+      (o.critic == CriticKind::embedding) == (o.embedding > 0), "models",
+      "expected an embedding of at least 1 number for an objective whose D gives one, and 0 for others, got {}",
+      o.embedding);
   DUEL_CHECK(o.packing == 1 || o.critic == CriticKind::plain, "models",
              "packing {}: this objective's D says something about each image, and cannot judge {} as one",
              o.packing, o.packing);
@@ -40,6 +44,7 @@ NetworkOptions networks_for(const Objective& objective, NetworkOptions options, 
   options.classes = is_conditional(objective.critic) ? classes : 0;
   options.codes = objective.codes;
   options.noise = objective.noise;
+  options.embedding = objective.embedding;
   options.spectral_norm = objective.constraint.spectral_norm;
   return options;
 }

@@ -50,6 +50,7 @@ struct NetworkOptions {
   int64_t classes = 0;
   Codes codes = {};
   NoiseKind noise = NoiseKind::normal;
+  int64_t embedding = 0;  // numbers per sample that D gives (CriticKind::embedding)
 };
 
 struct Networks {

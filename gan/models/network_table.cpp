@@ -214,7 +214,8 @@ NetworkBuilder built_from(NetworkParts parts) {
                           .spectral_norm = o.spectral_norm,
                           .q = [&] { return code_finder(o, trunk.features); },
                           .code = o.channels_d,
-                          .decoder = decoder});
+                          .decoder = decoder,
+                          .embedding = o.embedding});
     };
     const auto head = [&](int64_t features) {
       return around(labels > 0 ? CriticKind::plain : o.critic,

@@ -4,52 +4,15 @@
 #include <algorithm>
 
 #include "duel/gan/objective/critic.h"
+#include "duel/gan/objective/distances/fisher.h"
+#include "duel/gan/objective/internal/layers_of.h"
 #include "duel/gan/objective/regularisers/regularisers.h"
-#include "duel/nn/module/sequential.h"
 #include "duel/nn/norm/batch_norm.h"
-#include "duel/nn/norm/spectral_norm.h"
 
 namespace duel::gan {
 namespace {
 
-/// The first module of a network for which `is` holds, inner ones before those around them; null without one.
-const nn::Module* first_module(const nn::Module& module, bool (*is)(const nn::Module&)) {
-  for (const auto& child : module.children()) {
-    if (const nn::Module* found = first_module(*child, is)) return found;
-  }
-  return is(module) ? &module : nullptr;
-}
-
-template <class Layer>
-bool is_a(const nn::Module& module) {
-  return dynamic_cast<const Layer*>(&module) != nullptr;
-}
-
-/// The first layer of the critic whose weight has no spectral norm. (The layer inside a SpectralNorm is not a
-/// child.)
-const nn::Module* unnormalised(const nn::Module& critic) {
-  return first_module(critic, is_a<nn::WeightLayer>);
-}
-bool has_spectral_norm(const nn::Module& critic) {
-  return first_module(critic, is_a<nn::SpectralNorm>) != nullptr;
-}
-bool has_batch_norm(const nn::Module& critic) { return first_module(critic, is_a<nn::BatchNorm>) != nullptr; }
-
-/// A batch norm over one value per sample and channel: with a single sample its variance is of nothing.
-bool has_flat_batch_norm(const nn::Module& network) {
-  return first_module(network, [](const nn::Module& m) {
-           return is_a<nn::BatchNorm1d>(m) && m.mixes_samples();
-         }) != nullptr;
-}
-
-/// The first layer that keeps running statistics of its batches: buffers of its own, besides its children's.
-const nn::Module* running_statistics(const nn::Module& critic) {
-  return first_module(critic, [](const nn::Module& m) {
-    size_t inner = 0;
-    for (const auto& child : m.children()) inner += child->named_buffers().size();
-    return m.named_buffers().size() > inner && m.mixes_samples();
-  });
-}
+using namespace detail;
 
 bool alone_in_d(const Mix& m) {
   return m.batch / m.objective.schedule.packing < 2 && has_flat_batch_norm(m.critic);
@@ -237,6 +200,19 @@ const std::vector<ImpossibleMix>& impossible_mixes() {
              "where it is: use unroll 0",
              m.objective.name);
        }},
+      {"a multiplier, a look ahead of D",
+       [](const Mix& m) {
+         const Schedule& s = m.objective.schedule;
+         const auto& terms = m.objective.d_terms;
+         return (s.unroll > 0 || s.update == Update::extragradient) &&
+                std::any_of(terms.begin(), terms.end(), has_multiplier);
+       },
+       [](const Mix& m) {
+         return message(
+             "{} moves the multiplier of its constraint with every step of D, and looking ahead takes D's loss more "
+             "than once for a step: use unroll 0, and another update than extragradient",
+             m.objective.name);
+       }},
       {"packing, a batch that it does not divide",
        [](const Mix& m) { return m.batch % m.objective.schedule.packing != 0; },
        [](const Mix& m) {
@@ -259,6 +235,37 @@ const std::vector<ImpossibleMix>& impossible_mixes() {
              "{}: the term '{}' compares the samples of a batch, at least {} of them, "
              "but D judges {} at a time: use a larger batch",
              m.objective.name, term.name, term.least_samples, std::min(judged_by_d(m), judged_for_g(m)));
+       }},
+      {"a loss that compares samples, too few of them",
+       [](const Mix& m) {
+         return m.objective.loss.least_samples > std::min(judged_by_d(m), judged_for_g(m));
+       },
+       [](const Mix& m) {
+         return message(
+             "{}: the loss '{}' compares the samples of a batch, at least {} of them, but D judges {} at a time: use "
+             "a larger batch",
+             m.objective.name, m.objective.loss.name, m.objective.loss.least_samples,
+             std::min(judged_by_d(m), judged_for_g(m)));
+       }},
+      {"a loss of features, a critic without them",
+       [](const Mix& m) {
+         return m.objective.loss.reads_features && !dynamic_cast<const Critic*>(&m.critic);
+       },
+       [](const Mix& m) {
+         return message(
+             "the loss '{}' reads D's features, and {} gives a logit alone: expected a Critic (make_networks makes one; "
+             "SequentialCritic makes one of layers in a row)",
+             m.objective.loss.name, m.critic.describe());
+       }},
+      {"an embedding, a loss of logits",
+       [](const Mix& m) {
+         return m.objective.critic == CriticKind::embedding && !m.objective.loss.reads_features;
+       },
+       [](const Mix& m) {
+         return message(
+             "{}'s D gives an embedding, several numbers per sample, but the loss '{}' reads one logit: expected a loss "
+             "of embeddings (mmd_loss, repulsive_loss, cramer_loss), or another critic",
+             m.objective.name, m.objective.loss.name);
        }},
       {"relativism, a joint loss",
        [](const Mix& m) { return m.objective.relativism != Relativism::none && joint_loss(m.objective); },
@@ -385,6 +392,15 @@ const std::vector<ImpossibleMix>& impossible_mixes() {
              "a relativistic loss compares as many real as fake samples, but G's batch is {} times D's: "
              "use generator-batch 1, or an objective that is not relativistic",
              m.objective.schedule.generator_batch);
+       }},
+      {"a loss that pairs samples, unequal batches",
+       [](const Mix& m) {
+         return m.objective.loss.pairs_samples && m.objective.schedule.generator_batch != 1;
+       },
+       [](const Mix& m) {
+         return message(
+             "the loss '{}' matches as many fake as real samples, but G's batch is {} times D's: use generator-batch 1",
+             m.objective.loss.name, m.objective.schedule.generator_batch);
        }},
       {"weight clipping, a penalty around a norm",
        [](const Mix& m) { return m.objective.constraint.weight_clip > 0 && aiming(m.objective) != nullptr; },

@@ -1,9 +1,13 @@
 #include "duel/gan/objective/critic.h"
 
-#include "duel/core/ops/map/arithmetic.h"
-#include "duel/core/ops/reduce/reduction.h"
+#include "duel/core/ops.h"
 
 namespace duel::gan {
+
+Judgement rows(const Judgement& j, int64_t begin, int64_t end) {
+  const auto part = [&](const Tensor& t) { return t.defined() ? duel::rows(t, begin, end) : t; };
+  return {part(j.logits), part(j.features), part(j.classes), part(j.codes), part(j.pixels)};
+}
 
 SequentialCritic::SequentialCritic(const nn::Sequential& layers) {
   DUEL_CHECK(layers.size() > 0, "SequentialCritic", "expected at least one layer");

@@ -22,6 +22,7 @@ enum class CriticKind {
   code_head,       // Q: predictions of G's codes beside the logit (InfoGAN: Chen 2016)
   squared_error,   // an autoencoder; the "logit" is the mean squared error of a sample (EBGAN: Zhao 2016)
   absolute_error,  // the same with the mean absolute error (BEGAN: Berthelot 2017)
+  embedding,  // several numbers per sample, between which losses measure distances (MMD GAN: Binkowski 2018)
 };
 
 /// Whether objectives with this critic have class labels: real ones and such that G is given.
@@ -35,9 +36,11 @@ constexpr bool is_autoencoder(CriticKind kind) {
 }
 
 struct Judgement {
-  Tensor logits = {};    // [N, 1] raw; energies for critics that are autoencoders
-  Tensor features = {};  // [N, F], what the last layer sees; undefined where the critic does not give them
-  Tensor classes = {};   // [N, K] class logits; undefined without such a head
+  // [N, 1] raw; energies for critics that are autoencoders, lengths for those that give embeddings
+  Tensor logits = {};
+  // [N, F], what the last layer sees, or the embedding; undefined where the critic does not give them
+  Tensor features = {};
+  Tensor classes = {};  // [N, K] class logits; undefined without such a head
   // [N, C] predictions of G's codes, laid out as LatentPlan says; undefined without such a head
   Tensor codes = {};
   // [N, 1, H, W] a raw logit for each pixel, of critics that judge those too (gan/models/networks/unet.cpp): the losses take the
@@ -48,6 +51,8 @@ struct Judgement {
 /// All that D says of how real each sample is, [N, 1]: the logit, and the mean of its pixels' where there are any. What
 /// penalties differentiate.
 Tensor whole_answer(const Judgement& judgement);
+/// Rows [begin, end) of all that was said; what is undefined stays so.
+Judgement rows(const Judgement& judgement, int64_t begin, int64_t end);
 
 class Critic : public nn::Module {
  public:

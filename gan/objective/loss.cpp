@@ -33,6 +33,12 @@ std::string smoothed(const char* name, double real_target) {
 LossTerm fused_term(const kernels::AnyLoss& loss) { return FusedTerm{loss}; }
 LossTerm mean_term(double sign) { return FusedTerm{any_loss(kernels::WassersteinMean{sign})}; }
 
+std::function<Tensor(const Judgement& at)> witness_beside(const Loss& loss, const Judgement& real,
+                                                          const Judgement& fake) {
+  if (!loss.witness) return nullptr;
+  return [witness = loss.witness, real, fake](const Judgement& at) { return witness(at, real, fake); };
+}
+
 Loss minimax_loss(double real_target) {
   return {.name = smoothed("minimax", real_target),
           .d_real = bce(real_target),

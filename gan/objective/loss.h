@@ -70,6 +70,13 @@ struct Loss {
   bool cross_entropy = false;
   std::optional<double> undecided = {};  // the logit between D's two answers; unset: D is asked for no answer
   bool energy = false;                   // D's outputs are low on data
+  // Of losses that compare samples: the function that tells both sides apart, of samples that D was shown beside them, [N].
+  // A gradient penalty is of it where it is set, in place of the logit.
+  using Witness = std::function<Tensor(const Judgement& at, const Judgement& real, const Judgement& fake)>;
+  Witness witness = nullptr;
+  bool reads_features = false;  // Judgement::features, which D has to give then
+  bool pairs_samples = false;   // G's loss compares as many fake as real samples
+  int64_t least_samples = 1;    // that D has to judge at a time: 2 where samples of a side are compared
 };
 
 /// Saturating: G minimises log(1 - sigmoid f) (Goodfellow 2014, eq. 1). real_target < 1 is one-sided label
@@ -122,6 +129,10 @@ Loss saddle_loss(const Loss& loss);
 /// distribution over real samples; G: against the one over all samples (Lin 2017, arXiv:1704.06191, whose mu
 /// is -D). A joint loss.
 Loss softmax_loss();
+
+/// What tells of a sample which side it is from: the loss's witness beside these, [N]; null where D's logit does.
+std::function<Tensor(const Judgement& at)> witness_beside(const Loss& loss, const Judgement& real,
+                                                          const Judgement& fake);
 
 enum class Relativism { none, paired, average };
 

@@ -106,6 +106,7 @@ struct Objective {
   Schedule schedule = {};
   CriticKind critic = CriticKind::plain;  // what D must be
   Codes codes = Codes();                  // what a code_head finds in G's input
+  int64_t embedding = 0;                  // numbers per sample that an embedding has
   NoiseKind noise = NoiseKind::normal;
   bool batch_norm_in_d = true;                  // whether D's automatic normalisation may be batch norm
   std::optional<Equilibrium> equilibrium = {};  // k on the fakes' term of D's loss

@@ -174,7 +174,7 @@ const std::vector<const ObjectiveRow*>& detail::all_rows() {
   static const std::vector<const ObjectiveRow*> all = [] {
     std::vector<const ObjectiveRow*> rows;
     for (const Rows* family : {&basic_rows(), &relativistic_rows(), &divergence_rows(), &regularised_rows(),
-                               &dynamics_rows(), &energy_rows(), &conditional_rows()}) {
+                               &dynamics_rows(), &distance_rows(), &energy_rows(), &conditional_rows()}) {
       for (const ObjectiveRow& row : *family) rows.push_back(&row);
     }
     return rows;

@@ -159,20 +159,26 @@ PenaltySampling around_real_two_sided() {
 namespace {
 /// ∇ₓ D per sample; the logits of a critic without cross-sample layers depend on their own sample only. Under
 /// NoGrad too: D's own graph is needed in any case, and without create_graph nothing of it is left.
-Tensor input_gradient(nn::Module& critic, const Tensor& x, const Tensor& labels, bool create_graph) {
+Tensor input_gradient(nn::Module& critic, const Tensor& x, const Tensor& labels, bool create_graph,
+                      const PenalisedValue& value = nullptr) {
   const EnableGrad recording;
-  const Tensor logits = whole_answer(judge(critic, x, labels));  // their sum's gradient is 1 for each
-  return grad({logits}, {x}, {duel::detail::unit(logits.shape(), logits.options())},
+  const Judgement judgement = judge(critic, x, labels);
+  const Tensor values =
+      value ? value(judgement) : whole_answer(judgement);  // their sum's gradient is 1 for each
+  DUEL_CHECK(values.defined() && values.numel() == x.dim(0), "gradient_penalty",
+             "expected a number for each of {} samples to penalise the gradient of, got {}", x.dim(0),
+             values.defined() ? to_text(values.shape()) : "nothing");
+  return grad({values}, {x}, {duel::detail::unit(values.shape(), values.options())},
               {.create_graph = create_graph})[0];
 }
 }  // namespace
 
 PenaltyResult gradient_penalty(nn::Module& critic, const Tensor& points, const PenaltyShape& shape,
-                               double weight, const Tensor& labels) {
+                               double weight, const Tensor& labels, const PenalisedValue& value) {
   DUEL_CHECK(shape.apply || shape.of_squares, "gradient_penalty",
              "the penalty shape '{}' has no apply: expected a function of the norms", shape.name);
   const Tensor x = points.detach().set_requires_grad(true);
-  return penalty_of_gradient(input_gradient(critic, x, labels, grad_enabled()), shape, weight);
+  return penalty_of_gradient(input_gradient(critic, x, labels, grad_enabled(), value), shape, weight);
 }
 
 namespace {
@@ -235,11 +241,12 @@ Tensor mean_norm(const std::vector<PenaltyResult>& results) {
   return results.size() == 1 ? total : div_scalar(total, static_cast<double>(results.size()));
 }
 
-double mean_gradient_norm(nn::Module& critic, const Tensor& points, const Tensor& labels) {
+double mean_gradient_norm(nn::Module& critic, const Tensor& points, const Tensor& labels,
+                          const PenalisedValue& value) {
   NoParamGrad weights_are_constants;
   const nn::EvalMode looking(critic);  // a look must not move running statistics, nor drop anything out
   const Tensor x = points.detach().set_requires_grad(true);
-  const Tensor g = input_gradient(critic, x, labels, false);
+  const Tensor g = input_gradient(critic, x, labels, false, value);
   NoGrad no_grad;
   return mean(sample_norm(g)).item();
 }

@@ -98,13 +98,17 @@ struct PenaltyResult {
   Tensor mean_norm;  // mean of ‖∇D‖ over the samples, detached; shape []
 };
 
+/// What of a critic's answers a penalty is of, a number per sample: null, the logit.
+using PenalisedValue = std::function<Tensor(const Judgement& at)>;
+
 /// Differentiates twice: once in `points` (which get a leaf of their own), and through the result in the
 /// critic's weights. labels i64 [N] for critics that look at them. Under NoGrad it gives the same value
 /// without a graph, so that gradcheck can take differences of it; in D's weights:
 ///   gradcheck([&](const auto& in) { nn::ScopedParameters moved(d.parameters(), in);
 ///                                   return gradient_penalty(d, points, shape, 1.0).value; }, d.parameters());
 PenaltyResult gradient_penalty(nn::Module& critic, const Tensor& points, const PenaltyShape& shape,
-                               double weight, const Tensor& labels = {});
+                               double weight, const Tensor& labels = {},
+                               const PenalisedValue& value = nullptr);
 /// The same of the gradient [N, ...] of the samples' logits that is at hand.
 PenaltyResult penalty_of_gradient(const Tensor& gradient, const PenaltyShape& shape, double weight);
 /// Whether a shape is one of Duel's whose value is of the norms and of nothing else (a user's may read more).
@@ -125,6 +129,7 @@ Tensor mean_norm(const std::vector<PenaltyResult>& results);
 
 /// Mean of ‖∇ₓ D‖ at `points` with D in evaluation mode, for diagnostics; no graph is kept and nothing of D
 /// changes.
-double mean_gradient_norm(nn::Module& critic, const Tensor& points, const Tensor& labels = {});
+double mean_gradient_norm(nn::Module& critic, const Tensor& points, const Tensor& labels = {},
+                          const PenalisedValue& value = nullptr);
 
 }  // namespace duel::gan

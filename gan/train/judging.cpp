@@ -12,16 +12,6 @@
 namespace duel::gan {
 namespace {
 
-/// Rows [begin, end), of an undefined tensor an undefined one.
-Tensor part_of(const Tensor& tensor, int64_t begin, int64_t end) {
-  return tensor.defined() ? rows(tensor, begin, end) : tensor;
-}
-
-Judgement part_of(const Judgement& j, int64_t begin, int64_t end) {
-  return {part_of(j.logits, begin, end), part_of(j.features, begin, end), part_of(j.classes, begin, end),
-          part_of(j.codes, begin, end), part_of(j.pixels, begin, end)};
-}
-
 bool is_own(const Objective& objective) {
   const auto known = [](const Penalty& penalty) {
     const auto& points = penalty.sampling.points;
@@ -69,7 +59,6 @@ Judging::Judging(std::shared_ptr<nn::Module> discriminator, const Objective& obj
       loss_(objective.loss),
       augmentation_(objective.augmentation),
       adaptation_(objective.adaptation),
-      joint_loss_(objective.loss.d_joint),
       own_code_(is_own(objective)),
       device_(options.device),
       penalty_noise_(stream(seed, RandomStream::penalty)),
@@ -161,8 +150,8 @@ Tensor Judging::judge_both(Round& round, const Tensor& joined_samples) {
                                                   : both_sides(real.samples, fake.samples);
   const Judgement all = judge(samples, joined(real.labels, fake.labels));
   const int64_t split = real.samples.dim(0) / schedule_.packing;
-  real.judgement = part_of(all, 0, split);
-  fake.judgement = part_of(all, split, all.logits.dim(0));
+  real.judgement = rows(all, 0, split);
+  fake.judgement = rows(all, split, all.logits.dim(0));
   return schedule_.label_flip > 0 || all.pixels.defined() ? Tensor() : all.logits;
 }
 
@@ -182,13 +171,14 @@ void Judging::flip_labels(Round& round) {
   };
   exchange(flip, real.logits, fake.logits);
   if (real.pixels.defined()) exchange(per_row(flip, real.pixels), real.pixels, fake.pixels);
-  if (!joint_loss_ || !real.features.defined()) return;
+  if (!loss_.d_joint || !real.features.defined()) return;
   exchange(per_row(flip, real.features), real.features, fake.features);
 }
 
 std::vector<PenaltyResult> Judging::penalties(const Round& round, const Tensor& joined_samples) {
   const LendDefaultGenerator lent = lend();
   std::vector<PenaltyResult> results;
+  const PenalisedValue value = witness_beside(loss_, round.real.judgement, round.fake.judgement);
   for (const Penalty& penalty : penalties_) {
     const Tensor& labels = penalty.sampling.labels == LabelsOf::fake ? round.fake.labels : round.real.labels;
     const Tensor points = joined_samples.defined()
@@ -197,7 +187,7 @@ std::vector<PenaltyResult> Judging::penalties(const Round& round, const Tensor& 
                                                         round.fake.samples.detach(), penalty_noise_);
     results.push_back(gradient_penalty(
         *discriminator_, packed(checked_points(penalty, points, round.real.samples, labels.defined())),
-        penalty.shape, weight_of(penalty), labels));
+        penalty.shape, weight_of(penalty), labels, value));
   }
   return results;
 }

@@ -98,7 +98,7 @@ class Judging {
   Loss loss_;
   Augmentation augmentation_;
   Adaptation adaptation_;
-  bool joint_loss_, own_code_;
+  bool own_code_;
   Device device_, beside_ = {};
   Generator penalty_noise_, instance_noise_, label_flips_, layers_, augmentation_random_;
   Tensor adaptation_state_;  // undefined where nothing adapts

@@ -57,6 +57,11 @@ Judgement best_of(const Judgement& fake, double share) {
           .pixels = fake.pixels.defined() ? gather(fake.pixels, best) : Tensor()};
 }
 
+Judgement without_graph(const Judgement& j) {
+  const auto detached = [](const Tensor& t) { return t.defined() ? t.detach() : t; };
+  return {detached(j.logits), detached(j.features), detached(j.classes), detached(j.codes)};
+}
+
 /// L_D of a round that D has judged, without penalties; `both`: what judge_both returned.
 Tensor judged_loss_of_d(const Objective& objective, Judging& judging, Round& round, const Tensor& both,
                         const Tensor& balance, NamedTensors& terms) {
@@ -94,11 +99,16 @@ LossOfD loss_of_d(const Objective& objective, Judging& judging, Round round, con
       return std::move(*whole);
   }
   const Tensor joined = penalized ? judging.joined_with_points(round) : Tensor();
-  SideStreams beside(penalized ? judging.beside() : Device::cpu());
+  // A witness's penalty reads what D said of both sides, and waits for it.
+  SideStreams beside(penalized && !objective.loss.witness ? judging.beside() : Device::cpu());
   const Tensor both = judging.judge_both(round, joined);
   LossOfD result;
   result.real_logits = round.real.judgement.logits.detach();
   result.fake_logits = round.fake.judgement.logits.detach();
+  if (objective.loss.witness) {
+    result.real = without_graph(round.real.judgement);
+    result.fake = without_graph(round.fake.judgement);
+  }
   result.value = judged_loss_of_d(objective, judging, round, both, balance, result.terms);
   if (!penalized) return result;
   std::vector<PenaltyResult> penalties;

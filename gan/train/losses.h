@@ -18,6 +18,7 @@ struct LossOfD {
   Tensor value;
   Tensor penalty = {}, input_gradient_norm = {};  // of all penalties together; undefined where none was due
   Tensor real_logits = {}, fake_logits = {};      // raw, as D gave them: before labels are flipped
+  Judgement real = {}, fake = {};                 // what a witness reads, where the loss has one
   NamedTensors terms = {};                        // before their weights
 };
 

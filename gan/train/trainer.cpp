@@ -176,8 +176,8 @@ Round Trainer::round_of(const Batch& batch, int64_t step) const {
 Tensor Trainer::loss_of_d(const Batch& batch, int64_t step, const Look& look, Shown& shown) {
   Round round = round_of(batch, step);
   round.real.samples = shown_as_real(batch);
-  const LossOfD d = gan::loss_of_d(objective_, judging_, std::move(round), balance_, penalty_due(step),
-                                   objective_.schedule.update == Update::consensus);
+  LossOfD d = gan::loss_of_d(objective_, judging_, std::move(round), balance_, penalty_due(step),
+                             objective_.schedule.update == Update::consensus);
   shown.loss_d = d.value.detach();
   shown.penalty = d.penalty;
   shown.input_gradient_norm = d.input_gradient_norm;
@@ -188,6 +188,12 @@ Tensor Trainer::loss_of_d(const Batch& batch, int64_t step, const Look& look, Sh
   if (objective_.adaptation.on()) shown.real_logits = d.real_logits;
   shown.terms_d.clear();
   shown.d_real = shown.d_fake = shown.p_real = shown.p_fake = {};
+  if (look.on && objective_.loss.witness) {
+    const NoGrad no_grad;
+    const PenalisedValue value = witness_beside(objective_.loss, d.real, d.fake);
+    d.real_logits = value(d.real).reshape(d.real_logits.shape());
+    d.fake_logits = value(d.fake).reshape(d.fake_logits.shape());
+  }
   if (look.on) {
     shown.terms_d = d.terms;
     shown.d_real = mean(d.real_logits);
@@ -264,6 +270,16 @@ void Trainer::balance(const Shown& shown) {
   balance_.copy_(next_balance(*objective_.equilibrium, balance_, shown.energy_real, shown.energy_fake));
 }
 
+PenalisedValue Trainer::witness_of(const Batch& batch) const {
+  if (!objective_.loss.witness) return nullptr;
+  nn::Module& d = *networks_.discriminator;
+  const NoGrad no_grad;
+  const nn::EvalMode looking(d);
+  const Judgement real = judge(d, packed(batch.real), batch.real_labels);
+  const Judgement fake = judge(d, packed(batch.fake.detach()), batch.latents.labels);
+  return witness_beside(objective_.loss, real, fake);
+}
+
 void Trainer::keep_norms_d(const std::vector<Tensor>& gradients, const Batch& batch, const Look& look,
                            Shown& shown) {
   shown.grad_norm_d = {};
@@ -276,7 +292,8 @@ void Trainer::keep_norms_d(const std::vector<Tensor>& gradients, const Batch& ba
   const Tensor middle = packed(line_points(batch.real, batch.fake.detach(),
                                            Tensor::full({batch.real.dim(0)}, 0.5, batch.real.options())));
   shown.input_gradient_norm = Tensor::full(
-      {}, mean_gradient_norm(*networks_.discriminator, middle, batch.real_labels), {DType::f64, {}});
+      {}, mean_gradient_norm(*networks_.discriminator, middle, batch.real_labels, witness_of(batch)),
+      {DType::f64, {}});
 }
 
 void Trainer::keep_norms_g(const std::vector<Tensor>& gradients, const Look& look, Shown& shown) {

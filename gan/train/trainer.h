@@ -70,8 +70,9 @@ inline constexpr double kNotMeasured = std::numeric_limits<double>::quiet_NaN();
 struct Metrics {
   int64_t iteration = 0;
   double loss_d = kNotMeasured, loss_g = kNotMeasured;
-  double penalty = 0;                                   // also where none was due
-  double d_real = kNotMeasured, d_fake = kNotMeasured;  // mean raw logits
+  double penalty = 0;  // also where none was due
+  // mean raw logits; of a loss with a witness that one's means
+  double d_real = kNotMeasured, d_fake = kNotMeasured;
   // means of sigmoid(logit): D(x) and D(G(z)) where the loss is a cross-entropy
   double p_real = kNotMeasured, p_fake = kNotMeasured;
   // mean of ‖∇ₓ D‖ at the points of all penalties, half way between real and fake without one
@@ -141,6 +142,9 @@ class Trainer {
   Tensor adversarial_loss_of_d(const Round& round) const {
     return gan::adversarial_loss_of_d(objective_, round, balance_);
   }
+  /// What tells of a sample, as D judges it, which side of the batch it is from: the loss's witness, D in evaluation mode; null
+  /// where D's logit does.
+  PenalisedValue witness_of(const Batch& batch) const;
   /// G(z) in training mode without a graph.
   Tensor generate(const Tensor& z);
 
@@ -271,8 +275,9 @@ class Trainer {
 /// What one iteration leaves behind for diagnose(): handles to what its last updates of D and G saw, and
 /// copies of the weights before them. All stays on the device.
 struct StepRecord {
-  Trainer::Batch batch = {};                               // of D's update
-  Tensor real_logits = {}, fake_logits = {};               // D's raw logits in that update, without a graph
+  Trainer::Batch batch = {};  // of D's update
+  // D's raw logits in that update, without a graph; of a loss with a witness its values [N, 1]
+  Tensor real_logits = {}, fake_logits = {};
   std::vector<Tensor> gradients_d = {}, gradients_g = {};  // in order of parameters()
   std::vector<Tensor> weights_d = {}, weights_g = {};      // one per block of the arena, before the update
 };

@@ -74,6 +74,8 @@ OBJECTIVES = {
     "lgan": dict(loss="non_saturating", critic_steps=1, penalty="worst", sampled_at="line", weight=1.0, **ADAM_CLASSIC),
     "wgan-div": dict(loss="wasserstein", critic_steps=5, penalties=[("power", "real", 1.0), ("power", "fake", 1.0)], p=6,
                      **ADAM_CLASSIC),
+    "fisher-gan": dict(loss="wasserstein", critic_steps=2, rho=1e-6, **ADAM_CLASSIC),
+    "sliced-wasserstein": dict(loss="sliced", critic_steps=1, directions=16, **{**ADAM_CLASSIC, "lr": 1e-4}),
     "pacgan": dict(loss="non_saturating", critic_steps=1, packing=2, **ADAM_CLASSIC),
     "unrolled": dict(loss="saddle", critic_steps=1, unroll=5, optimizer="adam", lr=1e-4, lr_g=1e-3, beta1=0.5, beta2=0.999,
                      eps=1e-8),
@@ -154,7 +156,7 @@ def discriminator_loss(spec, r, f):
     if isinstance(r, tuple):
         return sum(discriminator_loss(spec, *sides) for sides in zip(r, f))
     loss = spec["loss"]
-    if loss in ("minimax", "non_saturating", "saddle"):  # -E log s(r) - E log(1 - s(f))
+    if loss in ("minimax", "non_saturating", "saddle", "sliced"):  # -E log s(r) - E log(1 - s(f))
         return (F.binary_cross_entropy_with_logits(r, torch.ones_like(r))
                 + F.binary_cross_entropy_with_logits(f, torch.zeros_like(f)))
     if loss == "wasserstein":
@@ -228,6 +230,17 @@ def generator_loss(spec, r, f):
     if loss == "saddle":
         return -discriminator_loss(spec, r, f)
     return -f.mean()  # wasserstein, hinge
+
+
+def sliced_wasserstein(features_real, features_fake, directions, margin):
+    """Deshpande 2018: line by line, both sides in order."""
+    total = 0.0
+    for u in directions.T:
+        x, y = (features_real @ u).sort().values, (features_fake @ u).sort().values
+        for line in (x, y):  # which sample is matched with which
+            margin.see((line[1:] - line[:-1]) / line.abs().max())
+        total = total + (x - y).square().mean()
+    return total / directions.shape[1]
 
 
 def penalty_points(spec, real, fake, drawn):
@@ -321,6 +334,7 @@ def trajectory(spec, build, seed, nudge=0.0):
     margin.watch(g, d)
     g.train(), d.train()
     opt_g, opt_d = make_optimizer(spec, g, spec.get("lr_g", spec["lr"])), make_optimizer(spec, d, spec["lr"])
+    multiplier = torch.zeros(())
     pack = lambda x: x.reshape(BATCH // spec["packing"], -1) if "packing" in spec else x
 
     for t in range(spec.get("iterations", ITERATIONS)):
@@ -357,6 +371,10 @@ def trajectory(spec, build, seed, nudge=0.0):
                 r = d(pack(drawn["real"]))
                 f = d(pack(fake))
             loss = discriminator_loss(spec, r, f)
+            if "rho" in spec:  # Mroueh & Sercu 2017: D maximises, the multiplier minimises l (1 - O) - rho / 2 (O - 1)^2
+                left = 1 - (0.5 * r.square().mean() + 0.5 * f.square().mean())
+                loss = loss - (multiplier * left - spec["rho"] / 2 * left.square())
+                multiplier = multiplier - spec["rho"] * left.detach()
             penalty = torch.zeros(())
             if spec["loss"] in ("hinge", "hinge_margin"):
                 margin.see(1 - r), margin.see(1 + f)
@@ -410,7 +428,14 @@ def trajectory(spec, build, seed, nudge=0.0):
                 margin.see(1 - f)
             if spec["loss"] == "rahinge":
                 margin.see(1 + (r - f.mean())), margin.see(1 - (f - r.mean()))
-            loss = generator_loss(spec, r, f)
+            if spec["loss"] == "sliced":
+                u = torch.randn(d[-1].in_features, spec["directions"], generator=rng)
+                out[f"{at}.directions"] = u = u / u.norm(dim=0)
+                with torch.no_grad():
+                    features = d[:-1](drawn["real"])
+                loss = sliced_wasserstein(features, d[:-1](fake), u, margin)
+            else:
+                loss = generator_loss(spec, r, f)
             gradients = apply_gradient(g, loss, opt_g)
             out[f"{at}.loss_g"] = loss.detach()
             if first:

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Golden trajectories of the objectives whose critic says more than a logit: cgan, acgan, projection, infogan, ebgan, began.
+"""Golden trajectories of the objectives whose critic says more than a logit: cgan, acgan, projection, infogan, ebgan, began,
+mmd-gan, mmd-gan-rep, cramer-gan.
 
-    /tmp/venv/bin/python tests/golden/make_golden_conditional.py      # rewrites the seven files beside this script
+    /tmp/venv/bin/python tests/golden/make_golden_conditional.py      # rewrites their files beside this script
 
 As make_golden.py, whose optimizers, margins and file format it uses: PyTorch f64, ten iterations, written from the papers'
-formulas. What differs is said in README.md, section "Classes, codes and energies".
+formulas. What differs is said in README.md, section "Classes, codes, energies and embeddings".
 """
 import argparse
 import pathlib
@@ -26,6 +27,11 @@ OBJECTIVES = {
     "infogan": dict(loss="non_saturating", critic="codes", critic_steps=1, info_weight=1.0, lr_g=1e-3, **ADAM),
     "ebgan": dict(loss="margin", critic="squared", critic_steps=1, margin=0.3, pull_away=0.1, **ADAM),
     "began": dict(loss="balance", critic="absolute", critic_steps=1, gamma=0.9, lambda_k=0.05, **dict(ADAM, lr=5e-4)),
+    "mmd-gan": dict(loss="mmd", critic="embedding", embedding=16, critic_steps=5, weight=1.0, k=1.0, **dict(ADAM, lr=1e-4, beta2=0.9)),
+    "mmd-gan-rep": dict(loss="repulsive", critic="embedding", embedding=16, critic_steps=1, spectral_norm=True, least=0.25, most=4.0,
+                        lr_g=5e-4, **ADAM),
+    "cramer-gan": dict(loss="cramer", critic="embedding", embedding=256, critic_steps=5, weight=10.0, k=1.0,
+                       **dict(ADAM, lr=1e-4, beta2=0.9)),
 }
 CONDITIONAL = ("label", "classes", "projection")
 
@@ -33,7 +39,7 @@ CONDITIONAL = ("label", "classes", "projection")
 class Critic(nn.Module):
     """trunk and heads, named as Duel's; forward gives everything it has to say."""
 
-    def __init__(self, kind, trunk, features, planes):
+    def __init__(self, kind, trunk, features, planes, embedding=0):
         super().__init__()
         self.kind, self.planes = kind, planes
         if kind in ("squared", "absolute"):
@@ -42,6 +48,9 @@ class Critic(nn.Module):
             self.decoder = mlp_layers([features, 5, 10, 16], *end, nn.Unflatten(1, (1, 4, 4)))
             return
         self.trunk = trunk
+        if kind == "embedding":
+            self.embed = nn.Linear(features, embedding)
+            return
         self.logit = nn.Linear(features, 1)
         if kind == "projection":
             self.embed = nn.Linear(features, CLASSES, bias=False)
@@ -55,6 +64,8 @@ class Critic(nn.Module):
             code = self.encoder(x)
             away = (self.decoder(code) - x).flatten(1)
             return dict(logit=(away.square() if self.kind == "squared" else away.abs()).mean(1), features=code, away=away)
+        if self.kind == "embedding":
+            return dict(features=self.embed(self.trunk(x)))
         if self.kind == "label":
             told = F.one_hot(y, CLASSES).to(x.dtype)
             if self.planes:
@@ -87,7 +98,7 @@ def mlp(spec, latent):
     d = nn.Sequential(nn.Flatten(), *mlp_layers([inputs, 10, 5]), nn.LeakyReLU(0.2))
     if kind in ("squared", "absolute"):
         d.append(nn.Linear(5, 5))
-    return g, Critic(kind, d, 5, False), (1, 4, 4)
+    return g, Critic(kind, d, 5, False, spec.get("embedding", 0)), (1, 4, 4)
 
 
 def dcgan(spec, latent):
@@ -127,6 +138,73 @@ def pull_away(s):
     return total / (n * (n - 1))
 
 
+def kernel(spec, a, b):
+    """Of two embeddings."""
+    square = (a - b).square().sum()
+    if spec["loss"] == "mmd":  # Binkowski 2018, equation 6
+        return sum((1 + square / (2 * alpha))**-alpha for alpha in (0.2, 0.5, 1.0, 2.0, 5.0))
+    return torch.exp(-square / 2)
+
+
+def mean_over(pairs):
+    return torch.stack(list(pairs)).mean()
+
+
+def others(rows, of_pair):
+    """The mean over i != j, pair by pair."""
+    return mean_over(of_pair(a, b) for i, a in enumerate(rows) for j, b in enumerate(rows) if i != j)
+
+
+def squared_mmd(spec, x, y):
+    k = lambda a, b: kernel(spec, a, b)
+    return others(x, k) + others(y, k) - 2 * mean_over(k(a, b) for a in x for b in y)
+
+
+def bounded(square, margin, spec, side):
+    """Wang 2019, section 4: exp(-d^2 / 2) with d^2 kept below a bound for reals and above one for fakes."""
+    bound = torch.tensor(spec["most"] if side == "real" else spec["least"])
+    margin.see(square - bound)
+    return torch.exp(-(torch.minimum if side == "real" else torch.maximum)(square, bound) / 2)
+
+
+def bounds_met(spec, x, y):
+    """Which sides of the two bounds some pair is on."""
+    apart = lambda rows: [(a - b).square().sum().item() for i, a in enumerate(rows) for b in rows[:i]]
+    return {("real", d > spec["most"]) for d in apart(x)} | {("fake", d < spec["least"]) for d in apart(y)}
+
+
+def witness(spec, at, real, fake):
+    """The critic as a function of one embedding."""
+    if spec["loss"] == "cramer":  # Bellemare 2017, algorithm 1, over all of the fakes
+        return mean_over((at - y).norm() for y in fake) - at.norm()
+    return mean_over(kernel(spec, at, x) for x in real) - mean_over(kernel(spec, at, y) for y in fake)
+
+
+def embedding_loss_d(spec, x, y, margin):
+    distance = lambda a, b: (a - b).norm()
+    if spec["loss"] == "mmd":
+        return -squared_mmd(spec, x, y)
+    if spec["loss"] == "repulsive":
+        near = lambda side: lambda a, b: bounded((a - b).square().sum(), margin, spec, side)
+        return others(x, near("real")) - others(y, near("fake"))
+    critic_of_real = mean_over(witness(spec, a, x, y) for a in x)
+    critic_of_fake = others(y, distance) - mean_over(b.norm() for b in y)
+    return critic_of_fake - critic_of_real
+
+
+def embedding_loss_g(spec, x, y):
+    if spec["loss"] == "cramer":  # E |x - y| + E |x - y'| - E |y - y'|
+        return 2 * mean_over((a - b).norm() for a in x for b in y) - others(y, lambda a, b: (a - b).norm())
+    return squared_mmd(spec, x, y)
+
+
+def witness_penalty(spec, d, points, real, fake):
+    points = points.detach().requires_grad_(True)
+    values = sum(witness(spec, at, real, fake) for at in d(points, None)["features"])
+    gradient, = torch.autograd.grad(values, points, create_graph=True)
+    return spec["weight"] * (gradient.flatten(1).norm(dim=1) - spec["k"]).square().mean()
+
+
 def code_loss(said, codes):
     log_q = F.log_softmax(said[:, :CATEGORIES], 1)
     return (F.nll_loss(log_q, codes[:, :CATEGORIES].argmax(1))
@@ -134,6 +212,8 @@ def code_loss(said, codes):
 
 
 def discriminator_loss(spec, real, fake, y, y_fake, codes, k, margin):
+    if spec["critic"] == "embedding":
+        return embedding_loss_d(spec, real["features"], fake["features"], margin)
     r, f = real["logit"], fake["logit"]
     if spec["loss"] == "margin":
         margin.see(spec["margin"] - f)
@@ -152,7 +232,9 @@ def discriminator_loss(spec, real, fake, y, y_fake, codes, k, margin):
     return loss
 
 
-def generator_loss(spec, fake, y_fake, codes):
+def generator_loss(spec, fake, y_fake, codes, real=None):
+    if spec["critic"] == "embedding":
+        return embedding_loss_g(spec, real["features"], fake["features"])
     f = fake["logit"]
     if spec["loss"] == "hinge":
         return -f.mean()
@@ -198,7 +280,7 @@ def trajectory(spec, build, seed):
     margin = Margin()
     margin.watch(g, d)
     opt_d, opt_g = make_optimizer(spec, d, spec["lr"]), make_optimizer(spec, g, spec.get("lr_g", spec["lr"]))
-    k, fit, crossed = torch.zeros(()), True, False
+    k, fit, crossed, bounds = torch.zeros(()), True, False, set()
     for t in range(spec.get("iterations", ITERATIONS)):
         for s in range(spec["critic_steps"]):
             at, first = f"t{t}.s{s}", t == 0 and s == 0
@@ -209,7 +291,7 @@ def trajectory(spec, build, seed):
             with torch.no_grad():
                 image = g(z)
             if spec.get("spectral_norm"):  # one pass: the power iteration moves once a step
-                both = d(torch.cat([real, image]), torch.cat([y, y_fake]))
+                both = d(torch.cat([real, image]), None if y is None else torch.cat([y, y_fake]))
                 said_real = {name: value[:BATCH] for name, value in both.items()}
                 said_fake = {name: value[BATCH:] for name, value in both.items()}
             else:
@@ -220,6 +302,12 @@ def trajectory(spec, build, seed):
                 fit &= bool((said_fake["logit"] > spec["margin"]).any() and (said_fake["logit"] < spec["margin"]).any())
             crossed |= spec["loss"] == "hinge" and bool((said_real["logit"] > 1).any() or (said_fake["logit"] < -1).any())
             loss = discriminator_loss(spec, said_real, said_fake, y, y_fake, codes, k, margin)
+            if "weight" in spec:
+                eps = torch.rand(BATCH, *[1] * len(shape), generator=rng)
+                keep(out, at, eps=eps)
+                loss = loss + witness_penalty(spec, d, eps * real + (1 - eps) * image, said_real["features"], said_fake["features"])
+            if spec["loss"] == "repulsive":
+                bounds |= bounds_met(spec, said_real["features"], said_fake["features"])
             gradients = apply_gradient(d, loss, opt_d)
             if spec["loss"] == "balance":
                 with torch.no_grad():
@@ -230,10 +318,14 @@ def trajectory(spec, build, seed):
                 out.update({f"grad.d.{name}": value for name, value in gradients.items()})
         z, y_fake, codes = latents(spec, rng)
         keep(out, f"t{t}", z_g=z, y_g=y_fake, codes_g=codes)
+        said_real = None
+        if spec["critic"] == "embedding":  # as D is now; Duel judges real samples first
+            with torch.no_grad():
+                said_real = d(real, None)
         said = d(g(z), y_fake)
         if "away" in said:
             margin.see(said["away"])
-        loss = generator_loss(spec, said, y_fake, codes)
+        loss = generator_loss(spec, said, y_fake, codes, said_real)
         gradients = apply_gradient(g, loss, opt_g)
         keep(out, f"t{t}", loss_g=loss.detach())
         if t == 0:
@@ -244,15 +336,20 @@ def trajectory(spec, build, seed):
         fit &= 0.02 < k.item() < 1
     if spec["loss"] == "hinge":  # a spectral norm keeps most logits within it
         fit &= crossed
+    if spec["loss"] == "repulsive":  # a pair beyond each bound and one within
+        fit &= len(bounds) == 4
     return out, fit and margin.smallest > MARGIN
 
 
 def main():
     parser = argparse.ArgumentParser(description="Writes the golden trajectories beside this script.")
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path(__file__).resolve().parent)
+    parser.add_argument("--only", nargs="+", help="these objectives, by name")
     arguments = parser.parse_args()
     exact_torch()
     for name, network, build in [*((name, "mlp", mlp) for name in OBJECTIVES), ("cgan", "dcgan", dcgan)]:
+        if arguments.only and name not in arguments.only:
+            continue
         seed, tensors = first_fit(trajectory, OBJECTIVES[name], build, name, most=500)
         write_golden(arguments.out, name, network, OBJECTIVES[name], seed, tensors)
 

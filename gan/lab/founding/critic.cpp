@@ -16,6 +16,7 @@
 #include "duel/gan/lab/founding/rank_correlation.h"
 #include "duel/gan/lab/internal/founding_digits.h"
 #include "duel/gan/lab/internal/founding_rows.h"
+#include "duel/gan/objective/distances/fisher.h"
 #include "duel/gan/picture/plot.h"
 #include "duel/kernels/base/error.h"
 
@@ -38,8 +39,12 @@ struct CriticPlan {
 
 /// Why an objective's D has no value to be read; empty: it has one.
 std::string critic_left_out(const Objective& objective) {
+  if (objective.critic == CriticKind::embedding)
+    return "D gives an embedding, and its loss is of pairs within a batch";
   if (objective.equilibrium) return "D is an autoencoder, and k, which moves, is in its loss";
   if (is_autoencoder(objective.critic)) return "D is an autoencoder, and no critic";
+  if (std::any_of(objective.d_terms.begin(), objective.d_terms.end(), has_multiplier))
+    return "a multiplier, which moves, is in D's loss";
   if (!objective.d_terms.empty()) return "a term about labels or codes is in D's loss";
   return "";
 }

@@ -182,6 +182,11 @@ void put_loss(const char* op, Objective& objective, const std::string& text) {
       "loss: {}'s D is an autoencoder, whose output is an energy, low on data; the loss '{}' reads logits that "
       "are high on data: leave the loss out, or take an objective whose D gives a logit",
       objective.name, loss.name);
+  DUEL_CHECK(
+      objective.critic != CriticKind::embedding, op,
+      "loss: {}'s D gives an embedding, several numbers per sample, and the loss '{}' reads one logit: leave the "
+      "loss out, or take an objective whose D gives a logit",
+      objective.name, loss.name);
   objective.loss = std::move(loss);
 }
 
@@ -313,6 +318,8 @@ std::string why_not_composed(const Objective& o) {
   switch (o.critic) {
     case CriticKind::plain:
       break;
+    case CriticKind::embedding:
+      return message("its loss, {}, is of embeddings", o.loss.name);
     case CriticKind::code_head:
       return "its D finds codes of G's input";
     default:

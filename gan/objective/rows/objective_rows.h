@@ -44,6 +44,8 @@ const Rows& regularised_rows();
 const Rows& dynamics_rows();
 /// Critics that are autoencoders: ebgan, began.
 const Rows& energy_rows();
+/// Distances between what D says of both sides: fisher-gan … sliced-wasserstein.
+const Rows& distance_rows();
 /// Classes and codes: cgan, acgan, projection, infogan.
 const Rows& conditional_rows();
 

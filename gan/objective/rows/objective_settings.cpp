@@ -71,7 +71,7 @@ constexpr Need kLatentStep = {
 bool has_path_length(const Objective& o) {
   return std::any_of(o.g_terms.begin(), o.g_terms.end(), is_path_length);
 }
-constexpr Need kPathLength = {
+constexpr Need kNeedsPathLength = {
     has_path_length,
     "path-length-every says how often path-length is asked, and it is not there: add path-length, its weight, or "
     "leave path-length-every out",
@@ -182,6 +182,11 @@ constexpr Need kLogits = {
     "{setting}: {objective}'s D is an autoencoder, whose output is an energy: it has its own loss; leave it out, "
     "or take an objective whose D gives a logit: {others}"};
 
+constexpr Need kOneNumber = {
+    [](const Objective& o) { return o.critic != CriticKind::embedding; },
+    "{setting}: {objective}'s D gives an embedding, several numbers per sample, and no logit: leave {setting} out, or take "
+    "an objective whose D gives a logit: {others}"};
+
 /// The axes of composition.h come first: numbers of the same parts are put in after them.
 std::vector<ObjectiveSetting> axis_group() {
   std::vector<ObjectiveSetting> settings;
@@ -199,7 +204,7 @@ std::vector<ObjectiveSetting> axis_group() {
       axis.put("objective", o, std::get<std::string>(text));
     };
     setting.place.axis = true;
-    if (axis.name == "loss") setting.place.needs = {kLogits};
+    if (axis.name == "loss") setting.place.needs = {kLogits, kOneNumber};
     settings.push_back(std::move(setting));
   }
   return settings;
@@ -247,6 +252,14 @@ std::vector<ObjectiveSetting> number_group() {
        {.of_loss = "probability targets", .off = 0.0, .within = "loss"}},
       {number("divergence-alpha", "fgan-alpha: which of the alpha divergences, not 0 or 1"),
        {.of_loss = "family of divergences", .within = "loss"}},
+      {number("rho", "fisher-gan: rate of the multiplier that holds D's second moment at 1", positive()),
+       {.of_loss = "constraint on the second moment"}},
+      {integer("embedding", "mmd-gan, mmd-gan-rep, cramer-gan: numbers that D gives per sample",
+               between(1, 65536)),
+       {.of_loss = "embedding"}},
+      {integer("directions", "sliced-wasserstein: lines that features are projected on in a step of G",
+               between(1, 65536)),
+       {.of_loss = "projections"}},
       {number("margin", "ebgan: energy up to which D pushes fakes", positive()),
        {.of_loss = "energy margin"}},
       {number("pull-away", "ebgan: weight of the pull-away term", at_least(0)),
@@ -318,7 +331,7 @@ ObjectivePlace path_length_every() {
                 const auto found = std::find_if(o.g_terms.begin(), o.g_terms.end(), is_path_length);
                 if (found != o.g_terms.end()) found->every = std::get<int64_t>(value);
               },
-          .needs = {kPathLength},
+          .needs = {kNeedsPathLength},
           .off = int64_t{1}};
 }
 
@@ -374,16 +387,20 @@ std::vector<ObjectiveSetting> regulariser_group() {
       .set = [](Objective& o,
                 const SettingValue& text) { o.augmentation = augmentation(std::get<std::string>(text)); },
       .off = "none"};
+  const auto of_logits = [](ObjectivePlace place) {
+    place.needs = {kOneNumber};
+    return place;
+  };
   std::vector<ObjectiveSetting> settings = {
       augment,
       weight("lecam", "weight of D's distance to the other side's running mean (published: 0.01 to 0.5)",
-             weight_of(d, lecam)),
+             of_logits(weight_of(d, lecam))),
       weight("cr", "weight of D's change where real images are moved a little (10)",
-             weight_of(d, [](double w) { return consistency(Consistency::real, w); })),
+             of_logits(weight_of(d, [](double w) { return consistency(Consistency::real, w); }))),
       weight("bcr", "the same of real and generated ones (10)",
-             weight_of(d, [](double w) { return consistency(Consistency::balanced, w); })),
+             of_logits(weight_of(d, [](double w) { return consistency(Consistency::balanced, w); }))),
       weight("zcr-d", "weight of D's change where latents are disturbed (5 to 20)",
-             weight_of(d, latent_consistency_d)),
+             of_logits(weight_of(d, latent_consistency_d))),
       weight("zcr-g", "weight of G's change where latents are disturbed, which it seeks (0.5)",
              weight_of(g, latent_consistency_g)),
       weight("orthogonal", "weight of the inner products of different rows of G's weights (1e-4)",
@@ -396,7 +413,7 @@ std::vector<ObjectiveSetting> regulariser_group() {
              weight_of(g, path_length)),
       {number("top-k", "share of a batch, those D finds best, that G learns from (0.5 to 1)",
               {.low = 0, .high = 1, .above_low = true}),
-       with(DUEL_AT(schedule.top_k), 1.0, {kLogits})},
+       with(DUEL_AT(schedule.top_k), 1.0, {kLogits, kOneNumber})},
   };
   for (ObjectiveSetting& setting : adaptation_settings()) settings.push_back(std::move(setting));
   return settings;

@@ -58,8 +58,9 @@ Values accuracy(const Look& look) {
 
 Values input_gradients(const Look& look) {
   const Trainer::Batch& batch = look.batch();
+  const PenalisedValue witness = look.trainer.witness_of(batch);
   const auto norm_at = [&](const Tensor& points, const Tensor& labels) -> Measured {
-    return mean_gradient_norm(look.critic(), look.trainer.packed(points), labels);
+    return mean_gradient_norm(look.critic(), look.trainer.packed(points), labels, witness);
   };
   const Tensor half = Tensor::full({batch.real.dim(0)}, 0.5, batch.real.options());
   return {norm_at(batch.real, batch.real_labels), norm_at(batch.fake, batch.latents.labels),
@@ -78,8 +79,10 @@ Values held_out(const Look& look) {
   const int64_t packing = look.objective().schedule.packing;
   const int64_t n = std::min({kHeldOut, others.count(), training.count()}) / packing * packing;
   if (n == 0) return {};
+  const PenalisedValue witness = look.trainer.witness_of(batch);
   const auto critic_of = [&](const Tensor& images, const Tensor& labels) {
-    return look.sign() * mean(judge(look.critic(), look.trainer.packed(images), labels).logits).item();
+    const Judgement said = judge(look.critic(), look.trainer.packed(images), labels);
+    return look.sign() * mean(witness ? witness(said) : said.logits).item();
   };
   const auto critic_of_first = [&](const ResidentData& data) {
     const Tensor first = data.first(n);

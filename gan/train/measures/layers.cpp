@@ -45,14 +45,11 @@ Values activation_gradients(const Look& look) {
                             ? concat({batch.real_labels, batch.latents.labels})
                             : Tensor();
   const nn::ActivationTrace trace;
-  const Judgement all = judge(look.critic(), images, labels);
-  const auto part = [&](int64_t begin, int64_t end) {
-    return Judgement{.logits = rows(all.logits, begin, end),
-                     .pixels = all.pixels.defined() ? rows(all.pixels, begin, end) : Tensor()};
-  };
-  const int64_t count = all.logits.dim(0), split = count / 2;
-  const Tensor loss = look.trainer.adversarial_loss_of_d(
-      {.real = {batch.real, {}, part(0, split)}, .fake = {batch.fake, {}, part(split, count)}, .codes = {}});
+  const Judgement both = judge(look.critic(), images, labels);
+  const int64_t all = both.logits.dim(0), split = all / 2;
+  const Tensor loss = look.trainer.adversarial_loss_of_d({.real = {batch.real, {}, rows(both, 0, split)},
+                                                          .fake = {batch.fake, {}, rows(both, split, all)},
+                                                          .codes = {}});
   std::vector<Tensor> at{images};
   for (const Tensor& t : trace.tensors()) at.push_back(t);
   const auto gradients = grad({loss}, at, {}, {.allow_unused = true});

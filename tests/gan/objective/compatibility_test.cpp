@@ -1,6 +1,8 @@
 // The table of impossible mixes: each row is met, refused with its own sentence, and met by no named
 // objective.
 #include "duel/gan/objective/compatibility.h"
+#include "duel/gan/objective/distances/embedding.h"
+#include "duel/gan/objective/distances/sliced.h"
 #include "duel/gan/objective/regularisers/regularisers.h"
 
 #include <gtest/gtest.h>
@@ -111,6 +113,23 @@ std::vector<Case> cases() {
       {"cutmix, a D that judges no pixels", "take arch unet", named_objective("ns-gan", {{"cutmix", 1.0}})},
       {"cutmix, labels that differ between the sides", "labels that may be exchanged",
        named_objective("ns-gan", {{"cutmix", 1.0}, {"label-flip", 0.1}}), 8, std::make_shared<Pixelwise>()},
+      {"a multiplier, a look ahead of D", "more than once for a step",
+       with(named_objective("fisher-gan"), [](Objective& o) { o.schedule.unroll = 2; })},
+      {"a multiplier, a look ahead of D", "more than once for a step",
+       with(named_objective("fisher-gan"), [](Objective& o) { o.schedule.update = Update::extragradient; })},
+      {"a loss that compares samples, too few of them", "at least 2 of them, but D judges 1",
+       with(plain, [](Objective& o) { o.loss = cramer_loss(); }), 1, std::make_shared<Talkative>()},
+      {"a loss of features, a critic without them", "gives a logit alone",
+       with(plain, [](Objective& o) { o.loss = cramer_loss(); })},
+      {"an embedding, a loss of logits", "the loss 'non_saturating' reads one logit",
+       with(plain, [](Objective& o) { o.critic = CriticKind::embedding; }), 8, std::make_shared<Talkative>()},
+      {"a loss that pairs samples, unequal batches", "2 times D's",
+       with(plain,
+            [](Objective& o) {
+              o.loss = sliced_wasserstein_loss(4);
+              o.schedule.generator_batch = 2;
+            }),
+       8, std::make_shared<Talkative>()},
       {"relativism, a joint loss", "compares real and fake by itself",
        with(plain,
             [](Objective& o) {

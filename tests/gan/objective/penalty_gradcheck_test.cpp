@@ -109,12 +109,12 @@ const ActivationRow kActivations[] = {
 };
 
 using Activation = std::function<void(nn::Sequential&)>;  // appends one
-struct CriticRow {
+struct CheckedNetwork {
   const char* name;
   Shape sample;
   void (*build)(nn::Sequential&, const Activation&);
 };
-const CriticRow kNetworks[] = {
+const CheckedNetwork kNetworks[] = {
     {"MLP",
      {4},
      [](nn::Sequential& net, const Activation& activation) {
@@ -169,7 +169,7 @@ struct DrawnCritic {
   Watch watch;
 };
 
-std::unique_ptr<DrawnCritic> make_critic(const CriticRow& network, const ActivationRow& activation,
+std::unique_ptr<DrawnCritic> make_critic(const CheckedNetwork& network, const ActivationRow& activation,
                                          Generator& random) {
   auto critic = std::make_unique<DrawnCritic>();
   network.build(critic->net, [&](nn::Sequential& net) {
@@ -257,7 +257,7 @@ std::map<std::string, double>& recorded() {
   static std::map<std::string, double> errors;
   return errors;
 }
-std::string key(const PenaltyShape& shape, const PenaltySampling& sampling, const CriticRow& network) {
+std::string key(const PenaltyShape& shape, const PenaltySampling& sampling, const CheckedNetwork& network) {
   return shape.name + "|" + sampling.name + "|" + network.name;
 }
 
@@ -267,7 +267,7 @@ class PenaltyGradcheck : public ::testing::TestWithParam<std::tuple<int, int>> {
 };
 
 TEST_P(PenaltyGradcheck, EveryShapeAndSampling) {
-  const CriticRow& network = kNetworks[std::get<0>(GetParam())];
+  const CheckedNetwork& network = kNetworks[std::get<0>(GetParam())];
   const ActivationRow& activation = kActivations[std::get<1>(GetParam())];
   const Shape batch = network.sample.inserted(0, 3);
 
@@ -311,7 +311,7 @@ INSTANTIATE_TEST_SUITE_P(All, PenaltyGradcheck,
 
 std::string gradcheck_table() {
   std::string table = "| penalty at points |", line = "|---|";
-  for (const CriticRow& network : kNetworks) {
+  for (const CheckedNetwork& network : kNetworks) {
     table += " " + std::string(network.name) + " |";
     line += "---|";
   }
@@ -319,7 +319,7 @@ std::string gradcheck_table() {
   for (const ShapeRow& row : kShapes) {
     for (const PenaltySampling& sampling : kSamplings) {
       table += "| " + row.shape.name + ", " + sampling.name + " |";
-      for (const CriticRow& network : kNetworks) {
+      for (const CheckedNetwork& network : kNetworks) {
         char cell[32];
         std::snprintf(cell, sizeof cell, " %.1e |", recorded()[key(row.shape, sampling, network)]);
         table += cell;

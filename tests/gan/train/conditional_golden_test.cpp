@@ -1,8 +1,9 @@
-// Objectives with classes, codes and energies against PyTorch in f64: losses, gradients, ten iterations of
-// weights, every objective with its row's defaults. Files: tests/golden/README.md, section "Classes, codes
-// and energies".
+// Objectives with classes, codes, energies and embeddings against PyTorch in f64: losses, gradients, ten iterations of
+// weights, every objective with its row's defaults. Files: tests/golden/README.md, section "Classes, codes,
+// energies and embeddings".
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 
@@ -112,6 +113,12 @@ class ConditionalGolden : public ::testing::TestWithParam<ConditionalCase> {
 
 TEST_P(ConditionalGolden, EveryIterationIsAsInPyTorch) {
   const Networks nets = networks();
+  std::string step;  // names of the random numbers of the current critic step
+  for (Penalty& penalty : objective_.penalties) {
+    penalty.sampling.points = [&](const Tensor& real, const Tensor& fake, Generator&) {
+      return line_points(real, fake, at(step + "eps"));
+    };
+  }
   Trainer trainer(nets, objective_, nullptr, {.batch = 4, .dtype = DType::f64});
   const auto near = [](double got, double expected, const std::string& what) {
     EXPECT_NEAR(got, expected, 1e-9 * (1 + std::abs(expected))) << what;
@@ -120,7 +127,7 @@ TEST_P(ConditionalGolden, EveryIterationIsAsInPyTorch) {
   for (int t = 0; t < iterations; ++t) {
     const std::string iteration = "t" + std::to_string(t) + ".";
     for (int64_t s = 0; s < objective_.schedule.critic_steps; ++s) {
-      const std::string step = iteration + "s" + std::to_string(s) + ".";
+      step = iteration + "s" + std::to_string(s) + ".";
       trainer.critic_step({.real = at(step + "real"),
                            .real_labels = maybe(step + "y"),
                            .fake = trainer.generate(at(step + "z")),
@@ -131,7 +138,8 @@ TEST_P(ConditionalGolden, EveryIterationIsAsInPyTorch) {
       if (t == 0 && s == 0) expect_gradients(trainer, *nets.discriminator, "grad.d.");
     }
     trainer.generator_step(
-        {.latents = {at(iteration + "z_g"), maybe(iteration + "y_g"), maybe(iteration + "codes_g")}});
+        {.real = at(step + "real"),
+         .latents = {at(iteration + "z_g"), maybe(iteration + "y_g"), maybe(iteration + "codes_g")}});
     near(trainer.metrics().loss_g, at(iteration + "loss_g").item(), iteration);
     if (t == 0) expect_gradients(trainer, *nets.generator, "grad.g.");
   }
@@ -142,7 +150,11 @@ TEST_P(ConditionalGolden, EveryIterationIsAsInPyTorch) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Objectives, ConditionalGolden, ::testing::ValuesIn(conditional_cases()),
-                         [](const auto& golden) { return golden.param.objective + "_" + golden.param.net; });
+                         [](const auto& golden) {
+                           std::string name = golden.param.objective + "_" + golden.param.net;
+                           std::replace(name.begin(), name.end(), '-', '_');
+                           return name;
+                         });
 
 }  // namespace
 }  // namespace duel::gan

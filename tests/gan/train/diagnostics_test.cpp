@@ -151,6 +151,7 @@ struct Plane {
                                                    AutoencoderCritic::Error::absolute);
       critic->to(DType::f64);
     }
+    if (objective.loss.reads_features) critic = std::make_shared<SequentialCritic>(*d);
     Networks networks{g, critic, {.noise = 2}, {}};
     training = std::make_shared<ResidentData>(Generator(1).normal({40, 2}, 0, 1, kF64));
     trainer = std::make_unique<Trainer>(networks, objective, training,
@@ -267,9 +268,9 @@ double gap_of(const StepRecord& record) {
 // A row whose loss loses a property loses its diagnostics, and one that gains a wrong one shows numbers that
 // mean nothing.
 TEST(Diagnosis, OfEachNamedObjective) {
-  const std::set<std::string> cross_entropy{"gan",  "ns-gan", "dragan", "dragan-two-sided", "fgan-js",
-                                            "r1",   "lgan",   "pacgan", "unrolled",         "consensus",
-                                            "cgan", "acgan",  "infogan"},
+  const std::set<std::string> cross_entropy{"gan",  "ns-gan", "dragan",  "dragan-two-sided",  "fgan-js",
+                                            "r1",   "lgan",   "pacgan",  "unrolled",          "consensus",
+                                            "cgan", "acgan",  "infogan", "sliced-wasserstein"},
       undecided{"hinge",           "hinge-v1",     "geometric-gan",  "sngan",
                 "projection",      "lsgan",        "lsgan-pearson",  "fgan-kl",
                 "fgan-reverse-kl", "fgan-pearson", "fgan-hellinger", "fgan-alpha"},

@@ -9,6 +9,7 @@
 #include "duel/core/io/safetensors.h"
 #include "duel/core/ops.h"
 #include "duel/gan/models/network.h"
+#include "duel/gan/objective/distances/sliced.h"
 #include "duel/gan/train/trainer.h"
 #include "duel/kernels/base/settings.h"
 #include "duel/nn/layers.h"
@@ -67,7 +68,10 @@ Networks golden_networks(const std::string& net, bool batch_norm_in_d, const Obj
     add(*d, objective, Linear(10, 6));
     d->push_back(LeakyReLU(0.2));
     add(*d, objective, Linear(6, 1));
-    networks.discriminator = d;
+    if (objective.loss.reads_features)
+      networks.discriminator = std::make_shared<SequentialCritic>(*d);
+    else
+      networks.discriminator = d;
     return networks;
   }
   if (net != "dcgan") {  // make_golden_networks.py
@@ -131,7 +135,7 @@ TEST_P(Golden, EveryIterationIsAsInPyTorch) {
   networks.generator->load_state_dict(part(file, "g."));
   networks.discriminator->load_state_dict(part(file, "d."));
 
-  std::string step;  // names of the random numbers of the current critic step
+  std::string iteration, step;  // names of the random numbers of the current iteration and critic step
   for (Penalty& penalty : objective.penalties) {
     const std::string where = penalty.sampling.name;
     if (where == "real" || where == "fake") continue;
@@ -140,6 +144,11 @@ TEST_P(Golden, EveryIterationIsAsInPyTorch) {
       const Tensor points = dragan_points(real, at(file, step + "alpha"), at(file, step + "noise"));
       return where == "dragan" ? points : clamp_max(clamp_min(points, -1.0), 1.0);
     };
+  }
+  if (file.find("t0.directions") != nullptr) {
+    objective.loss = sliced_wasserstein_loss(
+        at(file, "t0.directions").dim(1),
+        [&](int64_t, int64_t, const TensorOptions&) { return at(file, iteration + "directions"); });
   }
   const int64_t critic_steps = objective.schedule.critic_steps;
   const bool joint = objective.schedule.update != Update::alternating;
@@ -155,7 +164,7 @@ TEST_P(Golden, EveryIterationIsAsInPyTorch) {
 
   const auto iterations = parsed<int>("golden", "iterations", file.text("iterations"));
   for (int t = 0; t < iterations; ++t) {
-    const std::string iteration = "t" + std::to_string(t) + ".";
+    iteration = "t" + std::to_string(t) + ".";
     trainer.begin_iteration(t);
     for (int64_t s = 0; s < critic_steps; ++s) {
       step = iteration + "s" + std::to_string(s) + ".";
