@@ -141,7 +141,7 @@ def pull_away(s):
 def kernel(spec, a, b):
     """Of two embeddings."""
     square = (a - b).square().sum()
-    if spec["loss"] == "mmd":  # Binkowski 2018, equation 6
+    if spec["loss"] == "mmd":  # Binkowski 2018, rational quadratic
         return sum((1 + square / (2 * alpha))**-alpha for alpha in (0.2, 0.5, 1.0, 2.0, 5.0))
     return torch.exp(-square / 2)
 
@@ -161,7 +161,7 @@ def squared_mmd(spec, x, y):
 
 
 def bounded(square, margin, spec, side):
-    """Wang 2019, section 4: exp(-d^2 / 2) with d^2 kept below a bound for reals and above one for fakes."""
+    """Wang 2019, the bounded kernel: exp(-d^2 / 2) with d^2 kept below a bound for reals and above one for fakes."""
     bound = torch.tensor(spec["most"] if side == "real" else spec["least"])
     margin.see(square - bound)
     return torch.exp(-(torch.minimum if side == "real" else torch.maximum)(square, bound) / 2)

@@ -1,10 +1,10 @@
 // Critics that give each sample several numbers, its embedding, and losses that are distances between the two sides'
 // embeddings. r = D(x) and f = D(G(z)) are rows of numbers here; x', z' are other samples of the same batch.
 //
-// MMD GAN (Li et al. 2017, arXiv:1705.08584; Binkowski et al. 2018, arXiv:1801.01401, equation 3 and appendix C):
+// MMD GAN (Li et al. 2017, arXiv:1705.08584; Binkowski et al. 2018, arXiv:1801.01401):
 //   L_G = -L_D = M,   M = E k(r, r') + E k(f, f') - 2 E k(r, f)         the unbiased squared maximum mean discrepancy
 //   witness  w(x) = E k(D(x), r) - E k(D(x), f)
-// Repulsive (Wang et al. 2019, arXiv:1812.09916, section 3 and 4), with bounds that leave alone what is far or near enough:
+// Repulsive (Wang et al. 2019, arXiv:1812.09916), with bounds that leave alone what is far or near enough:
 //   L_D = E k(r, r') - E k(f, f') of bounded kernels,   L_G = M
 // Cramer GAN (Bellemare et al. 2017, arXiv:1705.10743, algorithm 1), whose one independent fake is every other fake of the
 // batch here:
@@ -12,7 +12,7 @@
 //   L_D = E w(G(z)) - E w(x),   L_G = 2 E |r - f| - E |f - f'|           the energy distance up to what G has no hand in
 //
 // A gradient penalty is of the witness, the function that tells both sides apart, where there is one: by the chain through the
-// embeddings of point and both sides (Binkowski 2018, section 3.3).
+// embeddings of point and both sides.
 //
 // Pairs of a batch of N and widths k take N N k numbers.
 //
@@ -56,7 +56,7 @@ struct Kernel {
   std::function<Tensor(const Tensor& squares)> of_squares;  // of squared distances, element by element
   double of_equal = 1.0;                                    // at a distance of 0
 };
-/// The sum over alpha of (1 + d^2 / (2 alpha))^-alpha (Binkowski 2018, equation 6); alphas above 0.
+/// The sum over alpha of (1 + d^2 / (2 alpha))^-alpha (Binkowski 2018); alphas above 0.
 Kernel rational_quadratic(std::vector<double> alphas);
 /// exp(-d^2 / 2): deviation 1.
 Kernel gaussian();

@@ -81,7 +81,7 @@ const Rows& distance_rows() {
        .settings = {{"embedding", int64_t{256}}},
        .note =
            "Where the paper draws one independent fake, every other fake of the batch is one here. Binkowski et al. 2018 "
-           "(arXiv:1801.01401, section 4) show what w's |D(x)|, a distance to 0 in place of one to real samples, may miss."},
+           "(arXiv:1801.01401) discuss what w's |D(x)|, a distance to 0 in place of one to real samples, may miss."},
       {.name = "sliced-wasserstein",
        .formula =
            "L_D = E softplus(-r) + E softplus(f);  L_G = mean over directions u of W(u)^2;  W(u): 2-Wasserstein distance of "
