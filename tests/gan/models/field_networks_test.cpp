@@ -236,7 +236,7 @@ TEST(FieldNetworks, UnetJudgesTheImageAndEachPixel) {
                                       .width = 32,
                                       .latent = 4,
                                       .channels_g = 4,
-                                      .channels_d = 4,
+                                      .channels_d = 8,
                                       .packing = kind == CriticKind::plain ? 2 : 1,
                                       .critic = kind,
                                       .classes = is_conditional(kind) ? 3 : 0,
