@@ -9,6 +9,7 @@
 #include "duel/kernels/linear/device/conv_device.h"
 #include "duel/kernels/linear/device_library.h"
 #include "duel/kernels/linear/host/conv_host.h"
+#include "duel/kernels/linear/host/conv_point.h"
 #include "duel/kernels/linear/host/conv_three.h"
 #include "duel/kernels/linear/host/conv_winograd.h"
 #include "duel/kernels/linear/vendor/cudnn.h"
@@ -58,12 +59,13 @@ void fill_planes(int64_t n, int64_t channels, int64_t plane, const T* bias, T* o
 bool no_products(const ConvShape& s) { return in_elements(s) == 0 || out_elements(s) == 0; }
 
 // Which of the host's own.
-enum class Way { general, direct, winograd, three };
+enum class Way { general, direct, winograd, three, point };
 
 template <class T>
 Way way_of(const ConvShape& s, ConvPass pass) {
   if (!s.dense()) return Way::general;
   if constexpr (std::is_same_v<T, float>) {  // double keeps to the definition's products
+    if (host::point_suits(s)) return Way::point;
     if (host::three_suits(s, pass)) return Way::three;
     if (host::winograd_suits(s, pass)) return Way::winograd;
   }
@@ -79,6 +81,8 @@ size_t own_workspace(const ConvShape& s, ConvPass pass) {
       return static_cast<size_t>(host::winograd_elements(s, pass)) * sizeof(T);
     case Way::three:
       return static_cast<size_t>(host::three_elements(s, pass)) * sizeof(T);
+    case Way::point:
+      return static_cast<size_t>(host::point_elements(s, pass)) * sizeof(T);
     case Way::direct:
       break;
   }
@@ -105,6 +109,10 @@ void by_own(const ConvShape& s, ConvPass pass, const T* first, const T* second, 
       forward = host::three_forward;
       input_grad = host::three_input_grad;
       weight_grad = host::three_weight_grad;
+    } else if (way == Way::point) {
+      forward = host::point_forward;
+      input_grad = host::point_input_grad;
+      weight_grad = host::point_weight_grad;
     }
   }
   if (pass == ConvPass::kWeightGrad) return weight_grad(s, first, second, out, workspace);

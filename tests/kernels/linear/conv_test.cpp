@@ -87,6 +87,17 @@ TYPED_TEST(Conv, ThreeTapsOneStepApart) {
   Arrays<TypeParam>(make_shape(3, 20, 30, 25, 20, 3, 3, 1, 1, 1, 1)).expect_right(true);
 }
 
+TYPED_TEST(Conv, OneTapOneStepApart) {
+  // Matrix products with the images as they lie (kernels/linear/host/conv_point.h): places of a vector, of less, of pairs with
+  // one more and with a part of one, channels of less and more than a tile and a block.
+  for (const int64_t width : {1, 4, 8, 16, 17, 31, 33, 48, 55})
+    Arrays<TypeParam>(make_shape(3, 5, 1, width, 7, 1, 1, 1, 1, 0, 0)).expect_right(true);
+  for (const int64_t channels : {1, 2, 3, 4, 15, 33}) {
+    Arrays<TypeParam>(make_shape(2, channels, 7, 7, 9, 1, 1, 1, 1, 0, 0)).expect_right(false);
+    Arrays<TypeParam>(make_shape(5, 6, 14, 14, channels, 1, 1, 1, 1, 0, 0)).expect_right(true);
+  }
+}
+
 TYPED_TEST(Conv, GroupsAndDilation) {
   for (int64_t kernel = 1; kernel <= 4; ++kernel) {
     for (int64_t stride = 1; stride <= 3; ++stride) {
@@ -126,7 +137,7 @@ TYPED_TEST(Conv, SameBitsForAnyThreadCount) {
   for (const ConvShape& s :
        {make_shape(37, 1, 28, 28, 64, 4, 4, 2, 2, 1, 1), make_shape(21, 16, 14, 14, 32, 4, 4, 2, 2, 1, 1),
         make_shape(46, 24, 9, 9, 30, 4, 4, 2, 2, 1, 1), make_shape(46, 24, 9, 9, 30, 3, 3, 1, 1, 1, 1),
-        make_shape(37, 12, 14, 14, 12, 3, 3, 1, 1, 1, 1, 12),
+        make_shape(6, 24, 9, 9, 30, 1, 1, 1, 1, 0, 0), make_shape(37, 12, 14, 14, 12, 3, 3, 1, 1, 1, 1, 12),
         make_shape(21, 12, 20, 20, 18, 3, 3, 1, 1, 2, 2, 2, 2, 2),
         make_shape(9, 3, 13, 11, 20, 3, 5, 1, 2, 1, 0)}) {
     const Arrays<TypeParam> arrays(s);
