@@ -63,13 +63,12 @@ enum class Way { general, direct, winograd, three, point };
 
 template <class T>
 Way way_of(const ConvShape& s, ConvPass pass) {
-  if (!s.dense()) return Way::general;
   if constexpr (std::is_same_v<T, float>) {  // double keeps to the definition's products
-    if (host::point_suits(s)) return Way::point;
     if (host::three_suits(s, pass)) return Way::three;
-    if (host::winograd_suits(s, pass)) return Way::winograd;
+    if (s.dense() && host::point_suits(s)) return Way::point;
+    if (s.dense() && host::winograd_suits(s, pass)) return Way::winograd;
   }
-  return Way::direct;
+  return s.dense() ? Way::direct : Way::general;
 }
 
 template <class T>

@@ -1,6 +1,6 @@
 // Forward pass and input gradient by kernels/linear/host/conv_three.h. The lanes of a vector are samples.
 //
-// For some groups of kLanes samples at a time: turn the input into [position][channel][lane]; for every few neighbouring
+// For some packs of kLanes samples at a time: turn the input into [position][channel][lane]; for every few neighbouring
 // tiles of a row make the panels of all 16 kinds, multiply them by the kinds' weights, a few output channels at a time, and
 // add the products up while they are in the cache; turn the result back.
 #include "duel/kernels/linear/host/conv_three.h"
@@ -20,15 +20,17 @@ using Vec = simd::Vec<float>;
 static_assert(kTileRows <= kLanes);  // a vector holds one tap of all rows of a tile
 
 constexpr int64_t kTaps = 9, kKinds = 16;
-constexpr int64_t kGroups = 2;                           // of samples at a time
+constexpr int64_t kPacks = 2;                            // of kLanes samples at a time
 constexpr int64_t kUnit = 4;                             // most tiles that share one pass over the weights
 constexpr int64_t kPanelTiles = kPanel<float> / kLanes;  // 2
 
 // Both passes, seen as one map of images to images.
 struct Map {
   Map(const ConvShape& shape, bool is_forward) : s(shape), forward(is_forward) {
-    c_from = forward ? s.c_in : s.c_out;
-    c_to = forward ? s.c_out : s.c_in;
+    c_in = s.group_in();
+    c_out = s.group_out();
+    c_from = forward ? c_in : c_out;
+    c_to = forward ? c_out : c_in;
     h_from = forward ? s.h_in : s.h_out;
     w_from = forward ? s.w_in : s.w_out;
     h_to = forward ? s.h_out : s.h_in;
@@ -39,7 +41,7 @@ struct Map {
     across = ceil_div(w_to, 2);
     unit = fits(kUnit) ? kUnit : kPanelTiles;
     units = ceil_div(across, unit);
-    groups = std::min(kGroups, ceil_div(s.n, kLanes));
+    packs = std::min(kPacks, ceil_div(s.n, kLanes));
     image_elements = (h_from * w_from + 1) * c_from * kLanes;
     result_elements = c_to * h_to * w_to * kLanes;
     weight_elements = kKinds * c_to * c_from;
@@ -50,14 +52,15 @@ struct Map {
     const int64_t elements = kKinds * (c_from + kTileRows) * tiles * kLanes;
     return elements <= static_cast<int64_t>(kScratchBytes / sizeof(float));
   }
-  int64_t elements() const { return weight_elements + groups * (image_elements + result_elements); }
+  int64_t elements() const { return weight_elements + packs * (image_elements + result_elements); }
 
   ConvShape s;
   bool forward;
+  int64_t c_in, c_out;  // of one group of channels
   int64_t c_from, c_to, h_from, w_from, h_to, w_to, pad_h, pad_w;
   int64_t down, across;  // rows of tiles, tiles in a row
   int64_t unit, units;   // tiles at a time, units in a row
-  int64_t groups;        // per pass over the workspace
+  int64_t packs;         // per pass over the workspace
   int64_t image_elements, result_elements, weight_elements;
 };
 
@@ -74,8 +77,8 @@ void tap_sums(V g0, V g1, V g2, V* to) {
 // weights[kind][tile][channel][row of the tile].
 void make_weights(const Map& map, const float* w, float* weights) {
   const int64_t tiles = row_tiles(map.c_to);
-  const int64_t row_step = map.forward ? map.s.c_in * kTaps : kTaps;   // between output channels of the map
-  const int64_t from_step = map.forward ? kTaps : map.s.c_in * kTaps;  // between its input channels
+  const int64_t row_step = map.forward ? map.c_in * kTaps : kTaps;   // between output channels of the map
+  const int64_t from_step = map.forward ? kTaps : map.c_in * kTaps;  // between its input channels
   parallel_for(tiles * map.c_from, 64, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const int64_t t = i / map.c_from, channel = i % map.c_from;
@@ -214,44 +217,55 @@ void multiply(const Map& map, int64_t p, int64_t q, const float* images, const f
 using Multiply = void (*)(const Map&, int64_t, int64_t, const float*, const float*, const float*, float*);
 constexpr Multiply kMultiply[kUnit] = {multiply<1>, multiply<2>, multiply<3>, multiply<4>};
 
+// One group of channels: `from`, w, bias and `to` begin with it.
 void apply(const Map& map, const float* from, const float* w, const float* bias, float* to,
            float* workspace) {
   float* const weights = workspace;
   float* const images = weights + map.weight_elements;
-  float* const results = images + map.groups * map.image_elements;
+  float* const results = images + map.packs * map.image_elements;
   make_weights(map, w, weights);
   const int64_t plane_from = map.h_from * map.w_from, plane_to = map.h_to * map.w_to;
-  for (int64_t start = 0; start < map.s.n; start += map.groups * kLanes) {
-    const int64_t groups = std::min(map.groups, ceil_div(map.s.n - start, kLanes));
-    const auto lanes = [&](int64_t group) {
-      return std::min<int64_t>(kLanes, map.s.n - start - group * kLanes);
+  const int64_t sample_from = map.s.groups * map.c_from * plane_from,
+                sample_to = map.s.groups * map.c_to * plane_to;
+  for (int64_t start = 0; start < map.s.n; start += map.packs * kLanes) {
+    const int64_t packs = std::min(map.packs, ceil_div(map.s.n - start, kLanes));
+    const auto lanes = [&](int64_t pack) {
+      return std::min<int64_t>(kLanes, map.s.n - start - pack * kLanes);
     };
-    const auto at = [&](int64_t group) { return start + group * kLanes; };  // first sample
+    const auto at = [&](int64_t pack) { return start + pack * kLanes; };  // first sample
     constexpr int64_t kChannels = 8;
     const int64_t chunks = ceil_div(map.c_from, kChannels);
-    parallel_for(groups * chunks, 1, [&](int64_t begin, int64_t end) {
+    parallel_for(packs * chunks, 1, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
-        const int64_t group = i / chunks, channel = i % chunks * kChannels;
-        turn_samples(from + at(group) * map.c_from * plane_from, lanes(group), map.c_from, plane_from,
-                     channel, std::min(channel + kChannels, map.c_from), images + group * map.image_elements);
+        const int64_t pack = i / chunks, channel = i % chunks * kChannels;
+        turn_samples(from + at(pack) * sample_from, lanes(pack), sample_from, map.c_from, plane_from, channel,
+                     std::min(channel + kChannels, map.c_from), images + pack * map.image_elements);
       }
     });
     const int64_t units = map.down * map.units;
-    parallel_for(groups * units, 1, [&](int64_t begin, int64_t end) {
+    parallel_for(packs * units, 1, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
-        const int64_t group = i / units, p = i % units / map.units, q = i % map.units * map.unit;
-        kMultiply[std::min(map.unit, map.across - q) - 1](map, p, q, images + group * map.image_elements,
+        const int64_t pack = i / units, p = i % units / map.units, q = i % map.units * map.unit;
+        kMultiply[std::min(map.unit, map.across - q) - 1](map, p, q, images + pack * map.image_elements,
                                                           weights, bias,
-                                                          results + group * map.result_elements);
+                                                          results + pack * map.result_elements);
       }
     });
-    parallel_for(groups * map.c_to, 8, [&](int64_t begin, int64_t end) {
+    parallel_for(packs * map.c_to, 8, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
-        const int64_t group = i / map.c_to, channel = i % map.c_to;
-        turn_samples_back(results + group * map.result_elements + channel * plane_to * kLanes, lanes(group),
-                          plane_to, map.c_to * plane_to, to + (at(group) * map.c_to + channel) * plane_to);
+        const int64_t pack = i / map.c_to, channel = i % map.c_to;
+        turn_samples_back(results + pack * map.result_elements + channel * plane_to * kLanes, lanes(pack),
+                          plane_to, sample_to, to + at(pack) * sample_to + channel * plane_to);
       }
     });
+  }
+}
+
+void each_group(const Map& map, const float* from, const float* w, const float* bias, float* to,
+                float* workspace) {
+  for (int64_t g = 0; g < map.s.groups; ++g) {
+    apply(map, from + g * map.c_from * map.h_from * map.w_from, w + g * map.c_out * map.c_in * kTaps,
+          bias ? bias + g * map.c_to : nullptr, to + g * map.c_to * map.h_to * map.w_to, workspace);
   }
 }
 
@@ -259,18 +273,18 @@ void apply(const Map& map, const float* from, const float* w, const float* bias,
 
 void three_forward(const ConvShape& s, const float* x, const float* w, const float* bias, float* y,
                    float* workspace) {
-  apply(Map(s, true), x, w, bias, y, workspace);
+  each_group(Map(s, true), x, w, bias, y, workspace);
 }
 
 void three_input_grad(const ConvShape& s, const float* dy, const float* w, const float* bias, float* dx,
                       float* workspace) {
-  apply(Map(s, false), dy, w, bias, dx, workspace);
+  each_group(Map(s, false), dy, w, bias, dx, workspace);
 }
 
 bool three_suits(const ConvShape& s, ConvPass pass) {
-  constexpr int64_t kFewest = 12;  // channels
+  constexpr int64_t kFewest = 12;  // channels of a group
   if (s.kh != 3 || s.kw != 3 || s.stride_h != 1 || s.stride_w != 1 || s.pad_h > 2 || s.pad_w > 2 ||
-      s.c_in < kFewest || s.c_out < kFewest) {
+      s.dilation_h != 1 || s.dilation_w != 1 || s.group_in() < kFewest || s.group_out() < kFewest) {
     return false;
   }
   if (pass == ConvPass::kWeightGrad) return three_weight_suits(s);

@@ -23,16 +23,18 @@ static_assert(4 * kMostSteps * kPanel<float> * sizeof(float) <= kScratchBytes);
 
 struct Plan {
   explicit Plan(const ConvShape& shape) : s(shape) {
-    c_in = ceil_div(s.c_in, kLanes) * kLanes;
-    c_out = ceil_div(s.c_out, kLanes) * kLanes;
+    group_in = s.group_in();
+    group_out = s.group_out();
+    c_in = ceil_div(group_in, kLanes) * kLanes;
+    c_out = ceil_div(group_out, kLanes) * kLanes;
     panels = ceil_div(c_in, kPanel<float>);
-    tiles = row_tiles(s.c_out);
+    tiles = row_tiles(group_out);
     down = ceil_div(s.h_out, 2);
     across = ceil_div(s.w_out, 2);
     samples = std::min(s.n, std::clamp<int64_t>(kMostSteps / (down * across), 1, 16));
     x_elements = samples * (s.h_in * s.w_in + 1) * c_in;
     dy_elements = samples * (s.h_out * s.w_out + 1) * c_out;
-    left_elements = kKinds * samples * down * across * s.c_out;
+    left_elements = kKinds * samples * down * across * group_out;
     sum_elements = kKinds * panels * tiles * kTileRows * kPanel<float>;
   }
   // Sums [kind][panel][tile][row][kPanel].
@@ -44,10 +46,11 @@ struct Plan {
   int64_t dy_sample() const { return (s.h_out * s.w_out + 1) * c_out; }
 
   ConvShape s;
-  int64_t c_in, c_out;    // channels rounded up to whole vectors
-  int64_t panels, tiles;  // of input channels; of output channels
-  int64_t down, across;   // 2x2 tiles of outputs
-  int64_t samples;        // at a time
+  int64_t group_in, group_out;  // channels of a group
+  int64_t c_in, c_out;          // the same rounded up to whole vectors
+  int64_t panels, tiles;        // of input channels; of output channels
+  int64_t down, across;         // 2x2 tiles of outputs
+  int64_t samples;              // at a time
   int64_t x_elements, dy_elements, left_elements, sum_elements;
 };
 
@@ -55,8 +58,8 @@ struct Plan {
 // left[kind][tile][step][row of the tile], kinds `kind_step` apart; `to` is that of the part's first kind.
 void make_left(const Plan& plan, int64_t part, int64_t tile, int64_t samples, const float* dy, float* to,
                int64_t kind_step) {
-  const int64_t row = row_cut(plan.s.c_out, tile, plan.tiles),
-                rows = row_cut(plan.s.c_out, tile + 1, plan.tiles) - row;
+  const int64_t row = row_cut(plan.group_out, tile, plan.tiles),
+                rows = row_cut(plan.group_out, tile + 1, plan.tiles) - row;
   const simd::Mask mask = simd::lanes_between(0, rows);
   const int64_t h = plan.s.h_out, w = plan.s.w_out;
   for (int64_t n = 0; n < samples; ++n) {
@@ -126,11 +129,11 @@ void multiply(const Plan& plan, int64_t part, int64_t panel, int64_t samples, co
   make_right(plan, part, panel, samples, x, packed);
   for (int64_t kind = 4 * part; kind < 4 * part + 4; ++kind) {
     for (int64_t t = 0; t < plan.tiles; ++t) {
-      const int64_t row = row_cut(plan.s.c_out, t, plan.tiles),
-                    rows = row_cut(plan.s.c_out, t + 1, plan.tiles) - row;
+      const int64_t row = row_cut(plan.group_out, t, plan.tiles),
+                    rows = row_cut(plan.group_out, t + 1, plan.tiles) - row;
       TileArgs<float> args;
       args.steps = steps;
-      args.a = left + (kind * plan.s.c_out + row) * steps;
+      args.a = left + (kind * plan.group_out + row) * steps;
       args.a_ld = rows;
       args.b = packed + kind % 4 * steps * width;
       args.b_ld = width;
@@ -153,11 +156,10 @@ void tap_gradients(const Vec* s, Vec* to) {
 
 // The taps of one output channel from the sums.
 void finish(const Plan& plan, int64_t row, const float* sums, float* dw) {
-  const ConvShape& s = plan.s;
-  int64_t tile = row * plan.tiles / s.c_out;
-  while (row_cut(s.c_out, tile + 1, plan.tiles) <= row) ++tile;
-  const int64_t in_tile = row - row_cut(s.c_out, tile, plan.tiles);
-  for (int64_t channel = 0; channel < s.c_in; channel += kLanes) {
+  int64_t tile = row * plan.tiles / plan.group_out;
+  while (row_cut(plan.group_out, tile + 1, plan.tiles) <= row) ++tile;
+  const int64_t in_tile = row - row_cut(plan.group_out, tile, plan.tiles);
+  for (int64_t channel = 0; channel < plan.group_in; channel += kLanes) {
     Vec by_column[4][3];  // [row part][tap of a row]
     for (int64_t part = 0; part < 4; ++part) {
       Vec kinds[4];
@@ -166,23 +168,22 @@ void finish(const Plan& plan, int64_t row, const float* sums, float* dw) {
                               in_tile * kPanel<float> + channel % kPanel<float>);
       tap_gradients(kinds, by_column[part]);
     }
-    const int64_t count = std::min<int64_t>(s.c_in - channel, kLanes);
+    const int64_t count = std::min<int64_t>(plan.group_in - channel, kLanes);
     for (int64_t j = 0; j < 3; ++j) {
       const Vec parts[4] = {by_column[0][j], by_column[1][j], by_column[2][j], by_column[3][j]};
       Vec taps[3];
       tap_gradients(parts, taps);
       for (int64_t i = 0; i < 3; ++i) {
-        float* to = dw + (row * s.c_in + channel) * kTaps + 3 * i + j;
+        float* to = dw + (row * plan.group_in + channel) * kTaps + 3 * i + j;
         for (int64_t lane = 0; lane < count; ++lane) to[lane * kTaps] = taps[i][lane];
       }
     }
   }
 }
 
-}  // namespace
-
-void three_weight_grad(const ConvShape& s, const float* x, const float* dy, float* dw, float* workspace) {
-  const Plan plan(s);
+/// Of one group of channels, with which x, dy and dw begin.
+void weight_grad(const Plan& plan, const float* x, const float* dy, float* dw, float* workspace) {
+  const ConvShape& s = plan.s;
   float* const turned_x = workspace;
   float* const turned_dy = turned_x + plan.x_elements;
   float* const left = turned_dy + plan.dy_elements;
@@ -193,8 +194,8 @@ void three_weight_grad(const ConvShape& s, const float* x, const float* dy, floa
     parallel_for(samples, 1, [&](int64_t begin, int64_t end) {
       for (int64_t n = begin; n < end; ++n) {
         float *to_x = turned_x + n * plan.x_sample(), *to_dy = turned_dy + n * plan.dy_sample();
-        turn_positions(x + (start + n) * s.c_in * plane_in, s.c_in, plane_in, plan.c_in, to_x);
-        turn_positions(dy + (start + n) * s.c_out * plane_out, s.c_out, plane_out, plan.c_out, to_dy);
+        turn_positions(x + (start + n) * s.c_in * plane_in, plan.group_in, plane_in, plan.c_in, to_x);
+        turn_positions(dy + (start + n) * s.c_out * plane_out, plan.group_out, plane_out, plan.c_out, to_dy);
         std::fill_n(to_x + plane_in * plan.c_in, plan.c_in, 0.0f);
         std::fill_n(to_dy + plane_out * plan.c_out, plan.c_out, 0.0f);
       }
@@ -204,7 +205,8 @@ void three_weight_grad(const ConvShape& s, const float* x, const float* dy, floa
       for (int64_t i = begin; i < end; ++i) {
         const int64_t part = i / plan.tiles, tile = i % plan.tiles;
         make_left(plan, part, tile, samples, turned_dy,
-                  left + (4 * part * s.c_out + row_cut(s.c_out, tile, plan.tiles)) * steps, s.c_out * steps);
+                  left + (4 * part * plan.group_out + row_cut(plan.group_out, tile, plan.tiles)) * steps,
+                  plan.group_out * steps);
       }
     });
     parallel_for(4 * plan.panels, 1, [&](int64_t begin, int64_t end) {
@@ -212,9 +214,19 @@ void three_weight_grad(const ConvShape& s, const float* x, const float* dy, floa
         multiply(plan, i / plan.panels, i % plan.panels, samples, turned_x, left, start == 0, sums);
     });
   }
-  parallel_for(s.c_out, 8, [&](int64_t begin, int64_t end) {
+  parallel_for(plan.group_out, 8, [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) finish(plan, row, sums, dw);
   });
+}
+
+}  // namespace
+
+void three_weight_grad(const ConvShape& s, const float* x, const float* dy, float* dw, float* workspace) {
+  const Plan plan(s);
+  for (int64_t g = 0; g < s.groups; ++g) {
+    weight_grad(plan, x + g * plan.group_in * s.h_in * s.w_in, dy + g * plan.group_out * s.h_out * s.w_out,
+                dw + g * plan.group_out * plan.group_in * kTaps, workspace);
+  }
 }
 
 bool three_weight_suits(const ConvShape& s) {

@@ -257,8 +257,9 @@ void apply(const Map& map, const float* from, const float* w, const float* bias,
     parallel_for(groups * chunks, 1, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
         const int64_t group = i / chunks, channel = i % chunks * kChannels;
-        turn_samples(from + at(group) * map.c_from * map.plane_from, lanes(group), map.c_from, map.plane_from,
-                     channel, std::min(channel + kChannels, map.c_from), images + group * map.image_elements);
+        turn_samples(from + at(group) * map.c_from * map.plane_from, lanes(group),
+                     map.c_from * map.plane_from, map.c_from, map.plane_from, channel,
+                     std::min(channel + kChannels, map.c_from), images + group * map.image_elements);
       }
     });
     parallel_for(groups * units, 1, [&](int64_t begin, int64_t end) {

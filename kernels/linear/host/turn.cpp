@@ -12,9 +12,8 @@ using Vec = simd::Vec<float>;
 
 }  // namespace
 
-void turn_samples(const float* from, int64_t lanes, int64_t channels, int64_t plane, int64_t first,
-                  int64_t last, float* to) {
-  const int64_t sample = channels * plane;
+void turn_samples(const float* from, int64_t lanes, int64_t sample, int64_t channels, int64_t plane,
+                  int64_t first, int64_t last, float* to) {
   for (int64_t channel = first; channel < last; ++channel) {
     for (int64_t at = 0; at < plane; at += kLanes) {
       const int64_t count = std::min<int64_t>(plane - at, kLanes);

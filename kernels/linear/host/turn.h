@@ -5,10 +5,10 @@
 
 namespace duel::kernels::host {
 
-/// to[position][channel][lane] of `lanes` samples from `from` on, [lanes, channels, plane]: channels [first, last), lanes
-/// without a sample zero. A last position, `plane`, is all zeros.
-void turn_samples(const float* from, int64_t lanes, int64_t channels, int64_t plane, int64_t first,
-                  int64_t last, float* to);
+/// to[position][channel][lane] of `lanes` samples, `sample` elements apart, of [channels, plane] each: channels [first, last),
+/// lanes without a sample zero. A last position, `plane`, is all zeros.
+void turn_samples(const float* from, int64_t lanes, int64_t sample, int64_t channels, int64_t plane,
+                  int64_t first, int64_t last, float* to);
 
 /// One channel back: from[position][lane] to sample i's plane at to + i * sample.
 void turn_samples_back(const float* from, int64_t lanes, int64_t plane, int64_t sample, float* to);

@@ -85,6 +85,8 @@ TYPED_TEST(Conv, ThreeTapsOneStepApart) {
   Arrays<TypeParam>(make_shape(16, 270, 4, 3, 30, 3, 3, 1, 1, 1, 1)).expect_right(true);
   Arrays<TypeParam>(make_shape(16, 30, 3, 4, 150, 3, 3, 1, 1, 2, 1)).expect_right(true);
   Arrays<TypeParam>(make_shape(3, 20, 30, 25, 20, 3, 3, 1, 1, 1, 1)).expect_right(true);
+  Arrays<TypeParam>(make_shape(33, 36, 6, 5, 48, 3, 3, 1, 1, 1, 1, 3)).expect_right(true);  // groups
+  Arrays<TypeParam>(make_shape(16, 32, 5, 6, 24, 3, 3, 1, 1, 2, 0, 2)).expect_right(false);
 }
 
 TYPED_TEST(Conv, OneTapOneStepApart) {
