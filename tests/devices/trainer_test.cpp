@@ -45,6 +45,7 @@ std::vector<Recipe> every_objective() {
                   {"adaptive-images", 20}}});
   all.push_back({"ns-gan", "mlp", {{"historical-averaging", 0.1}, {"spectral-regularisation", 0.01}}});
   all.push_back({"ns-gan", "mlp", {{"path-length", 2.0}, {"path-length-every", 2}}});
+  all.push_back({"cgan", "dcgan", {}, Norm::virtual_batch});
   all.push_back({"hinge", "dcgan", {{"latent-step", 0.9}, {"critic-steps", 2}}});
   return all;
 }

@@ -23,13 +23,14 @@ struct Recipe {
   std::string objective;
   std::string arch = "mlp";
   ObjectiveOverrides overrides = {};
+  Norm norm_g = Norm::automatic;
 };
 inline void PrintTo(const Recipe& r, std::ostream* out) { *out << r.objective << " " << r.arch; }
 
 inline constexpr int64_t kBatch = 4;
 
 inline std::unique_ptr<Trainer> trainer_on(Device device, const Objective& objective, const std::string& arch,
-                                           bool graphs, uint64_t seed = 1) {
+                                           bool graphs, uint64_t seed = 1, Norm norm_g = Norm::automatic) {
   Generator weights(seed, static_cast<uint64_t>(RandomStream::weights_g));
   const int64_t side = arch == "mlp" ? 4 : 8;
   const NetworkOptions options{.arch = arch,
@@ -38,6 +39,7 @@ inline std::unique_ptr<Trainer> trainer_on(Device device, const Objective& objec
                                .latent = 3,
                                .channels_g = 2,
                                .channels_d = 2,
+                               .generator_norm = norm_g,
                                .classes = 10};
   return std::make_unique<Trainer>(
       make_networks(options, objective, weights), objective,
@@ -47,7 +49,8 @@ inline std::unique_ptr<Trainer> trainer_on(Device device, const Objective& objec
 
 inline std::unique_ptr<Trainer> trainer_on(Device device, const Recipe& recipe, bool graphs,
                                            uint64_t seed = 1) {
-  return trainer_on(device, named_objective(recipe.objective, recipe.overrides), recipe.arch, graphs, seed);
+  return trainer_on(device, named_objective(recipe.objective, recipe.overrides), recipe.arch, graphs, seed,
+                    recipe.norm_g);
 }
 
 inline void run(Trainer& trainer, int64_t steps) {

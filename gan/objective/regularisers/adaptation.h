@@ -3,11 +3,11 @@
 //   ADA (Karras et al. 2020, arXiv:2006.06676): each of the augmentation's changes is made with probability p, drawn for each
 //       image; at p < 1 the generated distribution cannot hide behind them (section 2.2, appendix C)
 //   APA (Jiang et al. 2021, arXiv:2111.06849): with probability p a generated image stands in a real one's place in D's loss
-//       and its penalties, of the same label and of a latent of its own (section 3.2)
+//       and its penalties, of the same label and of a latent of its own (section 3)
 //
 // Both by one controller: r = E sign(D(x) - o) over what D was shown as real in four updates, o the logit at which D is
 // undecided, is 0 where D tells nothing and 1 where it is sure of every image; p starts at 0 and moves by
-// sign(r - target) * (images in those updates) / images (Karras et al., section 3.1). It stays in [0, 0.99]: at 1 nothing of
+// sign(r - target) * (images in those updates) / images (Karras et al., section 3). It stays in [0, 0.99]: at 1 nothing of
 // the data would be left as it is.
 //
 // p lies in device memory and is never read within an iteration: a captured one sees it move.

@@ -2,7 +2,7 @@
 // al. 2019, arXiv:1912.00953):
 //
 //   z' = z + alpha g / (beta + |g|^2)   g = dD(G(z))/dz of each sample: a natural gradient's step, with the damping beta
-//                                       (section 3.3); beta 0: z + alpha g, a gradient's (section 3.1)
+//                                       of the empirical Fisher matrix g g^T; beta 0: z + alpha g, a gradient's
 //
 // clipped to [-1, 1] where noise is uniform in it, as the paper's is. Losses are differentiated through the step, to which both
 // players' weights contribute: each feels how it changes what the other one is shown. Labels and codes stay. Samples that a

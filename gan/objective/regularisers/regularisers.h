@@ -22,7 +22,7 @@
 //                one included (Salimans et al. 2016, arXiv:1606.03498, section 3.3)
 //   spectral_regularisation  L_D += 1/2 sum over D's weights W [first axis, rest] of sigma(W)^2, sigma the largest singular
 //                value by one power iteration a step, whose vectors are constants of the loss (Yoshida & Miyato 2017,
-//                arXiv:1705.10941, equation 3 and section 3.2)
+//                arXiv:1705.10941, section 3)
 //
 // A term that passes D or G once more moves running statistics and power iterations as any pass in training does.
 //

@@ -150,7 +150,7 @@ std::vector<Measure> line_rows() {
        .meaning = "`--ada`, `--apa`: the probability that adapts to how sure D is of its real images",
        .healthy = "it settles well below 1",
        .sick = "it stays at its bound 0.99: D tells every image all the same, there are too few of them",
-       .source = "Karras 2020 (ADA), section 3.1",
+       .source = "Karras 2020 (ADA), section 3",
        .of_line = adapting,
        .plot = {.diagram = "terms", .order = 172}},
       {.keys = {{.name = "distances", .member = "MEASURE-JUDGE"}},
