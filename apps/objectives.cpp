@@ -14,7 +14,7 @@
 namespace duel::apps {
 namespace {
 
-constexpr size_t kName = 17;  // columns that the list gives to names
+constexpr size_t kName = 19;  // columns that the list gives to names
 
 /// The text in lines of at most page_columns() columns, each `indent` to the right, without the first line's indent.
 /// A text of
