@@ -148,8 +148,13 @@ class PaddedPlane {
     T* to = sums.data();
     const T* x = values.data();
     const int64_t n = size() - (count - 1) * step;
-    for (int64_t i = 0; i < n; ++i) to[i] = T(0) + x[i];
-    for (int64_t k = 1; k < count; ++k) {
+    if (count == 1) {
+      for (int64_t i = 0; i < n; ++i) to[i] = T(0) + x[i];
+      return;
+    }
+    DUEL_SIMD
+    for (int64_t i = 0; i < n; ++i) to[i] = T(0) + x[i] + x[i + step];
+    for (int64_t k = 2; k < count; ++k) {
       DUEL_SIMD
       for (int64_t i = 0; i < n; ++i) to[i] += x[i + k * step];
     }
@@ -165,6 +170,12 @@ class PaddedPlane {
   const T* one_by_one(int64_t kh, int64_t kw) {
     const int64_t n = size() - (kh - 1) * width_ - (kw - 1);
     T* to = sums_.data();
+    if (kh == 2 && kw == 2) {  // in one pass
+      const T *x = plane_.data(), *below = x + width_;
+      DUEL_SIMD
+      for (int64_t i = 0; i < n; ++i) to[i] = T(0) + x[i] + x[i + 1] + below[i] + below[i + 1];
+      return to;
+    }
     std::fill_n(to, n, T(0));
     for (int64_t r = 0; r < kh; ++r) {
       for (int64_t c = 0; c < kw; ++c) {

@@ -119,7 +119,7 @@ TEST_F(BadInput, UnknownNames) {
          {"unknown objective 'wgan-pg'", "did you mean 'wgan-gp'?", "duel objectives"});
   refuse(train({"--arch", "dcgna"}), {"unknown architecture 'dcgna'", "'dcgan'"});
   refuse(train({"--norm-d", "bach"}), {"'bach'", "layer"});
-  refuse(train({"--optimizer", "adamw"}), {"optimizer", "adam, rmsprop or sgd"});
+  refuse(train({"--optimizer", "lion"}), {"optimizer", "adam, rmsprop, sgd, adamw or oadam"});
   refuse(train({"--lr-dd", "1"}), {"unknown option '--lr-dd'", "'--lr-d'", "duel train --help"});
   refuse(train({"stray"}), {"stray"});
   refuse({"trian"}, {"unknown command 'trian'", "'train'"});

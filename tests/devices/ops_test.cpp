@@ -83,6 +83,7 @@ bool adds_up(const std::string& test) {
                                               "layer_norm",
                                               "instance_norm",
                                               "sample_norm",
+                                              "spectral_sigma",
                                               "bce_with_logits",
                                               "hinge_loss",
                                               "squared_difference",
