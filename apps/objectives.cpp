@@ -117,7 +117,7 @@ int show(const std::string& named, const gan::ObjectiveOverrides& parts) {
   const gan::Objective objective = gan::named_objective(name, parts);
   if (composed) check_mix(objective);
   print(message("{}\n\n  {}\n  {}\n\n  {}\n\nDefaults, as flags of duel train:\n", objective.name,
-                wrapped(objective.formula, 2), legend(objective), wrapped(objective.paper, 2)));
+                wrapped(objective.formula, 2), wrapped(legend(objective), 2), wrapped(objective.paper, 2)));
   for (const auto& [setting, value] : defaults(name, parts)) {
     const std::string& flag = setting->name;
     const bool truth = setting->kind == gan::Setting::Kind::truth;  // as help says: --NAME=false
