@@ -155,8 +155,9 @@ class PaddedPlane {
     DUEL_SIMD
     for (int64_t i = 0; i < n; ++i) to[i] = T(0) + x[i] + x[i + step];
     for (int64_t k = 2; k < count; ++k) {
+      const T* next = x + k * step;
       DUEL_SIMD
-      for (int64_t i = 0; i < n; ++i) to[i] += x[i + k * step];
+      for (int64_t i = 0; i < n; ++i) to[i] += next[i];
     }
   }
   /// The windows' sums, each row's added up first.
