@@ -3,12 +3,18 @@
 
 #include <cstring>
 #include <string>
+#include <vector>
 
 #include "duel/core/io/safetensors.h"
 
 namespace duel::testing {
 
 constexpr TensorOptions kF64{DType::f64, {}};
+
+/// [N, 1] in f64, as D gives them.
+inline Tensor logits(const std::vector<double>& values) {
+  return Tensor::from(values, {static_cast<int64_t>(values.size()), 1});
+}
 
 inline bool same_bits(const Tensor& a, const Tensor& b) {
   const Tensor x = a.to(Device::cpu()), y = b.to(Device::cpu());

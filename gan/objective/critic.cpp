@@ -5,8 +5,7 @@
 namespace duel::gan {
 
 Judgement rows(const Judgement& j, int64_t begin, int64_t end) {
-  const auto part = [&](const Tensor& t) { return t.defined() ? duel::rows(t, begin, end) : t; };
-  return {part(j.logits), part(j.features), part(j.classes), part(j.codes), part(j.pixels)};
+  return each_of(j, [&](const Tensor& t) { return duel::rows(t, begin, end); });
 }
 
 SequentialCritic::SequentialCritic(const nn::Sequential& layers) {

@@ -51,7 +51,14 @@ struct Judgement {
 /// All that D says of how real each sample is, [N, 1]: the logit, and the mean of its pixels' where there are any. What
 /// penalties differentiate.
 Tensor whole_answer(const Judgement& judgement);
-/// Rows [begin, end) of all that was said; what is undefined stays so.
+/// `f` of all that was said; what is undefined stays so.
+template <class F>
+Judgement each_of(const Judgement& j, const F& f) {
+  const auto of = [&](const Tensor& t) { return t.defined() ? f(t) : t; };
+  return {of(j.logits), of(j.features), of(j.classes), of(j.codes), of(j.pixels)};
+}
+
+/// Rows [begin, end) of all that was said.
 Judgement rows(const Judgement& judgement, int64_t begin, int64_t end);
 
 class Critic : public nn::Module {

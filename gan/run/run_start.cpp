@@ -16,7 +16,6 @@ namespace {
 
 constexpr int64_t kGridColumns = 8;
 constexpr const char* kRuns = "runs";
-constexpr int64_t kHeldOut = 256;      // images that diagnostics compare with as many of the training set
 constexpr int64_t kSlowToDraw = 5000;  // digits: half a second
 
 uint32_t checksum(const void* bytes, size_t count, uLong sum = crc32(0, nullptr, 0)) {
@@ -196,7 +195,7 @@ void Run::State::make_ready(RunObserver* observer) {
                                                      .device = device,
                                                      // which looks at every op's result
                                                      .graphs = !config().anomaly});
-  if (config().diagnose_every > 0) held_out = detail::held_out_data(setup, kHeldOut, device);
+  if (config().diagnose_every > 0) held_out = detail::held_out_data(setup, kHeldOutCompared, device);
   LatentGenerators random = sampling_generators(config().seed, static_cast<uint64_t>(RandomStream::samples));
   sample_points = sample_grid(setup.networks.latent, config().sample_count, random);
 }

@@ -29,6 +29,9 @@
 
 namespace duel::gan {
 
+/// Held-out images that a look compares with as many of the training set, where there are so many.
+inline constexpr int64_t kHeldOutCompared = 256;
+
 /// What the rows of a look are given: the trainer as the step left it, and what the step left behind.
 struct Look {
   Trainer& trainer;
@@ -44,7 +47,7 @@ struct Look {
 };
 
 /// Fills every row of a look. record must be that of the trainer's latest step. held_out may be null: at most
-/// 256 of its images are compared with as many of the training set.
+/// kHeldOutCompared of its images are compared with as many of the training set.
 Diagnosis diagnose(Trainer& trainer, const StepRecord& record, const ResidentData* held_out = nullptr);
 
 /// Both over the range of them all, so that they can be laid over each other. bins >= 1.

@@ -58,8 +58,7 @@ Judgement best_of(const Judgement& fake, double share) {
 }
 
 Judgement without_graph(const Judgement& j) {
-  const auto detached = [](const Tensor& t) { return t.defined() ? t.detach() : t; };
-  return {detached(j.logits), detached(j.features), detached(j.classes), detached(j.codes)};
+  return each_of(j, [](const Tensor& t) { return t.detach(); });
 }
 
 /// L_D of a round that D has judged, without penalties; `both`: what judge_both returned.

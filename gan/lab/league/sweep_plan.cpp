@@ -36,10 +36,13 @@ std::string without_op(const Error& error) {
 /// The settings of what is trained and judged. The others say what a run directory gets, where it is and how a run
 /// starts, and a sweep has none of it; seeds are the sweep's own.
 bool in_sweep(const ConfigField& field) {
-  static const std::set<std::string> groups{"Objective", "Regularisers", "Optimizers", "Networks", "Data"},
-      others{"steps", "epochs", "eval-count"};
+  static const std::set<std::string> groups{"Networks", "Data"},
+      others{"objective", "steps", "epochs", "eval-count"};
   if (field.name == "stacked-count") return false;  // no judge reads stacked digits
-  return groups.contains(field.group) || others.contains(field.name);
+  const auto& of_objectives = objective_settings();
+  return groups.contains(field.group) || others.contains(field.name) ||
+         std::any_of(of_objectives.begin(), of_objectives.end(),
+                     [&](const ObjectiveSetting& setting) { return setting.name == field.name; });
 }
 
 /// Of points that are judged by the same images.

@@ -11,7 +11,7 @@ namespace duel::gan {
 namespace {
 
 constexpr double kDecay = 0.99;         // of running means
-constexpr double kLeastSquare = 1e-24;  // of a vector that has a direction
+constexpr double kLeastLength = 1e-12;  // of a vector that has a direction
 constexpr uint64_t kFirstVectors = 1;   // seed of the power iterations' first vectors
 constexpr double kLatentNoise = 0.05;   // zCR's deviation of e (the paper's appendix: 0.03 to 0.07)
 
@@ -53,12 +53,6 @@ Tensor disturbed(const Round& round) {
   const Tensor noise =
       default_generator().normal({z.dim(0), round.noise_columns}, 0, kLatentNoise, z.options());
   return z + pad(noise, 1, 0, z.dim(1) - round.noise_columns);
-}
-
-/// x / |x|; of zeros, which have no direction, `otherwise`.
-Tensor unit(const Tensor& x, const Tensor& otherwise) {
-  const Tensor squares = sum(square(x));
-  return where(squares > kLeastSquare, x * rsqrt(clamp_min(squares, kLeastSquare)), otherwise);
 }
 
 }  // namespace
@@ -184,18 +178,13 @@ Term spectral_regularisation(double weight) {
                 size_t at = 0;
                 for (const Tensor& parameter : round.discriminator->parameters()) {
                   if (parameter.rank() < 2) continue;
-                  const Tensor w = parameter.flatten(1);
-                  Tensor kept = round.memory.at(at++), u, v;
-                  {
-                    const NoGrad off;
-                    const Tensor constant = w.detach();
-                    const Tensor before = kept.to(w.dtype());
-                    const Tensor onto = matmul(constant, before, true);
-                    v = unit(onto, onto);
-                    u = unit(matmul(constant, v), before);
-                    kept.copy_(u.to(kept.dtype()));
-                  }
-                  const Tensor squared = square(sum(u * matmul(w, v))) * 0.5;
+                  Tensor kept = round.memory.at(at++);
+                  Tensor u = kept.reshape({-1}).to(parameter.dtype()).clone();
+                  Tensor v = Tensor::zeros({parameter.numel() / u.numel()}, parameter.options());
+                  const SpectralEstimate estimate =
+                      power_iteration(parameter.detach(), 0, u, v, 1, kLeastLength);
+                  kept.copy_(u.reshape(kept.shape()).to(kept.dtype()));
+                  const Tensor squared = square(spectral_sigma(parameter, 0, estimate)) * 0.5;
                   total = total.defined() ? total + squared : squared;
                 }
                 DUEL_CHECK(total.defined(), "spectral_regularisation",

@@ -15,8 +15,6 @@
 namespace duel::gan {
 namespace {
 
-constexpr int64_t kHeldOut = 256;
-
 using Values = std::vector<Measured>;
 
 double mean_of(const std::vector<double>& values) {
@@ -77,7 +75,7 @@ Values held_out(const Look& look) {
   const NoGrad no_grad;
   const nn::EvalMode looking(look.critic());
   const int64_t packing = look.objective().schedule.packing;
-  const int64_t n = std::min({kHeldOut, others.count(), training.count()}) / packing * packing;
+  const int64_t n = std::min({kHeldOutCompared, others.count(), training.count()}) / packing * packing;
   if (n == 0) return {};
   const PenalisedValue witness = look.trainer.witness_of(batch);
   const auto critic_of = [&](const Tensor& images, const Tensor& labels) {

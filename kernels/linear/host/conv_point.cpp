@@ -132,12 +132,8 @@ void point_weight_grad(const ConvShape& s, const float* x, const float* dy, floa
                                                      sums + i * kLanes);
         }
       }
-      for (int64_t k = 0; k < rows * s.c_in; ++k) {
-        const Vec all = simd::load(sums + k * kLanes);
-        float sum = 0;
-        for (int64_t lane = 0; lane < kLanes; ++lane) sum += all[lane];
-        dw[o * s.c_in + k] = sum;
-      }
+      for (int64_t k = 0; k < rows * s.c_in; ++k)
+        dw[o * s.c_in + k] = simd::sum<float>(simd::load(sums + k * kLanes));
     }
   });
 }

@@ -85,14 +85,7 @@ void make_weights(const Map& map, const float* w, float* weights) {
       const int64_t row = row_cut(map.c_to, t, tiles), rows = row_cut(map.c_to, t + 1, tiles) - row;
       const simd::Mask mask = simd::lanes_between(0, rows);
       Vec taps[ceil_div(kTaps, kLanes) * kLanes];  // a vector of rows each
-      for (int64_t at = 0; at < kTaps; at += kLanes) {
-        const simd::Mask some = simd::lanes_between(0, std::min<int64_t>(kTaps - at, kLanes));
-        for (int64_t r = 0; r < kLanes; ++r) {
-          const float* from = w + (row + r) * row_step + channel * from_step + at;
-          taps[at + r] = r < rows ? simd::load_masked(from, some) : Vec{};
-        }
-        simd::transpose<float>(taps + at);
-      }
+      turn_taps(w + row * row_step + channel * from_step, rows, row_step, kTaps, taps);
       if (!map.forward) std::reverse(taps, taps + kTaps);  // dy meets the taps turned round
       Vec by_row[3][4];
       for (int j = 0; j < 3; ++j) tap_sums(taps[j], taps[3 + j], taps[6 + j], by_row[j]);
@@ -288,8 +281,7 @@ bool three_suits(const ConvShape& s, ConvPass pass) {
     return false;
   }
   if (pass == ConvPass::kWeightGrad) return three_weight_suits(s);
-  // Lanes without a sample cost as much as the others.
-  if (5 * ceil_div(s.n, kLanes) * kLanes > 6 * s.n) return false;
+  if (!fills_lanes(s.n)) return false;
   return Map(s, pass == ConvPass::kForward).fits(kPanelTiles);
 }
 

@@ -156,8 +156,7 @@ void tap_gradients(const Vec* s, Vec* to) {
 
 // The taps of one output channel from the sums.
 void finish(const Plan& plan, int64_t row, const float* sums, float* dw) {
-  int64_t tile = row * plan.tiles / plan.group_out;
-  while (row_cut(plan.group_out, tile + 1, plan.tiles) <= row) ++tile;
+  const int64_t tile = row_tile(plan.group_out, row, plan.tiles);
   const int64_t in_tile = row - row_cut(plan.group_out, tile, plan.tiles);
   for (int64_t channel = 0; channel < plan.group_in; channel += kLanes) {
     Vec by_column[4][3];  // [row part][tap of a row]

@@ -76,14 +76,7 @@ void make_weights(const Map& map, const float* w, float* weights) {
       const simd::Mask mask = simd::lanes_between(0, rows);
       // The taps, a vector of rows each.
       Vec taps[kMostTaps];
-      for (int64_t at = 0; at < window; at += kLanes) {
-        const simd::Mask some = simd::lanes_between(0, std::min<int64_t>(window - at, kLanes));
-        for (int64_t r = 0; r < kLanes; ++r) {
-          const float* from = w + (row + r) * row_step + channel * from_step + at;
-          taps[at + r] = r < rows ? simd::load_masked(from, some) : Vec{};
-        }
-        simd::transpose<float>(taps + at);
-      }
+      turn_taps(w + row * row_step + channel * from_step, rows, row_step, window, taps);
       for (int64_t phase = 0; phase < map.phases; ++phase) {
         const int64_t a = phase / s.stride_w, b = phase % s.stride_w;
         Vec g[2][2];
@@ -309,8 +302,7 @@ bool winograd_suits(const ConvShape& s, ConvPass pass) {
     return false;
   }
   if (pass == ConvPass::kWeightGrad) return winograd_weight_suits(s);
-  // Lanes without a sample cost as much as the others.
-  if (5 * ceil_div(s.n, kLanes) * kLanes > 6 * s.n) return false;
+  if (!fills_lanes(s.n)) return false;
   const Map map(s, pass == ConvPass::kForward);
   const auto fits = [](int64_t elements) {
     return elements <= static_cast<int64_t>(kScratchBytes / sizeof(float));

@@ -162,8 +162,7 @@ void multiply(const Plan& plan, int kind, int64_t phase, int64_t panel, int64_t 
 // The taps of one output channel from the sums.
 void finish(const Plan& plan, int64_t row, const float* sums, float* dw) {
   const ConvShape& s = plan.s;
-  int64_t tile = row * plan.tiles / s.c_out;
-  while (row_cut(s.c_out, tile + 1, plan.tiles) <= row) ++tile;
+  const int64_t tile = row_tile(s.c_out, row, plan.tiles);
   const int64_t in_tile = row - row_cut(s.c_out, tile, plan.tiles);
   for (int64_t phase = 0; phase < plan.phases; ++phase) {
     const int64_t a = phase / s.stride_w, b = phase % s.stride_w;

@@ -96,6 +96,10 @@ TileFn<T> tile_kernel(int64_t rows, int64_t vectors, bool transposed);
 /// tiles).
 constexpr int64_t row_tiles(int64_t rows) { return (rows + kTileRows - 1) / kTileRows; }
 constexpr int64_t row_cut(int64_t rows, int64_t t, int64_t tiles) { return rows * t / tiles; }
+/// The tile that a row is in.
+constexpr int64_t row_tile(int64_t rows, int64_t row, int64_t tiles) {
+  return ((row + 1) * tiles - 1) / rows;
+}
 
 /// Left rows [0, rows) of one tile, rows <= kTileRows, as the transposed left operand [steps][rows] with a_ld
 /// = rows. For a left operand whose rows (or, transposed, steps) lie a multiple of some KB apart: they would

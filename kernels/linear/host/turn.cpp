@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "duel/kernels/base/simd.h"
+#include "duel/kernels/base/ceil_div.h"
 
 namespace duel::kernels::host {
 namespace {
@@ -26,6 +26,17 @@ void turn_samples(const float* from, int64_t lanes, int64_t sample, int64_t chan
         simd::store(to + ((at + i) * channels + channel) * kLanes, square[i]);
     }
     simd::store(to + (plane * channels + channel) * kLanes, Vec{});
+  }
+}
+
+bool fills_lanes(int64_t samples) { return 5 * ceil_div(samples, kLanes) * kLanes <= 6 * samples; }
+
+void turn_taps(const float* w, int64_t rows, int64_t step, int64_t count, Vec* taps) {
+  for (int64_t at = 0; at < count; at += kLanes) {
+    const simd::Mask some = simd::lanes_between(0, std::min<int64_t>(count - at, kLanes));
+    for (int64_t r = 0; r < kLanes; ++r)
+      taps[at + r] = r < rows ? simd::load_masked(w + r * step + at, some) : Vec{};
+    simd::transpose<float>(taps + at);
   }
 }
 

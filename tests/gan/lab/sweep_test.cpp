@@ -306,6 +306,8 @@ TEST(Sweep, GoesOnWithMoreValuesAndRefusesOtherSettings) {
   EXPECT_EQ(whole.runs[1].values, (SweepValues{{"batch", "12"}}));
   EXPECT_EQ(whole.runs[1].run.images_d, 5 * 12) << "wgan-gp's critic steps";
   EXPECT_EQ(whole.runs[1].run.judge, "digits-v1");
+  EXPECT_TRUE(std::isfinite(whole.runs[0].run.held_out_gap)) << "read back from the folder";
+  EXPECT_TRUE(std::isfinite(whole.runs[1].run.held_out_gap));
 
   const SweepOutcome longer = swept(R"("axes": {"batch": [16, 12, 8]}, "seeds": 1)", "", more);
   EXPECT_EQ(more.found, 2);

@@ -21,11 +21,8 @@ namespace {
 
 using duel::testing::error_of;
 using duel::testing::kF64;
+using duel::testing::logits;
 using duel::testing::same_bits;
-
-Tensor logits(const std::vector<double>& values) {
-  return Tensor::from(values, {static_cast<int64_t>(values.size()), 1});
-}
 
 double p_of(const Tensor& state) { return probability_of(state).item(); }
 

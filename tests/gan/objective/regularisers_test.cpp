@@ -22,11 +22,8 @@ namespace {
 
 using duel::testing::error_of;
 using duel::testing::kF64;
+using duel::testing::logits;
 using duel::testing::same_bits;
-
-Tensor logits(const std::vector<double>& values) {
-  return Tensor::from(values, {static_cast<int64_t>(values.size()), 1});
-}
 
 Round round_with(const Term& term) {
   Round round;

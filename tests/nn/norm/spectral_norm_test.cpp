@@ -2,6 +2,7 @@
 // value.
 #include "duel/core/engine/gradcheck.h"
 #include "tests/nn/helpers.h"
+#include "tests/tensors.h"
 
 namespace duel::nn {
 namespace {
@@ -28,6 +29,32 @@ void check(const std::string& name, SpectralNorm&& layer, const Shape& shape) {
   layer.eval();
   expect_pytorch(layer(wave(shape, 1)), name + ".y_eval");
   expect_pytorch(layer.weight_u, name + ".u");  // evaluation moves nothing
+}
+
+// A weight that is too large for one launch, or whose rows lie inside, is iterated by ops: the same directions, value and slope,
+// also where there is no direction.
+TEST(PowerIteration, ByOpsIsAsByTheKernel) {
+  Generator random(7);
+  for (const double scale : {1.0, 0.0, -3.0}) {
+    const Tensor inside = mul_scalar(random.normal({3, 4, 5}, 0, 1, duel::testing::kF64), scale);
+    const Tensor outside = transpose(inside, 0, 2);
+    Tensor u = random.normal({5}, 0, 1, duel::testing::kF64),
+           v = random.normal({12}, 0, 1, duel::testing::kF64);
+    Tensor u_outside = u.clone(), v_outside = v.clone();
+    for (const int64_t iterations : {1, 3}) {
+      const SpectralEstimate ops = power_iteration(inside, 2, u, v, iterations, 1e-6);
+      const SpectralEstimate kernel = power_iteration(outside, 0, u_outside, v_outside, iterations, 1e-6);
+      for (const auto& [a, b] :
+           {std::pair(ops.u, kernel.u), {ops.v, kernel.v}, {ops.value, kernel.value}, {u, u_outside}})
+        EXPECT_LT(max(abs(a - b)).item(), 1e-12) << scale;
+      EXPECT_EQ(ops.slope.item(), kernel.slope.item()) << scale;
+    }
+    const SpectralEstimate resting = spectral_estimate(inside, 2, neg(u), v, 1e-6);
+    const SpectralEstimate beside = spectral_estimate(outside, 0, neg(u), v, 1e-6);
+    EXPECT_NEAR(resting.value.item(), beside.value.item(), 1e-12);
+    EXPECT_EQ(resting.slope.item(), beside.slope.item());
+    EXPECT_EQ(resting.slope.item(), scale == 0 ? 0 : -1);
+  }
 }
 
 TEST(SpectralNorm, MatchesPyTorch) {

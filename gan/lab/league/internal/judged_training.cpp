@@ -19,7 +19,6 @@ namespace duel::gan::lab {
 namespace {
 
 constexpr int64_t kShownSamples = 16, kShownColumns = 8;
-constexpr int64_t kHeldOut = 256;  // images, that the last look's gap is over
 
 }  // namespace
 
@@ -50,7 +49,7 @@ JudgedField judged_field(const char* op, const RunConfig& config, int64_t count,
   JudgedField field;
   field.config = setup.config;
   field.data = std::make_shared<const ResidentData>(setup.images);
-  field.held_out = detail::held_out_data(setup, kHeldOut, Device::cpu());
+  field.held_out = detail::held_out_data(setup, kHeldOutCompared, Device::cpu());
   field.watch = std::make_unique<detail::QualityWatch>(setup, *field.data, Device::cpu());
   return field;
 }
