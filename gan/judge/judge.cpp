@@ -180,7 +180,8 @@ JudgeReading Judge::read(const Tensor& images) const {
   for (int64_t begin = 0; begin < images.dim(0); begin += kJudgeBatch) {
     const int64_t count = std::min(kJudgeBatch, images.dim(0) - begin);
     const bool whole = count == images.dim(0);
-    Tensor maps = (filled_up(whole ? images : slice(images, 0, begin, begin + count)) + 1.0) * 0.5;
+    const Tensor part = filled_up(whole ? images : slice(images, 0, begin, begin + count));
+    Tensor maps = (clamp(part, -1.0, 1.0) + 1.0) * 0.5;
     size_t at = 0;
     for (const JudgeLayer& layer : kJudgeLayers) {
       const Tensor &weight = weights_[at].second, &bias = weights_[at + 1].second;

@@ -71,7 +71,7 @@ class Judge {
   Judge to(Device device) const;
 
   /// images f32 [N, 1, 28, 28], N >= 1, on the judge's device. Gradients flow to images that want them; the
-  /// weights are fixed. Note [A reading is a function of one image].
+  /// weights are fixed. Values beyond -1 and 1 are read as they are drawn, as -1 and 1. Note [A reading is a function of one image].
   JudgeReading read(const Tensor& images) const;
   /// All images of a set, wherever they lie, without gradients.
   JudgeReading read(const ResidentData& data) const;

@@ -1,4 +1,4 @@
-// The networks that MNIST-scale GANs are studied with. Images are [N, C, H, W] in [-1, 1]; G ends in tanh, D
+// The networks that MNIST-scale GANs are studied with. Images are [N, C, H, W] in [-1, 1]; G ends in tanh (r3gan in its last layer), D
 // in raw logits [N, 1]; layers are PyTorch's, so that weights exchange key by key.
 //
 // There is a row for each in network.h: mlp, resnet and biggan take images of any sides (the latter two start from sides of

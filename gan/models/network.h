@@ -76,13 +76,15 @@ struct NetworkParts {
   std::function<Trunk(const NetworkOptions&, int64_t labels)> trunk;
   LabelCritic::Input labels = LabelCritic::Input::planes;
   Start start = Start::layers;
+  /// After G's last layer; without it images are whatever that layer says, and those who draw them cut at -1 and 1.
+  bool tanh = true;
   /// Of a D that says more than its features do; nothing: make_critic() around the trunk. From `labels` as of the trunk and what
   /// makes a critic of features [N, F] of the kind that the options ask for (of label_input a plain one), to D. Autoencoders have
   /// the trunk.
   using Head = std::function<std::shared_ptr<Critic>(int64_t features)>;
   std::function<std::shared_ptr<Critic>(const NetworkOptions&, int64_t labels, const Head& head)> critic = {};
 };
-/// G ends in tanh, D is the critic that the options ask for.
+/// D is the critic that the options ask for.
 NetworkBuilder built_from(NetworkParts parts);
 
 }  // namespace duel::gan

@@ -198,7 +198,7 @@ LatentPlan latent_plan(const NetworkOptions& o) {
 NetworkBuilder built_from(NetworkParts parts) {
   return [parts = std::move(parts)](const NetworkOptions& o) {
     const auto generator = parts.generator(o, latent_plan(o).width(), o.channels_g, o.generator_norm);
-    generator->push_back(nn::Tanh());
+    if (parts.tanh) generator->push_back(nn::Tanh());
     const int64_t labels = o.critic == CriticKind::label_input ? o.classes : 0;
     // Under an absolute error black is the best constant answer for a pixel that is mostly black, and a tanh
     // that has reached it passes no gradient any more: BEGAN's decoder is linear, as in its paper.

@@ -315,7 +315,7 @@ class Basis(nn.Module):
 def r3gan(s):
     sides, up, down = s.levels(), [nn.Upsample(scale_factor=2), Blur()], [Blur(), nn.AvgPool2d(2)]
     blocks = lambda c, between: [m for i in range(len(sides)) for m in (*(between if i else []), Quiet(c), Quiet(c))]
-    g = nn.Sequential(Basis(s.z, s.g, sides[0]), *blocks(s.g, up), nn.Conv2d(s.g, 1, 1, bias=False), nn.Tanh())
+    g = nn.Sequential(Basis(s.z, s.g, sides[0]), *blocks(s.g, up), nn.Conv2d(s.g, 1, 1, bias=False))
     d = nn.Sequential(nn.Conv2d(1, s.d, 1, bias=False), *blocks(s.d, down), nn.Conv2d(s.d, s.d, sides[0], groups=s.d, bias=False),
                       nn.Flatten(), nn.Linear(s.d, 1))
     return g, d

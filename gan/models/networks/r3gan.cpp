@@ -118,6 +118,9 @@ Trunk r3gan_trunk(const NetworkOptions& o, int64_t labels) {
 
 }  // namespace
 
-NetworkBuilder r3gan() { return built_from({.generator = r3gan_generator, .trunk = r3gan_trunk}); }
+NetworkBuilder r3gan() {
+  // As in the paper's code. Before a tanh this G, which no norm brings back, soon says so much that the tanh passes no gradient.
+  return built_from({.generator = r3gan_generator, .trunk = r3gan_trunk, .tanh = false});
+}
 
 }  // namespace duel::gan::detail

@@ -123,6 +123,16 @@ TEST(Judge, AnImagesNumbersDoNotDependOnTheOthers) {
   EXPECT_NE(row(all.features, 0), row(all.features, 1));
 }
 
+// A G without a last tanh says 1.3 where its picture has white: the judge sees the picture.
+TEST(Judge, SeesValuesBeyondTheRangeAsTheyAreDrawn) {
+  const NoGrad no_grad;
+  const Judge judge = load_judge("mnist-v1");
+  const Tensor wide = Generator(4).normal({3, 1, 28, 28}) * 2.0;
+  const JudgeReading raw = judge.read(wide), drawn = judge.read(clamp(wide, -1.0, 1.0));
+  EXPECT_TRUE(allclose(raw.features, drawn.features, 0, 0));
+  EXPECT_TRUE(allclose(raw.logits, drawn.logits, 0, 0));
+}
+
 TEST(Judge, GradientsFlowToTheImagesAndToNothingElse) {
   const Judge judge = load_judge("digits-v1");
   EXPECT_FALSE(judge.features(drawn(3, 5)).requires_grad());
