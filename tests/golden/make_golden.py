@@ -83,7 +83,8 @@ OBJECTIVES = {
 }
 
 READS_REAL = ("rsgan", "rasgan", "ralsgan", "rahinge", "softmax")  # losses whose L_G reads D(real)
-CONVOLUTIONAL = ("sngan", "gan", "ns-gan", "wgan", "wgan-gp", "wgan-lp", "lsgan", "lsgan-pearson", "dragan", "hinge")
+CONVOLUTIONAL = ("sngan", "gan", "ns-gan", "wgan", "wgan-gp", "wgan-lp", "lsgan", "lsgan-pearson", "dragan", "hinge",
+                 "fisher-gan", "sliced-wasserstein")
 
 
 def mlp(spec):
@@ -422,7 +423,7 @@ def trajectory(spec, build, seed, nudge=0.0):
                 moved = after_adam_steps(spec, d, opt_d, drawn["real"], fake)
                 r = torch.func.functional_call(d, moved, drawn["real"])
                 f = torch.func.functional_call(d, moved, fake)
-            else:
+            elif spec["loss"] != "sliced":  # which judges both sides below, once each
                 f = d(pack(fake))
             if spec["loss"] == "hinge_margin":
                 margin.see(1 - f)

@@ -34,6 +34,7 @@ OBJECTIVES = {
                        **dict(ADAM, lr=1e-4, beta2=0.9)),
 }
 CONDITIONAL = ("label", "classes", "projection")
+CONVOLUTIONAL = ("cgan", "mmd-gan", "mmd-gan-rep", "cramer-gan")
 
 
 class Critic(nn.Module):
@@ -102,13 +103,15 @@ def mlp(spec, latent):
 
 
 def dcgan(spec, latent):
-    """As .arch = "dcgan", .height = 8, .width = 8, .channels_g = 1, .channels_d = 2, batch norm in both."""
+    """As .arch = "dcgan", .height = 8, .width = 8, .channels_g = 1, .channels_d = 2, batch norm in G, and in D where the objective allows it."""
+    planes = 1 + (CLASSES if spec["critic"] == "label" else 0)
+    batch_norm = [] if {"weight", "spectral_norm"} & spec.keys() else [nn.BatchNorm2d(4)]
     g = nn.Sequential(nn.Linear(latent, 16), nn.Unflatten(1, (4, 2, 2)), nn.BatchNorm2d(4), nn.ReLU(),
                       nn.ConvTranspose2d(4, 2, 4, 2, 1), nn.BatchNorm2d(2), nn.ReLU(),
                       nn.ConvTranspose2d(2, 1, 4, 2, 1), nn.Tanh())
-    d = nn.Sequential(nn.Conv2d(1 + CLASSES, 2, 4, 2, 1), nn.LeakyReLU(0.2), nn.Conv2d(2, 4, 4, 2, 1), nn.BatchNorm2d(4),
+    d = nn.Sequential(nn.Conv2d(planes, 2, 4, 2, 1), nn.LeakyReLU(0.2), nn.Conv2d(2, 4, 4, 2, 1), *batch_norm,
                       nn.LeakyReLU(0.2), nn.Flatten())
-    return g, Critic(spec["critic"], d, 16, True), (1, 8, 8)
+    return g, Critic(spec["critic"], d, 16, True, spec.get("embedding", 0)), (1, 8, 8)
 
 
 def initialise(net, rng):
@@ -347,7 +350,8 @@ def main():
     parser.add_argument("--only", nargs="+", help="these objectives, by name")
     arguments = parser.parse_args()
     exact_torch()
-    for name, network, build in [*((name, "mlp", mlp) for name in OBJECTIVES), ("cgan", "dcgan", dcgan)]:
+    for name, network, build in [*((name, "mlp", mlp) for name in OBJECTIVES),
+                                 *((name, "dcgan", dcgan) for name in CONVOLUTIONAL)]:
         if arguments.only and name not in arguments.only:
             continue
         seed, tensors = first_fit(trajectory, OBJECTIVES[name], build, name, most=500)

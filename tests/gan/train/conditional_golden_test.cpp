@@ -78,7 +78,7 @@ class ConditionalGolden : public ::testing::TestWithParam<ConditionalCase> {
       options.height = options.width = 16;
       options.channels_g = options.channels_d = 3;
     }
-    Networks n = make_networks(networks_for(objective_, options, kClasses), true, random);
+    Networks n = make_networks(networks_for(objective_, options, kClasses), objective_, random);
     if (objective_.critic == CriticKind::code_head) {  // with a smaller Q, for a smaller file
       using namespace nn;                              // NOLINT: layers
       auto trunk = std::make_shared<Sequential>(Flatten(), Linear(16, 10), LeakyReLU(0.2), Linear(10, 5),

@@ -59,6 +59,10 @@ Networks golden_networks(const std::string& net, bool batch_norm_in_d, const Obj
   using namespace nn;  // NOLINT: layers
   Networks networks;
   networks.latent.noise = 5;
+  const auto critic = [&](const std::shared_ptr<Sequential>& d) -> std::shared_ptr<nn::Module> {
+    if (objective.loss.reads_features) return std::make_shared<SequentialCritic>(*d);
+    return d;
+  };
   if (net == "mlp") {
     networks.generator =
         std::make_shared<Sequential>(Linear(5, 8), LeakyReLU(0.2), Linear(8, 12), nn::Tanh());
@@ -68,10 +72,7 @@ Networks golden_networks(const std::string& net, bool batch_norm_in_d, const Obj
     add(*d, objective, Linear(10, 6));
     d->push_back(LeakyReLU(0.2));
     add(*d, objective, Linear(6, 1));
-    if (objective.loss.reads_features)
-      networks.discriminator = std::make_shared<SequentialCritic>(*d);
-    else
-      networks.discriminator = d;
+    networks.discriminator = critic(d);
     return networks;
   }
   if (net != "dcgan") {  // make_golden_networks.py
@@ -98,7 +99,7 @@ Networks golden_networks(const std::string& net, bool batch_norm_in_d, const Obj
   d->push_back(LeakyReLU(0.2));
   d->push_back(Flatten());
   add(*d, objective, Linear(16, 1));
-  networks.discriminator = d;
+  networks.discriminator = critic(d);
   return networks;
 }
 
