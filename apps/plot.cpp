@@ -21,7 +21,7 @@ Command plot_command() {
     const gan::RunCurves curves = gan::read_run_curves(*directory);
     const auto plots = gan::write_run_plots(*directory, curves);
     for (const auto& [file, caption] : plots) print(file.string() + "\n");
-    print(gan::write_report(*directory, curves.log, plots, gan::stored_walks(*directory)).string() + "\n");
+    print(gan::write_stored_report(*directory, curves).string() + "\n");
     return 0;
   };
   return command;

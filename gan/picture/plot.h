@@ -76,17 +76,21 @@ class Plot {
 
   Canvas draw() const;
 
- private:
+  /// What was added, for who draws it otherwise: in the order in which it was.
   enum class Kind { line, band, scatter, bars, steps, heat, horizontal, vertical };
   struct Series {
     Kind kind;
-    std::vector<double> x, y, high;
+    std::vector<double> x, y, high;  // steps: x the edges, y a value for each bin and a last one, 0
     SeriesStyle style;
     Color color;
     double extent = 0;              // bar width
     int64_t rows = 0, columns = 0;  // heat map
     Range heat_x, heat_y, heat_scale;
   };
+  const PlotOptions& options() const { return options_; }
+  const std::vector<Series>& series() const { return series_; }
+
+ private:
   class Painter;
   Series& add(Kind kind, std::vector<double> x, std::vector<double> y, SeriesStyle style);
 

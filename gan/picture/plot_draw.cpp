@@ -3,36 +3,19 @@
 #include <cmath>
 #include <limits>
 
+#include "duel/gan/picture/internal/extent.h"
 #include "duel/gan/picture/plot.h"
 
 namespace duel::gan {
 namespace {
 
 constexpr Color kInk{40, 40, 40}, kGrid{228, 228, 228};
-constexpr double kNever = std::numeric_limits<double>::infinity();
-
-/// Collects the ends of what is to be seen.
-struct Extent {
-  double low = kNever, high = -kNever;
-  void take(double v, bool logarithmic) {
-    if (!std::isfinite(v) || (logarithmic && v <= 0)) return;
-    low = std::min(low, v);
-    high = std::max(high, v);
-  }
-  Range with_margin(bool logarithmic, double margin) const {
-    if (!(low <= high)) return logarithmic ? Range{0.1, 10} : Range{0, 1};
-    if (logarithmic) {
-      const double factor = high > low ? std::pow(high / low, margin) : 2.0;
-      return {low / factor, high * factor};
-    }
-    const double room = high > low ? (high - low) * margin : std::max(std::abs(high), 1.0) * 0.5;
-    return {low - room, high + room};
-  }
-};
 
 int64_t rounded(double v) { return static_cast<int64_t>(std::lround(v)); }
 
 }  // namespace
+
+using detail::Extent;
 
 class Plot::Painter {
  public:

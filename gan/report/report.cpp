@@ -1,13 +1,19 @@
 #include "duel/gan/report/report.h"
 
 #include <algorithm>
+#include <chrono>
 
 #include "duel/core/io/atomic_file.h"
 #include "duel/core/io/internal/read_file.h"
+#include "duel/core/ops.h"
+#include "duel/core/tensor/autograd.h"
 #include "duel/gan/data/class_names.h"
 #include "duel/gan/picture/png.h"
 #include "duel/gan/record/internal/run_record.h"
+#include "duel/gan/record/machine.h"
 #include "duel/gan/record/run_config.h"
+#include "duel/gan/report/internal/caption.h"
+#include "duel/gan/report/internal/diagram.h"
 #include "duel/gan/report/internal/html.h"
 #include "duel/gan/train/run_files.h"
 #include "duel/gan/train/sampling.h"
@@ -19,8 +25,9 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr size_t kMostGrids = 120;
-constexpr uintmax_t kMostBytes = 2'500'000;
-constexpr double kLearns = 300;  // iterations before which only WarnIf::at_once is told
+constexpr size_t kMostBytes = 2'950'000;    // of the page
+constexpr size_t kMostOfPicture = 600'000;  // of one that stands beside the samples, in the page
+constexpr double kLearns = 300;             // iterations before which only WarnIf::at_once is told
 
 /// Empty where there is no such file.
 std::string read_if_there(const fs::path& file) {
@@ -35,22 +42,38 @@ void keep_regular(std::vector<NumberedFile>& files) {
   std::erase_if(files, [&](const NumberedFile& f) { return !fs::is_regular_file(f.file, ignored); });
 }
 
-/// Evenly, the first and the last among them.
-std::vector<NumberedFile> thinned(const std::vector<NumberedFile>& files) {
+constexpr size_t in_page(uintmax_t bytes) { return (bytes + 2) / 3 * 4 + 100; }
+
+/// Evenly, the first and the last among them, as many as fit; only the last one where two do not, or none.
+std::vector<NumberedFile> thinned(const std::vector<NumberedFile>& files, size_t room) {
   std::error_code ignored;
-  uintmax_t bytes = 0;
-  for (const NumberedFile& f : files) bytes += fs::file_size(f.file, ignored);
-  const double share =
-      bytes > kMostBytes ? static_cast<double>(kMostBytes) / static_cast<double>(bytes) : 1.0;
-  const auto fit = static_cast<size_t>(share * static_cast<double>(files.size()));
-  const size_t count = std::min({files.size(), kMostGrids, std::max<size_t>(fit, 2)});
-  std::vector<NumberedFile> kept;
-  for (size_t i = 0; i < count; ++i)
-    kept.push_back(files[count == 1 ? 0 : i * (files.size() - 1) / (count - 1)]);
-  return kept;
+  const auto size_of = [&](const NumberedFile& f) { return in_page(fs::file_size(f.file, ignored)); };
+  if (files.empty()) return {};
+  const size_t last = size_of(files.back());
+  for (size_t count = std::min(files.size(), kMostGrids); count >= 1; --count) {
+    std::vector<NumberedFile> kept;
+    size_t bytes = last;
+    for (size_t i = 0; i + 1 < count; ++i) {
+      kept.push_back(files[i * (files.size() - 1) / (count - 1)]);
+      bytes += size_of(kept.back());
+    }
+    kept.push_back(files.back());
+    if (bytes <= room) return kept;
+  }
+  return {};
 }
 
 std::string data_uri(const fs::path& png) { return detail::png_uri(read_if_there(png)); }
+
+/// A picture of the run's folder, or its name where it is too large; nothing where it is not there.
+std::string picture_html(const fs::path& png, const std::string& alt, const std::string& caption) {
+  std::error_code why;
+  if (!fs::is_regular_file(png, why)) return {};
+  const uintmax_t bytes = fs::file_size(png, why);
+  if (in_page(bytes) > kMostOfPicture)
+    return "<p>" + html_text(png.filename().string()) + " is too large for this page.</p>\n";
+  return detail::figure(alt, data_uri(png), caption);
+}
 
 std::string value_of(const std::vector<std::pair<std::string, std::string>>& rows, const std::string& key) {
   for (const auto& [name, value] : rows) {
@@ -69,41 +92,57 @@ std::string columns_text(const fs::path& config) {
   }
 }
 
-/// Grids and slider; the last grid is there without scripts too.
-std::string samples_html(const RunFiles& files) {
-  std::vector<NumberedFile> grids = files.all_fakes();
-  keep_regular(grids);
-  grids = thinned(grids);
-  if (grids.empty()) return {};
-  const std::string latest = std::to_string(grids.back().iteration);
-  std::string html = "<h2>Samples</h2>\n<div class=\"grids\">\n<figure>\n";
-  html += "<img id=\"fakes\" alt=\"fakes at iteration " + latest + "\" src=\"" + data_uri(grids.back().file) +
-          "\">\n";
-  html += "<figcaption>Fakes, always from the same noise" + columns_text(files.config());
-  const std::string last = std::to_string(grids.size() - 1);
-  html +=
-      "<div class=\"controls\"><button id=\"play\" type=\"button\">Play</button><input id=\"step\" "
-      "type=\"range\" min=\"0\" max=\"" +
-      last + "\" value=\"" + last + "\" aria-label=\"iteration\"><output id=\"at\">iteration " + latest +
-      "</output></div></figcaption>\n</figure>\n";
-  if (const fs::path reals = files.reals(); !read_if_there(reals).empty()) {
-    html += detail::figure("images of the training set", data_uri(reals), "Images of the training set");
+/// What stands beside the fakes.
+std::string beside_html(const RunFiles& files) {
+  return picture_html(files.reals(), "images of the training set", "Images of the training set") +
+         picture_html(
+             files.neighbours(), "eight fakes in a row, below each its three nearest training images",
+             "First row: fakes. Below each the three training images that are nearest to it in pixels. "
+             "<b class=\"well\">Healthy:</b> alike, and no two the same. <b class=\"ill\">Sick:</b> the "
+             "same picture again: G copies.");
+}
+
+/// Grids and slider, in at most `room` bytes; the last grid is there without scripts too.
+std::string samples_html(const RunFiles& files, size_t room) {
+  std::vector<NumberedFile> all = files.all_fakes();
+  keep_regular(all);
+  const std::string beside = beside_html(files);
+  const std::vector<NumberedFile> grids = thinned(all, room - std::min(room, beside.size()));
+  std::string html;
+  if (!grids.empty()) {
+    const std::string latest = std::to_string(grids.back().iteration),
+                      last = std::to_string(grids.size() - 1);
+    html +=
+        "<figure class=\"timelapse\">\n<img id=\"fakes\" alt=\"fakes at iteration " + latest + "\" src=\"" +
+        data_uri(grids.back().file) + "\">\n<figcaption>Fakes, always from the same noise" +
+        columns_text(files.config()) + "<span>, at iteration " + latest + "</span>" +
+        "<div class=\"controls scripted\"><button id=\"play\" type=\"button\">Play</button><input id=\"step\" "
+        "type=\"range\" min=\"0\" max=\"" +
+        last + "\" value=\"" + last +
+        "\" aria-label=\"iteration of the samples\"><output id=\"when\">iteration " + latest +
+        "</output></div></figcaption>\n</figure>\n";
+  } else if (!all.empty()) {
+    html +=
+        "<p>The sample grids are too large for this page: " + html_text(all.back().file.filename().string()) +
+        "</p>\n";
   }
-  html += "</div>\n<script type=\"application/json\" id=\"grids\">[";
+  html += beside;
+  if (grids.empty()) return html;
+  html += "<script type=\"application/json\" id=\"grids\">[";
   for (size_t i = 0; i < grids.size(); ++i) {
-    html += std::string(i ? "," : "") + "\n{\"at\":\"" + std::to_string(grids[i].iteration) +
-            "\",\"png\":\"" + data_uri(grids[i].file) + "\"}";
+    html += std::string(i ? "," : "") + "\n{\"at\":\"" + std::to_string(grids[i].iteration) + "\"";
+    if (i + 1 < grids.size()) html += ",\"png\":\"" + data_uri(grids[i].file) + "\"";
+    html += "}";
   }
-  return html + "]</script>\n<script>" + detail::kScript + "</script>\n";
+  return html + "]</script>\n";
 }
 
 std::string walks_html(const Walks& walks) {
   return message(
-      "<h2>Between latents</h2>\n"
-      "<div class=\"grids\"><figure><img id=\"walks\" alt=\"walks between latents\" "
+      "<figure><img id=\"walks\" alt=\"walks between latents\" "
       "src=\"{}\"><figcaption>Each row walks from one latent to another, "
-      "at iteration {}. Healthy: every step is an image, and they change little by little. Sick: jumps, "
-      "or the same image throughout.</figcaption></figure></div>\n",
+      "at iteration {}. <b class=\"well\">Healthy:</b> every step is an image, and they change little by little. "
+      "<b class=\"ill\">Sick:</b> jumps, or the same image throughout.</figcaption></figure>\n",
       detail::png_uri(walks.grid), walks.iteration);
 }
 
@@ -113,7 +152,8 @@ std::string checkpoints_html(const RunFiles& run) {
   if (files.empty()) return {};
   std::error_code why;
   const fs::path absolute = fs::absolute(run.path(), why);
-  std::string html = "<h2>Checkpoints and how to go on</h2>\n<pre>";
+  std::string html =
+      "<h2 id=\"checkpoints\">Checkpoints and how to go on</h2>\n<pre tabindex=\"0\" role=\"region\" aria-label=\"commands\">";
   for (const NumberedFile& f : files) {
     html += html_text("duel sample --checkpoint " + shell_word(fs::absolute(f.file, why).string()) +
                       " --out grid.png") +
@@ -121,6 +161,18 @@ std::string checkpoints_html(const RunFiles& run) {
   }
   return html + html_text("duel train --resume --out " + shell_word(absolute.string()) + " --steps N") +
          "</pre>\n";
+}
+
+/// Whether the run goes on, as it was when the page was written; the script reads both numbers.
+std::string state_html(bool running) {
+  if (!running) return {};
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  const int64_t written = std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
+  return message(
+      "<p id=\"state\" data-running=\"1\" data-written=\"{}\">The run goes on: this is how it stood at {}.<span "
+      "id=\"news\" role=\"status\"></span> <label class=\"scripted\"><input type=\"checkbox\" id=\"follow\" checked> "
+      "follow it</label></p>\n",
+      std::to_string(written), html_text(local_time()));
 }
 
 }  // namespace
@@ -155,19 +207,55 @@ Walks draw_walks(Trainer& trainer) {
   return {image_grid(trainer.sample(points.input), points.columns), trainer.iteration()};
 }
 
-fs::path write_report(const fs::path& directory, const MetricsLog& log, const std::vector<RunPlotFile>& plots,
-                      const std::optional<Walks>& walks) {
+std::optional<Picture> draw_neighbours(Trainer& trainer, const Tensor& input) {
+  constexpr int64_t shown = 8, nearest = 3, piece = 4096;
+  const std::shared_ptr<const ResidentData>& data = trainer.data();
+  if (!data || data->sample_shape().rank() != 3 || data->count() < nearest) return std::nullopt;
+  const NoGrad no_grad;
+  const Tensor fakes = trainer.sample(rows(input, 0, std::min(shown, input.dim(0))));
+  const int64_t count = fakes.dim(0), pixels = fakes.numel() / count;
+  const Tensor points = fakes.reshape({count, pixels}), all = data->first(data->count());
+  // |x - y|² less |x|², which is the same for all y
+  std::vector<std::vector<std::pair<double, int64_t>>> best(static_cast<size_t>(count));
+  for (int64_t begin = 0; begin < data->count(); begin += piece) {
+    const int64_t end = std::min(begin + piece, data->count());
+    const Tensor others = data->batch(rows(all, begin, end), fakes.dtype()).reshape({end - begin, pixels});
+    const auto lengths = sum(others * others, {1}).to_vector<double>(),
+               products = matmul(points, others, false, true).to_vector<double>();
+    for (size_t i = 0; i < best.size(); ++i) {
+      for (int64_t k = 0; k < end - begin; ++k) {
+        const auto at = static_cast<size_t>(k);
+        best[i].emplace_back(lengths[at] - 2 * products[i * static_cast<size_t>(end - begin) + at],
+                             begin + k);
+      }
+      std::partial_sort(best[i].begin(), best[i].begin() + nearest, best[i].end());
+      best[i].resize(nearest);
+    }
+  }
+  std::vector<Tensor> grid{fakes};
+  for (size_t k = 0; k < nearest; ++k) {
+    std::vector<int64_t> index;
+    for (const auto& each : best) index.push_back(each[k].second);
+    grid.push_back(data->batch(Tensor::from(index, {count}).to(data->device()), fakes.dtype()));
+  }
+  return image_grid(concat(grid, 0), count);
+}
+
+fs::path write_report(const fs::path& directory, const RunCurves& curves, const ReportParts& parts) {
   std::error_code why;
   DUEL_CHECK(fs::is_directory(directory, why), "report",
              "{}: no such folder; expected the run directory of duel train", directory.string());
   const RunFiles files(directory);
+  const MetricsLog& log = curves.log;
   const auto config = json_table(read_if_there(files.config())),
              record = json_table(read_if_there(files.record()));
   const std::string objective = value_of(config, "objective"), arch = value_of(config, "arch"),
                     steps = value_of(config, "steps");
   const std::string name = fs::absolute(directory, why).lexically_normal().filename().string();
 
-  std::string html = detail::page_begin(name + ": " + objective);
+  std::string html = detail::page_begin(
+      name + ": " + objective, "",
+      parts.running ? "<noscript><meta http-equiv=\"refresh\" content=\"30\"></noscript>\n" : "");
   html += "<h1>" + html_text(name) + "</h1>\n<p>" + html_text(objective + " with " + arch);
   if (!log.empty()) {
     html += ", iteration " + tick_label(log.iteration());
@@ -182,20 +270,27 @@ fs::path write_report(const fs::path& directory, const MetricsLog& log, const st
             (changed.empty() ? "; no setting is another." : "; changed: " + html_text(changed) + ".") +
             "</p>\n";
   }
+  html += state_html(parts.running);
+  html +=
+      "<nav aria-label=\"parts of the page\"><a href=\"#samples\">Samples</a><a href=\"#curves\">Curves</a>"
+      "<a href=\"#settings\">Settings and machine</a></nav>\n";
   if (const auto warnings = run_warnings(log); !warnings.empty()) {
     html += "<div class=\"warnings\" role=\"status\"><strong>Look at this</strong><ul>\n";
     for (const std::string& warning : warnings) html += "<li>" + html_text(warning) + "</li>\n";
     html += "</ul></div>\n";
   }
-  html += samples_html(files) + (walks ? walks_html(*walks) : "");
-  html += "<h2>Diagrams</h2>\n<div class=\"plots\">\n";
-  for (const auto& [file, caption] : plots) {
-    html += detail::figure(file.stem().string(), data_uri(file), html_text(caption));
-  }
-  html += "</div>\n" + checkpoints_html(files);
-  html += "<h2>Settings and machine</h2>\n<div class=\"tables\">\n<div>" + detail::table(config) +
-          "</div>\n<div>" + detail::table(record) + "</div>\n</div>\n";
-  html += detail::kPageEnd;
+  std::string rest = (parts.walks ? walks_html(*parts.walks) : "") + "</div>\n";
+  rest += "<h2 id=\"curves\">Curves</h2>\n" + detail::diagram_switches(log.curve("seconds")) +
+          "<div class=\"plots\">\n";
+  for (const RunPlot& plot : run_plots(log, curves.hints))
+    rest += detail::diagram("plot-" + plot.name, plot.plot, detail::caption_html(plot.caption));
+  rest += "</div>\n" + checkpoints_html(files);
+  rest += "<h2 id=\"settings\">Settings and machine</h2>\n<div class=\"tables\">\n<div>" +
+          detail::table(config) + "</div>\n<div>" + detail::table(record) + "</div>\n</div>\n" +
+          detail::page_end_with_script();
+  const size_t others = html.size() + rest.size();
+  html += "<h2 id=\"samples\">Samples</h2>\n<div class=\"grids\">\n" +
+          samples_html(files, others < kMostBytes ? kMostBytes - others : 0) + rest;
   write_file_atomically(files.report(), html);
   return files.report();
 }

@@ -1,13 +1,16 @@
-// report.html: one file that shows a run to anybody with a browser. Samples over time with a slider, walks
-// between latents, diagrams, warnings, configuration, machine, checkpoints and the commands to go on. No
-// network, no server: every picture is inside.
+// report.html: one file that shows a run to anybody with a browser. Samples over time with a slider, walks between
+// latents, generated images beside the training images nearest to them, diagrams, warnings, configuration, machine,
+// checkpoints and the commands to go on. No network, no server: every picture is inside.
 //
-// Limits: of many sample grids at most 120, evenly thinned, and no more than 2.5 MB; the first and the last
-// stay.
+// While its run goes on the page loads itself anew; the last one, which the run writes as it ends, does not. It works
+// without scripts too, with less: diagrams stand still, and of the samples the last ones are shown.
+//
+// Limits: at most 3 MB. Of many sample grids at most 120, evenly thinned to what fits; the first and the last stay. A
+// picture that does not fit by itself is named instead.
 //
 // Example:
 //   const RunCurves curves = read_run_curves("runs/a");
-//   write_report("runs/a", curves.log, write_run_plots("runs/a", curves), draw_walks(trainer));
+//   write_report("runs/a", curves, {.walks = draw_walks(trainer), .running = true});
 #pragma once
 
 #include <filesystem>
@@ -28,10 +31,19 @@ struct Walks {
 };
 Walks draw_walks(Trainer& trainer);
 
+/// The first eight images of `input` (rows of SampleGrid::input) in the first row, and below each the three training
+/// images that are nearest to it in pixels. Nothing where the trainer has no images, or fewer than three.
+std::optional<Picture> draw_neighbours(Trainer& trainer, const Tensor& input);
+
+struct ReportParts {
+  std::optional<Walks> walks = {};
+  bool running = false;  // the run goes on: the page follows it
+};
+
 /// Reads samples, settings and record of a run directory (what is missing is left out), writes report.html
-/// there atomically and returns its path.
-std::filesystem::path write_report(const std::filesystem::path& directory, const MetricsLog& log,
-                                   const std::vector<RunPlotFile>& plots, const std::optional<Walks>& walks);
+/// there atomically and returns its path. Diagrams are drawn from `curves`.
+std::filesystem::path write_report(const std::filesystem::path& directory, const RunCurves& curves,
+                                   const ReportParts& parts = {});
 
 /// What a person should look at, one sentence each, as the rows of measures.h say; empty for a run that looks
 /// well.

@@ -10,6 +10,8 @@
 #include "duel/gan/picture/plot.h"
 #include "duel/gan/record/internal/run_record.h"
 #include "duel/gan/record/internal/text_table.h"
+#include "duel/gan/report/internal/caption.h"
+#include "duel/gan/report/internal/diagram.h"
 #include "duel/gan/report/internal/html.h"
 #include "duel/gan/report/report.h"
 #include "duel/gan/train/measures.h"
@@ -165,25 +167,14 @@ Texts numbers(const std::vector<double>& values) {
 
 // ---- The page ---------------------------------------------------------------------------------------------
 
-std::string caption_of(const Measure& row) {
-  std::string text = row.meaning + ".";
-  if (!row.healthy.empty()) text += " Healthy: " + row.healthy + ".";
-  if (!row.sick.empty()) text += " Sick: " + row.sick + ".";
-  std::erase(text, '`');
-  return text;
-}
-
 /// One diagram with a line for each run that has the curve; nothing where fewer than two have.
 std::string diagram(const std::vector<ComparedRun>& runs, const std::string& key) {
   const Measure* row = row_of(key);
   const bool curves = row && row->plot.form == MeasurePlot::Form::curves;
   Plot plot({.title = name_of_measure(key),
              .x_label = "iteration",
-             .width = 880,
-             .height = 580,
              .log_y = curves && row->plot.log_y,
-             .y_range = curves ? row->plot.y_range : std::nullopt,
-             .text_scale = 2});
+             .y_range = curves ? row->plot.y_range : std::nullopt});
   size_t found = 0;
   bool zero = true;  // in all of them: nothing to see (a penalty that is not there)
   for (size_t r = 0; r < runs.size(); ++r) {
@@ -195,11 +186,11 @@ std::string diagram(const std::vector<ComparedRun>& runs, const std::string& key
     plot.line(curve->x, curve->y, {.label = runs[r].label, .color = series_color(r)});
   }
   if (found < 2 || (zero && row && row->plot.when == MeasurePlot::When::unless_zero)) return {};
-  const Canvas picture = plot.draw();
-  const auto png = encode_png_rgb(picture.width(), picture.height(), picture.pixels());
-  return detail::figure(name_of_measure(key), detail::png_uri(std::string(png.begin(), png.end())),
-                        "<strong>" + html_text(name_of_measure(key)) + "</strong> " +
-                            html_text(row ? caption_of(*row) : std::string()));
+  std::string meaning = row ? row->meaning + "." : "";
+  if (!meaning.empty() && meaning[0] >= 'a' && meaning[0] <= 'z')
+    meaning[0] = static_cast<char>(meaning[0] - 'a' + 'A');
+  return detail::diagram("plot-" + key, plot,
+                         row ? detail::caption_html(detail::caption_of(meaning, {row})) : std::string());
 }
 
 std::vector<Texts> setting_rows(const RunComparison& c) {
@@ -274,9 +265,13 @@ void write_comparison(const fs::path& file, const RunComparison& c, const std::v
   }
   std::string html = detail::page_begin("compared: " + title);
   html += "<h1>Runs compared</h1>\n" +
-          detail::table({"", "run", "objective", "network", "iteration", "state", "started"}, about);
+          detail::scrolling(
+              "the runs",
+              detail::table({"", "run", "objective", "network", "iteration", "state", "started"}, about));
   html += "<h2>Settings that differ</h2>\n";
-  html += c.settings.empty() ? std::string("<p>None.</p>\n") : detail::table(heads, setting_rows(c));
+  html += c.settings.empty()
+              ? std::string("<p>None.</p>\n")
+              : detail::scrolling("settings that differ", detail::table(heads, setting_rows(c)));
 
   html += "<h2>Samples</h2>\n<div class=\"grids\">\n";
   for (size_t r = 0; r < c.runs.size(); ++r) {
@@ -285,7 +280,7 @@ void write_comparison(const fs::path& file, const RunComparison& c, const std::v
                 ? "<p>" + caption + "</p>\n"
                 : detail::figure("samples of " + c.runs[r].label, detail::png_uri(grids[r].grid), caption);
   }
-  html += "</div>\n<h2>Curves</h2>\n<div class=\"plots\">\n";
+  html += "</div>\n<h2>Curves</h2>\n" + detail::diagram_switches(nullptr) + "<div class=\"plots\">\n";
   std::string layers;
   for (const std::string& key : keys_of(c.runs)) (of_a_layer(key) ? layers : html) += diagram(c.runs, key);
   html += "</div>\n";
@@ -299,7 +294,8 @@ void write_comparison(const fs::path& file, const RunComparison& c, const std::v
     const Texts values = numbers(row.values);
     rows.back().insert(rows.back().end(), values.begin(), values.end());
   }
-  html += "<h2>At the end</h2>\n" + detail::table(heads, rows) + detail::kPageEnd;
+  html += "<h2>At the end</h2>\n" + detail::scrolling("measures at the end", detail::table(heads, rows)) +
+          detail::page_end_with_script();
   write_file_atomically(file, html);
 }
 

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "duel/gan/objective/composition.h"
+#include "duel/gan/report/internal/caption.h"
 #include "duel/gan/train/run_files.h"
 #include "duel/kernels/base/error.h"
 
@@ -127,33 +128,6 @@ bool add_row(Plot& plot, const MetricsLog& log, const Measure& row, const PlotHi
   return true;
 }
 
-/// Without the marks of Markdown.
-std::string plain(std::string text) {
-  std::erase(text, '`');
-  return text;
-}
-
-/// Healthy, sick and who showed it, of all rows that are seen; what two of them say alike stands once.
-std::string caption_of(const std::string& what, const std::vector<const Measure*>& rows) {
-  std::string caption = what;
-  const auto joined = [&](std::string Measure::*column) {
-    std::vector<std::string> parts;
-    for (const Measure* row : rows) {
-      const std::string& part = row->*column;
-      if (!part.empty() && std::find(parts.begin(), parts.end(), part) == parts.end()) parts.push_back(part);
-    }
-    std::string all;
-    for (const std::string& part : parts) all += (all.empty() ? "" : "; ") + part;
-    return all;
-  };
-  const auto say = [&](const std::string& sentence) { caption += (caption.empty() ? "" : " ") + sentence; };
-  const std::string healthy = joined(&Measure::healthy), sick = joined(&Measure::sick),
-                    source = joined(&Measure::source);
-  if (!healthy.empty()) say("Healthy: " + healthy + (sick.empty() ? "." : ". Sick: " + sick + "."));
-  if (!source.empty()) caption.insert(caption.size() - 1, " (" + source + ")");
-  return plain(caption);
-}
-
 /// The rows of each diagram, in order.
 std::vector<std::vector<const Measure*>> diagrams() {
   std::vector<const Measure*> drawn;
@@ -187,7 +161,7 @@ std::optional<RunPlot> drawn(const std::vector<const Measure*>& rows, const Metr
     if (add_row(plot, log, *row, hints)) seen.push_back(row);
   }
   if (seen.empty()) return std::nullopt;
-  return RunPlot{rows[0]->plot.diagram, caption_of(rows[0]->plot.caption, seen), plot.draw()};
+  return RunPlot{rows[0]->plot.diagram, detail::caption_of(rows[0]->plot.caption, seen), std::move(plot)};
 }
 
 }  // namespace
@@ -241,7 +215,7 @@ std::vector<RunPlotFile> write_run_plots(const std::filesystem::path& directory,
   std::vector<RunPlotFile> files;
   for (const RunPlot& plot : plots) {
     files.push_back({folder / (plot.name + ".png"), plot.caption});
-    write_png(files.back().file, plot.picture);
+    write_png(files.back().file, plot.picture());
   }
   return files;
 }

@@ -4,7 +4,7 @@
 // are left.
 //
 // Example:
-//   for (const RunPlot& plot : run_plots(parse_metrics(text), {.clip = 0.01})) write_png(plot.name + ".png", plot.picture);
+//   for (const RunPlot& plot : run_plots(parse_metrics(text), {.clip = 0.01})) write_png(plot.name + ".png", plot.picture());
 //   write_run_plots("runs/a", read_run_curves("runs/a"));     // runs/a/diagnostics/*.png
 #pragma once
 
@@ -23,7 +23,8 @@ namespace duel::gan {
 struct RunPlot {
   std::string name;     // of the file, without ".png"
   std::string caption;  // what is seen, and what healthy and sick look like; one line
-  Canvas picture;
+  Plot plot;
+  Canvas picture() const { return plot.draw(); }
 };
 
 std::vector<RunPlot> run_plots(const MetricsLog& log, const PlotHints& hints = {});

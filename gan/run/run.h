@@ -124,4 +124,7 @@ LoadedTrainer load_trainer(const std::filesystem::path& path);
 /// can be read.
 std::optional<Walks> stored_walks(const std::filesystem::path& directory);
 
+/// report.html of a run that is on the disk; the page follows it where a process works on it.
+std::filesystem::path write_stored_report(const std::filesystem::path& directory, const RunCurves& curves);
+
 }  // namespace duel::gan

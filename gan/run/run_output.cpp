@@ -87,8 +87,14 @@ void Run::State::draw(bool last, RunObserver& observer, bool diverged) {
   const Clock::time_point began = Clock::now();
   if ((!last && began < next_drawing) || curves.log.empty()) return;
   try {
-    write_report(directory->path(), curves.log, write_run_plots(directory->path(), curves),
-                 diverged ? stored_walks(directory->path()) : draw_walks(*trainer));
+    write_run_plots(directory->path(), curves);
+    if (!diverged) {
+      if (const auto near = draw_neighbours(*trainer, sample_points.input))
+        write_png(directory->neighbours(), *near);
+    }
+    write_report(
+        directory->path(), curves,
+        {.walks = diverged ? stored_walks(directory->path()) : draw_walks(*trainer), .running = !last});
   } catch (const Error& error) {
     warn_once("plots", error.what(), observer);
   }

@@ -1,5 +1,6 @@
 // A run that is on the disk: a trainer from its checkpoint, walks for its report.
 #include "duel/core/device/internal/allocation_budget.h"
+#include "duel/gan/record/internal/run_directory.h"
 #include "duel/gan/run/internal/run_setup.h"
 #include "duel/gan/run/run.h"
 #include "duel/gan/train/checkpoint.h"
@@ -82,6 +83,11 @@ std::optional<Walks> stored_walks(const std::filesystem::path& directory) try {
                                       : std::nullopt;
 } catch (const Error&) {
   return std::nullopt;  // the checkpoint of another version, or a damaged one
+}
+
+std::filesystem::path write_stored_report(const std::filesystem::path& directory, const RunCurves& curves) {
+  return write_report(directory, curves,
+                      {.walks = stored_walks(directory), .running = RunDirectory::is_held(directory)});
 }
 
 }  // namespace duel::gan

@@ -38,6 +38,8 @@ class RunFiles {
   std::filesystem::path samples() const { return path_ / "samples"; }
   std::filesystem::path checkpoints() const { return path_ / "checkpoints"; }
   std::filesystem::path reals() const { return samples() / "reals.png"; }
+  /// Fakes beside the training images nearest to them, as of the last report.
+  std::filesystem::path neighbours() const { return samples() / "neighbours.png"; }
   std::filesystem::path fakes(int64_t iteration) const;
   std::filesystem::path checkpoint(int64_t iteration) const;
   /// The copy of a checkpoint that is kept for its quality.

@@ -97,31 +97,29 @@ std::vector<FoundingRecord> founding_records(const fs::path& out, const std::str
   return records;
 }
 
+using detail::Cell;
+
 std::string facts_html(const std::vector<Fact>& facts) {
-  std::string html =
-      "<table class=\"facts\">\n<tr><th scope=\"col\">fact</th><th scope=\"col\">expected</th><th "
-      "scope=\"col\">found</th><th scope=\"col\">bound</th><th scope=\"col\">holds</th></tr>\n";
+  std::vector<std::vector<Cell>> rows;
   for (const Fact& f : facts) {
-    html +=
-        "<tr><th scope=\"row\">" + html_text(f.what) + "<br><small>" + html_text(f.source) + "</small></th>";
+    rows.push_back({Cell(f.what, f.source)});
     for (const double number : {f.expected, f.found, f.bound})
-      html += "<td>" + significant(number, 6) + "</td>";
-    html += f.holds() ? "<td>yes</td></tr>\n" : "<td class=\"no\">no</td></tr>\n";
+      rows.back().emplace_back(significant(number, 6));
+    rows.back().emplace_back(f.holds() ? "yes" : "no");
+    rows.back().back().marked = !f.holds();
   }
-  return html + "</table>\n";
+  return detail::scrolling("facts", detail::table({"fact", "expected", "found", "bound", "holds"}, rows));
 }
 
 std::string table_html(const FoundingTable& table) {
-  std::string html = "<table class=\"facts\">\n<tr><th scope=\"col\">" + html_text(table.name) + "</th>";
-  for (const std::string& column : table.columns) html += "<th scope=\"col\">" + html_text(column) + "</th>";
-  html += "</tr>\n";
+  std::vector<std::string> heads{table.name};
+  heads.insert(heads.end(), table.columns.begin(), table.columns.end());
+  std::vector<std::vector<Cell>> rows;
   for (const FoundingTable::Row& row : table.rows) {
-    html += "<tr><th scope=\"row\">" + html_text(row.label) + "<br><small>" + html_text(row.note) +
-            "</small></th>";
-    for (const double number : row.numbers) html += "<td>" + table_text(number, 4) + "</td>";
-    html += "</tr>\n";
+    rows.push_back({Cell(row.label, row.note)});
+    for (const double number : row.numbers) rows.back().emplace_back(table_text(number, 4));
   }
-  return html + "</table>\n";
+  return detail::scrolling(table.name, detail::table(heads, rows));
 }
 
 std::string founding_html(const FoundingRecord& r, const fs::path& out) {
@@ -151,10 +149,8 @@ std::string founding_html(const FoundingRecord& r, const fs::path& out) {
 void write_founding_page(const fs::path& out) {
   std::string html = detail::page_begin(
       "What the founding texts claim",
-      ".facts th, .facts td { padding: .25rem 1.2rem .25rem 0; vertical-align: top; } .facts td { white-space: "
-      "nowrap; }\n.facts small, .made { opacity: .75; } .made { font-size: .9rem; }\n.facts .no { background: "
-      "var(--warn); color: var(--warnink); }\nblockquote { margin: .8rem 0; padding-left: 1rem; border-left: 3px "
-      "solid var(--line); }\nsection { overflow-x: auto; }\n");
+      ".scroll { max-width: 100%; } .scroll th[scope=row] { min-width: 14rem; } .made { color: var(--quiet); font-size: .9rem; }\n"
+      "blockquote { margin: .8rem 0; padding-left: 1rem; border-left: 3px solid var(--line); }\n");
   html +=
       "<h1>What the founding texts claim</h1>\n<p>Each claim beside what was found. A fact holds where found lies "
       "within its bound of expected; the bounds stood in the code before the runs.</p>\n";

@@ -81,7 +81,7 @@ std::vector<Measure> line_rows() {
                 .title = "D's outputs: means",
                 .y_label = "logit",
                 .caption = "D's raw outputs, means over the batch."}},
-      {.keys = {{.name = "p_real"}, {.name = "p_fake"}},
+      {.keys = {{.name = "p_real", .label = "real"}, {.name = "p_fake", .label = "fake"}},
        .meaning = "means of sigmoid(logit), cross-entropy losses only",
        .healthy = "drawn towards 0.5",
        .sick = "1 and 0",
@@ -89,7 +89,13 @@ std::vector<Measure> line_rows() {
            [](const LineView& line) {
              return line.probabilities ? std::vector<Measured>{line.metrics.p_real, line.metrics.p_fake}
                                        : std::vector<Measured>{};
-           }},
+           },
+       .plot = {.diagram = "probabilities",
+                .order = 31,
+                .title = "D's outputs as probabilities",
+                .y_label = "mean of D",
+                .y_range = Range{-0.02, 1.02},
+                .guides = {{.at = [](const PlotHints&) { return std::optional(0.5); }}}}},
       {.keys = {{.name = "input_gradient_norm", .label = "half way, or where penalised"}},
        .meaning = "mean of the norm of D's gradient in the pixels, at the points of the penalty, or of all "
                   "penalties together; without one half way between real and fake",

@@ -7,19 +7,21 @@
 #include <cmath>
 #include <functional>
 
+#include "duel/core/ops.h"
 #include "duel/core/tensor/random.h"
 #include "duel/gan/picture/png.h"
 #include "duel/gan/run/run.h"
 #include "duel/gan/train/checkpoint.h"
 #include "duel/gan/train/sampling.h"
 #include "tests/gan/files.h"
+#include "tests/gan/report/page.h"
+#include "tests/gan/report/pages.h"
 #include "tests/run_watcher.h"
 
 namespace duel::gan {
 namespace {
 
-using duel::gan::testing::Scratch;
-using duel::testing::occurrences;
+using namespace duel::gan::testing;
 
 TEST(Report, Base64IsThatOfTheRfc) {
   const std::pair<const char*, const char*> vectors[] = {{"", ""},
@@ -34,7 +36,7 @@ TEST(Report, Base64IsThatOfTheRfc) {
 }
 
 std::string report_of(const std::filesystem::path& run) {
-  const auto file = write_report(run, {}, {}, stored_walks(run));
+  const auto file = write_stored_report(run, {});
   const auto bytes = duel::testing::get(file);
   return {bytes.begin(), bytes.end()};
 }
@@ -56,21 +58,17 @@ TEST(Report, HoldsEverythingAndRefersToNothing) {
       << R"({"objective": "ns-gan", "arch": "<script>alert(1)</script>", "steps": 9})";
   std::ofstream(run / "run.json")
       << R"({"seed": 1, "data": {"source": "drawn & bent", "count": 50}, "argv": ["duel", "train"]})";
-  const MetricsLog log = parse_metrics("{\"iteration\":7,\"loss_d\":1}\n");
-  write_png_gray(scratch / "losses.png", 4, 4, black);
-  const auto file = write_report(run, log, {{scratch / "losses.png", "What a \"loss\" is"}}, std::nullopt);
+  const auto file = write_report(run, {.log = parse_metrics("{\"iteration\":7,\"loss_d\":1}\n")});
   EXPECT_EQ(file, run / "report.html");
   const auto bytes = duel::testing::get(file);
   const std::string html(bytes.begin(), bytes.end());
-  for (const char* part :
-       {"ns-gan", "iteration 7 of 9", "50 images of drawn &amp; bent", "&lt;script&gt;alert(1)",
-        "duel train --resume", "step_00000200.safetensors", "What a &quot;loss&quot; is",
-        "a &lt;b&gt;&#39;s run", "data.source", "duel train</td>"}) {
+  for (const char* part : {"ns-gan", "iteration 7 of 9", "50 images of drawn &amp; bent",
+                           "&lt;script&gt;alert(1)", "duel train --resume", "step_00000200.safetensors",
+                           "id=\"plot-losses\"", "a &lt;b&gt;&#39;s run", "data.source", "duel train</td>"}) {
     EXPECT_NE(html.find(part), std::string::npos) << part;
   }
   EXPECT_EQ(html.find("alert(1)</script>"), std::string::npos);
-  for (const char* outside : {"http:", "https:", "src=\"/", "href=\"/", "@import", "url("})
-    EXPECT_EQ(html.find(outside), std::string::npos) << outside;
+  EXPECT_EQ(faults_of(html), std::vector<std::string>{});
   EXPECT_EQ(occurrences(html, "{\"at\":"), 120u) << "thinned";
   EXPECT_NE(html.find("{\"at\":\"0\""), std::string::npos);
   EXPECT_NE(html.find("{\"at\":\"1500000\""), std::string::npos) << "the last one stays";
@@ -87,8 +85,101 @@ TEST(Report, StaysSmallWithLargeGrids) {
         << std::string(500'000, 'x');
   }
   const std::string html = report_of(run);
-  EXPECT_EQ(occurrences(html, "{\"at\":"), 5u);
-  EXPECT_LT(html.size(), 5'000'000u);
+  EXPECT_EQ(occurrences(html, "{\"at\":"), 4u);
+  EXPECT_LT(html.size(), 3'000'000u);
+  // Of grids of which not even one fits the name.
+  for (int i = 0; i < 20; ++i) {
+    std::ofstream(run / "samples" / ("fakes_00000" + std::to_string(i) + ".png"))
+        << std::string(3'000'000, 'x');
+  }
+  std::ofstream(run / "samples" / "reals.png") << std::string(3'000'000, 'x');
+  const std::string named = report_of(run);
+  EXPECT_LT(named.size(), 100'000u);
+  EXPECT_TRUE(has(named, "too large for this page: fakes_0000019.png"));
+  EXPECT_TRUE(has(named, "reals.png is too large for this page"));
+}
+
+TEST(Report, IsWellFormedAndShowsEveryDiagramInTheOrderOfTheRows) {
+  Scratch scratch;
+  make_up_run(scratch / "run");
+  const RunCurves curves = made_up_curves(30);
+  const Picture walks{.width = 8, .height = 8, .pixels = std::vector<uint8_t>(64, 7)};
+  const std::string html =
+      testing::text_of(write_report(scratch / "run", curves, {.walks = Walks{walks, 400}}));
+  EXPECT_EQ(faults_of(html), std::vector<std::string>{});
+  EXPECT_FALSE(has(html, "id=\"state\"") || has(html, "http-equiv=\"refresh\"")) << "it has ended";
+  EXPECT_TRUE(has(html, "id=\"clock\""));
+  EXPECT_TRUE(has(html, "nearest training images"));
+  size_t before = 0;
+  for (const RunPlot& plot : run_plots(curves.log)) {
+    const size_t at = html.find("<figure class=\"diagram\" id=\"plot-" + plot.name + "\"");
+    EXPECT_NE(at, std::string::npos) << plot.name;
+    EXPECT_GT(at, before) << plot.name;
+    before = at;
+  }
+  EXPECT_EQ(occurrences(html, "<figure class=\"diagram\""), run_plots(curves.log).size());
+  EXPECT_TRUE(has(html, "<b class=\"well\">Healthy:</b>") && has(html, "<b class=\"ill\">Sick:</b>"));
+  EXPECT_FALSE(has(html, "a<b>") || has(html, "\"</script>\"")) << "names of layers";
+  EXPECT_TRUE(has(html, "a&lt;b&gt;&amp;&quot;c&quot;"));
+
+  const std::string going = testing::text_of(write_report(scratch / "run", curves, {.running = true}));
+  EXPECT_EQ(faults_of(going), std::vector<std::string>{});
+  EXPECT_TRUE(has(going, "data-running=\"1\"") && has(going, "<noscript><meta http-equiv=\"refresh\""));
+}
+
+TEST(Report, OfALongRunKeepsWhatStandsOut) {
+  Scratch scratch;
+  make_up_run(scratch / "run");
+  RunCurves curves;
+  for (int i = 1; i <= 20'000; ++i)
+    curves.log.add("{\"iteration\":" + std::to_string(i) + ",\"loss_d\":" + (i == 7777 ? "123456" : "1") +
+                   "}\n");
+  const std::string html = testing::text_of(write_report(scratch / "run", curves));
+  EXPECT_LT(html.size(), 200'000u);
+  EXPECT_TRUE(has(html, ",7777,") && has(html, ",123456,"));
+}
+
+TEST(Report, NeighboursAreTheNearestTrainingImages) {
+  Scratch scratch;
+  RunConfig config{.objective = "ns-gan",
+                   .overrides = {},
+                   .data = "synthetic",
+                   .synthetic_count = 40,
+                   .batch = 4,
+                   .steps = 1,
+                   .device = "cpu",
+                   .out = scratch / "run",
+                   .diagnose_every = 0,
+                   .sample_count = 8,
+                   .argv = {}};
+  config.networks.arch = "mlp";
+  duel::testing::RunWatcher observer;
+  gan::Run run(config);
+  run.train(observer);
+  Trainer& trainer = run.trainer();
+  LatentGenerators random = sampling_generators(3);
+  const SampleGrid points = sample_grid(trainer.networks().latent, 8, random);
+  const Generator::State before = default_generator().state();
+  const auto near = draw_neighbours(trainer, points.input);
+  EXPECT_TRUE(default_generator().state() == before);
+  ASSERT_TRUE(near);
+  const Tensor fakes = trainer.sample(points.input),
+               all = trainer.data()->batch(trainer.data()->first(40), DType::f32);
+  std::vector<Tensor> rows_of{fakes};
+  std::vector<std::vector<int64_t>> order(3);
+  for (int64_t i = 0; i < 8; ++i) {
+    std::vector<std::pair<double, int64_t>> by;
+    for (int64_t k = 0; k < 40; ++k)
+      by.emplace_back(sum(square(rows(all, k, k + 1) - rows(fakes, i, i + 1))).item(), k);
+    std::sort(by.begin(), by.end());
+    for (size_t k = 0; k < 3; ++k) order[k].push_back(by[k].second);
+  }
+  for (const auto& index : order)
+    rows_of.push_back(trainer.data()->batch(Tensor::from(index, {8}), DType::f32));
+  EXPECT_TRUE(near->pixels == image_grid(concat(rows_of, 0), 8).pixels);
+  EXPECT_TRUE(std::filesystem::exists(config.out / "samples" / "neighbours.png"));
+  EXPECT_FALSE(has(testing::text_of(config.out / "report.html"), "id=\"state\""))
+      << "the last page does not wait for news";
 }
 
 TEST(Report, WalksBetweenLatentsOfTheNewestCheckpoint) {
@@ -135,7 +226,7 @@ TEST(Report, WalksBetweenLatentsOfTheNewestCheckpoint) {
 TEST(Report, OfAnEmptyFolderIsAnEmptyReport) {
   Scratch scratch;
   EXPECT_NE(report_of(scratch.dir()).find("</html>"), std::string::npos);
-  EXPECT_THROW(write_report(scratch / "nowhere", {}, {}, std::nullopt), Error);
+  EXPECT_THROW(write_report(scratch / "nowhere", {}), Error);
 }
 
 /// Ten looks and thirty lines of a run that is well but for one change.

@@ -64,9 +64,10 @@ TEST(RunPlots, DrawWhatTheLogHoldsAndNoMore) {
 
 TEST(RunPlots, ShowTheirCurves) {
   const auto plots = run_plots(parse_metrics(logged(true)));
-  const Canvas& losses = plots[0].picture;
+  const Canvas losses = plots[0].picture();
   const Canvas only_g =
-      run_plots(parse_metrics("{\"iteration\":1,\"loss_g\":2}\n{\"iteration\":3,\"loss_g\":3}\n"))[0].picture;
+      run_plots(parse_metrics("{\"iteration\":1,\"loss_g\":2}\n{\"iteration\":3,\"loss_g\":3}\n"))[0]
+          .picture();
   const Color d{31, 119, 180}, g{214, 39, 40};
   EXPECT_GT(pixels_of(losses, d), 100);
   EXPECT_GT(pixels_of(losses, g), 100);
@@ -79,7 +80,7 @@ TEST(RunPlots, ProfilesNameTheLayers) {
     Diagnosis d;
     d.set("activation_gradients", NamedValues{{first, 1}, {second, 0.1}});
     for (RunPlot& plot : run_plots(parse_metrics(to_json_line({.iteration = 1}, 0, false, d)))) {
-      if (plot.name == "activations") return plot.picture.pixels();
+      if (plot.name == "activations") return plot.picture().pixels();
     }
     return std::vector<uint8_t>{};
   };
@@ -94,7 +95,7 @@ TEST(RunPlots, TermsSayWhoseTheyAre) {
     if (d) m.terms_d = {{"class", 1.0}};
     if (g) m.terms_g = {{"class", 1.0}};
     for (RunPlot& plot : run_plots(parse_metrics(to_json_line(m, 0, false)))) {
-      if (plot.name == "terms") return plot.picture.pixels();
+      if (plot.name == "terms") return plot.picture().pixels();
     }
     return std::vector<uint8_t>{};
   };
