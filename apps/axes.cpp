@@ -40,6 +40,9 @@ Option axis_option(const gan::Axis& axis, std::function<void(const std::string&)
                 .set = std::move(set),
                 .several = axis.name == "penalties"};
   if (option.name != axis.name) option.aliases = {axis.name};
+  for (const std::string& value : axis.values) {
+    if (!option.several) option.choices.push_back(value.substr(0, value.find('(')));
+  }
   return option;
 }
 

@@ -20,6 +20,7 @@ struct BenchRequest {
   bench::StepRequest step;
   bench::KernelsRequest kernels;
   std::string html;
+  std::vector<std::string> files;  // of compare
   // group and name of the options that not every bench has
   std::vector<std::pair<std::string, std::string>> given;
 };
@@ -36,23 +37,29 @@ std::vector<std::string> parts(const std::string& text) {
 
 /// Does a bench take the option? Graphs are listed of what step times; nodes take its seconds alone.
 bool goes_with(const std::string& bench, const std::string& group, const std::string& name) {
-  if (bench == "graph")
-    return group == "Of graph" || name == "arch" || name == "objective" || name == "batch";
+  if (name == "html") return bench == "graph" || bench == "kernels";
+  if (name == "threshold" && bench == "compare") return true;
+  if (bench == "graph") return name == "arch" || name == "objective" || name == "batch";
   if (bench == "nodes") return name == "seconds";
   return group == "Of " + bench;
 }
 
 int run(BenchRequest& r) {
-  DUEL_CHECK(r.what == "step" || r.what == "nodes" || r.what == "kernels" || r.what == "graph", "bench",
-             "unknown bench '{}': expected step, kernels, graph or nodes", r.what);
+  DUEL_CHECK(r.what == "step" || r.what == "nodes" || r.what == "kernels" || r.what == "graph" ||
+                 r.what == "compare",
+             "bench", "unknown bench '{}': expected step, kernels, graph, nodes or compare", r.what);
   for (const auto& [group, name] : r.given)
     DUEL_CHECK(goes_with(r.what, group, name), "bench", "{}: does not go with bench {}", name, r.what);
+  DUEL_CHECK(r.files.empty() || r.what == "compare", "bench", "{}: expected no file after {}, got {}", r.what,
+             r.what, in_quotes(r.files.empty() ? "" : r.files[0]));
+  if (r.what == "compare") return bench::bench_compare(r.files, r.kernels.threshold);
   DUEL_CHECK(r.threads >= 0 && r.threads <= kernels::kMaxThreads, "bench",
              "threads: expected an integer from 0 to {}, got {}", kernels::kMaxThreads, r.threads);
   if (r.threads > 0) kernels::set_threads(static_cast<int>(r.threads));
   const Device device = bench::chosen_device(r.device);
   if (r.what == "kernels") {
     DUEL_CHECK(r.kernels.json != "-", "bench", "json: expected a file for bench kernels");
+    r.kernels.html = r.html;
     return bench::bench_kernels(r.kernels, device);
   }
   if (r.what == "graph") return bench::bench_graph(r.step, r.html, device);
@@ -67,10 +74,15 @@ Command bench_command() {
   command.words = {
       {.name = "WHAT",
        .help =
-           "step: whole training iterations; kernels: every own kernel; on a GPU graph: the nodes of a captured "
-           "iteration, and nodes: what one costs",
+           "step: whole training iterations; kernels: every own kernel; compare: two files of --json, the older one first; "
+           "on a GPU graph: the nodes of a captured iteration, and nodes: what one costs",
        .required = true,
-       .set = [r](const std::string& text) { r->what = text; }}};
+       .set = [r](const std::string& text) { r->what = text; },
+       .choices = {"step", "kernels", "compare", "graph", "nodes"}},
+      {.name = "FILE",
+       .help = "of compare: two reports of kernels, or two files of step's lines",
+       .set = [r](const std::string& text) { r->files.push_back(text); },
+       .several = true}};
   const auto option = [&](const std::string& group, const std::string& name, const std::string& value,
                           const std::string& help, std::function<void(const std::string&)> set) {
     command.options.push_back({.name = name,
@@ -78,7 +90,7 @@ Command bench_command() {
                                .value = value,
                                .group = group,
                                .set = [r, group, name, set](const std::string& text) {
-                                 if (group != "Options") r->given.emplace_back(group, name);
+                                 if (group != "Options" || name == "html") r->given.emplace_back(group, name);
                                  set(text);
                                }});
   };
@@ -109,8 +121,8 @@ Command bench_command() {
   option("Of step", "diagnostics", "",
          "what looking costs: logged and diagnosed iterations beside plain ones",
          [r](const std::string&) { r->step.diagnostics = true; });
-  option("Of graph", "html", "FILE",
-         "a page with the nodes over time; also takes --arch, --objective and --batch",
+  option("Options", "html", "FILE",
+         "kernels: a page with % of a copy's bandwidth against bytes; graph: one with the nodes over time",
          [r](const std::string& text) { r->html = text; });
   option("Options", "device", "NAME", "auto, cpu or cuda [auto]",
          [r](const std::string& text) { r->device = text; });
@@ -131,16 +143,23 @@ Command bench_command() {
          [r](const std::string&) { r->kernels.check = true; });
   option("Of kernels", "csv", "FILE", "the report as a table",
          [r](const std::string& text) { r->kernels.csv = text; });
+  option("Of kernels", "list", "", "print the names and families of the chosen kernels, and time nothing",
+         [r](const std::string&) { r->kernels.list = true; });
+  option("Of kernels", "format", "NAME", "of --json: duel, or google: as google-benchmark writes it [duel]",
+         [r](const std::string& text) { r->kernels.format = text; });
+  command.options.back().choices = {"duel", "google"};
   option("Of kernels", "compare", "FILE", "an older --json: what became slower; status 1 if anything did",
          [r](const std::string& text) { r->kernels.compare = text; });
   option(
-      "Of kernels", "threshold", "PERCENT", "slower than by this counts [10]",
+      "Of kernels", "threshold", "PERCENT", "slower by more than this counts; also of compare [10]",
       [r](const std::string& text) { r->kernels.threshold = parsed<double>("option", "threshold", text); });
   command.footer =
       "  duel bench graph --arch mlp,dcgan --objective ns-gan,wgan-gp\n"
       "                              without a GPU: duel-graph bench graph ...\n"
       "  duel bench step --arch mlp --objective wgan-gp --batch 64 --threads 1 --json\n"
-      "  duel bench kernels --filter 'losses|adam' --json new.json --compare old.json";
+      "  duel bench kernels --filter 'losses|adam' --json new.json --compare old.json\n"
+      "  duel bench kernels --quick --html kernels.html\n"
+      "  duel bench compare old.json new.json";
   command.run = [r] { return run(*r); };
   return command;
 }

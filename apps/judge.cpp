@@ -219,7 +219,8 @@ Command judge_command() {
                           DUEL_CHECK(text == "train" || text == "info" || text == "test", "judge",
                                      "action: expected train, info or test, got {}", in_quotes(text));
                           request->action = text;
-                        }},
+                        },
+                    .choices = {"train", "info", "test"}},
                    {.name = "JUDGE", .help = "a name or a file", .set = [request](const std::string& text) {
                       request->judge = text;
                     }}};

@@ -290,12 +290,14 @@ Command lab_command() {
   command.words = {{.name = "PROBLEM",
                     .help = problems_text(),
                     .required = true,
-                    .set = [request](const std::string& text) {
-                      const auto known = problems();
-                      DUEL_CHECK(std::find(known.begin(), known.end(), text) != known.end(), "lab",
-                                 "problem: expected {}, got '{}'", problems_text(), text);
-                      request->what = text;
-                    }}};
+                    .set =
+                        [request](const std::string& text) {
+                          const auto known = problems();
+                          DUEL_CHECK(std::find(known.begin(), known.end(), text) != known.end(), "lab",
+                                     "problem: expected {}, got '{}'", problems_text(), text);
+                          request->what = text;
+                        },
+                    .choices = problems()}};
   const auto add = option_adder(command, request);
   add("objective", "names with commas between, or all [ns-gan]", "NAMES", [request](const std::string& text) {
     request->objectives = names_of(text);

@@ -262,7 +262,8 @@ Command train_command(int argc, char** argv) {
                   .help = field.full_help(field.standard),
                   .value = value_name(field),
                   .group = field.group,
-                  .either = field.kind == gan::Setting::Kind::truth};
+                  .either = field.kind == gan::Setting::Kind::truth,
+                  .choices = field.words};
     if (const auto aliases = kAliases.find(field.name); aliases != kAliases.end())
       option.aliases = aliases->second;
     option.set = [request, name = field.name](const std::string& text) {

@@ -20,8 +20,10 @@ struct StepRequest {
 };
 
 struct KernelsRequest {
-  std::string filter;              ///< a regular expression; found anywhere in the name or family
-  std::string json, csv, compare;  ///< files; empty: none
+  std::string filter;                    ///< a regular expression; found anywhere in the name or family
+  std::string json, csv, compare, html;  ///< files; empty: none
+  std::string format = "duel";           ///< of json: duel or google
+  bool list = false;                     ///< print the chosen kernels and time nothing
   std::string l2 = "warm", dtype = "f32";
   std::string smallest = "1K", largest = "256M";  ///< bytes that a kernel moves
   double threshold = 10;                          ///< per cent: slower than that is a regression
@@ -31,6 +33,9 @@ struct KernelsRequest {
 
 /// "auto" (a GPU where one can be used), "cpu" or "cuda"; Error where that is not there.
 Device chosen_device(const std::string& name);
+
+/// Twelve digits of the commit that this was compiled from; empty where that is not known.
+std::string known_commit();
 
 /// Times whole training iterations; returns the exit status.
 int bench_step(const StepRequest& request, Device device);
@@ -50,6 +55,10 @@ int bench_nodes(const StepRequest& request, Device device);
 
 /// Times the own kernels. Status 1 where the comparison found a regression or the check a loss.
 int bench_kernels(const KernelsRequest& request, Device device);
+
+/// Prints two reports beside each other, or the lines of two `duel bench step --json`; status 1 where a median became slower
+/// by more than that. Error unless two files are given, the old one first.
+int bench_compare(const std::vector<std::string>& files, double threshold_percent);
 
 /// "64M" is 64 MiB; B, K, M and G with or without a B behind. Error naming the option.
 int64_t bytes_of(const std::string& option, const std::string& text);

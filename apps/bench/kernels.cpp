@@ -20,6 +20,7 @@
 #include "duel/kernels/base/parallel.h"
 #include "duel/kernels/base/runtime.h"
 #include "report.h"
+#include "report_forms.h"
 #include "timer.h"
 
 namespace duel::apps::bench {
@@ -41,6 +42,18 @@ void check_writable(const std::string& option, const std::string& file) {
              option, file, folder.string());
   DUEL_CHECK(!std::filesystem::is_directory(file), "bench", "{}: {} is a folder, expected a file", option,
              file);
+}
+
+/// The rows that could be timed: name, family, and what they are beside.
+int list_cases(const std::vector<NamedCase>& cases) {
+  std::string text = padded("kernel", -31) + padded("family", -16) + "beside\n";
+  for (const NamedCase& named : cases) {
+    const Case made = named.make({.size = 1024, .dtype = DType::f32, .device = Device::cpu()});
+    text += padded(named.name, -31) + padded(named.family, -16) +
+            (made.composed ? "a copy, plain ops\n" : "a copy\n");
+  }
+  std::fputs(text.c_str(), stdout);
+  return 0;
 }
 
 Row measure(const NamedCase& named, const Setting& setting, Timer& timer, const SamplingPlan& plan) {
@@ -82,6 +95,11 @@ double machine_load() {
 
 }  // namespace
 
+std::string known_commit() {
+  const std::string commit = gan::source_commit();
+  return commit == "unknown" ? "" : commit.substr(0, 12);
+}
+
 Device chosen_device(const std::string& name) {
   DUEL_CHECK(name == "auto" || name == "cpu" || name == "cuda", "bench",
              "device: expected auto, cpu or cuda, got '{}'", name);
@@ -120,6 +138,9 @@ int bench_kernels(const KernelsRequest& request, Device device) {
              request.largest, request.smallest);
   check_writable("json", request.json);
   check_writable("csv", request.csv);
+  check_writable("html", request.html);
+  DUEL_CHECK(request.format == "duel" || request.format == "google", "bench",
+             "format: expected duel or google, got '{}'", request.format);
   std::optional<Report> before;
   if (!request.compare.empty()) before = read_report(request.compare);
   const std::regex pattern = pattern_of(request.filter);
@@ -129,6 +150,7 @@ int bench_kernels(const KernelsRequest& request, Device device) {
       cases.push_back(std::move(named));
   }
   DUEL_CHECK(!cases.empty(), "bench", "filter: no kernel's name or family matches '{}'", request.filter);
+  if (request.list) return list_cases(cases);
 
   DUEL_CHECK(
       !request.check ||
@@ -151,6 +173,7 @@ int bench_kernels(const KernelsRequest& request, Device device) {
       .time = gan::local_time(),
       .dtype = request.dtype,
       .l2 = request.l2,
+      .commit = known_commit(),
       .threads = kernels::threads(),
       .load = machine_load(),
       .samples_wanted = plan.wanted,
@@ -168,7 +191,10 @@ int bench_kernels(const KernelsRequest& request, Device device) {
   const bool live = terminal_of(stderr).live;
   // After every row: what is measured is kept where the time ends.
   const auto keep = [&] {
-    if (!request.json.empty()) write_file_atomically(request.json, to_json(report));
+    if (!request.json.empty())
+      write_file_atomically(request.json,
+                            request.format == "google" ? to_google_json(report) : to_json(report));
+    if (!request.html.empty()) write_file_atomically(request.html, to_html(report));
     if (!request.csv.empty()) write_file_atomically(request.csv, to_csv(report));
   };
   const NoGrad no_grad;

@@ -110,6 +110,7 @@ std::string padded(const std::string& cell, int width) {
 std::string to_json(const Report& report) {
   Json json{{"bench", "kernels"},
             {"duel", report.duel},
+            {"commit", report.commit},
             {"time", report.time},
             {"device", report.device},
             {"cpu", report.cpu},
@@ -156,6 +157,7 @@ Report read_report(const std::filesystem::path& file) {
                   .time = json.at("time"),
                   .dtype = json.at("dtype"),
                   .l2 = json.at("l2"),
+                  .commit = json.value("commit", ""),
                   .threads = json.at("threads"),
                   .load = json.value("load", 0.0),
                   .samples_wanted = json.at("samples_wanted"),
@@ -269,16 +271,25 @@ Comparison compare(const Report& before, const Report& now, double threshold_per
     if (a != b) result.table += message("note: {} was {}, is {}\n", what, a, b);
   };
   differs("device", before.device, now.device);
+  differs("CPU", before.cpu, now.cpu);
   differs("threads", std::to_string(before.threads), std::to_string(now.threads));
-  result.table += padded("kernel", -31) + padded("size", 9) + padded("before us", 12) + padded("now us", 12) +
-                  padded("change", 10) + "\n";
+  const auto interval = [](const Summary& times) {
+    return short_time(times.p10) + " - " + short_time(times.p90);
+  };
+  result.table += padded("name", -31) + padded("shape", -18) + padded("before us", 10) +
+                  padded("p10 - p90", 17) + padded("now us", 10) + padded("p10 - p90", 17) +
+                  padded("change", 10) + padded("noise", 8) + "\n";
   for (const Pair& pair : pairs) {
-    const bool worse = pair.change > threshold_percent;
+    const bool worse = pair.change > threshold_percent, noisy = pair.before->noisy() || pair.now->noisy();
     result.regressions += worse;
-    result.table += padded(pair.now->name, -31) + padded(size_text(pair.now->size), 9) +
-                    padded(short_time(pair.before->microseconds.median), 12) +
-                    padded(short_time(pair.now->microseconds.median), 12) +
-                    padded(text("%+.1f %%", pair.change), 10) + (worse ? "  slower\n" : "\n");
+    result.noisy += noisy;
+    const Summary &old_times = pair.before->microseconds, &times = pair.now->microseconds;
+    result.table += padded(pair.now->name, -31) + padded(pair.now->shape, -18) +
+                    padded(short_time(old_times.median), 10) + padded(interval(old_times), 17) +
+                    padded(short_time(times.median), 10) + padded(interval(times), 17) +
+                    padded(text("%+.1f %%", pair.change), 10) +
+                    padded(text("%.0f %%", std::max(pair.before->noise, pair.now->noise)), 8) +
+                    (worse ? "  slower" : "") + (noisy ? "  noisy" : "") + "\n";
   }
   result.compared = static_cast<int64_t>(pairs.size());
   return result;

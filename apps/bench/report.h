@@ -61,13 +61,14 @@ struct Skipped {
 };
 
 struct Report {
-  std::string duel, device, cpu, time, dtype, l2;
+  std::string duel = {}, device = {}, cpu = {}, time = {}, dtype = {}, l2 = {};
+  std::string commit = {};  ///< that it was compiled from; empty: not known
   int threads = 0;
   /// of the machine before the first sample: processes that want a CPU, over the last minute
   double load = 0;
   int64_t samples_wanted = 0;
-  std::vector<Row> rows;
-  std::vector<Skipped> skipped;
+  std::vector<Row> rows = {};
+  std::vector<Skipped> skipped = {};
 };
 
 /// A cell of a table, flush right; with a negative width flush left.
@@ -103,6 +104,7 @@ struct Comparison {
   std::string table;  ///< the rows that both have, the largest change for the worse first
   int64_t compared = 0;
   int64_t regressions = 0;  ///< medians above the old ones by more than the threshold
+  int64_t noisy = 0;        ///< rows whose times, old or new, lie further apart than kNoisyPercent
 };
 /// Error where dtype or L2 state differ or no row is in both; other differences are said in the table.
 Comparison compare(const Report& before, const Report& now, double threshold_percent);

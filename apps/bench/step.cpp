@@ -115,7 +115,7 @@ void time_workload(const Workload& workload, const StepRequest& request, Device 
         "\"threads\": %d, \"critic_steps\": %lld, \"iterations\": %zu, \"ms_median\": %.4f, \"ms_p10\": "
         "%.4f, \"ms_p90\": %.4f, \"ms_min\": %.4f, \"ms_cpu\": %.4f, \"peak_resident_mib\": %.1f, "
         "\"peak_tensors_mib\": %.1f, \"parameters_g\": %lld, \"parameters_d\": %lld, \"tf32\": %s, "
-        "\"library\": \"%s\", \"early_launch\": %s, \"duel\": \"%s\"}\n",
+        "\"library\": \"%s\", \"early_launch\": %s, \"duel\": \"%s\", \"commit\": \"%s\"}\n",
         to_text(device).c_str(), workload.arch.c_str(), workload.objective.c_str(),
         static_cast<long long>(workload.batch), kernels::threads(),
         static_cast<long long>(objective.schedule.critic_steps), times.size() * static_cast<size_t>(together),
@@ -124,7 +124,8 @@ void time_workload(const Workload& workload, const StepRequest& request, Device 
         static_cast<long long>(networks.discriminator->parameter_count()),
         device.is_cuda() && kernels::tf32() ? "true" : "false",
         kernels::device_library() == kernels::DeviceLibrary::own ? "own" : "auto",
-        kernels::runtime::early_launch() ? "true" : "false", gan::this_machine().duel.c_str());
+        kernels::runtime::early_launch() ? "true" : "false", gan::this_machine().duel.c_str(),
+        known_commit().c_str());
   } else {
     std::printf(
         "%s, %s, %s, batch %lld, %d thread%s: %.3f ms per iteration (p10 %.3f, p90 %.3f; %zu iterations of "

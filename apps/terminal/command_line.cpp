@@ -11,6 +11,7 @@
 #include "duel/kernels/base/error.h"
 #include "duel/kernels/base/settings.h"
 #include "duel/kernels/linear/device_library.h"
+#include "manual.h"
 #include "output.h"
 #include "terminal.h"
 
@@ -46,8 +47,8 @@ class Formatter : public CLI::Formatter {
   /// The text in the second column; a line lower where the first one reaches into it.
   std::string beside(std::string left, const std::string& text) const {
     const size_t column = get_column_width();
-    left +=
-        left.size() + 1 > column ? "\n" + std::string(column, ' ') : std::string(column - left.size(), ' ');
+    left += width_of(left) + 1 > column ? "\n" + std::string(column, ' ')
+                                        : std::string(column - width_of(left), ' ');
     return left + wrapped(text, column, columns_) + "\n";
   }
   /// A line that is too long. A command to copy stays in one piece.
@@ -152,13 +153,80 @@ int64_t counted(const char* op, const char* name, const std::string& text, int64
   return value;
 }
 
-int run_command_line(int argc, char** argv, const std::vector<Command>& commands) {
+namespace {
+
+/// "duel 0.2.0 (commit 1b2cf47a3e5d)": the version alone where the build was no clone's.
+std::string version_text() {
+  const std::string commit = gan::source_commit(), version = gan::this_machine().duel;
+  return commit == "unknown" ? version : version + " (commit " + commit.substr(0, 12) + ")";
+}
+
+const char* const kFirstSteps =
+    "\nFirst steps:\n"
+    "  duel train --arch mlp --steps 3000 --out runs/first    digits in half a minute\n"
+    "  duel sample --checkpoint runs/first --out digits.png   more of them\n"
+    "  duel eval runs/first                                   how good they are\n\n";
+
+/// Of what the table says itself: help, the shell's completion, the manual page. `all` and `help` outlive the commands.
+void add_commands_about_commands(std::vector<Command>& all,
+                                 const std::function<std::string(const std::string&)>& help) {
+  auto name = std::make_shared<std::string>();
+  const auto set = [name](const std::string& text) { *name = text; };
+  std::vector<std::string> names;
+  for (const Command& command : all) names.push_back(command.name);
+  all.push_back({.name = "help",
+                 .summary = "Show a command's options",
+                 .words = {{.name = "COMMAND", .help = "one of them", .set = set, .choices = names}},
+                 .run = [name, &help] {
+                   print(help(*name));
+                   return 0;
+                 }});
+  all.push_back({.name = "completion",
+                 .summary = "Print the script that completes duel's words in a shell",
+                 .footer = "  duel completion bash > ~/.local/share/bash-completion/completions/duel\n"
+                           "  duel completion zsh > \"${fpath[1]}/_duel\"\n"
+                           "  duel completion fish > ~/.config/fish/completions/duel.fish",
+                 .words = {{.name = "SHELL",
+                            .help = "bash, zsh or fish",
+                            .required = true,
+                            .set = set,
+                            .choices = {"bash", "zsh", "fish"}}},
+                 .run = [name] {
+                   print(completion_script(*name));
+                   return 0;
+                 }});
+  all.push_back({.name = "man",
+                 .summary = "Print the manual page, for man",
+                 .footer = "  duel man | man -l -",
+                 .run = [&all] {
+                   print(manual_page(all, gan::this_machine().duel));
+                   return 0;
+                 }});
+}
+
+/// `duel __complete SHELL WORDS`: nothing of it is an error, whatever stands on the line.
+int answer_completion(int argc, char** argv, const std::vector<Command>& commands) {
+  const std::vector<std::string> words(argv + std::min(argc, 3), argv + argc);
+  std::fputs(completion_answer(completed(commands, words), argc > 2 ? argv[2] : "",
+                               words.empty() ? "" : words.back())
+                 .c_str(),
+             stdout);
+  return 0;
+}
+
+}  // namespace
+
+int run_command_line(int argc, char** argv, std::vector<Command> commands) {
+  std::function<std::string(const std::string&)> help_of;
+  add_commands_about_commands(commands, help_of);
+  if (argc > 1 && argv[1] == std::string("__complete")) return answer_completion(argc, argv, commands);
   CLI::App app("Duel trains generative adversarial networks: two networks fight, digits appear.", "duel");
   app.formatter(std::make_shared<Formatter>());
+  app.require_subcommand(0, 1);  // a run directory called "lab" is no second command
   app.set_help_flag("--help,-h", "print this help");
   app.set_version_flag(
-      "--version", [] { return "duel " + gan::this_machine().duel; }, "print the version");
-  app.footer("duel COMMAND --help shows a command's options.");
+      "--version", [] { return "duel " + version_text(); }, "print the version");
+  app.footer("duel help COMMAND shows a command's options.");
 
   std::vector<std::pair<CLI::App*, const Command*>> made;
   std::map<const Command*, std::vector<Made>> options;
@@ -187,6 +255,16 @@ int run_command_line(int argc, char** argv, const std::vector<Command>& commands
     return nullptr;
   };
 
+  // Now: once a command is parsed, CLI11 takes its help for the whole one's.
+  const std::string overview = app.help();
+  help_of = [&](const std::string& name) {
+    if (name.empty()) return overview;
+    for (const auto& [sub, command] : made) {
+      if (command->name == name) return sub->help("duel");
+    }
+    unknown(name, commands, nullptr);
+  };
+
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& request) {  // --help, --version
@@ -207,7 +285,10 @@ int run_command_line(int argc, char** argv, const std::vector<Command>& commands
     kernels::check_environment();
     return command->run();
   }
-  print(app.help());
+  // A tour, and then all there is.
+  std::string page = overview;
+  const size_t usage = page.find("Usage: ");
+  print(page.insert(usage == std::string::npos ? page.size() : usage, kFirstSteps));
   return 0;
 }
 

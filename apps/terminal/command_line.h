@@ -26,6 +26,7 @@ struct Option {
   std::function<void(const std::string&)> set = {};  // "true" for a flag; throws duel::Error
   bool several = false;                              // may be given again: set() for each value
   bool either = false;                               // a flag whose =false says something too: set("false")
+  std::vector<std::string> choices = {};             // what may be given, for the shell's completion
 };
 
 /// A word after the command without dashes.
@@ -34,6 +35,7 @@ struct Word {
   bool required = false;
   std::function<void(const std::string&)> set = {};
   bool several = false;  // there may be more of them: set() for each
+  std::vector<std::string> choices = {};
 };
 
 struct Command {
@@ -65,7 +67,8 @@ auto option_adder(Command& command, std::shared_ptr<Request> request) {
 int64_t counted(const char* op, const char* name, const std::string& text, int64_t most);
 
 /// Parses, sets and runs; returns the exit status. A mistake of the user's is a duel::Error of one line, with
-/// the nearest known spelling where there is one. Help and version go to stdout.
-int run_command_line(int argc, char** argv, const std::vector<Command>& commands);
+/// the nearest known spelling where there is one. Help and version go to stdout. Beside `commands` there are those of
+/// manual.h: help, completion, and for packages man.
+int run_command_line(int argc, char** argv, std::vector<Command> commands);
 
 }  // namespace duel::apps

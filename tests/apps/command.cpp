@@ -43,6 +43,8 @@ std::pair<int, int> channel(bool terminal) {
 
 }  // namespace
 
+std::string command_path() { return DUEL_COMMAND; }
+
 Process::Process(const std::vector<std::string>& args, const Surroundings& around)
     : began_(std::chrono::steady_clock::now()) {
   const auto [out, out_child] = channel(false);

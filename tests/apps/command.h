@@ -54,6 +54,9 @@ std::vector<std::string> with(std::vector<std::string> args, const std::vector<s
 
 Result duel(const std::vector<std::string>& args, const Surroundings& around = {});
 
+/// Where the duel is that these tests run.
+std::string command_path();
+
 /// duel train with two small networks, on a few drawn digits and one thread: an iteration takes milliseconds.
 inline Args drawn_run(const std::filesystem::path& out, const Args& more = {}) {
   return with({"train", "--data", "synthetic", "--synthetic-count", "50", "--batch", "8", "--arch", "mlp",
