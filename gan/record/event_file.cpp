@@ -15,6 +15,7 @@
 
 #include "duel/core/io/crc32c.h"
 #include "duel/gan/record/metrics_log.h"
+#include "duel/gan/train/measures/caption.h"
 #include "duel/gan/train/run_files.h"
 #include "duel/kernels/base/error.h"
 
@@ -62,8 +63,10 @@ std::string event(double wall_time, int64_t step, const std::string& what) {
 }
 
 /// Of a summary with one value or several, each a tag and what it is.
-std::string value_of_summary(const std::string& tag, const std::string& what) {
-  return part(1, part(1, tag) + what);
+std::string value_of_summary(const std::string& tag, const std::string& what,
+                             const event_record::About& about) {
+  const std::string text = about ? about(tag) : "";
+  return part(1, part(1, tag) + what + (text.empty() ? "" : part(9, part(3, text))));
 }
 
 std::string summary(double wall_time, int64_t step, const std::string& values) {
@@ -119,23 +122,24 @@ std::string event_record::restart(double wall_time, int64_t step) {
 }
 
 std::string event_record::scalars(double wall_time, int64_t step,
-                                  const std::vector<std::pair<std::string, double>>& values) {
+                                  const std::vector<std::pair<std::string, double>>& values,
+                                  const About& about) {
   std::string all;
   for (const auto& [tag, value] : values)
-    all += value_of_summary(tag, short_number(2, static_cast<float>(value)));
+    all += value_of_summary(tag, short_number(2, static_cast<float>(value)), about);
   return summary(wall_time, step, all);
 }
 
 std::string event_record::image(double wall_time, int64_t step, const std::string& tag,
-                                const Picture& picture) {
+                                const Picture& picture, const About& about) {
   const auto png = encode_png(picture);
   const std::string inner = whole(1, picture.height) + whole(2, picture.width) + whole(3, picture.channels) +
                             part(4, {reinterpret_cast<const char*>(png.data()), png.size()});
-  return summary(wall_time, step, value_of_summary(tag, part(4, inner)));
+  return summary(wall_time, step, value_of_summary(tag, part(4, inner), about));
 }
 
 std::string event_record::histogram(double wall_time, int64_t step, const std::string& tag,
-                                    const Histogram& h) {
+                                    const Histogram& h, const About& about) {
   const auto bins = static_cast<double>(h.counts.size());
   double count = 0, sum = 0, squares = 0;
   std::vector<double> ends, counts;
@@ -150,14 +154,23 @@ std::string event_record::histogram(double wall_time, int64_t step, const std::s
   }
   const std::string inner = number(1, h.low) + number(2, h.high) + number(3, count) + number(4, sum) +
                             number(5, squares) + packed(6, ends) + packed(7, counts);
-  return summary(wall_time, step, value_of_summary(tag, part(5, inner)));
+  return summary(wall_time, step, value_of_summary(tag, part(5, inner), about));
 }
 
 EventFile::EventFile(EventFile&& other) noexcept
     : directory_(std::move(other.directory_)),
       file_(std::move(other.file_)),
       step_(other.step_),
-      fd_(std::exchange(other.fd_, -1)) {}
+      fd_(std::exchange(other.fd_, -1)),
+      told_(std::move(other.told_)) {}
+
+event_record::About EventFile::about() {
+  return [this](const std::string& tag) {
+    if (!told_.insert(tag).second) return std::string();
+    const Measure* row = measure_of_curve(tag);
+    return row ? measure_caption(*row) : std::string();
+  };
+}
 
 EventFile::~EventFile() {
   if (fd_ >= 0) ::close(fd_);
@@ -186,6 +199,7 @@ std::optional<std::string> EventFile::add(const std::string& record) {
   const ssize_t written = ::write(fd_, bytes.data(), bytes.size());
   if (written == static_cast<ssize_t>(bytes.size())) return std::nullopt;
   const std::string problem = wrong("a record could not be written");
+  told_.clear();  // what the record said of its tags is lost with it
   const bool first = known && before.st_size == 0;
   if (first || !known || ::ftruncate(fd_, before.st_size) != 0) {
     ::close(fd_);  // a torn record ends this file; what comes goes into another one
@@ -197,13 +211,13 @@ std::optional<std::string> EventFile::add(const std::string& record) {
 
 std::optional<std::string> EventFile::scalars(int64_t step,
                                               const std::vector<std::pair<std::string, double>>& values) {
-  return add(event_record::scalars(seconds_now(), step, values));
+  return add(event_record::scalars(seconds_now(), step, values, about()));
 }
 std::optional<std::string> EventFile::image(int64_t step, const std::string& tag, const Picture& picture) {
-  return add(event_record::image(seconds_now(), step, tag, picture));
+  return add(event_record::image(seconds_now(), step, tag, picture, about()));
 }
 std::optional<std::string> EventFile::histogram(int64_t step, const std::string& tag, const Histogram& h) {
-  return add(event_record::histogram(seconds_now(), step, tag, h));
+  return add(event_record::histogram(seconds_now(), step, tag, h, about()));
 }
 
 LineEvents events_of_line(const std::string& line) {

@@ -18,7 +18,9 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -36,13 +38,17 @@ std::string framed(std::string_view message);
 std::string version(double wall_time);
 /// The run goes on after `step`.
 std::string restart(double wall_time, int64_t step);
+/// What is told of a tag: plain text that TensorBoard shows beside its diagram; "" where it was told before.
+using About = std::function<std::string(const std::string& tag)>;
 /// As f32, which is what the format has.
-std::string scalars(double wall_time, int64_t step,
-                    const std::vector<std::pair<std::string, double>>& values);
+std::string scalars(double wall_time, int64_t step, const std::vector<std::pair<std::string, double>>& values,
+                    const About& about = {});
 /// As PNG.
-std::string image(double wall_time, int64_t step, const std::string& tag, const Picture& picture);
+std::string image(double wall_time, int64_t step, const std::string& tag, const Picture& picture,
+                  const About& about = {});
 /// Values lie in the middle of their bins for its sums: a Histogram has counts alone.
-std::string histogram(double wall_time, int64_t step, const std::string& tag, const Histogram& histogram);
+std::string histogram(double wall_time, int64_t step, const std::string& tag, const Histogram& histogram,
+                      const About& about = {});
 }  // namespace event_record
 
 class EventFile {
@@ -54,7 +60,8 @@ class EventFile {
   EventFile& operator=(EventFile&&) = delete;
   ~EventFile();
 
-  // What was wrong, in the system's words; nothing where it was written.
+  // What was wrong, in the system's words; nothing where it was written. With the first value of a measure the file says
+  // what it means, what healthy and what sick look like.
   std::optional<std::string> scalars(int64_t step, const std::vector<std::pair<std::string, double>>& values);
   std::optional<std::string> image(int64_t step, const std::string& tag, const Picture& picture);
   std::optional<std::string> histogram(int64_t step, const std::string& tag, const Histogram& histogram);
@@ -64,10 +71,12 @@ class EventFile {
 
  private:
   std::optional<std::string> add(const std::string& record);
+  event_record::About about();
 
   std::filesystem::path directory_, file_;
   int64_t step_;
   int fd_ = -1;
+  std::set<std::string> told_;  // tags of which the file says what they are
 };
 
 /// Scalars and histograms of a line of metrics.jsonl or timing.jsonl: numbers under their keys, those of a group under

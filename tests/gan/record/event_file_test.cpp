@@ -17,6 +17,7 @@
 #include "duel/core/io/crc32c.h"
 #include "duel/gan/run/run.h"
 #include "duel/gan/train/checkpoint.h"
+#include "duel/gan/train/measures/caption.h"
 #include "tests/gan/files.h"
 #include "tests/run_watcher.h"
 
@@ -228,6 +229,7 @@ a = ea.EventAccumulator(sys.argv[1], size_guidance=size)
 a.Reload()
 tags = a.Tags()
 for tag in tags['scalars']:
+    print('about', tag, 0, a.SummaryMetadata(tag).summary_description)
     for e in a.Scalars(tag): print('scalar', tag, e.step, struct.pack('<f', e.value).hex())
 for tag in tags['images']:
     for e in a.Images(tag): print('image', tag, e.step, e.width, e.height, e.encoded_image_string.hex())
@@ -310,6 +312,10 @@ TEST(EventFile, TensorBoardReadsWhatARunMeasuredAResumedOneToo) {
     EXPECT_TRUE(image.ends_with(" " + hex(png))) << at << ": " << image.substr(0, 40);
   }
   EXPECT_EQ(images, 5u);
+  for (const std::string& key : {std::string("loss_d"), std::string("images_per_second"),
+                                 "spectral_norms/" + log.group("spectral_norms").at(0).first})
+    EXPECT_EQ(told["about " + key][0], measure_caption(*measure_of_curve(key)));
+  EXPECT_TRUE(has(told["about loss_d"][0], "Healthy: neither runs away. Sick: "));
   for (const char* key : {"histogram_real", "histogram_fake", "histogram_weights"}) {
     const auto* last = log.last_histogram(key);
     ASSERT_TRUE(last) << key;
