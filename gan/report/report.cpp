@@ -9,6 +9,7 @@
 #include "duel/core/ops.h"
 #include "duel/core/tensor/autograd.h"
 #include "duel/gan/data/class_names.h"
+#include "duel/gan/judge/comparison.h"
 #include "duel/gan/picture/png.h"
 #include "duel/gan/record/internal/run_record.h"
 #include "duel/gan/record/machine.h"
@@ -155,15 +156,22 @@ std::string quality_html(const RunFiles& files) {
                                                                        : std::string("-");
     };
     const std::string name = line["metric"].get<std::string>();
-    rows.push_back({name, number(line.value("results", json::Json()), name),
-                    number(line, "low") + " to " + number(line, "high"), number(line, "floor"),
-                    number(line, "iteration")});
+    rows.push_back({name, number(line.value("results", json::Json()), name), number(line, "floor"),
+                    number(line, "low") + " to " + number(line, "high"), number(line, "iteration")});
   }
+  const auto place = [](const std::vector<std::string>& row) {  // "fd-mnist-v1" is where "fd" is
+    const std::vector<QualityMeasure>& all = quality_measures();
+    return std::find_if(all.begin(), all.end(),
+                        [&](const QualityMeasure& m) { return row[0].starts_with(m.key + "-"); }) -
+           all.begin();
+  };
+  std::stable_sort(rows.begin(), rows.end(),
+                   [&](const auto& a, const auto& b) { return place(a) < place(b); });
   if (rows.empty()) return {};
   return "<h2 id=\"quality\">How good the samples are</h2>\n" +
          detail::scrolling(
              "measures of the samples",
-             detail::table({"measure", "samples", "95 % interval", "real images", "iteration"}, rows));
+             detail::table({"measure", "samples", "real images", "95 % interval", "iteration"}, rows));
 }
 
 std::string walks_html(const Walks& walks) {
