@@ -37,7 +37,8 @@ const root = document.documentElement, one = s => document.querySelector(s), eve
 function set(e, value) { e.value = value; e.dispatchEvent(new Event('input')); e.dispatchEvent(new Event('change')); }
 every('details').filter(d => d.querySelector('.diagram')).forEach(d => { d.open = true; });
 expect('width', innerWidth === WIDTH, innerWidth);
-expect('no overflow', root.scrollWidth <= innerWidth, root.scrollWidth + ' ' + every('body *').filter(e => e.getBoundingClientRect().right > innerWidth + 1).map(e => e.tagName + '.' + e.className).slice(0, 5));
+const beyond = every('body *').filter(e => e.getBoundingClientRect().right > innerWidth + 1).map(e => e.tagName + '.' + e.className);
+expect('no overflow', root.scrollWidth <= innerWidth, root.scrollWidth + ' ' + beyond.slice(0, 5));
 every('.diagram').forEach(f => {
   const box = f.querySelector('svg').getBoundingClientRect(), lines = [...f.querySelectorAll('.lines path:not(.guide)')];
   expect(f.id + ' is seen', box.width > 200 && box.height > 100 && lines.length > 0 && lines.some(p => p.getTotalLength() > 20), box.width + 'x' + box.height);
@@ -100,7 +101,11 @@ if (one('#step')) {
   one('#play').click();
   set(one('#step'), one('#step').max);
 }
-every('button, input, select, summary, a[href], [tabindex]').forEach(e => { if (e.closest('details:not([open])') && e.tagName !== 'SUMMARY') return; e.focus(); expect('focus of ' + (e.id || e.tagName), document.activeElement === e, ''); });
+every('button, input, select, summary, a[href], [tabindex]').forEach(e => {
+  if (e.closest('details:not([open])') && e.tagName !== 'SUMMARY') return;
+  e.focus();
+  expect('focus of ' + (e.id || e.tagName), document.activeElement === e, '');
+});
 const names = every('input, select, button').filter(e => !(e.getAttribute('aria-label') || e.textContent.trim() || (e.labels && e.labels.length)));
 expect('names', names.length === 0, names.map(e => e.outerHTML));
 document.activeElement.blur();
