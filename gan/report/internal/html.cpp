@@ -30,7 +30,7 @@ a { color: var(--c0); } nav { display: flex; flex-wrap: wrap; gap: .2rem 1.2rem;
 .grids img { image-rendering: pixelated; width: 100%; background: #000; }
 figure { margin: 0; min-width: 0; } figure img { display: block; margin-bottom: .4rem; }
 figcaption { font-size: .9rem; max-width: 60rem; overflow-wrap: anywhere; }
-.plots { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(25rem, 100%), 1fr)); gap: 2.2rem 1.8rem; margin-top: 1.2rem; }
+.plots { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(22rem, 100%), 1fr)); gap: 2.2rem 1.8rem; margin-top: 1.2rem; }
 .plots img { width: 100%; height: auto; background: #fff; border: 1px solid var(--line); border-radius: 6px; }
 .diagram > svg { display: block; width: 100%; height: auto; font-size: 12px; touch-action: pan-y; }
 .diagram text { fill: var(--quiet); text-anchor: middle; } .diagram text.y { text-anchor: end; }
