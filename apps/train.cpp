@@ -219,6 +219,11 @@ int train(const TrainRequest& request) {
   if (!watcher.last_grid().empty()) text += "digits    " + watcher.last_grid().string() + "\n";
   text += message("more      duel sample --checkpoint {} --out grid.png\n", directory);
   text += message("longer    {} --steps {}\n", resume, run.total() * 2);
+  if (run.config().tensorboard) {
+    const std::filesystem::path above = (run.directory() / "").lexically_normal().parent_path().parent_path();
+    text += message("curves    tensorboard --logdir {} --samples_per_plugin images=200\n",
+                    shell_word(above.empty() ? "." : above.string()));
+  }
   print(text);
   return 0;
 }

@@ -225,6 +225,11 @@ std::vector<ConfigField> make_fields() {
               "end the run where this becomes true of samples, as 'modes<3' or 'fd>50': where it is true at "
               "a look and was not at an earlier one",
               DUEL_FIELD(stop_if))),
+      stored_where(
+          [](const RunConfig& c) { return c.tensorboard; },
+          changeable(row("tensorboard", output,
+                         "also write TensorBoard's event files: every measure, sample grids, histograms",
+                         DUEL_FIELD(tensorboard)))),
       changeable(row("checkpoint-every", output, "iterations between checkpoints; 0: only the last",
                      DUEL_FIELD(checkpoint_every), between(0, many))),
       changeable(row("keep", output, "checkpoints to keep, the latest ones", DUEL_FIELD(keep),

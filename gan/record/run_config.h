@@ -49,6 +49,7 @@ struct RunConfig {
   int64_t sample_count = 64;
   int64_t eval_every = 0, eval_count = 2000;  // iterations between looks of a judge; 0: none
   std::string keep_best = "", stop_if = "";   // a measure; "modes<3"
+  bool tensorboard = false;                   // event files beside metrics.jsonl (event_file.h)
   bool anomaly = false;                       // stop at the op that makes the first NaN (slow)
   bool resume = false;                        // continue the run in `out` from its latest checkpoint
   std::string fork = "";                      // start from the state of another run: gan/run/fork.h

@@ -4,10 +4,12 @@
 #include <chrono>
 
 #include "duel/core/io/atomic_file.h"
+#include "duel/core/io/internal/json.h"
 #include "duel/core/io/internal/read_file.h"
 #include "duel/core/ops.h"
 #include "duel/core/tensor/autograd.h"
 #include "duel/gan/data/class_names.h"
+#include "duel/gan/judge/comparison.h"
 #include "duel/gan/picture/png.h"
 #include "duel/gan/record/internal/run_record.h"
 #include "duel/gan/record/machine.h"
@@ -135,6 +137,41 @@ std::string samples_html(const RunFiles& files, size_t room) {
     html += "}";
   }
   return html + "]</script>\n";
+}
+
+/// What the judge found at the last look, from metric-NAME.jsonl: beside what real images get in the samples' place.
+std::string quality_html(const RunFiles& files) {
+  constexpr size_t most = size_t{1} << 16;  // of a line
+  std::vector<std::vector<std::string>> rows;
+  for (const fs::path& file : files.all_metrics()) {
+    std::string text = read_if_there(file);
+    text.resize(text.find_last_of('\n') + 1);  // a torn line is none
+    if (text.empty()) continue;
+    const size_t begin = text.find_last_of('\n', text.size() - 2) + 1;  // npos + 1 is 0
+    const json::Json line =
+        json::parse_or_null(std::string_view(text).substr(begin), {.bytes = most, .depth = 4});
+    if (!line.is_object() || !line.contains("metric") || !line["metric"].is_string()) continue;
+    const auto number = [](const json::Json& of, const std::string& key) {
+      return of.is_object() && of.contains(key) && of[key].is_number() ? significant(of[key].get<double>(), 4)
+                                                                       : std::string("-");
+    };
+    const std::string name = line["metric"].get<std::string>();
+    rows.push_back({name, number(line.value("results", json::Json()), name), number(line, "floor"),
+                    number(line, "low") + " to " + number(line, "high"), number(line, "iteration")});
+  }
+  const auto place = [](const std::vector<std::string>& row) {  // "fd-mnist-v1" is where "fd" is
+    const std::vector<QualityMeasure>& all = quality_measures();
+    return std::find_if(all.begin(), all.end(),
+                        [&](const QualityMeasure& m) { return row[0].starts_with(m.key + "-"); }) -
+           all.begin();
+  };
+  std::stable_sort(rows.begin(), rows.end(),
+                   [&](const auto& a, const auto& b) { return place(a) < place(b); });
+  if (rows.empty()) return {};
+  return "<h2 id=\"quality\">How good the samples are</h2>\n" +
+         detail::scrolling(
+             "measures of the samples",
+             detail::table({"measure", "samples", "real images", "95 % interval", "iteration"}, rows));
 }
 
 std::string walks_html(const Walks& walks) {
@@ -271,15 +308,16 @@ fs::path write_report(const fs::path& directory, const RunCurves& curves, const 
             "</p>\n";
   }
   html += state_html(parts.running);
-  html +=
-      "<nav aria-label=\"parts of the page\"><a href=\"#samples\">Samples</a><a href=\"#curves\">Curves</a>"
-      "<a href=\"#settings\">Settings and machine</a></nav>\n";
+  const std::string quality = quality_html(files);
+  html += std::string("<nav aria-label=\"parts of the page\"><a href=\"#samples\">Samples</a>") +
+          (quality.empty() ? "" : "<a href=\"#quality\">How good they are</a>") +
+          "<a href=\"#curves\">Curves</a><a href=\"#settings\">Settings and machine</a></nav>\n";
   if (const auto warnings = run_warnings(log); !warnings.empty()) {
     html += "<div class=\"warnings\" role=\"status\"><strong>Look at this</strong><ul>\n";
     for (const std::string& warning : warnings) html += "<li>" + html_text(warning) + "</li>\n";
     html += "</ul></div>\n";
   }
-  std::string rest = (parts.walks ? walks_html(*parts.walks) : "") + "</div>\n";
+  std::string rest = (parts.walks ? walks_html(*parts.walks) : "") + "</div>\n" + quality;
   rest += "<h2 id=\"curves\">Curves</h2>\n" + detail::diagram_switches(log.curve("seconds")) +
           "<div class=\"plots\">\n";
   for (const RunPlot& plot : run_plots(log, curves.hints))

@@ -15,6 +15,7 @@
 #include "duel/gan/report/internal/html.h"
 #include "duel/gan/report/report.h"
 #include "duel/gan/train/measures.h"
+#include "duel/gan/train/measures/caption.h"
 #include "duel/gan/train/run_files.h"
 #include "duel/kernels/base/error.h"
 
@@ -78,25 +79,15 @@ Texts keys_of(const std::vector<ComparedRun>& runs) {
   return keys;
 }
 
-const Measure* row_of(const std::string& key) {
-  const std::string name = key.substr(0, key.find('/'));
-  for (const Measure& row : measures()) {
-    for (const MeasureKey& each : row.keys) {
-      if (each.name == name) return &row;
-    }
-  }
-  return nullptr;
-}
-
 /// Values of layers and weights: too many for a table.
 bool of_a_layer(const std::string& key) {
-  const Measure* row = row_of(key);
+  const Measure* row = measure_of_curve(key);
   return key.find('/') != std::string::npos && row && row->of_look;
 }
 
 /// For people: "fd-mnist-v1" of "distances/fd-mnist-v1", what a judge said.
 std::string name_of_measure(const std::string& key) {
-  const Measure* row = row_of(key);
+  const Measure* row = measure_of_curve(key);
   return row && row->keys[0].member == "MEASURE-JUDGE" ? key.substr(key.find('/') + 1) : key;
 }
 
@@ -169,7 +160,7 @@ Texts numbers(const std::vector<double>& values) {
 
 /// One diagram with a line for each run that has the curve; nothing where fewer than two have.
 std::string diagram(const std::vector<ComparedRun>& runs, const std::string& key) {
-  const Measure* row = row_of(key);
+  const Measure* row = measure_of_curve(key);
   const bool curves = row && row->plot.form == MeasurePlot::Form::curves;
   Plot plot({.title = name_of_measure(key),
              .x_label = "iteration",
@@ -186,11 +177,8 @@ std::string diagram(const std::vector<ComparedRun>& runs, const std::string& key
     plot.line(curve->x, curve->y, {.label = runs[r].label, .color = series_color(r)});
   }
   if (found < 2 || (zero && row && row->plot.when == MeasurePlot::When::unless_zero)) return {};
-  std::string meaning = row ? row->meaning + "." : "";
-  if (!meaning.empty() && meaning[0] >= 'a' && meaning[0] <= 'z')
-    meaning[0] = static_cast<char>(meaning[0] - 'a' + 'A');
   return detail::diagram("plot-" + key, plot,
-                         row ? detail::caption_html(detail::caption_of(meaning, {row})) : std::string());
+                         row ? detail::caption_html(measure_caption(*row)) : std::string());
 }
 
 std::vector<Texts> setting_rows(const RunComparison& c) {

@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "duel/gan/objective/composition.h"
-#include "duel/gan/report/internal/caption.h"
+#include "duel/gan/train/measures/caption.h"
 #include "duel/gan/train/run_files.h"
 #include "duel/kernels/base/error.h"
 
@@ -161,7 +161,7 @@ std::optional<RunPlot> drawn(const std::vector<const Measure*>& rows, const Metr
     if (add_row(plot, log, *row, hints)) seen.push_back(row);
   }
   if (seen.empty()) return std::nullopt;
-  return RunPlot{rows[0]->plot.diagram, detail::caption_of(rows[0]->plot.caption, seen), std::move(plot)};
+  return RunPlot{rows[0]->plot.diagram, measure_caption(rows[0]->plot.caption, seen), std::move(plot)};
 }
 
 }  // namespace

@@ -22,6 +22,7 @@ bool Run::train(RunObserver& observer) try {
   s.log(text, observer);
   Trainer& trainer = *s.trainer;
   const RunConfig& c = s.config();
+  if (c.tensorboard) s.events.emplace(s.directory->path(), trainer.iteration());
   const int64_t total = c.steps;
   if (s.sample_due(trainer.iteration()) &&
       !std::filesystem::exists(s.directory->fakes(trainer.iteration()))) {

@@ -4,7 +4,7 @@
 // Run directory:  config.json (resolved, re-runs the run) · run.json (versions, machine, data) · metrics.jsonl
 //                 timing.jsonl · log.txt · samples/{reals,fakes_000000,fakes_000200,…}.png
 //                 checkpoints/{step_00000200,best_00000150}.safetensors · diagnostics/{losses,outputs,…}.png
-//                 metric-{fd-mnist-v1,…}.jsonl (--eval-every) · report.html
+//                 metric-{fd-mnist-v1,…}.jsonl (--eval-every) · report.html · events.out.tfevents.* (--tensorboard)
 //
 // Note [A resumed run continues the curve]
 // metrics.jsonl, samples and checkpoints hold nothing that depends on time or threads, and on resume what

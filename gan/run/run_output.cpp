@@ -41,6 +41,7 @@ void Run::State::write_metrics(RunObserver& observer) {
                                         quality ? watch->judged(*quality) : JudgedValues());
   curves.log.add(line);
   if (auto problem = directory->append_metrics(line)) warn_once("metrics", *problem, observer);
+  write_events(line, observer);
   const ShownOutputs outputs = shown_outputs(setup.objective, latest);
   log(message("iteration {}  loss D {} G {}  {} {} {} {}", latest.iteration, short_number(latest.loss_d),
               short_number(latest.loss_g), outputs.name_real, short_number(outputs.real), outputs.name_fake,
@@ -66,6 +67,17 @@ void Run::State::write_timing(RunObserver& observer) {
   const std::string line = to_json_line(timed);
   curves.log.add(line);
   if (auto problem = directory->append_timing(line)) warn_once("timing", *problem, observer);
+  write_events(line, observer);
+}
+
+void Run::State::write_events(const std::string& line, RunObserver& observer) {
+  if (!events) return;
+  const LineEvents found = events_of_line(line);
+  const auto told = [&](const std::optional<std::string>& problem) {
+    if (problem) warn_once("tensorboard", *problem, observer);
+  };
+  told(events->scalars(found.step, found.scalars));
+  for (const auto& [tag, histogram] : found.histograms) told(events->histogram(found.step, tag, histogram));
 }
 
 void Run::State::sample(int64_t iteration, RunObserver& observer) {
@@ -76,6 +88,10 @@ void Run::State::sample(int64_t iteration, RunObserver& observer) {
   } catch (const Error& error) {
     warn_once("sample", error.what(), observer);
     return;
+  }
+  if (events) {
+    if (auto problem = events->image(iteration, "samples", grid))
+      warn_once("tensorboard", *problem, observer);
   }
   observer.sampled(file, grid);
 }

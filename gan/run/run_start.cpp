@@ -151,6 +151,7 @@ Run::Run(RunConfig config, RunParts parts, RunObserver* observer) : state_(std::
   RunConfig portable = s.config();
   portable.threads = 0;
   portable.device = "cpu";
+  portable.tensorboard = false;
   s.checkpoint_config = to_json(portable);
 
   if (s.config().resume) {

@@ -282,6 +282,18 @@ TEST(Train, AnomalyModeNamesTheOp) {
   EXPECT_TRUE(has(r.err, "iteration ") && has(r.err, "[anomaly]")) << r.err;
 }
 
+TEST(Train, SaysHowToLookAtItsEventFiles) {
+  Scratch scratch;
+  const Result with = duel(small_run(scratch / "runs" / "a", {"--steps", "2", "--tensorboard"}));
+  ASSERT_EQ(with.status, 0) << with.err;
+  const std::string folder = (scratch / "runs").string();
+  EXPECT_TRUE(has(with.out, "tensorboard --logdir '" + folder + "' --samples_per_plugin images=200\n"))
+      << with.out;
+  EXPECT_EQ(occurrences(with.out, "tensorboard"), 1u);
+  const Result without = duel(small_run(scratch / "runs" / "b", {"--steps", "2"}));
+  EXPECT_FALSE(has(without.out, "tensorboard"));
+}
+
 TEST(Plot, DrawsARunAgain) {
   Scratch scratch;
   const auto run = scratch / "a run";

@@ -107,7 +107,7 @@ std::vector<Trace> traces_of(const Plot& plot) {
 }
 
 /// A range with its marks.
-struct Scale {
+struct AxisScale {
   Range range;
   std::vector<std::pair<double, std::string>> marks;
   bool logarithmic = false;
@@ -119,7 +119,7 @@ struct Scale {
   }
 };
 
-Scale y_scale(const Plot& plot, const std::vector<Trace>& traces, bool logarithmic) {
+AxisScale y_scale(const Plot& plot, const std::vector<Trace>& traces, bool logarithmic) {
   detail::Extent extent;
   bool steps = false;
   for (const Trace& t : traces) {
@@ -128,21 +128,21 @@ Scale y_scale(const Plot& plot, const std::vector<Trace>& traces, bool logarithm
     for (const double v : t.y) extent.take(v, logarithmic);
   }
   if (steps) extent.take(0, logarithmic);
-  Scale scale{.range = extent.with_margin(logarithmic, kMargin), .marks = {}, .logarithmic = logarithmic};
+  AxisScale scale{.range = extent.with_margin(logarithmic, kMargin), .marks = {}, .logarithmic = logarithmic};
   const PlotOptions& o = plot.options();
   if (o.y_range && logarithmic == o.log_y) scale.range = *o.y_range;
   for (const double v : axis_ticks(scale.range, logarithmic, 7)) scale.marks.emplace_back(v, tick_label(v));
   return scale;
 }
 
-Scale x_scale(const Plot& plot, const std::vector<Trace>& traces) {
+AxisScale x_scale(const Plot& plot, const std::vector<Trace>& traces) {
   const PlotOptions& o = plot.options();
   detail::Extent extent;
   for (const Trace& t : traces) {
     if (t.kind == "across") continue;
     for (const double v : t.x) extent.take(v, false);
   }
-  Scale scale{.range = o.x_range.value_or(extent.with_margin(false, kMargin)), .marks = {}};
+  AxisScale scale{.range = o.x_range.value_or(extent.with_margin(false, kMargin)), .marks = {}};
   if (o.x_names.empty()) {
     for (const double v : axis_ticks(scale.range, false, 5)) scale.marks.emplace_back(v, tick_label(v));
     return scale;
@@ -157,7 +157,7 @@ Scale x_scale(const Plot& plot, const std::vector<Trace>& traces) {
 std::string coordinate(double v) { return shortest(std::round(v * 10) / 10 + 0.0); }
 
 /// What follows d= in a path, inside the frame. The page's script draws the same after a switch.
-std::string path_of(const Trace& t, const Scale& x, const Scale& y) {
+std::string path_of(const Trace& t, const AxisScale& x, const AxisScale& y) {
   const auto across = [&](double v) { return coordinate(x.place(v) * kAcross); };
   const auto up = [&](double v) { return coordinate((1 - std::clamp(y.place(v), -1.0, 2.0)) * kUp); };
   if (t.kind == "across")
@@ -186,8 +186,8 @@ std::string path_of(const Trace& t, const Scale& x, const Scale& y) {
   return d;
 }
 
-std::string svg_of(const std::string& id, const std::vector<Trace>& traces, const Scale& x, const Scale& y,
-                   const PlotOptions& o) {
+std::string svg_of(const std::string& id, const std::vector<Trace>& traces, const AxisScale& x,
+                   const AxisScale& y, const PlotOptions& o) {
   std::string svg =
       message("<svg viewBox=\"0 0 {} {}\" role=\"img\" aria-labelledby=\"{}-title\">\n<g class=\"axes\">",
               kWidth, kHeight, id);
@@ -226,15 +226,15 @@ Json json_numbers(const Points& values) {
   return list;
 }
 
-Json json_of(const Scale& scale) {
+Json json_of(const AxisScale& scale) {
   Json marks = Json::array();
   for (const auto& [value, label] : scale.marks) marks.push_back({value, label});
   return {{"range", {scale.range.low, scale.range.high}}, {"marks", marks}};
 }
 
 /// For the script; "</script>" in a name ends nothing.
-std::string data_of(const std::vector<Trace>& traces, const Scale& x, const Scale& linear,
-                    const std::optional<Scale>& log, const PlotOptions& o) {
+std::string data_of(const std::vector<Trace>& traces, const AxisScale& x, const AxisScale& linear,
+                    const std::optional<AxisScale>& log, const PlotOptions& o) {
   Json shared = Json::array(), series = Json::array();
   std::vector<const Points*> known;
   for (const Trace& t : traces) {
@@ -331,12 +331,12 @@ Points clock_marks(double seconds) {
 std::string detail::diagram(const std::string& id, const Plot& plot, const std::string& caption) {
   const PlotOptions& o = plot.options();
   const std::vector<Trace> traces = traces_of(plot);
-  const Scale x = x_scale(plot, traces), linear = y_scale(plot, traces, false);
+  const AxisScale x = x_scale(plot, traces), linear = y_scale(plot, traces, false);
   const bool positive = std::all_of(traces.begin(), traces.end(), [](const Trace& t) {
     return t.kind == "upright" || t.kind == "across" ||
            std::any_of(t.y.begin(), t.y.end(), [](double v) { return v > 0; });
   });
-  std::optional<Scale> log;
+  std::optional<AxisScale> log;
   if (o.log_y || (positive && !o.y_range)) log = y_scale(plot, traces, true);
   const std::string safe = html_text(id), title = html_text(o.title);
   std::string html = "<figure class=\"diagram\" id=\"" + safe + "\"" +

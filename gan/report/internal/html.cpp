@@ -12,39 +12,53 @@ namespace {
 // Colours follow the reader's light or dark scheme; every one of text and curves has a contrast of 4.5 with its ground.
 constexpr const char* kStyle = R"(
 :root { color-scheme: light dark; --ground: #fff; --ink: #1a1a1a; --quiet: #595959; --line: #d8d8d8; --soft: #f4f4f2; --warn: #fff3cd; --warnink: #5c4500;
-  --well: #0f6b3c; --ill: #a8321a; --c0: #1f5fb4; --c1: #c2410c; --c2: #0f7a4f; --c3: #b0246f; --c4: #6d46b8; --c5: #8a6400; --c6: #3c3c3c; --c7: #0e7490; --c8: #7d5530; --c9: #5b6b10; }
+  --well: #0f6b3c; --ill: #a8321a; --c0: #1f5fb4; --c1: #c2410c; --c2: #0f7a4f; --c3: #b0246f; --c4: #6d46b8; --c5: #8a6400; --c6: #3c3c3c;
+  --c7: #0e7490; --c8: #7d5530; --c9: #5b6b10; }
 @media (prefers-color-scheme: dark) {
   :root { --ground: #16181b; --ink: #e6e6e6; --quiet: #a8adb3; --line: #3a3d42; --soft: #202328; --warn: #4a3b00; --warnink: #ffe9a8;
-    --well: #6fd39a; --ill: #ff9a80; --c0: #7ab4ff; --c1: #ff9a6b; --c2: #5fd6a0; --c3: #ff8ac4; --c4: #bba1ff; --c5: #f0c040; --c6: #d0d0d0; --c7: #5cd4f0; --c8: #d6a878; --c9: #c3d65a; } }
+    --well: #6fd39a; --ill: #ff9a80; --c0: #7ab4ff; --c1: #ff9a6b; --c2: #5fd6a0; --c3: #ff8ac4; --c4: #bba1ff; --c5: #f0c040; --c6: #d0d0d0;
+    --c7: #5cd4f0; --c8: #d6a878; --c9: #c3d65a; } }
 * { box-sizing: border-box; }
 body { background: var(--ground); color: var(--ink); font: 16px/1.5 system-ui, sans-serif; max-width: 84rem; margin: 1.5rem auto; padding: 0 1rem; }
-h1 { font-size: 1.6rem; margin-bottom: 0; overflow-wrap: anywhere; } h2 { font-size: 1.25rem; margin-top: 2.4rem; border-bottom: 1px solid var(--line); } h3 { font-size: 1rem; margin: 0 0 .3rem; }
+h1 { font-size: 1.6rem; margin-bottom: 0; overflow-wrap: anywhere; }
+h2 { font-size: 1.25rem; margin-top: 2.4rem; border-bottom: 1px solid var(--line); } h3 { font-size: 1rem; margin: 0 0 .3rem; }
 small { font-weight: 400; color: var(--quiet); font-size: .85rem; } p { overflow-wrap: anywhere; }
 a { color: var(--c0); } nav { display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; margin: .6rem 0; }
 :focus-visible { outline: 3px solid var(--c0); outline-offset: 2px; border-radius: 3px; }
 .warnings { background: var(--warn); color: var(--warnink); padding: .6rem 1rem; border-radius: 6px; }
 .grids { display: flex; flex-wrap: wrap; gap: 1.6rem 2rem; align-items: flex-start; } .grids figure { width: 26rem; max-width: 100%; }
 .grids img { image-rendering: pixelated; width: 100%; background: #000; }
-figure { margin: 0; min-width: 0; } figure img { display: block; margin-bottom: .4rem; } figcaption { font-size: .9rem; max-width: 60rem; overflow-wrap: anywhere; }
-.plots { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(25rem, 100%), 1fr)); gap: 2.2rem 1.8rem; margin-top: 1.2rem; }
+figure { margin: 0; min-width: 0; } figure img { display: block; margin-bottom: .4rem; }
+figcaption { font-size: .9rem; max-width: 60rem; overflow-wrap: anywhere; }
+.plots { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(22rem, 100%), 1fr)); gap: 2.2rem 1.8rem; margin-top: 1.2rem; }
 .plots img { width: 100%; height: auto; background: #fff; border: 1px solid var(--line); border-radius: 6px; }
-.diagram > svg { display: block; width: 100%; height: auto; font-size: 12px; touch-action: pan-y; } .diagram text { fill: var(--quiet); text-anchor: middle; } .diagram text.y { text-anchor: end; }
-.axes path { stroke: var(--line); fill: none; } .lines { overflow: hidden; } .lines path, .swatch path { fill: none; stroke: currentColor; stroke-width: 1.8; stroke-linejoin: round; stroke-linecap: round; }
-.lines .dots { stroke-width: 5; } .lines .steps { fill: currentColor; fill-opacity: .18; } .lines .raw { opacity: .25; stroke-width: 1; } .lines .faint { opacity: .15; } .lines .gone { display: none; }
+.diagram > svg { display: block; width: 100%; height: auto; font-size: 12px; touch-action: pan-y; }
+.diagram text { fill: var(--quiet); text-anchor: middle; } .diagram text.y { text-anchor: end; }
+.axes path { stroke: var(--line); fill: none; } .lines { overflow: hidden; }
+.lines path, .swatch path { fill: none; stroke: currentColor; stroke-width: 1.8; stroke-linejoin: round; stroke-linecap: round; }
+.lines .dots { stroke-width: 5; } .lines .steps { fill: currentColor; fill-opacity: .18; } .lines .raw { opacity: .25; stroke-width: 1; }
+.lines .faint { opacity: .15; } .lines .gone { display: none; }
 .guide { color: var(--quiet); } path.guide { stroke-dasharray: 1 4; } .lines .cursor { stroke: var(--ink); stroke-width: 1; opacity: .6; }
 .d1 { stroke-dasharray: 6 4; } .d2 { stroke-dasharray: 1 4; }
-.c0 { color: var(--c0); } .c1 { color: var(--c1); } .c2 { color: var(--c2); } .c3 { color: var(--c3); } .c4 { color: var(--c4); } .c5 { color: var(--c5); } .c6 { color: var(--c6); } .c7 { color: var(--c7); } .c8 { color: var(--c8); } .c9 { color: var(--c9); }
+.c0 { color: var(--c0); } .c1 { color: var(--c1); } .c2 { color: var(--c2); } .c3 { color: var(--c3); } .c4 { color: var(--c4); }
+.c5 { color: var(--c5); } .c6 { color: var(--c6); } .c7 { color: var(--c7); } .c8 { color: var(--c8); } .c9 { color: var(--c9); }
 .keys { list-style: none; display: flex; flex-wrap: wrap; gap: .1rem .6rem; margin: .2rem 0 .4rem; padding: 0; max-height: 12rem; overflow-y: auto; }
-.key { border: 0; background: none; color: inherit; padding: .1rem .3rem; font-size: .85rem; display: flex; gap: .4rem; align-items: center; text-align: left; overflow-wrap: anywhere; } .key[aria-pressed=false] { text-decoration: line-through; color: var(--quiet); }
+.key { border: 0; background: none; color: inherit; padding: .1rem .3rem; font-size: .85rem; display: flex; gap: .4rem; align-items: center;
+text-align: left; overflow-wrap: anywhere; } .key[aria-pressed=false] { text-decoration: line-through; color: var(--quiet); }
 .key b { font-variant-numeric: tabular-nums; } .key:not(:disabled) { cursor: pointer; } .swatch { width: 1.5rem; height: .5rem; flex: none; }
-.controls { display: flex; gap: .3rem .8rem; align-items: center; flex-wrap: wrap; font-size: .9rem; } .controls input[type=range] { flex: 1 1 8rem; min-width: 0; accent-color: var(--c0); }
+.controls { display: flex; gap: .3rem .8rem; align-items: center; flex-wrap: wrap; font-size: .9rem; }
+.controls input[type=range] { flex: 1 1 8rem; min-width: 0; accent-color: var(--c0); }
 .diagram .controls { padding-left: 11.8%; } .diagram .controls output { min-width: 4.5rem; }
-.switches { display: flex; flex-wrap: wrap; gap: .4rem 1.6rem; align-items: center; position: sticky; top: 0; z-index: 1; background: var(--ground); padding: .4rem 0; } .switches label { display: flex; gap: .5rem; align-items: center; }
+.switches { display: flex; flex-wrap: wrap; gap: .4rem 1.6rem; align-items: center; position: sticky; top: 0; z-index: 1; background: var(--ground);
+padding: .4rem 0; } .switches label { display: flex; gap: .5rem; align-items: center; }
 html:not(.scripts) .scripted { display: none; }
 label { cursor: pointer; } output { font-variant-numeric: tabular-nums; } .timelapse output { min-width: 8rem; }
-button, select { font: inherit; } button { padding: .1rem .8rem; } summary { cursor: pointer; font-size: .9rem; } .well { color: var(--well); } .ill { color: var(--ill); }
-table { border-collapse: collapse; font-size: .9rem; } th { text-align: left; font-weight: 500; padding-right: 1.5rem; vertical-align: top; white-space: nowrap; }
-td { padding-right: 1.5rem; vertical-align: top; font-family: ui-monospace, monospace; overflow-wrap: anywhere; } tr { border-bottom: 1px solid var(--line); } .mark { background: var(--warn); color: var(--warnink); }
+button, select { font: inherit; } button { padding: .1rem .8rem; } summary { cursor: pointer; font-size: .9rem; } .well { color: var(--well); }
+.ill { color: var(--ill); }
+table { border-collapse: collapse; font-size: .9rem; }
+th { text-align: left; font-weight: 500; padding-right: 1.5rem; vertical-align: top; white-space: nowrap; }
+td { padding-right: 1.5rem; vertical-align: top; font-family: ui-monospace, monospace; overflow-wrap: anywhere; }
+tr { border-bottom: 1px solid var(--line); } .mark { background: var(--warn); color: var(--warnink); }
 .scroll { overflow-x: auto; } .scroll td, .scroll th { overflow-wrap: normal; } .scroll th { white-space: normal; } .scroll td { white-space: nowrap; }
 .tables { display: flex; flex-wrap: wrap; gap: 2.5rem; } .tables > div { flex: 1 1 24rem; min-width: 0; }
 pre { background: var(--soft); padding: .6rem 1rem; overflow-x: auto; border-radius: 6px; }

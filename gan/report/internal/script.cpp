@@ -57,9 +57,10 @@ const figures = all('.diagram').map(root => {
 function scales(f) {
   const d = f.data, y = f.log && f.log.checked ? d.log : d.linear, isLog = y === d.log && !!y, byTime = timed(f);
   const xr = byTime ? d.x.range.map(secondsAt) : d.x.range, ln = Math.log;
+  const [low, high] = y.range, share = v => isLog ? ln(v / low) / ln(high / low) : (v - low) / (high - low);
   return { y, isLog, byTime, marks: byTime ? clock.marks : d.x.marks,
     across: v => f.width * ((byTime ? secondsAt(v) : v) - xr[0]) / (xr[1] - xr[0]), mark: v => f.width * (v - xr[0]) / (xr[1] - xr[0]),
-    up: v => v === null || isLog && v <= 0 ? NaN : f.height * (1 - Math.min(2, Math.max(-1, isLog ? ln(v / y.range[0]) / ln(y.range[1] / y.range[0]) : (v - y.range[0]) / (y.range[1] - y.range[0])))) };
+    up: v => v === null || isLog && v <= 0 ? NaN : f.height * (1 - Math.min(2, Math.max(-1, share(v)))) };
 }
 const r = v => Math.round(v * 10) / 10;
 function path(f, s, ys, at) {
@@ -133,7 +134,10 @@ function point(f) {
 }
 for (const f of figures) {
   const places = new Set();
-  f.data.series.forEach((s, i) => { s.shown = s.y; if (isCurve(s)) f.data.xs[s.x].forEach((x, n) => { if (s.kind === 'line' || n + 1 < s.y.length) places.add(x); }); });
+  for (const s of f.data.series) {
+    s.shown = s.y;
+    if (isCurve(s)) f.data.xs[s.x].forEach((x, n) => { if (s.kind === 'line' || n + 1 < s.y.length) places.add(x); });
+  }
   f.places = [...places].sort((a, b) => a - b);
   if (!f.places.length) continue;
   f.slider.max = f.places.length - 1;
@@ -164,7 +168,7 @@ for (const f of figures) {
     f.toggle[k] = shown => {
       key.setAttribute('aria-pressed', shown);
       if (shown) f.hidden.delete(k); else f.hidden.add(k);
-      all('path', f.lines).forEach(p => { if (p.getAttribute('class').includes(colour) && !p.classList.contains('cursor')) p.classList.toggle('gone', !shown); });
+      for (const p of all('path:not(.cursor)', f.lines)) if (p.getAttribute('class').includes(colour)) p.classList.toggle('gone', !shown);
     };
     key.addEventListener('click', () => { f.toggle[k](key.getAttribute('aria-pressed') !== 'true'); keep(); });
   });

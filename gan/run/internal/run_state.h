@@ -8,6 +8,7 @@
 #include <set>
 #include <string>
 
+#include "duel/gan/record/event_file.h"
 #include "duel/gan/record/internal/run_directory.h"
 #include "duel/gan/record/internal/run_record.h"
 #include "duel/gan/record/metrics_log.h"
@@ -36,6 +37,7 @@ struct Run::State {
   std::optional<detail::QualityWatch> watch;  // --eval-every
   std::optional<Comparison> quality;          // of the same iteration, where samples were judged
   std::optional<std::string> collapse;        // why the run ended before its last iteration
+  std::optional<EventFile> events;            // --tensorboard
   std::set<std::string> warned;
   std::chrono::steady_clock::time_point next_drawing = {};
   std::chrono::steady_clock::time_point timed_from = {};  // of this process's training
@@ -62,6 +64,7 @@ struct Run::State {
   void log(const std::string& text, RunObserver& observer);
   void warn_once(const std::string& kind, const std::string& text, RunObserver& observer);
   void write_metrics(RunObserver& observer);
+  void write_events(const std::string& line, RunObserver& observer);
   void begin_timing();
   void write_timing(RunObserver& observer);
   void sample(int64_t iteration, RunObserver& observer);

@@ -7,6 +7,8 @@
 #include <optional>
 #include <sstream>
 
+#include "duel/gan/report/run_comparison.h"
+#include "tests/gan/report/page.h"
 #include "tests/gan/report/pages.h"
 
 namespace duel::gan {
@@ -33,8 +35,10 @@ const told = [];
 const expect = (name, right, found) => told.push((right ? 'ok ' : 'BAD ') + name + (right ? '' : ': ' + found));
 const root = document.documentElement, one = s => document.querySelector(s), every = s => [...document.querySelectorAll(s)];
 function set(e, value) { e.value = value; e.dispatchEvent(new Event('input')); e.dispatchEvent(new Event('change')); }
+every('details').filter(d => d.querySelector('.diagram')).forEach(d => { d.open = true; });
 expect('width', innerWidth === WIDTH, innerWidth);
-expect('no overflow', root.scrollWidth <= innerWidth, root.scrollWidth + ' ' + every('body *').filter(e => e.getBoundingClientRect().right > innerWidth + 1).map(e => e.tagName + '.' + e.className).slice(0, 5));
+const beyond = every('body *').filter(e => e.getBoundingClientRect().right > innerWidth + 1).map(e => e.tagName + '.' + e.className);
+expect('no overflow', root.scrollWidth <= innerWidth, root.scrollWidth + ' ' + beyond.slice(0, 5));
 every('.diagram').forEach(f => {
   const box = f.querySelector('svg').getBoundingClientRect(), lines = [...f.querySelectorAll('.lines path:not(.guide)')];
   expect(f.id + ' is seen', box.width > 200 && box.height > 100 && lines.length > 0 && lines.some(p => p.getTotalLength() > 20), box.width + 'x' + box.height);
@@ -97,7 +101,11 @@ if (one('#step')) {
   one('#play').click();
   set(one('#step'), one('#step').max);
 }
-every('button, input, select, summary, a[href], [tabindex]').forEach(e => { if (e.closest('details:not([open])') && e.tagName !== 'SUMMARY') return; e.focus(); expect('focus of ' + (e.id || e.tagName), document.activeElement === e, ''); });
+every('button, input, select, summary, a[href], [tabindex]').forEach(e => {
+  if (e.closest('details:not([open])') && e.tagName !== 'SUMMARY') return;
+  e.focus();
+  expect('focus of ' + (e.id || e.tagName), document.activeElement === e, '');
+});
 const names = every('input, select, button').filter(e => !(e.getAttribute('aria-label') || e.textContent.trim() || (e.labels && e.labels.length)));
 expect('names', names.length === 0, names.map(e => e.outerHTML));
 document.activeElement.blur();
@@ -184,6 +192,23 @@ TEST_F(InABrowser, AReportIsSeenReadAndMovedNarrowAndWideLightAndDark) {
     SCOPED_TRACE(width);
     // ns-gan's losses at iteration 20; 40 lines of 3.5 s
     expect_well(look(scratch_, page, width, dark, "['iteration 20', 'D 1.223', 'G 1.975']", "2:20"), 60);
+  }
+}
+
+TEST_F(InABrowser, RunsBesideEachOtherAreSeenNarrowAndWide) {
+  RunComparison comparison;
+  for (const char* label : {"A", "B"}) {
+    comparison.runs.push_back({.label = label, .summary = {}, .settings = {}, .log = made_up_curves(20).log});
+    comparison.runs.back().summary.directory = std::string(60, 'x') + label;
+  }
+  comparison.settings.push_back({"data", {std::string(80, 'y'), "z"}});
+  comparison.last.push_back({.key = "loss_d", .values = {1, 2}});
+  const Picture grid{.width = 100, .height = 100, .pixels = std::vector<uint8_t>(10'000, 7)};
+  write_comparison(scratch_ / "compare.html", comparison, {{grid, "iteration 400"}, {{}, "no samples"}});
+  EXPECT_EQ(faults_of(testing::text_of(scratch_ / "compare.html")), std::vector<std::string>{});
+  for (const auto& [width, dark] : {std::pair{400, true}, std::pair{1600, false}}) {
+    SCOPED_TRACE(width);
+    expect_well(look(scratch_, scratch_ / "compare.html", width, dark, "[]", ""), 40);
   }
 }
 

@@ -51,6 +51,15 @@ inline void make_up_run(const std::filesystem::path& run) {
   std::ofstream(run / "config.json")
       << R"({"objective": "ns-gan", "arch": "<script>alert(1)</script>", "steps": 400, "data": ")" +
              std::string(120, 'x') + "\"}";
+  std::ofstream(run / "metric-fd-mnist-v1.jsonl")
+      << R"({"iteration":200,"results":{"fd-mnist-v1":9},"metric":"fd-mnist-v1","low":8,"high":10,"floor":0.1})"
+         "\n"
+         R"({"iteration":400,"results":{"fd-mnist-v1":5.25},"metric":"fd-mnist-v1","low":5,"high":5.5,"floor":0.125})"
+         "\n"
+         R"({"iteration":600,"resu)";
+  std::ofstream(run / "metric-odd.jsonl") << R"({"metric":"<odd>","results":7,"floor":null})"
+                                             "\n";
+  std::ofstream(run / "metric-none.jsonl") << "[[[[[[[[1]]]]]]]]\n";
   std::ofstream(run / "run.json")
       << R"({"seed": 1, "data": {"source": "drawn & bent", "count": 50}, "argv": ["duel", "train", "--out='a'"]})";
 }

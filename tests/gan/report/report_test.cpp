@@ -10,6 +10,7 @@
 #include "duel/core/ops.h"
 #include "duel/core/tensor/random.h"
 #include "duel/gan/picture/png.h"
+#include "duel/gan/record/internal/run_directory.h"
 #include "duel/gan/run/run.h"
 #include "duel/gan/train/checkpoint.h"
 #include "duel/gan/train/sampling.h"
@@ -110,6 +111,9 @@ TEST(Report, IsWellFormedAndShowsEveryDiagramInTheOrderOfTheRows) {
   EXPECT_FALSE(has(html, "id=\"state\"") || has(html, "http-equiv=\"refresh\"")) << "it has ended";
   EXPECT_TRUE(has(html, "id=\"clock\""));
   EXPECT_TRUE(has(html, "nearest training images"));
+  EXPECT_TRUE(has(html, ">fd-mnist-v1</th><td>5.25</td><td>0.125</td><td>5 to 5.5</td><td>400</td>"))
+      << "the last whole line";
+  EXPECT_TRUE(has(html, ">&lt;odd&gt;</th><td>-</td><td>-</td><td>- to -</td><td>-</td>"));
   size_t before = 0;
   for (const RunPlot& plot : run_plots(curves.log)) {
     const size_t at = html.find("<figure class=\"diagram\" id=\"plot-" + plot.name + "\"");
@@ -125,6 +129,15 @@ TEST(Report, IsWellFormedAndShowsEveryDiagramInTheOrderOfTheRows) {
   const std::string going = testing::text_of(write_report(scratch / "run", curves, {.running = true}));
   EXPECT_EQ(faults_of(going), std::vector<std::string>{});
   EXPECT_TRUE(has(going, "data-running=\"1\"") && has(going, "<noscript><meta http-equiv=\"refresh\""));
+}
+
+TEST(Report, OfAStoredRunFollowsItWhileAProcessWorksOnIt) {
+  Scratch scratch;
+  RunDirectory directory = RunDirectory::create(scratch / "run");
+  directory.keep();
+  EXPECT_TRUE(has(report_of(scratch / "run"), "data-running=\"1\""));
+  make_up_run(scratch / "other");
+  EXPECT_FALSE(has(report_of(scratch / "other"), "data-running=\"1\""));
 }
 
 TEST(Report, OfALongRunKeepsWhatStandsOut) {
