@@ -198,8 +198,8 @@ class Followed {
                step.op, kOps[0], kShaped[0], std::size(kOps) + std::size(kShaped) - 2);
     Json inputs = Json::array(), options = Json::object();
     for (const Tensor& input : step.inputs) inputs.push_back(place(input, step.op));
-    for (const auto& [name, value] : step.attributes)
-      std::visit([&](const auto& v) { options[name] = v; }, value);
+    for (const auto& attribute : step.attributes)
+      std::visit([&](const auto& v) { options[attribute.first] = v; }, attribute.second);
     if (among(kShaped, step.op)) {  // each by its name in PyTorch
       options[step.op == "reshape" ? "shape" : "size"] =
           std::vector<int64_t>(step.output.shape().begin(), step.output.shape().end());

@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "duel/core/io/safetensors.h"
+#include "duel/core/ops.h"
 #include "duel/gan/run/run.h"
 #include "tests/apps/tiny_run.h"
 #include "tests/source.h"
