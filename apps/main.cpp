@@ -46,7 +46,8 @@ int main(int argc, char** argv) {
         train_command(argc, argv), sample_command(), plot_command(),  objectives_command(),
         networks_command(),        info_command(),   bench_command(), lab_command(),
         judge_command(),           eval_command(),   list_command(),  compare_command(),
-        invert_command(),          sweep_command(),  singan_command()};
+        invert_command(),          sweep_command(),  singan_command(),
+        export_command()};
     add_known_names(commands);
     return delivered(run_command_line(argc, argv, std::move(commands)));
   } catch (const duel::Failure& error) {

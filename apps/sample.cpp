@@ -1,4 +1,4 @@
-// duel sample: a grid of images from a checkpoint, or walks between points of the latent space.
+// duel sample: images from a checkpoint, a grid, a folder, an array, or walks between points of the latent space.
 #include <memory>
 
 #include "commands.h"
@@ -6,21 +6,35 @@
 #include "duel/kernels/base/error.h"
 #include "duel/kernels/base/settings.h"
 #include "terminal/output.h"
+#include "terminal/signals.h"
 
 namespace duel::apps {
 
 Command sample_command() {
   auto r = std::make_shared<gan::SampleRequest>();
-  Command command{.name = "sample", .summary = "Draw a grid of images from a checkpoint"};
+  Command command{.name = "sample",
+                  .summary = "Draw images from a checkpoint: a grid, a folder, an array, an animation"};
   command.options = {
       {.name = "checkpoint",
        .help = "a checkpoint, or a run directory for its latest one",
        .value = "FILE|DIR",
        .set = [r](const std::string& text) { r->checkpoint = text; }},
+      {.name = "weights",
+       .help =
+           "G's weights from this file, of duel export or of PyTorch; of a PyTorch file --checkpoint says which networks",
+       .value = "FILE",
+       .set = [r](const std::string& text) { r->weights = text; }},
       {.name = "out",
-       .help = "the PNG to write [grid.png]",
+       .help =
+           "the file to write: .png, a grid; .npz, NumPy's arr_0, u8 [N, H, W, C], and arr_1, the labels; .npy; .apng, a grid whose "
+           "images walk to another point and back [grid.png]",
        .value = "FILE",
        .set = [r](const std::string& text) { r->out = text; }},
+      {.name = "dir",
+       .help =
+           "the folder to make: an image a file, 000000.png ..., and of a conditional objective dataset.json",
+       .value = "DIR",
+       .set = [r](const std::string& text) { r->dir = text; }},
       {.name = "count",
        .help = "images, 8 to a row; rows of classes, codes or walks are whole, so they may be more [64]",
        .value = "INT",
@@ -70,11 +84,23 @@ Command sample_command() {
        .value = "",
        .set = [r](const std::string&) { r->force = true; }},
   };
-  command.footer = "  duel sample --checkpoint runs/00000-dcgan-ns-gan --out walk.png --interpolate";
+  command.footer =
+      "  duel sample --checkpoint runs/00000-dcgan-ns-gan --out walk.png --interpolate\n"
+      "  duel sample --checkpoint runs/00000-dcgan-ns-gan --dir samples --count 50000\n"
+      "  duel sample --weights g.safetensors --out samples.npz --count 50000";
   command.run = [r] {
-    DUEL_CHECK(!r->checkpoint.empty(), "sample",
-               "checkpoint: missing; say --checkpoint FILE or --checkpoint RUNDIR");
-    print(sample_run(*r) + "\n");
+    DUEL_CHECK(!r->checkpoint.empty() || !r->weights.empty(), "sample",
+               "checkpoint: missing; say --checkpoint FILE or --checkpoint RUNDIR, or --weights FILE");
+    if (draws_files(*r)) {  // a grid is there at once: Ctrl-C ends it as it ends any program
+      catch_signals();
+      r->stop = [] { return caught_signal() != 0; };
+    }
+    try {
+      print(sample_run(*r) + "\n");
+    } catch (const Failure&) {
+      if (caught_signal() == 0) throw;
+      return 128 + caught_signal();
+    }
     return 0;
   };
   return command;

@@ -236,7 +236,10 @@ std::string value_name(const gan::ConfigField& field) {
     case gan::Setting::Kind::unsigned_integer:
       return "INT";
     case gan::Setting::Kind::text:
-      return field.name == "out" || field.name == "data" ? "DIR" : field.name == "fork" ? "RUN@STEP" : "NAME";
+      return field.name == "out" || field.name == "data" ? "DIR"
+             : field.name == "fork"                      ? "RUN@STEP"
+             : field.name == "init"                      ? "FILE"
+                                                         : "NAME";
     case gan::Setting::Kind::truth:
       break;
   }

@@ -5,6 +5,7 @@
 
 #include "duel/core/ops/reduce/reduction.h"
 #include "duel/core/tensor/internal/node.h"
+#include "duel/core/tensor/internal/op_trace.h"
 
 namespace duel {
 namespace detail {
@@ -135,6 +136,7 @@ Tensor record(const char* op, Tensor output, std::initializer_list<Tensor> input
 Tensor record(const char* op, Tensor output, std::span<const Tensor> inputs, std::span<const Tensor> saved,
               Rule rule) {
   if (anomaly_mode) check_finite(op, output, inputs);
+  if (auto* trace = detail::OpTrace::active()) trace->add(op, output, {inputs.begin(), inputs.end()});
   if (std::none_of(inputs.begin(), inputs.end(), tracked)) return output;
   std::vector<std::shared_ptr<detail::Node>> nodes;
   nodes.reserve(inputs.size());

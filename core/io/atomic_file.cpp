@@ -10,10 +10,11 @@
 #include <cerrno>
 #include <cstring>
 
+#include "duel/core/io/whole_file.h"
 #include "duel/kernels/base/error.h"
 
 namespace duel {
-namespace {
+namespace detail {
 
 // One attempt to put bytes under a name; whatever is not finished is removed when it goes out of scope.
 class PendingFile {
@@ -62,6 +63,18 @@ class PendingFile {
         if (errno == EINTR) continue;
         give_up("write");
       }
+      bytes = bytes.subspan(static_cast<size_t>(written));
+    }
+  }
+  void want(size_t more) { bytes_ += more; }
+  void overwrite(uint64_t offset, std::span<const uint8_t> bytes) {
+    while (!bytes.empty()) {
+      const ssize_t written = ::pwrite(fd_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+      if (written < 0) {
+        if (errno == EINTR) continue;
+        give_up("write");
+      }
+      offset += static_cast<uint64_t>(written);
       bytes = bytes.subspan(static_cast<size_t>(written));
     }
   }
@@ -121,13 +134,28 @@ class PendingFile {
   bool created_ = false;
 };
 
-}  // namespace
+}  // namespace detail
+
+using detail::PendingFile;
 
 void write_file_atomically(const std::filesystem::path& path, std::span<const uint8_t> bytes) {
   PendingFile file(path, bytes.size());
   file.write(bytes);
   file.publish();
 }
+
+WholeFile::WholeFile(const std::filesystem::path& path) : pending_(std::make_unique<PendingFile>(path, 0)) {}
+WholeFile::~WholeFile() = default;
+WholeFile::WholeFile(WholeFile&&) noexcept = default;
+
+void WholeFile::write(std::span<const uint8_t> bytes) {
+  pending_->want(bytes.size());
+  pending_->write(bytes);
+}
+void WholeFile::overwrite(uint64_t offset, std::span<const uint8_t> bytes) {
+  pending_->overwrite(offset, bytes);
+}
+void WholeFile::publish() { pending_->publish(); }
 
 void write_file_atomically(const std::filesystem::path& path, std::string_view text) {
   write_file_atomically(path, std::span(reinterpret_cast<const uint8_t*>(text.data()), text.size()));

@@ -9,6 +9,8 @@
 #include <bit>
 #include <cerrno>
 #include <cstring>
+#include <limits>
+#include <span>
 
 #include "duel/core/io/atomic_file.h"
 #include "duel/core/io/internal/safetensors_header.h"
@@ -35,7 +37,28 @@ float from_half(uint16_t bits) {
   return std::bit_cast<float>(sign | wide << 23 | mantissa << 13);
 }
 float from_bfloat(uint16_t bits) { return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16); }
-int64_t from_int(int32_t value) { return value; }
+/// Four bits of exponent with a bias of 7, three of mantissa; all ones are no number, and there are no infinities.
+float from_e4m3(uint8_t bits) {
+  const uint32_t sign = static_cast<uint32_t>(bits & 0x80) << 24, exponent = bits >> 3 & 0xf,
+                 mantissa = bits & 7;
+  if (exponent == 0) {
+    const float magnitude = static_cast<float>(mantissa) * 0x1p-9f;
+    return sign ? -magnitude : magnitude;
+  }
+  const bool none = exponent == 15 && mantissa == 7;
+  return std::bit_cast<float>(sign | (none ? 255u : exponent + 120) << 23 | mantissa << 20);
+}
+/// A half's upper byte.
+float from_e5m2(uint8_t bits) { return from_half(static_cast<uint16_t>(bits << 8)); }
+/// A power of two, 2^(bits - 127).
+float from_e8m0(uint8_t bits) {
+  return bits == 255 ? std::numeric_limits<float>::quiet_NaN()
+                     : std::bit_cast<float>(bits == 0 ? 0x400000u : static_cast<uint32_t>(bits) << 23);
+}
+template <class From>
+int64_t from_int(From value) {
+  return static_cast<int64_t>(value);
+}
 
 const FileType& type_to_write(DType dtype) {
   return *std::find_if(std::begin(kTypes), std::end(kTypes),
@@ -120,14 +143,39 @@ void read_converted(const Source& source, uint64_t offset, int64_t count, To* to
 Tensor read_tensor(const Source& source, const Entry& entry, uint64_t offset) {
   Tensor tensor = Tensor::empty(Shape(entry.shape), {entry.type->dtype});
   const std::string_view type = entry.type->name;
+  const auto as = [&](auto* to, auto convert) {
+    read_converted(source, offset, tensor.numel(), to, convert);
+  };
+  const auto floats = [&](auto convert) { as(tensor.mutable_data<float>(), convert); };
+  const auto integers = [&](auto convert) { as(tensor.mutable_data<int64_t>(), convert); };
   if (type == "F16") {
-    read_converted(source, offset, tensor.numel(), tensor.mutable_data<float>(), from_half);
+    floats(from_half);
   } else if (type == "BF16") {
-    read_converted(source, offset, tensor.numel(), tensor.mutable_data<float>(), from_bfloat);
+    floats(from_bfloat);
+  } else if (type == "F8_E4M3") {
+    floats(from_e4m3);
+  } else if (type == "F8_E5M2") {
+    floats(from_e5m2);
+  } else if (type == "F8_E8M0") {
+    floats(from_e8m0);
+  } else if (type == "I8") {
+    integers(from_int<int8_t>);
+  } else if (type == "I16") {
+    integers(from_int<int16_t>);
+  } else if (type == "U16") {
+    integers(from_int<uint16_t>);
   } else if (type == "I32") {
-    read_converted(source, offset, tensor.numel(), tensor.mutable_data<int64_t>(), from_int);
+    integers(from_int<int32_t>);
+  } else if (type == "U32") {
+    integers(from_int<uint32_t>);
   } else {
     source.read(offset, tensor.mutable_raw(), tensor.bytes());
+  }
+  if (type == "U64") {  // the same bits as far as both go
+    const std::span values(tensor.data<int64_t>(), static_cast<size_t>(tensor.numel()));
+    const auto large = std::find_if(values.begin(), values.end(), [](int64_t value) { return value < 0; });
+    DUEL_CHECK(large == values.end(), kOp, "{}: tensor {}: U64: expected numbers below 2^63, got {}",
+               source.name(), in_quotes(entry.name), static_cast<uint64_t>(*large));
   }
   return tensor;
 }

@@ -4,7 +4,7 @@
 //   N bytes   JSON: {"__metadata__": {text: text}, name: {"dtype": "F32", "shape": [..], "data_offsets": [begin, end]}, …}
 //   the rest  the data, row-major, little-endian, without holes
 //
-// The reader refuses whatever the format's reference reader refuses (and fields it does not know, duplicate
+// The reader refuses whatever the format's reference reader refuses (and complex numbers, types of less than a byte, duplicate
 // names, more than 5 axes, more than 16,384 tensors or 4,096 metadata entries). Nothing is allocated before
 // the file proves to have that many bytes. A file is read as a whole or not at all: duel::Error names file,
 // field and remedy.
@@ -33,8 +33,8 @@ struct TensorFile {
   std::string text(std::string_view key) const;
 };
 
-/// All tensors, on the CPU, in the order of their data. F32, F64, U8 and I64 as they are; F16 and BF16 become
-/// f32, I32 becomes i64; other dtypes are an Error that names the tensor.
+/// All tensors, on the CPU, in the order of their data. F32, F64, U8 and I64 as they are; F16, BF16 and the
+/// F8 become f32, BOOL u8, the other integers i64 (U64 of 2^63 and more are an Error); other dtypes are an Error that names the tensor.
 TensorFile read_safetensors(const std::filesystem::path& path);
 
 /// Writes tensors sorted by alignment (largest first), then name, from an 8-byte aligned start; metadata in

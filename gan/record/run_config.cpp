@@ -195,6 +195,9 @@ std::vector<ConfigField> make_fields() {
       changeable(row("anomaly", run, "stop at the op that makes the first NaN (slow)", DUEL_FIELD(anomaly))),
       not_stored(
           row("resume", run, "continue the run in --out from its latest checkpoint", DUEL_FIELD(resume))),
+      row("init", run,
+          "start from the weights in this file, G's, D's or both, of duel export, of PyTorch or a checkpoint",
+          DUEL_FIELD(init)),
       not_stored(row(
           "fork", run,
           "start a new run from the state and the settings of another: RUN@STEP, RUN@latest, RUN@best or a "

@@ -53,6 +53,7 @@ struct RunConfig {
   bool anomaly = false;                       // stop at the op that makes the first NaN (slow)
   bool resume = false;                        // continue the run in `out` from its latest checkpoint
   std::string fork = "";                      // start from the state of another run: gan/run/fork.h
+  std::string init = "";                      // start from the weights of this file: gan/run/weights.h
 
   bool objective_named = false;   // not a field: set_field() or JSON named the objective
   std::vector<std::string> argv;  // not a field: the command line, for run.json

@@ -112,7 +112,7 @@ RunConfig with_objective(RunConfig config, const std::string& name) {
 std::vector<const ConfigField*> changed_fields(const RunConfig& before, const RunConfig& now) {
   std::vector<const ConfigField*> fields;
   for (const ConfigField& field : config_fields()) {
-    if (field.stored && field.name != "device" && field.name != "threads" &&
+    if (field.stored && field.name != "device" && field.name != "threads" && field.name != "init" &&
         field.get(before) != field.get(now))
       fields.push_back(&field);
   }
@@ -180,6 +180,7 @@ RunConfig forked_config(const std::string& origin, const std::optional<std::stri
   RunConfig config = detail::read_fork(origin).config;
   if (objective) config = with_objective(std::move(config), *objective);
   config.fork = origin;
+  config.init.clear();  // where the other run began is not where this one does
   return config;
 }
 

@@ -122,6 +122,7 @@ std::string Run::banner() const {
   text += message("networks  G {} and D {} parameters\n", s.setup.networks.generator->parameter_count(),
                   s.setup.networks.discriminator->parameter_count());
   text += message("run       {}\n", s.directory_path.string());
+  if (!s.init_of.empty()) text += message("init      {} of {}\n", s.init_of, s.config().init);
   if (s.fork) {
     text += message("fork      of iteration {} of {} (crc32 {})\n", s.fork->iteration, s.fork->checkpoint,
                     s.fork->crc32);

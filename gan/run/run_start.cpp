@@ -125,6 +125,14 @@ Run::Run(RunConfig config, RunParts parts, RunObserver* observer) : state_(std::
              "resume: expected the run directory to continue; say --out RUNDIR");
   DUEL_CHECK(!config.resume || config.fork.empty(), "config",
              "fork: a run is forked once; leave it out to continue {} with --resume", config.out.string());
+  DUEL_CHECK(
+      config.init.empty() || config.fork.empty(), "config",
+      "init and fork: expected one of them: --fork {} starts from all of a run's state, --init from weights alone",
+      config.fork);
+  if (!config.init.empty()) {  // the run may be resumed from another folder
+    std::error_code ignored;
+    config.init = std::filesystem::absolute(config.init, ignored).lexically_normal().string();
+  }
   check_values(config);
   if (config.threads > 0) kernels::set_threads(config.threads);
   detail::take_objective(config, parts);
@@ -143,6 +151,11 @@ Run::Run(RunConfig config, RunParts parts, RunObserver* observer) : state_(std::
     detail::check_registered(source->config, "run", source->file.string(), parts.networks.has_value());
   }
   s.setup = detail::set_up(std::move(config), std::move(parts));
+  if (!s.config().init.empty() && !(s.config().resume && latest_checkpoint(s.directory->path()))) {
+    s.init.emplace(s.config().init);
+    s.init_of =
+        s.init->load_into(s.setup.networks);  // what does not fit is told at once; make_ready() does it again
+  }
   detail::check_quality_settings(s.setup);
   s.data = {s.setup.images.source, s.setup.images.count,    s.setup.images.height,
             s.setup.images.width,  s.setup.images.channels, 0};
@@ -180,6 +193,8 @@ void Run::State::make_ready(RunObserver* observer) {
       setup.drawn && observer && drawn > kSlowToDraw)
     observer->working(message("drawing {} digits", drawn));
   detail::draw_data(setup);
+  if (init) init_of = init->load_into(setup.networks);
+  init.reset();
   const Device device = detail::device_named(config().device);
   std::shared_ptr<const ResidentData> resident = setup.resident;
   if (resident) {

@@ -8,8 +8,10 @@
 #include "duel/gan/data/class_names.h"
 #include "duel/gan/objective/critic.h"
 #include "duel/gan/run/internal/output_file.h"
+#include "duel/gan/run/internal/sample_files.h"
 #include "duel/gan/run/rejection.h"
 #include "duel/gan/run/run.h"
+#include "duel/gan/run/weights.h"
 #include "duel/gan/train/sampling.h"
 
 namespace duel::gan {
@@ -17,21 +19,29 @@ namespace {
 
 constexpr int64_t kMostDrawn = 1 << 18;  // samples, to choose from
 
+/// What the samples are of, for people.
+std::string source_of(const SampleRequest& request) {
+  return (request.weights.empty() ? request.checkpoint : request.weights).string();
+}
+
 /// Flags that ask for what this checkpoint's generator has not learned.
 void check_request(const SampleRequest& request, const LoadedTrainer& loaded) {
   const LatentPlan& plan = loaded.trainer->networks().latent;
   DUEL_CHECK(!request.label || plan.classes > 0, "sample",
-             "class: {} is a checkpoint of {}, which knows no classes; cgan, acgan and projection do",
-             request.checkpoint.string(), loaded.config.objective);
+             "class: {} is of {}, which knows no classes; cgan, acgan and projection do", source_of(request),
+             loaded.config.objective);
   DUEL_CHECK(!request.code || plan.code_width() > 0, "sample",
-             "sweep-code: {} is a checkpoint of {}, which has no codes; infogan has",
-             request.checkpoint.string(), loaded.config.objective);
+             "sweep-code: {} is of {}, which has no codes; infogan has", source_of(request),
+             loaded.config.objective);
   DUEL_CHECK(!request.code || !request.interpolate, "sample",
              "sweep-code and interpolate: each is a way to fill the rows; choose one");
   DUEL_CHECK(request.best_of == 1 || !request.reject, "sample",
              "best-of and reject: each is a way to choose by D; take one");
   if (request.best_of == 1 && !request.reject) return;
   const char* flag = request.reject ? "reject" : "best-of";
+  DUEL_CHECK(!request.checkpoint.empty(), "sample",
+             "{}: asks D, and {} holds G alone; give the run whose D it is too, --checkpoint RUN", flag,
+             source_of(request));
   const bool rows = request.interpolate || request.code || (plan.classes == 0 && !plan.categorical.empty());
   DUEL_CHECK(!rows, "sample", "{}: images of a row belong together here and are not {}; leave it out", flag,
              request.reject ? "rejected one by one" : "ranked");
@@ -165,18 +175,30 @@ Chosen chosen_points(const SampleRequest& request, const LoadedTrainer& loaded) 
 
 }  // namespace
 
-std::string sample_run(const SampleRequest& request) {
-  detail::check_output("sample", "out", request.out, ".png", request.force);
-  DUEL_CHECK(request.count >= 1 && request.count <= 4096, "sample",
+std::string sample_run(const SampleRequest& asked) {
+  SampleRequest request = asked;
+  if (request.out.empty() && request.dir.empty()) request.out = "grid.png";
+  const bool files = draws_files(request);
+  if (files) detail::check_files(request);
+  if (!files) detail::check_output("sample", "out", request.out, ".png", request.force);
+  DUEL_CHECK(files || (request.count >= 1 && request.count <= 4096), "sample",
              "count: expected an integer from 1 to 4096, got {}", request.count);
-  DUEL_CHECK(request.best_of >= 1 && request.best_of <= kMostDrawn / request.count, "sample",
+  DUEL_CHECK(files || (request.best_of >= 1 && request.best_of <= kMostDrawn / request.count), "sample",
              "best-of: expected an integer from 1 to {}, for {} images at most in all, got {}",
              kMostDrawn / request.count, kMostDrawn, request.best_of);
   const std::optional<double> percentile = request.reject ? request.reject->percentile : std::nullopt;
   DUEL_CHECK(!percentile || (*percentile >= 0 && *percentile <= 100), "sample",
              "reject: expected a percentile from 0 to 100, or exact, got {}", percentile.value_or(0));
-  const LoadedTrainer loaded = load_trainer(request.checkpoint);
+  const LoadedTrainer loaded = request.weights.empty() ? load_trainer(request.checkpoint)
+                                                       : load_weights(request.weights, request.checkpoint);
   check_request(request, loaded);
+  const std::string of = request.weights.empty() ? message("iteration {}", loaded.trainer->iteration())
+                                                 : request.weights.string();
+  if (files) {
+    const std::string what = detail::write_files(request, loaded, class_asked_for(request, loaded.config));
+    return message("{}: {}, of {} ({}, {})", (request.dir.empty() ? request.out : request.dir).string(), what,
+                   of, loaded.config.objective, loaded.config.networks.arch);
+  }
   const Chosen chosen = chosen_points(request, loaded);
   const SampleGrid& points = chosen.grid;
   const Picture grid = image_grid(loaded.trainer->sample(points.input), points.columns);
@@ -195,9 +217,8 @@ std::string sample_run(const SampleRequest& request) {
     best =
         message(", the {} % of {} that were kept by D's ratio,", std::round(1000 * share) / 10, chosen.drawn);
   }
-  return message("{}: {} images{}{} of iteration {} ({}, {}), {}x{} pixels{}", request.out.string(), made,
-                 filled, best, loaded.trainer->iteration(), loaded.config.objective,
-                 loaded.config.networks.arch, grid.width, grid.height, classes);
+  return message("{}: {} images{}{} of {} ({}, {}), {}x{} pixels{}", request.out.string(), made, filled, best,
+                 of, loaded.config.objective, loaded.config.networks.arch, grid.width, grid.height, classes);
 }
 
 }  // namespace duel::gan

@@ -1,4 +1,4 @@
-// Pictures from a run that is on the disk: what `duel sample` does, for any program. A program registers the
+// Samples from a run that is on the disk: what `duel sample` does, for any program. A program registers the
 // objective and the networks of its own first (run.h, Note [Parts of one's own]).
 //
 // Note [Ranking by D]
@@ -12,12 +12,19 @@
 // columns are classes. The line says what share was kept. D answers as under [Ranking by D]; refused where that is, and under
 // objectives whose logit is no ratio of densities.
 //
+// Note [More than a picture]
+// A folder gets 000000.png, 000001.png, …, and of a conditional objective dataset.json with their labels, StyleGAN's form. An array is u8
+// [N, H, W, C]; in a .npz it is arr_0, and labels are arr_1 (gan/data/image_arrays.h). Images are drawn as in training, classes and codes
+// included, as `duel eval` draws them: the same seed, the same images. They are written as they come, so that memory does not grow
+// with their number, and stand under their name when all are there. A .apng holds a grid whose images walk to another point and back.
+//
 // Example:
 //   std::puts(sample_run({.checkpoint = "runs/mine", .out = "walk.png", .interpolate = true}).c_str());
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -25,7 +32,11 @@ namespace duel::gan {
 
 struct SampleRequest {
   std::filesystem::path checkpoint = {};  // or a run directory, for its latest one
-  std::filesystem::path out = "grid.png";
+  // G's weights from a file (weights.h), with `checkpoint` or without
+  std::filesystem::path weights = {};
+  // .png: a grid; .npz, .npy: an array; .apng: images that walk; empty: grid.png, or none beside `dir`. Note [More than a picture]
+  std::filesystem::path out = {};
+  std::filesystem::path dir = {};  // a folder to make: an image a file
   int64_t count = 64;  // 8 to a row; rows of classes, codes or walks are whole, so they may be more
   uint64_t seed = 7;   // of the latent points
   std::optional<int64_t> label = {};      // only this class, by its label; without: a column for each class
@@ -38,7 +49,12 @@ struct SampleRequest {
   };
   std::optional<Reject> reject = {};  // Note [Rejecting by D]
   bool force = false;                 // replaces a file that is there
+  std::function<bool()> stop =
+      {};  // asked while files are drawn; true: nothing is left of them, and Failure says so
 };
+
+/// Whether the samples are drawn into files in batches: a folder, an array, an animation.
+bool draws_files(const SampleRequest& request);
 
 /// Writes the picture and returns one line about it. Throws Error naming the member (as the command's flag) for
 /// what cannot be, before anything is written.

@@ -173,12 +173,13 @@ SampleGrid sweep_grid(const LatentPlan& plan, int64_t count, int64_t code, Laten
 }
 
 SampleGrid walk_grid(const LatentPlan& plan, int64_t count, std::optional<int64_t> label,
-                     LatentGenerators& random, Truncation truncation) {
+                     LatentGenerators& random, Truncation truncation, int64_t steps) {
   if (label) check_class(plan, *label);
-  const int64_t rows = rows_for(count, kColumns), width = plan.noise;
+  DUEL_CHECK(steps >= 2, "sample", "steps: expected at least 2, got {}", steps);
+  const int64_t rows = rows_for(count, steps), width = plan.noise;
   const Parts ends = draw(plan, 2 * rows, random, truncation);
   const auto values = ends.noise.to_vector<float>();
-  std::vector<float> points(static_cast<size_t>(rows * kColumns * width));
+  std::vector<float> points(static_cast<size_t>(rows * steps * width));
   for (int64_t row = 0; row < rows; ++row) {
     const float *a = &values[static_cast<size_t>(2 * row * width)], *b = a + width;
     double aa = 0, bb = 0, ab = 0;
@@ -189,21 +190,29 @@ SampleGrid walk_grid(const LatentPlan& plan, int64_t count, std::optional<int64_
     }
     const double angle = std::acos(std::clamp(ab / std::sqrt(aa * bb), -1.0, 1.0));
     const bool straight = plan.kind == NoiseKind::uniform || std::sin(angle) < 1e-6;
-    for (int64_t k = 0; k < kColumns; ++k) {
-      const double t = static_cast<double>(k) / (kColumns - 1);
+    for (int64_t k = 0; k < steps; ++k) {
+      const double t = static_cast<double>(k) / (steps - 1);
       const double from = straight ? 1 - t : std::sin((1 - t) * angle) / std::sin(angle);
       const double to = straight ? t : std::sin(t * angle) / std::sin(angle);
-      float* z = &points[static_cast<size_t>((row * kColumns + k) * width)];
+      float* z = &points[static_cast<size_t>((row * steps + k) * width)];
       for (int64_t i = 0; i < width; ++i) z[i] = static_cast<float>(from * a[i] + to * b[i]);
     }
   }
-  Parts walk{.noise = Tensor::from(points, {rows * kColumns, width}), .labels = {}, .codes = {}};
+  Parts walk{.noise = Tensor::from(points, {rows * steps, width}), .labels = {}, .codes = {}};
   if (plan.classes > 0) {
     walk.labels =
-        labels_of(rows, kColumns, [&](int64_t row, int64_t) { return label.value_or(row % plan.classes); });
+        labels_of(rows, steps, [&](int64_t row, int64_t) { return label.value_or(row % plan.classes); });
   }
-  if (ends.codes.defined()) walk.codes = gather(slice(ends.codes, 0, 0, rows), row_index(rows, kColumns));
-  return {input_of(plan, walk), kColumns};
+  if (ends.codes.defined()) walk.codes = gather(slice(ends.codes, 0, 0, rows), row_index(rows, steps));
+  return {input_of(plan, walk), steps};
+}
+
+Latents sample_points(const LatentPlan& plan, int64_t count, LatentGenerators& random,
+                      std::optional<int64_t> label, Truncation truncation) {
+  if (label) check_class(plan, *label);
+  Parts parts = draw(plan, count, random, truncation);
+  if (label) parts.labels = labels_of(count, 1, [label](int64_t, int64_t) { return *label; });
+  return compose_latents(plan, parts.noise, parts.labels, parts.codes);
 }
 
 }  // namespace duel::gan

@@ -57,11 +57,15 @@ SampleGrid class_grid(const LatentPlan& plan, int64_t count, int64_t label, Late
 SampleGrid sweep_grid(const LatentPlan& plan, int64_t count, int64_t code, LatentGenerators& random,
                       Truncation truncation = {});
 
-/// Each row walks from one point of the noise to another in 8 steps, with class and codes kept: on the great
+/// Each row walks from one point of the noise to another in `steps` columns, at least 2, with class and codes kept: on the great
 /// circle where the noise is normal (Shoemake 1985: in between, its length stays that of a draw, which a
 /// straight line's would not), on a straight line where it is uniform. Without a label: class r modulo their
 /// number in row r.
 SampleGrid walk_grid(const LatentPlan& plan, int64_t count, std::optional<int64_t> label,
-                     LatentGenerators& random, Truncation truncation = {});
+                     LatentGenerators& random, Truncation truncation = {}, int64_t steps = 8);
+
+/// `count` points with classes and codes drawn as in training, or all of the class `label`.
+Latents sample_points(const LatentPlan& plan, int64_t count, LatentGenerators& random,
+                      std::optional<int64_t> label = {}, Truncation truncation = {});
 
 }  // namespace duel::gan

@@ -108,7 +108,11 @@ std::vector<StatePart> Trainer::parts() const {
 
 TensorFile Trainer::state() const {
   TensorFile file = read_state(parts());
-  for (const auto& [name, tensor] : average_buffers())
+  // Buffers that are no statistics (StyleGAN2's noise) are the network's: the average is a whole one for who loads it elsewhere.
+  const nn::StateDict buffers = has_average_buffers()     ? average_buffers()
+                                : optimizer_g_->has_ema() ? networks_.generator->named_buffers()
+                                                          : nn::StateDict();
+  for (const auto& [name, tensor] : buffers)
     file.tensors.emplace_back(kAverage + name, tensor.to(Device::cpu()));
   return file;
 }
@@ -117,7 +121,7 @@ void Trainer::restore(const TensorFile& given) {
   TensorFile present = read_state(parts());
   const TensorFile file = brought_up(given, present);
   const nn::StateDict buffers =
-      has_average_buffers() ? networks_.generator->named_buffers() : nn::StateDict();
+      optimizer_g_->has_ema() ? networks_.generator->named_buffers() : nn::StateDict();
   // Files of before version 0.2 have none of the average's: they are gathered when they are needed.
   const bool stored = std::any_of(buffers.begin(), buffers.end(),
                                   [&](const auto& b) { return file.find(kAverage + b.first); });
@@ -129,7 +133,7 @@ void Trainer::restore(const TensorFile& given) {
   forget_graphs();  // seeds are part of what was captured
   write_state(parts(), file);
   average_buffers_.clear();
-  if (!stored) return;
+  if (!stored || !has_average_buffers()) return;
   for (const auto& [name, buffer] : buffers)
     average_buffers_.emplace_back(name, file.find(kAverage + name)->to(options_.device));
   average_buffers_at_ = optimizer_g_->steps();

@@ -1,5 +1,7 @@
 #include "duel/nn/module/activation_trace.h"
 
+#include "duel/core/tensor/internal/op_trace.h"
+
 namespace duel::nn {
 
 namespace {
@@ -15,7 +17,8 @@ std::vector<Tensor> ActivationTrace::tensors() const {
   return all;
 }
 
-bool detail::tracing() { return active != nullptr; }
+// A layer and its activation are two steps of an OpTrace.
+bool detail::tracing() { return active != nullptr || duel::detail::OpTrace::active() != nullptr; }
 
 Tensor detail::traced(const Module& module, Tensor output) {
   if (active != nullptr && module.named_children().empty()) active->outputs_.emplace_back(&module, output);

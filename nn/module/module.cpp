@@ -7,6 +7,7 @@
 
 #include "duel/core/ops/reduce/normalization.h"
 #include "duel/core/tensor/autograd.h"
+#include "duel/core/tensor/internal/op_trace.h"
 #include "duel/core/tensor/internal/tensor_impl.h"
 
 namespace duel::nn {
@@ -24,6 +25,19 @@ void append(std::string& text, const std::string& part) { text += (text.empty() 
 [[noreturn]] void refuse_inputs(const Module& module, const char* given) {
   fail("forward", "expected another number of tensors, got {}: no forward() of so many in {}", given,
        module.describe());
+}
+
+/// What `forward` gives, as one step of the trace where it is to be one.
+template <class Forward>
+Tensor seen(duel::detail::OpTrace& trace, const Module& module, Forward forward, std::vector<Tensor> inputs) {
+  std::string step = trace.as_one ? trace.as_one(&module) : std::string();
+  if (step.empty()) return forward();
+  const Tensor output = [&] {
+    const duel::detail::OpTrace::Pause pause;
+    return forward();
+  }();
+  trace.add(std::move(step), output, std::move(inputs));
+  return output;
 }
 
 }  // namespace
@@ -48,7 +62,9 @@ bool Module::hooked() const { return hooks_ && !hooks_->all.empty(); }
 template <class... Inputs>
 Tensor Module::run(const Inputs&... inputs) {
   return named([&] {
-    Tensor output = forward(inputs...);
+    auto* trace = duel::detail::OpTrace::active();
+    Tensor output =
+        trace ? seen(*trace, *this, [&] { return forward(inputs...); }, {inputs...}) : forward(inputs...);
     if (hooks_) {
       const Tensor given[] = {inputs...};
       for (const auto& [id, hook] : std::vector(hooks_->all)) {  // a copy: a hook may remove itself

@@ -14,15 +14,19 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
   HeaderReader(const std::string& path, TensorFile& file, std::vector<Entry>& entries)
       : path_(path), file_(file), entries_(entries) {}
 
-  bool null() override { return unexpected("null"); }
-  bool boolean(bool) override { return unexpected("a boolean"); }
-  bool number_integer(number_integer_t) override { return unexpected("a negative number"); }
+  bool null() override {
+    // As the reference reader: no metadata.
+    return passed() || (place_ == Place::top && key_ == kMetadata) || unexpected("null");
+  }
+  bool boolean(bool) override { return passed() || unexpected("a boolean"); }
+  bool number_integer(number_integer_t) override { return passed() || unexpected("a negative number"); }
   bool number_float(number_float_t, const string_t&) override {
-    return unexpected("a number that is no 64-bit integer");
+    return passed() || unexpected("a number that is no 64-bit integer");
   }
   bool binary(binary_t&) override { return unexpected("binary data"); }
 
   bool number_unsigned(number_unsigned_t value) override {
+    if (passed()) return true;
     if (place_ == Place::shape) {
       if (entries_.back().shape.size() == Shape::kMaxRank) fail_at("shape", "expected at most 5 axes");
       if (value > INT64_MAX) fail_at("shape", "expected sizes below 2^63");
@@ -37,6 +41,7 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
   }
 
   bool string(string_t& value) override {
+    if (passed()) return true;
     if (place_ == Place::metadata) {
       file_.metadata.back().second = std::move(value);
     } else if (place_ == Place::tensor && key_ == "dtype") {
@@ -56,6 +61,7 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
   }
 
   bool start_object(size_t) override {
+    if (opens()) return true;
     if (place_ == Place::outside) {
       place_ = Place::top;
     } else if (place_ == Place::top && key_ == kMetadata) {
@@ -71,6 +77,7 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
   }
 
   bool key(string_t& value) override {
+    if (passing_ && deep_ > 0) return true;
     key_ = std::move(value);
     if (place_ == Place::metadata) {
       if (file_.metadata.size() == kMaxMetadata)
@@ -83,7 +90,7 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
         fail_at("header", message("expected at most {} tensors", kMaxTensors));
     } else {
       const unsigned bit = key_ == "dtype" ? 1u : key_ == "shape" ? 2u : key_ == "data_offsets" ? 4u : 0u;
-      if (bit == 0) fail_at(in_quotes(key_), "is no field of the format");
+      passing_ = bit == 0;  // as the reference reader
       if (seen_ & bit) fail_at(key_, "is there twice");
       seen_ |= bit;
     }
@@ -91,6 +98,7 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
   }
 
   bool end_object() override {
+    if (closes()) return true;
     if (place_ == Place::tensor) {
       if (seen_ != 7) fail_at(seen_ & 1 ? seen_ & 2 ? "data_offsets" : "shape" : "dtype", "is missing");
       place_ = Place::top;
@@ -101,6 +109,7 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
   }
 
   bool start_array(size_t) override {
+    if (opens()) return true;
     if (place_ != Place::tensor || key_ == "dtype") return unexpected("a list");
     place_ = key_ == "shape" ? Place::shape : Place::offsets;
     offsets_ = 0;
@@ -108,6 +117,7 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
   }
 
   bool end_array() override {
+    if (closes()) return true;
     if (place_ == Place::offsets && offsets_ != 2) fail_at("data_offsets", "expected two numbers");
     place_ = Place::tensor;
     return true;
@@ -123,6 +133,22 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
 
  private:
   enum class Place { outside, top, metadata, tensor, shape, offsets };
+
+  // A field that the format does not know is passed over with all that is in it.
+  bool passed() {
+    const bool passing = passing_;
+    passing_ = passing_ && deep_ > 0;
+    return passing;
+  }
+  bool opens() {
+    deep_ += passing_ ? 1 : 0;
+    return passing_;
+  }
+  bool closes() {
+    if (!passing_) return false;
+    passing_ = --deep_ > 0;
+    return true;
+  }
 
   [[noreturn]] void fail_at(std::string_view field, std::string_view what) const {
     std::string where(field);
@@ -156,6 +182,8 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
   unsigned seen_ = 0;  // of dtype, shape, data_offsets
   int offsets_ = 0;
   bool has_metadata_ = false;
+  bool passing_ = false;
+  int64_t deep_ = 0;  // of lists and objects within what is passed over
 };
 
 /// shape x element size against the offsets, and the offsets against each other and the file.

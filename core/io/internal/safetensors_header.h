@@ -17,15 +17,19 @@ inline constexpr uint64_t kMaxHeader = 100'000'000;
 inline constexpr size_t kMaxTensors = 16'384, kMaxMetadata = 4'096;
 inline constexpr const char* kMetadata = "__metadata__";
 
-/// An element type of the format that Duel can hold.
+/// An element type of the format, and what it becomes here. Those of the first row are written.
 struct FileType {
   const char* name;
   size_t size;
   DType dtype;
 };
-inline constexpr FileType kTypes[] = {{"F32", 4, DType::f32}, {"F64", 8, DType::f64}, {"U8", 1, DType::u8},
-                                      {"I64", 8, DType::i64}, {"F16", 2, DType::f32}, {"BF16", 2, DType::f32},
-                                      {"I32", 4, DType::i64}};
+inline constexpr FileType kTypes[] = {
+    {"F32", 4, DType::f32},     {"F64", 8, DType::f64},     {"U8", 1, DType::u8},
+    {"I64", 8, DType::i64},     {"F16", 2, DType::f32},     {"BF16", 2, DType::f32},
+    {"F8_E4M3", 1, DType::f32}, {"F8_E5M2", 1, DType::f32}, {"F8_E8M0", 1, DType::f32},
+    {"BOOL", 1, DType::u8},     {"I8", 1, DType::i64},      {"I16", 2, DType::i64},
+    {"U16", 2, DType::i64},     {"I32", 4, DType::i64},     {"U32", 4, DType::i64},
+    {"U64", 8, DType::i64}};
 
 /// One tensor of a header.
 struct Entry {

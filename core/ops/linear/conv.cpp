@@ -8,6 +8,7 @@
 #include "duel/core/ops/reduce/reduction.h"
 #include "duel/core/tensor/autograd.h"
 #include "duel/core/tensor/internal/node.h"
+#include "duel/core/tensor/internal/op_trace.h"
 #include "duel/kernels/linear/conv.h"
 
 namespace duel {
@@ -75,6 +76,25 @@ void run(const ConvShape& s, ConvPass pass, const Tensor& first, const Tensor& s
                      bias.defined() ? bias.data<T>() : nullptr, out, workspace.get(), finish, dy_sums);
 }
 
+/// The options by PyTorch's names, for an OpTrace. A transposed convolution says how much larger its result is than it must be.
+void say_options(const ConvShape& s, ConvPass pass) {
+  auto* trace = detail::OpTrace::active();
+  if (!trace) return;
+  detail::Attributes says = {{"stride", std::vector{s.stride_h, s.stride_w}},
+                             {"padding", std::vector{s.pad_h, s.pad_w}},
+                             {"dilation", std::vector{s.dilation_h, s.dilation_w}},
+                             {"groups", s.groups}};
+  if (pass == ConvPass::kInputGrad) {
+    const auto more = [](int64_t in, int64_t out, int64_t stride, int64_t pad, int64_t dilation, int64_t k) {
+      return in - ((out - 1) * stride - 2 * pad + dilation * (k - 1) + 1);
+    };
+    says.emplace_back("output_padding",
+                      std::vector{more(s.h_in, s.h_out, s.stride_h, s.pad_h, s.dilation_h, s.kh),
+                                  more(s.w_in, s.w_out, s.stride_w, s.pad_w, s.dilation_w, s.kw)});
+  }
+  trace->note(std::move(says));
+}
+
 /// A recorded pass over x [first operand], weight and bias. It ends in `then`, or multiplied by `slope` (of a rule's
 /// gradient: Note [Slopes on the way]); `rule` sees the gradient of what it was before.
 template <class Gradients>
@@ -87,6 +107,7 @@ Tensor ended(const char* op, const ConvShape& s, ConvPass pass, const Tensor& x,
            slope ? detail::finish_by<T>(slope) : ending.finish<T>());
   });
   const Activation f = slope ? slope->f : Activation();
+  say_options(s, pass);
   const Tensor recorded =
       record(op, ending.recorded(), {x, weight, bias}, {x, weight, slope ? slope->x : Tensor()},
              [f, rule](const RuleContext& ctx, const Tensor& incoming) {

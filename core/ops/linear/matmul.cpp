@@ -9,6 +9,7 @@
 #include "duel/core/ops/reduce/reduction.h"
 #include "duel/core/tensor/autograd.h"
 #include "duel/core/tensor/internal/node.h"
+#include "duel/core/tensor/internal/op_trace.h"
 #include "duel/kernels/linear/gemm.h"
 
 namespace duel {
@@ -70,6 +71,7 @@ Tensor batched(const Tensor& a, const Tensor& b, bool transpose_a, bool transpos
                              stride_a, b.data<T>(), stride_b, y.mutable_data<T>(), workspace.get());
   });
   // As in matmul; a matrix that serves all gets a stack of gradients, which the engine adds up.
+  DUEL_OP_SAYS({"transpose_a", transpose_a}, {"transpose_b", transpose_b});
   return record(
       "matmul_batched", y, {a, b}, {a, b},
       [ta = transpose_a, tb = transpose_b](const RuleContext& ctx, const Tensor& g) -> std::vector<Tensor> {
@@ -131,6 +133,7 @@ Tensor matrices(const Tensor& a, const Tensor& b, bool transpose_a, bool transpo
                      T{0}, y.mutable_data<T>(), workspace.get(), detail::finish_by<T>(slope));
   });
   const Activation f = slope ? slope->f : Activation();
+  DUEL_OP_SAYS({"transpose_a", transpose_a}, {"transpose_b", transpose_b});
   // Y = op(A) op(B):  d op(A) = G op(B)^T,  d op(B) = op(A)^T G; a transposed operand gets the transposed product.
   const Tensor recorded = record(
       "matmul", y, {a, b}, {a, b, slope ? slope->x : Tensor()},

@@ -9,6 +9,7 @@
 #include "duel/core/ops/map/internal/slopes.h"
 #include "duel/core/tensor/autograd.h"
 #include "duel/core/tensor/internal/node.h"
+#include "duel/core/tensor/internal/op_trace.h"
 #include "duel/kernels/map/activations.h"
 
 namespace duel {
@@ -86,6 +87,8 @@ Names names_of(kernels::Gelu) { return {"gelu", "gelu_backward"}; }
 /// y = f(x), which is computed, in the graph.
 template <class A>
 Tensor recorded(A f, const Tensor& x, const Tensor& y) {
+  if constexpr (std::is_same_v<A, kernels::LeakyRelu>) DUEL_OP_SAYS({"negative_slope", f.slope});
+  if constexpr (std::is_same_v<A, kernels::Elu>) DUEL_OP_SAYS({"alpha", f.alpha});
   record(names_of(f).value, y, {x}, {x}, [f](const RuleContext& ctx, const Tensor& g) -> Grads {
     return {ctx.has_slope() ? g : first_order(names_of(f).backward, f, ctx.saved(0), g)};
   });

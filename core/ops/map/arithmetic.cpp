@@ -6,6 +6,7 @@
 
 #include "duel/core/ops/map/comparison.h"
 #include "duel/core/ops/map/internal/elementwise_detail.h"
+#include "duel/core/tensor/internal/op_trace.h"
 
 namespace duel {
 
@@ -105,22 +106,26 @@ Tensor minimum(const Tensor& a, const Tensor& b) { return extreme<kernels::Minim
 
 Tensor add_scalar(const Tensor& a, double value) {
   if (a.dtype() == DType::i64) return add(a, scalar_like(a, value));
+  DUEL_OP_SAYS({"other", value});
   return record("add_scalar", unary("add_scalar", a, kernels::AddScalar{value}), {a}, {},
                 [](const RuleContext&, const Tensor& g) -> Grads { return {g}; });
 }
 
 Tensor mul_scalar(const Tensor& a, double value) {
   if (a.dtype() == DType::i64) return mul(a, scalar_like(a, value));
+  DUEL_OP_SAYS({"other", value});
   return record("mul_scalar", unary("mul_scalar", a, kernels::MulScalar{value}), {a}, {},
                 [value](const RuleContext&, const Tensor& g) -> Grads { return {mul_scalar(g, value)}; });
 }
 
 Tensor div_scalar(const Tensor& a, double value) {
+  DUEL_OP_SAYS({"other", value});
   return record("div_scalar", unary("div_scalar", a, kernels::DivScalar{value}), {a}, {},
                 [value](const RuleContext&, const Tensor& g) -> Grads { return {div_scalar(g, value)}; });
 }
 
 Tensor scalar_div(double value, const Tensor& a) {
+  DUEL_OP_SAYS({"other", value});
   return record("scalar_div", unary("scalar_div", a, kernels::ScalarDiv{value}), {a}, {a},
                 [value](const RuleContext& ctx, const Tensor& g) -> Grads {
                   const Tensor x = ctx.saved(0);
@@ -129,6 +134,7 @@ Tensor scalar_div(double value, const Tensor& a) {
 }
 
 Tensor pow_scalar(const Tensor& a, double exponent) {
+  DUEL_OP_SAYS({"other", exponent});
   return record("pow_scalar", unary("pow_scalar", a, kernels::PowScalar{exponent}), {a}, {a},
                 [exponent](const RuleContext& ctx, const Tensor& g) -> Grads {
                   if (exponent == 0.0) return {Tensor()};
@@ -139,6 +145,7 @@ Tensor pow_scalar(const Tensor& a, double exponent) {
 namespace {
 template <class F>
 Tensor clamped(const char* op, const Tensor& a, double bound, F f, bool from_below) {
+  DUEL_OP_SAYS({from_below ? "min" : "max", bound});
   return record(op, unary(op, a, f), {a}, {a},
                 [bound, from_below](const RuleContext& ctx, const Tensor& g) -> Grads {
                   const Tensor x = ctx.saved(0).detach();
@@ -159,6 +166,7 @@ Tensor clamp_max(const Tensor& a, double high) {
 Tensor clamp(const Tensor& a, double low, double high) {
   DUEL_CHECK(low <= high, "clamp", "expected low <= high, got {} and {}", low, high);
   if (a.dtype() == DType::i64) return minimum(maximum(a, scalar_like(a, low)), scalar_like(a, high));
+  DUEL_OP_SAYS({"min", low}, {"max", high});
   return record("clamp", unary("clamp", a, kernels::Clamp{low, high}), {a}, {a},
                 [low, high](const RuleContext& ctx, const Tensor& g) -> Grads {
                   const Tensor x = ctx.saved(0).detach();

@@ -4,6 +4,7 @@
 
 #include "duel/core/ops/map/arithmetic.h"
 #include "duel/core/ops/map/comparison.h"
+#include "duel/core/tensor/internal/op_trace.h"
 #include "duel/core/tensor/random.h"
 #include "duel/kernels/map/axis.h"
 #include "duel/kernels/map/movement.h"
@@ -91,7 +92,8 @@ Tensor one_hot(const Tensor& labels, int64_t classes, DType dtype) {
   DUEL_DISPATCH(dtype, "one_hot",
                 kernels::one_hot<T>(stream_of(labels.device()), labels.numel(), classes,
                                     labels.data<int64_t>(), rows.mutable_data<T>()));
-  return rows;
+  DUEL_OP_SAYS({"num_classes", classes});
+  return record("one_hot", rows, {labels}, {}, {});
 }
 
 }  // namespace duel

@@ -6,6 +6,7 @@
 
 #include "duel/core/ops/map/internal/elementwise_detail.h"
 #include "duel/core/tensor/autograd.h"
+#include "duel/core/tensor/internal/op_trace.h"
 #include "duel/core/tensor/internal/tensor_impl.h"
 #include "duel/kernels/map/axis.h"
 #include "duel/kernels/map/movement.h"
@@ -59,6 +60,7 @@ Tensor permute(const Tensor& x, const std::vector<int>& order) {
     kernels::permute<T>(stream_of(x.device()), rank, x.shape().begin(), axes.data(), x.data<T>(),
                         y.mutable_data<T>());
   });
+  DUEL_OP_SAYS({"dims", std::vector<int64_t>(axes.begin(), axes.end())});
   return record("permute", y, {x}, {},
                 [inverse](const RuleContext&, const Tensor& g) -> Grads { return {permute(g, inverse)}; });
 }
@@ -81,6 +83,7 @@ void check_part(const char* op, const Tensor& x, int axis, int64_t begin, int64_
 
 /// y is the part [begin, end) of x along one axis.
 Tensor record_part(const char* op, Tensor y, const Tensor& x, int axis, int64_t begin, int64_t end) {
+  DUEL_OP_SAYS({"dim", axis}, {"start", begin}, {"length", end - begin});
   return record(op, std::move(y), {x}, {},
                 [axis, begin, after = x.dim(axis) - end](const RuleContext&, const Tensor& g) -> Grads {
                   return {pad(g, axis, begin, after)};
@@ -111,6 +114,7 @@ Tensor pad(const Tensor& x, int axis, int64_t before, int64_t after, double valu
   const int64_t size = x.dim(at);
   Tensor y = Tensor::full(x.shape().with(at, before + size + after), value, x.options());
   copy_along(x, 0, y, before, at, size);
+  DUEL_OP_SAYS({"dim", at}, {"before", before}, {"after", after}, {"value", value});
   return record("pad", y, {x}, {}, [at, before, size](const RuleContext&, const Tensor& g) -> Grads {
     return {slice(g, at, before, before + size)};
   });
@@ -222,6 +226,7 @@ Tensor concat(const std::vector<Tensor>& tensors, int axis) {
     for (const Tensor& tensor : tensors) parts.add(tensor.data<T>(), tensor.dim(at) * trailing);
     kernels::join<T>(stream_of(y.device()), outer, parts, y.mutable_data<T>());
   });
+  DUEL_OP_SAYS({"dim", at});
   return record("concat", y, tensors, {}, [at, starts](const RuleContext& ctx, const Tensor& g) -> Grads {
     Grads parts(starts.size() - 1);
     for (size_t i = 0; i < parts.size(); ++i) {

@@ -3,6 +3,7 @@
 #include "duel/core/ops/reduce/pooling.h"
 
 #include "duel/core/tensor/autograd.h"
+#include "duel/core/tensor/internal/op_trace.h"
 #include "duel/kernels/map/movement.h"
 #include "duel/kernels/reduce/pooling.h"
 
@@ -21,6 +22,8 @@ Tensor pooled(const char* op, const Tensor& x, int64_t k, double divisor) {
   DUEL_DISPATCH(x.dtype(), op,
                 kernels::sum_pool2d<T>(stream_of(x.device()), x.dim(0) * x.dim(1), height, width, k,
                                        x.data<T>(), y.mutable_data<T>(), divisor));
+  DUEL_OP_SAYS({"kernel_size", k}, {"stride", k}, {"padding", int64_t{0}},
+               {"divisor_override", static_cast<int64_t>(divisor)});
   return record(op, y, {x}, {}, [k, divisor](const RuleContext&, const Tensor& g) -> Grads {
     return {spread("upsample_nearest2d", g, k, divisor)};
   });
@@ -33,6 +36,7 @@ Tensor spread(const char* op, const Tensor& x, int64_t k, double divisor) {
   DUEL_DISPATCH(x.dtype(), op,
                 kernels::upsample_nearest2d<T>(stream_of(x.device()), x.dim(0) * x.dim(1), height, width, k,
                                                x.data<T>(), y.mutable_data<T>(), divisor));
+  DUEL_OP_SAYS({"scale_factor", k});
   return record(op, y, {x}, {}, [k, divisor](const RuleContext&, const Tensor& g) -> Grads {
     return {pooled("avg_pool2d", g, k, divisor)};
   });
@@ -61,6 +65,11 @@ PoolShape windows(const char* op, const Tensor& x, Size2d kernel, Size2d stride,
           .w_out = room_w / stride.w + 1};
 }
 
+void say_windows(const PoolShape& s) {
+  DUEL_OP_SAYS({"kernel_size", std::vector{s.kh, s.kw}}, {"stride", std::vector{s.stride_h, s.stride_w}},
+               {"padding", std::vector{s.pad_h, s.pad_w}});
+}
+
 Shape in_shape(const Tensor& x, const PoolShape& s) { return {x.dim(0), x.dim(1), s.h_in, s.w_in}; }
 Shape out_shape(const Tensor& x, const PoolShape& s) { return {x.dim(0), x.dim(1), s.h_out, s.w_out}; }
 
@@ -71,6 +80,7 @@ Tensor window_sums(const Tensor& x, const PoolShape& s, double divisor) {
   Tensor y = Tensor::empty(out_shape(x, s), x.options());
   DUEL_DISPATCH(x.dtype(), "avg_pool2d",
                 kernels::window_sums<T>(stream_of(x.device()), s, x.data<T>(), y.mutable_data<T>(), divisor));
+  say_windows(s);
   return record("avg_pool2d", y, {x}, {}, [s, divisor](const RuleContext&, const Tensor& g) -> Grads {
     return {window_sums_adjoint(g, s, divisor)};
   });
@@ -126,6 +136,7 @@ Tensor max_pool2d(const Tensor& x, Size2d kernel, Size2d stride, Size2d padding)
   DUEL_DISPATCH(x.dtype(), "max_pool2d",
                 kernels::max_pool2d<T>(stream_of(x.device()), s, x.data<T>(), y.mutable_data<T>(),
                                        index.mutable_data<int64_t>()));
+  say_windows(s);
   return record("max_pool2d", y, {x}, {index}, [s](const RuleContext& ctx, const Tensor& g) -> Grads {
     return {returned(g, ctx.saved(0), s)};
   });

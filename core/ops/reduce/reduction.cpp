@@ -9,6 +9,7 @@
 #include "duel/core/ops/map/internal/elementwise_detail.h"
 #include "duel/core/ops/map/movement.h"
 #include "duel/core/tensor/autograd.h"
+#include "duel/core/tensor/internal/op_trace.h"
 #include "duel/core/tensor/internal/tensor_impl.h"
 #include "duel/kernels/map/movement.h"
 #include "duel/kernels/reduce/reduce.h"
@@ -119,6 +120,15 @@ std::vector<char> mark(const char* op, const Shape& shape, const Axes& axes) {
   return marked;
 }
 
+/// The marked ones, for an OpTrace.
+std::vector<int64_t> axes_of(const std::vector<char>& marked) {
+  std::vector<int64_t> axes;
+  for (size_t axis = 0; axis < marked.size(); ++axis) {
+    if (marked[axis]) axes.push_back(static_cast<int64_t>(axis));
+  }
+  return axes;
+}
+
 /// (Sum over axes) / divisor: one recorded op for sum and mean.
 Tensor scaled_sum(const char* op, const Tensor& x, const std::vector<char>& marked, double divisor,
                   bool keep_axes) {
@@ -127,6 +137,7 @@ Tensor scaled_sum(const char* op, const Tensor& x, const std::vector<char>& mark
   const Tensor kept = sum_marked(op, x, marked, divisor);
   const Shape kept_shape = kept.shape(), from = x.shape();
   const Tensor y = keep_axes ? kept : detail::view(kept, without_marked(from, marked), 0);
+  DUEL_OP_SAYS({"dim", axes_of(marked)}, {"keepdim", keep_axes});
   return record(op, y, {x}, {}, [kept_shape, from, divisor](const RuleContext&, const Tensor& g) -> Grads {
     Tensor spread = broadcast_to(
         divisor == 1.0 ? g.reshape(kept_shape) : div_scalar(g.reshape(kept_shape), divisor), from);
@@ -191,6 +202,7 @@ Tensor extreme(const char* op, const Tensor& x, const std::vector<char>& marked,
   const Tensor kept = extreme_marked(op, x, marked, largest);
   const Tensor y = keep_axes ? kept : detail::view(kept, without_marked(x.shape(), marked), 0);
   const Shape kept_shape = kept.shape();
+  DUEL_OP_SAYS({"dim", axes_of(marked)}, {"keepdim", keep_axes});
   return record(op, y, {x}, {x, kept},
                 [kept_shape, marked](const RuleContext& ctx, const Tensor& g) -> Grads {
                   Tensor share;

@@ -8,6 +8,7 @@
 #include "duel/core/ops/map/arithmetic.h"
 #include "duel/core/ops/reduce/reduction.h"
 #include "duel/core/tensor/autograd.h"
+#include "duel/core/tensor/internal/op_trace.h"
 #include "duel/core/tensor/internal/tensor_impl.h"
 #include "duel/kernels/map/movement.h"
 
@@ -42,6 +43,7 @@ Tensor softmax(const Tensor& x, int axis) {
     y = div(e, sum(e, at, true));
   }
   // dx = y (g - sum g y)
+  DUEL_OP_SAYS({"dim", at});
   return record("softmax", y, {x}, {y}, [at](const RuleContext& ctx, const Tensor& g) -> Grads {
     const Tensor p = ctx.saved(0), weighted = mul(g, p);
     return {sub(weighted, mul(p, sum(weighted, at, true)))};
@@ -52,6 +54,7 @@ Tensor log_softmax(const Tensor& x, int axis) {
   const int at = check("log_softmax", x, axis);
   const Tensor y = log_softmax_value(x, at);
   // dx = g - softmax(x) sum g
+  DUEL_OP_SAYS({"dim", at});
   return record("log_softmax", y, {x}, {y}, [at](const RuleContext& ctx, const Tensor& g) -> Grads {
     return {sub(g, mul(exp(ctx.saved(0)), sum(g, at, true)))};
   });

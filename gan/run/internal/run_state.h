@@ -16,6 +16,7 @@
 #include "duel/gan/run/internal/quality_watch.h"
 #include "duel/gan/run/internal/run_setup.h"
 #include "duel/gan/run/run.h"
+#include "duel/gan/run/weights.h"
 #include "duel/gan/train/diagnostics.h"
 #include "duel/gan/train/sampling.h"
 
@@ -29,6 +30,8 @@ struct Run::State {
   std::filesystem::path directory_path;
   std::optional<RunDirectory> directory;
   std::optional<std::filesystem::path> resumed_from;
+  std::optional<NetworkWeights> init;  // --init, of a run that begins
+  std::string init_of = "";            // whose weights they were
   std::optional<ForkRecord> fork;
   std::string checkpoint_config;
   SampleGrid sample_points;

@@ -14,25 +14,40 @@ namespace {
 constexpr int64_t kSampleBatch = 200;  // images that G makes at once
 }
 
-ImageSet sampled_images(Trainer& trainer, int64_t count, LatentGenerators& random) {
-  ImageSet set;
-  set.count = count;
+void each_batch(Trainer& trainer, int64_t count, const std::function<Latents(int64_t n)>& next,
+                const std::function<void(const ImageSet& images, const Tensor& labels)>& use) {
   for (int64_t done = 0; done < count; done += kSampleBatch) {
-    const Tensor images = trainer.sample(draw_latents(trainer.networks().latent, kSampleBatch, random).input);
+    const Latents points = next(kSampleBatch);
+    const Tensor images = trainer.sample(points.input);
     DUEL_CHECK(images.rank() == 4 && (images.dim(1) == 1 || images.dim(1) == 3), "sample",
                "expected images [N, 1, H, W] or [N, 3, H, W], got {}", to_text(images));
-    set.channels = images.dim(1);
-    set.height = images.dim(2);
-    set.width = images.dim(3);
-    const auto pixels = static_cast<size_t>(set.pixels());
-    set.images.reserve(static_cast<size_t>(count) * pixels);
+    ImageSet batch;
+    batch.count = std::min(kSampleBatch, count - done);
+    batch.channels = images.dim(1);
+    batch.height = images.dim(2);
+    batch.width = images.dim(3);
     std::vector<float> values = images.to_vector<float>();
-    values.resize(static_cast<size_t>(std::min(kSampleBatch, count - done)) * pixels);
+    values.resize(static_cast<size_t>(batch.count * batch.pixels()));
     DUEL_CHECK(std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); }), "sample",
                "G of iteration {} gives values that are not finite", trainer.iteration());
-    const std::vector<uint8_t> bytes = gray_pixels(values);
-    set.images.insert(set.images.end(), bytes.begin(), bytes.end());
+    batch.images = gray_pixels(values);
+    use(batch, points.labels.defined() ? rows(points.labels, 0, batch.count) : Tensor());
   }
+}
+
+ImageSet sampled_images(Trainer& trainer, int64_t count, LatentGenerators& random) {
+  ImageSet set;
+  const auto next = [&](int64_t n) { return draw_latents(trainer.networks().latent, n, random); };
+  each_batch(trainer, count, next, [&](const ImageSet& batch, const Tensor&) {
+    if (set.count == 0) {
+      set.channels = batch.channels;
+      set.height = batch.height;
+      set.width = batch.width;
+      set.images.reserve(static_cast<size_t>(count * batch.pixels()));
+    }
+    set.count += batch.count;
+    set.images.insert(set.images.end(), batch.images.begin(), batch.images.end());
+  });
   return set;
 }
 

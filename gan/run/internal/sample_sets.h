@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,11 @@
 #include "duel/gan/train/trainer.h"
 
 namespace duel::gan::detail {
+
+/// `count` images of G, some at a time: `next` gives so many points, `use` is given their pixels and labels. Batches of G are all of one
+/// size. Error where G gives values that are not finite, or no images.
+void each_batch(Trainer& trainer, int64_t count, const std::function<Latents(int64_t n)>& next,
+                const std::function<void(const ImageSet& images, const Tensor& labels)>& use);
 
 /// `count` images from these streams, classes and codes drawn as in training. Batches of G are all of one size: an image's
 /// bits do not depend on how many are wanted. Error where G gives values that are not finite, or no images.

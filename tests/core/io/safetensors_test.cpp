@@ -137,6 +137,56 @@ TEST(Safetensors, ConvertsHalfAndInt) {
   EXPECT_EQ(file.find("i")->to_vector<int64_t>(), (std::vector<int64_t>{-1, -2147483648ll}));
 }
 
+TEST(Safetensors, ReadsTheOtherTypesOfTheReference) {
+  // Values as safetensors 0.8.0 and PyTorch read these bytes.
+  const auto read = [](const char* type, const Bytes& data, int64_t count) {
+    const Scratch scratch;
+    const std::string header =
+        message(R"({"t":{"dtype":"{}","shape":[{}],"data_offsets":[0,{}]}})", type, count, data.size());
+    put(scratch / "a", with_length(header.size(), header, data));
+    return *read_safetensors(scratch / "a").find("t");
+  };
+  const auto integers = [&](const char* type, const Bytes& data, int64_t count) {
+    return read(type, data, count).to_vector<int64_t>();
+  };
+  using Integers = std::vector<int64_t>;
+  EXPECT_EQ(read("BOOL", {1, 0}, 2).to_vector<uint8_t>(), (std::vector<uint8_t>{1, 0}));
+  EXPECT_EQ(integers("I8", {0xff, 0x7f}, 2), (Integers{-1, 127}));
+  EXPECT_EQ(integers("I16", {0xff, 0xff, 0x00, 0x80}, 2), (Integers{-1, -32768}));
+  EXPECT_EQ(integers("U16", {0xff, 0xff, 0x01, 0x00}, 2), (Integers{65535, 1}));
+  EXPECT_EQ(integers("U32", {0xff, 0xff, 0xff, 0xff}, 1), (Integers{4294967295}));
+  EXPECT_EQ(integers("U64", {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f}, 1), (Integers{INT64_MAX}));
+  const auto e4m3 = read("F8_E4M3", {0x38, 0xb8, 0x01, 0x7e, 0x08, 0x00, 0x7f}, 7).to_vector<float>();
+  EXPECT_EQ(std::vector(e4m3.begin(), e4m3.end() - 1),
+            (std::vector<float>{1, -1, 0.001953125f, 448, 0.015625f, 0}));
+  EXPECT_TRUE(std::isnan(e4m3.back()));
+  const auto e5m2 = read("F8_E5M2", {0x3c, 0xbc, 0x01, 0x7b, 0x7c, 0x04, 0x7f}, 7).to_vector<float>();
+  EXPECT_EQ(std::vector(e5m2.begin(), e5m2.end() - 1),
+            (std::vector<float>{1, -1, 1.52587890625e-05f, 57344, INFINITY, 6.103515625e-05f}));
+  EXPECT_TRUE(std::isnan(e5m2.back()));
+  const auto e8m0 = read("F8_E8M0", {127, 0, 1, 254, 255}, 5).to_vector<float>();  // the format's definition
+  EXPECT_EQ(std::vector(e8m0.begin(), e8m0.end() - 1),
+            (std::vector<float>{1, 0x1p-127f, 0x1p-126f, 0x1p127f}));
+  EXPECT_TRUE(std::isnan(e8m0.back()));
+  EXPECT_TRUE(has(duel::testing::error_of([&] {
+                    read("U64", {0, 0, 0, 0, 0, 0, 0, 0x80}, 1);
+                  }),
+                  "tensor \"t\": U64: expected numbers below 2^63, got 9223372036854775808"));
+}
+
+TEST(Safetensors, PassesOverFieldsItDoesNotKnowAndMetadataThatIsNull) {
+  const Scratch scratch;
+  put(scratch / "a",
+      file_of(
+          R"({"__metadata__":null,"t":{"a":{"dtype":[{"shape":1}],"b":{}},"dtype":"F32","x":null,"y":[[],-1,2.5,true,"z",7],)"
+          R"("shape":[2],"n":3,"data_offsets":[0,8],"s":"x"}})",
+          8));
+  const TensorFile file = read_safetensors(scratch / "a");
+  ASSERT_EQ(file.tensors.size(), 1u);
+  EXPECT_EQ(file.tensors[0].second.shape(), Shape{2});
+  EXPECT_TRUE(file.metadata.empty());
+}
+
 TEST(Safetensors, ReadsWhatPyTorchWrote) {
   const auto folder = duel::testing::in_source("tests/golden");
   int files = 0;
@@ -207,7 +257,7 @@ std::vector<Hostile> hostile_files() {
       {"single quotes", file_of("{'t':{}}"), "JSON"},
       {"not closed", file_of("{\"t\":{" + good), "JSON"},
       {"100,000 lists", file_of("{\"t\":" + std::string(100'000, '[')), "\"t\""},
-      {"100,000 objects", file_of(std::string("{") + repeated("\"t\":{", 100'000)), "tensor \"t\""},
+      {"100,000 objects", file_of(std::string("{") + repeated("\"t\":{", 100'000)), "JSON"},
       {"bad UTF-8 in a name", file_of("{\"\xff\xfe\":{" + good + "}}", 8), "UTF-8"},
       {"overlong UTF-8", file_of("{\"\xc0\xaf\":{" + good + "}}", 8), "UTF-8"},
       {"surrogate in UTF-8", file_of("{\"\xed\xa0\x80\":{" + good + "}}", 8), "UTF-8"},
@@ -222,7 +272,9 @@ std::vector<Hostile> hostile_files() {
       {"tensor without fields", file_of(R"({"t":{}})"), "dtype: is missing"},
       {"no shape", file_of(tensor(R"("dtype":"F32","data_offsets":[0,8])"), 8), "shape: is missing"},
       {"no offsets", file_of(tensor(R"("dtype":"F32","shape":[2])"), 8), "data_offsets: is missing"},
-      {"unknown field", file_of(tensor(good + R"(,"stride":[1])"), 8), "stride"},
+      {"a hole in an unknown field", file_of(tensor(good + R"(,"stride":[1,{"a":}])"), 8), "JSON"},
+      {"dtype twice around an unknown field",
+       file_of(tensor(good + R"(,"x":{"dtype":"F32"},"dtype":"F32")"), 8), "dtype: is there twice"},
       {"dtype twice", file_of(tensor(good + R"(,"dtype":"F32")"), 8), "dtype: is there twice"},
       {"shape twice", file_of(tensor(good + R"(,"shape":[2])"), 8), "shape: is there twice"},
       {"tensor twice", file_of("{\"t\":{" + good + "},\"t\":{" + good + "}}", 8), "\"t\" is there twice"},
@@ -233,7 +285,10 @@ std::vector<Hostile> hostile_files() {
       {"metadata with a number", file_of(R"({"__metadata__":{"a":1}})"), "__metadata__: expected texts"},
       {"metadata with an object", file_of(R"({"__metadata__":{"a":{}}})"), "__metadata__: expected texts"},
       {"metadata that is a list", file_of(R"({"__metadata__":[]})"), "__metadata__"},
-      {"metadata that is null", file_of(R"({"__metadata__":null})"), "__metadata__"},
+      {"metadata twice, once null", file_of(R"({"__metadata__":null,"__metadata__":{}})"),
+       "__metadata__: is there twice"},
+      {"metadata entry that is null", file_of(R"({"__metadata__":{"a":null}})"),
+       "__metadata__: expected texts"},
       {"20,000 tensors", file_of(many), "at most 16384 tensors"},
       {"5,000 metadata entries", file_of(notes), "at most 4096 entries"},
       // fields
@@ -241,8 +296,8 @@ std::vector<Hostile> hostile_files() {
        "tensor \"t\", dtype"},
       {"dtype in small letters", file_of(tensor(R"("dtype":"f32","shape":[2],"data_offsets":[0,8])"), 8),
        "tensor \"t\", dtype"},
-      {"dtype that Duel lacks", file_of(tensor(R"("dtype":"U16","shape":[4],"data_offsets":[0,8])"), 8),
-       "\"U16\" is not supported"},
+      {"dtype that Duel lacks", file_of(tensor(R"("dtype":"C64","shape":[1],"data_offsets":[0,8])"), 8),
+       "tensor \"t\", dtype: \"C64\" is not supported"},
       {"dtype that is a number", file_of(tensor(R"("dtype":4,"shape":[2],"data_offsets":[0,8])"), 8),
        "dtype: expected a text"},
       {"shape that is a number", file_of(shaped("2", "[0,8]"), 8), "shape: expected a list"},

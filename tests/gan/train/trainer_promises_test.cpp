@@ -10,6 +10,7 @@
 #include "duel/core/tensor/autograd.h"
 #include "duel/gan/objective/penalty.h"
 #include "duel/gan/train/diagnostics.h"
+#include "duel/gan/train/state.h"
 #include "duel/gan/train/trainer.h"
 #include "duel/nn/layers.h"
 #include "tests/files.h"
@@ -243,6 +244,42 @@ TEST(Average, IsANetworkOfItsOwnInTheCheckpoint) {
   Trainer resumed = make("ns-gan", own_networks(6), {{"ema", 0.9}});
   resumed.restore(old);
   EXPECT_EQ(resumed.sample(z).to_vector<float>(), trainer.sample(z).to_vector<float>());
+}
+
+TEST(Average, IsAWholeNetworkInTheCheckpointWithoutStatisticsToo) {
+  const auto networks = [](uint64_t seed) {  // its noise is a buffer and no statistic
+    Generator random(seed);
+    return make_networks(
+        {.arch = "stylegan2", .height = 8, .width = 8, .latent = 5, .channels_g = 4, .channels_d = 4}, true,
+        random);
+  };
+  const auto trainer_of = [&](uint64_t seed) {
+    const Networks nets = networks(seed);
+    auto images = std::make_shared<ResidentData>(Generator(2).uniform({32, 1, 8, 8}, -1, 1), Tensor());
+    return Trainer(nets, named_objective("ns-gan", {{"ema", 0.9}}), images, {.batch = 8, .seed = 3});
+  };
+  Trainer trainer = trainer_of(1);
+  run_steps(trainer, 2);
+  const TensorFile state = trainer.state();
+  const Networks other = networks(5);
+  other.generator->load_state_dict(strip_prefix(kAveragePrefix, state));  // strict
+  other.generator->eval();
+  const Tensor z = Generator(4).normal({3, 5});
+  const NoGrad no_grad;
+  EXPECT_EQ((*other.generator)(z).to_vector<float>(), trainer.sample(z).to_vector<float>());
+  // Files that were written without these buffers are read as those with them.
+  TensorFile without = state;
+  const auto entries = without.tensors.size();
+  std::erase_if(without.tensors, [](const auto& entry) {
+    return entry.first.starts_with("g_ema.") && entry.first.ends_with(".noise");
+  });
+  EXPECT_LT(without.tensors.size(), entries);
+  for (const TensorFile& file : {state, without}) {
+    Trainer resumed = trainer_of(6);
+    resumed.restore(file);
+    EXPECT_EQ(first_difference(resumed.state(), state), "");
+    EXPECT_EQ(resumed.sample(z).to_vector<float>(), trainer.sample(z).to_vector<float>());
+  }
 }
 
 TEST(Average, ForgetsHowItBegan) {
