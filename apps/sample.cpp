@@ -6,6 +6,7 @@
 #include "duel/kernels/base/error.h"
 #include "duel/kernels/base/settings.h"
 #include "terminal/output.h"
+#include "terminal/progress.h"
 
 namespace duel::apps {
 
@@ -74,7 +75,10 @@ Command sample_command() {
   command.run = [r] {
     DUEL_CHECK(!r->checkpoint.empty(), "sample",
                "checkpoint: missing; say --checkpoint FILE or --checkpoint RUNDIR");
-    print(sample_run(*r) + "\n");
+    Progress progress(stderr, false, "drawing samples");
+    const std::string said = sample_run(*r);
+    progress.end();
+    print(said + "\n");
     return 0;
   };
   return command;
