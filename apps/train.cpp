@@ -1,4 +1,6 @@
 // duel train: a configuration from file and flags, a run, and what a person sees meanwhile.
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <deque>
@@ -113,7 +115,10 @@ class Watcher : public gan::RunObserver {
     progress_.end();
     progress_.wait("working");
     if (!quiet_) {
-      print(banner + "Ctrl-C saves and says how to go on\n");
+      const std::string text = banner + "Ctrl-C saves and says how to go on\n";
+      print(::isatty(STDOUT_FILENO)
+                ? fitted_lines(text, static_cast<size_t>(std::max(columns_of(stdout), 40)))
+                : text);
       std::fflush(stdout);
     }
     first_ = iteration_ = run_->trainer().iteration();

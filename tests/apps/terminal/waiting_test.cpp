@@ -1,5 +1,6 @@
-// Every wait of more than a second shows itself on a terminal, and leaves nothing behind.
+// Every wait of more than a second shows itself on a terminal, and leaves nothing behind; what stands there fits.
 #include "../command.h"
+#include "apps/terminal/terminal.h"
 
 namespace duel::apps::testing {
 namespace {
@@ -18,6 +19,12 @@ TEST(Waiting, AClockSaysThatTheWorkGoesOn) {
   ASSERT_NE(clock, std::string::npos) << err;
   EXPECT_NE(err.find("\r\033[K", clock), std::string::npos) << "it is wiped: " << err;
   EXPECT_FALSE(has(run("quiet", {"--quiet"}, terminal), "0:0"));
+}
+
+TEST(Fitted, ALongValueGoesOnBelowItself) {
+  EXPECT_EQ(fitted_lines("device    CPU: a long name\nrun       here\n", 20),
+            "device    CPU: a\n          long name\nrun       here\n");
+  EXPECT_EQ(fitted_lines("one sentence of some words\n", 20), "one sentence of some\nwords\n");
 }
 
 }  // namespace
