@@ -5,6 +5,7 @@
 #include "duel/gan/run/compare_runs.h"
 #include "duel/kernels/base/settings.h"
 #include "terminal/output.h"
+#include "terminal/progress.h"
 
 namespace duel::apps {
 
@@ -39,7 +40,10 @@ Command compare_command() {
       "  duel compare runs/00000-dcgan-ns-gan runs/00001-dcgan-wgan-gp\n"
       "  duel compare runs/a runs/b --out compare.html";
   command.run = [r] {
-    print(compare_runs(*r));
+    Progress progress(stderr, false, "comparing");
+    const std::string said = compare_runs(*r);
+    progress.end();
+    print(said);
     if (!r->out.empty()) print("\npage      " + r->out.string() + "\n");
     return 0;
   };

@@ -82,6 +82,7 @@ Command eval_command() {
     Progress progress(stderr, r->quiet);
     r->eval.say = [&](const std::string& line) { progress.line(visible(line)); };
     const gan::Evaluation evaluation = evaluate(r->eval);
+    progress.end();
     print(r->json ? to_json_line(evaluation) : to_table(evaluation));
     return 0;
   };

@@ -168,9 +168,11 @@ int info(const JudgeRequest& request) {
 int test(const JudgeRequest& request) {
   DUEL_CHECK(!request.judge.empty(), "judge",
              "test: expected a judge after it: a name of duel judge info, or a file");
+  Progress progress(stderr, request.json, "reading images");
   const gan::Judge judge = gan::load_judge(request.judge);
   const gan::JudgeScore score =
       score_judge(judge, images_of(request, gan::Split::test, kDrawnToTest, request.seed.value_or(2)));
+  progress.end();
   if (request.json) {
     print(to_json(score) + "\n");
   } else {

@@ -4,6 +4,7 @@
 #include "commands.h"
 #include "duel/gan/run/run.h"
 #include "terminal/output.h"
+#include "terminal/progress.h"
 
 namespace duel::apps {
 
@@ -18,10 +19,13 @@ Command plot_command() {
       "A run draws them itself at the end; this is for runs that go on, or were stopped.\n"
       "  duel plot runs/00000-dcgan-ns-gan";
   command.run = [directory] {
+    Progress progress(stderr, false, "drawing diagrams");
     const gan::RunCurves curves = gan::read_run_curves(*directory);
     const auto plots = gan::write_run_plots(*directory, curves);
+    const std::filesystem::path report = gan::write_stored_report(*directory, curves);
+    progress.end();
     for (const auto& [file, caption] : plots) print(file.string() + "\n");
-    print(gan::write_stored_report(*directory, curves).string() + "\n");
+    print(report.string() + "\n");
     return 0;
   };
   return command;

@@ -6,6 +6,7 @@
 #include "duel/kernels/base/error.h"
 #include "duel/kernels/base/settings.h"
 #include "terminal/output.h"
+#include "terminal/progress.h"
 #include "terminal/signals.h"
 
 namespace duel::apps {
@@ -95,8 +96,11 @@ Command sample_command() {
       catch_signals();
       r->stop = [] { return caught_signal() != 0; };
     }
+    Progress progress(stderr, false, "drawing samples");
     try {
-      print(sample_run(*r) + "\n");
+      const std::string said = sample_run(*r);
+      progress.end();
+      print(said + "\n");
     } catch (const Failure&) {
       if (caught_signal() == 0) throw;
       return 128 + caught_signal();

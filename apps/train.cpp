@@ -1,4 +1,6 @@
 // duel train: a configuration from file and flags, a run, and what a person sees meanwhile.
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <deque>
@@ -105,10 +107,18 @@ class Watcher : public gan::RunObserver {
   Watcher(Progress& progress, bool quiet) : progress_(progress), quiet_(quiet) {}
   void attach(gan::Run& run) { run_ = &run; }
 
-  void working(const std::string& what) override { progress_.line(visible_lines(what) + " ..."); }
+  void working(const std::string& what) override {
+    progress_.line(visible_lines(what) + " ...");
+    progress_.wait(visible(what));
+  }
   void started(const std::string& banner) override {
+    progress_.end();
+    progress_.wait("working");
     if (!quiet_) {
-      print(banner + "Ctrl-C saves and says how to go on\n");
+      const std::string text = banner + "Ctrl-C saves and says how to go on\n";
+      print(::isatty(STDOUT_FILENO)
+                ? fitted_lines(text, static_cast<size_t>(std::max(columns_of(stdout), 40)))
+                : text);
       std::fflush(stdout);
     }
     first_ = iteration_ = run_->trainer().iteration();
@@ -185,11 +195,12 @@ class Watcher : public gan::RunObserver {
 int train(const TrainRequest& request) {
   RunConfig config = configuration(request);
   catch_signals();
-  Progress progress(stderr, request.quiet);
+  Progress progress(stderr, request.quiet, "getting ready");
   Watcher watcher(progress, request.quiet);
   gan::Run run(std::move(config), &watcher);
   watcher.attach(run);
   if (request.dry_run) {
+    progress.end();
     print(run.banner() + "dry run: everything was checked, nothing was written; the configuration:\n" +
           to_json(run.config()));
     return 0;

@@ -93,6 +93,17 @@ function(duel_batches target)
   endif()
 endfunction()
 
+# duel_shared_library(TARGET): what it is called and shows where it is one: exported.map.
+# No DEFINE_SYMBOL: a shared library's own macro would keep it from reading the headers precompiled for another room.
+function(duel_shared_library target)
+  set_target_properties(${target} PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR} DEFINE_SYMBOL "")
+  get_target_property(type ${target} TYPE)
+  if(type STREQUAL "SHARED_LIBRARY" AND NOT DUEL_SANITIZE)
+    target_link_options(${target} PRIVATE "LINKER:--version-script=${DUEL_CMAKE_DIR}/exported.map")
+    set_property(TARGET ${target} APPEND PROPERTY LINK_DEPENDS "${DUEL_CMAKE_DIR}/exported.map")
+  endif()
+endfunction()
+
 function(duel_room name)
   cmake_parse_arguments(ARG "" "USES;OPTIMISE" "LINK_PRIVATE;PRECOMPILE" ${ARGN})
   set(room "${PROJECT_SOURCE_DIR}/${name}")
@@ -115,8 +126,7 @@ function(duel_room name)
   if(NOT name STREQUAL kernels)
     duel_batches(${target} 20)
   endif()
-  # No DEFINE_SYMBOL: a shared library's own macro would keep it from reading the headers precompiled for another room.
-  set_target_properties(${target} PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR} DEFINE_SYMBOL "")
+  duel_shared_library(${target})
   target_include_directories(${target} PUBLIC "$<BUILD_INTERFACE:${links}>")  # installed: cmake/DuelInstall.cmake
   if(ARG_USES)
     target_link_libraries(${target} PUBLIC duel_${ARG_USES})

@@ -136,10 +136,14 @@ std::string completion_script(const std::string& shell) {
     return R"(# bash completion of duel. Made by: duel completion bash
 _duel() {
   # The line itself: bash takes = and : for words of their own.
-  local line=${COMP_LINE:0:COMP_POINT} current=${COMP_WORDS[COMP_CWORD]} words
-  read -ra words <<<"$line"
-  [[ $line != *[[:space:]] ]] || words+=("")
+  local line=${COMP_LINE:0:COMP_POINT} current=${COMP_WORDS[COMP_CWORD]} pieces words=() piece
+  read -ra pieces <<<"$line"
+  for piece in "${pieces[@]}"; do
+    if ((${#words[@]})) && [[ ${words[-1]} == *\\ ]]; then words[-1]+=" $piece"; else words+=("$piece"); fi
+  done
+  [[ $line != *[[:space:]] || $line == *\\[[:space:]] ]] || words+=("")
   [[ $current != [=:] ]] || current=
+  current=${current//\\/} current=${current#[\"\']}
   local answer also word
   mapfile -t answer < <("${words[0]/#\~/$HOME}" __complete bash "${words[@]:1}" 2>/dev/null)
   also=${answer[0]}
@@ -162,7 +166,8 @@ _duel() {
   answer=("${(@f)$("${(Q)words[1]}" __complete zsh "${(@Q)words[2,CURRENT]}" 2>/dev/null)}")
   also=$answer[1]
   for line in "${(@)answer[2,-1]}"; do
-    [[ -n $line ]] && found+=("${${line%%$'\t'*}//:/\\:}:${line#*$'\t'}")
+    [[ -n $line ]] || continue
+    found+=("${${line%%$'\t'*}//:/\\:}${${line#*$'\t'}:+:${line#*$'\t'}}")
   done
   (( $#found )) && _describe -V duel found
   [[ $PREFIX == --*=* ]] && compset -P '--*='

@@ -10,6 +10,8 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kRedraw = 100ms;
+constexpr auto kSilence = 1s;
+constexpr auto kTick = 250ms;
 constexpr auto kWindow = 5s;  // over which the rate is taken
 
 double seconds_between(std::chrono::steady_clock::time_point from, std::chrono::steady_clock::time_point to) {
@@ -18,15 +20,41 @@ double seconds_between(std::chrono::steady_clock::time_point from, std::chrono::
 
 }  // namespace
 
-Progress::Progress(std::FILE* stream, bool quiet)
-    : stream_(stream), quiet_(quiet), terminal_(terminal_of(stream)) {}
+Progress::Progress(std::FILE* stream, bool quiet, std::string waiting)
+    : stream_(stream), quiet_(quiet), terminal_(terminal_of(stream)), waiting_(std::move(waiting)) {
+  if (!quiet_ && terminal_.live) clock_ = std::jthread([this](const std::stop_token& stop) { tick(stop); });
+}
+
+void Progress::wait(std::string what) {
+  const std::scoped_lock lock(mutex_);
+  waiting_ = std::move(what);
+  said_ = Clock::now();
+  ended_ = false;
+}
+
+void Progress::tick(const std::stop_token& stop) {
+  std::unique_lock lock(mutex_);
+  while (!stop.stop_requested()) {
+    over_.wait_for(lock, stop, kTick, [] { return false; });
+    const auto now = Clock::now();
+    if (stop.stop_requested() || ended_ || now - said_ < kSilence) continue;
+    std::string text = message("{}{} ... {}", left_, waiting_, clock_text(seconds_between(said_, now)));
+    const size_t most = static_cast<size_t>(columns_of(stream_)) - 1;
+    while (width_of(text) > most) text.pop_back();
+    std::fprintf(stream_, "\r%s\033[K", text.c_str());
+    std::fflush(stream_);
+    ticked_ = true;
+  }
+}
 
 void Progress::begin(int64_t done, int64_t total, Describe describe) {
   const std::scoped_lock lock(mutex_);
   done_ = done;
   total_ = total;
   describe_ = std::move(describe);
-  began_ = drew_ = Clock::now();
+  began_ = drew_ = said_ = Clock::now();
+  ended_ = false;
+  left_.clear();
   recent_ = {{began_, done}};
 }
 
@@ -70,13 +98,15 @@ void Progress::draw() {
   std::fprintf(stream_, "\r%s\033[K", line.c_str());
   std::fflush(stream_);
   drawn_ = true;
-  drew_ = Clock::now();
+  ticked_ = false;
+  left_ = shown.left;
+  drew_ = said_ = Clock::now();
 }
 
 void Progress::wipe() {
-  if (!drawn_) return;
+  if (!drawn_ && !ticked_) return;
   std::fputs("\r\033[K", stream_);
-  drawn_ = false;
+  drawn_ = ticked_ = false;
 }
 
 void Progress::line(const std::string& text, bool important) {
@@ -87,6 +117,7 @@ void Progress::line(const std::string& text, bool important) {
   std::fputs((text + (text.ends_with('\n') ? "" : "\n")).c_str(), stream_);
   if (again) draw();
   std::fflush(stream_);
+  said_ = Clock::now();
 }
 
 void Progress::picture(const gan::Picture& grid, int64_t height, int64_t width) {
@@ -114,7 +145,12 @@ void Progress::picture(const gan::Picture& grid, int64_t height, int64_t width) 
 
 void Progress::end() {
   const std::scoped_lock lock(mutex_);
-  if (!drawn_) return;
+  ended_ = true;
+  if (!drawn_) {
+    wipe();
+    std::fflush(stream_);
+    return;
+  }
   draw();
   std::fputc('\n', stream_);
   std::fflush(stream_);

@@ -7,6 +7,9 @@
 // narrow one leaves out is for the command to order, and the bar stays down to 40 columns. The rate is that of the
 // last five seconds. Without a terminal (or with TERM=dumb) there are only the lines that the command has to say.
 //
+// Where nothing was said for a second, a clock says that the work goes on, "reading images ... 0:03", until something is:
+// from the object's first moment to end(), before begin() and where a bar stands still.
+//
 // Example:
 //   Progress progress(stderr, quiet);
 //   progress.begin(0, 100, [](const Progress::Pace& pace) { return Progress::Shown{"", {pace.clock}, {}}; });
@@ -15,12 +18,14 @@
 
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <cstdint>
 #include <cstdio>
 #include <deque>
 #include <functional>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "duel/gan/picture/png.h"
@@ -44,9 +49,12 @@ class Progress {
   };
   using Describe = std::function<Shown(const Pace&)>;
 
-  Progress(std::FILE* stream, bool quiet);
+  /// `waiting`: what is done before something else is said.
+  Progress(std::FILE* stream, bool quiet, std::string waiting = "working");
   ~Progress() { end(); }
 
+  /// What is done from now on.
+  void wait(std::string what);
   void begin(int64_t done, int64_t total, Describe describe);
   /// So much more is done.
   void add(int64_t count = 1);
@@ -69,6 +77,7 @@ class Progress {
   Pace pace_now() const;
   void draw();
   void wipe();
+  void tick(const std::stop_token& stop);
 
   std::FILE* stream_;
   bool quiet_;
@@ -76,9 +85,12 @@ class Progress {
   mutable std::mutex mutex_;  // of all below but the counts
   std::atomic<int64_t> done_{0}, total_{0};
   Describe describe_;
-  bool drawn_ = false;
-  Clock::time_point began_, drew_;
+  bool drawn_ = false, ticked_ = false, ended_ = false;  // a bar, or a clock, stands in the last line
+  std::string waiting_, left_;                           // left_: of the bar that was drawn last
+  Clock::time_point began_, drew_, said_ = Clock::now();
   std::deque<std::pair<Clock::time_point, int64_t>> recent_;
+  std::condition_variable_any over_;
+  std::jthread clock_;  // the last member: it is joined before the others go
 };
 
 }  // namespace duel::apps

@@ -75,6 +75,21 @@ std::string wrapped(const std::string& text, size_t indent, size_t columns) {
   return all;
 }
 
+std::string fitted_lines(const std::string& text, size_t columns) {
+  std::istringstream lines(text);
+  std::string all;
+  for (std::string line; std::getline(lines, line);) {
+    if (width_of(line) > columns) {
+      const size_t gap = line.find("  "), value = line.find_first_not_of(' ', gap);
+      const size_t indent =
+          gap != std::string::npos && value != std::string::npos && value <= columns / 2 ? value : 0;
+      line = line.substr(0, indent) + wrapped(line.substr(indent), indent, columns);
+    }
+    all += line + "\n";
+  }
+  return all;
+}
+
 std::string clock_text(double seconds) {
   const auto all = static_cast<long>(seconds + 0.5);
   char text[32];

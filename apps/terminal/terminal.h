@@ -31,6 +31,9 @@ size_t width_of(const std::string& text);
 /// the first one is there already, the others get spaces.
 std::string wrapped(const std::string& text, size_t indent, size_t columns);
 
+/// Lines of "name      value", each wrapped below its value where it is wider than `columns`.
+std::string fitted_lines(const std::string& text, size_t columns);
+
 /// "1:05" or "2:03:10"
 std::string clock_text(double seconds);
 /// "3.4", "340", "0.012": three significant digits

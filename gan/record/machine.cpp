@@ -35,33 +35,6 @@ std::string cpu_model() {
   return model.empty() ? "unknown CPU" : model;
 }
 
-/// What the compiler was allowed to use: the vectors of own loops.
-std::string instruction_set() {
-#if defined(__AVX512F__)
-  std::string isa = "AVX-512";
-#elif defined(__AVX2__)
-  std::string isa = "AVX2";
-#elif defined(__AVX__)
-  std::string isa = "AVX";
-#elif defined(__x86_64__)
-  std::string isa = "SSE2";
-#elif defined(__aarch64__)
-  std::string isa = "NEON";
-#else
-  std::string isa = "generic";
-#endif
-#if defined(__x86_64__)
-#if !defined(__AVX512F__)
-  if (__builtin_cpu_supports("avx512f"))
-    isa += " (the CPU also has AVX-512: build on it with DUEL_MARCH=native)";
-#endif
-#if !defined(__AVX2__)
-  if (__builtin_cpu_supports("avx2")) isa += " (the CPU also has AVX2: build on it with DUEL_MARCH=native)";
-#endif
-#endif
-  return isa;
-}
-
 int usable_cores() {
   cpu_set_t set;
   return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
@@ -107,7 +80,7 @@ Machine this_machine() {
   Machine m;
   m.duel = DUEL_VERSION;
   m.cpu = cpu_model();
-  m.isa = instruction_set();
+  m.isa = kernels::host_vectors();
   m.cores = usable_cores();
   m.threads = kernels::threads();
   m.system = system_name();

@@ -33,6 +33,32 @@ void check_environment() {
   runtime::early_launch();
 }
 
+std::string host_vectors() {
+#if defined(__AVX512F__)
+  std::string isa = "AVX-512";
+#elif defined(__AVX2__)
+  std::string isa = "AVX2";
+#elif defined(__AVX__)
+  std::string isa = "AVX";
+#elif defined(__x86_64__)
+  std::string isa = "SSE2";
+#elif defined(__aarch64__)
+  std::string isa = "NEON";
+#else
+  std::string isa = "generic";
+#endif
+#if defined(__x86_64__)
+#if !defined(__AVX512F__)
+  if (__builtin_cpu_supports("avx512f"))
+    isa += " (the CPU also has AVX-512: build on it with DUEL_MARCH=native)";
+#endif
+#if !defined(__AVX2__)
+  if (__builtin_cpu_supports("avx2")) isa += " (the CPU also has AVX2: build on it with DUEL_MARCH=native)";
+#endif
+#endif
+  return isa;
+}
+
 std::string host_library_version() { return onednn_version(); }
 
 DeviceLibrary device_library() { return library_in_use().load(std::memory_order_relaxed); }

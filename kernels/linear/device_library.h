@@ -32,6 +32,9 @@ void check_environment();
 /// Version of oneDNN that runs on the host, as "2.6.3"; "none" in a build without it.
 std::string host_library_version();
 
+/// The widest vectors that these kernels' own loops use on the host, "AVX2", and what else the CPU has.
+std::string host_vectors();
+
 enum class DeviceLibrary { own, automatic };
 
 /// The first call reads $DUEL_DEVICE_LIBRARY (own or auto); an Error where it is neither.

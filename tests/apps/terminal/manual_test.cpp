@@ -139,6 +139,8 @@ TEST(Completion, WorksInBash) {
   EXPECT_EQ(completed(program + " train --arch=dc", program + " train --arch = dc"), "dcgan|");
   EXPECT_EQ(completed(program + " judge ", program + " judge ''"), "train|info|test|");
   EXPECT_EQ(completed(program + " plot a", program + " plot a"), "a run|");
+  EXPECT_EQ(completed(program + " plot a\\ r", program + " plot \"a\\\\ r\""), "a run|")
+      << "what was typed is quoted";
   EXPECT_EQ(completed(program + " train --out=a", program + " train --out = a"), "a run|");
 }
 
