@@ -1,6 +1,6 @@
 // The commands of duel, each in the file of its name: train.cpp, sample.cpp, plot.cpp, objectives.cpp, networks.cpp,
 // info.cpp, bench.cpp, lab.cpp, judge.cpp, eval.cpp, list.cpp, compare.cpp, invert.cpp, sweep.cpp,
-// singan.cpp.
+// singan.cpp; data/data_command.cpp.
 #pragma once
 
 #include "terminal/command_line.h"
@@ -22,5 +22,6 @@ Command compare_command();
 Command invert_command();
 Command sweep_command();
 Command singan_command();
+Command data_command();
 
 }  // namespace duel::apps

@@ -42,11 +42,12 @@ int main(int argc, char** argv) {
   hold_standard_streams();
   try {
     using namespace duel::apps;
-    return delivered(run_command_line(
-        argc, argv,
-        {train_command(argc, argv), sample_command(), plot_command(), objectives_command(),
-         networks_command(), info_command(), bench_command(), lab_command(), judge_command(), eval_command(),
-         list_command(), compare_command(), invert_command(), sweep_command(), singan_command()}));
+    return delivered(
+        run_command_line(argc, argv,
+                         {train_command(argc, argv), sample_command(), plot_command(), objectives_command(),
+                          networks_command(), info_command(), bench_command(), lab_command(), judge_command(),
+                          eval_command(), list_command(), compare_command(), invert_command(),
+                          sweep_command(), singan_command(), data_command()}));
   } catch (const duel::Failure& error) {
     return failed(1, error.what());
   } catch (const duel::OutOfMemory& error) {

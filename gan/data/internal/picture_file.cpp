@@ -1,10 +1,11 @@
-// PNG through stb_image, whose functions stay private to this file.
-#include "duel/gan/data/internal/png_reader.h"
+// PNG and JPEG through stb_image, whose functions stay private to this file.
+#include "duel/gan/data/internal/picture_file.h"
 
 #include <zlib.h>
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <cstring>
 #include <fstream>
 #include <memory>
@@ -21,6 +22,7 @@
 #define STB_IMAGE_STATIC
 #define STB_IMAGE_IMPLEMENTATION
 #define STBI_ONLY_PNG
+#define STBI_ONLY_JPEG
 #define STBI_NO_STDIO
 #include <stb/stb_image.h>
 #pragma GCC diagnostic pop
@@ -28,7 +30,7 @@
 namespace duel::gan::detail {
 namespace {
 
-constexpr const char* kPng = "png";
+constexpr const char *kPng = "png", *kJpeg = "jpeg";
 constexpr std::array<uint8_t, 8> kSignature{0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
 constexpr int64_t kMaxFile = int64_t{1} << 28;
 
@@ -89,10 +91,10 @@ class Meter {
 
 /// Note [What is checked before it is decoded].
 void check_chunks(const std::vector<uint8_t>& bytes, const std::string& file,
-                  const std::function<void(const PngSize&)>& on_size) {
+                  const std::function<void(const PictureSize&)>& on_size) {
   DUEL_CHECK(
       bytes.size() >= kSignature.size() && std::equal(kSignature.begin(), kSignature.end(), bytes.begin()),
-      kPng, "{}: is no PNG", file);
+      kPng, "{}: is no PNG and no JPEG", file);
   std::unique_ptr<Meter> meter;
   const auto total = static_cast<int64_t>(bytes.size());
   int64_t at = 8;
@@ -124,18 +126,56 @@ void check_chunks(const std::vector<uint8_t>& bytes, const std::string& file,
   DUEL_CHECK(meter->ended(), kPng, "{}: its pixels end too early; get the file again", file);
 }
 
+bool is_jpeg(const std::vector<uint8_t>& bytes) {
+  return bytes.size() > 3 && bytes[0] == 0xff && bytes[1] == 0xd8 && bytes[2] == 0xff;
+}
+
+/// Note [What is checked before it is decoded].
+void check_jpeg(const std::vector<uint8_t>& bytes, const std::string& file,
+                const std::function<void(const PictureSize&)>& on_size) {
+  constexpr int64_t kMostScans = 100;
+  int width = 0, height = 0, stored = 0;
+  DUEL_CHECK(
+      stbi_info_from_memory(bytes.data(), static_cast<int>(bytes.size()), &width, &height, &stored) != 0,
+      kJpeg, "{}: could not be decoded ({}); get the file again", file, stbi_failure_reason());
+  DUEL_CHECK(width >= 1 && width <= kMaxSide && height >= 1 && height <= kMaxSide, kJpeg,
+             "{}: expected sides of 1 to {} pixels, got {}x{}", file, kMaxSide, height, width);
+  // Within the coded data 0xff stands before 0 or the number of a restart alone.
+  int64_t scans = 0;
+  bool ends = false;
+  for (size_t i = 0; i + 1 < bytes.size(); ++i) {
+    if (bytes[i] != 0xff) continue;
+    const uint8_t marker = bytes[i + 1];  // 0xda begins a scan, 0xd9 ends the picture
+    scans += marker == 0xda ? 1 : 0;
+    if (marker == 0xda || marker == 0xd9) ends = marker == 0xd9;
+  }
+  DUEL_CHECK(scans <= kMostScans, kJpeg, "{}: expected at most {} scans, got {}; save it again", file,
+             kMostScans, scans);
+  DUEL_CHECK(ends, kJpeg, "{}: ends too early, after {} bytes; get the file again", file, bytes.size());
+  on_size({height, width, stored >= 3});
+}
+
 }  // namespace
 
-std::vector<uint8_t> read_png(const std::filesystem::path& path,
-                              const std::function<int(const PngSize&)>& channels_for) {
+bool is_picture_name(const std::filesystem::path& path) {
+  std::string ending = path.extension().string();
+  for (char& c : ending) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return ending == ".png" || ending == ".jpg" || ending == ".jpeg";
+}
+
+std::vector<uint8_t> read_picture_file(const std::filesystem::path& path,
+                                       const std::function<int(const PictureSize&)>& channels_for) {
   const std::string file = path.string();
   const std::vector<uint8_t> bytes = bytes_of(path, file);
   int width = 0, height = 0, stored = 0, channels = 1;
-  check_chunks(bytes, file, [&](const PngSize& size) { channels = channels_for(size); });
+  const bool jpeg = is_jpeg(bytes);
+  (jpeg ? check_jpeg : check_chunks)(bytes, file,
+                                     [&](const PictureSize& size) { channels = channels_for(size); });
   const std::unique_ptr<stbi_uc, void (*)(void*)> pixels(
       stbi_load_from_memory(bytes.data(), static_cast<int>(bytes.size()), &width, &height, &stored, channels),
       stbi_image_free);
-  DUEL_CHECK(pixels, kPng, "{}: could not be decoded ({}); get the file again", file, stbi_failure_reason());
+  DUEL_CHECK(pixels, jpeg ? kJpeg : kPng, "{}: could not be decoded ({}); get the file again", file,
+             stbi_failure_reason());
   const int64_t area = int64_t{width} * height;
   std::vector<uint8_t> planes(static_cast<size_t>(channels * area));
   for (int64_t c = 0; c < channels; ++c)
