@@ -18,10 +18,10 @@ Command data_command() {
   };
   auto r = std::make_shared<Request>();
   Command command{.name = "data", .summary = "Show the images that a run would be trained on"};
-  command.words = {{.name = "DIR|FILE",
-                    .help = std::string(kImageFiles) +
-                            ", or as --data of duel train [what a run without --data would take]",
-                    .set = [r](const std::string& text) { r->data.data = text; }}};
+  Word word{.name = "DIR|FILE", .help = kImageFiles};
+  word.help += ", or as --data of duel train [what a run without --data would take]";
+  word.set = [r](const std::string& text) { r->data.data = text; };
+  command.words = {word};
   const auto option = [&](const char* name, const char* help, const char* value,
                           std::function<void(const std::string&)> set) {
     command.options.push_back({.name = name, .help = help, .value = value, .set = std::move(set)});
@@ -34,7 +34,7 @@ Command data_command() {
   option("json", "one line of JSON", "", [r](const std::string&) { r->json = true; });
   option("force", "replace an existing picture", "", [r](const std::string&) { r->data.force = true; });
   command.footer =
-      "Counts, sizes, classes, statistics of pixels (mean and deviation of pixels from 0 to 1), images that are\n"
+      "Counts, sizes, classes; mean and deviation of pixels from 0 to 1; images that are\n"
       "constant or stand there twice, and test images that are training images.\n"
       "  duel data\n"
       "  duel data FashionMNIST --out fashion.png\n"

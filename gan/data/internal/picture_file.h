@@ -3,9 +3,10 @@
 // Note [What is checked before it is decoded]
 // stb_image decodes, but it checks no checksum and believes the compressed data about its length. So every chunk's
 // length and CRC are checked first, and the data must unpack to no more than its header says (PNG specification,
-// sections 5.3, 5.4 and 10). Of a JPEG its end must be there, and a picture of many scans is refused: each of them may make the
-// decoder go through all of the picture again (stb_image takes what is missing for gray). How a camera was held (EXIF) is
-// not looked at.
+// sections 5.3, 5.4 and 10). Of a JPEG every segment is gone through first: stb_image
+// (2.27) writes past its tables where one defines too many codes, reads tables that were never defined, and takes what is
+// missing at the end for gray. A picture of more than 100 scans is refused: each may make it go through the whole picture.
+// How a camera was held (EXIF) is not looked at.
 #pragma once
 
 #include <cstdint>

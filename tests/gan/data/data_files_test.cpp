@@ -121,14 +121,51 @@ TEST(DataFiles, DamagedJpegs) {
     EXPECT_TRUE(has(error, "a.jpg: ") && has(error, part)) << error;
   };
   refuse({whole.begin(), whole.end() - 40}, "ends too early");
-  refuse({whole.begin(), whole.begin() + 10}, "could not be decoded");
+  refuse({whole.begin(), whole.begin() + 10}, "ends too early");
+  refuse({whole.begin(), whole.begin() + 2}, "is no PNG and no JPEG");
+  const auto segment = [](uint8_t marker, const Bytes& data) {
+    Bytes out{0xff, marker, 0, static_cast<uint8_t>(data.size() + 2)};
+    out.insert(out.end(), data.begin(), data.end());
+    return out;
+  };
+  const auto with_segment = [&](const Bytes& more) {  // as the first one
+    Bytes bytes = whole;
+    bytes.insert(bytes.begin() + 2, more.begin(), more.end());
+    return bytes;
+  };
+  Bytes codes(17 + 20);
+  codes[5] = 20;  // of 5 bits: room for 32
+  put(scratch / "b.jpg", with_segment(segment(0xc4, codes)));
+  EXPECT_EQ(read_picture(scratch / "b.jpg").images, read_picture(golden_file("progressive.jpg")).images);
+  codes[3] = 9;
+  refuse(with_segment(segment(0xc4, codes)), "a table of codes");
+  Bytes many_codes(17 + 200);
+  for (size_t bits = 9; bits <= 16; ++bits) many_codes[bits] = 60;
+  refuse(with_segment(segment(0xc4, many_codes)), "a table of codes");
+  refuse(with_segment({0xff, 0xc4, 0, 1}), "length is below 2");
+  refuse(with_segment(segment(0xc9, Bytes(9))), "coded in a way that is not read");
+  refuse(with_segment(segment(0xda, {1, 1, 0, 0, 63, 0})), "a scan's components");
+  refuse(with_segment({0xff, 0x00}), "out of place");
   Bytes many = whole;
-  for (int i = 0; i < 200; ++i) many.insert(many.end() - 2, {0xff, 0xda});
+  const Bytes refined = segment(0xda, {1, 1, 0, 0, 0, 0x10});
+  for (int i = 0; i < 200; ++i) many.insert(many.end() - 2, refined.begin(), refined.end());
   refuse(many, "at most 100 scans");
-  Bytes large = whole;  // the sides stand in the frame's header, ff c2
-  for (size_t i = 0; i + 8 < large.size(); ++i)
-    if (large[i] == 0xff && large[i + 1] == 0xc2) large[i + 5] = large[i + 7] = 0x7f;
-  refuse(large, "sides of 1 to 4096");
+  for (size_t i = 2; i + 8 < whole.size(); ++i) {
+    if (whole[i] != 0xff || whole[i + 1] != 0xc2)
+      continue;  // the frame: precision, height, width, components
+    Bytes bytes = whole;
+    bytes[i + 5] = bytes[i + 7] = 0x7f;
+    refuse(bytes, "sides of 1 to 4096");
+    bytes = whole;
+    bytes[i + 4] = 12;
+    refuse(bytes, "components of 8 bits, got 3 of 12");
+    bytes = whole;
+    bytes[i + 11] = 0x50;
+    refuse(bytes, "a component");
+    bytes = whole;
+    bytes[i + 12] = 3;
+    refuse(bytes, "a table of factors is missing");
+  }
   // Any byte wrong: pixels, or a sentence.
   for (size_t i = 2; i < whole.size(); i += 3) {
     Bytes one = whole;
@@ -302,7 +339,8 @@ ImageSet one_image(int64_t h, int64_t w, const Bytes& pixels) {
   return set;
 }
 
-// torch.nn.functional.interpolate, mode="area" and mode="bilinear", rounded half up.
+// By hand. Smaller: every pixel counts by the share of it that is covered, as with OpenCV's INTER_AREA; larger: as PyTorch's bilinear
+// with align_corners=False. Rounded half up.
 TEST(DataFiles, ResizeIsAreaDownAndBilinearUp) {
   const Scratch scratch;
   const auto resized = [&](const ImageSet& set, int64_t side) {
