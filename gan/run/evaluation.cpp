@@ -92,6 +92,9 @@ struct Data {
 
   /// Gray images of the judges' size.
   ImageSet read(Split split) const {
+    DUEL_CHECK(split == Split::train || has_half(folder, split), kOp,
+               "{}: has no test images to compare with, it is {}; say --against SET", folder.string(),
+               kind_of_data(folder));
     return read_half(
         folder, split, options,
         [&](const std::vector<int64_t>& shape) { check_sides(folder.string(), shape[1], shape[2]); },

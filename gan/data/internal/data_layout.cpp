@@ -154,6 +154,7 @@ DataHalf half_of(const ClassFolders& classes, const std::map<std::string, uint8_
       if (!labels.empty()) half.labels.push_back(labels.at(name));
     }
   for (const auto& [name, label] : labels) {
+    if (name == std::to_string(label)) continue;
     if (half.words.size() <= label) half.words.resize(size_t{label} + 1);
     half.words[label] = name;
   }

@@ -193,6 +193,8 @@ TEST(RunsOnImages, AreJudgedAtTheJudgesSize) {
   const std::string pets = (scratch / "pets").string();
   EXPECT_TRUE(has(duel(with(eval, {"--against", pets, "--resize", "28", "--gray"})).out, "fd-mnist-v1"));
   expect_refused(duel(with(eval, {"--against", pets})), {"28x28", "--resize"});
+  expect_refused(duel(with(eval, {"--data", (scratch / "pets/train").string()})),
+                 {"no test images", "--against SET"});
 }
 
 }  // namespace

@@ -308,6 +308,7 @@ TEST(DataFiles, FoldersOfPicturesByClass) {
   for (const char* digit : {"10", "2", "7"}) put_even_gray(scratch / "digits" / digit / "a.png", 1);
   EXPECT_EQ(class_names(read_half(scratch / "digits", Split::train)), (std::vector<int64_t>{2, 7, 10}))
       << "folders called by numbers are labels";
+  EXPECT_TRUE(read_half(scratch / "digits", Split::train).words.empty());
   put_even_gray(scratch / "digits/2/b.png", 1, 6);
   EXPECT_TRUE(
       has(half_refusal(scratch / "digits"), "b.png: expected images of one size, 4x4, got 6x6; bring them"));
