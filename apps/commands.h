@@ -1,6 +1,6 @@
 // The commands of duel, each in the file of its name: train.cpp, sample.cpp, plot.cpp, objectives.cpp, networks.cpp,
 // info.cpp, bench.cpp, lab.cpp, judge.cpp, eval.cpp, list.cpp, compare.cpp, invert.cpp, sweep.cpp,
-// singan.cpp, export.cpp; and in names.cpp, what their options have in common.
+// singan.cpp, export.cpp, data/data_command.cpp; and in names.cpp, what their options have in common.
 #pragma once
 
 #include "terminal/command_line.h"
@@ -23,6 +23,7 @@ Command invert_command();
 Command sweep_command();
 Command singan_command();
 Command export_command();
+Command data_command();
 
 /// Options and words that mean the same in every command get what may be given there: names of objectives, networks,
 /// devices, judges.

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "commands.h"
+#include "data/image_flags.h"
 #include "duel/gan/run/evaluation.h"
 #include "duel/kernels/base/error.h"
 #include "duel/kernels/base/parallel.h"
@@ -19,11 +20,9 @@ Command eval_command() {
   };
   auto r = std::make_shared<Request>();
   Command command{.name = "eval", .summary = "Measure how good a generator's samples are"};
-  command.words = {
-      {.name = "SET",
-       .help =
-           "a run directory, a checkpoint, an IDX file, .npy, .npz, or a folder of PNGs or of MNIST's files",
-       .set = [r](const std::string& text) { r->eval.set = text; }}};
+  command.words = {{.name = "SET",
+                    .help = std::string("a run directory, a checkpoint, ") + kImageFiles,
+                    .set = [r](const std::string& text) { r->eval.set = text; }}};
   command.options = {
       {.name = "against",
        .help = "real images, in any of these forms [test images of the data that the run was trained on]",
@@ -31,8 +30,8 @@ Command eval_command() {
        .set = [r](const std::string& text) { r->eval.against = text; }},
       {.name = "data",
        .help =
-           "MNIST's folder, synthetic: drawn digits, or stacked, stacked:DIR, stacked:synthetic [the run's, else "
-           "MNIST where it is found]",
+           "images in any of these forms, synthetic: drawn digits, or stacked, stacked:DIR, stacked:synthetic [the "
+           "run's, else MNIST where it is found]",
        .value = "DIR",
        .set = [r](const std::string& text) { r->eval.data = text; }},
       {.name = "count",
@@ -72,12 +71,13 @@ Command eval_command() {
        .value = "",
        .set = [r](const std::string&) { r->quiet = true; }},
   };
+  add_image_flags(command, &r->eval.image_options);
   command.footer =
       "Each measure beside its floor, what real images get in the place of the samples, and a 95 % interval.\n"
       "  duel eval runs/00000-dcgan-ns-gan\n"
       "  duel eval runs/00000-dcgan-ns-gan --json --neighbours copies.png\n"
       "  duel eval fakes.npz --data data/mnist\n"
-      "  duel eval fakes-idx3-ubyte --against folder-of-pngs";
+      "  duel eval fakes-idx3-ubyte --against folder-of-pngs --resize 28";
   command.run = [r] {
     Progress progress(stderr, r->quiet);
     r->eval.say = [&](const std::string& line) { progress.line(visible(line)); };

@@ -1,6 +1,6 @@
 // duel info: what this Duel runs on and is made of.
 #include "commands.h"
-#include "duel/gan/data/idx.h"
+#include "duel/gan/data/image_files.h"
 #include "duel/gan/record/machine.h"
 #include "duel/kernels/base/error.h"
 #include "duel/kernels/linear/device_library.h"
@@ -10,11 +10,10 @@ namespace duel::apps {
 namespace {
 
 std::string data_found() {
-  const std::filesystem::path folder = gan::find_mnist();
-  if (folder.empty())
-    return "no MNIST ($DUEL_DATA is not set, data/mnist is not there): digits will be drawn";
+  const gan::DataPlace place = gan::locate_data();
+  if (place.path.empty()) return "no MNIST (" + place.why + ")";
   try {
-    const gan::ImageSet set = gan::load_mnist(folder, gan::Split::train);
+    const gan::ImageSet set = gan::read_half(place.path, gan::Split::train);
     return message("{} images of {}x{} in {}", set.count, set.height, set.width, set.source);
   } catch (const Error& error) {
     return error.what();

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "commands.h"
+#include "data/image_flags.h"
 #include "duel/gan/run/inversion.h"
 #include "duel/kernels/base/settings.h"
 #include "terminal/output.h"
@@ -17,9 +18,9 @@ Command invert_command() {
   };
   auto r = std::make_shared<Request>();
   Command command{.name = "invert", .summary = "Find the latents of given images"};
-  command.words = {{.name = "IMAGES",
-                    .help = "an IDX file, .npy, .npz, or a folder of PNGs or of MNIST's files",
-                    .set = [r](const std::string& text) { r->invert.images = text; }}};
+  command.words = {{.name = "IMAGES", .help = kImageFiles, .set = [r](const std::string& text) {
+                      r->invert.images = text;
+                    }}};
   const auto option = [&](const char* name, const char* help, const char* value,
                           std::function<void(const std::string&)> set) {
     command.options.push_back({.name = name, .help = help, .value = value, .set = std::move(set)});
@@ -43,6 +44,7 @@ Command invert_command() {
          [r](const std::string& text) { r->invert.lr = parsed<double>("option", "lr", text); });
   option("seed", "of the starts [7]", "INT",
          [r](const std::string& text) { r->invert.seed = parsed<uint64_t>("option", "seed", text); });
+  add_image_flags(command, &r->invert.image_options);
   option("force", "replace existing files", "", [r](const std::string&) { r->invert.force = true; });
   option("quiet", "do not show progress", "", [r](const std::string&) { r->quiet = true; });
   command.footer =

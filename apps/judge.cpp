@@ -8,7 +8,7 @@
 
 #include "commands.h"
 #include "duel/gan/data/drawn_digits.h"
-#include "duel/gan/data/idx.h"
+#include "duel/gan/data/image_files.h"
 #include "duel/gan/judge/judge_training.h"
 #include "duel/gan/record/machine.h"
 #include "duel/kernels/base/error.h"
@@ -36,10 +36,10 @@ struct JudgeRequest {
 /// One half of MNIST or, drawn, digits of that seed.
 gan::ImageSet images_of(const JudgeRequest& request, gan::Split split, int64_t drawn, uint64_t seed) {
   if (request.data == "synthetic") return gan::draw_digits(drawn, seed);
-  const std::filesystem::path folder = gan::find_mnist(request.data);
+  const std::filesystem::path folder = gan::locate_data(request.data).path;
   DUEL_CHECK(!folder.empty(), "judge",
              "--data: expected MNIST's folder, or synthetic for drawn digits; no MNIST was found");
-  return gan::load_mnist(folder, split);
+  return gan::read_half(folder, split, {}, {}, gan::Colours::gray);
 }
 
 std::string percent(double share) { return fixed(100 * share, 2) + " %"; }

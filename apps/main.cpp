@@ -47,7 +47,7 @@ int main(int argc, char** argv) {
         networks_command(),        info_command(),   bench_command(), lab_command(),
         judge_command(),           eval_command(),   list_command(),  compare_command(),
         invert_command(),          sweep_command(),  singan_command(),
-        export_command()};
+        export_command(),         data_command()};
     add_known_names(commands);
     return delivered(run_command_line(argc, argv, std::move(commands)));
   } catch (const duel::Failure& error) {

@@ -46,9 +46,9 @@ Command sample_command() {
        .value = "INT",
        .set = [r](const std::string& text) { r->seed = parsed<uint64_t>("option", "seed", text); }},
       {.name = "class",
-       .help = "only this class, by its label (cgan, acgan, projection) [one class per column]",
-       .value = "INT",
-       .set = [r](const std::string& text) { r->label = parsed<int64_t>("option", "class", text); }},
+       .help = "only this class, by its label or its name (cgan, acgan, projection) [one class per column]",
+       .value = "CLASS",
+       .set = [r](const std::string& text) { r->word = text; }},
       {.name = "sweep-code",
        .help = "each row goes through all values of this code (infogan: 0 the categorical one, "
                "then the continuous)",

@@ -9,6 +9,7 @@
 #include "duel/gan/data/image_files.h"
 #include "duel/gan/data/resident_data.h"
 #include "duel/gan/picture/png.h"
+#include "duel/gan/record/run_config.h"
 #include "duel/gan/single/singan.h"
 #include "duel/kernels/base/error.h"
 #include "duel/kernels/base/settings.h"
@@ -26,7 +27,7 @@ struct Request {
   gan::SinganOptions options;
   int64_t size = 96, count = 8, height = 0, width = 0;
   uint64_t sample_seed = 7;
-  bool quiet = false;
+  bool gray = false, quiet = false;
 };
 
 constexpr int64_t kColumns = 4;
@@ -41,7 +42,7 @@ gan::Picture picture_of(const Tensor& images) {
 
 /// The picture, its longer side at most `size`.
 Tensor image_of(const Request& r) {
-  const gan::ImageSet set = gan::read_picture(r.image);
+  const gan::ImageSet set = gan::read_picture(r.image, r.gray ? gan::Colours::gray : gan::Colours::kept);
   const gan::ResidentData data(set);
   const Tensor image = data.batch(Tensor::zeros({1}, {DType::i64, {}}), DType::f32);
   const double shrink = static_cast<double>(r.size) / static_cast<double>(std::max(set.height, set.width));
@@ -86,7 +87,7 @@ bool train(gan::Singan& model, const Request& r) {
 }
 
 int run(const Request& r) {
-  DUEL_CHECK(!r.image.empty(), "singan", "expected a PNG, or a {} of an earlier run", kModel);
+  DUEL_CHECK(!r.image.empty(), "singan", "expected a PNG or JPEG, or a {} of an earlier run", kModel);
   DUEL_CHECK(r.count >= 1 && r.count <= 1024, "singan", "--count: expected 1 to 1024 samples, got {}",
              r.count);
   DUEL_CHECK(r.size >= 12 && r.size <= 512, "singan", "--size: expected 12 to 512 pixels, got {}", r.size);
@@ -124,7 +125,7 @@ Command singan_command() {
   auto r = std::make_shared<Request>();
   Command command{.name = "singan", .summary = "Learn one image, draw others like it, of any size"};
   command.words = {{.name = "IMAGE",
-                    .help = "a PNG, or the singan.safetensors of an earlier run",
+                    .help = "a PNG or JPEG, or the singan.safetensors of an earlier run",
                     .set = [r](const std::string& text) { r->image = text; }}};
   const auto option = [&](const char* name, const char* help, const char* value,
                           std::function<void(const std::string&)> set) {
@@ -152,6 +153,7 @@ Command singan_command() {
          [r](const std::string& text) { r->options.seed = parsed<uint64_t>("option", "seed", text); });
   option("sample-seed", "of the samples [7]", "INT",
          [r](const std::string& text) { r->sample_seed = parsed<uint64_t>("option", "sample-seed", text); });
+  option("gray", gan::config_field("gray").help.c_str(), "", [r](const std::string&) { r->gray = true; });
   option("quiet", "do not show progress", "", [r](const std::string&) { r->quiet = true; });
   command.footer =
       "  duel singan picture.png --out stones\n"

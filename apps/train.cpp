@@ -248,6 +248,7 @@ std::string value_name(const gan::ConfigField& field) {
       return "INT";
     case gan::Setting::Kind::text:
       return field.name == "out" || field.name == "data" ? "DIR"
+             : field.name == "data-classes"              ? "CLASSES"
              : field.name == "fork"                      ? "RUN@STEP"
              : field.name == "init"                      ? "FILE"
                                                          : "NAME";
@@ -264,7 +265,7 @@ Command train_command(int argc, char** argv) {
   request->argv.assign(argv, argv + argc);
   Command command{.name = "train", .summary = "Train a GAN into a run directory"};
   command.footer =
-      "Without flags: digits from MNIST where it is found, else drawn ones.\n"
+      "Without flags: digits from MNIST where it is found, else drawn ones (duel data shows them).\n"
       "A flag that takes no value takes =false: --spectral-norm=false.\n"
       "Every flag can stand as a key in --config FILE; the config.json of a run directory repeats that run.\n"
       "  duel train --objective wgan-gp --arch mlp --epochs 5 --out runs/critic\n"
@@ -286,6 +287,11 @@ Command train_command(int argc, char** argv) {
     if (const auto aliases = kAliases.find(field.name); aliases != kAliases.end())
       option.aliases = aliases->second;
     option.set = [request, name = field.name](const std::string& text) {
+      DUEL_CHECK(
+          name != "classes" || parse_number<int64_t>(text), "config",
+          "classes: expected how many classes the networks know, got {}; for images of some classes alone say "
+          "--data-classes {}",
+          in_quotes(text), shell_word(text));
       request->given.emplace_back(name, text);
     };
     if (const gan::Axis* axis = gan::find_axis(field.name)) option = axis_option(*axis, option.set);

@@ -47,6 +47,7 @@ void number_labels(ImageSet& set, const std::vector<int64_t>& names) {
     numbers.push_back(static_cast<uint8_t>(*number));
   }
   set.labels = std::move(numbers);
+  set.words = words_of(set, names);
   set.classes = counted_names(static_cast<int64_t>(names.size()));
 }
 
@@ -97,6 +98,77 @@ std::vector<int64_t> parse_class_names(const std::string& text) {
     if (at == end) return names;
     DUEL_CHECK(*at++ == ',', "config", "class-names: expected labels as 1-26 or 0,3,7, got '{}'", text);
   }
+}
+
+std::vector<int64_t> chosen_classes(const ImageSet& set, const std::string& name, const std::string& text) {
+  DUEL_CHECK(!set.labels.empty(), "config",
+             "{}: {} has no labels{}; leave it out, or put labels beside the images", name, set.source,
+             set.unlabelled.empty() ? "" : " (" + set.unlabelled + ")");
+  const std::vector<int64_t> known = class_names(set);
+  std::bitset<kLabels> chosen;
+  const auto wrong = [&](const std::string& item) {
+    fail("config", "{}: expected classes of {}, {}, as 3,8 or 1-5 or by name, got {}", name, set.source,
+         classes_text(known, words_of(set, known)), in_quotes(item));
+  };
+  const auto take = [&](int64_t label, const std::string& item) {
+    if (!class_number(known, label)) wrong(item);
+    chosen.set(static_cast<size_t>(label));
+  };
+  for (size_t begin = 0; begin <= text.size();) {
+    const size_t end = std::min(text.find(',', begin), text.size());
+    const std::string item = text.substr(begin, end - begin);
+    begin = end + 1;
+    const auto word = std::find(set.words.begin(), set.words.end(), item);
+    if (word != set.words.end() && !item.empty()) {
+      take(word - set.words.begin(), item);
+      continue;
+    }
+    const size_t dash = item.find('-');
+    const auto first = parse_number<int64_t>(item.substr(0, dash));
+    const auto last = dash == std::string::npos ? first : parse_number<int64_t>(item.substr(dash + 1));
+    if (!first || !last || *first > *last || *last >= kLabels) wrong(item);
+    for (int64_t label = *first; label <= *last; ++label) take(label, item);
+  }
+  std::vector<int64_t> names;
+  for (const int64_t label : known)
+    if (chosen.test(static_cast<size_t>(label))) names.push_back(label);
+  return names;
+}
+
+std::vector<std::string> words_of(const ImageSet& set, const std::vector<int64_t>& names) {
+  std::vector<std::string> words;
+  bool any = false;
+  for (const int64_t label : names) {
+    const auto at = static_cast<size_t>(label);
+    const bool called = at < set.words.size() && !set.words[at].empty();
+    words.push_back(called ? set.words[at] : std::to_string(label));
+    any = any || called;
+  }
+  return any ? words : std::vector<std::string>();
+}
+
+std::string classes_text(const std::vector<int64_t>& names, const std::vector<std::string>& words) {
+  constexpr size_t kShown = 20;
+  if (words.size() != names.size() || words.empty()) return class_names_text(names);
+  std::vector<std::string> parts;
+  for (size_t i = 0; i < std::min(words.size(), kShown); ++i) parts.push_back(shown(words[i]));
+  if (words.size() > kShown) parts.push_back(message("… {} in all", words.size()));
+  return joined(parts);
+}
+
+std::string class_words_text(const std::vector<std::string>& words) { return joined(words, "/"); }
+
+std::vector<std::string> parse_class_words(const std::string& text) {
+  std::vector<std::string> words{""};
+  for (const char c : text) {
+    if (c != '/') {
+      words.back() += c;
+    } else {
+      words.emplace_back();
+    }
+    DUEL_CHECK(words.size() <= kLabels, "config", "class-words: expected at most {} words", kLabels);
+  }
+  return words;
 }
 
 }  // namespace duel::gan

@@ -1,17 +1,17 @@
-// Reading and writing of IDX files, and MNIST's file names.
+// Reading and writing of IDX files. The folders they lie in are mnist_files.cpp.
 #include "duel/gan/data/idx.h"
 
 #include <zlib.h>
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
+#include <limits>
 #include <string>
-#include <system_error>
 
 #include "duel/core/io/atomic_file.h"
 #include "duel/gan/data/internal/byte_source.h"
 #include "duel/gan/data/internal/image_limits.h"
+#include "duel/gan/data/internal/planes.h"
 #include "duel/kernels/base/error.h"
 
 namespace duel::gan {
@@ -54,7 +54,7 @@ std::string type_name(uint8_t code) {
   }
 }
 
-std::string_view purpose(int rank) { return rank == 1 ? "labels" : rank == 3 ? "images" : "matrix"; }
+std::string_view purpose(int rank) { return rank == 1 ? "labels" : rank == 2 ? "matrix" : "images"; }
 
 void check_magic(std::span<const uint8_t> magic, int rank, const std::string& file) {
   const std::array<uint8_t, 4> wanted{0, 0, 0x08, static_cast<uint8_t>(rank)};
@@ -75,7 +75,7 @@ int64_t largest(int axis) { return axis == 0 ? kMaxPixels : kMaxSide; }
 
 // Reads and checks the dimensions; returns the number of elements.
 int64_t read_shape(ByteSource& source, int rank, const std::string& file, std::vector<int64_t>& shape) {
-  std::array<uint8_t, 12> bytes{};
+  std::array<uint8_t, 16> bytes{};
   const size_t wanted = static_cast<size_t>(rank) * 4;
   const size_t got = source.read(std::span(bytes).first(wanted));
   DUEL_CHECK(got == wanted, "idx", "{}: dimensions: expected {} bytes of them, file ends after {}; {}", file,
@@ -86,8 +86,9 @@ int64_t read_shape(ByteSource& source, int rank, const std::string& file, std::v
     const int64_t side = int64_t{b[0]} << 24 | int64_t{b[1]} << 16 | int64_t{b[2]} << 8 | int64_t{b[3]};
     DUEL_CHECK(side >= 1 && side <= largest(axis), "idx", "{}: dimension {}: expected 1 to {}, got {}; {}",
                file, axis, largest(axis), side, again);
-    elements *= side;  // at most 2^30 * 2^12 * 2^12
     shape.push_back(side);
+    elements = elements > std::numeric_limits<int64_t>::max() / side ? std::numeric_limits<int64_t>::max()
+                                                                     : elements * side;
   }
   DUEL_CHECK(elements <= kMaxPixels, "idx", "{}: dimensions: expected at most {} elements in all, got {}; {}",
              file, kMaxPixels, elements, again);
@@ -145,51 +146,21 @@ std::vector<uint8_t> pack_gzip(std::span<const uint8_t> bytes) {
   return out;
 }
 
-std::string stem(Split split) { return split == Split::train ? "train" : "t10k"; }
-
-std::array<std::string, 4> mnist_names(Split split, bool images) {
-  const std::string kind = images ? "images" : "labels", rank = images ? "idx3" : "idx1";
-  const std::string dash = stem(split) + "-" + kind + "-" + rank + "-ubyte";
-  const std::string dot = stem(split) + "-" + kind + "." + rank + "-ubyte";
-  return {dash, dot, dash + ".gz", dot + ".gz"};
-}
-
-// The first of the names that is there; empty if none. A folder of that name (some archives unpack to one)
-// is taken only if nothing else is there, to be refused as such.
-fs::path find_file(const fs::path& dir, Split split, bool images) {
-  fs::path folder;
-  std::error_code ignored;
-  for (const auto& name : mnist_names(split, images)) {
-    const fs::path candidate = dir / name;
-    if (!fs::exists(candidate, ignored)) continue;
-    if (!fs::is_directory(candidate, ignored)) return candidate;
-    folder = candidate;
-  }
-  return folder;
-}
-
-fs::path image_file_in(const fs::path& dir, Split split) {
-  const fs::path found = find_file(dir, split, true);
-  if (!found.empty()) return found;
-  const auto names = mnist_names(split, true);
-  fail("mnist",
-       "{}: {} images missing: looked for {} and {}, each also with .gz; put MNIST's files there or choose "
-       "another folder",
-       dir.string(), split == Split::train ? "training" : "test", names[0], names[1]);
-}
-
 }  // namespace
 
-IdxData read_idx(const fs::path& path, int rank,
-                 const std::function<void(const std::vector<int64_t>&)>& check_shape) {
-  DUEL_CHECK(rank >= 1 && rank <= 3, "idx", "expected a rank of 1 to 3, got {}", rank);
-  const std::string file = path.string();
-  ByteSource source("idx", path);
+namespace {
+
+std::array<uint8_t, 4> read_magic(ByteSource& source, const std::string& file) {
   std::array<uint8_t, 4> magic{};
   const size_t got = source.read(magic);
   DUEL_CHECK(got == magic.size(), "idx", "{}: magic: expected 4 bytes, file ends after {}; {}", file, got,
              again);
-  check_magic(magic, rank, file);
+  return magic;
+}
+
+/// Behind the magic number of u8.
+IdxData read_rest(ByteSource& source, int rank, const std::string& file,
+                  const std::function<void(const std::vector<int64_t>&)>& check_shape) {
   IdxData result;
   const int64_t elements = read_shape(source, rank, file, result.shape);
   read_elements(
@@ -201,9 +172,81 @@ IdxData read_idx(const fs::path& path, int rank,
   return result;
 }
 
+}  // namespace
+
+IdxData read_idx(const fs::path& path, int rank,
+                 const std::function<void(const std::vector<int64_t>&)>& check_shape) {
+  DUEL_CHECK(rank >= 1 && rank <= 4, "idx", "expected a rank of 1 to 4, got {}", rank);
+  const std::string file = path.string();
+  ByteSource source("idx", path);
+  check_magic(read_magic(source, file), rank, file);
+  return read_rest(source, rank, file, check_shape);
+}
+
+ImageSet read_idx_images(const fs::path& path, const CheckShape& check_shape) {
+  const std::string file = path.string();
+  ByteSource source("idx", path);
+  const std::array<uint8_t, 4> magic = read_magic(source, file);
+  const int rank = magic[3] == 4 ? 4 : 3;
+  check_magic(magic, rank, file);
+  ImageSet set;
+  bool channels_last = false;
+  IdxData idx = read_rest(source, rank, file, [&](const std::vector<int64_t>& shape) {
+    const auto suits = [](int64_t channels) { return channels == 1 || channels == 3; };
+    DUEL_CHECK(rank == 3 || suits(shape[1]) || suits(shape[3]), "idx",
+               "{}: dimensions: expected (N, C, H, W) or (N, H, W, C) of C 1 or 3 channels, got ({})", file,
+               joined(shape));
+    channels_last = rank == 4 && !suits(shape[1]);
+    const size_t at = rank == 4 && !channels_last ? 2 : 1;
+    set.count = shape[0];
+    set.height = shape[at];
+    set.width = shape[at + 1];
+    set.channels = rank == 3 ? 1 : shape[channels_last ? 3 : 1];
+    if (check_shape) check_shape(detail::shape_of(set));
+  });
+  set.images = std::move(idx.data);
+  if (channels_last) set.images = detail::with_channels_first(set.images, set);
+  set.source = file;
+  return set;
+}
+
+std::vector<uint8_t> read_idx_labels(const fs::path& path) {
+  constexpr int64_t kMostColumns = 64;
+  const std::string file = path.string();
+  ByteSource source("idx", path);
+  const std::array<uint8_t, 4> magic = read_magic(source, file);
+  if (magic[0] != 0 || magic[1] != 0 || magic[2] != 0x0c || magic[3] < 1 || magic[3] > 2) {
+    check_magic(magic, 1, file);
+    return read_rest(source, 1, file, {}).data;
+  }
+  std::vector<int64_t> shape;
+  std::vector<uint8_t> labels;
+  read_shape(source, magic[3], file, shape);
+  const int64_t columns = shape.size() > 1 ? shape[1] : 1, header = 4 + 4 * magic[3];
+  DUEL_CHECK(columns <= kMostColumns, "idx",
+             "{}: dimension 1: expected at most {} numbers for a label, got {}", file, kMostColumns, columns);
+  if (!source.is_gzip()) {
+    DUEL_CHECK(source.file_size() == header + shape[0] * columns * 4, "idx",
+               "{}: length: expected {} bytes, got {}; {}", file, header + shape[0] * columns * 4,
+               source.file_size(), again);
+  }
+  std::vector<uint8_t> row(static_cast<size_t>(columns) * 4);
+  for (int64_t i = 0; i < shape[0]; ++i) {
+    DUEL_CHECK(source.read(row) == row.size(), "idx",
+               "{}: length: expected {} labels, file ends after {}; {}", file, shape[0], i, again);
+    const uint32_t label = uint32_t{row[0]} << 24 | uint32_t{row[1]} << 16 | uint32_t{row[2]} << 8 | row[3];
+    DUEL_CHECK(label <= 255, "idx", "{}: label of image {}: expected 0 to 255, got {}", file, i,
+               static_cast<int32_t>(label));
+    labels.push_back(static_cast<uint8_t>(label));
+  }
+  DUEL_CHECK(source.read(std::span(row).first(1)) == 0, "idx", "{}: length: expected {} labels, got more; {}",
+             file, shape[0], again);
+  return labels;
+}
+
 void write_idx(const fs::path& path, std::span<const int64_t> shape, std::span<const uint8_t> data,
                bool gzip) {
-  DUEL_CHECK(shape.size() >= 1 && shape.size() <= 3, "idx", "{}: expected a rank of 1 to 3, got {}",
+  DUEL_CHECK(shape.size() >= 1 && shape.size() <= 4, "idx", "{}: expected a rank of 1 to 4, got {}",
              path.string(), shape.size());
   std::vector<uint8_t> bytes{0, 0, 0x08, static_cast<uint8_t>(shape.size())};
   int64_t elements = 1;
@@ -220,68 +263,6 @@ void write_idx(const fs::path& path, std::span<const int64_t> shape, std::span<c
              "{}: expected {} elements for the shape, got {}", path.string(), elements, data.size());
   bytes.insert(bytes.end(), data.begin(), data.end());
   write_file_atomically(path, gzip ? pack_gzip(bytes) : bytes);
-}
-
-void write_mnist(const fs::path& dir, Split split, const ImageSet& set, bool gzip) {
-  DUEL_CHECK(set.channels == 1, "mnist", "{}: MNIST's files hold gray images, got images of {} channels",
-             dir.string(), set.channels);
-  const size_t name = gzip ? 2 : 0;
-  const fs::path images = dir / mnist_names(split, true)[name];
-  const fs::path labels = set.labels.empty() ? fs::path() : dir / mnist_names(split, false)[name];
-  for (const bool of_images : {true, false}) {
-    const fs::path there = find_file(dir, split, of_images), ours = of_images ? images : labels;
-    DUEL_CHECK(there.empty() || there == ours, "mnist",
-               "{}: is there already and would be read with these images; remove it or choose another folder",
-               there.string());
-  }
-  write_idx(images, std::array{set.count, set.height, set.width}, set.images, gzip);
-  if (!labels.empty()) write_idx(labels, std::array{set.count}, set.labels, gzip);
-}
-
-ImageSet load_mnist(const fs::path& dir, Split split) {
-  std::error_code ignored;
-  DUEL_CHECK(fs::exists(dir, ignored), "mnist", "{}: no such folder; expected one with MNIST's files",
-             dir.string());
-  DUEL_CHECK(fs::is_directory(dir, ignored), "mnist", "{}: is a file; expected the folder with MNIST's files",
-             dir.string());
-  const fs::path image_file = image_file_in(dir, split), label_file = find_file(dir, split, false);
-  IdxData labels;
-  if (!label_file.empty()) labels = read_idx(label_file, 1);
-  // Before the images are unpacked: a few bytes can stand for a gigabyte of them.
-  IdxData images = read_idx(image_file, 3, [&](const std::vector<int64_t>& shape) {
-    DUEL_CHECK(
-        label_file.empty() || labels.shape[0] == shape[0], "idx",
-        "{}: count: expected {} labels for the images of {}, got {}; take both files from the same set",
-        label_file.string(), shape[0], image_file.filename().string(), labels.data.size());
-  });
-  ImageSet set;
-  set.count = images.shape[0];
-  set.height = images.shape[1];
-  set.width = images.shape[2];
-  set.images = std::move(images.data);
-  set.labels = std::move(labels.data);
-  set.source = image_file.string();
-  return set;
-}
-
-bool has_mnist(const fs::path& dir, Split split) { return !find_file(dir, split, true).empty(); }
-
-fs::path find_mnist(const std::optional<fs::path>& chosen) {
-  const auto holder = [](const fs::path& dir) -> fs::path {
-    for (const fs::path& inner : {dir, dir / "mnist", dir / "MNIST" / "raw"}) {
-      if (!find_file(inner, Split::train, true).empty()) return inner;
-    }
-    return {};
-  };
-  const auto or_itself = [&](const fs::path& dir) {
-    const fs::path found = holder(dir);
-    return found.empty() ? dir : found;
-  };
-  if (chosen) return or_itself(*chosen);
-  const char* wanted = std::getenv("DUEL_DATA");
-  if (wanted != nullptr && *wanted != '\0') return or_itself(wanted);
-  return find_file(fs::path("data") / "mnist", Split::train, true).empty() ? fs::path()
-                                                                           : fs::path("data") / "mnist";
 }
 
 }  // namespace duel::gan

@@ -2,161 +2,251 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
-#include <fstream>
+#include <cstdlib>
+#include <memory>
+#include <span>
 #include <string>
 
-#include "duel/gan/data/idx.h"
+#include "duel/gan/data/class_names.h"
 #include "duel/gan/data/internal/byte_source.h"
+#include "duel/gan/data/internal/data_layout.h"
 #include "duel/gan/data/internal/image_limits.h"
 #include "duel/gan/data/internal/npy.h"
-#include "duel/gan/data/internal/png_reader.h"
-#include "duel/gan/data/internal/zip.h"
+#include "duel/gan/data/internal/picture_file.h"
+#include "duel/gan/data/internal/planes.h"
 #include "duel/kernels/base/error.h"
 
 namespace duel::gan {
 namespace {
 
 namespace fs = std::filesystem;
+using detail::DataHalf;
+using detail::Form;
 
-ImageSet read_idx_images(const fs::path& path, const CheckShape& check_shape) {
-  IdxData idx = read_idx(path, 3, check_shape);
-  ImageSet set;
-  set.count = idx.shape[0];
-  set.height = idx.shape[1];
-  set.width = idx.shape[2];
-  set.images = std::move(idx.data);
-  set.source = path.string();
-  return set;
+/// How a half is read: what is asked of it, and the check of its shape as it lies in the file.
+struct Reading {
+  const ImageOptions& options;
+  CheckShape check;
+  Colours colours = Colours::kept;  // of arrays: kept where they are to become gray afterwards
+};
+
+void refuse_colours(const std::string& file, const ImageSet& set, Colours colours) {
+  DUEL_CHECK(colours == Colours::kept || set.channels == 1, "images",
+             "{}: expected gray images, got images of {} channels; make them gray with --gray", file,
+             set.channels);
 }
 
-ImageSet read_npy_file(const fs::path& path, const CheckShape& check_shape, Colours colours) {
+ImageSet read_npy_file(const fs::path& path, const Reading& how) {
   ByteSource source("npy", path);
   return detail::read_npy(
-      path.string(), source.file_size(), [&](std::span<uint8_t> out) { return source.read(out); },
-      check_shape, colours);
+      path.string(), source.file_size(), [&](std::span<uint8_t> out) { return source.read(out); }, how.check,
+      how.colours);
 }
 
-/// The only array, or the one that is called as NumPy calls the first, or "images".
-const detail::ZipEntry& images_in(const std::vector<detail::ZipEntry>& entries, const std::string& file) {
-  std::vector<const detail::ZipEntry*> arrays;
-  std::string names;
-  for (const detail::ZipEntry& entry : entries) {
-    if (!entry.name.ends_with(".npy")) continue;
-    arrays.push_back(&entry);
-    names += (names.empty() ? "" : ", ") + shown(entry.name.substr(0, entry.name.size() - 4));
-  }
-  DUEL_CHECK(!arrays.empty(), "npz", "{}: expected an archive of numpy.savez, got one without arrays", file);
-  if (arrays.size() == 1) return *arrays[0];
-  for (const char* name : {"images.npy", "arr_0.npy"}) {
-    const auto found = std::find_if(arrays.begin(), arrays.end(),
-                                    [name](const detail::ZipEntry* entry) { return entry->name == name; });
-    if (found != arrays.end()) return **found;
-  }
-  fail("npz", "{}: expected one array, or one that is called images, got {}", file, shown(names));
-}
-
-ImageSet read_npz_file(const fs::path& path, const CheckShape& check_shape, Colours colours) {
-  detail::ZipArchive archive("npz", path);
-  const detail::ZipEntry& entry = images_in(archive.entries(), path.string());
+ImageSet read_npz_file(const DataHalf& half, const Reading& how) {
+  const std::string file = half.files[0].string();
+  detail::ZipArchive archive("npz", half.files[0]);
+  const auto what = [&](const detail::ZipEntry& entry) { return message("{}: {}", file, shown(entry.name)); };
   ImageSet set;
-  archive.read(entry, [&](const detail::ZipArchive::Read& read) {
-    set = detail::read_npy(message("{}: {}", path.string(), shown(entry.name)), entry.size, read, check_shape,
-                           colours);
+  archive.read(*half.images, [&](const detail::ZipArchive::Read& read) {
+    set = detail::read_npy(what(*half.images), half.images->size, read, how.check, how.colours);
   });
-  set.source = path.string();
+  set.source = file;
+  if (!half.image_labels) return set;
+  // Labels are not always wanted, and there are archives whose labels a byte does not hold, of ImageNet's 1,000 classes, say.
+  try {
+    archive.read(*half.image_labels, [&](const detail::ZipArchive::Read& read) {
+      set.labels =
+          detail::read_npy_labels(what(*half.image_labels), half.image_labels->size, read, set.count);
+    });
+  } catch (const Error& error) {
+    set.labels.clear();
+    set.unlabelled = error.what();
+  }
   return set;
 }
 
-bool is_png(const fs::path& file) {
-  std::string ending = file.extension().string();
-  for (char& c : ending) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return ending == ".png";
+ImageSet read_cifar(const std::vector<fs::path>& files, const Reading& how) {
+  static const std::vector<std::string> words = {"airplane", "automobile", "bird",  "cat",  "deer",
+                                                 "dog",      "frog",       "horse", "ship", "truck"};
+  ImageSet set;
+  set.height = set.width = detail::kCifarSide;
+  set.channels = 3;
+  set.words = words;
+  set.source = files.size() == 1 ? files[0].string() : files[0].parent_path().string();
+  std::vector<std::unique_ptr<ByteSource>> sources;
+  for (const fs::path& file : files) {
+    sources.push_back(std::make_unique<ByteSource>("cifar", file));
+    const int64_t size = sources.back()->file_size();
+    DUEL_CHECK(
+        !sources.back()->is_gzip() && size > 0 && size % detail::kCifarRecord == 0, "cifar",
+        "{}: length: expected a multiple of {} bytes (a label and 3 x 32 x 32 pixels), got {}; get the file again",
+        file.string(), detail::kCifarRecord, size);
+    set.count += size / detail::kCifarRecord;
+  }
+  DUEL_CHECK(set.count <= detail::kMaxPixels / set.pixels(), "cifar",
+             "{}: expected at most {} pixels in all, got {} images", set.source, detail::kMaxPixels,
+             set.count);
+  refuse_colours(set.source, set, how.colours);
+  if (how.check) how.check(detail::shape_of(set));
+  std::vector<uint8_t> record(detail::kCifarRecord);
+  for (size_t f = 0; f < files.size(); ++f) {
+    for (int64_t i = 0, n = sources[f]->file_size() / detail::kCifarRecord; i < n; ++i) {
+      DUEL_CHECK(sources[f]->read(record) == record.size(), "cifar", "{}: could not be read to its end",
+                 files[f].string());
+      DUEL_CHECK(record[0] < detail::kCifarClasses, "cifar",
+                 "{}: label of image {}: expected 0 to 9, got {}; is this CIFAR-10's binary version?",
+                 files[f].string(), i, int{record[0]});
+      set.labels.push_back(record[0]);
+      set.images.insert(set.images.end(), record.begin() + 1, record.end());
+    }
+  }
+  return set;
 }
 
-/// The folder's PNGs in the order of their names.
-std::vector<fs::path> pngs_of(const fs::path& folder) {
-  std::vector<fs::path> files;
-  std::error_code error;
-  for (fs::directory_iterator i(folder, error), end; !error && i != end; i.increment(error))
-    if (is_png(i->path())) files.push_back(i->path());
-  DUEL_CHECK(!error, "images", "{}: could not be read: {}", folder.string(), error.message());
-  std::sort(files.begin(), files.end());
-  return files;
-}
-
-ImageSet read_pngs(const fs::path& folder, const std::vector<fs::path>& files, const CheckShape& check_shape,
-                   Colours colours) {
+/// Of one size, or brought to it one by one.
+ImageSet read_pictures(const fs::path& folder, const std::vector<fs::path>& files, const Reading& how) {
   ImageSet set;
   set.count = static_cast<int64_t>(files.size());
   set.source = folder.string();
+  const int64_t side = how.options.resize;
+  const bool gray = how.options.gray || how.colours == Colours::gray;
   bool lost = false;  // colours
   for (const fs::path& file : files) {
-    const std::vector<uint8_t> pixels = detail::read_png(file, [&](const detail::PngSize& size) {
-      const int64_t channels = colours == Colours::kept && size.colour ? 3 : 1;
+    ImageSet one;
+    one.count = 1;
+    one.images = detail::read_picture_file(file, [&](const detail::PictureSize& size) {
+      const int64_t channels = size.colour && !gray ? 3 : 1;
       lost = lost || (size.colour && channels == 1);
+      one.height = size.height;
+      one.width = size.width;
+      one.channels = channels;
       if (set.images.empty()) {
-        set.height = size.height;
-        set.width = size.width;
+        set.height = side > 0 ? side : size.height;
+        set.width = side > 0 ? side : size.width;
         set.channels = channels;
         DUEL_CHECK(set.count <= detail::kMaxPixels / set.pixels(), "images",
                    "{}: expected at most {} pixels in all, got {} images of {}x{}", folder.string(),
                    detail::kMaxPixels, set.count, set.height, set.width);
-        if (check_shape) check_shape(detail::shape_of(set));
+        if (how.check) how.check(detail::shape_of(set));
       }
-      DUEL_CHECK(size.height == set.height && size.width == set.width, "images",
-                 "{}: expected images of one size, {}x{}, got {}x{}", file.string(), set.height, set.width,
-                 size.height, size.width);
-      DUEL_CHECK(channels == set.channels, "images",
-                 "{}: expected images of one kind, all gray or all in colour, got the other one",
-                 file.string());
+      DUEL_CHECK(side > 0 || (size.height == set.height && size.width == set.width), "images",
+                 "{}: expected images of one size, {}x{}, got {}x{}; bring them to one with --resize",
+                 file.string(), set.height, set.width, size.height, size.width);
+      DUEL_CHECK(
+          channels == set.channels, "images",
+          "{}: expected images of one kind, all gray or all in colour, got the other one; make all gray with --gray",
+          file.string());
       return static_cast<int>(channels);
     });
-    set.images.insert(set.images.end(), pixels.begin(), pixels.end());
+    if (side > 0) detail::resize(one, side);
+    set.images.insert(set.images.end(), one.images.begin(), one.images.end());
   }
   if (lost) set.source += " (colours as their brightness)";
   return set;
 }
 
-ImageSet read_folder(const fs::path& path, const CheckShape& check_shape, Colours colours) {
-  const fs::path mnist = find_mnist(path);
-  for (const Split split : {Split::test, Split::train}) {
-    if (!has_mnist(mnist, split)) continue;
-    ImageSet set = load_mnist(mnist, split);
-    if (check_shape) check_shape({set.count, set.height, set.width});
-    return set;
+ImageSet as_it_lies(const fs::path& path, const DataHalf& half, const Reading& how) {
+  switch (half.form) {
+    case Form::mnist: {
+      ImageSet set = load_mnist(half.files[0], half.split, how.check);
+      return set;
+    }
+    case Form::idx:
+      return read_idx_images(half.files[0], how.check);
+    case Form::cifar:
+      return read_cifar(half.files, how);
+    case Form::npy:
+      return read_npy_file(half.files[0], how);
+    case Form::npz:
+      return read_npz_file(half, how);
+    case Form::pictures: {
+      ImageSet set = read_pictures(path, half.files, how);
+      set.labels = half.labels;
+      set.words = half.words;
+      set.unlabelled = half.unlabelled;
+      return set;
+    }
   }
-  const std::vector<fs::path> files = pngs_of(path);
-  DUEL_CHECK(!files.empty(), "images", "{}: expected PNGs or MNIST's files in this folder, found none",
-             path.string());
-  return read_pngs(path, files, check_shape, colours);
+  fail("images", "{}: is of no form", path.string());
+}
+
+ImageSet read_data_half(const fs::path& path, const DataHalf& half, const ImageOptions& options,
+                        const CheckShape& check_shape, Colours colours) {
+  DUEL_CHECK(options.resize >= 0 && options.resize <= detail::kMaxSide, "images",
+             "resize: expected 0 to {}, got {}", detail::kMaxSide, options.resize);
+  const bool reader_resizes = half.form == Form::pictures;
+  const Reading how{
+      options,
+      [&](std::vector<int64_t> shape) {
+        DUEL_CHECK(colours == Colours::kept || options.gray || shape.size() == 3, "images",
+                   "{}: expected gray images, got images of 3 channels; make them gray with --gray",
+                   path.string());
+        if (options.resize > 0) {
+          shape[1] = shape[2] = options.resize;
+          DUEL_CHECK(shape[0] <= detail::kMaxPixels / (3 * options.resize * options.resize), "images",
+                     "{}: resize: expected at most {} pixels in all, got {} images of {}x{}", path.string(),
+                     detail::kMaxPixels, shape[0], options.resize, options.resize);
+        }
+        if (options.gray) shape.resize(3);
+        if (check_shape) check_shape(shape);
+      },
+      options.gray ? Colours::kept : colours};
+  ImageSet set = as_it_lies(path, half, how);
+  if (!options.classes.empty()) {
+    const std::vector<int64_t> kept = chosen_classes(set, "data-classes", options.classes);
+    keep_classes(set, kept);
+    set.classes = kept;
+  }
+  if (options.gray && set.channels == 3) {
+    detail::make_gray(set);
+    set.source += " (colours as their brightness)";
+  }
+  if (options.resize > 0 && !reader_resizes) detail::resize(set, options.resize);
+  return set;
 }
 
 }  // namespace
 
-ImageSet read_picture(const fs::path& path, Colours colours) { return read_pngs(path, {path}, {}, colours); }
+ImageSet read_picture(const fs::path& path, Colours colours) {
+  return read_pictures(path, {path}, {ImageOptions(), {}, colours});
+}
 
-ImageSet read_images(const fs::path& path, const CheckShape& check_shape, Colours colours) {
+ImageSet read_images(const fs::path& path, const CheckShape& check_shape, Colours colours,
+                     const ImageOptions& options) {
+  const detail::DataLayout layout = detail::layout_of(path);
   std::error_code ignored;
-  DUEL_CHECK(fs::exists(path, ignored), "images", "{}: no such file or folder", path.string());
-  if (fs::is_directory(path, ignored)) return read_folder(path, check_shape, colours);
-  DUEL_CHECK(fs::is_regular_file(path, ignored), "images", "{}: is not a regular file", path.string());
-  std::string begin(6, '\0');
-  std::ifstream file(path, std::ios::binary);
-  DUEL_CHECK(file, "images", "{}: could not be opened", path.string());
-  file.read(begin.data(), static_cast<std::streamsize>(begin.size()));
-  begin.resize(static_cast<size_t>(file.gcount()));
-  if (begin == "\x93NUMPY") return read_npy_file(path, check_shape, colours);
-  if (begin.starts_with("PK")) return read_npz_file(path, check_shape, colours);
-  if (begin.starts_with(std::string_view("\0\0", 2)) || begin.starts_with("\x1f\x8b"))
-    return read_idx_images(path, check_shape);
-  DUEL_CHECK(!begin.starts_with("\x89PNG"), "images",
-             "{}: is one picture; expected the folder of all of them", path.string());
-  fail(
-      "images",
-      "{}: expected an IDX file (plain or gzip), .npy, .npz, or a folder of PNGs or of MNIST's files; this file is "
-      "none of them",
-      path.string());
+  // A file of one half is what was meant, whatever lies beside it.
+  const bool itself = layout.train && layout.train->form == Form::mnist && fs::is_regular_file(path, ignored);
+  return read_data_half(path, layout.test && !itself ? *layout.test : *layout.train, options, check_shape,
+                        colours);
+}
+
+ImageSet read_half(const fs::path& path, Split split, const ImageOptions& options,
+                   const CheckShape& check_shape, Colours colours) {
+  const detail::DataLayout layout = detail::layout_of(path);
+  const bool mnist = (layout.train ? layout.train : layout.test)->form == Form::mnist;
+  const std::optional<DataHalf>& half = split == Split::train ? layout.train : layout.test;
+  if (!half && mnist) load_mnist(find_mnist(path), split);  // which says what names it looked for
+  DUEL_CHECK(half, "images", "{}: has no {} images; it is {}", path.string(),
+             split == Split::train ? "training" : "test", layout.kind);
+  return read_data_half(path, *half, options, check_shape, colours);
+}
+
+bool has_half(const fs::path& path, Split split) {
+  const detail::DataLayout layout = detail::layout_of(path);
+  return (split == Split::train ? layout.train : layout.test).has_value();
+}
+
+std::string kind_of_data(const fs::path& path) { return detail::layout_of(path).kind; }
+
+DataPlace locate_data(const std::optional<fs::path>& chosen) {
+  if (chosen) return {find_mnist(chosen), "it was chosen"};
+  const char* wanted = std::getenv("DUEL_DATA");
+  if (wanted != nullptr && *wanted != '\0') return {find_mnist(), "$DUEL_DATA says so"};
+  const fs::path found = find_mnist();
+  return found.empty() ? DataPlace{{}, "$DUEL_DATA is not set, data/mnist is not there: digits are drawn"}
+                       : DataPlace{found, "$DUEL_DATA is not set, and data/mnist is there"};
 }
 
 }  // namespace duel::gan

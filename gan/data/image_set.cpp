@@ -19,6 +19,8 @@ ImageSet part_of(const ImageSet& set, int64_t begin, int64_t end) {
                 .source = set.source};
   part.classes = set.classes;
   part.channels = set.channels;
+  part.words = set.words;
+  part.unlabelled = set.unlabelled;
   return part;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -17,10 +18,17 @@ struct ImageSet {
   /// labels that there are, rising, where more than those that occur (class_names.h)
   std::vector<int64_t> classes = {};
   int64_t channels = 1;  ///< 1: gray, 3: red, green and blue
+  /// What the classes are called, by their labels; empty, or an empty word, where they have no other name than the label.
+  std::vector<std::string> words = {};
+  std::string unlabelled = {};  ///< where labels were found that cannot be taken: why
 
   /// Bytes of one image.
   int64_t pixels() const { return channels * height * width; }
 };
+
+/// Called by readers with [count, height, width], of images in colour with 3 behind them, before memory is taken for the
+/// pixels; throws where they do not suit.
+using CheckShape = std::function<void(const std::vector<int64_t>& shape)>;
 
 /// Images begin to end - 1 with their labels.
 ImageSet part_of(const ImageSet& set, int64_t begin, int64_t end);

@@ -122,6 +122,20 @@ ConfigField names_of_classes() {
   return field;
 }
 
+ConfigField words_of_classes() {
+  ConfigField field;
+  field.name = "class-words";
+  field.help = "what the classes are called, as cat/dog; none: as their labels";
+  field.get = [](const RunConfig& config) -> std::optional<SettingValue> {
+    if (config.class_words.empty()) return std::nullopt;
+    return class_words_text(config.class_words);
+  };
+  field.set = [](RunConfig& config, const SettingValue& value) {
+    config.class_words = parse_class_words(std::get<std::string>(value));
+  };
+  return field;
+}
+
 /// A field that stands in config.json where it says something alone: others read as they did before it was there.
 ConfigField stored_where(bool (*says)(const RunConfig&), ConfigField field) {
   field.get = [says, get = field.get](const RunConfig& config) {
@@ -166,17 +180,31 @@ std::vector<ConfigField> make_fields() {
       row("classes", "", "classes of a conditional objective; 0: the data's", DUEL_FIELD(networks.classes),
           between(0, 1 << 16)),
       names_of_classes(),
+      words_of_classes(),
 
-      changeable(
-          row("data", data,
-              "folder with MNIST's IDX files, 'synthetic' (drawn digits), or 'auto': $DUEL_DATA, "
-              "data/mnist, else synthetic; 'stacked', 'stacked:DIR', 'stacked:synthetic': three of these "
-              "digits as the colours of an image",
-              DUEL_FIELD(data))),
+      changeable(row(
+          "data", data,
+          "images: a folder with the files of MNIST, EMNIST or CIFAR-10, or with PNGs and JPEGs (a sub-folder "
+          "for each class), an IDX file, .npy, .npz (`duel data` shows what is there); 'synthetic' (drawn "
+          "digits), or 'auto': $DUEL_DATA, data/mnist, else synthetic; 'stacked', 'stacked:DIR', "
+          "'stacked:synthetic': three of these digits as the colours of an image",
+          DUEL_FIELD(data))),
       row("synthetic-count", data, "digits to draw", DUEL_FIELD(synthetic_count), between(1, 10'000'000)),
       stored_where([](const RunConfig& c) { return c.data_count > 0; },
-                   row("data-count", data, "training images used, the first ones of MNIST's; 0: all",
+                   row("data-count", data, "training images used, the first ones; 0: all",
                        DUEL_FIELD(data_count), between(0, 10'000'000))),
+      stored_where(
+          [](const RunConfig& c) { return c.image_options.resize > 0; },
+          row("resize", data,
+              "bring images to so many pixels a side: the square in the middle, smaller by the mean over "
+              "areas, larger bilinearly; 0: as they are",
+              DUEL_FIELD(image_options.resize), between(0, 4096))),
+      stored_where([](const RunConfig& c) { return c.image_options.gray; },
+                   row("gray", data, "colours become their brightness", DUEL_FIELD(image_options.gray))),
+      stored_where(
+          [](const RunConfig& c) { return !c.image_options.classes.empty(); },
+          row("data-classes", data, "images of these classes alone, as 3,8 or 1-5 or cat,dog; none: all",
+              DUEL_FIELD(image_options.classes))),
       stored_where([](const RunConfig& c) { return data_name(c.data).stacked; },
                    row("stacked-count", data, "stacked images to make", DUEL_FIELD(stacked_count),
                        between(1, 1'000'000))),
@@ -281,6 +309,9 @@ void check_values(const RunConfig& c) {
   DUEL_CHECK(names == 0 || c.networks.classes == 0 || c.networks.classes == names, "config",
              "class-names: expected names of {} classes, got {}: {}", c.networks.classes, names,
              class_names_text(c.class_names));
+  const auto words = static_cast<int64_t>(c.class_words.size());
+  DUEL_CHECK(words == 0 || words == static_cast<int64_t>(class_names_of(c).size()), "config",
+             "class-words: expected names of {} classes, got {}", class_names_of(c).size(), words);
 }
 
 DataName data_name(const std::string& data) {

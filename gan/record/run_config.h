@@ -18,6 +18,7 @@
 #include <string>
 #include <vector>
 
+#include "duel/gan/data/image_files.h"
 #include "duel/gan/models/models.h"
 #include "duel/gan/objective/objective.h"
 
@@ -33,11 +34,14 @@ struct RunConfig {
   NetworkOptions networks{.height = 0, .width = 0, .image_channels = 0};
   // labels of the classes (class_names.h); empty: 0, 1, … networks.classes - 1
   std::vector<int64_t> class_names = {};
+  // what these are called, in the same order; empty: as their labels
+  std::vector<std::string> class_words = {};
   std::string data =
-      "auto";  // folder with IDX files, "synthetic", or "auto": MNIST where it is found, else synthetic; DataName
+      "auto";  // what image_files.h reads, "synthetic", or "auto": MNIST where it is found, else synthetic; DataName
   int64_t synthetic_count = 60000;
-  int64_t data_count = 0;          // of training images that are read, the first ones; 0: all
-  int64_t stacked_count = 128000;  // of stacked digits
+  int64_t data_count = 0;           // of training images that are read, the first ones; 0: all
+  ImageOptions image_options = {};  // what becomes of them as they are read
+  int64_t stacked_count = 128000;   // of stacked digits
   int64_t batch = 64;
   int64_t steps = 0;  // iterations; 0: from epochs
   double epochs = 0;  // passes of G's batches over the data; 0 with steps 0: kDefaultSteps

@@ -87,7 +87,8 @@ std::string value_of(const std::vector<std::pair<std::string, std::string>>& row
 /// What the columns of a conditional run's grids are.
 std::string columns_text(const fs::path& config) {
   try {
-    const std::string names = class_names_text(class_names_of(read_stored_config(config)));
+    const RunConfig stored = read_stored_config(config);
+    const std::string names = classes_text(class_names_of(stored), stored.class_words);
     return names.empty() ? "" : html_text("; a column for each class: " + names);
   } catch (const Error&) {
     return "";  // the settings of another version, or none: a report goes without

@@ -8,7 +8,6 @@
 #include "duel/core/ops.h"
 #include "duel/core/tensor/autograd.h"
 #include "duel/gan/data/drawn_digits.h"
-#include "duel/gan/data/idx.h"
 #include "duel/gan/data/image_files.h"
 #include "duel/gan/data/stacked_digits.h"
 #include "duel/gan/judge/judge.h"
@@ -33,7 +32,10 @@ constexpr int64_t kMostStacked = 30000;  // and 1,000 classes memory: 120 MB
 void check_sides(const std::string& what, int64_t height, int64_t width) {
   DUEL_CHECK(height == Judge::side && width == Judge::side, kOp,
              "{}: expected images of {}x{}, which judges read, got {}x{}{}", what, Judge::side, Judge::side,
-             height, width, height > 2 * Judge::side ? "; a sheet of many samples is not a sample" : "");
+             height, width,
+             height > 2 * Judge::side
+                 ? "; a sheet of many samples is not a sample; pictures are brought there with --resize"
+                 : "; bring them there with --resize");
 }
 
 /// A folder that a run was trained in, or a file that is none of the formats of images.
@@ -49,7 +51,7 @@ struct Source {
   ImageSet images = {};
 };
 
-Source open(const fs::path& path, Colours colours) {
+Source open(const fs::path& path, Colours colours, const ImageOptions& options) {
   Source source;
   std::error_code ignored;
   DUEL_CHECK(fs::exists(path, ignored), kOp,
@@ -64,7 +66,7 @@ Source open(const fs::path& path, Colours colours) {
     DUEL_CHECK(shape[0] >= kLeast, kOp, "{}: expected at least {} images, got {}", path.string(), kLeast,
                shape[0]);
   };
-  source.images = read_images(path, check, colours);
+  source.images = read_images(path, check, colours, options);
   return source;
 }
 
@@ -86,12 +88,31 @@ struct Data {
   fs::path folder = {};
   int64_t drawn_count = 60000;
   int64_t count = 0;  // of training images, the first ones; 0: all
+  ImageOptions options = {};
+
+  /// Gray images of the judges' size.
+  ImageSet read(Split split) const {
+    DUEL_CHECK(split == Split::train || has_half(folder, split), kOp,
+               "{}: has no test images to compare with, it is {}; say --against SET", folder.string(),
+               kind_of_data(folder));
+    return read_half(
+        folder, split, options,
+        [&](const std::vector<int64_t>& shape) { check_sides(folder.string(), shape[1], shape[2]); },
+        Colours::gray);
+  }
 };
 
 Data data_of(const EvalRequest& request, const Source& set) {
   const RunConfig* config = set.run ? &set.run->config : nullptr;
   Data data;
   if (config) data.drawn_count = config->synthetic_count, data.count = config->data_count;
+  data.options = request.image_options;
+  if (config) {
+    const ImageOptions& run = config->image_options;
+    if (data.options.resize == 0) data.options.resize = run.resize;
+    data.options.gray = data.options.gray || run.gray;
+    if (data.options.classes.empty()) data.options.classes = run.classes;
+  }
   const DataName asked = data_name(request.data.value_or(config ? config->data : "auto"));
   const std::string& name = asked.digits;
   data.stacked = asked.stacked;
@@ -100,7 +121,7 @@ Data data_of(const EvalRequest& request, const Source& set) {
              request.set.string());
   data.known = data.drawn = name == "synthetic";
   if (data.drawn) return data;
-  data.folder = name == "auto" ? find_mnist() : find_mnist(name);
+  data.folder = name == "auto" ? locate_data().path : locate_data(name).path;
   data.known = !data.folder.empty();
   // "auto" of a configuration that was not resolved is drawn digits where there is no MNIST, as in training.
   if (!data.known) data.known = data.drawn = config != nullptr;
@@ -189,8 +210,7 @@ Comparison compare_stacked(const EvalRequest& request, const Data& data, const J
     const int64_t drawn = std::min(3 * request.count, kTestDigits);
     const ImageSet digits = data.drawn
                                 ? draw_digits(drawn, detail::kDrawnSeed + (split == Split::test ? 1 : 2))
-                                : load_mnist(data.folder, split);
-    check_sides(digits.source, digits.height, digits.width);
+                                : data.read(split);
     return stack_digits(digits, request.count, seed).images;
   };
   ComparisonOptions options{.seed = request.seed};
@@ -223,11 +243,13 @@ Evaluation evaluate(const EvalRequest& request) {
 
   // All that may be refused comes before all that takes time.
   const bool asked_stacked = request.data && data_name(*request.data).stacked;
-  Source set = open(request.set, asked_stacked ? Colours::kept : Colours::gray), against;
+  ImageOptions of_set = request.image_options;
+  of_set.classes.clear();  // samples have no labels
+  Source set = open(request.set, asked_stacked ? Colours::kept : Colours::gray, of_set), against;
   const Data data = data_of(request, set);
   check_colours(request.set, set, data.stacked);
   if (request.against) {
-    against = open(*request.against, data.stacked ? Colours::kept : Colours::gray);
+    against = open(*request.against, data.stacked ? Colours::kept : Colours::gray, request.image_options);
     check_colours(*request.against, against, data.stacked);
   }
   DUEL_CHECK(
@@ -261,8 +283,7 @@ Evaluation evaluate(const EvalRequest& request) {
   const bool with_training = !request.against || !request.neighbours.empty();
   ImageSet training, real;
   if (with_training) {
-    training = data.drawn ? draw_digits(data.drawn_count, detail::kDrawnSeed)
-                          : load_mnist(data.folder, Split::train);
+    training = data.drawn ? draw_digits(data.drawn_count, detail::kDrawnSeed) : data.read(Split::train);
     if (!data.drawn && data.count > 0 && data.count < training.count)
       training = part_of(training, 0, data.count);
     check_sides(training.source, training.height, training.width);
@@ -272,8 +293,7 @@ Evaluation evaluate(const EvalRequest& request) {
   } else if (data.drawn) {
     real = draw_digits(request.count, detail::kDrawnSeed + 1);
   } else {
-    real = load_mnist(data.folder, Split::test);
-    check_sides(real.source, real.height, real.width);
+    real = data.read(Split::test);
     DUEL_CHECK(real.count >= kLeast, kOp, "{}: expected at least {} images, got {}", real.source, kLeast,
                real.count);
     real = at_most(std::move(real), request.count, request.seed);

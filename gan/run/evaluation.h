@@ -27,7 +27,7 @@
 #include <optional>
 #include <string>
 
-#include "duel/gan/data/image_set.h"
+#include "duel/gan/data/image_files.h"
 #include "duel/gan/judge/comparison.h"
 
 namespace duel::gan {
@@ -38,9 +38,11 @@ struct EvalRequest {
   /// A run directory (its newest checkpoint), a checkpoint, or what read_images (image_files.h) takes.
   std::filesystem::path set = {};
   std::optional<std::filesystem::path> against = {};  // the same; without: test images of the data
-  /// A folder with MNIST's files, "synthetic", or stacked ones of these (DataName); without: what the run was trained on,
+  /// What image_files.h reads, "synthetic", or stacked ones of these (DataName); without: what the run was trained on,
   /// else MNIST where it is found.
   std::optional<std::string> data = {};
+  /// Of all images that are read, classes not of `set`; of `data` what is not set here is as the run has it.
+  ImageOptions image_options = {};
   int64_t count = 10000;                  // of each set at most
   std::string judge = "";                 // load_judge's; without: mnist-v1, or digits-v1 of drawn digits
   uint64_t seed = 1;                      // of latent points, of parts of larger sets, groups and pairs

@@ -42,14 +42,16 @@ ImageSet read_given(const InvertRequest& request, const RunConfig& config) {
   const int64_t height = config.networks.height, width = config.networks.width,
                 channels = config.networks.image_channels;
   const CheckShape check = [&](const std::vector<int64_t>& shape) {
-    DUEL_CHECK(shape[1] == height && shape[2] == width, kInvertOp,
-               "{}: expected images of {}x{}, which G of {} makes, got {}x{}", request.images.string(),
-               height, width, request.checkpoint.string(), shape[1], shape[2]);
+    DUEL_CHECK(
+        shape[1] == height && shape[2] == width, kInvertOp,
+        "{}: expected images of {}x{}, which G of {} makes, got {}x{}; --resize brings images to a square",
+        request.images.string(), height, width, request.checkpoint.string(), shape[1], shape[2]);
     const int64_t found = shape.size() > 3 ? shape[3] : 1;
     DUEL_CHECK(found == channels, kInvertOp, "{}: expected images of {} colours, which G of {} makes, got {}",
                request.images.string(), channels, request.checkpoint.string(), found);
   };
-  const ImageSet all = read_images(request.images, check, channels == 1 ? Colours::gray : Colours::kept);
+  const ImageSet all = read_images(request.images, check, channels == 1 ? Colours::gray : Colours::kept,
+                                   request.image_options);
   return part_of(all, 0, std::min(all.count, request.count));
 }
 

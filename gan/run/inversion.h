@@ -23,13 +23,15 @@
 #include <vector>
 
 #include "duel/core/tensor/tensor.h"
+#include "duel/gan/data/image_files.h"
 
 namespace duel::gan {
 
 struct InvertRequest {
   std::filesystem::path checkpoint = {};  // or a run directory, for its latest one
   std::filesystem::path images = {};      // what read_images (image_files.h) takes
-  int64_t count = 16;                     // the first ones of the set, at most 1024
+  ImageOptions image_options = {};
+  int64_t count = 16;  // the first ones of the set, at most 1024
   int64_t steps = 300, starts = 4;
   double lr = 0.1;    // of Adam, at the beginning
   uint64_t seed = 7;  // of the starts

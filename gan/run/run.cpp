@@ -118,7 +118,7 @@ std::string Run::banner() const {
   text += message("data      {} images of {}x{}{}: {}\n", s.data.count, s.data.height, s.data.width,
                   s.data.channels == 1 ? "" : message("x{}", s.data.channels), s.data.source);
   if (c.networks.classes > 0)
-    text += message("classes   {}: {}\n", c.networks.classes, class_names_text(class_names_of(c)));
+    text += message("classes   {}: {}\n", c.networks.classes, classes_text(class_names_of(c), c.class_words));
   text += message("networks  G {} and D {} parameters\n", s.setup.networks.generator->parameter_count(),
                   s.setup.networks.discriminator->parameter_count());
   text += message("run       {}\n", s.directory_path.string());

@@ -17,6 +17,9 @@
 namespace duel::gan {
 namespace {
 
+/// Whether the request names a class.
+bool one_class(const SampleRequest& request) { return request.label || !request.word.empty(); }
+
 constexpr int64_t kMostDrawn = 1 << 18;  // samples, to choose from
 
 /// What the samples are of, for people.
@@ -27,7 +30,7 @@ std::string source_of(const SampleRequest& request) {
 /// Flags that ask for what this checkpoint's generator has not learned.
 void check_request(const SampleRequest& request, const LoadedTrainer& loaded) {
   const LatentPlan& plan = loaded.trainer->networks().latent;
-  DUEL_CHECK(!request.label || plan.classes > 0, "sample",
+  DUEL_CHECK(!one_class(request) || plan.classes > 0, "sample",
              "class: {} is of {}, which knows no classes; cgan, acgan and projection do", source_of(request),
              loaded.config.objective);
   DUEL_CHECK(!request.code || plan.code_width() > 0, "sample",
@@ -56,11 +59,15 @@ void check_request(const SampleRequest& request, const LoadedTrainer& loaded) {
 
 /// The class that --class names by its label.
 std::optional<int64_t> class_asked_for(const SampleRequest& request, const RunConfig& config) {
-  if (!request.label) return std::nullopt;
+  if (!one_class(request)) return std::nullopt;
   const std::vector<int64_t> names = class_names_of(config);
-  const std::optional<int64_t> number = class_number(names, *request.label);
+  const std::vector<std::string>& words = config.class_words;
+  if (const auto word = std::find(words.begin(), words.end(), request.word); word != words.end())
+    return word - words.begin();
+  const std::optional<int64_t> label = request.label ? request.label : parse_number<int64_t>(request.word);
+  const std::optional<int64_t> number = label ? class_number(names, *label) : std::nullopt;
   DUEL_CHECK(number, "sample", "class: expected a label of the training set, {}, got {}",
-             class_names_text(names), *request.label);
+             classes_text(names, words), label ? std::to_string(*label) : shown(request.word));
   return number;
 }
 
@@ -163,7 +170,7 @@ Chosen not_rejected(const SampleRequest& request, const LoadedTrainer& loaded, i
 
 Chosen chosen_points(const SampleRequest& request, const LoadedTrainer& loaded) {
   const LatentPlan& plan = loaded.trainer->networks().latent;
-  const bool classes = plan.classes > 0 && !request.label;
+  const bool classes = plan.classes > 0 && !one_class(request);
   const int64_t whole =
       classes ? (request.count + plan.classes - 1) / plan.classes * plan.classes : request.count;
   if (request.reject) return not_rejected(request, loaded, whole, classes);
@@ -207,9 +214,11 @@ std::string sample_run(const SampleRequest& asked) {
   const std::string filled =
       made == request.count ? ""
                             : message(" ({} wanted, whole rows of {} made)", request.count, points.columns);
-  const bool columns = loaded.config.networks.classes > 0 && !request.label && !request.interpolate;
-  const std::string classes =
-      columns ? "; a column for each class: " + class_names_text(class_names_of(loaded.config)) : "";
+  const bool columns = loaded.config.networks.classes > 0 && !one_class(request) && !request.interpolate;
+  const std::string classes = columns
+                                  ? "; a column for each class: " +
+                                        classes_text(class_names_of(loaded.config), loaded.config.class_words)
+                                  : "";
   std::string best =
       request.best_of == 1 ? "" : message(", those of {} that D finds most real,", made * request.best_of);
   if (request.reject) {

@@ -40,6 +40,7 @@ struct SampleRequest {
   int64_t count = 64;  // 8 to a row; rows of classes, codes or walks are whole, so they may be more
   uint64_t seed = 7;   // of the latent points
   std::optional<int64_t> label = {};      // only this class, by its label; without: a column for each class
+  std::string word = {};                  // the same by what it is called, or its label as a text
   std::optional<int64_t> code = {};       // each row goes through all values of this code
   bool interpolate = false;               // each row walks from one point to another, on the sphere
   std::optional<double> truncation = {};  // sampling.h, Note [Truncation]

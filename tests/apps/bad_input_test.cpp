@@ -56,7 +56,9 @@ TEST_F(BadInput, MissingFiles) {
   refuse(train({"--objective", "acgan"}),
          {"acgan needs the class", images().string(), "no labels", "file of labels beside them"});
   refuse(train({"--data", (scratch_ / "nowhere").string()}), {"nowhere", "no such folder"});
-  refuse(train({"--data", images().string()}), {images().string(), "is a file", "folder"});
+  write(scratch_ / "notes.txt", "no images");
+  refuse(train({"--data", (scratch_ / "notes.txt").string()}),
+         {"notes.txt", "none of them", "folder of pictures"});
 }
 
 TEST_F(BadInput, TruncatedImages) {

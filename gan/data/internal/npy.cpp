@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "duel/gan/data/internal/image_limits.h"
+#include "duel/gan/data/internal/planes.h"
 #include "duel/kernels/base/error.h"
 
 namespace duel::gan::detail {
@@ -131,7 +132,13 @@ ImageLayout image_layout(const std::string& what, const std::vector<int64_t>& sh
   ImageLayout layout;
   std::array<int64_t, 3>& sides = layout.sides;
   const bool kept = colours == Colours::kept;
-  if (shape.size() == 3) {
+  if (shape.size() == 2) {
+    sides = {1, shape[0], shape[1]};
+  } else if (kept && shape.size() == 3 && shape[2] == 3) {
+    layout.channels = 3;
+    layout.channels_last = true;
+    sides = {1, shape[0], shape[1]};
+  } else if (shape.size() == 3) {
     sides = {shape[0], shape[1], shape[2]};
   } else if (shape.size() == 4 && shape[1] == 1) {
     sides = {shape[0], shape[2], shape[3]};
@@ -143,8 +150,10 @@ ImageLayout image_layout(const std::string& what, const std::vector<int64_t>& sh
     sides = {shape[0], shape[layout.channels_last ? 1 : 2], shape[layout.channels_last ? 2 : 3]};
   } else {
     const char* channels = kept ? "1 or 3" : "1";
-    fail(kNpy, "{}: shape: expected {}images (N, H, W), (N, {}, H, W) or (N, H, W, {}), got {}; reshape it",
-         what, kept ? "" : "gray ", channels, channels, shape_text(shape));
+    fail(
+        kNpy,
+        "{}: shape: expected {}images (N, H, W), (N, {}, H, W) or (N, H, W, {}), or (H, W) of one, got {}; reshape it",
+        what, kept ? "" : "gray ", channels, channels, shape_text(shape));
   }
   int64_t pixels = layout.channels;
   for (size_t axis = 0; axis < 3; ++axis) {
@@ -191,44 +200,32 @@ std::vector<uint8_t> pixels_of(const std::string& what, const std::vector<float>
   return pixels;
 }
 
-/// [N, H, W, C] as [N, C, H, W].
-std::vector<uint8_t> with_channels_first(const std::vector<uint8_t>& images, const ImageSet& set) {
-  const int64_t area = set.height * set.width;
-  std::vector<uint8_t> planes(images.size());
-  for (int64_t n = 0; n < set.count; ++n)
-    for (int64_t c = 0; c < set.channels; ++c)
-      for (int64_t i = 0; i < area; ++i)
-        planes[static_cast<size_t>((n * set.channels + c) * area + i)] =
-            images[static_cast<size_t>((n * area + i) * set.channels + c)];
-  return planes;
+/// What stands before the elements.
+struct NpyStart {
+  Header header;
+  int64_t length = 0;  // of the elements, by the length of the file
+};
+
+/// Fills `out`; Error where the content ends before.
+void fill_npy(const std::string& what, const std::function<size_t(std::span<uint8_t>)>& read,
+              std::span<uint8_t> out) {
+  while (!out.empty()) {
+    const size_t got = read(out);
+    DUEL_CHECK(got > 0, kNpy, "{}: ends too early; get the file again", what);
+    out = out.subspan(got);
+  }
 }
 
-}  // namespace
-
-std::vector<int64_t> shape_of(const ImageSet& set) {
-  std::vector<int64_t> shape{set.count, set.height, set.width};
-  if (set.channels > 1) shape.push_back(set.channels);
-  return shape;
-}
-
-ImageSet read_npy(const std::string& what, int64_t length,
-                  const std::function<size_t(std::span<uint8_t>)>& read, const CheckShape& check_shape,
-                  Colours colours) {
-  const auto filled = [&](std::span<uint8_t> out) {
-    while (!out.empty()) {
-      const size_t got = read(out);
-      DUEL_CHECK(got > 0, kNpy, "{}: ends too early; get the file again", what);
-      out = out.subspan(got);
-    }
-  };
+NpyStart read_npy_start(const std::string& what, int64_t length,
+                        const std::function<size_t(std::span<uint8_t>)>& read) {
   std::array<uint8_t, 12> start{};
-  filled(std::span(start).first(10));
+  fill_npy(what, read, std::span(start).first(10));
   DUEL_CHECK(std::memcmp(start.data(), "\x93NUMPY", 6) == 0, kNpy, "{}: is no array of NumPy's", what);
   const int version = start[6];
   DUEL_CHECK(version >= 1 && version <= 3, kNpy, "{}: version: expected 1 to 3, got {}", what, version);
   int64_t header_length = start[8] | start[9] << 8, begin = 10;
   if (version > 1) {
-    filled(std::span(start).subspan(10, 2));
+    fill_npy(what, read, std::span(start).subspan(10, 2));
     header_length |= int64_t{start[10]} << 16 | int64_t{start[11]} << 24;
     begin = 12;
   }
@@ -236,9 +233,23 @@ ImageSet read_npy(const std::string& what, int64_t length,
              "{}: header: expected at most {} bytes of it, got {}; get the file again", what,
              std::clamp<int64_t>(length - begin, 0, kMaxHeader), header_length);
   std::string text(static_cast<size_t>(header_length), ' ');
-  filled({reinterpret_cast<uint8_t*>(text.data()), text.size()});
-  const Header header = HeaderParser(what, text).parse();
+  fill_npy(what, read, {reinterpret_cast<uint8_t*>(text.data()), text.size()});
+  return {HeaderParser(what, text).parse(), length - begin - header_length};
+}
 
+/// Bytes of an integer type, little-endian, and whether it has a sign; 0 of any other type.
+std::pair<int64_t, bool> integer_type(const std::string& descr) {
+  for (const char* kind : {"|u1", "|i1", "|b1", "<u2", "<i2", "<u4", "<i4", "<u8", "<i8"})
+    if (descr == kind) return {descr[2] - '0', descr[1] == 'i'};
+  return {0, false};
+}
+
+}  // namespace
+
+ImageSet read_npy(const std::string& what, int64_t length,
+                  const std::function<size_t(std::span<uint8_t>)>& read, const CheckShape& check_shape,
+                  Colours colours) {
+  const auto [header, elements] = read_npy_start(what, length, read);
   const int64_t each = bytes_of(what, header.descr);
   const ImageLayout layout = image_layout(what, header.shape, colours);
   DUEL_CHECK(!header.fortran_order, kNpy,
@@ -250,9 +261,9 @@ ImageSet read_npy(const std::string& what, int64_t length,
   set.channels = layout.channels;
   set.source = what;
   const int64_t pixels = set.count * set.pixels();
-  DUEL_CHECK(length - begin - header_length == pixels * each, kNpy,
+  DUEL_CHECK(elements == pixels * each, kNpy,
              "{}: length: expected {} bytes of elements for shape {}, got {}; get the file again", what,
-             pixels * each, shape_text(header.shape), length - begin - header_length);
+             pixels * each, shape_text(header.shape), elements);
   if (check_shape) check_shape(shape_of(set));
 
   // Memory grows with what has really been read: an archive may claim a thousand times its length.
@@ -262,7 +273,7 @@ ImageSet read_npy(const std::string& what, int64_t length,
   for (int64_t done = 0; done < pixels; done += kPiece) {
     const auto now = static_cast<size_t>(std::min(kPiece, pixels - done));
     piece.resize(now * static_cast<size_t>(each));
-    filled(piece);
+    fill_npy(what, read, piece);
     if (each == 1) set.images.insert(set.images.end(), piece.begin(), piece.end());
     for (size_t i = 0; each > 1 && i < now; ++i) {
       double wide = 0;
@@ -275,6 +286,30 @@ ImageSet read_npy(const std::string& what, int64_t length,
   if (each > 1) set.images = pixels_of(what, values);
   if (layout.channels_last) set.images = with_channels_first(set.images, set);
   return set;
+}
+
+std::vector<uint8_t> read_npy_labels(const std::string& what, int64_t length,
+                                     const std::function<size_t(std::span<uint8_t>)>& read, int64_t count) {
+  const auto [header, elements] = read_npy_start(what, length, read);
+  const auto [each, has_sign] = integer_type(header.descr);
+  DUEL_CHECK(each > 0, kNpy, "{}: type: expected integers as labels, got {}", what, in_quotes(header.descr));
+  const std::vector<int64_t>& shape = header.shape;
+  const bool flat = shape.size() == 1 || (shape.size() == 2 && (shape[0] == 1 || shape[1] == 1));
+  const int64_t found = !flat ? 0 : shape.size() == 1 || shape[1] == 1 ? shape[0] : shape[1];
+  DUEL_CHECK(flat && found == count, kNpy, "{}: shape: expected a label for each of {} images, ({}), got {}",
+             what, count, count, shape_text(shape));
+  DUEL_CHECK(elements == count * each, kNpy, "{}: length: expected {} bytes of elements for shape {}, got {}",
+             what, count * each, shape_text(shape), elements);
+  std::vector<uint8_t> labels, one(static_cast<size_t>(each));
+  for (int64_t i = 0; i < count; ++i) {
+    fill_npy(what, read, one);
+    bool small = true;
+    for (size_t byte = 1; byte < one.size(); ++byte) small = small && one[byte] == 0;
+    DUEL_CHECK(small && !(has_sign && each == 1 && one[0] > 127), kNpy,
+               "{}: expected labels from 0 to 255, got another one for image {}", what, i);
+    labels.push_back(one[0]);
+  }
+  return labels;
 }
 
 }  // namespace duel::gan::detail

@@ -9,6 +9,7 @@
 #include <functional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "duel/gan/data/image_files.h"
 
@@ -19,7 +20,8 @@ ImageSet read_npy(const std::string& what, int64_t length,
                   const std::function<size_t(std::span<uint8_t>)>& read, const CheckShape& check_shape,
                   Colours colours);
 
-/// What CheckShape is shown of a set.
-std::vector<int64_t> shape_of(const ImageSet& set);
+/// Integers, rank 1 or a single column or row, as labels of `count` images. Error for what cannot be labels of images.
+std::vector<uint8_t> read_npy_labels(const std::string& what, int64_t length,
+                                     const std::function<size_t(std::span<uint8_t>)>& read, int64_t count);
 
 }  // namespace duel::gan::detail

@@ -5,7 +5,7 @@
 
 #include "duel/gan/data/class_names.h"
 #include "duel/gan/data/drawn_digits.h"
-#include "duel/gan/data/idx.h"
+#include "duel/gan/data/image_files.h"
 #include "duel/gan/data/stacked_digits.h"
 #include "duel/gan/models/network.h"
 #include "duel/gan/train/trainer.h"
@@ -24,18 +24,18 @@ std::string resolved_device(const std::string& wanted) {
   return wanted;
 }
 
-/// Folder with MNIST's files; empty for drawn digits. Absolute, so that a run finds it again from wherever it
-/// is resumed.
-std::filesystem::path data_folder(const std::string& digits) {
+/// What holds the images; empty for drawn digits. Absolute, so that a run finds it again from wherever it is resumed.
+std::filesystem::path data_path(const std::string& digits) {
   if (digits == "synthetic") return {};
-  const std::filesystem::path found = digits == "auto" ? find_mnist() : find_mnist(digits);
+  const std::filesystem::path found = digits == "auto" ? locate_data().path : locate_data(digits).path;
   return found.empty() ? found : std::filesystem::absolute(found).lexically_normal();
 }
 
 /// A side that the configuration fixes must be that of the data.
 void settle_side(const char* name, int64_t& wanted, int64_t found, const std::string& source) {
   DUEL_CHECK(wanted == 0 || wanted == found, "config",
-             "{}: expected images of {} pixels, but those of {} have {}", name, wanted, source, found);
+             "{}: expected images of {} pixels, but those of {} have {}; resize brings them to a square",
+             name, wanted, source, found);
   wanted = found;
 }
 
@@ -52,9 +52,10 @@ void settle_channels(int64_t& wanted, const ImageSet& images) {
 void settle_classes(RunConfig& config, ImageSet& images) {
   std::vector<int64_t> names = class_names(images);
   DUEL_CHECK(!names.empty(), "config",
-             "objective: {} needs the class of every image, but those of {} have no labels; put the "
+             "objective: {} needs the class of every image, but those of {} have no labels{}; put the "
              "file of labels beside them, or take an objective without classes",
-             config.objective, images.source);
+             config.objective, images.source,
+             images.unlabelled.empty() ? "" : " (" + images.unlabelled + ")");
   const int64_t wanted = config.networks.classes, found = static_cast<int64_t>(names.size());
   DUEL_CHECK(config.class_names.empty() || config.class_names == names, "config",
              "class-names: expected {}, but {} has {}", class_names_text(config.class_names), images.source,
@@ -65,6 +66,11 @@ void settle_classes(RunConfig& config, ImageSet& images) {
              "classes: expected {}, but {} has {}", wanted, images.source, found);
   config.networks.classes = static_cast<int64_t>(names.size());
   config.class_names = names == counted_names(config.networks.classes) ? std::vector<int64_t>() : names;
+  const std::vector<std::string> words = words_of(images, names);
+  DUEL_CHECK(config.class_words.empty() || config.class_words == words, "config",
+             "class-words: expected the classes {}, but {} has {}", classes_text(names, config.class_words),
+             images.source, classes_text(names, words));
+  config.class_words = words;
   number_labels(images, names);
 }
 
@@ -187,7 +193,7 @@ void find_data(RunSetup& setup, RunConfig& config) {
              "data: this run was trained on samples that its own program gave: only that program goes on "
              "with it");
   DataName name = data_name(config.data);
-  const std::filesystem::path folder = data_folder(name.digits);
+  const std::filesystem::path folder = data_path(name.digits);
   setup.drawn = folder.empty();
   setup.stacked = name.stacked;
   if (setup.drawn) {
@@ -200,7 +206,7 @@ void find_data(RunSetup& setup, RunConfig& config) {
                     .classes = counted_names(10)};
     name.digits = "synthetic";
   } else {
-    setup.images = load_mnist(folder, Split::train);
+    setup.images = read_half(folder, Split::train, config.image_options);
     name.digits = folder.string();
     DUEL_CHECK(config.data_count <= setup.images.count, "config",
                "data-count: expected at most {}, the number of training images in {}, got {}",
@@ -210,8 +216,19 @@ void find_data(RunSetup& setup, RunConfig& config) {
   DUEL_CHECK(
       config.data_count == 0 || !setup.drawn, "config",
       "data-count: of drawn digits there are as many as synthetic-count says: leave data-count out, or give MNIST with data");
+  DUEL_CHECK(
+      !setup.drawn || config.image_options.classes.empty(), "config",
+      "data-classes: drawn digits are of all classes: leave it out, or say where images are with data");
+  DUEL_CHECK(
+      !setup.drawn || config.image_options.resize == 0 || config.image_options.resize == setup.images.height,
+      "config",
+      "resize: drawn digits are of {} pixels a side: leave it out, or say where images are with data",
+      setup.images.height);
   config.data = to_text(name);
   if (!setup.stacked) return;
+  DUEL_CHECK(setup.images.channels == 1, "config",
+             "data: stacked digits are made of gray ones, and those of {} are in colour; say --gray",
+             setup.images.source);
   setup.digits = std::move(setup.images);
   setup.images = {.count = config.stacked_count,
                   .height = setup.digits.height,
@@ -284,13 +301,16 @@ ImageSet held_out_images(const RunSetup& setup, int64_t count) {
   if (setup.drawn && !setup.stacked) return draw_digits(count, kDrawnSeed + 1);
   ImageSet set;
   try {
-    set = setup.drawn ? draw_digits(std::min(3 * count, kMostTestDigits), kDrawnSeed + 1)
-                      : load_mnist(data_name(setup.config.data).digits, Split::test);
+    set = setup.drawn
+              ? draw_digits(std::min(3 * count, kMostTestDigits), kDrawnSeed + 1)
+              : read_half(data_name(setup.config.data).digits, Split::test, setup.config.image_options);
   } catch (const Error&) {
     return {};  // no test set in the folder: a run does not need one
   }
   if (setup.stacked) set = stack_digits(set, count, kStackedSeed + 1).images;
-  if (set.height != setup.images.height || set.width != setup.images.width) return {};
+  if (set.height != setup.images.height || set.width != setup.images.width ||
+      set.channels != setup.images.channels || set.count == 0)
+    return {};
   if (setup.config.networks.classes > 0) {
     const std::vector<int64_t> names = class_names_of(setup.config);
     keep_classes(set, names);

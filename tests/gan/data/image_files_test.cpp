@@ -370,13 +370,14 @@ TEST_F(ImageFiles, HostilePngsAreRefused) {
   refuse_png(head + chunk("IDAT", deflated(Bytes(29), MAX_WBITS)) + end, "could not be decoded");
   refuse_png(head + chunk("IDAT", deflated(Bytes(28 * 29, 9), MAX_WBITS)) + end, "could not be decoded");
   std::filesystem::remove(folder / "a.png");
-  EXPECT_TRUE(has(error_of([&] { read_images(folder); }), "expected PNGs or MNIST's files in this folder"));
+  EXPECT_TRUE(has(error_of([&] { read_images(folder); }),
+                  "sub-folder of pictures for each class in this folder, found none"));
 }
 
 TEST_F(ImageFiles, WhatIsNoFileOfImagesIsRefused) {
   refuse(text("hello"), {"none of them"});
   refuse({}, {"none of them"});
-  EXPECT_TRUE(has(error_of([&] { read_images(scratch_ / "none"); }), "none: no such file"));
+  EXPECT_TRUE(has(error_of([&] { read_images(scratch_ / "none"); }), "none: no such folder or file"));
   EXPECT_TRUE(has(error_of([&] { read_images("/dev/zero"); }), "not a regular file"));
 }
 

@@ -8,7 +8,7 @@
 #include "duel/core/ops.h"
 #include "duel/core/tensor/autograd.h"
 #include "duel/core/tensor/random.h"
-#include "duel/gan/data/internal/png_reader.h"
+#include "duel/gan/data/internal/picture_file.h"
 #include "duel/gan/models/network.h"
 #include "duel/gan/run/run.h"
 #include "duel/gan/run/sample_run.h"
@@ -141,7 +141,7 @@ std::filesystem::path trained(const Scratch& scratch, const std::string& objecti
 /// Mean and deviation of z as the picture shows it, one pixel each between two black ones.
 std::pair<double, double> moments(const std::filesystem::path& file, int64_t count) {
   int64_t width = 0;
-  const std::vector<uint8_t> pixels = detail::read_png(file, [&](const detail::PngSize& size) {
+  const std::vector<uint8_t> pixels = detail::read_picture_file(file, [&](const detail::PictureSize& size) {
     width = size.width;
     return 1;
   });
