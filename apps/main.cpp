@@ -42,12 +42,23 @@ int main(int argc, char** argv) {
   hold_standard_streams();
   try {
     using namespace duel::apps;
-    std::vector<Command> commands{
-        train_command(argc, argv), sample_command(), plot_command(),  objectives_command(),
-        networks_command(),        info_command(),   bench_command(), lab_command(),
-        judge_command(),           eval_command(),   list_command(),  compare_command(),
-        invert_command(),          sweep_command(),  singan_command(),
-        export_command(),         data_command()};
+    std::vector<Command> commands{train_command(argc, argv),
+                                  sample_command(),
+                                  plot_command(),
+                                  objectives_command(),
+                                  networks_command(),
+                                  info_command(),
+                                  bench_command(),
+                                  lab_command(),
+                                  judge_command(),
+                                  eval_command(),
+                                  list_command(),
+                                  compare_command(),
+                                  invert_command(),
+                                  sweep_command(),
+                                  singan_command(),
+                                  export_command(),
+                                  data_command()};
     add_known_names(commands);
     return delivered(run_command_line(argc, argv, std::move(commands)));
   } catch (const duel::Failure& error) {

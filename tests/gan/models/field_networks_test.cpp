@@ -14,6 +14,7 @@
 #include "duel/gan/objective/penalty.h"
 #include "duel/gan/train/trainer.h"
 #include "duel/nn/module/scoped_parameters.h"
+#include "tests/files.h"
 #include "tests/tensors.h"
 
 namespace duel::gan {
