@@ -126,7 +126,7 @@ TEST_F(BadInput, UnknownNames) {
   refuse(train({"stray"}), {"stray"});
   refuse({"trian"}, {"unknown command 'trian'", "'train'"});
   refuse({"objectives", "hing"}, {"'hing'", "'hinge'"});
-  refuse({"bench", "stop"}, {"'stop'", "step, kernels, graph or nodes"});
+  refuse({"bench", "stop"}, {"'stop'", "step, kernels, graph, nodes or compare"});
 }
 
 TEST_F(BadInput, WrongValues) {

@@ -83,7 +83,7 @@ subdirectory() {
   cmake -S "$source_dir/tests/consumer" -B "$work/subdirectory" -DDUEL_SOURCE="$source_dir" -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG= -DDUEL_CUDA=OFF \
     -DBUILD_SHARED_LIBS=ON -DDUEL_ONEDNN=OFF "$@" >/dev/null
 }
-subdirectory -DCMAKE_INSTALL_INCLUDEDIR=include/duel-0.1 -DCMAKE_INSTALL_LIBDIR=lib
+subdirectory -DCMAKE_INSTALL_INCLUDEDIR=include/duel-elsewhere -DCMAKE_INSTALL_LIBDIR=lib
 cmake --build "$work/subdirectory" --parallel 2 >/dev/null
 "$work/subdirectory/consumer"
 "$work/subdirectory/kernel"
@@ -94,13 +94,13 @@ grep -q 'DUEL_HOST_LIBRARY: expected own, got onednn, which this build does not 
   failed "a build without oneDNN links it"
 cmake --install "$work/subdirectory" --prefix "$elsewhere/first" >/dev/null
 mv "$elsewhere/first" "$elsewhere/moved"
-[ -e "$elsewhere/moved/include/duel-0.1/duel/core/tensor/tensor.h" ] || failed "CMAKE_INSTALL_INCLUDEDIR is not obeyed"
-[ -e "$elsewhere/moved/lib/libduel_gan.so.0.1" ] || failed "BUILD_SHARED_LIBS or CMAKE_INSTALL_LIBDIR is not obeyed"
+[ -e "$elsewhere/moved/include/duel-elsewhere/duel/core/tensor/tensor.h" ] || failed "CMAKE_INSTALL_INCLUDEDIR is not obeyed"
+[ -e "$elsewhere/moved/lib/libduel_gan.so.0.2" ] || failed "BUILD_SHARED_LIBS or CMAKE_INSTALL_LIBDIR is not obeyed"
 use relative "$elsewhere/moved"
 by_pkg_config relative "$elsewhere/moved/lib"
-shown=$(nm -DC --defined-only "$elsewhere"/moved/lib/libduel_*.so.0.1 | grep -E ' [TW] ' | grep -vE 'duel::|^$' || true)
+shown=$(nm -DC --defined-only "$elsewhere"/moved/lib/libduel_*.so.0.2 | grep -E ' [TW] ' | grep -vE 'duel::|^$' || true)
 [ -z "$shown" ] || failed "shared libraries show what is not Duel's: $(head -3 <<<"$shown")"
-! nm -DC --defined-only "$elsewhere/moved/lib/libduel_kernels.so.0.1" | grep -q 'duel::kernels::host::' || failed "libduel_kernels.so shows its inner loops"
+! nm -DC --defined-only "$elsewhere/moved/lib/libduel_kernels.so.0.2" | grep -q 'duel::kernels::host::' || failed "libduel_kernels.so shows its inner loops"
 
 subdirectory -DCMAKE_INSTALL_INCLUDEDIR="$elsewhere/headers" -DCMAKE_INSTALL_LIBDIR="$elsewhere/libraries"
 cmake --install "$work/subdirectory" --prefix "$elsewhere/absolute" >/dev/null
