@@ -18,6 +18,7 @@ namespace duel {
 /// f32 to train, f64 to check, u8 image data, i64 labels and indices.
 enum class DType : uint8_t { f32, f64, u8, i64 };
 
+/// Bytes of an element; whether it has a fraction; "f32".
 constexpr size_t size_of(DType dtype) { return dtype == DType::u8 ? 1 : dtype == DType::f32 ? 4 : 8; }
 constexpr bool is_floating(DType dtype) { return dtype == DType::f32 || dtype == DType::f64; }
 std::string to_text(DType dtype);
@@ -25,6 +26,7 @@ std::string to_text(DType dtype);
 template <class T>
 inline constexpr bool always_false = false;
 
+/// The DType of float, double, uint8_t or int64_t; another type does not compile.
 template <class T>
 constexpr DType dtype_of() {
   if constexpr (std::is_same_v<T, float>)
@@ -39,6 +41,7 @@ constexpr DType dtype_of() {
     static_assert(always_false<T>, "Duel has no such element type");
 }
 
+/// Where a tensor lives: the CPU, or a GPU by its number.
 struct Device {
   enum class Kind : uint8_t { cpu, cuda };
   Kind kind = Kind::cpu;
@@ -48,6 +51,7 @@ struct Device {
   static constexpr Device cuda(int index = 0) { return {Kind::cuda, index}; }
   constexpr bool is_cuda() const { return kind == Kind::cuda; }
 };
+/// "cpu", "cuda:0"
 std::string to_text(const Device& device);
 
 /// Whether this build, on this machine, can compute there.

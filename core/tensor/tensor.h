@@ -51,6 +51,8 @@ class Tensor {
   /// An undefined tensor: only defined(), assignment and destruction are allowed.
   Tensor() = default;
 
+  /// New tensors of a shape of at most 5 axes, f32 on the CPU by default: of any values, 0, 1 or `value`. Error for a
+  /// negative size, a device that is not available, and where there is no memory.
   static Tensor empty(const Shape& shape, TensorOptions options = {});
   static Tensor zeros(const Shape& shape, TensorOptions options = {});
   static Tensor ones(const Shape& shape, TensorOptions options = {});
@@ -67,13 +69,16 @@ class Tensor {
     return from(std::span<const T>(values.begin(), values.size()), shape, device);
   }
 
+  /// Whether this is a tensor at all.
   bool defined() const { return impl_ != nullptr; }
   const Shape& shape() const;
   int rank() const { return shape().rank(); }
   /// The size of an axis, under both names; negative counts from the end. (The rank is rank().)
   int64_t size(int axis) const { return shape()[axis]; }
   int64_t dim(int axis) const { return shape()[axis]; }
+  /// Number of elements; 1 of rank 0.
   int64_t numel() const { return shape().numel(); }
+  /// Of what, and where.
   DType dtype() const;
   Device device() const;
   TensorOptions options() const { return {dtype(), device()}; }
@@ -84,8 +89,10 @@ class Tensor {
   const T* data() const;
   template <class T>
   T* mutable_data() const;
+  /// The same whatever the dtype.
   const void* raw() const;
   void* mutable_raw() const;
+  /// Of the elements; storage may be larger.
   size_t bytes() const { return static_cast<size_t>(numel()) * size_of(dtype()); }
 
   /// The value of a tensor of one element. On a GPU it and to_vector() wait for what was started there.
@@ -98,6 +105,7 @@ class Tensor {
   std::vector<T> to_vector() const;
 
   // Autograd: see autograd.h.
+  /// Whether gradients flow to it: a leaf that wants them, or the result of a recorded op.
   bool requires_grad() const;
   /// Makes a leaf that gradients are wanted for. Floating dtypes only; throws on a tensor made by an op. A
   /// parameter (mark_parameter) that is set to false is frozen: grad() and optimizers pass over it, and true
@@ -107,6 +115,7 @@ class Tensor {
   bool is_leaf() const;
   /// The gradient that backward() accumulated into this leaf; undefined before.
   Tensor grad() const;
+  /// Forgets grad(); it is undefined again.
   void zero_grad();
   /// Keeps the gradient of an op's result, too, in grad() when a backward() passes it.
   void retain_grad() const;
@@ -125,6 +134,7 @@ class Tensor {
       return Tensor();
     }));
   }
+  /// The hook is called no more. Error where there is none of this number.
   void remove_hook(unsigned number) const;
   /// The same storage without a graph.
   Tensor detach() const;
@@ -132,6 +142,7 @@ class Tensor {
   /// In place, outside the graph: a target or a source that requires grad is refused unless NoGrad says that
   /// this is meant. Converts the dtype; the source may lie on another device.
   void copy_(const Tensor& source) const;
+  /// Every element becomes `value`; refused as copy_ refuses.
   void fill_(double value) const;
 
   /// x = x + y for every handle of this tensor; y broadcasts to x, whose shape and dtype stay.
@@ -187,7 +198,10 @@ class Tensor {
   /// A copy on another device, differentiable.
   Tensor to(Device device) const;
 
-  // The functions of duel/core/ops.h as members: x.sum({0, 2}) is sum(x, {0, 2}).
+  // The functions of duel/core/ops.h as members: x.sum({0, 2}) is sum(x, {0, 2}); shapes, errors and derivatives are said there.
+
+  /// Over all elements, to a tensor of rank 0, or over axes (negative count from the end), which go or stay as 1:
+  /// duel/core/ops/reduce/reduction.h, statistics.h, softmax.h.
   Tensor sum() const;
   Tensor sum(const Axes& axes, bool keep_axes = false) const;
   Tensor mean() const;
@@ -215,6 +229,7 @@ class Tensor {
   Tensor softmax(int axis) const;
   Tensor log_softmax(int axis) const;
 
+  /// Element by element: duel/core/ops/map/arithmetic.h, comparison.h, activation.h.
   Tensor neg() const;
   Tensor abs() const;
   Tensor sign() const;
@@ -241,6 +256,7 @@ class Tensor {
   Tensor isfinite() const;
   Tensor logical_not() const;
 
+  /// Products and movement: duel/core/ops/linear/matmul.h, map/movement.h, map/indexing.h.
   Tensor matmul(const Tensor& other) const;
   Tensor t() const;
   Tensor transpose(int axis_a, int axis_b) const;
@@ -258,8 +274,10 @@ class Tensor {
 
   /// Number of in-place changes of the storage so far.
   uint64_t version() const;
+  /// Whether a change in place of one is seen in the other.
   bool same_storage(const Tensor& other) const;
 
+  /// Of Duel's own sources.
   const std::shared_ptr<detail::TensorImpl>& impl() const { return impl_; }
   explicit Tensor(std::shared_ptr<detail::TensorImpl> impl) : impl_(std::move(impl)) {}
 

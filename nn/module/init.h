@@ -27,9 +27,11 @@ int64_t fan_out(const Shape& weight);
 /// sqrt(2 / (1 + param^2)), "selu" 3 / 4.
 double calculate_gain(std::string_view nonlinearity, double param = 0.01);
 
+/// 0, 1 or `value` everywhere.
 void zeros_(const Tensor& tensor);
 void ones_(const Tensor& tensor);
 void constant_(const Tensor& tensor, double value);
+/// Uniform in [low, high), and N(mean, deviation^2).
 void uniform_(const Tensor& tensor, double low = 0.0, double high = 1.0,
               Generator& generator = default_generator());
 void normal_(const Tensor& tensor, double mean = 0.0, double deviation = 1.0,

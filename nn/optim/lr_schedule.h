@@ -62,12 +62,14 @@ class LrSchedule {
   int64_t last_epoch_ = 0;
 };
 
+/// An LrSchedule by step_rule.
 class StepLR : public LrSchedule {
  public:
   StepLR(Optimizer& optimizer, int64_t step_size, double gamma = 0.1)
       : LrSchedule(optimizer, step_rule(step_size, gamma)) {}
 };
 
+/// An LrSchedule by linear_rule.
 class LinearLR : public LrSchedule {
  public:
   explicit LinearLR(Optimizer& optimizer, double start_factor = 1.0 / 3, double end_factor = 1.0,
@@ -75,12 +77,14 @@ class LinearLR : public LrSchedule {
       : LrSchedule(optimizer, linear_rule(start_factor, end_factor, total_iters)) {}
 };
 
+/// An LrSchedule by cosine_rule.
 class CosineAnnealingLR : public LrSchedule {
  public:
   CosineAnnealingLR(Optimizer& optimizer, int64_t T_max, double eta_min = 0.0)
       : LrSchedule(optimizer, cosine_rule(T_max, eta_min)) {}
 };
 
+/// An LrSchedule by lambda_rule.
 class LambdaLR : public LrSchedule {
  public:
   LambdaLR(Optimizer& optimizer, std::function<double(int64_t)> lr_lambda)

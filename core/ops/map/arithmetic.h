@@ -12,6 +12,7 @@
 
 namespace duel {
 
+/// a + b, a - b, a b and a / b, shapes broadcast. Error for shapes that do not, and for dtypes or devices that differ.
 Tensor add(const Tensor& a, const Tensor& b);
 Tensor sub(const Tensor& a, const Tensor& b);
 Tensor mul(const Tensor& a, const Tensor& b);
@@ -26,6 +27,7 @@ Tensor pow(const Tensor& a, const Tensor& b);
 Tensor maximum(const Tensor& a, const Tensor& b);
 Tensor minimum(const Tensor& a, const Tensor& b);
 
+/// a + value and a value, of a's dtype.
 Tensor add_scalar(const Tensor& a, double value);
 Tensor mul_scalar(const Tensor& a, double value);
 /// a / value and value / a, each rounded once: a product with a reciprocal is rounded twice, and 169 / 13 is
@@ -40,6 +42,8 @@ Tensor clamp_max(const Tensor& a, double high);
 /// min(max(a, low), high)
 Tensor clamp(const Tensor& a, double low, double high);
 
+/// -a, e^a, the natural logarithm, the root and a^2, of a's shape. Of a negative a log and sqrt are not-a-number; at 0 their
+/// gradients are infinite.
 Tensor neg(const Tensor& a);
 Tensor exp(const Tensor& a);
 Tensor log(const Tensor& a);
@@ -49,6 +53,7 @@ Tensor square(const Tensor& a);
 Tensor abs(const Tensor& a);
 /// -1, 0 or 1, and not-a-number of not-a-number; gradient 0 everywhere.
 Tensor sign(const Tensor& a);
+/// 1 / a
 Tensor reciprocal(const Tensor& a);
 /// 1 / sqrt(a)
 Tensor rsqrt(const Tensor& a);
@@ -70,6 +75,7 @@ void add_in_place(Tensor& target, const Tensor& source);
 /// The same of several pairs, each of one shape and floating dtype, in as few launches as there are.
 void add_each(const std::vector<std::pair<Tensor, Tensor>>& targets_and_sources);
 
+/// The functions above as operators.
 inline Tensor operator+(const Tensor& a, const Tensor& b) { return add(a, b); }
 inline Tensor operator-(const Tensor& a, const Tensor& b) { return sub(a, b); }
 inline Tensor operator*(const Tensor& a, const Tensor& b) { return mul(a, b); }
@@ -84,6 +90,7 @@ inline Tensor operator*(double a, const Tensor& b) { return mul_scalar(b, a); }
 inline Tensor operator/(const Tensor& a, double b) { return div_scalar(a, b); }
 inline Tensor operator/(double a, const Tensor& b) { return scalar_div(a, b); }
 inline Tensor operator%(const Tensor& a, const Tensor& b) { return remainder(a, b); }
+/// remainder by a number; of i64 an integer.
 Tensor operator%(const Tensor& a, double b);
 
 }  // namespace duel

@@ -9,6 +9,7 @@
 
 namespace duel {
 
+/// u8 of the broadcast shape: 1 where a > b, a >= b, and so on.
 Tensor greater(const Tensor& a, const Tensor& b);
 Tensor greater_equal(const Tensor& a, const Tensor& b);
 Tensor less(const Tensor& a, const Tensor& b);
@@ -22,6 +23,7 @@ Tensor logical_or(const Tensor& a, const Tensor& b);
 Tensor logical_xor(const Tensor& a, const Tensor& b);
 Tensor logical_not(const Tensor& a);
 
+/// u8 of x's shape; of integers isnan and isinf are 0 everywhere.
 Tensor isnan(const Tensor& x);
 Tensor isinf(const Tensor& x);
 Tensor isfinite(const Tensor& x);

@@ -35,6 +35,7 @@
 
 namespace duel::gan {
 
+/// The terms of the table above.
 Term lecam(double weight);
 enum class Consistency { real, balanced };
 Term consistency(Consistency of, double weight);
@@ -48,6 +49,7 @@ Term cutmix_consistency(double weight);
 /// For images [N, C, H, W] [N, 1, H, W]: 0 in each one's box, 1 outside.
 Tensor cutmix_mask(const Tensor& images, Generator& random);
 enum class Whose { discriminator, generator };
+/// Of the weights of one player; the table above.
 Term historical_averaging(Whose of, double weight);
 Term spectral_regularisation(double weight);
 
