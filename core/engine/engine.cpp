@@ -329,8 +329,8 @@ void check_outputs(const std::vector<Tensor>& outputs) {
   DUEL_CHECK(!outputs.empty(), "grad", "expected at least one output");
   for (const Tensor& output : outputs) {
     DUEL_CHECK(output.defined() && output.impl()->node, "grad",
-               "an output does not depend on anything that requires grad (was it computed under no_grad or "
-               "detached?)");
+               "an output does not depend on anything that requires grad (was it computed under NoGrad or "
+               "detached, or is it a gradient that grad() took without create_graph?)");
   }
 }
 

@@ -1,12 +1,12 @@
 // Gradient checks by central differences, of order 1 and 2, for ops and whole losses. In f64.
 //
 // Example:
-//   auto result = gradgradcheck([&](const Tensors& in) { return sample_norm(tanh(in[0])); }, {x});
+//   auto result = gradgradcheck([&](const auto& in) { return sample_norm(tanh(in[0])); }, {x});
 //   if (!result) std::puts(result.message.c_str());
 //
 // f computes with the tensors that it is given: copies of the inputs, moved for the differences, which are
 // taken without recording. Example, a module's weights as inputs (nn/module/scoped_parameters.h):
-//   gradcheck([&](const Tensors& in) { nn::ScopedParameters moved(d.parameters(), in); return mean(d(x)); }, d.parameters());
+//   gradcheck([&](const auto& in) { nn::ScopedParameters moved(d.parameters(), in); return mean(d(x)); }, d.parameters());
 // Where f differentiates by itself, it needs an EnableGrad around that (gan::gradient_penalty has its own).
 #pragma once
 

@@ -11,7 +11,8 @@
 //
 // Example:
 //   write_safetensors("g.safetensors", {.tensors = {{"fc.weight", w}}, .metadata = {{"format", "pt"}}});
-//   Tensor w = *read_safetensors("g.safetensors").find("fc.weight");
+//   const TensorFile file = read_safetensors("g.safetensors");
+//   if (const Tensor* w = file.find("fc.weight")) layer.weight.copy_(*w);
 #pragma once
 
 #include <filesystem>

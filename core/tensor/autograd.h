@@ -7,7 +7,7 @@
 //   Tensor x = interpolate(real, fake).detach().set_requires_grad(true);
 //   Tensor g = grad({sum(critic(x))}, {x}, {}, {.create_graph = true})[0];
 //   Tensor penalty = mean(square(add_scalar(sample_norm(g), -1.0)));
-//   auto dw = grad({penalty}, critic.parameters());
+//   auto dw = grad({loss + penalty}, critic.parameters());    // the last bias has no part in a penalty alone: allow_unused
 //
 // Note [Saved tensors carry a version]
 // An op that needs a tensor in its backward saves a handle and the storage's version. If the storage is

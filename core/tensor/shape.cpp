@@ -1,6 +1,7 @@
 #include "duel/core/tensor/shape.h"
 
 #include <algorithm>
+#include <ostream>
 
 #include "duel/kernels/base/error.h"
 #include "duel/kernels/base/text.h"
@@ -49,6 +50,7 @@ bool Shape::operator==(const Shape& other) const {
 }
 
 std::string to_text(const Shape& shape) { return "[" + joined(shape) + "]"; }
+std::ostream& operator<<(std::ostream& out, const Shape& shape) { return out << to_text(shape); }
 
 Shape broadcast_shapes(const char* op, const Shape& a, const Shape& b) {
   const int rank = std::max(a.rank(), b.rank());

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <initializer_list>
+#include <iosfwd>
 #include <span>
 #include <string>
 #include <utility>
@@ -58,6 +59,7 @@ class Axes {
 
 /// "[64, 1, 28, 28]"
 std::string to_text(const Shape& shape);
+std::ostream& operator<<(std::ostream& out, const Shape& shape);
 
 /// The NumPy broadcast of two shapes; throws Error naming `op` if there is none.
 Shape broadcast_shapes(const char* op, const Shape& a, const Shape& b);

@@ -106,6 +106,8 @@ using PenalisedValue = std::function<Tensor(const Judgement& at)>;
 /// without a graph, so that gradcheck can take differences of it; in D's weights:
 ///   gradcheck([&](const auto& in) { nn::ScopedParameters moved(d.parameters(), in);
 ///                                   return gradient_penalty(d, points, shape, 1.0).value; }, d.parameters());
+/// The critic's last bias has no part in it: grad() of a penalty alone wants allow_unused. A critic that mixes samples, by batch norm
+/// in training, is taken as it is; to refuse it is the Trainer's (compatibility.h).
 PenaltyResult gradient_penalty(nn::Module& critic, const Tensor& points, const PenaltyShape& shape,
                                double weight, const Tensor& labels = {},
                                const PenalisedValue& value = nullptr);
