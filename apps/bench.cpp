@@ -136,7 +136,7 @@ Command bench_command() {
          [r](const std::string& text) { r->kernels.dtype = text; });
   option("Of kernels", "l2", "STATE", "caches before a sample: warm, or cold (emptied) [warm]",
          [r](const std::string& text) { r->kernels.l2 = text; });
-  option("Of kernels", "quick", "", "20 samples and 0.2 s per kernel and size, not 100 and 3 s",
+  option("Of kernels", "quick", "", "10 to 20 samples and about 0.2 s per kernel and size, not 100 and 3 s",
          [r](const std::string&) { r->kernels.quick = true; });
   option("Of kernels", "check", "",
          "status 1 where a fused kernel is slower by more than a tenth than plain ops, 5 times of 5",

@@ -267,7 +267,7 @@ Command train_command(int argc, char** argv) {
   command.footer =
       "Without flags: digits from MNIST where it is found, else drawn ones (duel data shows them).\n"
       "A flag that takes no value takes =false: --spectral-norm=false.\n"
-      "Every flag can stand as a key in --config FILE; the config.json of a run directory repeats that run.\n"
+      "Every flag can stand as a key in --config FILE (--penalty as \"penalties\"); the config.json of a run directory repeats that run.\n"
       "  duel train --objective wgan-gp --arch mlp --epochs 5 --out runs/critic\n"
       "  duel train --loss hinge --penalty zero_centered@real:5 --out runs/own\n"
       "  duel train --resume --out runs/critic --epochs 10\n"

@@ -275,6 +275,7 @@ case $half in "" | 1 | 2) ;; *) fail "half: expected 1 or 2, got '$half'" ;; esa
 if [ -z "$dir" ]; then
   dir=$here/../build/cuda
   [ -x "$here/bin/duel" ] && dir=$here
+  [ -x "$dir/duel" ] || [ "$dir" = "$here" ] || [ -e /dev/nvidia0 ] || skip "no GPU: this machine has no /dev/nvidia0"
 fi
 [ -d "$dir" ] || fail "$dir: no such folder; expected a CUDA build (cmake --preset cuda) or an unpacked bundle"
 DUEL_DIR=$(cd "$dir" && pwd)

@@ -192,7 +192,8 @@ GraphListing list_nodes(std::vector<GraphNode> nodes, const GraphModel& model) {
 GraphListing list_iteration(const Workload& workload, Device device) {
   DUEL_CHECK(
       device.is_cuda(), "bench",
-      "graph: expected a GPU (--device cuda), whose iterations are graphs; duel-graph lists them without one");
+      "graph: expected a GPU (--device cuda), whose iterations are graphs; duel-graph (target duel_graph of a "
+      "build with -DDUEL_TESTS=ON) lists them without one");
   const auto trainer = make_trainer(workload, device);
   for (int k = 0; k < 3 && trainer->graphs() == 0; ++k) trainer->step();
   const auto captured = trainer->captured();

@@ -8,7 +8,7 @@ usage: bench_step.py [--python PYTHON_WITH_TORCH] [--duel build/duel] [--rounds 
 Each row (arch, objective, batch, threads) runs Duel and every PyTorch mode once per round, one after the other; a mode's
 figure is the median of its rounds. PyTorch's best mode of eager, eager tuned, both with channels_last (convolutions), and
 with --compile torch.compile of each, is what Duel is compared with. --networks times the five networks of torch_nets.py and
-networks.cpp (target duel_networks) instead. --cpu-time compares the processes' CPU seconds, which a busy neighbour disturbs
+networks.cpp (target duel_networks, a build with -DDUEL_TESTS=ON) instead. --cpu-time compares the processes' CPU seconds, which a busy neighbour disturbs
 less. Both sides must have as many parameters, and the five networks the same losses and gradients. Prints a Markdown table
 and writes all figures as JSON.
 """

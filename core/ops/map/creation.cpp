@@ -4,6 +4,7 @@
 
 #include "duel/core/ops/map/arithmetic.h"
 #include "duel/core/ops/map/comparison.h"
+#include "duel/core/tensor/autograd.h"
 #include "duel/core/tensor/internal/op_trace.h"
 #include "duel/core/tensor/random.h"
 #include "duel/kernels/map/axis.h"
