@@ -5,7 +5,9 @@
 // call is capturable: the workspace is the caller's, algorithms are chosen once per shape and kept, a choice
 // during a capture steps aside of it. Algorithms that add partial sums in place take turns by counters
 // ("to guarantee the sequentiality", cublasLt.h) and are allowed; that bits are then the same on every run no GPU has shown yet:
-// parts twice and resume of tests/gpu.sh. The handle belongs to the device that was current at the first call.
+// parts twice and resume of tests/gpu.sh. It is the
+// heuristic's first algorithm, not the fastest of several that are timed: times would choose another one in another run, and a resumed run
+// would not be the uninterrupted one bit for bit. The handle belongs to the device that was current at the first call.
 #pragma once
 
 #include <string>
