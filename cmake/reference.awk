@@ -8,5 +8,5 @@ opening {
   if (code) sub(/^\/\/\/ /, "///     ")
   before = code
 }
-/^ *\/\/\// { gsub(/\\/, "\\\\") }
+/^ *\/\/\// { gsub(/\\/, "&&") }
 { print }

@@ -128,13 +128,15 @@ TEST(Completion, WorksInBash) {
   write(scratch / "script", duel({"completion", "bash"}).out);
   std::filesystem::create_directory(scratch / "a run");
   const auto completed = [&](const std::string& line, const std::string& words) {
-    write(scratch / "ask", "cd " + quoted(scratch.dir()) + "; compopt() { :; }; . ./script\nCOMP_LINE='" +
-                               line + "'; COMP_WORDS=(" + words +
+    write(scratch / "ask", "PATH=" + quoted(std::filesystem::path(command_path()).parent_path()) +
+                               ":$PATH; cd " + quoted(scratch.dir()) +
+                               "; compopt() { :; }; . ./script\nCOMP_LINE='" + line + "'; COMP_WORDS=(" +
+                               words +
                                "); COMP_POINT=${#COMP_LINE}; COMP_CWORD=$((${#COMP_WORDS[@]} - 1))\n"
                                "_duel; printf '%s|' \"${COMPREPLY[@]}\"\n");
     return said("bash " + quoted(scratch / "ask"));
   };
-  const std::string program = command_path();
+  const std::string program = "duel";
   EXPECT_EQ(completed(program + " train --arch dc", program + " train --arch dc"), "dcgan|");
   EXPECT_EQ(completed(program + " train --arch=dc", program + " train --arch = dc"), "dcgan|");
   EXPECT_EQ(completed(program + " judge ", program + " judge ''"), "train|info|test|");
