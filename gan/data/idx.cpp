@@ -82,8 +82,7 @@ int64_t read_shape(ByteSource& source, int rank, const std::string& file, std::v
              wanted, got, again);
   int64_t elements = 1;
   for (int axis = 0; axis < rank; ++axis) {
-    const uint8_t* b = &bytes[static_cast<size_t>(axis) * 4];
-    const int64_t side = int64_t{b[0]} << 24 | int64_t{b[1]} << 16 | int64_t{b[2]} << 8 | int64_t{b[3]};
+    const int64_t side = big_endian(&bytes[static_cast<size_t>(axis) * 4]);
     DUEL_CHECK(side >= 1 && side <= largest(axis), "idx", "{}: dimension {}: expected 1 to {}, got {}; {}",
                file, axis, largest(axis), side, again);
     shape.push_back(side);
@@ -145,10 +144,6 @@ std::vector<uint8_t> pack_gzip(std::span<const uint8_t> bytes) {
   DUEL_ASSERT(status == Z_STREAM_END);
   return out;
 }
-
-}  // namespace
-
-namespace {
 
 std::array<uint8_t, 4> read_magic(ByteSource& source, const std::string& file) {
   std::array<uint8_t, 4> magic{};
@@ -234,7 +229,7 @@ std::vector<uint8_t> read_idx_labels(const fs::path& path) {
   for (int64_t i = 0; i < shape[0]; ++i) {
     DUEL_CHECK(source.read(row) == row.size(), "idx",
                "{}: length: expected {} labels, file ends after {}; {}", file, shape[0], i, again);
-    const uint32_t label = uint32_t{row[0]} << 24 | uint32_t{row[1]} << 16 | uint32_t{row[2]} << 8 | row[3];
+    const int64_t label = big_endian(row.data());  // of an i32
     DUEL_CHECK(label <= 255, "idx", "{}: label of image {}: expected 0 to 255, got {}", file, i,
                static_cast<int32_t>(label));
     labels.push_back(static_cast<uint8_t>(label));

@@ -4,8 +4,8 @@
 #include <zlib.h>
 
 #include <algorithm>
-#include <cctype>
 
+#include "duel/core/io/internal/file_ending.h"
 #include "duel/kernels/base/error.h"
 
 namespace duel::gan {
@@ -13,12 +13,6 @@ namespace {
 
 constexpr const char* kOp = "arrays";
 constexpr uint64_t kMostInZip = 0xffffffff;
-
-std::string ending_of(const std::filesystem::path& path) {
-  std::string ending = path.extension().string();
-  for (char& c : ending) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return ending;
-}
 
 /// Magic, version 1.0, length and literal, filled up so that the elements begin at a multiple of 64.
 std::string npy_header(const std::string& type, const std::string& shape) {

@@ -30,12 +30,6 @@ struct Reading {
   Colours colours = Colours::kept;  // of arrays: kept where they are to become gray afterwards
 };
 
-void refuse_colours(const std::string& file, const ImageSet& set, Colours colours) {
-  DUEL_CHECK(colours == Colours::kept || set.channels == 1, "images",
-             "{}: expected gray images, got images of {} channels; make them gray with --gray", file,
-             set.channels);
-}
-
 ImageSet read_npy_file(const fs::path& path, const Reading& how) {
   ByteSource source("npy", path);
   return detail::read_npy(
@@ -87,7 +81,6 @@ ImageSet read_cifar(const std::vector<fs::path>& files, const Reading& how) {
   DUEL_CHECK(set.count <= detail::kMaxPixels / set.pixels(), "cifar",
              "{}: expected at most {} pixels in all, got {} images", set.source, detail::kMaxPixels,
              set.count);
-  refuse_colours(set.source, set, how.colours);
   if (how.check) how.check(detail::shape_of(set));
   std::vector<uint8_t> record(detail::kCifarRecord);
   for (size_t f = 0; f < files.size(); ++f) {
@@ -148,10 +141,8 @@ ImageSet read_pictures(const fs::path& folder, const std::vector<fs::path>& file
 
 ImageSet as_it_lies(const fs::path& path, const DataHalf& half, const Reading& how) {
   switch (half.form) {
-    case Form::mnist: {
-      ImageSet set = load_mnist(half.files[0], half.split, how.check);
-      return set;
-    }
+    case Form::mnist:
+      return load_mnist(half.files[0], half.split, how.check);
     case Form::idx:
       return read_idx_images(half.files[0], how.check);
     case Form::cifar:

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "duel/core/io/atomic_file.h"
+#include "duel/gan/data/internal/byte_source.h"
 #include "duel/kernels/base/error.h"
 
 namespace duel::gan {
@@ -31,8 +32,7 @@ void put_chunk(Bytes& to, std::string_view type, std::span<const uint8_t> data) 
 template <class Use>
 void each_chunk(const Bytes& png, Use use) {
   for (size_t at = kSignature; at + kAround <= png.size();) {
-    const size_t length =
-        size_t{png[at]} << 24 | size_t{png[at + 1]} << 16 | size_t{png[at + 2]} << 8 | png[at + 3];
+    const auto length = static_cast<size_t>(big_endian(png.data() + at));
     const auto* type = reinterpret_cast<const char*>(png.data() + at + 4);
     use(std::string_view(type, 4), std::span(png).subspan(at + 8, length));
     at += kAround + length;

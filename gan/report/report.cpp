@@ -10,6 +10,7 @@
 #include "duel/core/tensor/autograd.h"
 #include "duel/gan/data/class_names.h"
 #include "duel/gan/judge/comparison.h"
+#include "duel/gan/judge/neighbours.h"
 #include "duel/gan/picture/png.h"
 #include "duel/gan/record/internal/run_record.h"
 #include "duel/gan/record/machine.h"
@@ -246,32 +247,30 @@ Walks draw_walks(Trainer& trainer) {
 }
 
 std::optional<Picture> draw_neighbours(Trainer& trainer, const Tensor& input) {
-  constexpr int64_t shown = 8, nearest = 3, piece = 4096;
+  constexpr int64_t shown = 8, most = 3, piece = 4096;
   const std::shared_ptr<const ResidentData>& data = trainer.data();
-  if (!data || data->sample_shape().rank() != 3 || data->count() < nearest) return std::nullopt;
+  if (!data || data->sample_shape().rank() != 3 || data->count() < most) return std::nullopt;
   const NoGrad no_grad;
   const Tensor fakes = trainer.sample(rows(input, 0, std::min(shown, input.dim(0))));
-  const int64_t count = fakes.dim(0), pixels = fakes.numel() / count;
-  const Tensor points = fakes.reshape({count, pixels}), all = data->first(data->count());
-  // |x - y|² less |x|², which is the same for all y
+  const int64_t count = fakes.dim(0);
+  const Tensor all = data->first(data->count());
   std::vector<std::vector<std::pair<double, int64_t>>> best(static_cast<size_t>(count));
+  // Piece by piece: nearest() takes all that it is given into memory as f64.
   for (int64_t begin = 0; begin < data->count(); begin += piece) {
     const int64_t end = std::min(begin + piece, data->count());
-    const Tensor others = data->batch(rows(all, begin, end), fakes.dtype()).reshape({end - begin, pixels});
-    const auto lengths = sum(others * others, {1}).to_vector<double>(),
-               products = matmul(points, others, false, true).to_vector<double>();
-    for (size_t i = 0; i < best.size(); ++i) {
-      for (int64_t k = 0; k < end - begin; ++k) {
-        const auto at = static_cast<size_t>(k);
-        best[i].emplace_back(lengths[at] - 2 * products[i * static_cast<size_t>(end - begin) + at],
-                             begin + k);
-      }
-      std::partial_sort(best[i].begin(), best[i].begin() + nearest, best[i].end());
-      best[i].resize(nearest);
+    const int64_t k = std::min(most, end - begin);
+    const Neighbours near = nearest(fakes, data->batch(rows(all, begin, end), fakes.dtype()), k);
+    const auto index = near.index.to_vector<int64_t>();
+    const auto distance = near.distance.to_vector<double>();
+    for (size_t i = 0; i < index.size(); ++i)
+      best[i / static_cast<size_t>(k)].emplace_back(distance[i], begin + index[i]);
+    for (auto& each : best) {
+      std::sort(each.begin(), each.end());
+      each.resize(std::min(each.size(), static_cast<size_t>(most)));
     }
   }
   std::vector<Tensor> grid{fakes};
-  for (size_t k = 0; k < nearest; ++k) {
+  for (size_t k = 0; k < most; ++k) {
     std::vector<int64_t> index;
     for (const auto& each : best) index.push_back(each[k].second);
     grid.push_back(data->batch(Tensor::from(index, {count}).to(data->device()), fakes.dtype()));

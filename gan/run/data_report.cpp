@@ -10,6 +10,7 @@
 #include "duel/gan/record/internal/text_table.h"
 #include "duel/gan/run/internal/output_file.h"
 #include "duel/gan/run/internal/run_setup.h"
+#include "duel/gan/run/internal/sample_sets.h"
 #include "duel/kernels/base/error.h"
 
 namespace duel::gan {
@@ -18,11 +19,6 @@ namespace {
 constexpr const char* kDataOp = "data";
 constexpr int64_t kTestImagesDrawn = 10000;  // of drawn and of stacked digits
 constexpr int64_t kShownAcross = 8, kGridPadding = 2, kMostGridSide = 16384;
-
-std::string_view pixels_of_image(const ImageSet& set, int64_t i) {
-  const auto size = static_cast<size_t>(set.pixels());
-  return {reinterpret_cast<const char*>(set.images.data()) + static_cast<size_t>(i) * size, size};
-}
 
 void count_classes(DataHalfReport& report, const ImageSet& set) {
   report.unlabelled = set.unlabelled;
@@ -48,7 +44,7 @@ DataHalfReport half_report(const ImageSet& set) {
   std::vector<int64_t> sums(static_cast<size_t>(set.channels)), squares = sums;
   std::unordered_set<std::string_view> seen;
   for (int64_t i = 0; i < set.count; ++i) {
-    const std::string_view image = pixels_of_image(set, i);
+    const std::string_view image = detail::bytes_of(set, i);
     for (int64_t c = 0; c < set.channels; ++c)
       for (int64_t p = 0; p < area; ++p) {
         const int64_t v = static_cast<uint8_t>(image[static_cast<size_t>(c * area + p)]);
@@ -71,14 +67,6 @@ DataHalfReport half_report(const ImageSet& set) {
         std::sqrt(std::max(0.0, static_cast<double>(squares[c]) / pixels - mean * mean)) / 255);
   }
   return report;
-}
-
-int64_t shared_images(const ImageSet& train, const ImageSet& test) {
-  std::unordered_set<std::string_view> known;
-  for (int64_t i = 0; i < train.count; ++i) known.insert(pixels_of_image(train, i));
-  int64_t shared = 0;
-  for (int64_t i = 0; i < test.count; ++i) shared += known.contains(pixels_of_image(test, i)) ? 1 : 0;
-  return shared;
 }
 
 Picture grid_of_first(const ImageSet& set, int64_t count) {
@@ -142,7 +130,7 @@ DataReport report_data(const DataRequest& request) {
   }
   if (test.count > 0) {
     report.test = half_report(test);
-    report.shared = shared_images(setup.images, test);
+    report.shared = detail::in_both(setup.images, test);
   }
   report.grid = grid_of_first(setup.images, request.count);
   if (!request.out.empty()) write_png(request.out, report.grid);

@@ -128,11 +128,6 @@ Data data_of(const EvalRequest& request, const Source& set) {
   return data;
 }
 
-std::string_view bytes_of(const ImageSet& set, int64_t i) {
-  const auto size = static_cast<size_t>(set.pixels());
-  return {reinterpret_cast<const char*>(set.images.data()) + static_cast<size_t>(i) * size, size};
-}
-
 ImageSet chosen(const ImageSet& set, const std::vector<int64_t>& index) {
   ImageSet part;
   part.count = static_cast<int64_t>(index.size());
@@ -140,7 +135,7 @@ ImageSet chosen(const ImageSet& set, const std::vector<int64_t>& index) {
   part.width = set.width;
   part.channels = set.channels;
   for (const int64_t i : index) {
-    const std::string_view bytes = bytes_of(set, i);
+    const std::string_view bytes = detail::bytes_of(set, i);
     part.images.insert(part.images.end(), bytes.begin(), bytes.end());
   }
   part.source = set.source;
@@ -160,25 +155,16 @@ ImageSet images_of(Source& source, const EvalRequest& request) {
   return at_most(std::move(source.images), request.count, request.seed);
 }
 
-/// How many of `fake` are in `real`, pixel for pixel.
-int64_t in_both(const ImageSet& real, const ImageSet& fake) {
-  std::unordered_set<std::string_view> known;
-  for (int64_t i = 0; i < real.count; ++i) known.insert(bytes_of(real, i));
-  int64_t shared = 0;
-  for (int64_t i = 0; i < fake.count; ++i) shared += known.contains(bytes_of(fake, i)) ? 1 : 0;
-  return shared;
-}
-
 /// Training images that are in none of the two sets, at most `count` of them, in random order.
 std::vector<int64_t> in_neither(const ImageSet& training, const ImageSet& real, const ImageSet& fake,
                                 int64_t count, uint64_t seed) {
   std::unordered_set<std::string_view> known;
   for (const ImageSet* set : {&real, &fake})
-    for (int64_t i = 0; i < set->count; ++i) known.insert(bytes_of(*set, i));
+    for (int64_t i = 0; i < set->count; ++i) known.insert(detail::bytes_of(*set, i));
   std::vector<int64_t> index;
   for (const int64_t i : DataOrder(training.count, seed).next(training.count).to_vector<int64_t>()) {
     if (static_cast<int64_t>(index.size()) == count) break;
-    if (!known.contains(bytes_of(training, i))) index.push_back(i);
+    if (!known.contains(detail::bytes_of(training, i))) index.push_back(i);
   }
   return index;
 }
@@ -304,7 +290,7 @@ Evaluation evaluate(const EvalRequest& request) {
 
   say(message("set       {} images: {}", fake.count, fake.source));
   say(message("against   {} images: {}", real.count, real.source));
-  if (const int64_t shared = in_both(real, fake); shared > 0)
+  if (const int64_t shared = detail::in_both(real, fake); shared > 0)
     say(message("note      {} images of the set are among those that it stands against", shared));
 
   const SampleSet read_fake = detail::read_by(judge, ResidentData(fake)),

@@ -42,17 +42,6 @@ std::string facts(const Networks& networks) {
                                     {"embedding", o.embedding}}));
 }
 
-/// The network's weights as they stand in a checkpoint under `prefix`. An average has buffers of its own where they are statistics of
-/// what passes; others are the network's.
-void take(nn::Module& net, const TensorFile& state, const std::string& prefix, const std::string& own) {
-  nn::StateDict entries = strip_prefix(prefix, state);
-  for (auto& entry : strip_prefix(own, state)) {
-    if (std::none_of(entries.begin(), entries.end(), [&](const auto& e) { return e.first == entry.first; }))
-      entries.push_back(std::move(entry));
-  }
-  net.load_state_dict(entries);
-}
-
 bool has(const TensorFile& file, const std::string& prefix) {
   return std::any_of(file.tensors.begin(), file.tensors.end(),
                      [&](const auto& entry) { return entry.first.starts_with(prefix); });
@@ -145,7 +134,7 @@ std::string export_run(const ExportRequest& request) {
              "net: {} keeps no average of G's weights (its ema is 0): take g, or train with --ema 0.999",
              request.checkpoint.string());
   nn::Module& module = net == "d" ? *networks.discriminator : *networks.generator;
-  if (net == "g_ema") take(module, state, kAveragePrefix, "g.");
+  if (net == "g_ema") module.load_state_dict(strip_prefix(kAveragePrefix, state));
 
   TensorFile file;
   for (const auto& entry : module.state_dict()) file.tensors.push_back(entry);

@@ -10,6 +10,11 @@
 
 namespace duel::gan {
 
+/// Four bytes, the greatest first.
+inline int64_t big_endian(const uint8_t* p) {
+  return int64_t{p[0]} << 24 | int64_t{p[1]} << 16 | int64_t{p[2]} << 8 | int64_t{p[3]};
+}
+
 class ByteSource {
  public:
   /// Opens a regular file. Errors start with "[op] FILE: ", like those of all members.

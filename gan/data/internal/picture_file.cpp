@@ -5,13 +5,15 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <cstring>
 #include <fstream>
 #include <memory>
 #include <span>
 
+#include "duel/core/io/internal/file_ending.h"
+#include "duel/gan/data/internal/byte_source.h"
 #include "duel/gan/data/internal/image_limits.h"
+#include "duel/gan/data/internal/planes.h"
 #include "duel/kernels/base/error.h"
 
 #pragma GCC diagnostic push
@@ -33,10 +35,6 @@ namespace {
 constexpr const char *kPng = "png", *kJpeg = "jpeg";
 constexpr std::array<uint8_t, 8> kSignature{0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
 constexpr int64_t kMaxFile = int64_t{1} << 28;
-
-int64_t big_endian(const uint8_t* p) {
-  return int64_t{p[0]} << 24 | int64_t{p[1]} << 16 | int64_t{p[2]} << 8 | int64_t{p[3]};
-}
 
 std::vector<uint8_t> bytes_of(const std::filesystem::path& path, const std::string& file) {
   std::error_code error;
@@ -267,8 +265,7 @@ void check_jpeg(const std::vector<uint8_t>& bytes, const std::string& file,
 }  // namespace
 
 bool is_picture_name(const std::filesystem::path& path) {
-  std::string ending = path.extension().string();
-  for (char& c : ending) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  const std::string ending = ending_of(path);
   return ending == ".png" || ending == ".jpg" || ending == ".jpeg";
 }
 
@@ -285,12 +282,13 @@ std::vector<uint8_t> read_picture_file(const std::filesystem::path& path,
       stbi_image_free);
   DUEL_CHECK(pixels, jpeg ? kJpeg : kPng, "{}: could not be decoded ({}); get the file again", file,
              stbi_failure_reason());
-  const int64_t area = int64_t{width} * height;
-  std::vector<uint8_t> planes(static_cast<size_t>(channels * area));
-  for (int64_t c = 0; c < channels; ++c)
-    for (int64_t i = 0; i < area; ++i)
-      planes[static_cast<size_t>(c * area + i)] = pixels.get()[i * channels + c];
-  return planes;
+  ImageSet one;
+  one.count = 1;
+  one.height = height;
+  one.width = width;
+  one.channels = channels;
+  const std::vector<uint8_t> interleaved(pixels.get(), pixels.get() + one.pixels());
+  return channels == 1 ? interleaved : with_channels_first(interleaved, one);
 }
 
 }  // namespace duel::gan::detail

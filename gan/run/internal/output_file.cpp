@@ -2,10 +2,10 @@
 
 #include <unistd.h>
 
-#include <cctype>
 #include <cerrno>
 #include <cstring>
 
+#include "duel/core/io/internal/file_ending.h"
 #include "duel/kernels/base/error.h"
 
 namespace duel::gan::detail {
@@ -21,9 +21,7 @@ void check_output(const std::string& op, const std::string& flag, const std::fil
   // A device or a folder cannot be replaced, whatever --force says.
   DUEL_CHECK(!there || fs::is_regular_file(file, ignored), op,
              "{}: {}: is not a regular file; choose another --{}", flag, name, flag);
-  std::string found = file.extension().string();
-  for (char& c : found) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  DUEL_CHECK(found == ending, op, "{}: {}: expected a name ending in {}", flag, name, ending);
+  DUEL_CHECK(ending_of(file) == ending, op, "{}: {}: expected a name ending in {}", flag, name, ending);
   const fs::path folder = fs::absolute(file, ignored).parent_path();
   // With a dot: a file in the place of the folder is none.
   DUEL_CHECK(::access((folder / ".").c_str(), W_OK | X_OK) == 0, op,

@@ -4,11 +4,11 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cctype>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
 
+#include "duel/core/io/internal/file_ending.h"
 #include "duel/core/ops/map/movement.h"
 #include "duel/gan/data/class_names.h"
 #include "duel/gan/data/image_arrays.h"
@@ -26,12 +26,6 @@ constexpr int64_t kMostImages = 10'000'000, kMostMoving = 256;
 constexpr int64_t kWalkSteps = 24;  // pictures from one point to the other; the way back has the same ones
 constexpr int kRate = 15;           // of these a second
 constexpr int64_t kColumns = 8;
-
-std::string ending_of(const fs::path& file) {
-  std::string ending = file.extension().string();
-  for (char& c : ending) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return ending;
-}
 
 [[noreturn]] void cannot(const fs::path& path, const char* what) {
   const int reason = errno;
@@ -203,5 +197,5 @@ std::string write_files(const SampleRequest& request, const LoadedTrainer& loade
 }  // namespace duel::gan::detail
 
 bool duel::gan::draws_files(const SampleRequest& request) {
-  return !request.dir.empty() || (!request.out.empty() && detail::ending_of(request.out) != ".png");
+  return !request.dir.empty() || (!request.out.empty() && ending_of(request.out) != ".png");
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <unordered_set>
 
 #include "duel/core/ops.h"
 #include "duel/core/tensor/autograd.h"
@@ -33,6 +34,19 @@ void each_batch(Trainer& trainer, int64_t count, const std::function<Latents(int
     batch.images = gray_pixels(values);
     use(batch, points.labels.defined() ? rows(points.labels, 0, batch.count) : Tensor());
   }
+}
+
+std::string_view bytes_of(const ImageSet& set, int64_t i) {
+  const auto size = static_cast<size_t>(set.pixels());
+  return {reinterpret_cast<const char*>(set.images.data()) + static_cast<size_t>(i) * size, size};
+}
+
+int64_t in_both(const ImageSet& known, const ImageSet& images) {
+  std::unordered_set<std::string_view> all;
+  for (int64_t i = 0; i < known.count; ++i) all.insert(bytes_of(known, i));
+  int64_t shared = 0;
+  for (int64_t i = 0; i < images.count; ++i) shared += all.contains(bytes_of(images, i)) ? 1 : 0;
+  return shared;
 }
 
 ImageSet sampled_images(Trainer& trainer, int64_t count, LatentGenerators& random) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "duel/gan/data/image_set.h"
@@ -22,6 +23,11 @@ void each_batch(Trainer& trainer, int64_t count, const std::function<Latents(int
 /// `count` images from these streams, classes and codes drawn as in training. Batches of G are all of one size: an image's
 /// bits do not depend on how many are wanted. Error where G gives values that are not finite, or no images.
 ImageSet sampled_images(Trainer& trainer, int64_t count, LatentGenerators& random);
+
+/// Pixels of one image of a set, to compare it with others.
+std::string_view bytes_of(const ImageSet& set, int64_t i);
+/// How many of `images` are in `known`, pixel for pixel.
+int64_t in_both(const ImageSet& known, const ImageSet& images);
 
 /// All images, [N, C, H, W] in [-1, 1].
 Tensor pixels_of(const ResidentData& data);
